@@ -1,0 +1,93 @@
+// The addon's entry: what JavaScript can call, and nothing else. src/native/binding.ts describes every entry.
+#include "allocator.h"
+#include "autograd.h"
+#include "device.h"
+#include "dispatch.h"
+#include "errors.h"
+#include "random.h"
+#include "storage.h"
+#include "tensors.h"
+
+namespace smaug {
+
+namespace {
+
+// The errors JavaScript sees are made by its own classes: makeError(kind, message, context, nativeStack).
+Napi::Value setErrorFactory(const Napi::CallbackInfo& info, Environment& state) {
+  const Napi::Value factory = info[0];
+  if (!factory.IsFunction()) throw BoundaryError("TypeError", "native call: expected a function for argument 0");
+  state.makeError = Napi::Persistent(factory.As<Napi::Function>());
+  return info.Env().Undefined();
+}
+
+void define(Napi::Object& exports, Environment* state, const char* name, napi_callback callback) {
+  napi_value function = nullptr;
+  napi_create_function(exports.Env(), name, NAPI_AUTO_LENGTH, callback, state, &function);
+  exports.Set(name, Napi::Value(exports.Env(), function));
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  installCpuAllocator();
+  auto* state = new Environment();
+  env.SetInstanceData(state);  // deleted with the environment
+
+#define SMAUG_EXPORT(name) define(exports, state, #name, guarded<name>)
+  define(exports, state, "call", callOperator);
+  SMAUG_EXPORT(findOperator);
+  SMAUG_EXPORT(operatorNames);
+  SMAUG_EXPORT(describeOperator);
+
+  define(exports, state, "release", release);
+  SMAUG_EXPORT(alias);
+  SMAUG_EXPORT(liveTensors);
+  SMAUG_EXPORT(shape);
+  SMAUG_EXPORT(strides);
+  SMAUG_EXPORT(dtype);
+  SMAUG_EXPORT(device);
+  SMAUG_EXPORT(isDense);
+  SMAUG_EXPORT(isSame);
+  SMAUG_EXPORT(requiresGrad);
+  SMAUG_EXPORT(setRequiresGrad);
+  SMAUG_EXPORT(isLeaf);
+  SMAUG_EXPORT(gradFn);
+  SMAUG_EXPORT(retainGrad);
+  SMAUG_EXPORT(gradient);
+  SMAUG_EXPORT(setGradient);
+
+  SMAUG_EXPORT(backward);
+  SMAUG_EXPORT(grad);
+  SMAUG_EXPORT(gradEnabled);
+  SMAUG_EXPORT(setGradEnabled);
+
+  SMAUG_EXPORT(fromBytes);
+  SMAUG_EXPORT(readBytes);
+  SMAUG_EXPORT(readBytesAsync);
+  SMAUG_EXPORT(item);
+
+  SMAUG_EXPORT(manualSeed);
+  SMAUG_EXPORT(createGenerator);
+  SMAUG_EXPORT(releaseGenerator);
+  SMAUG_EXPORT(seedGenerator);
+  SMAUG_EXPORT(generatorState);
+  SMAUG_EXPORT(setGeneratorState);
+
+  SMAUG_EXPORT(accelerator);
+  SMAUG_EXPORT(deviceName);
+  SMAUG_EXPORT(synchronize);
+  SMAUG_EXPORT(emptyCache);
+  SMAUG_EXPORT(memoryStats);
+  SMAUG_EXPORT(resetPeakMemory);
+  SMAUG_EXPORT(reportMemory);
+  SMAUG_EXPORT(threads);
+  SMAUG_EXPORT(setThreads);
+  SMAUG_EXPORT(versions);
+  SMAUG_EXPORT(setErrorFactory);
+#undef SMAUG_EXPORT
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(smaug, init)
+
+}  // namespace smaug

@@ -1,0 +1,26 @@
+// JavaScript values to IValues and back, driven by the op's own schema.
+#pragma once
+
+#include "environment.h"
+
+namespace smaug {
+
+Operator describe(const c10::OperatorHandle& handle);
+
+// What an argument that is not given stands for; throws when it must be given.
+c10::IValue defaultOf(const Argument& argument);
+
+// One argument. `undefined` takes the schema's default; `null` is None.
+c10::IValue toIValue(napi_env env, Environment& state, const Argument& argument, napi_value value);
+
+// A returned value: tensors become slots (-1 for an undefined one), enumerations their PyTorch names or codes.
+napi_value fromIValue(napi_env env, Environment& state, c10::IValue&& value, const c10::Type& type);
+
+// `self: float32[2, 3] cpu, other: 1, alpha: default`, for error messages.
+std::string describeArguments(napi_env env, Environment& state, const Operator& op, const napi_value* values, size_t count);
+
+std::string describeTensor(const at::Tensor& tensor);
+const char* kindName(Kind kind);
+std::string dtypeName(c10::ScalarType dtype);
+
+}  // namespace smaug

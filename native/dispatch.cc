@@ -1,0 +1,150 @@
+#include "dispatch.h"
+
+#include <ATen/core/function_schema.h>
+
+#include "convert.h"
+#include "errors.h"
+
+namespace smaug {
+
+namespace {
+
+// Enough for almost every op; the rest read their arguments a second time.
+constexpr size_t kInlineArguments = 12;
+
+std::string qualifiedName(const c10::OperatorName& name) {
+  return name.overload_name.empty() ? name.name : name.name + "." + name.overload_name;
+}
+
+napi_value call(napi_env env, Environment& state, Operator& op, const napi_value* values, size_t count) {
+  const size_t arity = op.arguments.size();
+  if (count > arity)
+    throw BoundaryError("TypeError", "expected at most " + std::to_string(arity) + " arguments but received " +
+                                         std::to_string(count));
+  auto& stack = state.stack;
+  stack.clear();
+  for (size_t i = 0; i < count; i++) stack.push_back(toIValue(env, state, op.arguments[i], values[i]));
+  for (size_t i = count; i < arity; i++) stack.push_back(defaultOf(op.arguments[i]));
+  op.handle.callBoxed(stack);
+
+  // A return that the schema calls an argument is known to JavaScript already: no new slot. Results are moved out, or
+  // the stack would keep them alive until the next call.
+  const auto& types = op.returnTypes;
+  napi_value result = nullptr;
+  if (types.size() == 1 && op.returnAliases[0] < 0) {
+    result = fromIValue(env, state, std::move(stack[0]), *types[0]);
+  } else if (types.size() > 1) {
+    auto results = Napi::Array::New(env, types.size());
+    for (size_t i = 0; i < types.size(); i++) {
+      if (op.returnAliases[i] < 0)
+        results.Set(static_cast<uint32_t>(i), Napi::Value(env, fromIValue(env, state, std::move(stack[i]), *types[i])));
+    }
+    result = results;
+  }
+  stack.clear();
+  return result;
+}
+
+int32_t lookUp(Environment& state, const std::string& name) {
+  const auto known = state.operatorIds.find(name);
+  if (known != state.operatorIds.end()) return known->second;
+  const auto dot = name.find('.', name.find("::") == std::string::npos ? 0 : name.find("::"));
+  const bool overloaded = dot != std::string::npos;
+  const auto handle = c10::Dispatcher::singleton().findSchema(
+      {overloaded ? name.substr(0, dot) : name, overloaded ? name.substr(dot + 1) : ""});
+  if (!handle) return -1;
+  state.operators.push_back(describe(*handle));
+  const auto id = static_cast<int32_t>(state.operators.size() - 1);
+  state.operatorIds.emplace(name, id);
+  return id;
+}
+
+Operator& operatorAt(Environment& state, int32_t id) {
+  if (id < 0 || static_cast<size_t>(id) >= state.operators.size())
+    throw BoundaryError("TypeError", "unknown operator id " + std::to_string(id));
+  return state.operators[id];
+}
+
+}  // namespace
+
+napi_value callOperator(napi_env env, napi_callback_info info) {
+  napi_value inlined[kInlineArguments];
+  std::vector<napi_value> spilled;
+  napi_value* values = inlined;
+  size_t count = kInlineArguments;
+  void* data = nullptr;
+  napi_get_cb_info(env, info, &count, values, nullptr, &data);
+  if (count > kInlineArguments) {
+    spilled.resize(count);
+    values = spilled.data();
+    napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  }
+  auto& state = *static_cast<Environment*>(data);
+  Operator* op = nullptr;
+  try {
+    int32_t id = -1;
+    if (count > 0) napi_get_value_int32(env, values[0], &id);
+    op = &operatorAt(state, id);
+    return call(env, state, *op, values + 1, count - 1);
+  } catch (const Napi::Error& error) {
+    error.ThrowAsJavaScriptException();
+  } catch (...) {
+    const Failure failure = currentFailure();
+    state.stack.clear();  // or the arguments of a failed call would live until the next one
+    std::string context;
+    if (op != nullptr)
+      context = qualifiedName(op->handle.operator_name()) + "(" +
+                describeArguments(env, state, *op, values + 1, count - 1) + ")";
+    napi_throw(env, makeError(env, state, failure, context));
+  }
+  return nullptr;
+}
+
+// findOperator("aten::add.Tensor"): its id, or -1.
+Napi::Value findOperator(const Napi::CallbackInfo& info, Environment& state) {
+  return Napi::Number::New(info.Env(), lookUp(state, stringArgument(info, 0)));
+}
+
+// Every operator of the dispatcher, as `namespace::name.overload`.
+Napi::Value operatorNames(const Napi::CallbackInfo& info, Environment&) {
+  auto names = Napi::Array::New(info.Env());
+  for (const auto& name : c10::Dispatcher::singleton().getAllOpNames())
+    if (c10::Dispatcher::singleton().findSchema(name)) names.Set(names.Length(), qualifiedName(name));
+  return names;
+}
+
+Napi::Value describeOperator(const Napi::CallbackInfo& info, Environment& state) {
+  const Napi::Env env = info.Env();
+  const Operator& op = operatorAt(state, intArgument(info, 0));
+  const auto& schema = op.handle.schema();
+  auto arguments = Napi::Array::New(env);
+  for (const Argument& argument : op.arguments) {
+    auto object = Napi::Object::New(env);
+    object["name"] = argument.name;
+    object["kind"] = kindName(argument.kind);
+    object["list"] = argument.list;
+    object["optional"] = argument.optional;
+    object["optionalElement"] = argument.optionalElement;
+    object["size"] = argument.size;
+    object["hasDefault"] = argument.hasDefault;
+    object["kwargOnly"] = argument.kwargOnly;
+    arguments.Set(arguments.Length(), object);
+  }
+  auto returns = Napi::Array::New(env);
+  for (size_t i = 0; i < schema.returns().size(); i++) {
+    auto object = Napi::Object::New(env);
+    object["type"] = schema.returns()[i].real_type()->str();
+    object["name"] = schema.returns()[i].name();
+    object["aliasOf"] = op.returnAliases[i];
+    returns.Set(static_cast<uint32_t>(i), object);
+  }
+  auto description = Napi::Object::New(env);
+  description["name"] = schema.name();
+  description["overload"] = schema.overload_name();
+  description["schema"] = c10::toString(schema);
+  description["arguments"] = arguments;
+  description["returns"] = returns;
+  return description;
+}
+
+}  // namespace smaug
