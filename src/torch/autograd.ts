@@ -1,0 +1,80 @@
+/** Gradients without `.grad`, and switching recording off. Grad mode belongs to the thread: each worker has its own. */
+import { binding } from "../native/binding";
+import { Tensor } from "./tensor";
+
+export interface GradOptions {
+  /** One tensor per output, of its shape; may be left out for single elements. */
+  gradOutputs?: readonly (Tensor | null)[];
+  retainGraph?: boolean;
+  createGraph?: boolean;
+  /** Return null instead of throwing for an input the outputs do not depend on. */
+  allowUnused?: boolean;
+}
+
+function list(tensors: Tensor | readonly Tensor[], name: string): number[] {
+  const all = tensors instanceof Tensor ? [tensors] : tensors;
+  if (!Array.isArray(all) || all.some((tensor) => !(tensor instanceof Tensor)))
+    throw new TypeError(`Expected a Tensor or an array of Tensors for '${name}'`);
+  return all.map((tensor: Tensor) => tensor.live(name));
+}
+
+export const autograd = {
+  /** The gradients of the sum of `outputs` with respect to each of `inputs`, as `torch.autograd.grad`. */
+  grad(outputs: Tensor | readonly Tensor[], inputs: Tensor | readonly Tensor[], options: GradOptions = {}): (Tensor | null)[] {
+    const { gradOutputs = [], createGraph = false, retainGraph = createGraph, allowUnused = false } = options;
+    const slots = binding.grad(
+      list(outputs, "outputs"),
+      list(inputs, "inputs"),
+      gradOutputs.map((gradient) => (gradient === null ? -1 : gradient.live("gradOutputs"))),
+      retainGraph,
+      createGraph,
+      allowUnused,
+    );
+    return slots.map((slot) => (slot === -1 ? null : new Tensor(slot)));
+  },
+
+  /** Accumulates into the leaves' `grad`, from several outputs at once, each with its own gradient. */
+  backward(
+    outputs: readonly Tensor[],
+    gradients: readonly (Tensor | null)[] = [],
+    options: { retainGraph?: boolean; createGraph?: boolean; inputs?: readonly Tensor[] } = {},
+  ): void {
+    const { createGraph = false, retainGraph = createGraph, inputs = [] } = options;
+    binding.backward(
+      list(outputs, "outputs"),
+      gradients.map((gradient) => (gradient === null ? -1 : gradient.live("gradients"))),
+      retainGraph,
+      createGraph,
+      list(inputs, "inputs"),
+    );
+  },
+};
+
+export function isGradEnabled(): boolean {
+  return binding.gradEnabled();
+}
+
+function withGrad<T>(enabled: boolean, name: string, fn: () => T): T {
+  const before = binding.gradEnabled();
+  binding.setGradEnabled(enabled);
+  try {
+    const result = fn();
+    if (typeof (result as { then?: unknown } | null | undefined)?.then !== "function") return result;
+  } finally {
+    binding.setGradEnabled(before);
+  }
+  throw new TypeError(
+    `Expected a synchronous function for '${name}' but received one that returns a promise: other code would run in this ` +
+      "mode while it waits. Wrap the synchronous parts instead",
+  );
+}
+
+/** Runs `fn` without recording operations for backward. */
+export function noGrad<T>(fn: () => T): T {
+  return withGrad(false, "noGrad", fn);
+}
+
+/** Runs `fn` with recording on, inside `noGrad`. */
+export function enableGrad<T>(fn: () => T): T {
+  return withGrad(true, "enableGrad", fn);
+}

@@ -1,0 +1,61 @@
+/** Devices, their memory and threads. */
+import { type MemoryStats, binding } from "../native/binding";
+import { createdOutsideScope } from "./scope";
+import type { Device } from "./tensor";
+
+/** How many devices of the accelerator libtorch was built for (`"cuda"`) are usable; 0 without one. */
+export function deviceCount(): number {
+  return binding.accelerator()?.count ?? 0;
+}
+
+/** The accelerator's device type, or null. */
+export function acceleratorType(): string | null {
+  return binding.accelerator()?.type ?? null;
+}
+
+/** The name the maker gave it: `"NVIDIA H100 80GB HBM3"`. */
+export function deviceName(device: Device): string {
+  return binding.deviceName(device);
+}
+
+/** Waits until all work queued on the device is done. */
+export function synchronize(device: Device = acceleratorType() ?? "cpu"): void {
+  binding.synchronize(device);
+}
+
+/** Gives memory held for reuse back to the system. */
+export function emptyCache(device: Device = acceleratorType() ?? "cpu"): void {
+  binding.emptyCache(device);
+}
+
+/** Starts `peak` of `memory()` again from what is in use now. */
+export function resetPeakMemory(device: Device = "cpu"): void {
+  binding.resetPeakMemory(device);
+}
+
+export interface Memory extends MemoryStats {
+  /** Live tensor handles of this thread, on all devices. */
+  tensors: number;
+  /** Tensors created outside any scope since the start, freed by `dispose()` or garbage collection only. */
+  outsideScope: number;
+}
+
+/** What tensors use, in bytes, on one device. */
+export function memory(device: Device = "cpu"): Memory {
+  return { ...binding.memoryStats(device), tensors: binding.liveTensors(), outsideScope: createdOutsideScope() };
+}
+
+/** Threads libtorch's CPU operators use. */
+export function getNumThreads(): number {
+  return binding.threads();
+}
+
+export function setNumThreads(count: number): void {
+  if (!Number.isInteger(count) || count < 1) throw new RangeError(`Expected a positive integer for 'count' but received ${count}`);
+  binding.setThreads(count);
+}
+
+/** The libtorch this smaug was built for, and what the loaded one says of itself. */
+export function versions(): { compiled: string; config: string } {
+  return binding.versions();
+}

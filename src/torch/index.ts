@@ -1,0 +1,22 @@
+/** `smaug/torch`: libtorch's tensors and autograd. */
+export { type ToOptions, hasOp, op, ops } from "./methods"; // first: it gives Tensor its methods
+export { type GradOptions, autograd, enableGrad, isGradEnabled, noGrad } from "./autograd";
+export {
+  type RandomOptions, type TensorOptions, arange, empty, eye, fromTypedArray, full, linspace, ones, rand, randint, randn,
+  randperm, tensor, zeros,
+} from "./create";
+export {
+  type Memory, acceleratorType, deviceCount, deviceName, emptyCache, getNumThreads, memory, resetPeakMemory,
+  setNumThreads, synchronize, versions,
+} from "./device";
+export { type ArrayOf, type DType, type TypedArray, dtypes, isComplex, isFloatingPoint } from "./dtype";
+export { Generator, getRngState, manualSeed, setRngState } from "./generator";
+export { type Index, Slice, slice } from "./indexing";
+export { cat, stack } from "./joining";
+export type { Layout, MemoryFormat, Scalar } from "./operators";
+export { TensorScope, dispose, keep, tidy } from "./scope";
+export { type BackwardOptions, type Device, type NestedArray, Tensor } from "./tensor";
+export {
+  DeviceError, DisposedTensorError, IndexError, LinAlgError, NativeLoadError, NotImplementedError, OutOfMemoryError,
+  TorchError,
+} from "../native/errors";

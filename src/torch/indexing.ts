@@ -1,0 +1,122 @@
+/**
+ * Indexing with Python's meaning: `t[0, 1:3, None, ..., mask]` is `index(t, [0, slice(1, 3), null, "...", mask])`.
+ * What can be a view is one; tensors, masks and integer arrays go to ATen's `index` and `index_put_` at the end.
+ */
+import { arrayToTensor } from "./create";
+import { type Operator, describeValue, invoke } from "./operators";
+import { Tensor } from "./tensor";
+
+/** A range of a dimension; null or undefined means "to the end". Negative numbers count from the end. */
+export class Slice {
+  constructor(
+    readonly start: number | null,
+    readonly end: number | null,
+    readonly step: number,
+  ) {}
+}
+
+/** `slice(1, 3)` is `1:3`, `slice(2)` is `:2`, `slice(null, null, 2)` is `::2`. */
+export function slice(end: number | null): Slice;
+export function slice(start: number | null, end: number | null, step?: number): Slice;
+export function slice(...bounds: (number | null | undefined)[]): Slice {
+  const [start, end, step] = bounds.length === 1 ? [null, bounds[0], 1] : bounds;
+  for (const [name, value] of Object.entries({ start, end, step })) {
+    if (value !== null && value !== undefined && !Number.isSafeInteger(value))
+      throw new TypeError(`Expected an integer for '${name}' but received ${describeValue(value)}`);
+  }
+  if (step !== undefined && step !== null && step < 1)
+    throw new RangeError(`Expected a positive step for 'slice' but received ${step}; flip() reverses a dimension`);
+  return new Slice(start ?? null, end ?? null, step ?? 1);
+}
+
+/** An integer, a slice (also as a string, `"1:3"`), `"..."`, null for a new dimension, a mask, or indices. */
+export type Index = number | string | null | boolean | Slice | Tensor | readonly number[] | readonly boolean[];
+
+function atenOp(name: string, overload?: string): (...args: unknown[]) => Tensor {
+  const operator: Operator = { name, qualifiedNames: [overload ? `aten::${name}.${overload}` : `aten::${name}`] };
+  return (...args) => invoke(operator, args) as Tensor;
+}
+
+const select = atenOp("select", "int");
+const sliceOp = atenOp("slice", "Tensor");
+const unsqueeze = atenOp("unsqueeze");
+const alias = atenOp("alias");
+const gather = atenOp("index", "Tensor");
+const scatter = atenOp("index_put_");
+const copy = atenOp("copy_");
+const fill = atenOp("fill_", "Scalar");
+
+function parse(text: string): Slice | "..." {
+  if (text === "...") return text;
+  const match = /^\s*(-?\d+)?\s*:\s*(-?\d+)?\s*(?::\s*(-?\d+)?\s*)?$/.exec(text);
+  if (!match) throw new TypeError(`Expected a slice such as "1:3" or "..." for an index but received ${describeValue(text)}`);
+  const [, start, end, step] = match.map((part) => (part === undefined ? null : Number(part)));
+  return slice(start ?? null, end ?? null, step ?? 1);
+}
+
+/** Applies what gives a view; returns it with the tensors still to be applied, by dimension. */
+function view(tensor: Tensor, indices: readonly Index[]): { result: Tensor; advanced: (Tensor | null)[] } {
+  const parsed = indices.map((index) => {
+    if (typeof index === "string") return parse(index);
+    return Array.isArray(index) ? arrayToTensor(index as number[] | boolean[], tensor.device) : (index as Exclude<Index, string | readonly unknown[]>);
+  });
+  const consumed = parsed.reduce<number>((count, index) => count + dimensionsOf(index), 0);
+  const dims = tensor.dim();
+  if (consumed > dims) throw new RangeError(`Expected at most ${dims} indices for a tensor of ${dims} dimensions but received ${consumed}`);
+  if (parsed.filter((index) => index === "...").length > 1) throw new TypeError('Expected at most one "..." among the indices');
+
+  let result = alias(tensor);
+  let dim = 0;
+  const advanced: (Tensor | null)[] = [];
+  for (const index of parsed) {
+    if (index === "...") dim += dims - consumed;
+    else if (index === null) result = unsqueeze(result, dim++);
+    else if (typeof index === "number") result = select(result, dim, integer(index));
+    else if (index instanceof Slice) result = sliceOp(result, dim++, index.start, index.end, index.step);
+    else {
+      if (typeof index === "boolean") result = unsqueeze(result, dim);
+      while (advanced.length < dim) advanced.push(null);
+      const mask = typeof index === "boolean" ? arrayToTensor([index], tensor.device) : index;
+      advanced.push(mask);
+      dim += mask.dtype === "bool" ? mask.dim() : 1;
+      while (advanced.length < dim && mask.dtype === "bool" && mask.dim() > 1) advanced.push(SKIP);
+    }
+  }
+  return { result, advanced: advanced.filter((index) => index !== SKIP) };
+}
+
+/** A mask of several dimensions takes one place in ATen's list. */
+const SKIP = Symbol("skip") as unknown as Tensor;
+
+function integer(value: number): number {
+  if (!Number.isSafeInteger(value)) throw new TypeError(`Expected an integer index but received ${describeValue(value)}`);
+  return value;
+}
+
+function dimensionsOf(index: number | null | boolean | Slice | "..." | Tensor): number {
+  if (index === "..." || index === null || typeof index === "boolean") return 0;
+  if (index instanceof Tensor) return index.dtype === "bool" || index.dtype === "uint8" ? index.dim() : 1;
+  if (typeof index === "number" || index instanceof Slice) return 1;
+  throw new TypeError(`Expected a number, slice, null, boolean, Tensor or array for an index but received ${describeValue(index)}`);
+}
+
+export function index(tensor: Tensor, indices: readonly Index[]): Tensor {
+  const { result, advanced } = view(tensor, indices);
+  return advanced.length === 0 ? result : gather(result, advanced);
+}
+
+export function indexPut_(tensor: Tensor, indices: readonly Index[], value: Tensor | number, accumulate: boolean): Tensor {
+  const { result, advanced } = view(tensor, indices);
+  const source = typeof value === "number" ? fill(emptyLike(tensor), value) : value;
+  if (advanced.length > 0) scatter(result, advanced, source, accumulate);
+  else if (accumulate) addTo(result, source);
+  else copy(result, source);
+  return tensor;
+}
+
+const newEmpty = atenOp("new_empty");
+const addTo = atenOp("add_", "Tensor");
+
+function emptyLike(tensor: Tensor): Tensor {
+  return newEmpty(tensor, []);
+}
