@@ -1,0 +1,5 @@
+/** `smaug`: preference optimisation of language models. The tensors and autograd under it are `smaug/torch`. */
+export * from "./nn";
+export * from "./optim";
+export * from "./models";
+export * from "./preference";

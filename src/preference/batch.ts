@@ -1,0 +1,64 @@
+/**
+ * Rows of prompt and completion as one padded batch, and where in it each completion token is predicted. Padding is on
+ * the right: under causal attention no real token sees it, so no mask is needed.
+ */
+import { type Device, type Tensor, fromTypedArray } from "../torch";
+
+/** Token ids of one row. The completion ends with EOS where the answer does. */
+export interface Row {
+  prompt: readonly number[];
+  completion: readonly number[];
+}
+
+export interface Batch {
+  /** `[rows, length]` int64, padded with 0. */
+  ids: Tensor;
+  /** `[tokens]` int64: the flat index into `[rows * length]` whose hidden state predicts each completion token. */
+  predictors: Tensor;
+  /** `[tokens]` int64: the completion tokens, row after row. */
+  targets: Tensor;
+  /** `[tokens]` int64: the flat index of each completion token in `[rows * longest]`. */
+  places: Tensor;
+  rows: number;
+  /** Tokens of the longest completion. */
+  longest: number;
+}
+
+/** Lays rows out for `completionLogProbs`. The caller (or its scope) owns the batch's tensors. */
+export function collate(rows: readonly Row[], device: Device = "cpu"): Batch {
+  if (rows.length === 0) throw new RangeError("Expected at least one row for 'rows' but received none");
+  rows.forEach(({ prompt, completion }, at) => {
+    // The first completion token is predicted from the last prompt token.
+    if (prompt.length === 0) throw new RangeError(`Expected at least one token for 'prompt' of row ${at} but received none; begin it with BOS`);
+    if (completion.length === 0) throw new RangeError(`Expected at least one token for 'completion' of row ${at} but received none`);
+  });
+  const length = Math.max(...rows.map(({ prompt, completion }) => prompt.length + completion.length));
+  const longest = Math.max(...rows.map(({ completion }) => completion.length));
+  const tokens = rows.reduce((sum, { completion }) => sum + completion.length, 0);
+
+  const ids = new BigInt64Array(rows.length * length);
+  const predictors = new BigInt64Array(tokens);
+  const targets = new BigInt64Array(tokens);
+  const places = new BigInt64Array(tokens);
+  let token = 0;
+  rows.forEach(({ prompt, completion }, row) => {
+    const start = row * length;
+    [...prompt, ...completion].forEach((id, at) => (ids[start + at] = BigInt(id)));
+    completion.forEach((id, at) => {
+      predictors[token] = BigInt(start + prompt.length + at - 1);
+      targets[token] = BigInt(id);
+      places[token] = BigInt(row * longest + at);
+      token++;
+    });
+  });
+
+  const onDevice = (values: BigInt64Array, shape: number[]): Tensor => fromTypedArray(values, shape, { device });
+  return {
+    ids: onDevice(ids, [rows.length, length]),
+    predictors: onDevice(predictors, [tokens]),
+    targets: onDevice(targets, [tokens]),
+    places: onDevice(places, [tokens]),
+    rows: rows.length,
+    longest,
+  };
+}

@@ -1,0 +1,3 @@
+export { type Batch, type Row, collate } from "./batch";
+export { completionLogProbs, sequenceLogProbs } from "./logProbs";
+export * from "./losses";

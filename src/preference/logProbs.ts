@@ -1,0 +1,30 @@
+/**
+ * Log-probs of completions. The head runs only on the rows that predict a completion token, never on prompt or padding;
+ * log-sum-exp is in float32 whatever the model's dtype.
+ */
+import type { CausalLM } from "../models";
+import { type Tensor, ops, zeros } from "../torch";
+import type { Batch } from "./batch";
+
+/** ATen's code for `reduction: "none"`. */
+const NO_REDUCTION = 0;
+
+/** `[rows, longest]` float32: the log-prob of each completion token, 0 after a completion's end. Differentiable. */
+export function completionLogProbs(model: CausalLM, batch: Batch): Tensor {
+  const hidden = model.hidden(batch.ids); // [rows, length, hiddenSize]
+  const predicting = hidden.flatten(0, 1).indexSelect(0, batch.predictors); // [tokens, hiddenSize]
+  const logits = model.head(predicting); // [tokens, vocabSize]
+  const logProbs = ops.crossEntropyLoss(logits.to(atLeastFloat32(logits)), batch.targets, { reduction: NO_REDUCTION }).neg();
+  return zeros([batch.rows * batch.longest], { dtype: logProbs.dtype, device: logProbs.device })
+    .indexCopy(0, batch.places, logProbs)
+    .reshape([batch.rows, batch.longest]);
+}
+
+/** `[rows]`: the sum over each completion's tokens, log π(y|x). */
+export function sequenceLogProbs(model: CausalLM, batch: Batch): Tensor {
+  return completionLogProbs(model, batch).sum(1);
+}
+
+function atLeastFloat32({ dtype }: Tensor): "float32" | "float64" {
+  return dtype === "float64" ? "float64" : "float32";
+}
