@@ -1,0 +1,33 @@
+/**
+ * What every language model here offers to those who train it and generate with it, whatever its architecture. Body and
+ * head are separate, so that the head runs only where a token is predicted.
+ */
+import { type KvCache, Module } from "../nn";
+import type { Tensor } from "../torch";
+
+export interface ForwardOptions {
+  /** Position of each token, `[batch or 1, seq]` int64; counted on from the cache when left out. May restart. */
+  positions?: Tensor;
+  /**
+   * Which keys each query sees, instead of all up to its own: true where it may, broadcasting to
+   * `[batch, heads, seq, keys]`, or floating-point and added to the scores. Keys count the cached ones.
+   */
+  mask?: Tensor;
+  /** Takes the tokens' keys and values, after those it holds. */
+  cache?: KvCache;
+}
+
+export abstract class CausalLM extends Module {
+  abstract readonly config: { readonly vocabSize: number; readonly eosTokenIds: readonly number[] };
+
+  /** The last layer's normalised output for `ids`, `[batch, seq]` int64: `[batch, seq, hiddenSize]`. */
+  abstract hidden(ids: Tensor, options?: ForwardOptions): Tensor;
+
+  /** Scores of every next token for rows of `hidden`: `[..., hiddenSize]` to `[..., vocabSize]`. */
+  abstract head(hidden: Tensor): Tensor;
+
+  /** `ids`, `[batch, seq]` int64, to logits `[batch, seq, vocabSize]`. */
+  forward(ids: Tensor, options?: ForwardOptions): Tensor {
+    return this.head(this.hidden(ids, options));
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * Low-rank adapters (Hu et al., 2021): W x + s B A dropout(x), with W frozen and s = alpha / r, or alpha / sqrt(r) with
+ * rank stabilisation (Kalajdzievski, 2023). Parameter names are PEFT's within each layer (`q_proj.lora_A.weight`); the
+ * adapted layer's own weights keep the names they had, so a model's state dict only grows. DoRA is left out.
+ */
+import { TorchError } from "../native/errors";
+import { type Tensor, keep, noGrad, ops, tidy } from "../torch";
+import { Linear, LinearLayer } from "./linear";
+import { Module } from "./module";
+
+export interface LoraConfig {
+  /** Rank. */
+  r: number;
+  alpha: number;
+  /** Share of the adapter's input dropped in training. */
+  dropout: number;
+  /** Layers by the last parts of their names, by a pattern for whole names, or `"all-linear"`: all but the head. */
+  targetModules: readonly string[] | string;
+  useRslora: boolean;
+}
+
+/**
+ * A checked LoRA configuration; what is left out has TRL's value.
+ *
+ * ```ts
+ * const adapted = applyLora(model, lora({ r: 8, targetModules: "all-linear" }));
+ * ```
+ */
+export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
+  const config = { r: 16, alpha: 32, dropout: 0.05, targetModules: ["q_proj", "v_proj"], useRslora: false, ...options };
+  const { r, alpha, dropout } = config;
+  if (!(Number.isSafeInteger(r) && r > 0))
+    throw new RangeError(`Expected a positive integer for 'r' but received ${r}`);
+  if (!(Number.isFinite(alpha) && alpha > 0))
+    throw new RangeError(`Expected a positive number for 'alpha' but received ${alpha}`);
+  if (!(dropout >= 0 && dropout < 1))
+    throw new RangeError(`Expected a number from 0 to below 1 for 'dropout' but received ${dropout}`);
+  return config;
+}
+
+/** A linear layer with an adapter beside it. */
+export class LoraLinear extends LinearLayer {
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  /** `[r, inFeatures]`, uniform at first, so that B alone makes the fresh adapter a zero */
+  readonly lora_A: Linear;
+  /** `[outFeatures, r]`, zero at first */
+  readonly lora_B: Linear;
+  readonly scaling: number;
+  readonly dropout: number;
+  /** Set for the length of a reference pass by `withoutAdapters`. */
+  disabled = false;
+  /** The base weight as it was before merging. */
+  #unmerged: Tensor | undefined;
+
+  /** Adapters to 16-bit weights are kept in float32. */
+  constructor(
+    readonly baseLayer: Linear,
+    { r, alpha, dropout, useRslora }: LoraConfig,
+  ) {
+    super();
+    const { inFeatures, outFeatures } = baseLayer;
+    const { device, dtype } = baseLayer.weight;
+    const options = { device, dtype: dtype === "float64" ? dtype : "float32", bias: false } as const;
+    this.inFeatures = inFeatures;
+    this.outFeatures = outFeatures;
+    this.lora_A = new Linear(inFeatures, r, options);
+    this.lora_B = new Linear(r, outFeatures, { ...options, init: false });
+    noGrad(() => this.lora_B.weight.zero_());
+    this.scaling = useRslora ? alpha / Math.sqrt(r) : alpha / r;
+    this.dropout = dropout;
+  }
+
+  get merged(): boolean {
+    return this.#unmerged !== undefined;
+  }
+
+  forward(x: Tensor): Tensor {
+    const base = this.baseLayer.forward(x); // [..., outFeatures]
+    if (this.disabled || this.merged) return base;
+    const input = x.to({ dtype: this.lora_A.weight.dtype });
+    const dropped = this.training && this.dropout > 0 ? ops.dropout(input, this.dropout, true) : input;
+    const update = this.lora_B.forward(this.lora_A.forward(dropped));
+    return base.add(update, { alpha: this.scaling }).to({ dtype: base.dtype });
+  }
+
+  /** Adds the adapter into the base weight, rounding once. The weight before is kept until `unmerge()`. */
+  merge(): void {
+    if (this.merged) return;
+    const { weight } = this.baseLayer;
+    this.#unmerged = keep(tidy(() => weight.detach().clone()));
+    tidy(() =>
+      noGrad(() => {
+        const delta = this.lora_B.weight.matmul(this.lora_A.weight); // [outFeatures, inFeatures]
+        weight.copy_(weight.to({ dtype: delta.dtype }).add(delta, { alpha: this.scaling }));
+      }),
+    );
+  }
+
+  /** Puts the very weight back that was there before `merge()`. */
+  unmerge(): void {
+    if (this.#unmerged === undefined) return;
+    const before = this.#unmerged;
+    noGrad(() => this.baseLayer.weight.copy_(before));
+    this.forgetUnmerged();
+  }
+
+  override dispose(): void {
+    super.dispose();
+    this.forgetUnmerged();
+  }
+
+  protected override keyOf(field: string): string {
+    return field === "baseLayer" ? "" : super.keyOf(field);
+  }
+
+  private forgetUnmerged(): void {
+    this.#unmerged?.dispose();
+    this.#unmerged = undefined;
+  }
+}
+
+/**
+ * Freezes the model and puts an adapter beside every linear layer `config.targetModules` names. Returns their names.
+ * A fresh adapter changes nothing: B is zero.
+ */
+export function applyLora(model: Module, config: LoraConfig): string[] {
+  const adapted = loraLayers(model);
+  if (adapted.length > 0) throw new TorchError(`applyLora: the model has adapters already (${adapted[0]![0]})`);
+  const isTarget = targetOf(config.targetModules);
+  const linear = [...model.namedModules()].filter(([, module]) => module instanceof Linear).map(([name]) => name);
+  const targets = new Set(linear.filter(isTarget));
+  if (targets.size === 0) {
+    const last = [...new Set(linear.map((name) => name.split(".").at(-1)))];
+    throw new RangeError(
+      `Expected names of linear layers for 'targetModules' but received ${JSON.stringify(config.targetModules)}; ` +
+        `the model has ${last.join(", ")}`,
+    );
+  }
+  model.requiresGrad_(false);
+  model.replaceModules((name, module) => (targets.has(name) ? new LoraLinear(module as Linear, config) : module));
+  return [...targets];
+}
+
+/** The adapted layers of a model, by name. */
+export function loraLayers(model: Module): [name: string, layer: LoraLinear][] {
+  return [...model.namedModules()].filter((entry): entry is [string, LoraLinear] => entry[1] instanceof LoraLinear);
+}
+
+/**
+ * Runs `fn` on the base model, its adapters out of action: a reference pass without a second model.
+ *
+ * ```ts
+ * const reference = withoutAdapters(model, () => noGrad(() => model.forward(ids)));
+ * ```
+ */
+export function withoutAdapters<T>(model: Module, fn: () => T): T {
+  const layers = loraLayers(model).filter(([, layer]) => !layer.disabled);
+  const merged = layers.find(([, layer]) => layer.merged);
+  if (merged)
+    throw new TorchError(`withoutAdapters: the adapter of ${merged[0]} is merged into its weight; unmerge() first`);
+  for (const [, layer] of layers) layer.disabled = true;
+  try {
+    const result = fn();
+    if (typeof (result as { then?: unknown } | null)?.then === "function")
+      throw new TypeError("Expected a synchronous function for 'fn' but received one that returns a promise");
+    return result;
+  } finally {
+    for (const [, layer] of layers) layer.disabled = false;
+  }
+}
+
+/** PEFT's rule for `target_modules`. */
+function targetOf(targets: LoraConfig["targetModules"]): (name: string) => boolean {
+  if (targets === "all-linear") return (name) => name !== "lm_head" && !name.endsWith(".lm_head");
+  if (typeof targets === "string") {
+    const pattern = new RegExp(`^(?:${targets})$`);
+    return (name) => pattern.test(name);
+  }
+  return (name) => targets.some((target) => name === target || name.endsWith(`.${target}`));
+}

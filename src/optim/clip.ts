@@ -1,0 +1,23 @@
+/** Clipping gradients by their norm over all parameters, as `torch.nn.utils.clip_grad_norm_`. */
+import { type Tensor, noGrad, ops, stack, tidy, zeros } from "../torch";
+
+/**
+ * Scales all gradients in place so that their joint 2-norm is at most `maxNorm`, and returns the norm they had, a
+ * scalar tensor. Nothing is read from the device. The factor is maxNorm / (norm + 1e-6), at most 1.
+ *
+ * ```ts
+ * const gradNorm = clipGradNorm_(model.parameters(), 1.0).item();
+ * ```
+ */
+export function clipGradNorm_(params: Iterable<Tensor>, maxNorm: number): Tensor {
+  if (!(maxNorm >= 0)) throw new RangeError(`Expected a number of at least 0 for 'maxNorm' but received ${maxNorm}`);
+  return tidy(() =>
+    noGrad(() => {
+      const grads = [...params].map(({ grad }) => grad).filter((grad) => grad !== null);
+      if (grads.length === 0) return zeros([]);
+      const norm = stack(ops._foreachNorm(grads, 2)).linalgVectorNorm(2);
+      ops._foreachMul_(grads, norm.add(1e-6).reciprocal().mul(maxNorm).clamp(null, 1));
+      return norm;
+    }),
+  );
+}
