@@ -65,11 +65,11 @@ const classes = {
 };
 
 const lateError = /CUDA error|device-side assert/i;
-const missingDevice = /not linked with support for|No CUDA GPUs|not compiled with|Invalid device string|Expected one of cpu, cuda/i;
+const missingDevice = /not linked with support for|No CUDA GPUs|not compiled with|Invalid device string|Expected one of cpu, cuda|driver version is insufficient|no CUDA-capable device/i;
 
 /** Makes the error the addon throws. `kind` is a C++ exception's class, `call` the op and its arguments or empty. */
 export function nativeError(kind: string, message: string, call: string, nativeStack: string): Error {
-  const text = message.trimEnd();
+  const text = message.trimEnd().split("\n")[0]!; // the rest is in nativeStack
   if (kind === "TypeError") return new TypeError(call ? `${text}\n  in ${call}` : text);
   if (missingDevice.test(text))
     return new DeviceError(`${text}\n  \`npx smaug doctor\` shows which libtorch and which devices are in use`, { call, nativeStack });

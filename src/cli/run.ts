@@ -1,0 +1,32 @@
+/**
+ * Runs the command line: exit code 0 when done, 1 when the work failed, 2 for bad usage or bad input. An error is one
+ * message on standard error; the stack comes with `DEBUG`.
+ */
+import { type Command, CommanderError } from "commander";
+import { InputError } from "../data/errors";
+
+/** Parses `argv`, runs the command it names and sets `process.exitCode`. */
+export async function run(program: Command, argv: readonly string[]): Promise<void> {
+  prepare(program);
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    process.exitCode = exitCode(error);
+    if (error instanceof CommanderError) return; // commander has said it
+    const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    process.stderr.write(`${process.env.DEBUG ? stack : `error: ${message.trimEnd()}`}\n`);
+  }
+}
+
+function exitCode(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // 0: --help and --version
+  return error instanceof InputError ? 2 : 1;
+}
+
+// Commander hands settings down only to commands it makes itself.
+function prepare(command: Command): void {
+  const path = [command.name()];
+  for (let parent = command.parent; parent; parent = parent.parent) path.unshift(parent.name());
+  command.exitOverride().showHelpAfterError(`(${path.join(" ")} --help shows the options)`);
+  command.commands.forEach(prepare);
+}
