@@ -7,11 +7,10 @@ let start = performance.now();
 if (what === "libtorch") {
   const nodeGypBuild = require("node-gyp-build");
   const { findAddon } = require("../../dist/native/addon.js");
-  const { libraries } = require("../../dist/native/load.js");
-  const { locate } = require("../../dist/native/locate.js");
+  const { libraryFiles, locate } = require("../../dist/native/locate.js");
   const { packageRoot } = require("../../dist/native/paths.js");
   const loader = nodeGypBuild(findAddon(packageRoot, "loader").addon.folder);
-  const paths = libraries(locate({ env: process.env }).libtorch);
+  const paths = libraryFiles(locate({ env: process.env }).libtorch);
   start = performance.now();
   for (const path of paths) loader.open(path);
 } else {

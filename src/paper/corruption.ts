@@ -1,0 +1,84 @@
+/**
+ * The paper's recipe for its MetaMath pairs: the rejected answer is the chosen one with a single intermediate result
+ * replaced by a wrong number; every later step and the final answer stay as they were.
+ *
+ * How the authors locate a result and draw the wrong number is not published. Here a result is a number after `=` with
+ * which an expression ends, before the closing part that states the answer (`#### 752`, `The answer is: 752`); one is
+ * picked uniformly, and replaced by another number of the same form: as many digits, the same commas, decimals, sign
+ * and currency. Numbers in words and fractions such as `= 1/2` are not results.
+ */
+
+import type { Random } from "../data/random";
+
+/** Where a result stands: `text.slice(start, end)` is its digits, with commas and decimals but no sign or currency. */
+export interface IntermediateResult {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Corruption {
+  /** The whole text with the one number replaced. */
+  readonly text: string;
+  /** Where the number starts, in characters. */
+  readonly start: number;
+  readonly from: string;
+  readonly to: string;
+}
+
+const NUMBER = /\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+/.source;
+
+/** A number after an equals sign; sign, currency and LaTeX's brackets may stand between. */
+const RESULT = new RegExp(
+  String.raw`(?<![<>!=])=[ \t]*[-−]?[ \t]*(?:\\?[$€£]|\\boxed\{|\{)?[ \t]*(${NUMBER})(?![\d\p{L}_])`, "gu");
+
+/** What follows a number with which an expression only begins: `= 3 + 4`, `= 1/2`, `= 25 x 4`, `= 2\pi`, `= 3:45`. */
+const GOES_ON =
+  /^(?:[.,:]\d|[ \t]*(?:(?:\*\*|[-−–+*/×÷·^])[ \t]*[\d\p{L}$€£(.\\{]|x[ \t]*\d|\([\d$]|\\(?!text\b|mathrm\b)\p{L}))/u;
+
+/** Where the closing part starts: the text before it holds the intermediate results. */
+function startOfFinalPart(text: string): number {
+  const last = (marker: RegExp) => [...text.matchAll(marker)].at(-1)?.index ?? text.length;
+  return Math.min(last(/####/g), last(/the answer is/gi));
+}
+
+/** Every intermediate result of a worked solution, in order. */
+export function intermediateResults(text: string): IntermediateResult[] {
+  const work = text.slice(0, startOfFinalPart(text));
+  const results: IntermediateResult[] = [];
+  for (const match of work.matchAll(RESULT)) {
+    const end = match.index + match[0].length;
+    if (!GOES_ON.test(work.slice(end))) results.push({ start: end - match[1]!.length, end });
+  }
+  return results;
+}
+
+/**
+ * Replaces one intermediate result of a worked solution by a wrong number, the rest untouched.
+ *
+ * @returns null when the text holds no intermediate result: the caller reports and counts such rows
+ *
+ * ```ts
+ * corruptIntermediateResult("28 + 10 = 38. 38 - 18 = 20. #### 20", new Random(0))?.text;
+ * // "28 + 10 = 54. 38 - 18 = 20. #### 20", say
+ * ```
+ */
+export function corruptIntermediateResult(text: string, random: Random): Corruption | null {
+  const results = intermediateResults(text);
+  if (results.length === 0) return null;
+  const { start, end } = random.pick(results);
+  const from = text.slice(start, end);
+  const to = differentNumber(from, random);
+  return { text: text.slice(0, start) + to + text.slice(end), start, from, to };
+}
+
+/** Another number of the same form, never zero; a leading zero stays and no other is made. */
+function differentNumber(number: string, random: Random): string {
+  const alone = number.replace(/\D/g, "").length === 1;
+  for (;;) {
+    const drawn = number.replace(/\d/g, (digit, at: number) => {
+      if (at > 0) return String(random.integer(0, 9));
+      return digit === "0" && !alone ? "0" : String(random.integer(1, 9));
+    });
+    if (drawn !== number && /[1-9]/.test(drawn)) return drawn;
+  }
+}

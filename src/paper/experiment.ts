@@ -1,0 +1,121 @@
+/**
+ * The paper's effect from nothing: a small model is trained on worked arithmetic (or a user's rows), then from that one
+ * checkpoint DPO, DPOP and, as the control, SFT; all four are measured on the same pairs and held-out problems.
+ *
+ * One thread, because a model this small gains nothing from a second; the same seed gives the same numbers bit for bit.
+ */
+
+import type { PreferenceRow } from "../data/preferences";
+import type { Refusal } from "../data/screening";
+import type { CausalLM } from "../models";
+import { packageVersion } from "../native/paths";
+import { getNumThreads, setNumThreads, versions } from "../torch";
+import { type CurvePoint, byPosition, curvePoint, mean, summarise } from "./measure";
+import { copyModel, countWeights, createModel, modelConfig } from "./model";
+import { trainPreference } from "./preferencePhase";
+import { type ExperimentResult, METHOD_NAMES, type Method, type MethodResult, byMethod } from "./result";
+import { type ModelOutput, pickAnswers, pickSamples } from "./samples";
+import { type Answer, answerQuestions, scorePairs } from "./scoring";
+import { type Preset, presets } from "./settings";
+import { trainReference } from "./sft";
+import { type Pair, arithmeticTask, rowsTask } from "./task";
+
+/** Shows how far a phase has come. */
+export interface PhaseProgress {
+  update(done: number, details: string): void;
+  finish(details: string): void;
+}
+
+export interface ExperimentOptions {
+  readonly seed: number;
+  readonly preset: Preset;
+  /** The user's rows instead of generated problems, and the name of their file. */
+  readonly data?: { readonly name: string; readonly rows: readonly PreferenceRow[] };
+  /** Starts a phase; `total` is its number of steps when that is known. */
+  readonly startPhase: (label: string, total?: number) => PhaseProgress;
+  /** Told before training about rows that cannot be trained on. */
+  readonly onRefusals?: (refused: readonly Refusal[]) => void;
+}
+
+/** What one model gave, in full. */
+interface Measured extends ModelOutput {
+  readonly curve: CurvePoint[];
+}
+
+/**
+ * Runs the experiment.
+ *
+ * @throws InputError when the rows cannot be used
+ */
+export function runExperiment(options: ExperimentOptions): ExperimentResult {
+  const threads = getNumThreads();
+  setNumThreads(1);
+  try {
+    return run(options);
+  } finally {
+    setNumThreads(threads);
+  }
+}
+
+function run({ seed, preset, data, startPhase, onRefusals }: ExperimentOptions): ExperimentResult {
+  const start = performance.now();
+  const settings = presets[preset];
+  const task = data ? rowsTask(data.rows, data.name, seed, settings.task) : arithmeticTask(seed, settings.task);
+  if (task.refused.length > 0) onRefusals?.(task.refused);
+  const { vocabulary, examples, pairs, heldOut } = task;
+  const maxNewTokens = Math.max(...examples.map(({ completion }) => completion.length)) + 1;
+  const ask = (model: CausalLM) => answerQuestions(model, heldOut, vocabulary, maxNewTokens);
+
+  const config = modelConfig(settings.model, vocabulary.size);
+  using reference = createModel(config, seed);
+  const sftPhase = startPhase("reference");
+  const sft = trainReference(reference, examples, settings, seed, (step, loss) =>
+    sftPhase.update(step, `loss ${loss.toFixed(3)}, goal ${settings.sft.goalLoss}`));
+  const referenceScores = scorePairs(reference, pairs);
+  const atStart = curvePoint(0, referenceScores.slice(0, settings.preference.curvePairs));
+  const ofReference = { scores: referenceScores, answers: ask(reference), curve: [atStart] };
+  sftPhase.finish(`${sft.steps} steps  loss ${sft.loss.toFixed(3)}  ${inShort(ofReference)}`);
+
+  const train = (method: Exclude<Method, "reference">): Measured => {
+    using model = copyModel(config, reference);
+    const phase = startPhase(METHOD_NAMES[method], settings.preference.steps);
+    const onStep = (step: number, loss: number) => phase.update(step, `loss ${loss.toFixed(3)}`);
+    const curve = trainPreference(model, { method, pairs, referenceScores, settings, seed, onStep });
+    const measured = { scores: scorePairs(model, pairs), answers: ask(model), curve };
+    phase.finish(`${settings.preference.steps} steps  ${inShort(measured)}`);
+    return measured;
+  };
+  const measured = { reference: ofReference, sft: train("sft"), dpo: train("dpo"), dpop: train("dpop") };
+
+  return {
+    seed,
+    preset,
+    data: data?.name ?? null,
+    versions: { smaug: packageVersion(), node: process.versions.node, libtorch: versions().compiled },
+    seconds: (performance.now() - start) / 1000,
+    settings,
+    counts: {
+      vocabulary: vocabulary.size,
+      weights: countWeights(reference),
+      examples: examples.length,
+      pairs: pairs.length,
+      heldOut: heldOut.length,
+      refused: task.refused.length,
+    },
+    editDistance: task.editDistance,
+    reference: sft,
+    methods: byMethod((method) => toResult(measured[method], pairs)),
+    samples: pickSamples(task, measured),
+    answers: pickAnswers(task, measured),
+  };
+}
+
+function toResult({ scores, answers, curve }: Measured, pairs: readonly Pair[]): MethodResult {
+  const measures = { ...summarise(scores, pairs), accuracy: accuracyOf(answers) };
+  return { measures, positions: byPosition(scores, pairs), curve };
+}
+
+const accuracyOf = (answers: readonly Answer[]): number => mean(answers.map(({ correct }) => (correct ? 1 : 0)));
+
+const inShort = ({ scores, answers }: Measured): string =>
+  `chosen ${curvePoint(0, scores).chosen.toFixed(2)}  accuracy ${(100 * accuracyOf(answers)).toFixed(1)}%`;

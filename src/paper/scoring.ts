@@ -1,0 +1,51 @@
+/** Asking a model: log-probs of the answers of pairs, token by token, and its own answers to held-out problems. */
+
+import { type CausalLM, generateGreedy } from "../models";
+import { collate, completionLogProbs } from "../preference";
+import { noGrad, tidy } from "../torch";
+import type { PairScores } from "./measure";
+import { type Example, type Pair, type Question, finalAnswer } from "./task";
+import type { Vocabulary } from "./vocabulary";
+
+/** Rows in one forward pass without gradients. */
+const CHUNK = 100;
+
+/** Log-probs of all answer tokens, pair by pair. */
+export function scorePairs(model: CausalLM, pairs: readonly Pair[]): PairScores[] {
+  const chosen = scoreRows(model, pairs.map(({ prompt, chosen }) => ({ prompt, completion: chosen })));
+  const rejected = scoreRows(model, pairs.map(({ prompt, rejected }) => ({ prompt, completion: rejected })));
+  return chosen.map((logps, i) => ({ chosen: logps, rejected: rejected[i]! }));
+}
+
+function scoreRows(model: CausalLM, rows: readonly Example[]): number[][] {
+  return chunks(rows).flatMap((chunk) => {
+    const logps = tidy(() => noGrad(() => completionLogProbs(model, collate(chunk)).toList())) as number[][];
+    return logps.map((row, i) => row.slice(0, chunk[i]!.completion.length)); // [rows, longest], 0 after each end
+  });
+}
+
+/** A model's answer to a question. */
+export interface Answer {
+  readonly text: string;
+  readonly correct: boolean;
+}
+
+/** Answers questions by greedy generation; right is the same final answer as the given one. */
+export function answerQuestions(
+  model: CausalLM,
+  questions: readonly Question[],
+  vocabulary: Vocabulary,
+  maxNewTokens: number,
+): Answer[] {
+  return chunks(questions).flatMap((chunk) => {
+    const prompts = chunk.map(({ prompt }) => vocabulary.encode(prompt));
+    return generateGreedy(model, prompts, { maxNewTokens, eosTokenId: vocabulary.endId }).map((ids, i) => {
+      const text = vocabulary.decode(ids);
+      return { text, correct: finalAnswer(text) === finalAnswer(chunk[i]!.answer) };
+    });
+  });
+}
+
+function chunks<T>(list: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(list.length / CHUNK) }, (_, i) => list.slice(i * CHUNK, (i + 1) * CHUNK));
+}

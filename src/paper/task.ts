@@ -1,0 +1,115 @@
+/**
+ * What the experiment trains and measures on, as token ids: examples for SFT, preference pairs, and held-out problems
+ * whose prompts occur in neither. Made from generated arithmetic and the paper's corruption, or from a user's rows.
+ */
+
+import { InputError } from "../data/errors";
+import type { PreferenceRow } from "../data/preferences";
+import { Random } from "../data/random";
+import { type Refusal, expectSomeKept, reasonToRefuse, screen } from "../data/screening";
+import { generateProblems } from "./arithmetic";
+import { corruptIntermediateResult } from "./corruption";
+import { firstDifference, normalisedEditDistance } from "./difference";
+import type { Settings } from "./settings";
+import { Vocabulary } from "./vocabulary";
+
+/** A prompt and its answer, the end token included. */
+export interface Example {
+  readonly prompt: number[];
+  readonly completion: number[];
+}
+
+/** A preference pair; answers end with the end token. */
+export interface Pair {
+  readonly prompt: number[];
+  readonly chosen: number[];
+  readonly rejected: number[];
+  /** Index of the first token in which the answers differ. */
+  readonly difference: number;
+}
+
+/** A problem to answer, as text. */
+export interface Question {
+  readonly prompt: string;
+  readonly answer: string;
+}
+
+export interface Task {
+  readonly vocabulary: Vocabulary;
+  readonly examples: Example[];
+  readonly pairs: Pair[];
+  readonly heldOut: Question[];
+  /** Rows that cannot be trained on. */
+  readonly refused: Refusal[];
+  /** Mean over pairs of the token edit distance, divided by the length of the longer answer. */
+  readonly editDistance: number;
+}
+
+/** The generated task: arithmetic, its pairs made by replacing one intermediate result. */
+export function arithmeticTask(seed: number, settings: Settings["task"]): Task {
+  const problems = generateProblems(settings.problems + settings.heldOut, new Random(seed, "problems"));
+  const train = problems.slice(0, settings.problems);
+  const random = new Random(seed, "corruption");
+  const rows = train.slice(0, settings.pairs).map(({ prompt, answer }, index): PreferenceRow => {
+    return { index, prompt, chosen: answer, rejected: corruptIntermediateResult(answer, random)!.text };
+  });
+  const vocabulary = Vocabulary.of(problems.flatMap(({ prompt, answer }) => [prompt, answer]));
+  return assemble(vocabulary, train, rows, problems.slice(settings.problems), []);
+}
+
+/**
+ * The task of a user's rows: chosen answers for SFT, the first rows as pairs, and a tenth of the prompts held out.
+ *
+ * @throws InputError when no row can be trained on, or fewer than two prompts differ
+ */
+export function rowsTask(rows: readonly PreferenceRow[], name: string, seed: number, settings: Settings["task"]): Task {
+  const vocabulary = Vocabulary.of(rows.flatMap(({ prompt, chosen, rejected }) => [prompt, chosen, rejected]));
+  const { kept, refused } = screen(rows, (row) => reasonToRefuse(row, {
+    prompt: vocabulary.encode(row.prompt).length,
+    chosen: vocabulary.encode(row.chosen).length + 1,
+    rejected: vocabulary.encode(row.rejected).length + 1,
+  }, settings.maxTokens));
+  expectSomeKept(kept, refused, name);
+
+  const prompts = new Random(seed, "held-out").shuffled([...new Set(kept.map((row) => row.prompt))]);
+  if (prompts.length < 2) {
+    throw new InputError(`Expected at least two different prompts in '${name}' but found one; ` +
+      "accuracy is measured on prompts that are held out of training. Add rows.");
+  }
+  const count = Math.min(settings.heldOut, Math.max(1, Math.floor(prompts.length / 10)));
+  const heldOutPrompts = new Set(prompts.slice(0, count));
+  const answers = new Map(kept.map((row) => [row.prompt, row.chosen]));
+  const heldOut = [...heldOutPrompts].map((prompt) => ({ prompt, answer: answers.get(prompt)! }));
+  const train = kept.filter((row) => !heldOutPrompts.has(row.prompt));
+  const questions = train.map(({ prompt, chosen }) => ({ prompt, answer: chosen }));
+  return assemble(vocabulary, questions, train.slice(0, settings.pairs), heldOut, refused);
+}
+
+function assemble(
+  vocabulary: Vocabulary,
+  train: readonly Question[],
+  rows: readonly PreferenceRow[],
+  heldOut: Question[],
+  refused: Refusal[],
+): Task {
+  const encodeAnswer = (text: string) => [...vocabulary.encode(text), vocabulary.endId];
+  const examples = train.map(({ prompt, answer }) => {
+    return { prompt: vocabulary.encode(prompt), completion: encodeAnswer(answer) };
+  });
+  const pairs = rows.map((row) => {
+    const chosen = encodeAnswer(row.chosen);
+    const rejected = encodeAnswer(row.rejected);
+    return { prompt: vocabulary.encode(row.prompt), chosen, rejected, difference: firstDifference(chosen, rejected) };
+  });
+  const distances = pairs.map(({ chosen, rejected }) => normalisedEditDistance(chosen, rejected));
+  const editDistance = distances.reduce((sum, distance) => sum + distance, 0) / pairs.length;
+  return { vocabulary, examples, pairs, heldOut, refused, editDistance };
+}
+
+/** The final answer of a worked one: what follows the last `####` on its line; the whole text when there is none. */
+export function finalAnswer(text: string): string {
+  const marker = text.lastIndexOf("####");
+  if (marker < 0) return text.trim();
+  const line = text.slice(marker + 4).trimStart().split("\n")[0]!;
+  return line.replace(/[,$]/g, "").trim().replace(/\.$/, "");
+}

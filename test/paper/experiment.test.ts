@@ -1,0 +1,54 @@
+import { expect, test, vi } from "vitest";
+import { runExperiment } from "../../src/paper/experiment";
+import { METHODS, METHOD_NAMES } from "../../src/paper/result";
+import { toSummary } from "../../src/paper/summary";
+import { getNumThreads, memory, setNumThreads } from "../../src/torch";
+
+const run = (seed: number) => {
+  const phases: string[] = [];
+  const result = runExperiment({
+    seed,
+    preset: "smoke",
+    startPhase: (label) => {
+      phases.push(label);
+      return { update: vi.fn(), finish: vi.fn() };
+    },
+  });
+  return { result, phases };
+};
+
+test("the same seed gives the same numbers bit for bit, another seed others", () => {
+  const numbers = (seed: number) => ({ ...run(seed).result, seconds: 0 });
+  const first = numbers(6);
+  expect(numbers(6)).toEqual(first);
+  expect(numbers(7).methods.reference.measures).not.toEqual(first.methods.reference.measures);
+});
+
+test("all methods start from the reference and are measured on the same rows", () => {
+  const { result, phases } = run(8);
+  expect(phases).toEqual(METHODS.map((method) => METHOD_NAMES[method]));
+  const atStart = result.methods.reference.curve[0]!;
+  for (const method of ["sft", "dpo", "dpop"] as const) {
+    const { curve, positions, measures } = result.methods[method];
+    expect(curve[0]).toEqual(atStart);
+    expect(curve.map(({ step }) => step)).toEqual([0, 2, 4]);
+    expect(curve.at(-1)).not.toEqual(atStart);
+    expect(positions.map(({ position, tokens }) => [position, tokens]))
+      .toEqual(result.methods.reference.positions.map(({ position, tokens }) => [position, tokens]));
+    expect(measures).not.toEqual(result.methods.reference.measures);
+  }
+  expect(toSummary(result)).toMatchObject({
+    rows: { sft: 200, pairs: 24, held_out: 8, refused: 0 }, reference_training: { steps: 16, reached_goal: false },
+  });
+});
+
+test("leaves no tensor behind, and the number of threads as it was", () => {
+  run(9);
+  const threads = getNumThreads();
+  setNumThreads(2);
+  const before = memory().tensors;
+  run(9);
+  expect(memory().tensors).toBe(before);
+  expect(getNumThreads()).toBe(2);
+  setNumThreads(threads);
+});
