@@ -12,7 +12,7 @@ namespace smaug {
 
 namespace {
 
-// The errors JavaScript sees are made by its own classes: makeError(kind, message, context, nativeStack).
+// The errors JavaScript sees are made by its own classes: makeError(kind, message, context, nativeStack), the last a function or undefined.
 Napi::Value setErrorFactory(const Napi::CallbackInfo& info, Environment& state) {
   const Napi::Value factory = info[0];
   if (!factory.IsFunction()) throw BoundaryError("TypeError", "native call: expected a function for argument 0");

@@ -3,6 +3,9 @@
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/util/Exception.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <unistd.h>
 
 #include <bit>
@@ -35,20 +38,36 @@ size_t classBytes(size_t sizeClass) {
   return (size_t{1} << power) + (sizeClass % 8 + 1) * (size_t{1} << (power > 3 ? power - 3 : 0));
 }
 
+// The number after `key` in a file of words and numbers, or the first number when there is no key; SIZE_MAX for none.
+size_t readNumber(const char* path, const std::string& key = "") {
+  std::ifstream file(path);
+  for (std::string word; word != key && file >> word;) {
+  }
+  size_t number = 0;
+  return file >> number ? number : SIZE_MAX;
+}
+
+// The container's limit; SIZE_MAX without one.
+size_t memoryLimit() { return readNumber("/sys/fs/cgroup/memory.max"); }
+
 // What the system and the container still have, in bytes; SIZE_MAX when neither says.
 size_t availableMemory() {
-  size_t available = SIZE_MAX;
-  std::ifstream meminfo("/proc/meminfo");
-  for (std::string key; meminfo >> key; meminfo.ignore(256, '\n')) {
-    if (key != "MemAvailable:") continue;
-    size_t kibibytes = 0;
-    if (meminfo >> kibibytes) available = kibibytes << 10;
-    break;
+  const size_t kibibytes = readNumber("/proc/meminfo", "MemAvailable:");
+  const size_t available = kibibytes == SIZE_MAX ? SIZE_MAX : kibibytes << 10;
+  const size_t limit = memoryLimit();
+  size_t used = readNumber("/sys/fs/cgroup/memory.current");
+  if (limit == SIZE_MAX || used == SIZE_MAX) return available;
+  for (const char* cache : {"inactive_file", "active_file"}) {  // counted as used, but given back when asked for
+    const size_t reclaimable = readNumber("/sys/fs/cgroup/memory.stat", cache);
+    if (reclaimable != SIZE_MAX) used -= std::min(used, reclaimable);
   }
-  size_t limit = 0, used = 0;
-  if (std::ifstream("/sys/fs/cgroup/memory.max") >> limit && std::ifstream("/sys/fs/cgroup/memory.current") >> used)
-    available = std::min(available, limit > used ? limit - used : 0);
-  return available;
+  return std::min(available, limit > used ? limit - used : 0);
+}
+
+// Beyond this, freed blocks go back to the system: a quarter of the memory there is.
+size_t cacheCapacity() {
+  const size_t physical = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return std::min(physical, memoryLimit()) / 4;
 }
 
 class CachingCpuAllocator final : public c10::Allocator {
@@ -71,6 +90,13 @@ class CachingCpuAllocator final : public c10::Allocator {
   void resetPeak() {
     std::lock_guard<std::mutex> lock(mutex_);
     peak_ = live_;
+  }
+
+  void checkAvailable(size_t bytes) {
+    if (bytes < kCheckedFrom || bytes <= availableMemory()) return;
+    std::lock_guard<std::mutex> lock(mutex_);
+    releaseCached();
+    if (bytes > availableMemory()) outOfMemory(bytes);
   }
 
   void emptyCache() {
@@ -119,18 +145,22 @@ class CachingCpuAllocator final : public c10::Allocator {
     cached_ += size;
   }
 
-  // Linux promises more memory than it has and kills the process later, so a large request is checked first.
   void* fresh(size_t size) {
-    if (size >= kCheckedFrom && availableMemory() < size) releaseCached();
-    const bool fits = size < kCheckedFrom || size <= availableMemory();
-    void* block = nullptr;
-    if (fits && posix_memalign(&block, kAlignment, size + kAlignment) != 0) {
+    if (size >= kCheckedFrom && size > availableMemory()) {
       releaseCached();
-      if (posix_memalign(&block, kAlignment, size + kAlignment) != 0) block = nullptr;
+      if (size > availableMemory()) outOfMemory(size);
     }
-    TORCH_CHECK_WITH(OutOfMemoryError, block != nullptr, "cannot allocate ", size, " bytes on the CPU: ", live_,
-                     " bytes are in use by tensors and ", availableMemory(), " bytes are available");
+    void* block = nullptr;
+    if (posix_memalign(&block, kAlignment, size + kAlignment) != 0) {
+      releaseCached();
+      if (posix_memalign(&block, kAlignment, size + kAlignment) != 0) outOfMemory(size);
+    }
     return static_cast<char*>(block) + kAlignment;
+  }
+
+  [[noreturn]] void outOfMemory(size_t size) {
+    TORCH_CHECK_WITH(OutOfMemoryError, false, "cannot allocate ", size, " bytes on the CPU: ", live_,
+                     " bytes are in use by tensors and ", availableMemory(), " bytes are available");
   }
 
   void releaseCached() {
@@ -139,13 +169,15 @@ class CachingCpuAllocator final : public c10::Allocator {
       blocks.clear();
     }
     cached_ = 0;
+#ifdef __GLIBC__
+    malloc_trim(0);  // small blocks lie in glibc's own heap, which it would keep
+#endif
   }
 
   std::mutex mutex_;
   std::vector<void*> cache_[kClasses];
   size_t live_ = 0, peak_ = 0, cached_ = 0;
-  // Beyond a quarter of the machine's memory, freed blocks go back to the system.
-  const size_t capacity_ = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE)) / 4;
+  const size_t capacity_ = cacheCapacity();
 };
 
 }  // namespace
@@ -155,6 +187,7 @@ void installCpuAllocator() {
   std::call_once(once, [] { c10::SetAllocator(c10::kCPU, &CachingCpuAllocator::instance(), 100); });
 }
 
+void checkAvailable(size_t bytes) { CachingCpuAllocator::instance().checkAvailable(bytes); }
 CpuMemory cpuMemory() { return CachingCpuAllocator::instance().memory(); }
 void resetCpuPeak() { CachingCpuAllocator::instance().resetPeak(); }
 void emptyCpuCache() { CachingCpuAllocator::instance().emptyCache(); }

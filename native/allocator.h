@@ -13,6 +13,10 @@ struct CpuMemory {
 // Makes it libtorch's CPU allocator; once per process, later calls do nothing.
 void installCpuAllocator();
 
+// Throws OutOfMemoryError when that many bytes more do not fit; emptying the cache is tried first. Linux promises more
+// memory than it has and kills the process later, so large requests are checked.
+void checkAvailable(size_t bytes);
+
 CpuMemory cpuMemory();
 void resetCpuPeak();
 void emptyCpuCache();

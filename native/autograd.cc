@@ -11,6 +11,8 @@ namespace {
 
 // The engine wants one entry per output; "no gradient given" is an undefined tensor (allowed for scalars only).
 std::vector<at::Tensor> outputGradients(std::vector<at::Tensor> gradients, size_t outputs) {
+  TORCH_CHECK(gradients.empty() || gradients.size() == outputs, "expected a gradient for each of ", outputs,
+              " outputs but received ", gradients.size());
   gradients.resize(outputs);
   return gradients;
 }

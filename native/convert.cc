@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "device.h"
 #include "errors.h"
 
 namespace smaug {
@@ -42,6 +43,14 @@ int64_t toInt(napi_env env, const Argument& argument, napi_value value) {
   mismatch(argument, "an integer");
 }
 
+// libtorch looks enumerations up in tables without checking them.
+template <class Enumeration>
+int64_t toCode(napi_env env, const Argument& argument, napi_value value, Enumeration end) {
+  const int64_t code = toInt(env, argument, value);
+  if (code < 0 || code >= static_cast<int64_t>(end)) mismatch(argument, "a code of libtorch's");
+  return code;
+}
+
 double toDouble(napi_env env, const Argument& argument, napi_value value) {
   double number = 0;
   if (napi_get_value_double(env, value, &number) != napi_ok) mismatch(argument, "a number");
@@ -70,8 +79,12 @@ at::Scalar toScalar(napi_env env, const Argument& argument, napi_value value) {
     }
     case napi_boolean:
       return at::Scalar(toBool(env, argument, value));
-    case napi_bigint:
-      return at::Scalar(toInt(env, argument, value));
+    case napi_bigint: {
+      uint64_t natural = 0;
+      bool lossless = false;
+      napi_get_value_bigint_uint64(env, value, &natural, &lossless);
+      return lossless ? at::Scalar(natural) : at::Scalar(toInt(env, argument, value));
+    }
     case napi_object: {
       Napi::Object complex(env, value);
       const Napi::Value real = complex.Get("real"), imag = complex.Get("imag");
@@ -142,14 +155,14 @@ c10::IValue toElement(napi_env env, Environment& state, const Argument& argument
   switch (argument.kind) {
     case Kind::Tensor: return toTensor(env, state, argument, value);
     case Kind::Scalar: return scalarValue(toScalar(env, argument, value));
-    case Kind::Int:
-    case Kind::ScalarType:
-    case Kind::MemoryFormat:
-    case Kind::Layout: return toInt(env, argument, value);
+    case Kind::Int: return toInt(env, argument, value);
+    case Kind::ScalarType: return toCode(env, argument, value, c10::ScalarType::NumOptions);
+    case Kind::MemoryFormat: return toCode(env, argument, value, c10::MemoryFormat::NumOptions);
+    case Kind::Layout: return toCode(env, argument, value, c10::Layout::NumOptions);
     case Kind::Float: return toDouble(env, argument, value);
     case Kind::Bool: return toBool(env, argument, value);
     case Kind::String: return toString(env, argument, value);
-    case Kind::Device: return c10::Device(toString(env, argument, value));
+    case Kind::Device: return deviceNamed(toString(env, argument, value), true);
     case Kind::Storage: return toTensor(env, state, argument, value).storage();
     case Kind::Generator: {
       at::Generator* generator = state.generators.find(toSlot(env, argument, value));
@@ -157,7 +170,7 @@ c10::IValue toElement(napi_env env, Environment& state, const Argument& argument
       return *generator;
     }
     case Kind::Stream: {  // named by its device: the current stream there
-      const c10::Device device(toString(env, argument, value));
+      const c10::Device device = deviceNamed(toString(env, argument, value));
       return c10::impl::VirtualGuardImpl(device.type()).getStream(device);
     }
     case Kind::Other: break;
@@ -289,6 +302,11 @@ napi_value fromIValue(napi_env env, Environment& state, c10::IValue&& value, con
   if (value.isBool()) return Napi::Boolean::New(env, value.toBool());
   if (type.kind() == c10::TypeKind::QSchemeType) return Napi::String::New(env, toString(static_cast<c10::QScheme>(value.toInt())));
   if (value.isInt()) return integer(env, value.toInt());
+  if (value.isUnsigned()) {  // a uint64 beyond int64
+    napi_value result = nullptr;
+    napi_create_bigint_uint64(env, value.toUInt(), &result);
+    return result;
+  }
   if (value.isDouble()) return number(env, value.toDouble());
   if (value.isComplexDouble()) return complexNumber(env, value.toComplexDouble());
   if (value.isString()) return Napi::String::New(env, value.toStringRef());
@@ -322,7 +340,13 @@ const char* kindName(Kind kind) {
   return names[static_cast<size_t>(kind)];
 }
 
-std::string dtypeName(c10::ScalarType dtype) { return std::string(c10::getDtypeNames(dtype).first); }
+std::string dtypeName(c10::ScalarType dtype) {
+  try {
+    return std::string(c10::getDtypeNames(dtype).first);
+  } catch (const c10::Error&) {  // the quantised ones have no name in Python
+    return c10::toString(dtype);
+  }
+}
 
 std::string describeTensor(const at::Tensor& tensor) {
   std::string text = dtypeName(tensor.scalar_type()) + "[";
@@ -333,6 +357,15 @@ std::string describeTensor(const at::Tensor& tensor) {
 
 namespace {
 
+std::string shortened(std::string text) {
+  constexpr size_t kLongest = 80;
+  if (text.size() <= kLongest) return text;
+  size_t end = kLongest;
+  while ((text[end] & 0xC0) == 0x80) end--;  // not inside a UTF-8 sequence
+  return text.substr(0, end) + "…";
+}
+
+// Runs no code of the user's: an object is not asked for its text.
 std::string describeValue(napi_env env, Environment& state, const Argument& argument, napi_value value) {
   bool isArray = false;
   napi_is_array(env, value, &isArray);
@@ -355,9 +388,17 @@ std::string describeValue(napi_env env, Environment& state, const Argument& argu
   if (argument.kind == Kind::ScalarType && napi_get_value_int32(env, value, &slot) == napi_ok && slot >= 0 &&
       slot < static_cast<int32_t>(c10::ScalarType::NumOptions))
     return dtypeName(static_cast<c10::ScalarType>(slot));
-  napi_value text = nullptr;
-  if (typeOf(env, value) == napi_object || napi_coerce_to_string(env, value, &text) != napi_ok) return "an object";
-  return Napi::String(env, text).Utf8Value();
+  switch (typeOf(env, value)) {
+    case napi_undefined:
+    case napi_null:
+    case napi_boolean:
+    case napi_number:
+    case napi_bigint: return Napi::Value(env, value).ToString().Utf8Value();
+    case napi_string: return shortened(Napi::String(env, value).Utf8Value());
+    case napi_symbol: return "a symbol";
+    case napi_function: return "a function";
+    default: return "an object";
+  }
 }
 
 }  // namespace

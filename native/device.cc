@@ -19,15 +19,10 @@ namespace smaug {
 
 namespace {
 
+// With its index, which a bare "cuda" lacks.
 c10::Device deviceArgument(const Napi::CallbackInfo& info, size_t index) {
-  const c10::Device device(stringArgument(info, index));
-  if (device.is_cpu()) return device;
-  const auto accelerator = at::accelerator::getAccelerator();
-  const int count = accelerator == device.type() ? at::accelerator::deviceCount() : 0;
-  if (device.index() >= count || count == 0)
-    throw BoundaryError("DeviceError", "device '" + device.str() + "' is not here: libtorch sees " +
-                                           std::to_string(count) + " devices of type " + c10::DeviceTypeName(device.type(), true));
-  return device.has_index() ? device : c10::Device(device.type(), at::accelerator::getDeviceIndex());
+  const c10::Device device = deviceNamed(stringArgument(info, index));
+  return device.is_cpu() || device.has_index() ? device : c10::Device(device.type(), at::accelerator::getDeviceIndex());
 }
 
 Napi::Object statistics(Napi::Env env, double live, double peak, double cached) {
@@ -39,6 +34,21 @@ Napi::Object statistics(Napi::Env env, double live, double peak, double cached) 
 }
 
 }  // namespace
+
+c10::Device deviceNamed(const std::string& name, bool metaToo) {
+  const auto accelerator = at::accelerator::getAccelerator();
+  const int count = accelerator.has_value() ? at::accelerator::deviceCount() : 0;
+  try {
+    const c10::Device device(name);
+    const bool isHere = device.is_cpu() || (device.is_meta() && metaToo) ||
+                        (accelerator == device.type() && device.index() < count);
+    if (isHere && device.str() == name) return device;  // an index of more than a byte would come back as another
+  } catch (const std::exception&) {  // not a device's name at all
+  }
+  std::string here = "cpu";
+  for (int i = 0; i < count; i++) here += ", " + c10::Device(*accelerator, static_cast<c10::DeviceIndex>(i)).str();
+  throw BoundaryError("DeviceError", "Expected a device that is here (" + here + ") but received '" + name + "'");
+}
 
 // { type, count } of the accelerator this libtorch was built for and can use, or null.
 Napi::Value accelerator(const Napi::CallbackInfo& info, Environment&) {
@@ -87,6 +97,7 @@ Napi::Value memoryStats(const Napi::CallbackInfo& info, Environment&) {
     const CpuMemory memory = cpuMemory();
     return statistics(info.Env(), memory.live, memory.peak, memory.cached);
   }
+  if (!at::getDeviceAllocator(device.type())->initialized()) return statistics(info.Env(), 0, 0, 0);  // nothing used yet
   const auto stats = at::accelerator::getDeviceStats(device.index());
   const auto& used = stats.allocated_bytes[0];  // 0: the sum over all pools
   return statistics(info.Env(), used.current, used.peak, stats.reserved_bytes[0].current - used.current);
@@ -95,7 +106,7 @@ Napi::Value memoryStats(const Napi::CallbackInfo& info, Environment&) {
 Napi::Value resetPeakMemory(const Napi::CallbackInfo& info, Environment&) {
   const c10::Device device = deviceArgument(info, 0);
   if (device.is_cpu()) resetCpuPeak();
-  else at::accelerator::resetPeakStats(device.index());
+  else if (at::getDeviceAllocator(device.type())->initialized()) at::accelerator::resetPeakStats(device.index());
   return info.Env().Undefined();
 }
 
@@ -113,7 +124,8 @@ Napi::Value threads(const Napi::CallbackInfo& info, Environment&) {
 
 Napi::Value setThreads(const Napi::CallbackInfo& info, Environment&) {
   const int32_t count = intArgument(info, 0);
-  if (count < 1) throw BoundaryError("TypeError", "expected a positive number of threads");
+  // OpenMP ends the process when it cannot start them.
+  if (count < 1 || count > 1024) throw BoundaryError("TypeError", "native call: expected 1 to 1024 threads");
   at::set_num_threads(count);
   return info.Env().Undefined();
 }

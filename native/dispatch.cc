@@ -16,33 +16,53 @@ std::string qualifiedName(const c10::OperatorName& name) {
   return name.overload_name.empty() ? name.name : name.name + "." + name.overload_name;
 }
 
+// The environment's stack, borrowed for one call. Converting an argument may run JavaScript (a getter) that makes a call
+// of its own, which then finds none and takes a new one. Empty again however the call ends.
+class BorrowedStack {
+ public:
+  explicit BorrowedStack(Environment& state) : state_(state) { values.swap(state.stack); }
+  ~BorrowedStack() {
+    values.clear();
+    values.swap(state_.stack);
+  }
+
+  std::vector<c10::IValue> values;
+
+ private:
+  Environment& state_;
+};
+
 napi_value call(napi_env env, Environment& state, Operator& op, const napi_value* values, size_t count) {
   const size_t arity = op.arguments.size();
   if (count > arity)
     throw BoundaryError("TypeError", "expected at most " + std::to_string(arity) + " arguments but received " +
                                          std::to_string(count));
-  auto& stack = state.stack;
-  stack.clear();
+  BorrowedStack borrowed(state);
+  auto& stack = borrowed.values;
   for (size_t i = 0; i < count; i++) stack.push_back(toIValue(env, state, op.arguments[i], values[i]));
   for (size_t i = count; i < arity; i++) stack.push_back(defaultOf(op.arguments[i]));
   op.handle.callBoxed(stack);
 
-  // A return that the schema calls an argument is known to JavaScript already: no new slot. Results are moved out, or
-  // the stack would keep them alive until the next call.
+  // A return that the schema calls an argument is known to JavaScript already: no new slot.
   const auto& types = op.returnTypes;
-  napi_value result = nullptr;
-  if (types.size() == 1 && op.returnAliases[0] < 0) {
-    result = fromIValue(env, state, std::move(stack[0]), *types[0]);
-  } else if (types.size() > 1) {
-    auto results = Napi::Array::New(env, types.size());
-    for (size_t i = 0; i < types.size(); i++) {
-      if (op.returnAliases[i] < 0)
-        results.Set(static_cast<uint32_t>(i), Napi::Value(env, fromIValue(env, state, std::move(stack[i]), *types[i])));
-    }
-    result = results;
+  if (types.size() == 1 && op.returnAliases[0] < 0) return fromIValue(env, state, std::move(stack[0]), *types[0]);
+  if (types.size() <= 1) return nullptr;
+  auto results = Napi::Array::New(env, types.size());
+  for (size_t i = 0; i < types.size(); i++) {
+    if (op.returnAliases[i] < 0)
+      results.Set(static_cast<uint32_t>(i), Napi::Value(env, fromIValue(env, state, std::move(stack[i]), *types[i])));
   }
-  stack.clear();
-  return result;
+  return results;
+}
+
+// For an error message, and so without one of its own.
+std::string describeCall(napi_env env, Environment& state, const Operator& op, const napi_value* values, size_t count) noexcept {
+  const std::string name = qualifiedName(op.handle.operator_name());
+  try {
+    return name + "(" + describeArguments(env, state, op, values, count) + ")";
+  } catch (...) {
+    return name;
+  }
 }
 
 int32_t lookUp(Environment& state, const std::string& name) {
@@ -87,14 +107,10 @@ napi_value callOperator(napi_env env, napi_callback_info info) {
     op = &operatorAt(state, id);
     return call(env, state, *op, values + 1, count - 1);
   } catch (const Napi::Error& error) {
-    error.ThrowAsJavaScriptException();
+    throwInto(env, error);
   } catch (...) {
     const Failure failure = currentFailure();
-    state.stack.clear();  // or the arguments of a failed call would live until the next one
-    std::string context;
-    if (op != nullptr)
-      context = qualifiedName(op->handle.operator_name()) + "(" +
-                describeArguments(env, state, *op, values + 1, count - 1) + ")";
+    const std::string context = op == nullptr ? "" : describeCall(env, state, *op, values + 1, count - 1);
     napi_throw(env, makeError(env, state, failure, context));
   }
   return nullptr;

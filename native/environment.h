@@ -7,6 +7,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <napi.h>
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -77,7 +78,7 @@ struct Operator {
 struct Environment {
   SlotTable<at::Tensor> tensors;
   SlotTable<at::Generator> generators;
-  std::vector<Operator> operators;
+  std::deque<Operator> operators;  // stays in place as it grows: a call refers to its operator
   std::unordered_map<std::string, int32_t> operatorIds;
   std::vector<c10::IValue> stack;  // reused between calls
   Napi::FunctionReference makeError;

@@ -9,7 +9,33 @@ namespace smaug {
 namespace {
 
 Failure fromTorch(const char* kind, const c10::Error& error) {
-  return {kind, error.what_without_backtrace(), error.what()};
+  return {kind, error.what_without_backtrace(), error.backtrace()};
+}
+
+// nativeStack(): libtorch's message with its C++ trace.
+napi_value nativeStack(napi_env env, napi_callback_info info) {
+  void* data = nullptr;
+  napi_value text = nullptr;
+  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
+  try {
+    const auto& failure = *static_cast<Failure*>(data);
+    const std::string stack = failure.message + "\n" + failure.backtrace->get();
+    napi_create_string_utf8(env, stack.data(), stack.size(), &text);
+  } catch (const std::exception&) {  // no memory for it
+  }
+  return text;
+}
+
+napi_value nativeStackOf(napi_env env, const Failure& failure) {
+  if (!failure.backtrace) return nullptr;
+  napi_value function = nullptr;
+  auto* data = new Failure(failure);
+  const auto release = [](napi_env, void* data, void*) { delete static_cast<Failure*>(data); };
+  if (napi_create_function(env, "nativeStack", NAPI_AUTO_LENGTH, nativeStack, data, &function) == napi_ok &&
+      napi_add_finalizer(env, function, data, release, nullptr, nullptr) == napi_ok)
+    return function;
+  delete data;
+  return nullptr;
 }
 
 [[noreturn]] void wrongArgument(size_t index, const char* expected) {
@@ -25,7 +51,7 @@ Failure currentFailure() {
   try {
     throw;
   } catch (const BoundaryError& error) {
-    return {error.kind, error.what(), ""};
+    return {error.kind, error.what(), nullptr};
   } catch (const c10::OutOfMemoryError& error) {
     return fromTorch("OutOfMemoryError", error);
   } catch (const c10::IndexError& error) {
@@ -37,24 +63,37 @@ Failure currentFailure() {
   } catch (const c10::Error& error) {
     return fromTorch("TorchError", error);
   } catch (const std::bad_alloc&) {
-    return {"OutOfMemoryError", "the C++ heap has no room for this", ""};
+    return {"OutOfMemoryError", "the C++ heap has no room for this", nullptr};
   } catch (const std::exception& error) {
-    return {"TorchError", error.what(), ""};
+    return {"TorchError", error.what(), nullptr};
   } catch (...) {
-    return {"TorchError", "a C++ exception of unknown type", ""};
+    return {"TorchError", "a C++ exception of unknown type", nullptr};
   }
 }
 
-Napi::Value makeError(Napi::Env env, Environment& state, const Failure& failure, const std::string& context) {
-  if (!state.makeError.IsEmpty()) {
-    try {
-      return state.makeError.Call({Napi::String::New(env, failure.kind), Napi::String::New(env, failure.message),
-                                   Napi::String::New(env, context), Napi::String::New(env, failure.nativeStack)});
-    } catch (const Napi::Error& error) {  // the factory itself threw: its error is the better report
-      return error.Value();
-    }
+napi_value makeError(napi_env env, Environment& state, const Failure& failure, const std::string& context) {
+  const std::string* texts[] = {&failure.kind, &failure.message, &context};
+  napi_value arguments[4] = {}, undefined = nullptr, error = nullptr;
+  napi_get_undefined(env, &undefined);
+  for (size_t i = 0; i < 3; i++) napi_create_string_utf8(env, texts[i]->data(), texts[i]->size(), &arguments[i]);
+  arguments[3] = nativeStackOf(env, failure);
+  if (arguments[3] == nullptr) arguments[3] = undefined;
+  if (!state.makeError.IsEmpty() &&
+      napi_call_function(env, undefined, state.makeError.Value(), 4, arguments, &error) == napi_ok)
+    return error;
+  // The factory threw, or user code did before it was asked: that error is the better report.
+  bool pending = false;
+  napi_is_exception_pending(env, &pending);
+  if (pending) napi_get_and_clear_last_exception(env, &error);
+  else napi_create_error(env, nullptr, arguments[1], &error);
+  return error;
+}
+
+void throwInto(napi_env env, const Napi::Error& error) noexcept {
+  try {
+    napi_throw(env, error.Value());
+  } catch (const Napi::Error&) {
   }
-  return Napi::Error::New(env, failure.message).Value();
 }
 
 int32_t intArgument(const Napi::CallbackInfo& info, size_t index) {

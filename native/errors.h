@@ -1,6 +1,8 @@
 // The one way out of a native callback: a value, or a JavaScript error of the right class. Anything else aborts Node.
 #pragma once
 
+#include <c10/util/Backtrace.h>
+
 #include "environment.h"
 
 namespace smaug {
@@ -14,14 +16,18 @@ struct BoundaryError : std::runtime_error {
 };
 
 struct Failure {
-  std::string kind, message, nativeStack;
+  std::string kind, message;
+  c10::Backtrace backtrace;  // made into text, which takes milliseconds, when somebody asks for it
 };
 
 // Describes the exception in flight; call it inside a catch block only.
 Failure currentFailure();
 
-// The JavaScript error for a failure. `context` names the op and its arguments, or is empty.
-Napi::Value makeError(Napi::Env env, Environment& state, const Failure& failure, const std::string& context = "");
+// The JavaScript error for a failure. `context` names the op and its arguments, or is empty. Never throws.
+napi_value makeError(napi_env env, Environment& state, const Failure& failure, const std::string& context = "");
+
+// Throws into JavaScript. While a worker is terminated that is refused, and nobody listens.
+void throwInto(napi_env env, const Napi::Error& error) noexcept;
 
 template <Callback body>
 napi_value guarded(napi_env rawEnv, napi_callback_info rawInfo) {
@@ -30,7 +36,7 @@ napi_value guarded(napi_env rawEnv, napi_callback_info rawInfo) {
   try {
     return body(info, state);
   } catch (const Napi::Error& error) {
-    error.ThrowAsJavaScriptException();
+    throwInto(rawEnv, error);
   } catch (...) {
     napi_throw(rawEnv, makeError(rawEnv, state, currentFailure()));
   }

@@ -6,6 +6,7 @@
 
 #include <mutex>
 
+#include "device.h"
 #include "errors.h"
 
 namespace smaug {
@@ -15,7 +16,7 @@ namespace {
 // A slot number names a generator of ours, a string ("cpu", "cuda:0") the device's default one.
 at::Generator generatorArgument(const Napi::CallbackInfo& info, Environment& state, size_t index) {
   const Napi::Value value = info[index];
-  if (value.IsString()) return at::globalContext().defaultGenerator(c10::Device(stringArgument(info, index)));
+  if (value.IsString()) return at::globalContext().defaultGenerator(deviceNamed(stringArgument(info, index)));
   at::Generator* generator = state.generators.find(intArgument(info, index));
   if (generator == nullptr) throw BoundaryError("DisposedTensorError", "the generator has been disposed");
   return *generator;
@@ -34,7 +35,7 @@ Napi::Value manualSeed(const Napi::CallbackInfo& info, Environment&) {
 }
 
 Napi::Value createGenerator(const Napi::CallbackInfo& info, Environment& state) {
-  const c10::Device device(stringArgument(info, 0));
+  const c10::Device device = deviceNamed(stringArgument(info, 0));
   at::Generator generator = device.is_cpu() ? at::make_generator<at::CPUGeneratorImpl>()
                                             : at::globalContext().getAcceleratorHooksInterface(device.type()).getNewGenerator(device.index());
   return Napi::Number::New(info.Env(), state.generators.put(std::move(generator)));

@@ -4,9 +4,11 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_local_scalar_dense.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 
 #include <cstring>
 
+#include "allocator.h"
 #include "convert.h"
 #include "errors.h"
 
@@ -16,40 +18,70 @@ namespace {
 
 // A contiguous CPU tensor with the same values; may wait for the device.
 at::Tensor onHost(const at::Tensor& tensor) {
+  if (tensor.layout() != c10::kStrided)
+    throw BoundaryError("NotImplementedError", "Expected a dense tensor to read but received a " +
+                                                   c10::str(tensor.layout()) + " one; toDense() makes it one");
   at::NoGradGuard guard;  // grad mode is thread-local: a worker thread starts with it on
-  return tensor.detach().to(c10::kCPU).resolve_conj().resolve_neg().contiguous();
+  if (tensor._is_zerotensor()) return at::zeros(tensor.sizes(), tensor.scalar_type());  // it has no memory
+  const at::Tensor host = tensor.to(c10::kCPU).resolve_conj().resolve_neg().contiguous();
+  TORCH_CHECK(host.nbytes() == 0 || host.const_data_ptr() != nullptr, "a tensor without memory cannot be read");
+  return host;
 }
 
-Napi::ArrayBuffer copyOut(Napi::Env env, const at::Tensor& host) {
-  auto buffer = Napi::ArrayBuffer::New(env, host.nbytes());
-  if (host.nbytes() > 0) std::memcpy(buffer.Data(), host.const_data_ptr(), host.nbytes());
-  return buffer;
+// V8 ends the process when it cannot allocate a buffer for us; the ArrayBuffer constructor throws instead.
+Napi::ArrayBuffer newBuffer(Napi::Env env, size_t bytes) {
+  constexpr size_t kLarge = 16u << 20;
+  if (bytes < kLarge) return Napi::ArrayBuffer::New(env, bytes);
+  checkAvailable(bytes);
+  const auto constructor = env.Global().Get("ArrayBuffer").As<Napi::Function>();
+  return constructor.New({Napi::Number::New(env, static_cast<double>(bytes))}).As<Napi::ArrayBuffer>();
+}
+
+void copyOut(const at::Tensor& host, void* data) {
+  if (host.nbytes() > 0) std::memcpy(data, host.const_data_ptr(), host.nbytes());
 }
 
 class ReadWorker : public Napi::AsyncWorker {
  public:
-  ReadWorker(Napi::Env env, Environment& state, at::Tensor tensor)
-      : AsyncWorker(env), state_(state), deferred_(Napi::Promise::Deferred::New(env)), tensor_(std::move(tensor)) {}
+  // Its own alias: what happens to the caller's tensor, other than to its values, does not matter.
+  ReadWorker(Napi::Env env, Environment& state, const at::Tensor& tensor, Napi::ArrayBuffer buffer)
+      : AsyncWorker(env), state_(state), deferred_(Napi::Promise::Deferred::New(env)), tensor_(tensor.detach()),
+        buffer_(Napi::Persistent(buffer)), data_(buffer.Data()) {}
 
   Napi::Promise promise() const { return deferred_.Promise(); }
 
   void Execute() override {
     try {
-      tensor_ = onHost(tensor_);
+      copyOut(onHost(tensor_), data_);
     } catch (...) {
       failure_ = currentFailure();
       SetError(failure_.message);
     }
   }
 
-  void OnOK() override { deferred_.Resolve(copyOut(Env(), tensor_)); }
+  void OnOK() override {
+    settle([&] { deferred_.Resolve(buffer_.Value()); });
+  }
 
-  void OnError(const Napi::Error&) override { deferred_.Reject(makeError(Env(), state_, failure_)); }
+  void OnError(const Napi::Error&) override {
+    settle([&] { deferred_.Reject(makeError(Env(), state_, failure_)); });
+  }
 
  private:
+  // A worker that is being terminated cannot settle promises, and nobody waits for them.
+  template <class F>
+  void settle(F settlePromise) {
+    try {
+      settlePromise();
+    } catch (const Napi::Error&) {
+    }
+  }
+
   Environment& state_;
   Napi::Promise::Deferred deferred_;
   at::Tensor tensor_;
+  Napi::Reference<Napi::ArrayBuffer> buffer_;
+  void* data_;
   Failure failure_;
 };
 
@@ -57,10 +89,6 @@ class ReadWorker : public Napi::AsyncWorker {
 
 // fromBytes(view: Uint8Array, dtype, shape): a CPU tensor with a copy of the bytes.
 Napi::Value fromBytes(const Napi::CallbackInfo& info, Environment& state) {
-  const Napi::Value view = info[0];
-  if (!view.IsTypedArray() || view.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
-    throw BoundaryError("TypeError", "native call: expected a Uint8Array for argument 0");
-  const auto bytes = view.As<Napi::Uint8Array>();
   const int32_t dtype = intArgument(info, 1);
   if (dtype < 0 || dtype >= static_cast<int32_t>(c10::ScalarType::NumOptions))
     throw BoundaryError("TypeError", "native call: unknown dtype code " + std::to_string(dtype));
@@ -71,6 +99,11 @@ Napi::Value fromBytes(const Napi::CallbackInfo& info, Environment& state) {
     if (!size.IsNumber()) throw BoundaryError("TypeError", "native call: expected an array of sizes for argument 2");
     shape.push_back(size.As<Napi::Number>().Int64Value());
   }
+  // After the sizes: reading an array may run JavaScript, which may take the view's memory away.
+  const Napi::Value view = info[0];
+  if (!view.IsTypedArray() || view.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
+    throw BoundaryError("TypeError", "native call: expected a Uint8Array for argument 0");
+  const auto bytes = view.As<Napi::Uint8Array>();
   at::Tensor tensor = at::empty(shape, static_cast<c10::ScalarType>(dtype));
   TORCH_CHECK(tensor.nbytes() == bytes.ByteLength(), "data has ", bytes.ByteLength(), " bytes but shape ",
               tensor.sizes(), " of ", dtypeName(tensor.scalar_type()), " needs ", tensor.nbytes());
@@ -79,19 +112,24 @@ Napi::Value fromBytes(const Napi::CallbackInfo& info, Environment& state) {
 }
 
 Napi::Value readBytes(const Napi::CallbackInfo& info, Environment& state) {
-  return copyOut(info.Env(), onHost(tensorArgument(info, state, 0)));
+  const at::Tensor host = onHost(tensorArgument(info, state, 0));
+  auto buffer = newBuffer(info.Env(), host.nbytes());
+  copyOut(host, buffer.Data());
+  return buffer;
 }
 
 // As readBytes, waiting for the device and copying on a worker thread.
 Napi::Value readBytesAsync(const Napi::CallbackInfo& info, Environment& state) {
-  auto* worker = new ReadWorker(info.Env(), state, tensorArgument(info, state, 0));
+  const at::Tensor tensor = tensorArgument(info, state, 0);
+  auto* worker = new ReadWorker(info.Env(), state, tensor, newBuffer(info.Env(), tensor.nbytes()));
   worker->Queue();
   return worker->promise();
 }
 
 Napi::Value item(const Napi::CallbackInfo& info, Environment& state) {
   const auto& tensor = tensorArgument(info, state, 0);
-  TORCH_CHECK(tensor.numel() == 1, "a tensor with ", tensor.numel(), " elements cannot be converted to a scalar");
+  TORCH_CHECK(tensor.numel() == 1, "Expected a tensor of one element for 'item' but received one of ", tensor.numel(),
+              "; toArray() reads them all");
   c10::IValue value(tensor.item());
   const auto type = value.type();
   return Napi::Value(info.Env(), fromIValue(info.Env(), state, std::move(value), *type));

@@ -37,7 +37,7 @@ const returnTypes = {
   bool: "boolean",
   SymBool: "boolean",
   Scalar: "number",
-  ScalarType: "number",
+  ScalarType: "DType",
   QScheme: "string",
   "Dict(Tensor, Tensor)": "[Tensor, Tensor][]",
 };
@@ -63,13 +63,14 @@ function returnType(returns) {
 
 const reserved = new Set(["arguments", "default", "delete", "eval", "function", "in", "new", "this", "var", "with"]);
 
-/** The call signatures of one overload: by position, and with what has a default by name. */
+/** The call signatures of one overload: by position, with what has a default by name, and with all but the operands by name. */
 function signatures(overload, camelCase, method) {
   const all = overload.arguments.map((argument) => ({
     key: camelCase(argument.name),
     type: argumentType(argument),
     optional: argument.hasDefault || (argument.optional && argument.kwargOnly),
     kwargOnly: argument.kwargOnly,
+    operand: argument.kind === "Tensor" || argument.kind === "Scalar",
   }));
   const own = method ? all.slice(1) : all;
   const positional = own.filter((argument) => !argument.kwargOnly);
@@ -88,6 +89,10 @@ function signatures(overload, camelCase, method) {
   const defaulted = ordered.filter(({ optional }) => optional);
   if (requiredOptions || defaulted.length > 0)
     forms.push([...ordered.filter(({ optional }) => !optional).map(parameter), ...options([...defaulted, ...keyword])]);
+  const leading = positional.findIndex(({ optional, operand }) => optional || !operand);
+  const named = leading === -1 ? [] : positional.slice(leading);
+  if (!overload.name.startsWith("aten::_") && named.some(({ optional }) => !optional) && !named.some(({ optional, operand }) => !optional && operand))
+    forms.push([...positional.slice(0, leading).map(parameter), ...options([...named, ...keyword])]);
   return forms.map((parameters) => `(${parameters.join(", ")}): ${result}`);
 }
 

@@ -29,6 +29,15 @@ def number(value):
     return float(f"{value:.7g}")
 
 
+def parsed(value):
+    """The number that `number` wrote."""
+    if isinstance(value, list):
+        return complex(*map(float, value))
+    if isinstance(value, str):
+        return int(value) if value.lstrip("-").isdigit() else float(value)
+    return value
+
+
 def W(*shape, scale=1.0, phase=0.0, dtype=None, grad=True):
     """A wave that takes a gradient."""
     options = {"scale": (scale, 1.0), "phase": (phase, 0.0), "dtype": (dtype, None), "grad": (grad, False)}
@@ -37,7 +46,8 @@ def W(*shape, scale=1.0, phase=0.0, dtype=None, grad=True):
 
 def V(values, shape=None, dtype="float32"):
     """Given values; whole numbers are written `V([1, 2], dtype="int64")`."""
-    return {"values": [number(value) for value in values], "shape": [len(values)] if shape is None else list(shape), "dtype": dtype}
+    shape = [len(values)] if shape is None else list(shape)
+    return {"values": [number(value) for value in values], "shape": shape, "dtype": dtype}
 
 
 def ids(values, shape=None):
@@ -55,9 +65,7 @@ def tensor_of(spec):
     elif "arange" in spec:
         made = torch.arange(spec["arange"]).to(dtype)
     else:
-        parsed = [complex(*map(float, v)) if isinstance(v, list) else v if not isinstance(v, str) else int(v) if v.lstrip("-").isdigit() else float(v)
-                  for v in spec["values"]]  # fmt: skip
-        made = torch.tensor(parsed, dtype=dtype)
+        made = torch.tensor([parsed(value) for value in spec["values"]], dtype=dtype)
     return made.reshape(spec.get("shape", made.shape)).requires_grad_("grad" in spec)
 
 

@@ -11,11 +11,11 @@ export class TorchError extends Error {
   /** libtorch's message with its C++ trace. */
   declare readonly nativeStack?: string;
 
-  constructor(message: string, details: { call?: string; nativeStack?: string } = {}) {
+  constructor(message: string, details: { call?: string; nativeStack?: () => string } = {}) {
     super(details.call ? `${message}\n  in ${details.call}` : message);
     if (details.call) this.call = details.call;
-    // Not enumerable: console.log(error) shows the message, not two screens of C++.
-    if (details.nativeStack) Object.defineProperty(this, "nativeStack", { value: details.nativeStack });
+    // Not enumerable: console.log(error) shows the message, not two screens of C++. Made when read: that takes milliseconds.
+    if (details.nativeStack) Object.defineProperty(this, "nativeStack", { get: details.nativeStack });
   }
 }
 
@@ -65,13 +65,14 @@ const classes = {
 };
 
 const lateError = /CUDA error|device-side assert/i;
-const missingDevice = /not linked with support for|No CUDA GPUs|not compiled with|Invalid device string|Expected one of cpu, cuda|driver version is insufficient|no CUDA-capable device/i;
+const missingDevice = /not linked with support for|No CUDA GPUs|not compiled with|driver version is insufficient|no CUDA-capable device/i;
 
 /** Makes the error the addon throws. `kind` is a C++ exception's class, `call` the op and its arguments or empty. */
-export function nativeError(kind: string, message: string, call: string, nativeStack: string): Error {
-  const text = message.trimEnd().split("\n")[0]!; // the rest is in nativeStack
+export function nativeError(kind: string, message: string, call: string, nativeStack?: () => string): Error {
+  // The rest is in nativeStack; for a missing kernel the first line alone is a page of guesses.
+  const text = message.split("\n")[0]!.replace(/ This could be because the operator doesn't exist for this backend.*$/, "").trimEnd();
   if (kind === "TypeError") return new TypeError(call ? `${text}\n  in ${call}` : text);
-  if (missingDevice.test(text))
+  if (kind === "DeviceError" || missingDevice.test(text))
     return new DeviceError(`${text}\n  \`npx smaug doctor\` shows which libtorch and which devices are in use`, { call, nativeStack });
   const hint = lateError.test(text) ? "\n  CUDA reports late: run again with CUDA_LAUNCH_BLOCKING=1 to find the op" : "";
   const Class = classes[kind as keyof typeof classes] ?? TorchError;

@@ -1,10 +1,12 @@
 /** Gradients without `.grad`, and switching recording off. Grad mode belongs to the thread: each worker has its own. */
 import { binding } from "../native/binding";
+import { describeValue } from "./operators";
+import { isPromise } from "./scope";
 import { Tensor } from "./tensor";
 
 export interface GradOptions {
-  /** One tensor per output, of its shape; may be left out for single elements. */
-  gradOutputs?: readonly (Tensor | null)[];
+  /** One tensor per output, of its shape; null or left out for single elements. */
+  gradOutputs?: Tensor | readonly (Tensor | null)[];
   retainGraph?: boolean;
   createGraph?: boolean;
   /** Return null instead of throwing for an input the outputs do not depend on. */
@@ -14,18 +16,29 @@ export interface GradOptions {
 function list(tensors: Tensor | readonly Tensor[], name: string): number[] {
   const all = tensors instanceof Tensor ? [tensors] : tensors;
   if (!Array.isArray(all) || all.some((tensor) => !(tensor instanceof Tensor)))
-    throw new TypeError(`Expected a Tensor or an array of Tensors for '${name}'`);
+    throw new TypeError(`Expected a Tensor or an array of Tensors for '${name}' but received ${describeValue(tensors)}`);
   return all.map((tensor: Tensor) => tensor.live(name));
+}
+
+/** One slot per output, -1 for none; nothing at all when none is given. */
+function gradientList(gradients: Tensor | readonly (Tensor | null)[], outputs: number[], name: string): number[] {
+  const all = gradients instanceof Tensor ? [gradients] : gradients;
+  if (Array.isArray(all) && all.length !== 0 && all.length !== outputs.length)
+    throw new RangeError(`Expected one gradient per output (${outputs.length}) for '${name}' but received ${all.length}`);
+  if (!Array.isArray(all) || all.some((gradient) => gradient !== null && !(gradient instanceof Tensor)))
+    throw new TypeError(`Expected a Tensor or an array of Tensors and nulls for '${name}' but received ${describeValue(gradients)}`);
+  return all.map((gradient: Tensor | null) => (gradient === null ? -1 : gradient.live(name)));
 }
 
 export const autograd = {
   /** The gradients of the sum of `outputs` with respect to each of `inputs`, as `torch.autograd.grad`. */
   grad(outputs: Tensor | readonly Tensor[], inputs: Tensor | readonly Tensor[], options: GradOptions = {}): (Tensor | null)[] {
     const { gradOutputs = [], createGraph = false, retainGraph = createGraph, allowUnused = false } = options;
+    const from = list(outputs, "outputs");
     const slots = binding.grad(
-      list(outputs, "outputs"),
+      from,
       list(inputs, "inputs"),
-      gradOutputs.map((gradient) => (gradient === null ? -1 : gradient.live("gradOutputs"))),
+      gradientList(gradOutputs, from, "gradOutputs"),
       retainGraph,
       createGraph,
       allowUnused,
@@ -40,9 +53,10 @@ export const autograd = {
     options: { retainGraph?: boolean; createGraph?: boolean; inputs?: readonly Tensor[] } = {},
   ): void {
     const { createGraph = false, retainGraph = createGraph, inputs = [] } = options;
+    const from = list(outputs, "outputs");
     binding.backward(
-      list(outputs, "outputs"),
-      gradients.map((gradient) => (gradient === null ? -1 : gradient.live("gradients"))),
+      from,
+      gradientList(gradients, from, "gradients"),
       retainGraph,
       createGraph,
       list(inputs, "inputs"),
@@ -59,7 +73,7 @@ function withGrad<T>(enabled: boolean, name: string, fn: () => T): T {
   binding.setGradEnabled(enabled);
   try {
     const result = fn();
-    if (typeof (result as { then?: unknown } | null | undefined)?.then !== "function") return result;
+    if (!isPromise(result)) return result;
   } finally {
     binding.setGradEnabled(before);
   }

@@ -3,7 +3,7 @@
  * bigints int64, from booleans bool. `arange` and `randint` give int64 for whole numbers, as PyTorch.
  */
 import { binding } from "../native/binding";
-import { type DType, type TypedArray, dtypeCode, dtypeOfArray, isDType, isFloatingPoint, isTypedArray } from "./dtype";
+import { type DType, type TypedArray, dtypeCode, dtypeOfArray, isFloatingPoint, isTypedArray } from "./dtype";
 import type { Generator } from "./generator";
 import { type Operator, describeValue, invoke } from "./operators";
 import { dispose } from "./scope";
@@ -42,10 +42,28 @@ const aten = {
   toCopy: factory("aten::_to_copy"),
 };
 
+const optionNames = ["dtype", "device", "requiresGrad", "generator"];
+
+/** Types find a misspelt option at compile time, and this for JavaScript: it would be ignored. */
+function checkOptions(options: object): void {
+  const given: unknown = options;
+  if (typeof given !== "object" || given === null || given instanceof Tensor || Array.isArray(given))
+    throw new TypeError(`Expected options such as { dtype: "int64" } but received ${describeValue(given)}`);
+  for (const key of Object.keys(given))
+    if (!optionNames.includes(key)) throw new TypeError(`Expected an option of ${optionNames.join(", ")} but received '${key}'`);
+}
+
 /** The op's own options; `requiresGrad` is no argument of any schema. */
-function forOp({ dtype, device, generator }: RandomOptions, defaultDType: DType = "float32"): Record<string, unknown> {
-  if (dtype !== undefined && !isDType(dtype)) dtypeCode(dtype); // throws, listing the dtypes
+function forOp(options: RandomOptions, defaultDType: DType = "float32"): Record<string, unknown> {
+  checkOptions(options);
+  const { dtype, device, generator } = options;
+  if (dtype !== undefined) checkDType(dtype);
   return { dtype: dtype ?? defaultDType, ...(device !== undefined && { device }), ...(generator !== undefined && { generator }) };
+}
+
+function checkDType(dtype: DType): DType {
+  dtypeCode(dtype); // throws, listing the dtypes
+  return dtype;
 }
 
 function withGrad(tensor: Tensor, { requiresGrad = false }: TensorOptions): Tensor {
@@ -105,9 +123,10 @@ export function arange(end: number, options?: TensorOptions): Tensor;
 export function arange(start: number, end: number, options?: TensorOptions): Tensor;
 export function arange(start: number, end: number, step: number, options?: TensorOptions): Tensor;
 export function arange(...args: (number | TensorOptions | undefined)[]): Tensor {
-  const bounds = args.filter((arg) => typeof arg === "number");
-  const options = args.find((arg) => typeof arg === "object") ?? {};
-  if (bounds.length === 0 || bounds.some(Number.isNaN))
+  const last = args.at(-1);
+  const options = typeof last === "object" ? last : {};
+  const bounds = (typeof last === "object" ? args.slice(0, -1) : args).filter((bound) => bound !== undefined) as number[];
+  if (bounds.length < 1 || bounds.length > 3 || bounds.some((bound) => typeof bound !== "number" || Number.isNaN(bound)))
     throw new TypeError(`Expected numbers for 'arange' but received ${args.map(describeValue).join(", ") || "nothing"}`);
   const [start, end, step] = bounds.length === 1 ? [0, bounds[0]!, 1] : [bounds[0]!, bounds[1]!, bounds[2] ?? 1];
   const natural = bounds.every(Number.isInteger) ? "int64" : "float32";
@@ -133,12 +152,13 @@ export function eye(rows: number, columns = rows, options: TensorOptions = {}): 
  * ```
  */
 export function fromTypedArray(data: TypedArray, shape?: readonly number[], options: TensorOptions = {}): Tensor {
+  checkOptions(options);
   if (!isTypedArray(data)) throw new TypeError(`Expected a typed array for 'data' but received ${describeValue(data)}`);
   const sizes = checkShape(shape ?? [data.length]);
   const count = sizes.reduce((product, size) => product * size, 1);
   if (count !== data.length)
     throw new RangeError(`Expected ${count} values for shape [${sizes.join(", ")}] but received ${data.length}`);
-  const dtype = options.dtype ?? dtypeOfArray(data);
+  const dtype = checkDType(options.dtype ?? dtypeOfArray(data));
   const stored = holdsBits(data, dtype) ? dtype : dtypeOfArray(data);
   const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
   return withGrad(convert(new Tensor(binding.fromBytes(bytes, dtypeCode(stored), sizes)), dtype, options.device), options);
@@ -169,13 +189,16 @@ export function tensor(data: NestedArray | readonly NestedArray[] | TypedArray, 
   const shape = shapeOf(data);
   const flat: (number | bigint | boolean)[] = [];
   flatten(data, shape, 0, flat);
-  const dtype = options.dtype ?? naturalDType(flat);
+  const dtype = checkDType(options.dtype ?? naturalDType(flat));
   return fromTypedArray(toTypedArray(flat, dtype), shape, { ...options, dtype });
 }
 
 function shapeOf(data: unknown): number[] {
   const shape: number[] = [];
-  for (let level = data; Array.isArray(level); level = level[0]) shape.push(level.length);
+  for (let level = data; Array.isArray(level); level = level[0]) {
+    shape.push(level.length);
+    if (shape.length > 64) throw new RangeError("Expected arrays nested at most 64 deep for 'tensor' but received deeper ones, or a cycle");
+  }
   return shape;
 }
 
@@ -198,17 +221,24 @@ function naturalDType(flat: (number | bigint | boolean)[]): DType {
 }
 
 function toTypedArray(flat: (number | bigint | boolean)[], dtype: DType): TypedArray {
-  if (dtype === "bool") return Uint8Array.from(flat, (value) => (value ? 1 : 0));
+  if (dtype === "bool") return Uint8Array.from(flat, (value) => (value || Number.isNaN(value) ? 1 : 0));
   if (isFloatingPoint(dtype)) return dtype === "float64" ? Float64Array.from(flat, Number) : Float32Array.from(flat, Number);
   if (dtype.startsWith("complex")) return Float64Array.from(flat, Number);
+  const bits = Number(/\d+$/.exec(dtype)![0]);
+  const fitting = dtype.startsWith("u") ? BigInt.asUintN : BigInt.asIntN;
+  // A uint64 beyond 2^63 passes through int64 with its bits unchanged.
   return BigInt64Array.from(flat, (value) => {
     if (typeof value === "number" && !Number.isSafeInteger(value))
       throw new TypeError(`Expected integers for dtype ${dtype} but received ${value}`);
+    if (fitting(bits, BigInt(value)) !== BigInt(value))
+      throw new RangeError(`Expected integers that fit into ${dtype} but received ${value}`);
     return BigInt(value);
   });
 }
 
 /** @internal Indices as a tensor: int64, or bool for a mask. */
-export function arrayToTensor(values: readonly number[] | readonly boolean[], device: Device): Tensor {
-  return tensor([...values], { dtype: typeof values[0] === "boolean" ? "bool" : "int64", device });
+export function arrayToTensor(values: readonly NestedArray[], device: Device): Tensor {
+  const flat = (values as readonly unknown[]).flat(Infinity);
+  const isMask = flat.length > 0 && flat.every((value) => typeof value === "boolean");
+  return tensor(values, { dtype: isMask ? "bool" : "int64", device });
 }

@@ -1,5 +1,6 @@
 /** Devices, their memory and threads. */
 import { type MemoryStats, binding } from "../native/binding";
+import { describeValue } from "./operators";
 import { createdOutsideScope } from "./scope";
 import type { Device } from "./tensor";
 
@@ -51,7 +52,8 @@ export function getNumThreads(): number {
 }
 
 export function setNumThreads(count: number): void {
-  if (!Number.isInteger(count) || count < 1) throw new RangeError(`Expected a positive integer for 'count' but received ${count}`);
+  if (!Number.isInteger(count) || count < 1 || count > 1024)
+    throw new RangeError(`Expected an integer from 1 to 1024 for 'count' but received ${describeValue(count)}`);
   binding.setThreads(count);
 }
 

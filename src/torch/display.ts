@@ -1,9 +1,11 @@
 /**
  * Printing tensors as PyTorch does: four digits, scientific notation when values span too far, long tensors summarised
- * by their edges. The rules are those of torch/_tensor_str.py; shape, dtype and device always follow the values.
+ * by their edges. The rules are those of torch/_tensor_str.py; shape, dtype and device always follow the values. Values
+ * that are not laid out in memory (sparse, quantised, meta tensors) are left out.
  */
+import { binding } from "../native/binding";
+import { type DType, type TypedArray, isComplex, isFloatingPoint } from "./dtype";
 import { type Operator, invoke } from "./operators";
-import { type TypedArray, isComplex, isFloatingPoint } from "./dtype";
 import { tidy } from "./scope";
 import { Tensor } from "./tensor";
 
@@ -45,12 +47,12 @@ function join(suffixes: string[], start: number): string {
 }
 
 function values(tensor: Tensor): string {
-  const shape = tensor.shape;
+  const { shape, dtype } = tensor;
   if (shape.includes(0)) return "[]";
+  if (tensor.device === "meta" || !binding.isDense(tensor.slot)) return "...";
   const summarised = tensor.numel() > SUMMARISE_FROM;
   const shown = summarised ? edges(tensor) : tensor;
-  const flat = shown.toArray() as TypedArray;
-  const format = formatter(flat, tensor);
+  const { width, format } = formatter(shown.toArray() as TypedArray, dtype);
   const shownShape = shown.shape;
 
   let next = 0;
@@ -58,16 +60,16 @@ function values(tensor: Tensor): string {
     if (depth === shape.length) return format(next++);
     const rows = Array.from({ length: shownShape[depth]! }, () => nest(depth + 1));
     const cut = summarised && shape[depth]! > 2 * EDGE;
-    return depth === shape.length - 1 ? line(rows, cut, depth) : block(rows, cut, depth, shape.length);
+    return depth === shape.length - 1 ? line(rows, cut, depth, width) : block(rows, cut, depth, shape.length);
   };
   return nest(0);
 }
 
-/** The innermost dimension: as many elements on a line as fit. */
-function line(elements: string[], cut: boolean, depth: number): string {
+/** The innermost dimension: as many elements of `width` characters on a line as fit. */
+function line(elements: string[], cut: boolean, depth: number, width: number): string {
   const indent = PREFIX.length + depth;
   const shown = cut ? [...elements.slice(0, EDGE), " ...", ...elements.slice(EDGE)] : elements;
-  const perLine = Math.max(1, Math.floor((LINE_WIDTH - indent) / (elements[0]!.length + 2)));
+  const perLine = Math.max(1, Math.floor((LINE_WIDTH - indent) / (width + 2)));
   const lines: string[] = [];
   for (let i = 0; i < shown.length; i += perLine) lines.push(shown.slice(i, i + perLine).join(", "));
   return `[${lines.join(`,\n${" ".repeat(indent + 1)}`)}]`;
@@ -88,49 +90,60 @@ function edges(tensor: Tensor): Tensor {
   }, tensor);
 }
 
-function formatter(flat: TypedArray, tensor: Tensor): (at: number) => string {
-  const { dtype } = tensor;
-  if (dtype === "bool") return (at) => (flat[at] !== 0 ? " true" : "false");
+interface Formatter<T> {
+  /** Characters an element takes; what is not finite may take more. */
+  width: number;
+  format: (element: T) => string;
+}
+
+/** Formats the elements of a flat array by their place. */
+function formatter(flat: TypedArray, dtype: DType): Formatter<number> {
+  const every = (step: number, offset: number) => Array.from({ length: flat.length / step }, (_, i) => Number(flat[step * i + offset]));
   if (isComplex(dtype)) {
-    const real = floatFormat(Array.from({ length: flat.length / 2 }, (_, i) => Number(flat[2 * i])));
-    const imag = floatFormat(Array.from({ length: flat.length / 2 }, (_, i) => Math.abs(Number(flat[2 * i + 1]))));
-    return (at) => `${real(Number(flat[2 * at]))}${Number(flat[2 * at + 1]) < 0 ? "-" : "+"}${imag(Math.abs(Number(flat[2 * at + 1]))).trimStart()}j`;
+    const real = floatFormatter(every(2, 0));
+    const imag = floatFormatter(every(2, 1));
+    return {
+      width: real.width + imag.width + 1,
+      format: (at) => {
+        const imaginary = imag.format(Number(flat[2 * at + 1])).trimStart();
+        return `${real.format(Number(flat[2 * at]))}${imaginary.startsWith("-") ? "" : "+"}${imaginary}j`;
+      },
+    };
   }
   if (isFloatingPoint(dtype)) {
-    const format = floatFormat(Array.from(flat as Float32Array, Number));
-    return (at) => format(Number(flat[at]));
+    const { width, format } = floatFormatter(every(1, 0));
+    return { width, format: (at) => format(Number(flat[at])) };
   }
-  const width = Math.max(...Array.from(flat as Int32Array, (value) => String(value).length));
-  return (at) => String(flat[at]).padStart(width);
+  const text = (at: number) => (dtype === "bool" ? String(flat[at] !== 0) : String(flat[at]));
+  let width = 1;
+  for (let at = 0; at < flat.length; at++) width = Math.max(width, text(at).length);
+  return { width, format: (at) => text(at).padStart(width) };
 }
 
 /** One format for all values: whole numbers as `1.`, others with four digits, scientific when the range asks for it. */
-function floatFormat(all: number[]): (value: number) => string {
-  const finite = all.filter((value) => Number.isFinite(value) && value !== 0).map(Math.abs);
-  const largest = Math.max(...finite, 0);
-  const smallest = finite.length > 0 ? Math.min(...finite) : 0;
+function floatFormatter(all: number[]): Formatter<number> {
+  const finite = all.filter((value) => Number.isFinite(value) && value !== 0);
+  let largest = 0;
+  let smallest = Infinity;
+  for (const value of finite) {
+    largest = Math.max(largest, Math.abs(value));
+    smallest = Math.min(smallest, Math.abs(value));
+  }
   const whole = finite.every(Number.isInteger);
-  const wide = finite.length > 0 && (largest / smallest > 1000 || largest > 1e8);
-  const scientific = wide || (!whole && smallest < 1e-4);
+  const scientific = finite.length > 0 && (largest / smallest > 1000 || largest > 1e8 || smallest < 1e-4);
   const text = (value: number): string => {
     if (Number.isNaN(value)) return "nan";
     if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
-    if (scientific) return value.toExponential(PRECISION).replace(/e([+-])(\d)$/, "e$10$2");
-    return whole ? `${negativeZero(value)}${value.toFixed(0)}.` : `${negativeZero(value)}${fixed(value)}`;
+    const sign = Object.is(value, -0) ? "-" : "";
+    if (scientific) return sign + rounded(value, "toExponential").replace(/e([+-])(\d)$/, "e$10$2");
+    return sign + (whole ? `${value.toFixed(0)}.` : rounded(value, "toFixed"));
   };
-  const width = Math.max(...all.map((value) => text(value).length));
-  return (value) => text(value).padStart(width);
+  const width = finite.reduce((longest, value) => Math.max(longest, text(value).length), 1);
+  return { width, format: (value) => text(value).padStart(width) };
 }
 
-function negativeZero(value: number): string {
-  return Object.is(value, -0) ? "-" : "";
-}
-
-/** Four digits, halves to even as Python rounds (JavaScript rounds them up). */
-function fixed(value: number): string {
-  const scaled = Math.abs(value) * 10 ** PRECISION;
-  const isTie = scaled % 1 === 0.5 && (Math.abs(value) * 2 ** 20) % 1 === 0;
-  if (!isTie) return value.toFixed(PRECISION);
-  const even = Math.floor(scaled) % 2 === 0 ? Math.floor(scaled) : Math.ceil(scaled);
-  return ((Math.sign(value) * even) / 10 ** PRECISION).toFixed(PRECISION);
+/** Four digits. JavaScript rounds a tie up, Python to the even digit: then the exact digits, cut, are the answer. */
+function rounded(value: number, notation: "toFixed" | "toExponential"): string {
+  const tie = /^(.*\.\d{3}[02468])50*(e.*)?$/.exec(value[notation](40));
+  return tie ? tie[1]! + (tie[2] ?? "") : value[notation](PRECISION);
 }

@@ -113,7 +113,7 @@ export function dtypeOfArray(array: TypedArray): DType {
   if (array instanceof Int16Array) return "int16";
   if (array instanceof Uint16Array) return "uint16";
   if (array instanceof Int8Array) return "int8";
-  return "uint8";
+  return array[Symbol.toStringTag] === ("Float16Array" as string) ? "float16" : "uint8"; // Node 24 has them
 }
 
 export function isTypedArray(value: unknown): value is TypedArray {

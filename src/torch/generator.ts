@@ -1,13 +1,16 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** Random numbers: the seed of all default generators, and generators of one's own. */
 import { binding } from "../native/binding";
 import { DisposedTensorError } from "../native/errors";
-import { type Device, Tensor } from "./tensor";
+import { type Device, Tensor, slotOf } from "./tensor";
 
 const registry = new FinalizationRegistry<number>((slot) => binding.releaseGenerator(slot));
 
-function checkSeed(seed: number | bigint): void {
-  const valid = typeof seed === "bigint" ? BigInt.asIntN(64, seed) === seed : Number.isSafeInteger(seed);
-  if (!valid) throw new TypeError(`Expected an integer for 'seed' but received ${String(seed)}`);
+/** The seed as a signed integer of 64 bits; negative seeds and those from 2^63 are the same bits, as in PyTorch. */
+function checkSeed(seed: number | bigint): number | bigint {
+  if (typeof seed !== "bigint" ? !Number.isSafeInteger(seed) : seed < -(2n ** 63n) || seed >= 2n ** 64n)
+    throw new TypeError(`Expected an integer of 64 bits for 'seed' but received ${String(seed)}`);
+  return typeof seed === "bigint" ? BigInt.asIntN(64, seed) : seed;
 }
 
 /**
@@ -33,8 +36,7 @@ export class Generator {
   }
 
   manualSeed(seed: number | bigint): this {
-    checkSeed(seed);
-    binding.seedGenerator(this.live(), seed);
+    binding.seedGenerator(this.live(), checkSeed(seed));
     return this;
   }
 
@@ -44,7 +46,7 @@ export class Generator {
   }
 
   setState(state: Tensor): this {
-    binding.setGeneratorState(this.live(), state.live("setState"));
+    binding.setGeneratorState(this.live(), slotOf(state, "state"));
     return this;
   }
 
@@ -62,8 +64,7 @@ export class Generator {
 
 /** Seeds the default generators of all devices. */
 export function manualSeed(seed: number | bigint): void {
-  checkSeed(seed);
-  binding.manualSeed(seed);
+  binding.manualSeed(checkSeed(seed));
 }
 
 /** The state of a device's default generator, a uint8 tensor. */
@@ -72,5 +73,5 @@ export function getRngState(device: Device = "cpu"): Tensor<"uint8"> {
 }
 
 export function setRngState(state: Tensor, device: Device = "cpu"): void {
-  binding.setGeneratorState(device, state.live("setRngState"));
+  binding.setGeneratorState(device, slotOf(state, "state"));
 }

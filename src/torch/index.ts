@@ -14,7 +14,8 @@ export { Generator, getRngState, manualSeed, setRngState } from "./generator";
 export { type Index, Slice, slice } from "./indexing";
 export { cat, stack } from "./joining";
 export type { Layout, MemoryFormat, Scalar } from "./operators";
-export { TensorScope, dispose, keep, tidy } from "./scope";
+export { dispose, keep, tidy } from "./scope";
+export { TensorScope } from "./tensorScope";
 export { type BackwardOptions, type Device, type NestedArray, Tensor } from "./tensor";
 export {
   DeviceError, DisposedTensorError, IndexError, LinAlgError, NativeLoadError, NotImplementedError, OutOfMemoryError,

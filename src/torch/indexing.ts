@@ -2,9 +2,12 @@
  * Indexing with Python's meaning: `t[0, 1:3, None, ..., mask]` is `index(t, [0, slice(1, 3), null, "...", mask])`.
  * What can be a view is one; tensors, masks and integer arrays go to ATen's `index` and `index_put_` at the end.
  */
+import { IndexError } from "../native/errors";
 import { arrayToTensor } from "./create";
-import { type Operator, describeValue, invoke } from "./operators";
-import { Tensor } from "./tensor";
+import { isComplex, isFloatingPoint } from "./dtype";
+import { type Operator, type Scalar, describeValue, invoke } from "./operators";
+import { tidy } from "./scope";
+import { type Device, type NestedArray, Tensor } from "./tensor";
 
 /** A range of a dimension; null or undefined means "to the end". Negative numbers count from the end. */
 export class Slice {
@@ -30,7 +33,9 @@ export function slice(...bounds: (number | null | undefined)[]): Slice {
 }
 
 /** An integer, a slice (also as a string, `"1:3"`), `"..."`, null for a new dimension, a mask, or indices. */
-export type Index = number | string | null | boolean | Slice | Tensor | readonly number[] | readonly boolean[];
+export type Index = number | string | null | boolean | Slice | Tensor | readonly NestedArray[];
+
+type Parsed = number | "..." | null | boolean | Slice | Tensor;
 
 function atenOp(name: string, overload?: string): (...args: unknown[]) => Tensor {
   const operator: Operator = { name, qualifiedNames: [overload ? `aten::${name}.${overload}` : `aten::${name}`] };
@@ -45,8 +50,18 @@ const gather = atenOp("index", "Tensor");
 const scatter = atenOp("index_put_");
 const copy = atenOp("copy_");
 const fill = atenOp("fill_", "Scalar");
+const newEmpty = atenOp("new_empty");
+const addTo = atenOp("add_", "Tensor");
 
-function parse(text: string): Slice | "..." {
+function parse(index: Index, device: Device): Parsed {
+  if (typeof index === "string") return parseText(index);
+  if (Array.isArray(index)) return arrayToTensor(index as NestedArray[], device);
+  if (!(index instanceof Tensor) || index.dim() > 0 || isFloatingPoint(index.dtype) || isComplex(index.dtype)) return index as Parsed;
+  const value = index.item(); // without dimensions it is the number it holds: a view, as in PyTorch
+  return isMask(index) ? Boolean(value) : value;
+}
+
+function parseText(text: string): Slice | "..." {
   if (text === "...") return text;
   const match = /^\s*(-?\d+)?\s*:\s*(-?\d+)?\s*(?::\s*(-?\d+)?\s*)?$/.exec(text);
   if (!match) throw new TypeError(`Expected a slice such as "1:3" or "..." for an index but received ${describeValue(text)}`);
@@ -56,31 +71,30 @@ function parse(text: string): Slice | "..." {
 
 /** Applies what gives a view; returns it with the tensors still to be applied, by dimension. */
 function view(tensor: Tensor, indices: readonly Index[]): { result: Tensor; advanced: (Tensor | null)[] } {
-  const parsed = indices.map((index) => {
-    if (typeof index === "string") return parse(index);
-    return Array.isArray(index) ? arrayToTensor(index as number[] | boolean[], tensor.device) : (index as Exclude<Index, string | readonly unknown[]>);
-  });
+  const parsed = indices.map((index) => parse(index, tensor.device));
   const consumed = parsed.reduce<number>((count, index) => count + dimensionsOf(index), 0);
   const dims = tensor.dim();
   if (consumed > dims) throw new RangeError(`Expected at most ${dims} indices for a tensor of ${dims} dimensions but received ${consumed}`);
   if (parsed.filter((index) => index === "...").length > 1) throw new TypeError('Expected at most one "..." among the indices');
 
   let result = alias(tensor);
-  let dim = 0;
+  let dim = 0; // of the result
+  let source = 0; // the dimension of the tensor it is
   const advanced: (Tensor | null)[] = [];
   for (const index of parsed) {
     if (index === "...") dim += dims - consumed;
     else if (index === null) result = unsqueeze(result, dim++);
-    else if (typeof index === "number") result = select(result, dim, integer(index));
+    else if (typeof index === "number") result = select(result, dim, inRange(index, result.shape[dim]!, source));
     else if (index instanceof Slice) result = sliceOp(result, dim++, index.start, index.end, index.step);
     else {
       if (typeof index === "boolean") result = unsqueeze(result, dim);
       while (advanced.length < dim) advanced.push(null);
       const mask = typeof index === "boolean" ? arrayToTensor([index], tensor.device) : index;
       advanced.push(mask);
-      dim += mask.dtype === "bool" ? mask.dim() : 1;
-      while (advanced.length < dim && mask.dtype === "bool" && mask.dim() > 1) advanced.push(SKIP);
+      dim += dimensionsOf(mask);
+      while (advanced.length < dim) advanced.push(SKIP);
     }
+    source += index === "..." ? dims - consumed : dimensionsOf(index);
   }
   return { result, advanced: advanced.filter((index) => index !== SKIP) };
 }
@@ -88,35 +102,44 @@ function view(tensor: Tensor, indices: readonly Index[]): { result: Tensor; adva
 /** A mask of several dimensions takes one place in ATen's list. */
 const SKIP = Symbol("skip") as unknown as Tensor;
 
-function integer(value: number): number {
+function inRange(value: number, size: number, dim: number): number {
   if (!Number.isSafeInteger(value)) throw new TypeError(`Expected an integer index but received ${describeValue(value)}`);
+  if (value < -size || value >= size) throw new IndexError(`index ${value} is out of bounds for dimension ${dim} with size ${size}`);
   return value;
 }
 
-function dimensionsOf(index: number | null | boolean | Slice | "..." | Tensor): number {
+function isMask({ dtype }: Tensor): boolean {
+  return dtype === "bool" || dtype === "uint8";
+}
+
+function dimensionsOf(index: Parsed): number {
   if (index === "..." || index === null || typeof index === "boolean") return 0;
-  if (index instanceof Tensor) return index.dtype === "bool" || index.dtype === "uint8" ? index.dim() : 1;
+  if (index instanceof Tensor) return isMask(index) ? index.dim() : 1;
   if (typeof index === "number" || index instanceof Slice) return 1;
   throw new TypeError(`Expected a number, slice, null, boolean, Tensor or array for an index but received ${describeValue(index)}`);
 }
 
 export function index(tensor: Tensor, indices: readonly Index[]): Tensor {
-  const { result, advanced } = view(tensor, indices);
-  return advanced.length === 0 ? result : gather(result, advanced);
+  return tidy(() => {
+    const { result, advanced } = view(tensor, indices);
+    return advanced.length === 0 ? result : gather(result, advanced);
+  });
 }
 
-export function indexPut_(tensor: Tensor, indices: readonly Index[], value: Tensor | number, accumulate: boolean): Tensor {
-  const { result, advanced } = view(tensor, indices);
-  const source = typeof value === "number" ? fill(emptyLike(tensor), value) : value;
-  if (advanced.length > 0) scatter(result, advanced, source, accumulate);
-  else if (accumulate) addTo(result, source);
-  else copy(result, source);
+export function indexPut_(tensor: Tensor, indices: readonly Index[], value: Tensor | Scalar, accumulate: boolean): Tensor {
+  tidy(() => {
+    const { result, advanced } = view(tensor, indices);
+    const source = value instanceof Tensor ? withoutLeadingOnes(value) : fill(newEmpty(tensor, []), value);
+    if (advanced.length > 0) scatter(result, advanced, source, accumulate);
+    else if (accumulate) addTo(result, source);
+    else copy(result, source);
+  });
   return tensor;
 }
 
-const newEmpty = atenOp("new_empty");
-const addTo = atenOp("add_", "Tensor");
-
-function emptyLike(tensor: Tensor): Tensor {
-  return newEmpty(tensor, []);
+/** Assignment ignores them: `t[0] = ones(1, 1, 3)`. */
+function withoutLeadingOnes(value: Tensor): Tensor {
+  let result = value;
+  while (result.shape[0] === 1) result = select(result, 0, 0);
+  return result;
 }

@@ -6,8 +6,9 @@ import { binding } from "../native/binding";
 import { inspectTensor } from "./display";
 import { type DType, dtypes, isDType } from "./dtype";
 import { type Index, index, indexPut_ } from "./indexing";
-import { type Operator, camelCase, describeValue, invoke } from "./operators";
+import { type Operator, type Scalar, camelCase, describeValue, invoke, invokeBinary, invokeUnary } from "./operators";
 import type { Ops, TensorMethods } from "./ops.generated";
+import { Handle } from "./scope";
 import { type Device, Tensor } from "./tensor";
 
 export interface ToOptions {
@@ -22,7 +23,8 @@ export interface ToOptions {
 declare module "./tensor" {
   interface Tensor extends TensorMethods {
     /** This tensor in another dtype or on another device; a new handle on the same tensor when neither changes. */
-    to(target: DType | Device | Tensor | ToOptions): Tensor;
+    to<T extends DType>(dtype: T): Tensor<T>;
+    to(target: Device | Tensor | ToOptions): Tensor;
     /**
      * Indexing as in PyTorch: `t.index(0, slice(1, 3), null, "...", mask)` is `t[0, 1:3, None, ..., mask]`. Slices may
      * be written as strings (`":"`, `"1:3"`, `"::2"`). Ints, slices, null and booleans give a view; tensors and arrays
@@ -30,16 +32,16 @@ declare module "./tensor" {
      */
     index(...indices: Index[]): Tensor;
     /** `t[indices] = value`, in place; with `accumulate`, `+=` that counts repeated indices. Returns this tensor. */
-    indexPut_(indices: readonly Index[], value: Tensor | number, accumulate?: boolean): this;
+    indexPut_(indices: readonly Index[], value: Tensor | Scalar, accumulate?: boolean): this;
   }
 }
 
-/** Every operator by the name a user calls it: `logSoftmax`, or `quantized.add` outside ATen. */
+/** ATen's operators by the name a user calls them: `logSoftmax`. */
 const operators = new Map<string, Operator>();
 for (const qualifiedName of binding.operatorNames()) {
-  const [base] = qualifiedName.split(".") as [string];
-  if (!base.startsWith("aten::")) continue;
-  const name = camelCase(base.slice("aten::".length));
+  const [namespace, base] = qualifiedName.split(/::|\./) as [string, string];
+  if (namespace !== "aten") continue;
+  const name = camelCase(base);
   const operator = operators.get(name);
   if (operator) operator.qualifiedNames.push(qualifiedName);
   else operators.set(name, { name, qualifiedNames: [qualifiedName] });
@@ -48,7 +50,8 @@ for (const qualifiedName of binding.operatorNames()) {
 /** Every ATen operator as a function: `ops.softmax(x, -1)`, `ops._fusedAdamw_(…)`. */
 export const ops = Object.create(null) as Ops;
 
-const prototype = Tensor.prototype as unknown as Record<string, unknown>;
+// Made apart and linked in at once: V8 makes a hidden class for each property added to a prototype in use.
+const methods = Object.create(Handle.prototype) as Record<string, unknown>;
 
 /** Private operators and those that take lists are functions only; `__and__` and its like are methods, as in Python. */
 export function isMethod(name: string): boolean {
@@ -57,24 +60,34 @@ export function isMethod(name: string): boolean {
 
 for (const [name, operator] of operators) {
   (ops as unknown as Record<string, unknown>)[name] = (...args: unknown[]) => invoke(operator, args);
-  if (name in Tensor.prototype || !isMethod(name)) continue;
-  // Array literals cost a third of growing the rest array by `this`; this is every op of every step.
-  prototype[name] = function (this: Tensor, a?: unknown, b?: unknown, ...rest: unknown[]): unknown {
+  if (!isMethod(name)) continue;
+  // Array literals cost a third of growing the rest array by `this`.
+  methods[name] = function (this: Tensor, a?: unknown, b?: unknown, ...rest: unknown[]): unknown {
     switch (arguments.length) {
-      case 0: return invoke(operator, [this]);
-      case 1: return invoke(operator, [this, a]);
+      case 0: return invokeUnary(operator, this);
+      case 1: return invokeBinary(operator, this, a);
       case 2: return invoke(operator, [this, a, b]);
       default: return invoke(operator, [this, a, b, ...rest]);
     }
   };
 }
 
+Object.setPrototypeOf(Tensor.prototype, methods);
+
 const convert = op("aten::to.dtype_layout");
+const toOptions = ["dtype", "device", "copy", "nonBlocking"];
+
+/** Whether a value is a Tensor, or an object with no other keys than these. */
+function hasOnly(keys: readonly string[], value: unknown): boolean {
+  if (value instanceof Tensor) return true;
+  return typeof value === "object" && value !== null && Object.keys(value).every((key) => keys.includes(key));
+}
 
 Object.assign(Tensor.prototype, {
   to(this: Tensor, target: DType | Device | Tensor | ToOptions): unknown {
-    if (typeof target === "string" && !isDType(target) && !/^[a-z]+(:\d+)?$/.test(target))
-      throw new TypeError(`Expected a dtype or device for 'to' but received ${describeValue(target)}; the dtypes are ${dtypes.join(", ")}`);
+    const fits = typeof target === "string" ? isDType(target) || /^[a-z]+(:\d+)?$/.test(target) : hasOnly(toOptions, target);
+    if (!fits)
+      throw new TypeError(`Expected a dtype, a device, a Tensor or options (${toOptions.join(", ")}) for 'to' but received ${describeValue(target)}; the dtypes are ${dtypes.join(", ")}`);
     const { dtype, device, copy = false, nonBlocking = false }: ToOptions =
       target instanceof Tensor ? { dtype: target.dtype, device: target.device }
       : typeof target !== "string" ? target
@@ -86,7 +99,7 @@ Object.assign(Tensor.prototype, {
   index(this: Tensor, ...indices: Index[]): Tensor {
     return index(this, indices);
   },
-  indexPut_(this: Tensor, indices: readonly Index[], value: Tensor | number, accumulate = false): Tensor {
+  indexPut_(this: Tensor, indices: readonly Index[], value: Tensor | Scalar, accumulate = false): Tensor {
     return indexPut_(this, indices, value, accumulate);
   },
   toString(this: Tensor): string {
@@ -99,7 +112,7 @@ Object.assign(Tensor.prototype, {
 
 /** An operator by its full name, in any namespace: `op("aten::add.Tensor")(a, b)`. */
 export function op(qualifiedName: string): (...args: unknown[]) => unknown {
-  if (binding.findOperator(qualifiedName) === -1)
+  if (typeof qualifiedName !== "string" || binding.findOperator(qualifiedName) === -1)
     throw new TypeError(`Expected an operator's name such as "aten::add.Tensor" for 'op' but received ${describeValue(qualifiedName)}`);
   const operator: Operator = { name: qualifiedName, qualifiedNames: [qualifiedName] };
   return (...args) => invoke(operator, args);

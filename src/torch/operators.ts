@@ -7,7 +7,7 @@
  * other argument may also be named. Options are in camelCase: `rounding_mode` is `roundingMode`.
  */
 import { type ArgumentDescription, type OperatorDescription, binding } from "../native/binding";
-import { type DType, dtypeCode, isDType } from "./dtype";
+import { type DType, dtypeCode, dtypeOfCode, isDType } from "./dtype";
 import { Generator } from "./generator";
 import { Tensor } from "./tensor";
 
@@ -48,11 +48,14 @@ export interface Operator {
   qualifiedNames: string[];
   /** Described at the first call. */
   overloads?: Overload[];
+  /** The ids of the overloads that one tensor, or two, select and that return a new one; -1 when none does. */
+  unary?: number;
+  binary?: number;
 }
 
 /** PyTorch's snake_case in camelCase; a leading underscore and the trailing one of in-place ops stay. */
 export function camelCase(name: string): string {
-  return name.replace(/(?<=[^_])_+([a-z0-9])/gi, (_, letter: string) => letter.toUpperCase());
+  return name.replace(/_+([a-z0-9])/gi, (match, letter: string, at: number) => (at === 0 ? match : letter.toUpperCase()));
 }
 
 // What does not fit is described only once all overloads have refused: a refusal must cost nothing.
@@ -175,6 +178,7 @@ function argumentAt(overload: Overload, args: readonly unknown[], index: number)
 function wrap(result: unknown, type: string): unknown {
   if (type === "Tensor") return result === -1 || result === null ? null : new Tensor(result as number);
   if (type === "Tensor[]") return (result as number[]).map((slot) => (slot === -1 ? null : new Tensor(slot)));
+  if (type === "ScalarType") return dtypeOfCode(result as number);
   if (type.startsWith("Dict(Tensor")) return (result as number[][]).map((pair) => pair.map((slot) => new Tensor(slot)));
   return result;
 }
@@ -213,7 +217,40 @@ export function invoke(operator: Operator, args: readonly unknown[]): unknown {
   throw explain(operator, overloads, args);
 }
 
+/** `invoke` for one or two tensors and nothing else, the calls a step is full of: straight to the addon. */
+export function invokeUnary(operator: Operator, self: Tensor): unknown {
+  operator.overloads ??= describe(operator);
+  if (operator.unary === -1 || self.slot === -1) return invoke(operator, [self]);
+  const slot = binding.call(operator.unary!, self.slot) as number;
+  return slot === -1 ? null : new Tensor(slot);
+}
+
+export function invokeBinary(operator: Operator, self: Tensor, other: unknown): unknown {
+  operator.overloads ??= describe(operator);
+  if (operator.binary === -1 || !(other instanceof Tensor) || self.slot === -1 || other.slot === -1)
+    return invoke(operator, [self, other]);
+  const slot = binding.call(operator.binary!, self.slot, other.slot) as number;
+  return slot === -1 ? null : new Tensor(slot);
+}
+
+/** The overload that `count` tensors select, when it returns a new tensor. */
+function selectedByTensors(overloads: Overload[], count: number): number {
+  const selected = overloads.find(
+    ({ arguments: parameters, positional }) =>
+      positional >= count &&
+      parameters.every(({ kind, list, required }, at) => (at < count ? kind === "Tensor" && !list : !required)),
+  );
+  return selected?.returnsTensor ? selected.id : -1;
+}
+
 function describe(operator: Operator): Overload[] {
+  const overloads = describeOverloads(operator);
+  operator.unary = selectedByTensors(overloads, 1);
+  operator.binary = selectedByTensors(overloads, 2);
+  return overloads;
+}
+
+function describeOverloads(operator: Operator): Overload[] {
   return operator.qualifiedNames
     .map((name): Overload => {
       const id = binding.findOperator(name);
@@ -310,15 +347,21 @@ function describeParameter({ kind, list }: Parameter): string {
 
 /** A value in an error message: short, and never a dump of its contents. */
 export function describeValue(value: unknown): string {
+  return describeNested(value, 2);
+}
+
+function describeNested(value: unknown, depth: number): string {
   if (value instanceof Tensor) return value.slot === -1 ? "a disposed Tensor" : `Tensor ${value.dtype}[${value.shape.join(", ")}]`;
   if (Array.isArray(value)) {
-    const shown = value.slice(0, 4).map(describeValue).join(", ");
-    return `[${shown}${value.length > 4 ? ", …" : ""}]`;
+    const shown = depth === 0 ? [] : Array.from(value.slice(0, 4), (element) => describeNested(element, depth - 1));
+    return `[${value.length > shown.length ? [...shown, "…"].join(", ") : shown.join(", ")}]`;
   }
   if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
   if (typeof value === "function") return "a function";
   if (typeof value === "object" && value !== null) {
-    return isOptions(value) ? `{ ${Object.keys(value).join(", ")} }` : `an object (${value.constructor?.name ?? "no class"})`;
+    if (!isOptions(value)) return `an object (${value.constructor?.name ?? "no class"})`;
+    const keys = Object.keys(value);
+    return `{ ${keys.slice(0, 8).join(", ")}${keys.length > 8 ? ", …" : ""} }`;
   }
   return typeof value === "bigint" ? `${value}n` : String(value);
 }

@@ -2387,21 +2387,27 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.adaptive_avg_pool1d.html}
    */
   adaptiveAvgPool1d(self: Tensor, outputSize: readonly Int[] | Int): Tensor;
+  adaptiveAvgPool1d(self: Tensor, options: { outputSize: readonly Int[] | Int }): Tensor;
   adaptiveAvgPool1d(self: Tensor, outputSize: readonly Int[] | Int, options: { out: Tensor }): Tensor;
+  adaptiveAvgPool1d(self: Tensor, options: { outputSize: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor`  
    * `aten::adaptive_avg_pool2d.out(Tensor self, SymInt[2] output_size, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool2d.html}
    */
   adaptiveAvgPool2d(self: Tensor, outputSize: readonly Int[] | Int): Tensor;
+  adaptiveAvgPool2d(self: Tensor, options: { outputSize: readonly Int[] | Int }): Tensor;
   adaptiveAvgPool2d(self: Tensor, outputSize: readonly Int[] | Int, options: { out: Tensor }): Tensor;
+  adaptiveAvgPool2d(self: Tensor, options: { outputSize: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::adaptive_avg_pool3d(Tensor self, SymInt[3] output_size) -> Tensor`  
    * `aten::adaptive_avg_pool3d.out(Tensor self, SymInt[3] output_size, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool3d.html}
    */
   adaptiveAvgPool3d(self: Tensor, outputSize: readonly Int[] | Int): Tensor;
+  adaptiveAvgPool3d(self: Tensor, options: { outputSize: readonly Int[] | Int }): Tensor;
   adaptiveAvgPool3d(self: Tensor, outputSize: readonly Int[] | Int, options: { out: Tensor }): Tensor;
+  adaptiveAvgPool3d(self: Tensor, options: { outputSize: readonly Int[] | Int; out: Tensor }): Tensor;
   /** `aten::adaptive_avg_pool3d_backward.grad_input(Tensor grad_output, Tensor self, *, Tensor(a!) grad_input) -> Tensor(a!)` */
   adaptiveAvgPool3dBackward(gradOutput: Tensor, self: Tensor, options: { gradInput: Tensor }): Tensor;
   /**
@@ -2409,13 +2415,16 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_max_pool1d.html}
    */
   adaptiveMaxPool1d(self: Tensor, outputSize: readonly Int[] | Int): [Tensor, Tensor];
+  adaptiveMaxPool1d(self: Tensor, options: { outputSize: readonly Int[] | Int }): [Tensor, Tensor];
   /**
    * `aten::adaptive_max_pool2d(Tensor self, int[2] output_size) -> (Tensor, Tensor)`  
    * `aten::adaptive_max_pool2d.out(Tensor self, int[2] output_size, *, Tensor(a!) out, Tensor(b!) indices) -> (Tensor(a!), Tensor(b!))`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_max_pool2d.html}
    */
   adaptiveMaxPool2d(self: Tensor, outputSize: readonly Int[] | Int): [Tensor, Tensor];
+  adaptiveMaxPool2d(self: Tensor, options: { outputSize: readonly Int[] | Int }): [Tensor, Tensor];
   adaptiveMaxPool2d(self: Tensor, outputSize: readonly Int[] | Int, options: { out: Tensor; indices: Tensor }): [Tensor, Tensor];
+  adaptiveMaxPool2d(self: Tensor, options: { outputSize: readonly Int[] | Int; out: Tensor; indices: Tensor }): [Tensor, Tensor];
   /**
    * `aten::adaptive_max_pool2d_backward(Tensor grad_output, Tensor self, Tensor indices) -> Tensor`  
    * `aten::adaptive_max_pool2d_backward.grad_input(Tensor grad_output, Tensor self, Tensor indices, *, Tensor(a!) grad_input) -> Tensor(a!)`
@@ -2428,7 +2437,9 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_max_pool3d.html}
    */
   adaptiveMaxPool3d(self: Tensor, outputSize: readonly Int[] | Int): [Tensor, Tensor];
+  adaptiveMaxPool3d(self: Tensor, options: { outputSize: readonly Int[] | Int }): [Tensor, Tensor];
   adaptiveMaxPool3d(self: Tensor, outputSize: readonly Int[] | Int, options: { out: Tensor; indices: Tensor }): [Tensor, Tensor];
+  adaptiveMaxPool3d(self: Tensor, options: { outputSize: readonly Int[] | Int; out: Tensor; indices: Tensor }): [Tensor, Tensor];
   /**
    * `aten::adaptive_max_pool3d_backward(Tensor grad_output, Tensor self, Tensor indices) -> Tensor`  
    * `aten::adaptive_max_pool3d_backward.grad_input(Tensor grad_output, Tensor self, Tensor indices, *, Tensor(a!) grad_input) -> Tensor(a!)`
@@ -2500,7 +2511,9 @@ export interface Ops {
    */
   addmm(self: Tensor, mat1: Tensor, mat2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
   addmm(self: Tensor, mat1: Tensor, mat2: Tensor, outDtype: DType, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
+  addmm(self: Tensor, mat1: Tensor, mat2: Tensor, options: { outDtype: DType; beta?: Scalar; alpha?: Scalar }): Tensor;
   addmm(self: Tensor, mat1: Tensor, mat2: Tensor, outDtype: DType, options: { beta?: Scalar; alpha?: Scalar; out: Tensor }): Tensor;
+  addmm(self: Tensor, mat1: Tensor, mat2: Tensor, options: { outDtype: DType; beta?: Scalar; alpha?: Scalar; out: Tensor }): Tensor;
   addmm(self: Tensor, mat1: Tensor, mat2: Tensor, options: { beta?: Scalar; alpha?: Scalar; out: Tensor }): Tensor;
   /**
    * `aten::addmm_(Tensor(a!) self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)`  
@@ -2541,9 +2554,12 @@ export interface Ops {
    * `aten::affine_grid_generator.out(Tensor theta, SymInt[] size, bool align_corners, *, Tensor(a!) out) -> Tensor(a!)`
    */
   affineGridGenerator(theta: Tensor, size: readonly Int[], alignCorners: boolean): Tensor;
+  affineGridGenerator(theta: Tensor, options: { size: readonly Int[]; alignCorners: boolean }): Tensor;
   affineGridGenerator(theta: Tensor, size: readonly Int[], alignCorners: boolean, options: { out: Tensor }): Tensor;
+  affineGridGenerator(theta: Tensor, options: { size: readonly Int[]; alignCorners: boolean; out: Tensor }): Tensor;
   /** `aten::affine_grid_generator_backward(Tensor grad, SymInt[] size, bool align_corners) -> Tensor` */
   affineGridGeneratorBackward(grad: Tensor, size: readonly Int[], alignCorners: boolean): Tensor;
+  affineGridGeneratorBackward(grad: Tensor, options: { size: readonly Int[]; alignCorners: boolean }): Tensor;
   /** `aten::alias(Tensor(a) self) -> Tensor(a)` */
   alias(self: Tensor): Tensor;
   /**
@@ -2566,10 +2582,12 @@ export interface Ops {
   all(self: Tensor, options: { out: Tensor }): Tensor;
   all(self: Tensor, dim: Int, keepdim?: boolean): Tensor;
   all(self: Tensor, dim: Int, options?: { keepdim?: boolean }): Tensor;
+  all(self: Tensor, options: { dim: Int; keepdim?: boolean }): Tensor;
   all(self: Tensor, dim?: readonly Int[] | null, keepdim?: boolean): Tensor;
   all(self: Tensor, options?: { dim?: readonly Int[] | null; keepdim?: boolean }): Tensor;
   all(self: Tensor, options: { dim?: readonly Int[] | null; keepdim?: boolean; out: Tensor }): Tensor;
   all(self: Tensor, dim: Int, options: { keepdim?: boolean; out: Tensor }): Tensor;
+  all(self: Tensor, options: { dim: Int; keepdim?: boolean; out: Tensor }): Tensor;
   /**
    * `aten::allclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> bool`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.allclose.html}
@@ -2581,8 +2599,10 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.alpha_dropout.html}
    */
   alphaDropout(input: Tensor, p: number, train: boolean): Tensor;
+  alphaDropout(input: Tensor, options: { p: number; train: boolean }): Tensor;
   /** `aten::alpha_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)` */
   alphaDropout_(self: Tensor, p: number, train: boolean): Tensor;
+  alphaDropout_(self: Tensor, options: { p: number; train: boolean }): Tensor;
   /**
    * `aten::amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor`  
    * `aten::amax.out(Tensor self, int[1] dim=[], bool keepdim=False, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -2626,10 +2646,12 @@ export interface Ops {
   any(self: Tensor, options: { out: Tensor }): Tensor;
   any(self: Tensor, dim: Int, keepdim?: boolean): Tensor;
   any(self: Tensor, dim: Int, options?: { keepdim?: boolean }): Tensor;
+  any(self: Tensor, options: { dim: Int; keepdim?: boolean }): Tensor;
   any(self: Tensor, dim?: readonly Int[] | null, keepdim?: boolean): Tensor;
   any(self: Tensor, options?: { dim?: readonly Int[] | null; keepdim?: boolean }): Tensor;
   any(self: Tensor, options: { dim?: readonly Int[] | null; keepdim?: boolean; out: Tensor }): Tensor;
   any(self: Tensor, dim: Int, options: { keepdim?: boolean; out: Tensor }): Tensor;
+  any(self: Tensor, options: { dim: Int; keepdim?: boolean; out: Tensor }): Tensor;
   /**
    * `aten::arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
    * `aten::arange.out(Scalar end, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -2765,12 +2787,14 @@ export interface Ops {
    */
   asStrided(self: Tensor, size: readonly Int[], stride: readonly Int[], storageOffset?: Int | null): Tensor;
   asStrided(self: Tensor, size: readonly Int[], stride: readonly Int[], options?: { storageOffset?: Int | null }): Tensor;
+  asStrided(self: Tensor, options: { size: readonly Int[]; stride: readonly Int[]; storageOffset?: Int | null }): Tensor;
   /**
    * `aten::as_strided_(Tensor(a!) self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.as_strided_.html}
    */
   asStrided_(self: Tensor, size: readonly Int[], stride: readonly Int[], storageOffset?: Int | null): Tensor;
   asStrided_(self: Tensor, size: readonly Int[], stride: readonly Int[], options?: { storageOffset?: Int | null }): Tensor;
+  asStrided_(self: Tensor, options: { size: readonly Int[]; stride: readonly Int[]; storageOffset?: Int | null }): Tensor;
   /**
    * `aten::as_strided_copy(Tensor self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor`  
    * `aten::as_strided_copy.out(Tensor self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -2778,7 +2802,9 @@ export interface Ops {
    */
   asStridedCopy(self: Tensor, size: readonly Int[], stride: readonly Int[], storageOffset?: Int | null): Tensor;
   asStridedCopy(self: Tensor, size: readonly Int[], stride: readonly Int[], options?: { storageOffset?: Int | null }): Tensor;
+  asStridedCopy(self: Tensor, options: { size: readonly Int[]; stride: readonly Int[]; storageOffset?: Int | null }): Tensor;
   asStridedCopy(self: Tensor, size: readonly Int[], stride: readonly Int[], options: { storageOffset?: Int | null; out: Tensor }): Tensor;
+  asStridedCopy(self: Tensor, options: { size: readonly Int[]; stride: readonly Int[]; storageOffset?: Int | null; out: Tensor }): Tensor;
   /**
    * `aten::as_strided_scatter(Tensor self, Tensor src, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor`  
    * `aten::as_strided_scatter.out(Tensor self, Tensor src, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -2786,7 +2812,9 @@ export interface Ops {
    */
   asStridedScatter(self: Tensor, src: Tensor, size: readonly Int[], stride: readonly Int[], storageOffset?: Int | null): Tensor;
   asStridedScatter(self: Tensor, src: Tensor, size: readonly Int[], stride: readonly Int[], options?: { storageOffset?: Int | null }): Tensor;
+  asStridedScatter(self: Tensor, src: Tensor, options: { size: readonly Int[]; stride: readonly Int[]; storageOffset?: Int | null }): Tensor;
   asStridedScatter(self: Tensor, src: Tensor, size: readonly Int[], stride: readonly Int[], options: { storageOffset?: Int | null; out: Tensor }): Tensor;
+  asStridedScatter(self: Tensor, src: Tensor, options: { size: readonly Int[]; stride: readonly Int[]; storageOffset?: Int | null; out: Tensor }): Tensor;
   /**
    * `aten::asin(Tensor self) -> Tensor`  
    * `aten::asin.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -2875,7 +2903,9 @@ export interface Ops {
    */
   avgPool1d(self: Tensor, kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, ceilMode?: boolean, countIncludePad?: boolean): Tensor;
   avgPool1d(self: Tensor, kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean }): Tensor;
+  avgPool1d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean }): Tensor;
   avgPool1d(self: Tensor, kernelSize: readonly Int[] | Int, options: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean; out: Tensor }): Tensor;
+  avgPool1d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean; out: Tensor }): Tensor;
   /**
    * `aten::avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor`  
    * `aten::avg_pool2d.out(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -2883,13 +2913,17 @@ export interface Ops {
    */
   avgPool2d(self: Tensor, kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, ceilMode?: boolean, countIncludePad?: boolean, divisorOverride?: Int | null): Tensor;
   avgPool2d(self: Tensor, kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: Int | null }): Tensor;
+  avgPool2d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: Int | null }): Tensor;
   avgPool2d(self: Tensor, kernelSize: readonly Int[] | Int, options: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: Int | null; out: Tensor }): Tensor;
+  avgPool2d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: Int | null; out: Tensor }): Tensor;
   /**
    * `aten::avg_pool2d_backward(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride, int[2] padding, bool ceil_mode, bool count_include_pad, int? divisor_override) -> Tensor`  
    * `aten::avg_pool2d_backward.grad_input(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride, int[2] padding, bool ceil_mode, bool count_include_pad, int? divisor_override, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   avgPool2dBackward(gradOutput: Tensor, self: Tensor, kernelSize: readonly Int[] | Int, stride: readonly Int[] | Int, padding: readonly Int[] | Int, ceilMode: boolean, countIncludePad: boolean, divisorOverride: Int | null): Tensor;
+  avgPool2dBackward(gradOutput: Tensor, self: Tensor, options: { kernelSize: readonly Int[] | Int; stride: readonly Int[] | Int; padding: readonly Int[] | Int; ceilMode: boolean; countIncludePad: boolean; divisorOverride: Int | null }): Tensor;
   avgPool2dBackward(gradOutput: Tensor, self: Tensor, kernelSize: readonly Int[] | Int, stride: readonly Int[] | Int, padding: readonly Int[] | Int, ceilMode: boolean, countIncludePad: boolean, divisorOverride: Int | null, options: { gradInput: Tensor }): Tensor;
+  avgPool2dBackward(gradOutput: Tensor, self: Tensor, options: { kernelSize: readonly Int[] | Int; stride: readonly Int[] | Int; padding: readonly Int[] | Int; ceilMode: boolean; countIncludePad: boolean; divisorOverride: Int | null; gradInput: Tensor }): Tensor;
   /**
    * `aten::avg_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor`  
    * `aten::avg_pool3d.out(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -2897,13 +2931,17 @@ export interface Ops {
    */
   avgPool3d(self: Tensor, kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, ceilMode?: boolean, countIncludePad?: boolean, divisorOverride?: Int | null): Tensor;
   avgPool3d(self: Tensor, kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: Int | null }): Tensor;
+  avgPool3d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: Int | null }): Tensor;
   avgPool3d(self: Tensor, kernelSize: readonly Int[] | Int, options: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: Int | null; out: Tensor }): Tensor;
+  avgPool3d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: Int | null; out: Tensor }): Tensor;
   /**
    * `aten::avg_pool3d_backward(Tensor grad_output, Tensor self, int[3] kernel_size, int[3] stride, int[3] padding, bool ceil_mode, bool count_include_pad, int? divisor_override) -> Tensor`  
    * `aten::avg_pool3d_backward.grad_input(Tensor grad_output, Tensor self, int[3] kernel_size, int[3] stride, int[3] padding, bool ceil_mode, bool count_include_pad, int? divisor_override, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   avgPool3dBackward(gradOutput: Tensor, self: Tensor, kernelSize: readonly Int[] | Int, stride: readonly Int[] | Int, padding: readonly Int[] | Int, ceilMode: boolean, countIncludePad: boolean, divisorOverride: Int | null): Tensor;
+  avgPool3dBackward(gradOutput: Tensor, self: Tensor, options: { kernelSize: readonly Int[] | Int; stride: readonly Int[] | Int; padding: readonly Int[] | Int; ceilMode: boolean; countIncludePad: boolean; divisorOverride: Int | null }): Tensor;
   avgPool3dBackward(gradOutput: Tensor, self: Tensor, kernelSize: readonly Int[] | Int, stride: readonly Int[] | Int, padding: readonly Int[] | Int, ceilMode: boolean, countIncludePad: boolean, divisorOverride: Int | null, options: { gradInput: Tensor }): Tensor;
+  avgPool3dBackward(gradOutput: Tensor, self: Tensor, options: { kernelSize: readonly Int[] | Int; stride: readonly Int[] | Int; padding: readonly Int[] | Int; ceilMode: boolean; countIncludePad: boolean; divisorOverride: Int | null; gradInput: Tensor }): Tensor;
   /**
    * `aten::baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor`  
    * `aten::baddbmm.dtype(Tensor self, Tensor batch1, Tensor batch2, ScalarType out_dtype, *, Scalar beta=1, Scalar alpha=1) -> Tensor`  
@@ -2913,7 +2951,9 @@ export interface Ops {
    */
   baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
   baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, outDtype: DType, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
+  baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, options: { outDtype: DType; beta?: Scalar; alpha?: Scalar }): Tensor;
   baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, outDtype: DType, options: { beta?: Scalar; alpha?: Scalar; out: Tensor }): Tensor;
+  baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, options: { outDtype: DType; beta?: Scalar; alpha?: Scalar; out: Tensor }): Tensor;
   baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, options: { beta?: Scalar; alpha?: Scalar; out: Tensor }): Tensor;
   /**
    * `aten::baddbmm_(Tensor(a!) self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)`  
@@ -2928,14 +2968,19 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.bartlett_window.html}
    */
   bartlettWindow(windowLength: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  bartlettWindow(options: { windowLength: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   bartlettWindow(windowLength: Int, options: { out: Tensor }): Tensor;
+  bartlettWindow(options: { windowLength: Int; out: Tensor }): Tensor;
   bartlettWindow(windowLength: Int, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  bartlettWindow(options: { windowLength: Int; periodic: boolean; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   bartlettWindow(windowLength: Int, periodic: boolean, options: { out: Tensor }): Tensor;
+  bartlettWindow(options: { windowLength: Int; periodic: boolean; out: Tensor }): Tensor;
   /**
    * `aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.batch_norm.html}
    */
   batchNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, momentum: number, eps: number, cudnnEnabled: boolean): Tensor;
+  batchNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, options: { training: boolean; momentum: number; eps: number; cudnnEnabled: boolean }): Tensor;
   /** `aten::batch_norm_backward(Tensor grad_out, Tensor input, Tensor weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_var, bool update, float eps, bool[3] output_mask, Tensor reserve) -> (Tensor, Tensor, Tensor)` */
   batchNormBackward(gradOut: Tensor, input: Tensor, weight: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, saveMean: Tensor | null, saveVar: Tensor | null, update: boolean, eps: number, outputMask: readonly boolean[] | boolean, reserve: Tensor): [Tensor, Tensor, Tensor];
   /**
@@ -2949,19 +2994,25 @@ export interface Ops {
    * `aten::batch_norm_backward_reduce.out(Tensor grad_out, Tensor input, Tensor mean, Tensor invstd, Tensor? weight, bool input_g, bool weight_g, bool bias_g, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2, Tensor(d!) out3) -> (Tensor(a!), Tensor(b!), Tensor(c!), Tensor(d!))`
    */
   batchNormBackwardReduce(gradOut: Tensor, input: Tensor, mean: Tensor, invstd: Tensor, weight: Tensor | null, inputG: boolean, weightG: boolean, biasG: boolean): [Tensor, Tensor, Tensor, Tensor];
+  batchNormBackwardReduce(gradOut: Tensor, input: Tensor, mean: Tensor, invstd: Tensor, weight: Tensor | null, options: { inputG: boolean; weightG: boolean; biasG: boolean }): [Tensor, Tensor, Tensor, Tensor];
   batchNormBackwardReduce(gradOut: Tensor, input: Tensor, mean: Tensor, invstd: Tensor, weight: Tensor | null, inputG: boolean, weightG: boolean, biasG: boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor }): [Tensor, Tensor, Tensor, Tensor];
+  batchNormBackwardReduce(gradOut: Tensor, input: Tensor, mean: Tensor, invstd: Tensor, weight: Tensor | null, options: { inputG: boolean; weightG: boolean; biasG: boolean; out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor }): [Tensor, Tensor, Tensor, Tensor];
   /**
    * `aten::batch_norm_elemt(Tensor input, Tensor? weight, Tensor? bias, Tensor mean, Tensor invstd, float eps) -> Tensor`  
    * `aten::batch_norm_elemt.out(Tensor input, Tensor? weight, Tensor? bias, Tensor mean, Tensor invstd, float eps, *, Tensor(a!) out) -> Tensor(a!)`
    */
   batchNormElemt(input: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, invstd: Tensor, eps: number): Tensor;
+  batchNormElemt(input: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, invstd: Tensor, options: { eps: number }): Tensor;
   batchNormElemt(input: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, invstd: Tensor, eps: number, options: { out: Tensor }): Tensor;
+  batchNormElemt(input: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, invstd: Tensor, options: { eps: number; out: Tensor }): Tensor;
   /**
    * `aten::batch_norm_gather_stats(Tensor input, Tensor mean, Tensor invstd, Tensor? running_mean, Tensor? running_var, float momentum, float eps, int count) -> (Tensor, Tensor)`  
    * `aten::batch_norm_gather_stats.out(Tensor input, Tensor mean, Tensor invstd, Tensor? running_mean, Tensor? running_var, float momentum, float eps, int count, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))`
    */
   batchNormGatherStats(input: Tensor, mean: Tensor, invstd: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, momentum: number, eps: number, count: Int): [Tensor, Tensor];
+  batchNormGatherStats(input: Tensor, mean: Tensor, invstd: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, options: { momentum: number; eps: number; count: Int }): [Tensor, Tensor];
   batchNormGatherStats(input: Tensor, mean: Tensor, invstd: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, momentum: number, eps: number, count: Int, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
+  batchNormGatherStats(input: Tensor, mean: Tensor, invstd: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, options: { momentum: number; eps: number; count: Int; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   /**
    * `aten::batch_norm_gather_stats_with_counts(Tensor input, Tensor mean, Tensor invstd, Tensor? running_mean, Tensor? running_var, float momentum, float eps, Tensor counts) -> (Tensor, Tensor)`  
    * `aten::batch_norm_gather_stats_with_counts.out(Tensor input, Tensor mean, Tensor invstd, Tensor? running_mean, Tensor? running_var, float momentum, float eps, Tensor counts, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))`
@@ -2973,13 +3024,17 @@ export interface Ops {
    * `aten::batch_norm_stats.out(Tensor input, float eps, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))`
    */
   batchNormStats(input: Tensor, eps: number): [Tensor, Tensor];
+  batchNormStats(input: Tensor, options: { eps: number }): [Tensor, Tensor];
   batchNormStats(input: Tensor, eps: number, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
+  batchNormStats(input: Tensor, options: { eps: number; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   /**
    * `aten::batch_norm_update_stats(Tensor input, Tensor? running_mean, Tensor? running_var, float momentum) -> (Tensor, Tensor)`  
    * `aten::batch_norm_update_stats.out(Tensor input, Tensor? running_mean, Tensor? running_var, float momentum, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))`
    */
   batchNormUpdateStats(input: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, momentum: number): [Tensor, Tensor];
+  batchNormUpdateStats(input: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, options: { momentum: number }): [Tensor, Tensor];
   batchNormUpdateStats(input: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, momentum: number, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
+  batchNormUpdateStats(input: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, options: { momentum: number; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   /**
    * `aten::bernoulli(Tensor self, *, Generator? generator=None) -> Tensor`  
    * `aten::bernoulli.Tensor(Tensor self, Tensor p, *, Generator? generator=None) -> Tensor`  
@@ -2995,6 +3050,7 @@ export interface Ops {
   bernoulli(self: Tensor, options: { p?: number; generator?: Generator | null; out: Tensor }): Tensor;
   bernoulli(self: Tensor, options: { generator?: Generator | null; out: Tensor }): Tensor;
   bernoulli(self: Tensor, p: number, options?: { generator?: Generator | null }): Tensor;
+  bernoulli(self: Tensor, options: { p: number; generator?: Generator | null }): Tensor;
   /**
    * `aten::bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor(a!)`  
    * `aten::bernoulli_.float(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor(a!)`  
@@ -3177,9 +3233,13 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.blackman_window.html}
    */
   blackmanWindow(windowLength: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  blackmanWindow(options: { windowLength: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   blackmanWindow(windowLength: Int, options: { out: Tensor }): Tensor;
+  blackmanWindow(options: { windowLength: Int; out: Tensor }): Tensor;
   blackmanWindow(windowLength: Int, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  blackmanWindow(options: { windowLength: Int; periodic: boolean; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   blackmanWindow(windowLength: Int, periodic: boolean, options: { out: Tensor }): Tensor;
+  blackmanWindow(options: { windowLength: Int; periodic: boolean; out: Tensor }): Tensor;
   /**
    * `aten::block_diag(Tensor[] tensors) -> Tensor`  
    * `aten::block_diag.out(Tensor[] tensors, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -3196,7 +3256,9 @@ export interface Ops {
    */
   bmm(self: Tensor, mat2: Tensor): Tensor;
   bmm(self: Tensor, mat2: Tensor, outDtype: DType): Tensor;
+  bmm(self: Tensor, mat2: Tensor, options: { outDtype: DType }): Tensor;
   bmm(self: Tensor, mat2: Tensor, outDtype: DType, options: { out: Tensor }): Tensor;
+  bmm(self: Tensor, mat2: Tensor, options: { outDtype: DType; out: Tensor }): Tensor;
   bmm(self: Tensor, mat2: Tensor, options: { out: Tensor }): Tensor;
   /**
    * `aten::broadcast_tensors(Tensor[] tensors) -> Tensor[]`  
@@ -3208,6 +3270,7 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.broadcast_to.html}
    */
   broadcastTo(self: Tensor, size: readonly Int[]): Tensor;
+  broadcastTo(self: Tensor, options: { size: readonly Int[] }): Tensor;
   /**
    * `aten::bucketize.Scalar(Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor`  
    * `aten::bucketize.Scalar_out(Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False, Tensor(a!) out) -> Tensor(a!)`  
@@ -3224,6 +3287,7 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.can_cast.html}
    */
   canCast(from_: DType, to: DType): boolean;
+  canCast(options: { from_: DType; to: DType }): boolean;
   /**
    * `aten::cartesian_prod(Tensor[] tensors) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.cartesian_prod.html}
@@ -3308,7 +3372,9 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.channel_shuffle.html}
    */
   channelShuffle(self: Tensor, groups: Int): Tensor;
+  channelShuffle(self: Tensor, options: { groups: Int }): Tensor;
   channelShuffle(self: Tensor, groups: Int, options: { out: Tensor }): Tensor;
+  channelShuffle(self: Tensor, options: { groups: Int; out: Tensor }): Tensor;
   /**
    * `aten::cholesky(Tensor self, bool upper=False) -> Tensor`  
    * `aten::cholesky.out(Tensor self, bool upper=False, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -3335,12 +3401,14 @@ export interface Ops {
   choleskySolve(self: Tensor, input2: Tensor, options: { upper?: boolean; out: Tensor }): Tensor;
   /** `aten::choose_qparams_optimized(Tensor input, int numel, int n_bins, float ratio, int bit_width) -> (Tensor, Tensor)` */
   chooseQparamsOptimized(input: Tensor, numel: Int, nBins: Int, ratio: number, bitWidth: Int): [Tensor, Tensor];
+  chooseQparamsOptimized(input: Tensor, options: { numel: Int; nBins: Int; ratio: number; bitWidth: Int }): [Tensor, Tensor];
   /**
    * `aten::chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.chunk.html}
    */
   chunk(self: Tensor, chunks: Int, dim?: Int): Tensor[];
   chunk(self: Tensor, chunks: Int, options?: { dim?: Int }): Tensor[];
+  chunk(self: Tensor, options: { chunks: Int; dim?: Int }): Tensor[];
   /**
    * `aten::clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor`  
    * `aten::clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor`  
@@ -3434,7 +3502,9 @@ export interface Ops {
    * `aten::col2im.out(Tensor self, SymInt[2] output_size, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride, *, Tensor(a!) out) -> Tensor(a!)`
    */
   col2im(self: Tensor, outputSize: readonly Int[] | Int, kernelSize: readonly Int[] | Int, dilation: readonly Int[] | Int, padding: readonly Int[] | Int, stride: readonly Int[] | Int): Tensor;
+  col2im(self: Tensor, options: { outputSize: readonly Int[] | Int; kernelSize: readonly Int[] | Int; dilation: readonly Int[] | Int; padding: readonly Int[] | Int; stride: readonly Int[] | Int }): Tensor;
   col2im(self: Tensor, outputSize: readonly Int[] | Int, kernelSize: readonly Int[] | Int, dilation: readonly Int[] | Int, padding: readonly Int[] | Int, stride: readonly Int[] | Int, options: { out: Tensor }): Tensor;
+  col2im(self: Tensor, options: { outputSize: readonly Int[] | Int; kernelSize: readonly Int[] | Int; dilation: readonly Int[] | Int; padding: readonly Int[] | Int; stride: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::col_indices(Tensor(a) self) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.col_indices.html}
@@ -3506,7 +3576,9 @@ export interface Ops {
    */
   constantPadNd(self: Tensor, pad: readonly Int[], value?: Scalar): Tensor;
   constantPadNd(self: Tensor, pad: readonly Int[], options?: { value?: Scalar }): Tensor;
+  constantPadNd(self: Tensor, options: { pad: readonly Int[]; value?: Scalar }): Tensor;
   constantPadNd(self: Tensor, pad: readonly Int[], options: { value?: Scalar; out: Tensor }): Tensor;
+  constantPadNd(self: Tensor, options: { pad: readonly Int[]; value?: Scalar; out: Tensor }): Tensor;
   /**
    * `aten::contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.contiguous.html}
@@ -3555,6 +3627,7 @@ export interface Ops {
   convTbc(self: Tensor, weight: Tensor, bias: Tensor, options: { pad?: Int; out: Tensor }): Tensor;
   /** `aten::conv_tbc_backward(Tensor self, Tensor input, Tensor weight, Tensor bias, int pad) -> (Tensor, Tensor, Tensor)` */
   convTbcBackward(self: Tensor, input: Tensor, weight: Tensor, bias: Tensor, pad: Int): [Tensor, Tensor, Tensor];
+  convTbcBackward(self: Tensor, input: Tensor, weight: Tensor, bias: Tensor, options: { pad: Int }): [Tensor, Tensor, Tensor];
   /**
    * `aten::conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], SymInt[1] padding=[0], SymInt[1] output_padding=[0], SymInt groups=1, SymInt[1] dilation=[1]) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.conv_transpose1d.html}
@@ -3578,25 +3651,33 @@ export interface Ops {
    * `aten::convolution.out(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, *, Tensor(a!) out) -> Tensor(a!)`
    */
   convolution(input: Tensor, weight: Tensor, bias: Tensor | null, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], transposed: boolean, outputPadding: readonly Int[], groups: Int): Tensor;
+  convolution(input: Tensor, weight: Tensor, bias: Tensor | null, options: { stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; transposed: boolean; outputPadding: readonly Int[]; groups: Int }): Tensor;
   convolution(input: Tensor, weight: Tensor, bias: Tensor | null, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], transposed: boolean, outputPadding: readonly Int[], groups: Int, options: { out: Tensor }): Tensor;
+  convolution(input: Tensor, weight: Tensor, bias: Tensor | null, options: { stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; transposed: boolean; outputPadding: readonly Int[]; groups: Int; out: Tensor }): Tensor;
   /**
    * `aten::convolution_backward(Tensor grad_output, Tensor input, Tensor weight, SymInt[]? bias_sizes, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, bool[3] output_mask) -> (Tensor, Tensor, Tensor)`  
    * `aten::convolution_backward.out(Tensor grad_output, Tensor input, Tensor weight, SymInt[]? bias_sizes, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, bool[3] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
    */
   convolutionBackward(gradOutput: Tensor, input: Tensor, weight: Tensor, biasSizes: readonly Int[] | null, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], transposed: boolean, outputPadding: readonly Int[], groups: Int, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
+  convolutionBackward(gradOutput: Tensor, input: Tensor, weight: Tensor, options: { biasSizes: readonly Int[] | null; stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; transposed: boolean; outputPadding: readonly Int[]; groups: Int; outputMask: readonly boolean[] | boolean }): [Tensor, Tensor, Tensor];
   convolutionBackward(gradOutput: Tensor, input: Tensor, weight: Tensor, biasSizes: readonly Int[] | null, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], transposed: boolean, outputPadding: readonly Int[], groups: Int, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
+  convolutionBackward(gradOutput: Tensor, input: Tensor, weight: Tensor, options: { biasSizes: readonly Int[] | null; stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; transposed: boolean; outputPadding: readonly Int[]; groups: Int; outputMask: readonly boolean[] | boolean; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
   /**
    * `aten::convolution_backward_overrideable(Tensor grad_output, Tensor input, Tensor weight, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, bool[3] output_mask) -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias)`  
    * `aten::convolution_backward_overrideable.out(Tensor grad_output, Tensor input, Tensor weight, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, bool[3] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
    */
   convolutionBackwardOverrideable(gradOutput: Tensor, input: Tensor, weight: Tensor, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], transposed: boolean, outputPadding: readonly Int[], groups: Int, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
+  convolutionBackwardOverrideable(gradOutput: Tensor, input: Tensor, weight: Tensor, options: { stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; transposed: boolean; outputPadding: readonly Int[]; groups: Int; outputMask: readonly boolean[] | boolean }): [Tensor, Tensor, Tensor];
   convolutionBackwardOverrideable(gradOutput: Tensor, input: Tensor, weight: Tensor, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], transposed: boolean, outputPadding: readonly Int[], groups: Int, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
+  convolutionBackwardOverrideable(gradOutput: Tensor, input: Tensor, weight: Tensor, options: { stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; transposed: boolean; outputPadding: readonly Int[]; groups: Int; outputMask: readonly boolean[] | boolean; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
   /**
    * `aten::convolution_overrideable(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups) -> Tensor`  
    * `aten::convolution_overrideable.out(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, *, Tensor(a!) out) -> Tensor(a!)`
    */
   convolutionOverrideable(input: Tensor, weight: Tensor, bias: Tensor | null, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], transposed: boolean, outputPadding: readonly Int[], groups: Int): Tensor;
+  convolutionOverrideable(input: Tensor, weight: Tensor, bias: Tensor | null, options: { stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; transposed: boolean; outputPadding: readonly Int[]; groups: Int }): Tensor;
   convolutionOverrideable(input: Tensor, weight: Tensor, bias: Tensor | null, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], transposed: boolean, outputPadding: readonly Int[], groups: Int, options: { out: Tensor }): Tensor;
+  convolutionOverrideable(input: Tensor, weight: Tensor, bias: Tensor | null, options: { stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; transposed: boolean; outputPadding: readonly Int[]; groups: Int; out: Tensor }): Tensor;
   /**
    * `aten::copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor`  
    * `aten::copy.out(Tensor self, Tensor src, bool non_blocking=False, *, Tensor(a!) out) -> Tensor(a!)`
@@ -3689,7 +3770,9 @@ export interface Ops {
   countNonzero(self: Tensor, dim?: Int | null): Tensor;
   countNonzero(self: Tensor, options?: { dim?: Int | null }): Tensor;
   countNonzero(self: Tensor, dim: readonly Int[]): Tensor;
+  countNonzero(self: Tensor, options: { dim: readonly Int[] }): Tensor;
   countNonzero(self: Tensor, dim: readonly Int[], options: { out: Tensor }): Tensor;
+  countNonzero(self: Tensor, options: { dim: readonly Int[]; out: Tensor }): Tensor;
   countNonzero(self: Tensor, options: { dim?: Int | null; out: Tensor }): Tensor;
   /**
    * `aten::cov(Tensor self, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None) -> Tensor`  
@@ -3726,6 +3809,7 @@ export interface Ops {
    */
   ctcLoss(logProbs: Tensor, targets: Tensor, inputLengths: readonly Int[], targetLengths: readonly Int[], blank?: Int, reduction?: Int, zeroInfinity?: boolean): Tensor;
   ctcLoss(logProbs: Tensor, targets: Tensor, inputLengths: readonly Int[], targetLengths: readonly Int[], options?: { blank?: Int; reduction?: Int; zeroInfinity?: boolean }): Tensor;
+  ctcLoss(logProbs: Tensor, targets: Tensor, options: { inputLengths: readonly Int[]; targetLengths: readonly Int[]; blank?: Int; reduction?: Int; zeroInfinity?: boolean }): Tensor;
   ctcLoss(logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, blank?: Int, reduction?: Int, zeroInfinity?: boolean): Tensor;
   ctcLoss(logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, options?: { blank?: Int; reduction?: Int; zeroInfinity?: boolean }): Tensor;
   /**
@@ -3733,19 +3817,25 @@ export interface Ops {
    * `aten::cudnn_affine_grid_generator.out(Tensor theta, int N, int C, int H, int W, *, Tensor(a!) out) -> Tensor(a!)`
    */
   cudnnAffineGridGenerator(theta: Tensor, N: Int, C: Int, H: Int, W: Int): Tensor;
+  cudnnAffineGridGenerator(theta: Tensor, options: { N: Int; C: Int; H: Int; W: Int }): Tensor;
   cudnnAffineGridGenerator(theta: Tensor, N: Int, C: Int, H: Int, W: Int, options: { out: Tensor }): Tensor;
+  cudnnAffineGridGenerator(theta: Tensor, options: { N: Int; C: Int; H: Int; W: Int; out: Tensor }): Tensor;
   /**
    * `aten::cudnn_affine_grid_generator_backward(Tensor grad, int N, int C, int H, int W) -> Tensor grad_theta`  
    * `aten::cudnn_affine_grid_generator_backward.out(Tensor grad, int N, int C, int H, int W, *, Tensor(a!) out) -> Tensor(a!)`
    */
   cudnnAffineGridGeneratorBackward(grad: Tensor, N: Int, C: Int, H: Int, W: Int): Tensor;
+  cudnnAffineGridGeneratorBackward(grad: Tensor, options: { N: Int; C: Int; H: Int; W: Int }): Tensor;
   cudnnAffineGridGeneratorBackward(grad: Tensor, N: Int, C: Int, H: Int, W: Int, options: { out: Tensor }): Tensor;
+  cudnnAffineGridGeneratorBackward(grad: Tensor, options: { N: Int; C: Int; H: Int; W: Int; out: Tensor }): Tensor;
   /**
    * `aten::cudnn_batch_norm(Tensor input, Tensor weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float exponential_average_factor, float epsilon) -> (Tensor, Tensor, Tensor, Tensor)`  
    * `aten::cudnn_batch_norm.out(Tensor input, Tensor weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float exponential_average_factor, float epsilon, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2, Tensor(d!) out3) -> (Tensor(a!), Tensor(b!), Tensor(c!), Tensor(d!))`
    */
   cudnnBatchNorm(input: Tensor, weight: Tensor, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, exponentialAverageFactor: number, epsilon: number): [Tensor, Tensor, Tensor, Tensor];
+  cudnnBatchNorm(input: Tensor, weight: Tensor, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, options: { training: boolean; exponentialAverageFactor: number; epsilon: number }): [Tensor, Tensor, Tensor, Tensor];
   cudnnBatchNorm(input: Tensor, weight: Tensor, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, exponentialAverageFactor: number, epsilon: number, options: { out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor }): [Tensor, Tensor, Tensor, Tensor];
+  cudnnBatchNorm(input: Tensor, weight: Tensor, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, options: { training: boolean; exponentialAverageFactor: number; epsilon: number; out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor }): [Tensor, Tensor, Tensor, Tensor];
   /**
    * `aten::cudnn_batch_norm_backward(Tensor input, Tensor grad_output, Tensor weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_var, float epsilon, Tensor reserveSpace) -> (Tensor, Tensor, Tensor)`  
    * `aten::cudnn_batch_norm_backward.out(Tensor input, Tensor grad_output, Tensor weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_var, float epsilon, Tensor reserveSpace, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
@@ -3757,25 +3847,33 @@ export interface Ops {
    * `aten::cudnn_convolution.out(Tensor self, Tensor weight, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, bool allow_tf32, *, Tensor(a!) out) -> Tensor(a!)`
    */
   cudnnConvolution(self: Tensor, weight: Tensor, padding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, benchmark: boolean, deterministic: boolean, allowTf32: boolean): Tensor;
+  cudnnConvolution(self: Tensor, weight: Tensor, options: { padding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; benchmark: boolean; deterministic: boolean; allowTf32: boolean }): Tensor;
   cudnnConvolution(self: Tensor, weight: Tensor, padding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, benchmark: boolean, deterministic: boolean, allowTf32: boolean, options: { out: Tensor }): Tensor;
+  cudnnConvolution(self: Tensor, weight: Tensor, options: { padding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; benchmark: boolean; deterministic: boolean; allowTf32: boolean; out: Tensor }): Tensor;
   /**
    * `aten::cudnn_convolution_add_relu(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups) -> Tensor`  
    * `aten::cudnn_convolution_add_relu.out(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups, *, Tensor(a!) out) -> Tensor(a!)`
    */
   cudnnConvolutionAddRelu(self: Tensor, weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], groups: Int): Tensor;
+  cudnnConvolutionAddRelu(self: Tensor, weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, options: { stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; groups: Int }): Tensor;
   cudnnConvolutionAddRelu(self: Tensor, weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], groups: Int, options: { out: Tensor }): Tensor;
+  cudnnConvolutionAddRelu(self: Tensor, weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, options: { stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; groups: Int; out: Tensor }): Tensor;
   /**
    * `aten::cudnn_convolution_relu(Tensor self, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups) -> Tensor`  
    * `aten::cudnn_convolution_relu.out(Tensor self, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups, *, Tensor(a!) out) -> Tensor(a!)`
    */
   cudnnConvolutionRelu(self: Tensor, weight: Tensor, bias: Tensor | null, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], groups: Int): Tensor;
+  cudnnConvolutionRelu(self: Tensor, weight: Tensor, bias: Tensor | null, options: { stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; groups: Int }): Tensor;
   cudnnConvolutionRelu(self: Tensor, weight: Tensor, bias: Tensor | null, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], groups: Int, options: { out: Tensor }): Tensor;
+  cudnnConvolutionRelu(self: Tensor, weight: Tensor, bias: Tensor | null, options: { stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; groups: Int; out: Tensor }): Tensor;
   /**
    * `aten::cudnn_convolution_transpose(Tensor self, Tensor weight, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, bool allow_tf32) -> Tensor`  
    * `aten::cudnn_convolution_transpose.out(Tensor self, Tensor weight, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, bool allow_tf32, *, Tensor(a!) out) -> Tensor(a!)`
    */
   cudnnConvolutionTranspose(self: Tensor, weight: Tensor, padding: readonly Int[], outputPadding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, benchmark: boolean, deterministic: boolean, allowTf32: boolean): Tensor;
+  cudnnConvolutionTranspose(self: Tensor, weight: Tensor, options: { padding: readonly Int[]; outputPadding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; benchmark: boolean; deterministic: boolean; allowTf32: boolean }): Tensor;
   cudnnConvolutionTranspose(self: Tensor, weight: Tensor, padding: readonly Int[], outputPadding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, benchmark: boolean, deterministic: boolean, allowTf32: boolean, options: { out: Tensor }): Tensor;
+  cudnnConvolutionTranspose(self: Tensor, weight: Tensor, options: { padding: readonly Int[]; outputPadding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; benchmark: boolean; deterministic: boolean; allowTf32: boolean; out: Tensor }): Tensor;
   /**
    * `aten::cudnn_grid_sampler(Tensor self, Tensor grid) -> Tensor output`  
    * `aten::cudnn_grid_sampler.out(Tensor self, Tensor grid, *, Tensor(a!) out) -> Tensor(a!)`
@@ -3796,28 +3894,36 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.cummax.html}
    */
   cummax(self: Tensor, dim: Int): [Tensor, Tensor];
+  cummax(self: Tensor, options: { dim: Int }): [Tensor, Tensor];
   cummax(self: Tensor, dim: Int, options: { values: Tensor; indices: Tensor }): [Tensor, Tensor];
+  cummax(self: Tensor, options: { dim: Int; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::cummaxmin_backward(Tensor grad, Tensor input, Tensor indices, int dim) -> Tensor` */
   cummaxminBackward(grad: Tensor, input: Tensor, indices: Tensor, dim: Int): Tensor;
+  cummaxminBackward(grad: Tensor, input: Tensor, indices: Tensor, options: { dim: Int }): Tensor;
   /**
    * `aten::cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)`  
    * `aten::cummin.out(Tensor self, int dim, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.cummin.html}
    */
   cummin(self: Tensor, dim: Int): [Tensor, Tensor];
+  cummin(self: Tensor, options: { dim: Int }): [Tensor, Tensor];
   cummin(self: Tensor, dim: Int, options: { values: Tensor; indices: Tensor }): [Tensor, Tensor];
+  cummin(self: Tensor, options: { dim: Int; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /**
    * `aten::cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor`  
    * `aten::cumprod.out(Tensor self, int dim, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.cumprod.html}
    */
   cumprod(self: Tensor, dim: Int, options?: { dtype?: DType | null }): Tensor;
+  cumprod(self: Tensor, options: { dim: Int; dtype?: DType | null }): Tensor;
   cumprod(self: Tensor, dim: Int, options: { dtype?: DType | null; out: Tensor }): Tensor;
+  cumprod(self: Tensor, options: { dim: Int; dtype?: DType | null; out: Tensor }): Tensor;
   /**
    * `aten::cumprod_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.cumprod_.html}
    */
   cumprod_(self: Tensor, dim: Int, options?: { dtype?: DType | null }): Tensor;
+  cumprod_(self: Tensor, options: { dim: Int; dtype?: DType | null }): Tensor;
   /** `aten::cumprod_backward(Tensor grad, Tensor input, int dim, Tensor output) -> Tensor` */
   cumprodBackward(grad: Tensor, input: Tensor, dim: Int, output: Tensor): Tensor;
   /**
@@ -3826,12 +3932,15 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.cumsum.html}
    */
   cumsum(self: Tensor, dim: Int, options?: { dtype?: DType | null }): Tensor;
+  cumsum(self: Tensor, options: { dim: Int; dtype?: DType | null }): Tensor;
   cumsum(self: Tensor, dim: Int, options: { dtype?: DType | null; out: Tensor }): Tensor;
+  cumsum(self: Tensor, options: { dim: Int; dtype?: DType | null; out: Tensor }): Tensor;
   /**
    * `aten::cumsum_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.cumsum_.html}
    */
   cumsum_(self: Tensor, dim: Int, options?: { dtype?: DType | null }): Tensor;
+  cumsum_(self: Tensor, options: { dim: Int; dtype?: DType | null }): Tensor;
   /**
    * `aten::cumulative_trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor`  
    * `aten::cumulative_trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor`  
@@ -3924,7 +4033,9 @@ export interface Ops {
    * `aten::diagonal_backward.out(Tensor grad_output, SymInt[] input_sizes, int offset, int dim1, int dim2, *, Tensor(a!) out) -> Tensor(a!)`
    */
   diagonalBackward(gradOutput: Tensor, inputSizes: readonly Int[], offset: Int, dim1: Int, dim2: Int): Tensor;
+  diagonalBackward(gradOutput: Tensor, options: { inputSizes: readonly Int[]; offset: Int; dim1: Int; dim2: Int }): Tensor;
   diagonalBackward(gradOutput: Tensor, inputSizes: readonly Int[], offset: Int, dim1: Int, dim2: Int, options: { out: Tensor }): Tensor;
+  diagonalBackward(gradOutput: Tensor, options: { inputSizes: readonly Int[]; offset: Int; dim1: Int; dim2: Int; out: Tensor }): Tensor;
   /**
    * `aten::diagonal_copy(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor`  
    * `aten::diagonal_copy.out(Tensor self, int offset=0, int dim1=0, int dim2=1, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -4042,15 +4153,19 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html}
    */
   dropout(input: Tensor, p: number, train: boolean): Tensor;
+  dropout(input: Tensor, options: { p: number; train: boolean }): Tensor;
   /** `aten::dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)` */
   dropout_(self: Tensor, p: number, train: boolean): Tensor;
+  dropout_(self: Tensor, options: { p: number; train: boolean }): Tensor;
   /**
    * `aten::dsplit.array(Tensor(a -> *) self, int[] indices) -> Tensor(a)[]`  
    * `aten::dsplit.int(Tensor(a -> *) self, int sections) -> Tensor(a)[]`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.dsplit.html}
    */
   dsplit(self: Tensor, indices: readonly Int[]): Tensor[];
+  dsplit(self: Tensor, options: { indices: readonly Int[] }): Tensor[];
   dsplit(self: Tensor, sections: Int): Tensor[];
+  dsplit(self: Tensor, options: { sections: Int }): Tensor[];
   /**
    * `aten::dstack(Tensor[] tensors) -> Tensor`  
    * `aten::dstack.out(Tensor[] tensors, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -4093,6 +4208,7 @@ export interface Ops {
   embedding(weight: Tensor, indices: Tensor, options: { paddingIdx?: Int; scaleGradByFreq?: boolean; sparse?: boolean; out: Tensor }): Tensor;
   /** `aten::embedding_backward(Tensor grad, Tensor indices, SymInt num_weights, SymInt padding_idx, bool scale_grad_by_freq, bool sparse) -> Tensor` */
   embeddingBackward(grad: Tensor, indices: Tensor, numWeights: Int, paddingIdx: Int, scaleGradByFreq: boolean, sparse: boolean): Tensor;
+  embeddingBackward(grad: Tensor, indices: Tensor, options: { numWeights: Int; paddingIdx: Int; scaleGradByFreq: boolean; sparse: boolean }): Tensor;
   /**
    * `aten::embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False) -> (Tensor, Tensor, Tensor, Tensor)`  
    * `aten::embedding_bag.padding_idx(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq, int mode, bool sparse, Tensor? per_sample_weights, bool include_last_offset, int? padding_idx) -> (Tensor, Tensor, Tensor, Tensor)`  
@@ -4106,24 +4222,32 @@ export interface Ops {
    * `aten::embedding_dense_backward.out(Tensor grad_output, Tensor indices, SymInt num_weights, SymInt padding_idx, bool scale_grad_by_freq, *, Tensor(a!) out) -> Tensor(a!)`
    */
   embeddingDenseBackward(gradOutput: Tensor, indices: Tensor, numWeights: Int, paddingIdx: Int, scaleGradByFreq: boolean): Tensor;
+  embeddingDenseBackward(gradOutput: Tensor, indices: Tensor, options: { numWeights: Int; paddingIdx: Int; scaleGradByFreq: boolean }): Tensor;
   embeddingDenseBackward(gradOutput: Tensor, indices: Tensor, numWeights: Int, paddingIdx: Int, scaleGradByFreq: boolean, options: { out: Tensor }): Tensor;
+  embeddingDenseBackward(gradOutput: Tensor, indices: Tensor, options: { numWeights: Int; paddingIdx: Int; scaleGradByFreq: boolean; out: Tensor }): Tensor;
   /**
    * `aten::embedding_renorm(Tensor self, Tensor indices, float max_norm, float norm_type) -> Tensor`  
    * `aten::embedding_renorm.out(Tensor self, Tensor indices, float max_norm, float norm_type, *, Tensor(a!) out) -> Tensor(a!)`
    */
   embeddingRenorm(self: Tensor, indices: Tensor, maxNorm: number, normType: number): Tensor;
+  embeddingRenorm(self: Tensor, indices: Tensor, options: { maxNorm: number; normType: number }): Tensor;
   embeddingRenorm(self: Tensor, indices: Tensor, maxNorm: number, normType: number, options: { out: Tensor }): Tensor;
+  embeddingRenorm(self: Tensor, indices: Tensor, options: { maxNorm: number; normType: number; out: Tensor }): Tensor;
   /** `aten::embedding_renorm_(Tensor(a!) self, Tensor indices, float max_norm, float norm_type) -> Tensor(a!)` */
   embeddingRenorm_(self: Tensor, indices: Tensor, maxNorm: number, normType: number): Tensor;
+  embeddingRenorm_(self: Tensor, indices: Tensor, options: { maxNorm: number; normType: number }): Tensor;
   /** `aten::embedding_sparse_backward(Tensor grad, Tensor indices, int num_weights, int padding_idx, bool scale_grad_by_freq) -> Tensor` */
   embeddingSparseBackward(grad: Tensor, indices: Tensor, numWeights: Int, paddingIdx: Int, scaleGradByFreq: boolean): Tensor;
+  embeddingSparseBackward(grad: Tensor, indices: Tensor, options: { numWeights: Int; paddingIdx: Int; scaleGradByFreq: boolean }): Tensor;
   /**
    * `aten::empty.memory_format(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor`  
    * `aten::empty.out(SymInt[] size, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.empty.html}
    */
   empty(size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  empty(options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
   empty(size: readonly Int[], options: { memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
+  empty(options: { size: readonly Int[]; memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
   /**
    * `aten::empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor`  
    * `aten::empty_like.out(Tensor self, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)`  
@@ -4137,7 +4261,9 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.empty_permuted.html}
    */
   emptyPermuted(size: readonly Int[], physicalLayout: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  emptyPermuted(options: { size: readonly Int[]; physicalLayout: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   emptyPermuted(size: readonly Int[], physicalLayout: readonly Int[], options: { out: Tensor }): Tensor;
+  emptyPermuted(options: { size: readonly Int[]; physicalLayout: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::empty_quantized(int[] size, Tensor qtensor, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor`  
    * `aten::empty_quantized.out(int[] size, Tensor qtensor, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)`
@@ -4150,7 +4276,9 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.empty_strided.html}
    */
   emptyStrided(size: readonly Int[], stride: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  emptyStrided(options: { size: readonly Int[]; stride: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   emptyStrided(size: readonly Int[], stride: readonly Int[], options: { out: Tensor }): Tensor;
+  emptyStrided(options: { size: readonly Int[]; stride: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::eq.Scalar(Tensor self, Scalar other) -> Tensor`  
    * `aten::eq.Scalar_out(Tensor self, Scalar other, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -4239,6 +4367,7 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand.html}
    */
   expand(self: Tensor, size: readonly Int[], options?: { implicit?: boolean }): Tensor;
+  expand(self: Tensor, options: { size: readonly Int[]; implicit?: boolean }): Tensor;
   /**
    * `aten::expand_as(Tensor(a) self, Tensor other) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand_as.html}
@@ -4250,7 +4379,9 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.expand_copy.html}
    */
   expandCopy(self: Tensor, size: readonly Int[], options?: { implicit?: boolean }): Tensor;
+  expandCopy(self: Tensor, options: { size: readonly Int[]; implicit?: boolean }): Tensor;
   expandCopy(self: Tensor, size: readonly Int[], options: { implicit?: boolean; out: Tensor }): Tensor;
+  expandCopy(self: Tensor, options: { size: readonly Int[]; implicit?: boolean; out: Tensor }): Tensor;
   /**
    * `aten::expm1(Tensor self) -> Tensor`  
    * `aten::expm1.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -4284,20 +4415,27 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.eye.html}
    */
   eye(n: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  eye(options: { n: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   eye(n: Int, m: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  eye(options: { n: Int; m: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   eye(n: Int, m: Int, options: { out: Tensor }): Tensor;
+  eye(options: { n: Int; m: Int; out: Tensor }): Tensor;
   eye(n: Int, options: { out: Tensor }): Tensor;
+  eye(options: { n: Int; out: Tensor }): Tensor;
   /**
    * `aten::fake_quantize_per_channel_affine(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.fake_quantize_per_channel_affine.html}
    */
   fakeQuantizePerChannelAffine(self: Tensor, scale: Tensor, zeroPoint: Tensor, axis: Int, quantMin: Int, quantMax: Int): Tensor;
+  fakeQuantizePerChannelAffine(self: Tensor, scale: Tensor, zeroPoint: Tensor, options: { axis: Int; quantMin: Int; quantMax: Int }): Tensor;
   /**
    * `aten::fake_quantize_per_channel_affine_cachemask(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max) -> (Tensor output, Tensor mask)`  
    * `aten::fake_quantize_per_channel_affine_cachemask.out(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))`
    */
   fakeQuantizePerChannelAffineCachemask(self: Tensor, scale: Tensor, zeroPoint: Tensor, axis: Int, quantMin: Int, quantMax: Int): [Tensor, Tensor];
+  fakeQuantizePerChannelAffineCachemask(self: Tensor, scale: Tensor, zeroPoint: Tensor, options: { axis: Int; quantMin: Int; quantMax: Int }): [Tensor, Tensor];
   fakeQuantizePerChannelAffineCachemask(self: Tensor, scale: Tensor, zeroPoint: Tensor, axis: Int, quantMin: Int, quantMax: Int, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
+  fakeQuantizePerChannelAffineCachemask(self: Tensor, scale: Tensor, zeroPoint: Tensor, options: { axis: Int; quantMin: Int; quantMax: Int; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   /** `aten::fake_quantize_per_channel_affine_cachemask_backward(Tensor grad, Tensor mask) -> Tensor` */
   fakeQuantizePerChannelAffineCachemaskBackward(grad: Tensor, mask: Tensor): Tensor;
   /**
@@ -4306,13 +4444,17 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.fake_quantize_per_tensor_affine.html}
    */
   fakeQuantizePerTensorAffine(self: Tensor, scale: number, zeroPoint: Int, quantMin: Int, quantMax: Int): Tensor;
+  fakeQuantizePerTensorAffine(self: Tensor, options: { scale: number; zeroPoint: Int; quantMin: Int; quantMax: Int }): Tensor;
   fakeQuantizePerTensorAffine(self: Tensor, scale: Tensor, zeroPoint: Tensor, quantMin: Int, quantMax: Int): Tensor;
+  fakeQuantizePerTensorAffine(self: Tensor, scale: Tensor, zeroPoint: Tensor, options: { quantMin: Int; quantMax: Int }): Tensor;
   /**
    * `aten::fake_quantize_per_tensor_affine_cachemask(Tensor self, float scale, int zero_point, int quant_min, int quant_max) -> (Tensor output, Tensor mask)`  
    * `aten::fake_quantize_per_tensor_affine_cachemask.out(Tensor self, float scale, int zero_point, int quant_min, int quant_max, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))`
    */
   fakeQuantizePerTensorAffineCachemask(self: Tensor, scale: number, zeroPoint: Int, quantMin: Int, quantMax: Int): [Tensor, Tensor];
+  fakeQuantizePerTensorAffineCachemask(self: Tensor, options: { scale: number; zeroPoint: Int; quantMin: Int; quantMax: Int }): [Tensor, Tensor];
   fakeQuantizePerTensorAffineCachemask(self: Tensor, scale: number, zeroPoint: Int, quantMin: Int, quantMax: Int, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
+  fakeQuantizePerTensorAffineCachemask(self: Tensor, options: { scale: number; zeroPoint: Int; quantMin: Int; quantMax: Int; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   /** `aten::fake_quantize_per_tensor_affine_cachemask_backward(Tensor grad, Tensor mask) -> Tensor` */
   fakeQuantizePerTensorAffineCachemaskBackward(grad: Tensor, mask: Tensor): Tensor;
   /**
@@ -4341,17 +4483,22 @@ export interface Ops {
    */
   fbgemmPackQuantizedMatrix(input: Tensor): Tensor;
   fbgemmPackQuantizedMatrix(input: Tensor, K: Int, N: Int): Tensor;
+  fbgemmPackQuantizedMatrix(input: Tensor, options: { K: Int; N: Int }): Tensor;
   /**
    * `aten::feature_alpha_dropout(Tensor input, float p, bool train) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.feature_alpha_dropout.html}
    */
   featureAlphaDropout(input: Tensor, p: number, train: boolean): Tensor;
+  featureAlphaDropout(input: Tensor, options: { p: number; train: boolean }): Tensor;
   /** `aten::feature_alpha_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)` */
   featureAlphaDropout_(self: Tensor, p: number, train: boolean): Tensor;
+  featureAlphaDropout_(self: Tensor, options: { p: number; train: boolean }): Tensor;
   /** `aten::feature_dropout(Tensor input, float p, bool train) -> Tensor` */
   featureDropout(input: Tensor, p: number, train: boolean): Tensor;
+  featureDropout(input: Tensor, options: { p: number; train: boolean }): Tensor;
   /** `aten::feature_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)` */
   featureDropout_(self: Tensor, p: number, train: boolean): Tensor;
+  featureDropout_(self: Tensor, options: { p: number; train: boolean }): Tensor;
   /**
    * `aten::fft_fft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor`  
    * `aten::fft_fft.out(Tensor self, SymInt? n=None, int dim=-1, str? norm=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -4375,7 +4522,9 @@ export interface Ops {
    */
   fftFftfreq(n: Int, d?: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   fftFftfreq(n: Int, options?: { d?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  fftFftfreq(options: { n: Int; d?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   fftFftfreq(n: Int, options: { d?: number; out: Tensor }): Tensor;
+  fftFftfreq(options: { n: Int; d?: number; out: Tensor }): Tensor;
   /**
    * `aten::fft_fftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor`  
    * `aten::fft_fftn.out(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -4515,7 +4664,9 @@ export interface Ops {
    */
   fftRfftfreq(n: Int, d?: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   fftRfftfreq(n: Int, options?: { d?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  fftRfftfreq(options: { n: Int; d?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   fftRfftfreq(n: Int, options: { d?: number; out: Tensor }): Tensor;
+  fftRfftfreq(options: { n: Int; d?: number; out: Tensor }): Tensor;
   /**
    * `aten::fft_rfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor`  
    * `aten::fft_rfftn.out(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -4573,7 +4724,9 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.flip.html}
    */
   flip(self: Tensor, dims: readonly Int[]): Tensor;
+  flip(self: Tensor, options: { dims: readonly Int[] }): Tensor;
   flip(self: Tensor, dims: readonly Int[], options: { out: Tensor }): Tensor;
+  flip(self: Tensor, options: { dims: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::fliplr(Tensor self) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.fliplr.html}
@@ -4719,7 +4872,9 @@ export interface Ops {
    */
   frobeniusNorm(self: Tensor, dim: readonly Int[] | Int, keepdim?: boolean): Tensor;
   frobeniusNorm(self: Tensor, dim: readonly Int[] | Int, options?: { keepdim?: boolean }): Tensor;
+  frobeniusNorm(self: Tensor, options: { dim: readonly Int[] | Int; keepdim?: boolean }): Tensor;
   frobeniusNorm(self: Tensor, dim: readonly Int[] | Int, options: { keepdim?: boolean; out: Tensor }): Tensor;
+  frobeniusNorm(self: Tensor, options: { dim: readonly Int[] | Int; keepdim?: boolean; out: Tensor }): Tensor;
   /**
    * `aten::from_file(str filename, bool? shared=None, int? size=0, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
    * `aten::from_file.out(str filename, bool? shared=None, int? size=0, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -4727,7 +4882,9 @@ export interface Ops {
    */
   fromFile(filename: string, shared?: boolean | null, size?: Int | null, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   fromFile(filename: string, options?: { shared?: boolean | null; size?: Int | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  fromFile(options: { filename: string; shared?: boolean | null; size?: Int | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   fromFile(filename: string, options: { shared?: boolean | null; size?: Int | null; out: Tensor }): Tensor;
+  fromFile(options: { filename: string; shared?: boolean | null; size?: Int | null; out: Tensor }): Tensor;
   /**
    * `aten::full(SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
    * `aten::full.out(SymInt[] size, Scalar fill_value, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -4745,6 +4902,7 @@ export interface Ops {
   /** `aten::fused_moving_avg_obs_fake_quant(Tensor self, Tensor observer_on, Tensor fake_quant_on, Tensor(a!) running_min, Tensor(b!) running_max, Tensor(c!) scale, Tensor(d!) zero_point, float averaging_const, int quant_min, int quant_max, int ch_axis, bool per_row_fake_quant=False, bool symmetric_quant=False) -> Tensor` */
   fusedMovingAvgObsFakeQuant(self: Tensor, observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, averagingConst: number, quantMin: Int, quantMax: Int, chAxis: Int, perRowFakeQuant?: boolean, symmetricQuant?: boolean): Tensor;
   fusedMovingAvgObsFakeQuant(self: Tensor, observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, averagingConst: number, quantMin: Int, quantMax: Int, chAxis: Int, options?: { perRowFakeQuant?: boolean; symmetricQuant?: boolean }): Tensor;
+  fusedMovingAvgObsFakeQuant(self: Tensor, observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, options: { averagingConst: number; quantMin: Int; quantMax: Int; chAxis: Int; perRowFakeQuant?: boolean; symmetricQuant?: boolean }): Tensor;
   /**
    * `aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor`  
    * `aten::gather.out(Tensor self, int dim, Tensor index, *, bool sparse_grad=False, Tensor(a!) out) -> Tensor(a!)`  
@@ -4804,12 +4962,15 @@ export interface Ops {
    * `aten::geometric.out(Tensor self, float p, *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!)`
    */
   geometric(self: Tensor, p: number, options?: { generator?: Generator | null }): Tensor;
+  geometric(self: Tensor, options: { p: number; generator?: Generator | null }): Tensor;
   geometric(self: Tensor, p: number, options: { generator?: Generator | null; out: Tensor }): Tensor;
+  geometric(self: Tensor, options: { p: number; generator?: Generator | null; out: Tensor }): Tensor;
   /**
    * `aten::geometric_(Tensor(a!) self, float p, *, Generator? generator=None) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.geometric_.html}
    */
   geometric_(self: Tensor, p: number, options?: { generator?: Generator | null }): Tensor;
+  geometric_(self: Tensor, options: { p: number; generator?: Generator | null }): Tensor;
   /**
    * `aten::geqrf(Tensor self) -> (Tensor a, Tensor tau)`  
    * `aten::geqrf.a(Tensor self, *, Tensor(a!) a, Tensor(b!) tau) -> (Tensor(a!) a, Tensor(b!) tau)`  
@@ -4831,6 +4992,7 @@ export interface Ops {
   getDevice(self: Tensor): number;
   /** `aten::get_gradients(int context_id) -> Dict(Tensor, Tensor)` */
   getGradients(contextId: Int): [Tensor, Tensor][];
+  getGradients(options: { contextId: Int }): [Tensor, Tensor][];
   /**
    * `aten::glu(Tensor self, int dim=-1) -> Tensor`  
    * `aten::glu.out(Tensor self, int dim=-1, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -4844,19 +5006,25 @@ export interface Ops {
    * `aten::glu_backward.grad_input(Tensor grad_output, Tensor self, int dim, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   gluBackward(gradOutput: Tensor, self: Tensor, dim: Int): Tensor;
+  gluBackward(gradOutput: Tensor, self: Tensor, options: { dim: Int }): Tensor;
   gluBackward(gradOutput: Tensor, self: Tensor, dim: Int, options: { gradInput: Tensor }): Tensor;
+  gluBackward(gradOutput: Tensor, self: Tensor, options: { dim: Int; gradInput: Tensor }): Tensor;
   /**
    * `aten::glu_backward_jvp(Tensor grad_x, Tensor grad_glu, Tensor x, Tensor dgrad_glu, Tensor dx, int dim) -> Tensor`  
    * `aten::glu_backward_jvp.out(Tensor grad_x, Tensor grad_glu, Tensor x, Tensor dgrad_glu, Tensor dx, int dim, *, Tensor(a!) out) -> Tensor(a!)`
    */
   gluBackwardJvp(gradX: Tensor, gradGlu: Tensor, x: Tensor, dgradGlu: Tensor, dx: Tensor, dim: Int): Tensor;
+  gluBackwardJvp(gradX: Tensor, gradGlu: Tensor, x: Tensor, dgradGlu: Tensor, dx: Tensor, options: { dim: Int }): Tensor;
   gluBackwardJvp(gradX: Tensor, gradGlu: Tensor, x: Tensor, dgradGlu: Tensor, dx: Tensor, dim: Int, options: { out: Tensor }): Tensor;
+  gluBackwardJvp(gradX: Tensor, gradGlu: Tensor, x: Tensor, dgradGlu: Tensor, dx: Tensor, options: { dim: Int; out: Tensor }): Tensor;
   /**
    * `aten::glu_jvp(Tensor glu, Tensor x, Tensor dx, int dim) -> Tensor`  
    * `aten::glu_jvp.out(Tensor glu, Tensor x, Tensor dx, int dim, *, Tensor(a!) out) -> Tensor(a!)`
    */
   gluJvp(glu: Tensor, x: Tensor, dx: Tensor, dim: Int): Tensor;
+  gluJvp(glu: Tensor, x: Tensor, dx: Tensor, options: { dim: Int }): Tensor;
   gluJvp(glu: Tensor, x: Tensor, dx: Tensor, dim: Int, options: { out: Tensor }): Tensor;
+  gluJvp(glu: Tensor, x: Tensor, dx: Tensor, options: { dim: Int; out: Tensor }): Tensor;
   /**
    * `aten::gradient.array(Tensor self, *, int[] dim, int edge_order=1) -> Tensor[]`  
    * `aten::gradient.scalararray(Tensor self, *, Scalar spacing, int[] dim, int edge_order=1) -> Tensor[]`  
@@ -4912,42 +5080,54 @@ export interface Ops {
   greaterEqual_(self: Tensor, other: Tensor): Tensor;
   /** `aten::grid_sampler(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor` */
   gridSampler(input: Tensor, grid: Tensor, interpolationMode: Int, paddingMode: Int, alignCorners: boolean): Tensor;
+  gridSampler(input: Tensor, grid: Tensor, options: { interpolationMode: Int; paddingMode: Int; alignCorners: boolean }): Tensor;
   /**
    * `aten::grid_sampler_2d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor`  
    * `aten::grid_sampler_2d.out(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners, *, Tensor(a!) out) -> Tensor(a!)`
    */
   gridSampler2d(input: Tensor, grid: Tensor, interpolationMode: Int, paddingMode: Int, alignCorners: boolean): Tensor;
+  gridSampler2d(input: Tensor, grid: Tensor, options: { interpolationMode: Int; paddingMode: Int; alignCorners: boolean }): Tensor;
   gridSampler2d(input: Tensor, grid: Tensor, interpolationMode: Int, paddingMode: Int, alignCorners: boolean, options: { out: Tensor }): Tensor;
+  gridSampler2d(input: Tensor, grid: Tensor, options: { interpolationMode: Int; paddingMode: Int; alignCorners: boolean; out: Tensor }): Tensor;
   /**
    * `aten::grid_sampler_2d_backward(Tensor grad_output, Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners, bool[2] output_mask) -> (Tensor, Tensor)`  
    * `aten::grid_sampler_2d_backward.out(Tensor grad_output, Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners, bool[2] output_mask, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))`
    */
   gridSampler2dBackward(gradOutput: Tensor, input: Tensor, grid: Tensor, interpolationMode: Int, paddingMode: Int, alignCorners: boolean, outputMask: readonly boolean[] | boolean): [Tensor, Tensor];
+  gridSampler2dBackward(gradOutput: Tensor, input: Tensor, grid: Tensor, options: { interpolationMode: Int; paddingMode: Int; alignCorners: boolean; outputMask: readonly boolean[] | boolean }): [Tensor, Tensor];
   gridSampler2dBackward(gradOutput: Tensor, input: Tensor, grid: Tensor, interpolationMode: Int, paddingMode: Int, alignCorners: boolean, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
+  gridSampler2dBackward(gradOutput: Tensor, input: Tensor, grid: Tensor, options: { interpolationMode: Int; paddingMode: Int; alignCorners: boolean; outputMask: readonly boolean[] | boolean; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   /**
    * `aten::grid_sampler_3d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor`  
    * `aten::grid_sampler_3d.out(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners, *, Tensor(a!) out) -> Tensor(a!)`
    */
   gridSampler3d(input: Tensor, grid: Tensor, interpolationMode: Int, paddingMode: Int, alignCorners: boolean): Tensor;
+  gridSampler3d(input: Tensor, grid: Tensor, options: { interpolationMode: Int; paddingMode: Int; alignCorners: boolean }): Tensor;
   gridSampler3d(input: Tensor, grid: Tensor, interpolationMode: Int, paddingMode: Int, alignCorners: boolean, options: { out: Tensor }): Tensor;
+  gridSampler3d(input: Tensor, grid: Tensor, options: { interpolationMode: Int; paddingMode: Int; alignCorners: boolean; out: Tensor }): Tensor;
   /**
    * `aten::grid_sampler_3d_backward(Tensor grad_output, Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners, bool[2] output_mask) -> (Tensor, Tensor)`  
    * `aten::grid_sampler_3d_backward.out(Tensor grad_output, Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners, bool[2] output_mask, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))`
    */
   gridSampler3dBackward(gradOutput: Tensor, input: Tensor, grid: Tensor, interpolationMode: Int, paddingMode: Int, alignCorners: boolean, outputMask: readonly boolean[] | boolean): [Tensor, Tensor];
+  gridSampler3dBackward(gradOutput: Tensor, input: Tensor, grid: Tensor, options: { interpolationMode: Int; paddingMode: Int; alignCorners: boolean; outputMask: readonly boolean[] | boolean }): [Tensor, Tensor];
   gridSampler3dBackward(gradOutput: Tensor, input: Tensor, grid: Tensor, interpolationMode: Int, paddingMode: Int, alignCorners: boolean, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
+  gridSampler3dBackward(gradOutput: Tensor, input: Tensor, grid: Tensor, options: { interpolationMode: Int; paddingMode: Int; alignCorners: boolean; outputMask: readonly boolean[] | boolean; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   /**
    * `aten::group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enabled=True) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.group_norm.html}
    */
   groupNorm(input: Tensor, numGroups: Int, weight?: Tensor | null, bias?: Tensor | null, eps?: number, cudnnEnabled?: boolean): Tensor;
   groupNorm(input: Tensor, numGroups: Int, options?: { weight?: Tensor | null; bias?: Tensor | null; eps?: number; cudnnEnabled?: boolean }): Tensor;
+  groupNorm(input: Tensor, options: { numGroups: Int; weight?: Tensor | null; bias?: Tensor | null; eps?: number; cudnnEnabled?: boolean }): Tensor;
   /**
    * `aten::gru.data(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)`  
    * `aten::gru.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)`
    */
   gru(data: Tensor, batchSizes: Tensor, hx: Tensor, params: readonly Tensor[], hasBiases: boolean, numLayers: Int, dropout: number, train: boolean, bidirectional: boolean): [Tensor, Tensor];
+  gru(data: Tensor, batchSizes: Tensor, hx: Tensor, params: readonly Tensor[], options: { hasBiases: boolean; numLayers: Int; dropout: number; train: boolean; bidirectional: boolean }): [Tensor, Tensor];
   gru(input: Tensor, hx: Tensor, params: readonly Tensor[], hasBiases: boolean, numLayers: Int, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean): [Tensor, Tensor];
+  gru(input: Tensor, hx: Tensor, params: readonly Tensor[], options: { hasBiases: boolean; numLayers: Int; dropout: number; train: boolean; bidirectional: boolean; batchFirst: boolean }): [Tensor, Tensor];
   /** `aten::gru_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor` */
   gruCell(input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, bIh?: Tensor | null, bHh?: Tensor | null): Tensor;
   gruCell(input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, options?: { bIh?: Tensor | null; bHh?: Tensor | null }): Tensor;
@@ -4981,13 +5161,21 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.hamming_window.html}
    */
   hammingWindow(windowLength: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  hammingWindow(options: { windowLength: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   hammingWindow(windowLength: Int, options: { out: Tensor }): Tensor;
+  hammingWindow(options: { windowLength: Int; out: Tensor }): Tensor;
   hammingWindow(windowLength: Int, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  hammingWindow(options: { windowLength: Int; periodic: boolean; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   hammingWindow(windowLength: Int, periodic: boolean, alpha: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  hammingWindow(options: { windowLength: Int; periodic: boolean; alpha: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   hammingWindow(windowLength: Int, periodic: boolean, alpha: number, beta: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  hammingWindow(options: { windowLength: Int; periodic: boolean; alpha: number; beta: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   hammingWindow(windowLength: Int, periodic: boolean, alpha: number, beta: number, options: { out: Tensor }): Tensor;
+  hammingWindow(options: { windowLength: Int; periodic: boolean; alpha: number; beta: number; out: Tensor }): Tensor;
   hammingWindow(windowLength: Int, periodic: boolean, alpha: number, options: { out: Tensor }): Tensor;
+  hammingWindow(options: { windowLength: Int; periodic: boolean; alpha: number; out: Tensor }): Tensor;
   hammingWindow(windowLength: Int, periodic: boolean, options: { out: Tensor }): Tensor;
+  hammingWindow(options: { windowLength: Int; periodic: boolean; out: Tensor }): Tensor;
   /**
    * `aten::hann_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
    * `aten::hann_window.out(int window_length, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -4996,9 +5184,13 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.hann_window.html}
    */
   hannWindow(windowLength: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  hannWindow(options: { windowLength: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   hannWindow(windowLength: Int, options: { out: Tensor }): Tensor;
+  hannWindow(options: { windowLength: Int; out: Tensor }): Tensor;
   hannWindow(windowLength: Int, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  hannWindow(options: { windowLength: Int; periodic: boolean; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   hannWindow(windowLength: Int, periodic: boolean, options: { out: Tensor }): Tensor;
+  hannWindow(options: { windowLength: Int; periodic: boolean; out: Tensor }): Tensor;
   /**
    * `aten::hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor`  
    * `aten::hardshrink.out(Tensor self, Scalar lambd=0.5, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -5117,17 +5309,21 @@ export interface Ops {
    */
   histogramdd(self: Tensor, bins: readonly Int[], range?: readonly number[] | null, weight?: Tensor | null, density?: boolean): [Tensor, Tensor[]];
   histogramdd(self: Tensor, bins: readonly Int[], options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor[]];
+  histogramdd(self: Tensor, options: { bins: readonly Int[]; range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor[]];
   histogramdd(self: Tensor, bins: readonly Tensor[], range?: readonly number[] | null, weight?: Tensor | null, density?: boolean): [Tensor, Tensor[]];
   histogramdd(self: Tensor, bins: readonly Tensor[], options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor[]];
   histogramdd(self: Tensor, bins: Int, range?: readonly number[] | null, weight?: Tensor | null, density?: boolean): [Tensor, Tensor[]];
   histogramdd(self: Tensor, bins: Int, options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor[]];
+  histogramdd(self: Tensor, options: { bins: Int; range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor[]];
   /**
    * `aten::hsplit.array(Tensor(a -> *) self, int[] indices) -> Tensor(a)[]`  
    * `aten::hsplit.int(Tensor(a -> *) self, int sections) -> Tensor(a)[]`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.hsplit.html}
    */
   hsplit(self: Tensor, indices: readonly Int[]): Tensor[];
+  hsplit(self: Tensor, options: { indices: readonly Int[] }): Tensor[];
   hsplit(self: Tensor, sections: Int): Tensor[];
+  hsplit(self: Tensor, options: { sections: Int }): Tensor[];
   /**
    * `aten::hspmm(Tensor mat1, Tensor mat2) -> Tensor`  
    * `aten::hspmm.out(Tensor mat1, Tensor mat2, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -5155,7 +5351,9 @@ export interface Ops {
    * `aten::huber_loss_backward.out(Tensor grad_output, Tensor self, Tensor target, int reduction, float delta, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   huberLossBackward(gradOutput: Tensor, self: Tensor, target: Tensor, reduction: Int, delta: number): Tensor;
+  huberLossBackward(gradOutput: Tensor, self: Tensor, target: Tensor, options: { reduction: Int; delta: number }): Tensor;
   huberLossBackward(gradOutput: Tensor, self: Tensor, target: Tensor, reduction: Int, delta: number, options: { gradInput: Tensor }): Tensor;
+  huberLossBackward(gradOutput: Tensor, self: Tensor, target: Tensor, options: { reduction: Int; delta: number; gradInput: Tensor }): Tensor;
   /**
    * `aten::hypot(Tensor self, Tensor other) -> Tensor`  
    * `aten::hypot.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -5209,7 +5407,9 @@ export interface Ops {
    * `aten::im2col.out(Tensor self, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride, *, Tensor(a!) out) -> Tensor(a!)`
    */
   im2col(self: Tensor, kernelSize: readonly Int[] | Int, dilation: readonly Int[] | Int, padding: readonly Int[] | Int, stride: readonly Int[] | Int): Tensor;
+  im2col(self: Tensor, options: { kernelSize: readonly Int[] | Int; dilation: readonly Int[] | Int; padding: readonly Int[] | Int; stride: readonly Int[] | Int }): Tensor;
   im2col(self: Tensor, kernelSize: readonly Int[] | Int, dilation: readonly Int[] | Int, padding: readonly Int[] | Int, stride: readonly Int[] | Int, options: { out: Tensor }): Tensor;
+  im2col(self: Tensor, options: { kernelSize: readonly Int[] | Int; dilation: readonly Int[] | Int; padding: readonly Int[] | Int; stride: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::imag(Tensor(a) self) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.imag.html}
@@ -5325,6 +5525,7 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.instance_norm.html}
    */
   instanceNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, useInputStats: boolean, momentum: number, eps: number, cudnnEnabled: boolean): Tensor;
+  instanceNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, options: { useInputStats: boolean; momentum: number; eps: number; cudnnEnabled: boolean }): Tensor;
   /**
    * `aten::int_repr(Tensor self) -> Tensor`  
    * `aten::int_repr.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -5361,6 +5562,7 @@ export interface Ops {
    */
   isContiguous(self: Tensor): boolean;
   isContiguous(self: Tensor, memoryFormat: MemoryFormat): boolean;
+  isContiguous(self: Tensor, options: { memoryFormat: MemoryFormat }): boolean;
   /** `aten::is_distributed(Tensor self) -> bool` */
   isDistributed(self: Tensor): boolean;
   /**
@@ -5473,6 +5675,7 @@ export interface Ops {
    */
   istft(self: Tensor, nFft: Int, hopLength?: Int | null, winLength?: Int | null, window?: Tensor | null, center?: boolean, normalized?: boolean, onesided?: boolean | null, length?: Int | null, returnComplex?: boolean): Tensor;
   istft(self: Tensor, nFft: Int, options?: { hopLength?: Int | null; winLength?: Int | null; window?: Tensor | null; center?: boolean; normalized?: boolean; onesided?: boolean | null; length?: Int | null; returnComplex?: boolean }): Tensor;
+  istft(self: Tensor, options: { nFft: Int; hopLength?: Int | null; winLength?: Int | null; window?: Tensor | null; center?: boolean; normalized?: boolean; onesided?: boolean | null; length?: Int | null; returnComplex?: boolean }): Tensor;
   /**
    * `aten::item(Tensor self) -> Scalar`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.item.html}
@@ -5488,11 +5691,17 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.kaiser_window.html}
    */
   kaiserWindow(windowLength: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  kaiserWindow(options: { windowLength: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   kaiserWindow(windowLength: Int, periodic: boolean, beta: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  kaiserWindow(options: { windowLength: Int; periodic: boolean; beta: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   kaiserWindow(windowLength: Int, periodic: boolean, beta: number, options: { out: Tensor }): Tensor;
+  kaiserWindow(options: { windowLength: Int; periodic: boolean; beta: number; out: Tensor }): Tensor;
   kaiserWindow(windowLength: Int, options: { out: Tensor }): Tensor;
+  kaiserWindow(options: { windowLength: Int; out: Tensor }): Tensor;
   kaiserWindow(windowLength: Int, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  kaiserWindow(options: { windowLength: Int; periodic: boolean; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   kaiserWindow(windowLength: Int, periodic: boolean, options: { out: Tensor }): Tensor;
+  kaiserWindow(options: { windowLength: Int; periodic: boolean; out: Tensor }): Tensor;
   /**
    * `aten::kl_div(Tensor self, Tensor target, int reduction=1, *, bool log_target=False) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.kl_div.html}
@@ -5513,7 +5722,9 @@ export interface Ops {
    */
   kthvalue(self: Tensor, k: Int, dim?: Int, keepdim?: boolean): [Tensor, Tensor];
   kthvalue(self: Tensor, k: Int, options?: { dim?: Int; keepdim?: boolean }): [Tensor, Tensor];
+  kthvalue(self: Tensor, options: { k: Int; dim?: Int; keepdim?: boolean }): [Tensor, Tensor];
   kthvalue(self: Tensor, k: Int, options: { dim?: Int; keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
+  kthvalue(self: Tensor, options: { k: Int; dim?: Int; keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /**
    * `aten::l1_loss(Tensor self, Tensor target, int reduction=1) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.l1_loss.html}
@@ -5526,6 +5737,7 @@ export interface Ops {
    */
   layerNorm(input: Tensor, normalizedShape: readonly Int[], weight?: Tensor | null, bias?: Tensor | null, eps?: number, cudnnEnable?: boolean): Tensor;
   layerNorm(input: Tensor, normalizedShape: readonly Int[], options?: { weight?: Tensor | null; bias?: Tensor | null; eps?: number; cudnnEnable?: boolean }): Tensor;
+  layerNorm(input: Tensor, options: { normalizedShape: readonly Int[]; weight?: Tensor | null; bias?: Tensor | null; eps?: number; cudnnEnable?: boolean }): Tensor;
   /**
    * `aten::lcm(Tensor self, Tensor other) -> Tensor`  
    * `aten::lcm.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -5587,7 +5799,9 @@ export interface Ops {
    * `aten::leaky_relu_backward.grad_input(Tensor grad_output, Tensor self, Scalar negative_slope, bool self_is_result, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   leakyReluBackward(gradOutput: Tensor, self: Tensor, negativeSlope: Scalar, selfIsResult: boolean): Tensor;
+  leakyReluBackward(gradOutput: Tensor, self: Tensor, negativeSlope: Scalar, options: { selfIsResult: boolean }): Tensor;
   leakyReluBackward(gradOutput: Tensor, self: Tensor, negativeSlope: Scalar, selfIsResult: boolean, options: { gradInput: Tensor }): Tensor;
+  leakyReluBackward(gradOutput: Tensor, self: Tensor, negativeSlope: Scalar, options: { selfIsResult: boolean; gradInput: Tensor }): Tensor;
   /**
    * `aten::lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor`  
    * `aten::lerp.Scalar_out(Tensor self, Tensor end, Scalar weight, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -5699,7 +5913,9 @@ export interface Ops {
   linalgCond(self: Tensor, options?: { p?: Scalar | null }): Tensor;
   linalgCond(self: Tensor, options: { p?: Scalar | null; out: Tensor }): Tensor;
   linalgCond(self: Tensor, p: string): Tensor;
+  linalgCond(self: Tensor, options: { p: string }): Tensor;
   linalgCond(self: Tensor, p: string, options: { out: Tensor }): Tensor;
+  linalgCond(self: Tensor, options: { p: string; out: Tensor }): Tensor;
   /**
    * `aten::linalg_cross(Tensor self, Tensor other, *, int dim=-1) -> Tensor`  
    * `aten::linalg_cross.out(Tensor self, Tensor other, *, int dim=-1, Tensor(a!) out) -> Tensor(a!)`  
@@ -5860,7 +6076,9 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.linalg.matrix_power.html}
    */
   linalgMatrixPower(self: Tensor, n: Int): Tensor;
+  linalgMatrixPower(self: Tensor, options: { n: Int }): Tensor;
   linalgMatrixPower(self: Tensor, n: Int, options: { out: Tensor }): Tensor;
+  linalgMatrixPower(self: Tensor, options: { n: Int; out: Tensor }): Tensor;
   /**
    * `aten::linalg_matrix_rank(Tensor self, float tol, bool hermitian=False) -> Tensor`  
    * `aten::linalg_matrix_rank.atol_rtol_float(Tensor self, *, float? atol=None, float? rtol=None, bool hermitian=False) -> Tensor`  
@@ -5874,11 +6092,13 @@ export interface Ops {
    */
   linalgMatrixRank(self: Tensor, tol: number, hermitian?: boolean): Tensor;
   linalgMatrixRank(self: Tensor, tol: number, options?: { hermitian?: boolean }): Tensor;
+  linalgMatrixRank(self: Tensor, options: { tol: number; hermitian?: boolean }): Tensor;
   linalgMatrixRank(self: Tensor, options?: { atol?: number | null; rtol?: number | null; hermitian?: boolean }): Tensor;
   linalgMatrixRank(self: Tensor, options: { atol?: number | null; rtol?: number | null; hermitian?: boolean; out: Tensor }): Tensor;
   linalgMatrixRank(input: Tensor, options?: { atol?: Tensor | null; rtol?: Tensor | null; hermitian?: boolean }): Tensor;
   linalgMatrixRank(input: Tensor, options: { atol?: Tensor | null; rtol?: Tensor | null; hermitian?: boolean; out: Tensor }): Tensor;
   linalgMatrixRank(self: Tensor, tol: number, options: { hermitian?: boolean; out: Tensor }): Tensor;
+  linalgMatrixRank(self: Tensor, options: { tol: number; hermitian?: boolean; out: Tensor }): Tensor;
   linalgMatrixRank(input: Tensor, tol: Tensor, options: { hermitian?: boolean; out: Tensor }): Tensor;
   linalgMatrixRank(input: Tensor, tol: Tensor, hermitian?: boolean): Tensor;
   linalgMatrixRank(input: Tensor, tol: Tensor, options?: { hermitian?: boolean }): Tensor;
@@ -5900,7 +6120,9 @@ export interface Ops {
   linalgNorm(self: Tensor, options?: { ord?: Scalar | null; dim?: readonly Int[] | Int | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
   linalgNorm(self: Tensor, ord: string, dim?: readonly Int[] | Int | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
   linalgNorm(self: Tensor, ord: string, options?: { dim?: readonly Int[] | Int | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
+  linalgNorm(self: Tensor, options: { ord: string; dim?: readonly Int[] | Int | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
   linalgNorm(self: Tensor, ord: string, options: { dim?: readonly Int[] | Int | null; keepdim?: boolean; dtype?: DType | null; out: Tensor }): Tensor;
+  linalgNorm(self: Tensor, options: { ord: string; dim?: readonly Int[] | Int | null; keepdim?: boolean; dtype?: DType | null; out: Tensor }): Tensor;
   linalgNorm(self: Tensor, options: { ord?: Scalar | null; dim?: readonly Int[] | Int | null; keepdim?: boolean; dtype?: DType | null; out: Tensor }): Tensor;
   /**
    * `aten::linalg_pinv(Tensor self, float rcond, bool hermitian=False) -> Tensor`  
@@ -5915,11 +6137,13 @@ export interface Ops {
    */
   linalgPinv(self: Tensor, rcond: number, hermitian?: boolean): Tensor;
   linalgPinv(self: Tensor, rcond: number, options?: { hermitian?: boolean }): Tensor;
+  linalgPinv(self: Tensor, options: { rcond: number; hermitian?: boolean }): Tensor;
   linalgPinv(self: Tensor, options?: { atol?: number | null; rtol?: number | null; hermitian?: boolean }): Tensor;
   linalgPinv(self: Tensor, options: { atol?: number | null; rtol?: number | null; hermitian?: boolean; out: Tensor }): Tensor;
   linalgPinv(self: Tensor, options?: { atol?: Tensor | null; rtol?: Tensor | null; hermitian?: boolean }): Tensor;
   linalgPinv(self: Tensor, options: { atol?: Tensor | null; rtol?: Tensor | null; hermitian?: boolean; out: Tensor }): Tensor;
   linalgPinv(self: Tensor, rcond: number, options: { hermitian?: boolean; out: Tensor }): Tensor;
+  linalgPinv(self: Tensor, options: { rcond: number; hermitian?: boolean; out: Tensor }): Tensor;
   linalgPinv(self: Tensor, rcond: Tensor, options: { hermitian?: boolean; out: Tensor }): Tensor;
   linalgPinv(self: Tensor, rcond: Tensor, hermitian?: boolean): Tensor;
   linalgPinv(self: Tensor, rcond: Tensor, options?: { hermitian?: boolean }): Tensor;
@@ -6023,7 +6247,9 @@ export interface Ops {
    * `aten::linear_backward.out(Tensor self, Tensor grad_output, Tensor weight, bool[3] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
    */
   linearBackward(self: Tensor, gradOutput: Tensor, weight: Tensor, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
+  linearBackward(self: Tensor, gradOutput: Tensor, weight: Tensor, options: { outputMask: readonly boolean[] | boolean }): [Tensor, Tensor, Tensor];
   linearBackward(self: Tensor, gradOutput: Tensor, weight: Tensor, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
+  linearBackward(self: Tensor, gradOutput: Tensor, weight: Tensor, options: { outputMask: readonly boolean[] | boolean; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
   /**
    * `aten::linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
    * `aten::linspace.Scalar_Tensor(Scalar start, Tensor end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
@@ -6036,13 +6262,21 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.linspace.html}
    */
   linspace(start: Scalar, end: Scalar, steps: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  linspace(start: Scalar, end: Scalar, options: { steps: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   linspace(start: Scalar, end: Tensor, steps: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  linspace(start: Scalar, end: Tensor, options: { steps: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   linspace(start: Scalar, end: Tensor, steps: Int, options: { out: Tensor }): Tensor;
+  linspace(start: Scalar, end: Tensor, options: { steps: Int; out: Tensor }): Tensor;
   linspace(start: Tensor, end: Scalar, steps: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  linspace(start: Tensor, end: Scalar, options: { steps: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   linspace(start: Tensor, end: Scalar, steps: Int, options: { out: Tensor }): Tensor;
+  linspace(start: Tensor, end: Scalar, options: { steps: Int; out: Tensor }): Tensor;
   linspace(start: Tensor, end: Tensor, steps: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  linspace(start: Tensor, end: Tensor, options: { steps: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   linspace(start: Tensor, end: Tensor, steps: Int, options: { out: Tensor }): Tensor;
+  linspace(start: Tensor, end: Tensor, options: { steps: Int; out: Tensor }): Tensor;
   linspace(start: Scalar, end: Scalar, steps: Int, options: { out: Tensor }): Tensor;
+  linspace(start: Scalar, end: Scalar, options: { steps: Int; out: Tensor }): Tensor;
   /**
    * `aten::log(Tensor self) -> Tensor`  
    * `aten::log.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -6129,7 +6363,9 @@ export interface Ops {
    */
   logSoftmax(self: Tensor, dim: Int, dtype?: DType | null): Tensor;
   logSoftmax(self: Tensor, dim: Int, options?: { dtype?: DType | null }): Tensor;
+  logSoftmax(self: Tensor, options: { dim: Int; dtype?: DType | null }): Tensor;
   logSoftmax(self: Tensor, dim: Int, options: { dtype?: DType | null; out: Tensor }): Tensor;
+  logSoftmax(self: Tensor, options: { dim: Int; dtype?: DType | null; out: Tensor }): Tensor;
   /**
    * `aten::logaddexp(Tensor self, Tensor other) -> Tensor`  
    * `aten::logaddexp.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -6150,7 +6386,9 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.logcumsumexp.html}
    */
   logcumsumexp(self: Tensor, dim: Int): Tensor;
+  logcumsumexp(self: Tensor, options: { dim: Int }): Tensor;
   logcumsumexp(self: Tensor, dim: Int, options: { out: Tensor }): Tensor;
+  logcumsumexp(self: Tensor, options: { dim: Int; out: Tensor }): Tensor;
   /**
    * `aten::logdet(Tensor self) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.logdet.html}
@@ -6238,16 +6476,24 @@ export interface Ops {
    */
   logspace(start: Scalar, end: Scalar, steps: Int, base?: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   logspace(start: Scalar, end: Scalar, steps: Int, options?: { base?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  logspace(start: Scalar, end: Scalar, options: { steps: Int; base?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   logspace(start: Scalar, end: Tensor, steps: Int, base?: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   logspace(start: Scalar, end: Tensor, steps: Int, options?: { base?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  logspace(start: Scalar, end: Tensor, options: { steps: Int; base?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   logspace(start: Scalar, end: Tensor, steps: Int, options: { base?: number; out: Tensor }): Tensor;
+  logspace(start: Scalar, end: Tensor, options: { steps: Int; base?: number; out: Tensor }): Tensor;
   logspace(start: Tensor, end: Scalar, steps: Int, base?: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   logspace(start: Tensor, end: Scalar, steps: Int, options?: { base?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  logspace(start: Tensor, end: Scalar, options: { steps: Int; base?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   logspace(start: Tensor, end: Scalar, steps: Int, options: { base?: number; out: Tensor }): Tensor;
+  logspace(start: Tensor, end: Scalar, options: { steps: Int; base?: number; out: Tensor }): Tensor;
   logspace(start: Tensor, end: Tensor, steps: Int, base?: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   logspace(start: Tensor, end: Tensor, steps: Int, options?: { base?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  logspace(start: Tensor, end: Tensor, options: { steps: Int; base?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   logspace(start: Tensor, end: Tensor, steps: Int, options: { base?: number; out: Tensor }): Tensor;
+  logspace(start: Tensor, end: Tensor, options: { steps: Int; base?: number; out: Tensor }): Tensor;
   logspace(start: Scalar, end: Scalar, steps: Int, options: { base?: number; out: Tensor }): Tensor;
+  logspace(start: Scalar, end: Scalar, options: { steps: Int; base?: number; out: Tensor }): Tensor;
   /**
    * `aten::logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor`  
    * `aten::logsumexp.out(Tensor self, int[1] dim, bool keepdim=False, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -6255,13 +6501,17 @@ export interface Ops {
    */
   logsumexp(self: Tensor, dim: readonly Int[] | Int, keepdim?: boolean): Tensor;
   logsumexp(self: Tensor, dim: readonly Int[] | Int, options?: { keepdim?: boolean }): Tensor;
+  logsumexp(self: Tensor, options: { dim: readonly Int[] | Int; keepdim?: boolean }): Tensor;
   logsumexp(self: Tensor, dim: readonly Int[] | Int, options: { keepdim?: boolean; out: Tensor }): Tensor;
+  logsumexp(self: Tensor, options: { dim: readonly Int[] | Int; keepdim?: boolean; out: Tensor }): Tensor;
   /**
    * `aten::lstm.data(Tensor data, Tensor batch_sizes, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional) -> (Tensor, Tensor, Tensor)`  
    * `aten::lstm.input(Tensor input, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor, Tensor)`
    */
   lstm(data: Tensor, batchSizes: Tensor, hx: readonly Tensor[], params: readonly Tensor[], hasBiases: boolean, numLayers: Int, dropout: number, train: boolean, bidirectional: boolean): [Tensor, Tensor, Tensor];
+  lstm(data: Tensor, batchSizes: Tensor, hx: readonly Tensor[], params: readonly Tensor[], options: { hasBiases: boolean; numLayers: Int; dropout: number; train: boolean; bidirectional: boolean }): [Tensor, Tensor, Tensor];
   lstm(input: Tensor, hx: readonly Tensor[], params: readonly Tensor[], hasBiases: boolean, numLayers: Int, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean): [Tensor, Tensor, Tensor];
+  lstm(input: Tensor, hx: readonly Tensor[], params: readonly Tensor[], options: { hasBiases: boolean; numLayers: Int; dropout: number; train: boolean; bidirectional: boolean; batchFirst: boolean }): [Tensor, Tensor, Tensor];
   /** `aten::lstm_cell(Tensor input, Tensor[] hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> (Tensor, Tensor)` */
   lstmCell(input: Tensor, hx: readonly Tensor[], wIh: Tensor, wHh: Tensor, bIh?: Tensor | null, bHh?: Tensor | null): [Tensor, Tensor];
   lstmCell(input: Tensor, hx: readonly Tensor[], wIh: Tensor, wHh: Tensor, options?: { bIh?: Tensor | null; bHh?: Tensor | null }): [Tensor, Tensor];
@@ -6270,7 +6520,9 @@ export interface Ops {
    * `aten::lstm_mps_backward.out(Tensor? grad_y, Tensor? grad_hy, Tensor? grad_cy, Tensor z_state, Tensor cell_state_fwd, Tensor input, Tensor layersOutputs, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first, *, Tensor(a!) out0, Tensor(b!)[] out1, Tensor(c!)[] out2) -> ()`
    */
   lstmMpsBackward(gradY: Tensor | null, gradHy: Tensor | null, gradCy: Tensor | null, zState: Tensor, cellStateFwd: Tensor, input: Tensor, layersOutputs: Tensor, hx: readonly Tensor[], params: readonly Tensor[], hasBiases: boolean, numLayers: Int, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean): [Tensor, Tensor[], Tensor[]];
+  lstmMpsBackward(gradY: Tensor | null, gradHy: Tensor | null, gradCy: Tensor | null, zState: Tensor, cellStateFwd: Tensor, input: Tensor, layersOutputs: Tensor, hx: readonly Tensor[], params: readonly Tensor[], options: { hasBiases: boolean; numLayers: Int; dropout: number; train: boolean; bidirectional: boolean; batchFirst: boolean }): [Tensor, Tensor[], Tensor[]];
   lstmMpsBackward(gradY: Tensor | null, gradHy: Tensor | null, gradCy: Tensor | null, zState: Tensor, cellStateFwd: Tensor, input: Tensor, layersOutputs: Tensor, hx: readonly Tensor[], params: readonly Tensor[], hasBiases: boolean, numLayers: Int, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean, options: { out0: Tensor; out1: readonly Tensor[]; out2: readonly Tensor[] }): void;
+  lstmMpsBackward(gradY: Tensor | null, gradHy: Tensor | null, gradCy: Tensor | null, zState: Tensor, cellStateFwd: Tensor, input: Tensor, layersOutputs: Tensor, hx: readonly Tensor[], params: readonly Tensor[], options: { hasBiases: boolean; numLayers: Int; dropout: number; train: boolean; bidirectional: boolean; batchFirst: boolean; out0: Tensor; out1: readonly Tensor[]; out2: readonly Tensor[] }): void;
   /**
    * `aten::lt.Scalar(Tensor self, Scalar other) -> Tensor`  
    * `aten::lt.Scalar_out(Tensor self, Scalar other, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -6352,6 +6604,7 @@ export interface Ops {
   maskedScatter_(self: Tensor, mask: Tensor, source: Tensor): Tensor;
   /** `aten::masked_scatter_backward(Tensor grad_output, Tensor mask, SymInt[] sizes) -> Tensor` */
   maskedScatterBackward(gradOutput: Tensor, mask: Tensor, sizes: readonly Int[]): Tensor;
+  maskedScatterBackward(gradOutput: Tensor, mask: Tensor, options: { sizes: readonly Int[] }): Tensor;
   /**
    * `aten::masked_select(Tensor self, Tensor mask) -> Tensor`  
    * `aten::masked_select.out(Tensor self, Tensor mask, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -6373,7 +6626,9 @@ export interface Ops {
    * `aten::matmul_backward.out(Tensor grad, Tensor self, Tensor other, bool[2] mask, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))`
    */
   matmulBackward(grad: Tensor, self: Tensor, other: Tensor, mask: readonly boolean[] | boolean): [Tensor, Tensor];
+  matmulBackward(grad: Tensor, self: Tensor, other: Tensor, options: { mask: readonly boolean[] | boolean }): [Tensor, Tensor];
   matmulBackward(grad: Tensor, self: Tensor, other: Tensor, mask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
+  matmulBackward(grad: Tensor, self: Tensor, other: Tensor, options: { mask: readonly boolean[] | boolean; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   /** `aten::matrix_H(Tensor(a) self) -> Tensor(a)` */
   matrixH(self: Tensor): Tensor;
   /**
@@ -6389,7 +6644,9 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.matrix_power.html}
    */
   matrixPower(self: Tensor, n: Int): Tensor;
+  matrixPower(self: Tensor, options: { n: Int }): Tensor;
   matrixPower(self: Tensor, n: Int, options: { out: Tensor }): Tensor;
+  matrixPower(self: Tensor, options: { n: Int; out: Tensor }): Tensor;
   /**
    * `aten::max(Tensor self) -> Tensor`  
    * `aten::max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)`  
@@ -6402,7 +6659,9 @@ export interface Ops {
   max(self: Tensor): Tensor;
   max(self: Tensor, dim: Int, keepdim?: boolean): [Tensor, Tensor];
   max(self: Tensor, dim: Int, options?: { keepdim?: boolean }): [Tensor, Tensor];
+  max(self: Tensor, options: { dim: Int; keepdim?: boolean }): [Tensor, Tensor];
   max(self: Tensor, dim: Int, options: { keepdim?: boolean; max: Tensor; maxValues: Tensor }): [Tensor, Tensor];
+  max(self: Tensor, options: { dim: Int; keepdim?: boolean; max: Tensor; maxValues: Tensor }): [Tensor, Tensor];
   max(self: Tensor, other: Tensor): Tensor;
   max(self: Tensor, other: Tensor, options: { out: Tensor }): Tensor;
   max(self: Tensor, options: { out: Tensor }): Tensor;
@@ -6412,25 +6671,30 @@ export interface Ops {
    */
   maxPool1d(self: Tensor, kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   maxPool1d(self: Tensor, kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  maxPool1d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   /**
    * `aten::max_pool1d_with_indices(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> (Tensor, Tensor)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_pool1d_with_indices.html}
    */
   maxPool1dWithIndices(self: Tensor, kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): [Tensor, Tensor];
   maxPool1dWithIndices(self: Tensor, kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): [Tensor, Tensor];
+  maxPool1dWithIndices(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): [Tensor, Tensor];
   /**
    * `aten::max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_pool2d.html}
    */
   maxPool2d(self: Tensor, kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   maxPool2d(self: Tensor, kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  maxPool2d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   /**
    * `aten::max_pool2d_backward(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor`  
    * `aten::max_pool2d_backward.out(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)`
    */
   maxPool2dBackward(gradOutput: Tensor, self: Tensor, kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   maxPool2dBackward(gradOutput: Tensor, self: Tensor, kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  maxPool2dBackward(gradOutput: Tensor, self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   maxPool2dBackward(gradOutput: Tensor, self: Tensor, kernelSize: readonly Int[] | Int, options: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor }): Tensor;
+  maxPool2dBackward(gradOutput: Tensor, self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor }): Tensor;
   /**
    * `aten::max_pool2d_with_indices(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)`  
    * `aten::max_pool2d_with_indices.out(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False, *, Tensor(a!) out, Tensor(b!) indices) -> (Tensor(a!), Tensor(b!))`  
@@ -6438,7 +6702,9 @@ export interface Ops {
    */
   maxPool2dWithIndices(self: Tensor, kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): [Tensor, Tensor];
   maxPool2dWithIndices(self: Tensor, kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): [Tensor, Tensor];
+  maxPool2dWithIndices(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): [Tensor, Tensor];
   maxPool2dWithIndices(self: Tensor, kernelSize: readonly Int[] | Int, options: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor; indices: Tensor }): [Tensor, Tensor];
+  maxPool2dWithIndices(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor; indices: Tensor }): [Tensor, Tensor];
   /**
    * `aten::max_pool2d_with_indices_backward(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride, int[2] padding, int[2] dilation, bool ceil_mode, Tensor indices) -> Tensor`  
    * `aten::max_pool2d_with_indices_backward.grad_input(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride, int[2] padding, int[2] dilation, bool ceil_mode, Tensor indices, *, Tensor(a!) grad_input) -> Tensor(a!)`
@@ -6451,6 +6717,7 @@ export interface Ops {
    */
   maxPool3d(self: Tensor, kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   maxPool3d(self: Tensor, kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  maxPool3d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   /**
    * `aten::max_pool3d_with_indices(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)`  
    * `aten::max_pool3d_with_indices.out(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False, *, Tensor(a!) out, Tensor(b!) indices) -> (Tensor(a!), Tensor(b!))`  
@@ -6458,7 +6725,9 @@ export interface Ops {
    */
   maxPool3dWithIndices(self: Tensor, kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): [Tensor, Tensor];
   maxPool3dWithIndices(self: Tensor, kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): [Tensor, Tensor];
+  maxPool3dWithIndices(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): [Tensor, Tensor];
   maxPool3dWithIndices(self: Tensor, kernelSize: readonly Int[] | Int, options: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor; indices: Tensor }): [Tensor, Tensor];
+  maxPool3dWithIndices(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor; indices: Tensor }): [Tensor, Tensor];
   /**
    * `aten::max_pool3d_with_indices_backward(Tensor grad_output, Tensor self, int[3] kernel_size, int[3] stride, int[3] padding, int[3] dilation, bool ceil_mode, Tensor indices) -> Tensor`  
    * `aten::max_pool3d_with_indices_backward.grad_input(Tensor grad_output, Tensor self, int[3] kernel_size, int[3] stride, int[3] padding, int[3] dilation, bool ceil_mode, Tensor indices, *, Tensor(a!) grad_input) -> Tensor(a!)`
@@ -6471,14 +6740,18 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_unpool2d.html}
    */
   maxUnpool2d(self: Tensor, indices: Tensor, outputSize: readonly Int[] | Int): Tensor;
+  maxUnpool2d(self: Tensor, indices: Tensor, options: { outputSize: readonly Int[] | Int }): Tensor;
   maxUnpool2d(self: Tensor, indices: Tensor, outputSize: readonly Int[] | Int, options: { out: Tensor }): Tensor;
+  maxUnpool2d(self: Tensor, indices: Tensor, options: { outputSize: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::max_unpool3d(Tensor self, Tensor indices, SymInt[3] output_size, int[3] stride, int[3] padding) -> Tensor`  
    * `aten::max_unpool3d.out(Tensor self, Tensor indices, SymInt[3] output_size, int[3] stride, int[3] padding, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_unpool3d.html}
    */
   maxUnpool3d(self: Tensor, indices: Tensor, outputSize: readonly Int[] | Int, stride: readonly Int[] | Int, padding: readonly Int[] | Int): Tensor;
+  maxUnpool3d(self: Tensor, indices: Tensor, options: { outputSize: readonly Int[] | Int; stride: readonly Int[] | Int; padding: readonly Int[] | Int }): Tensor;
   maxUnpool3d(self: Tensor, indices: Tensor, outputSize: readonly Int[] | Int, stride: readonly Int[] | Int, padding: readonly Int[] | Int, options: { out: Tensor }): Tensor;
+  maxUnpool3d(self: Tensor, indices: Tensor, options: { outputSize: readonly Int[] | Int; stride: readonly Int[] | Int; padding: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::maximum(Tensor self, Tensor other) -> Tensor`  
    * `aten::maximum.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -6496,8 +6769,10 @@ export interface Ops {
   mean(self: Tensor, options?: { dtype?: DType | null }): Tensor;
   mean(self: Tensor, dim: readonly Int[] | Int | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
   mean(self: Tensor, dim: readonly Int[] | Int | null, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
+  mean(self: Tensor, options: { dim: readonly Int[] | Int | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
   mean(self: Tensor, options: { dtype?: DType | null; out: Tensor }): Tensor;
   mean(self: Tensor, dim: readonly Int[] | Int | null, options: { keepdim?: boolean; dtype?: DType | null; out: Tensor }): Tensor;
+  mean(self: Tensor, options: { dim: readonly Int[] | Int | null; keepdim?: boolean; dtype?: DType | null; out: Tensor }): Tensor;
   /**
    * `aten::median(Tensor self) -> Tensor`  
    * `aten::median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)`  
@@ -6508,7 +6783,9 @@ export interface Ops {
   median(self: Tensor): Tensor;
   median(self: Tensor, dim: Int, keepdim?: boolean): [Tensor, Tensor];
   median(self: Tensor, dim: Int, options?: { keepdim?: boolean }): [Tensor, Tensor];
+  median(self: Tensor, options: { dim: Int; keepdim?: boolean }): [Tensor, Tensor];
   median(self: Tensor, dim: Int, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
+  median(self: Tensor, options: { dim: Int; keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   median(self: Tensor, options: { out: Tensor }): Tensor;
   /**
    * `aten::meshgrid(Tensor[] tensors) -> Tensor[]`  
@@ -6529,7 +6806,9 @@ export interface Ops {
   min(self: Tensor): Tensor;
   min(self: Tensor, dim: Int, keepdim?: boolean): [Tensor, Tensor];
   min(self: Tensor, dim: Int, options?: { keepdim?: boolean }): [Tensor, Tensor];
+  min(self: Tensor, options: { dim: Int; keepdim?: boolean }): [Tensor, Tensor];
   min(self: Tensor, dim: Int, options: { keepdim?: boolean; min: Tensor; minIndices: Tensor }): [Tensor, Tensor];
+  min(self: Tensor, options: { dim: Int; keepdim?: boolean; min: Tensor; minIndices: Tensor }): [Tensor, Tensor];
   min(self: Tensor, other: Tensor): Tensor;
   min(self: Tensor, other: Tensor, options: { out: Tensor }): Tensor;
   min(self: Tensor, options: { out: Tensor }): Tensor;
@@ -6545,43 +6824,58 @@ export interface Ops {
    * `aten::miopen_batch_norm.out(Tensor input, Tensor weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float exponential_average_factor, float epsilon, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
    */
   miopenBatchNorm(input: Tensor, weight: Tensor, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, exponentialAverageFactor: number, epsilon: number): [Tensor, Tensor, Tensor];
+  miopenBatchNorm(input: Tensor, weight: Tensor, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, options: { training: boolean; exponentialAverageFactor: number; epsilon: number }): [Tensor, Tensor, Tensor];
   miopenBatchNorm(input: Tensor, weight: Tensor, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, exponentialAverageFactor: number, epsilon: number, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
+  miopenBatchNorm(input: Tensor, weight: Tensor, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, options: { training: boolean; exponentialAverageFactor: number; epsilon: number; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
   /**
    * `aten::miopen_batch_norm_backward(Tensor input, Tensor grad_output, Tensor weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_var, float epsilon) -> (Tensor, Tensor, Tensor)`  
    * `aten::miopen_batch_norm_backward.out(Tensor input, Tensor grad_output, Tensor weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_var, float epsilon, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
    */
   miopenBatchNormBackward(input: Tensor, gradOutput: Tensor, weight: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, saveMean: Tensor | null, saveVar: Tensor | null, epsilon: number): [Tensor, Tensor, Tensor];
+  miopenBatchNormBackward(input: Tensor, gradOutput: Tensor, weight: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, saveMean: Tensor | null, saveVar: Tensor | null, options: { epsilon: number }): [Tensor, Tensor, Tensor];
   miopenBatchNormBackward(input: Tensor, gradOutput: Tensor, weight: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, saveMean: Tensor | null, saveVar: Tensor | null, epsilon: number, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
+  miopenBatchNormBackward(input: Tensor, gradOutput: Tensor, weight: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, saveMean: Tensor | null, saveVar: Tensor | null, options: { epsilon: number; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
   /**
    * `aten::miopen_convolution(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic) -> Tensor`  
    * `aten::miopen_convolution.out(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, *, Tensor(a!) out) -> Tensor(a!)`
    */
   miopenConvolution(self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, benchmark: boolean, deterministic: boolean): Tensor;
+  miopenConvolution(self: Tensor, weight: Tensor, bias: Tensor | null, options: { padding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; benchmark: boolean; deterministic: boolean }): Tensor;
   miopenConvolution(self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, benchmark: boolean, deterministic: boolean, options: { out: Tensor }): Tensor;
+  miopenConvolution(self: Tensor, weight: Tensor, bias: Tensor | null, options: { padding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; benchmark: boolean; deterministic: boolean; out: Tensor }): Tensor;
   /** `aten::miopen_convolution_add_relu(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups) -> Tensor` */
   miopenConvolutionAddRelu(self: Tensor, weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], groups: Int): Tensor;
+  miopenConvolutionAddRelu(self: Tensor, weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, options: { stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; groups: Int }): Tensor;
   /** `aten::miopen_convolution_relu(Tensor self, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups) -> Tensor` */
   miopenConvolutionRelu(self: Tensor, weight: Tensor, bias: Tensor | null, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], groups: Int): Tensor;
+  miopenConvolutionRelu(self: Tensor, weight: Tensor, bias: Tensor | null, options: { stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; groups: Int }): Tensor;
   /**
    * `aten::miopen_convolution_transpose(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic) -> Tensor`  
    * `aten::miopen_convolution_transpose.out(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, *, Tensor(a!) out) -> Tensor(a!)`
    */
   miopenConvolutionTranspose(self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly Int[], outputPadding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, benchmark: boolean, deterministic: boolean): Tensor;
+  miopenConvolutionTranspose(self: Tensor, weight: Tensor, bias: Tensor | null, options: { padding: readonly Int[]; outputPadding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; benchmark: boolean; deterministic: boolean }): Tensor;
   miopenConvolutionTranspose(self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly Int[], outputPadding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, benchmark: boolean, deterministic: boolean, options: { out: Tensor }): Tensor;
+  miopenConvolutionTranspose(self: Tensor, weight: Tensor, bias: Tensor | null, options: { padding: readonly Int[]; outputPadding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; benchmark: boolean; deterministic: boolean; out: Tensor }): Tensor;
   /**
    * `aten::miopen_ctc_loss(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, int blank, bool deterministic, bool zero_infinity) -> (Tensor, Tensor)`  
    * `aten::miopen_ctc_loss.Tensor(Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, int blank, bool deterministic, bool zero_infinity) -> (Tensor, Tensor)`  
    * `aten::miopen_ctc_loss.out(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, int blank, bool deterministic, bool zero_infinity, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))`
    */
   miopenCtcLoss(logProbs: Tensor, targets: Tensor, inputLengths: readonly Int[], targetLengths: readonly Int[], blank: Int, deterministic: boolean, zeroInfinity: boolean): [Tensor, Tensor];
+  miopenCtcLoss(logProbs: Tensor, targets: Tensor, options: { inputLengths: readonly Int[]; targetLengths: readonly Int[]; blank: Int; deterministic: boolean; zeroInfinity: boolean }): [Tensor, Tensor];
   miopenCtcLoss(logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, blank: Int, deterministic: boolean, zeroInfinity: boolean): [Tensor, Tensor];
+  miopenCtcLoss(logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, options: { blank: Int; deterministic: boolean; zeroInfinity: boolean }): [Tensor, Tensor];
   miopenCtcLoss(logProbs: Tensor, targets: Tensor, inputLengths: readonly Int[], targetLengths: readonly Int[], blank: Int, deterministic: boolean, zeroInfinity: boolean, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
+  miopenCtcLoss(logProbs: Tensor, targets: Tensor, options: { inputLengths: readonly Int[]; targetLengths: readonly Int[]; blank: Int; deterministic: boolean; zeroInfinity: boolean; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   /**
    * `aten::miopen_depthwise_convolution(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic) -> Tensor`  
    * `aten::miopen_depthwise_convolution.out(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, *, Tensor(a!) out) -> Tensor(a!)`
    */
   miopenDepthwiseConvolution(self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, benchmark: boolean, deterministic: boolean): Tensor;
+  miopenDepthwiseConvolution(self: Tensor, weight: Tensor, bias: Tensor | null, options: { padding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; benchmark: boolean; deterministic: boolean }): Tensor;
   miopenDepthwiseConvolution(self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, benchmark: boolean, deterministic: boolean, options: { out: Tensor }): Tensor;
+  miopenDepthwiseConvolution(self: Tensor, weight: Tensor, bias: Tensor | null, options: { padding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; benchmark: boolean; deterministic: boolean; out: Tensor }): Tensor;
   /**
    * `aten::miopen_rnn(Tensor input, Tensor[] weight, int weight_stride0, Tensor hx, Tensor? cx, int mode, int hidden_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, int[] batch_sizes, Tensor? dropout_state) -> (Tensor, Tensor, Tensor, Tensor, Tensor)`  
    * `aten::miopen_rnn.out(Tensor input, Tensor[] weight, int weight_stride0, Tensor hx, Tensor? cx, int mode, int hidden_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, int[] batch_sizes, Tensor? dropout_state, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2, Tensor(d!) out3, Tensor(e!) out4) -> (Tensor(a!), Tensor(b!), Tensor(c!), Tensor(d!), Tensor(e!))`
@@ -6610,7 +6904,9 @@ export interface Ops {
    * `aten::mkldnn_adaptive_avg_pool2d.out(Tensor self, int[2] output_size, *, Tensor(a!) out) -> Tensor(a!)`
    */
   mkldnnAdaptiveAvgPool2d(self: Tensor, outputSize: readonly Int[] | Int): Tensor;
+  mkldnnAdaptiveAvgPool2d(self: Tensor, options: { outputSize: readonly Int[] | Int }): Tensor;
   mkldnnAdaptiveAvgPool2d(self: Tensor, outputSize: readonly Int[] | Int, options: { out: Tensor }): Tensor;
+  mkldnnAdaptiveAvgPool2d(self: Tensor, options: { outputSize: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::mkldnn_adaptive_avg_pool2d_backward(Tensor grad_output, Tensor self) -> Tensor`  
    * `aten::mkldnn_adaptive_avg_pool2d_backward.out(Tensor grad_output, Tensor self, *, Tensor(a!) out) -> Tensor(a!)`
@@ -6622,7 +6918,9 @@ export interface Ops {
    * `aten::mkldnn_convolution.out(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, *, Tensor(a!) out) -> Tensor(a!)`
    */
   mkldnnConvolution(self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int): Tensor;
+  mkldnnConvolution(self: Tensor, weight: Tensor, bias: Tensor | null, options: { padding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int }): Tensor;
   mkldnnConvolution(self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, options: { out: Tensor }): Tensor;
+  mkldnnConvolution(self: Tensor, weight: Tensor, bias: Tensor | null, options: { padding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; out: Tensor }): Tensor;
   /**
    * `aten::mkldnn_linear(Tensor self, Tensor weight, Tensor? bias=None) -> Tensor`  
    * `aten::mkldnn_linear.out(Tensor self, Tensor weight, Tensor? bias=None, *, Tensor(a!) out) -> Tensor(a!)`
@@ -6635,7 +6933,9 @@ export interface Ops {
    * `aten::mkldnn_linear_backward.out(Tensor self, Tensor grad_output, Tensor weight, bool[3] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
    */
   mkldnnLinearBackward(self: Tensor, gradOutput: Tensor, weight: Tensor, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
+  mkldnnLinearBackward(self: Tensor, gradOutput: Tensor, weight: Tensor, options: { outputMask: readonly boolean[] | boolean }): [Tensor, Tensor, Tensor];
   mkldnnLinearBackward(self: Tensor, gradOutput: Tensor, weight: Tensor, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
+  mkldnnLinearBackward(self: Tensor, gradOutput: Tensor, weight: Tensor, options: { outputMask: readonly boolean[] | boolean; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
   /**
    * `aten::mkldnn_linear_backward_input(int[] input_size, Tensor grad_output, Tensor weight) -> Tensor`  
    * `aten::mkldnn_linear_backward_input.out(int[] input_size, Tensor grad_output, Tensor weight, *, Tensor(a!) out) -> Tensor(a!)`
@@ -6647,35 +6947,45 @@ export interface Ops {
    * `aten::mkldnn_linear_backward_weights.out(Tensor grad_output, Tensor input, Tensor weight, bool bias_defined, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))`
    */
   mkldnnLinearBackwardWeights(gradOutput: Tensor, input: Tensor, weight: Tensor, biasDefined: boolean): [Tensor, Tensor];
+  mkldnnLinearBackwardWeights(gradOutput: Tensor, input: Tensor, weight: Tensor, options: { biasDefined: boolean }): [Tensor, Tensor];
   mkldnnLinearBackwardWeights(gradOutput: Tensor, input: Tensor, weight: Tensor, biasDefined: boolean, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
+  mkldnnLinearBackwardWeights(gradOutput: Tensor, input: Tensor, weight: Tensor, options: { biasDefined: boolean; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   /**
    * `aten::mkldnn_max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor`  
    * `aten::mkldnn_max_pool2d.out(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)`
    */
   mkldnnMaxPool2d(self: Tensor, kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   mkldnnMaxPool2d(self: Tensor, kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  mkldnnMaxPool2d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   mkldnnMaxPool2d(self: Tensor, kernelSize: readonly Int[] | Int, options: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor }): Tensor;
+  mkldnnMaxPool2d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor }): Tensor;
   /**
    * `aten::mkldnn_max_pool2d_backward(Tensor grad_output, Tensor output, Tensor input, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor`  
    * `aten::mkldnn_max_pool2d_backward.out(Tensor grad_output, Tensor output, Tensor input, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)`
    */
   mkldnnMaxPool2dBackward(gradOutput: Tensor, output: Tensor, input: Tensor, kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   mkldnnMaxPool2dBackward(gradOutput: Tensor, output: Tensor, input: Tensor, kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  mkldnnMaxPool2dBackward(gradOutput: Tensor, output: Tensor, input: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   mkldnnMaxPool2dBackward(gradOutput: Tensor, output: Tensor, input: Tensor, kernelSize: readonly Int[] | Int, options: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor }): Tensor;
+  mkldnnMaxPool2dBackward(gradOutput: Tensor, output: Tensor, input: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor }): Tensor;
   /**
    * `aten::mkldnn_max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor`  
    * `aten::mkldnn_max_pool3d.out(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)`
    */
   mkldnnMaxPool3d(self: Tensor, kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   mkldnnMaxPool3d(self: Tensor, kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  mkldnnMaxPool3d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   mkldnnMaxPool3d(self: Tensor, kernelSize: readonly Int[] | Int, options: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor }): Tensor;
+  mkldnnMaxPool3d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor }): Tensor;
   /**
    * `aten::mkldnn_max_pool3d_backward(Tensor grad_output, Tensor output, Tensor input, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor`  
    * `aten::mkldnn_max_pool3d_backward.out(Tensor grad_output, Tensor output, Tensor input, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)`
    */
   mkldnnMaxPool3dBackward(gradOutput: Tensor, output: Tensor, input: Tensor, kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   mkldnnMaxPool3dBackward(gradOutput: Tensor, output: Tensor, input: Tensor, kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  mkldnnMaxPool3dBackward(gradOutput: Tensor, output: Tensor, input: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   mkldnnMaxPool3dBackward(gradOutput: Tensor, output: Tensor, input: Tensor, kernelSize: readonly Int[] | Int, options: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor }): Tensor;
+  mkldnnMaxPool3dBackward(gradOutput: Tensor, output: Tensor, input: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor }): Tensor;
   /**
    * `aten::mkldnn_reorder_conv2d_weight(Tensor self, SymInt[2] padding=[0, 0], SymInt[2] stride=[1, 1], SymInt[2] dilation=[1, 1], SymInt groups=1, SymInt[]? input_size=None) -> Tensor`  
    * `aten::mkldnn_reorder_conv2d_weight.out(Tensor self, SymInt[2] padding=[0, 0], SymInt[2] stride=[1, 1], SymInt[2] dilation=[1, 1], SymInt groups=1, SymInt[]? input_size=None, *, Tensor(a!) out) -> Tensor(a!)`
@@ -6695,7 +7005,9 @@ export interface Ops {
    * `aten::mkldnn_rnn_layer.out(Tensor input, Tensor weight0, Tensor weight1, Tensor weight2, Tensor weight3, Tensor hx_, Tensor cx_, bool reverse, int[] batch_sizes, int mode, int hidden_size, int num_layers, bool has_biases, bool bidirectional, bool batch_first, bool train, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2, Tensor(d!) out3) -> (Tensor(a!), Tensor(b!), Tensor(c!), Tensor(d!))`
    */
   mkldnnRnnLayer(input: Tensor, weight0: Tensor, weight1: Tensor, weight2: Tensor, weight3: Tensor, hx_: Tensor, cx_: Tensor, reverse: boolean, batchSizes: readonly Int[], mode: Int, hiddenSize: Int, numLayers: Int, hasBiases: boolean, bidirectional: boolean, batchFirst: boolean, train: boolean): [Tensor, Tensor, Tensor, Tensor];
+  mkldnnRnnLayer(input: Tensor, weight0: Tensor, weight1: Tensor, weight2: Tensor, weight3: Tensor, hx_: Tensor, cx_: Tensor, options: { reverse: boolean; batchSizes: readonly Int[]; mode: Int; hiddenSize: Int; numLayers: Int; hasBiases: boolean; bidirectional: boolean; batchFirst: boolean; train: boolean }): [Tensor, Tensor, Tensor, Tensor];
   mkldnnRnnLayer(input: Tensor, weight0: Tensor, weight1: Tensor, weight2: Tensor, weight3: Tensor, hx_: Tensor, cx_: Tensor, reverse: boolean, batchSizes: readonly Int[], mode: Int, hiddenSize: Int, numLayers: Int, hasBiases: boolean, bidirectional: boolean, batchFirst: boolean, train: boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor }): [Tensor, Tensor, Tensor, Tensor];
+  mkldnnRnnLayer(input: Tensor, weight0: Tensor, weight1: Tensor, weight2: Tensor, weight3: Tensor, hx_: Tensor, cx_: Tensor, options: { reverse: boolean; batchSizes: readonly Int[]; mode: Int; hiddenSize: Int; numLayers: Int; hasBiases: boolean; bidirectional: boolean; batchFirst: boolean; train: boolean; out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor }): [Tensor, Tensor, Tensor, Tensor];
   /**
    * `aten::mkldnn_rnn_layer_backward(Tensor input, Tensor weight1, Tensor weight2, Tensor weight3, Tensor weight4, Tensor hx_, Tensor cx_tmp, Tensor output, Tensor hy_, Tensor cy_, Tensor? grad_output, Tensor? grad_hy, Tensor? grad_cy, bool reverse, int mode, int hidden_size, int num_layers, bool has_biases, bool train, bool bidirectional, int[] batch_sizes, bool batch_first, Tensor workspace) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)`  
    * `aten::mkldnn_rnn_layer_backward.out(Tensor input, Tensor weight1, Tensor weight2, Tensor weight3, Tensor weight4, Tensor hx_, Tensor cx_tmp, Tensor output, Tensor hy_, Tensor cy_, Tensor? grad_output, Tensor? grad_hy, Tensor? grad_cy, bool reverse, int mode, int hidden_size, int num_layers, bool has_biases, bool train, bool bidirectional, int[] batch_sizes, bool batch_first, Tensor workspace, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2, Tensor(d!) out3, Tensor(e!) out4, Tensor(f!) out5, Tensor(g!) out6) -> (Tensor(a!), Tensor(b!), Tensor(c!), Tensor(d!), Tensor(e!), Tensor(f!), Tensor(g!))`
@@ -6711,7 +7023,9 @@ export interface Ops {
    */
   mm(self: Tensor, mat2: Tensor): Tensor;
   mm(self: Tensor, mat2: Tensor, outDtype: DType): Tensor;
+  mm(self: Tensor, mat2: Tensor, options: { outDtype: DType }): Tensor;
   mm(self: Tensor, mat2: Tensor, outDtype: DType, options: { out: Tensor }): Tensor;
+  mm(self: Tensor, mat2: Tensor, options: { outDtype: DType; out: Tensor }): Tensor;
   mm(self: Tensor, mat2: Tensor, options: { out: Tensor }): Tensor;
   /**
    * `aten::mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)`  
@@ -6727,26 +7041,34 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.moveaxis.html}
    */
   moveaxis(self: Tensor, source: Int, destination: Int): Tensor;
+  moveaxis(self: Tensor, options: { source: Int; destination: Int }): Tensor;
   moveaxis(self: Tensor, source: readonly Int[], destination: readonly Int[]): Tensor;
+  moveaxis(self: Tensor, options: { source: readonly Int[]; destination: readonly Int[] }): Tensor;
   /**
    * `aten::movedim.int(Tensor(a) self, int source, int destination) -> Tensor(a)`  
    * `aten::movedim.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.movedim.html}
    */
   movedim(self: Tensor, source: Int, destination: Int): Tensor;
+  movedim(self: Tensor, options: { source: Int; destination: Int }): Tensor;
   movedim(self: Tensor, source: readonly Int[], destination: readonly Int[]): Tensor;
+  movedim(self: Tensor, options: { source: readonly Int[]; destination: readonly Int[] }): Tensor;
   /**
    * `aten::mps_convolution_backward(Tensor self, Tensor grad_output, Tensor weight, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool[3] output_mask) -> (Tensor, Tensor, Tensor)`  
    * `aten::mps_convolution_backward.out(Tensor self, Tensor grad_output, Tensor weight, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool[3] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
    */
   mpsConvolutionBackward(self: Tensor, gradOutput: Tensor, weight: Tensor, padding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
+  mpsConvolutionBackward(self: Tensor, gradOutput: Tensor, weight: Tensor, options: { padding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; outputMask: readonly boolean[] | boolean }): [Tensor, Tensor, Tensor];
   mpsConvolutionBackward(self: Tensor, gradOutput: Tensor, weight: Tensor, padding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
+  mpsConvolutionBackward(self: Tensor, gradOutput: Tensor, weight: Tensor, options: { padding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; outputMask: readonly boolean[] | boolean; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
   /**
    * `aten::mps_convolution_transpose_backward(Tensor self, Tensor grad_output, Tensor weight, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool[2] output_mask) -> (Tensor, Tensor)`  
    * `aten::mps_convolution_transpose_backward.out(Tensor self, Tensor grad_output, Tensor weight, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool[2] output_mask, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))`
    */
   mpsConvolutionTransposeBackward(self: Tensor, gradOutput: Tensor, weight: Tensor, padding: readonly Int[], outputPadding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, outputMask: readonly boolean[] | boolean): [Tensor, Tensor];
+  mpsConvolutionTransposeBackward(self: Tensor, gradOutput: Tensor, weight: Tensor, options: { padding: readonly Int[]; outputPadding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; outputMask: readonly boolean[] | boolean }): [Tensor, Tensor];
   mpsConvolutionTransposeBackward(self: Tensor, gradOutput: Tensor, weight: Tensor, padding: readonly Int[], outputPadding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
+  mpsConvolutionTransposeBackward(self: Tensor, gradOutput: Tensor, weight: Tensor, options: { padding: readonly Int[]; outputPadding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; outputMask: readonly boolean[] | boolean; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   /**
    * `aten::mse_loss(Tensor self, Tensor target, int reduction=1) -> Tensor`  
    * `aten::mse_loss.out(Tensor self, Tensor target, int reduction=1, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -6760,7 +7082,9 @@ export interface Ops {
    * `aten::mse_loss_backward.grad_input(Tensor grad_output, Tensor self, Tensor target, int reduction, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   mseLossBackward(gradOutput: Tensor, self: Tensor, target: Tensor, reduction: Int): Tensor;
+  mseLossBackward(gradOutput: Tensor, self: Tensor, target: Tensor, options: { reduction: Int }): Tensor;
   mseLossBackward(gradOutput: Tensor, self: Tensor, target: Tensor, reduction: Int, options: { gradInput: Tensor }): Tensor;
+  mseLossBackward(gradOutput: Tensor, self: Tensor, target: Tensor, options: { reduction: Int; gradInput: Tensor }): Tensor;
   /**
    * `aten::msort(Tensor self) -> Tensor`  
    * `aten::msort.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -6820,7 +7144,9 @@ export interface Ops {
    * `aten::multilabel_margin_loss_forward.output(Tensor self, Tensor target, int reduction, *, Tensor(a!) output, Tensor(b!) is_target) -> (Tensor(a!), Tensor(b!))`
    */
   multilabelMarginLossForward(self: Tensor, target: Tensor, reduction: Int): [Tensor, Tensor];
+  multilabelMarginLossForward(self: Tensor, target: Tensor, options: { reduction: Int }): [Tensor, Tensor];
   multilabelMarginLossForward(self: Tensor, target: Tensor, reduction: Int, options: { output: Tensor; isTarget: Tensor }): [Tensor, Tensor];
+  multilabelMarginLossForward(self: Tensor, target: Tensor, options: { reduction: Int; output: Tensor; isTarget: Tensor }): [Tensor, Tensor];
   /**
    * `aten::multinomial(Tensor self, SymInt num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor`  
    * `aten::multinomial.out(Tensor self, SymInt num_samples, bool replacement=False, *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!)`  
@@ -6828,7 +7154,9 @@ export interface Ops {
    */
   multinomial(self: Tensor, numSamples: Int, replacement?: boolean, options?: { generator?: Generator | null }): Tensor;
   multinomial(self: Tensor, numSamples: Int, options?: { replacement?: boolean; generator?: Generator | null }): Tensor;
+  multinomial(self: Tensor, options: { numSamples: Int; replacement?: boolean; generator?: Generator | null }): Tensor;
   multinomial(self: Tensor, numSamples: Int, options: { replacement?: boolean; generator?: Generator | null; out: Tensor }): Tensor;
+  multinomial(self: Tensor, options: { numSamples: Int; replacement?: boolean; generator?: Generator | null; out: Tensor }): Tensor;
   /**
    * `aten::multiply.Scalar(Tensor self, Scalar other) -> Tensor`  
    * `aten::multiply.Tensor(Tensor self, Tensor other) -> Tensor`  
@@ -6858,12 +7186,15 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.mvlgamma.html}
    */
   mvlgamma(self: Tensor, p: Int): Tensor;
+  mvlgamma(self: Tensor, options: { p: Int }): Tensor;
   mvlgamma(self: Tensor, p: Int, options: { out: Tensor }): Tensor;
+  mvlgamma(self: Tensor, options: { p: Int; out: Tensor }): Tensor;
   /**
    * `aten::mvlgamma_(Tensor(a!) self, int p) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.mvlgamma_.html}
    */
   mvlgamma_(self: Tensor, p: Int): Tensor;
+  mvlgamma_(self: Tensor, options: { p: Int }): Tensor;
   /**
    * `aten::nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor`  
    * `aten::nan_to_num.out(Tensor self, float? nan=None, float? posinf=None, float? neginf=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -6896,7 +7227,9 @@ export interface Ops {
   nanmedian(self: Tensor): Tensor;
   nanmedian(self: Tensor, dim: Int, keepdim?: boolean): [Tensor, Tensor];
   nanmedian(self: Tensor, dim: Int, options?: { keepdim?: boolean }): [Tensor, Tensor];
+  nanmedian(self: Tensor, options: { dim: Int; keepdim?: boolean }): [Tensor, Tensor];
   nanmedian(self: Tensor, dim: Int, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
+  nanmedian(self: Tensor, options: { dim: Int; keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   nanmedian(self: Tensor, options: { out: Tensor }): Tensor;
   /**
    * `aten::nanquantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor`  
@@ -6910,7 +7243,9 @@ export interface Ops {
   nanquantile(self: Tensor, q: Tensor, options: { dim?: Int | null; keepdim?: boolean; interpolation?: string; out: Tensor }): Tensor;
   nanquantile(self: Tensor, q: number, dim?: Int | null, keepdim?: boolean, options?: { interpolation?: string }): Tensor;
   nanquantile(self: Tensor, q: number, options?: { dim?: Int | null; keepdim?: boolean; interpolation?: string }): Tensor;
+  nanquantile(self: Tensor, options: { q: number; dim?: Int | null; keepdim?: boolean; interpolation?: string }): Tensor;
   nanquantile(self: Tensor, q: number, options: { dim?: Int | null; keepdim?: boolean; interpolation?: string; out: Tensor }): Tensor;
+  nanquantile(self: Tensor, options: { q: number; dim?: Int | null; keepdim?: boolean; interpolation?: string; out: Tensor }): Tensor;
   /**
    * `aten::nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor`  
    * `aten::nansum.out(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)`  
@@ -6925,6 +7260,7 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.narrow.html}
    */
   narrow(self: Tensor, dim: Int, start: Int, length: Int): Tensor;
+  narrow(self: Tensor, options: { dim: Int; start: Int; length: Int }): Tensor;
   narrow(self: Tensor, dim: Int, start: Tensor, length: Int): Tensor;
   /**
    * `aten::narrow_copy(Tensor self, int dim, SymInt start, SymInt length) -> Tensor`  
@@ -6932,48 +7268,63 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.narrow_copy.html}
    */
   narrowCopy(self: Tensor, dim: Int, start: Int, length: Int): Tensor;
+  narrowCopy(self: Tensor, options: { dim: Int; start: Int; length: Int }): Tensor;
   narrowCopy(self: Tensor, dim: Int, start: Int, length: Int, options: { out: Tensor }): Tensor;
+  narrowCopy(self: Tensor, options: { dim: Int; start: Int; length: Int; out: Tensor }): Tensor;
   /**
    * `aten::native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)`  
    * `aten::native_batch_norm.out(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, *, Tensor(a!) out, Tensor(b!) save_mean, Tensor(c!) save_invstd) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
    */
   nativeBatchNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, momentum: number, eps: number): [Tensor, Tensor, Tensor];
+  nativeBatchNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, options: { training: boolean; momentum: number; eps: number }): [Tensor, Tensor, Tensor];
   nativeBatchNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, momentum: number, eps: number, options: { out: Tensor; saveMean: Tensor; saveInvstd: Tensor }): [Tensor, Tensor, Tensor];
+  nativeBatchNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, options: { training: boolean; momentum: number; eps: number; out: Tensor; saveMean: Tensor; saveInvstd: Tensor }): [Tensor, Tensor, Tensor];
   /**
    * `aten::native_batch_norm_backward(Tensor grad_out, Tensor input, Tensor? weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_invstd, bool train, float eps, bool[3] output_mask) -> (Tensor, Tensor, Tensor)`  
    * `aten::native_batch_norm_backward.out(Tensor grad_out, Tensor input, Tensor? weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_invstd, bool train, float eps, bool[3] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
    */
   nativeBatchNormBackward(gradOut: Tensor, input: Tensor, weight: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, saveMean: Tensor | null, saveInvstd: Tensor | null, train: boolean, eps: number, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
+  nativeBatchNormBackward(gradOut: Tensor, input: Tensor, weight: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, saveMean: Tensor | null, saveInvstd: Tensor | null, options: { train: boolean; eps: number; outputMask: readonly boolean[] | boolean }): [Tensor, Tensor, Tensor];
   nativeBatchNormBackward(gradOut: Tensor, input: Tensor, weight: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, saveMean: Tensor | null, saveInvstd: Tensor | null, train: boolean, eps: number, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
+  nativeBatchNormBackward(gradOut: Tensor, input: Tensor, weight: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, saveMean: Tensor | null, saveInvstd: Tensor | null, options: { train: boolean; eps: number; outputMask: readonly boolean[] | boolean; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
   /**
    * `aten::native_channel_shuffle(Tensor self, SymInt groups) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.native_channel_shuffle.html}
    */
   nativeChannelShuffle(self: Tensor, groups: Int): Tensor;
+  nativeChannelShuffle(self: Tensor, options: { groups: Int }): Tensor;
   /**
    * `aten::native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)`  
    * `aten::native_dropout.out(Tensor input, float p, bool? train, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))`
    */
   nativeDropout(input: Tensor, p: number, train: boolean | null): [Tensor, Tensor];
+  nativeDropout(input: Tensor, options: { p: number; train: boolean | null }): [Tensor, Tensor];
   nativeDropout(input: Tensor, p: number, train: boolean | null, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
+  nativeDropout(input: Tensor, options: { p: number; train: boolean | null; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   /**
    * `aten::native_dropout_backward(Tensor grad_output, Tensor mask, float scale) -> Tensor`  
    * `aten::native_dropout_backward.out(Tensor grad_output, Tensor mask, float scale, *, Tensor(a!) out) -> Tensor(a!)`
    */
   nativeDropoutBackward(gradOutput: Tensor, mask: Tensor, scale: number): Tensor;
+  nativeDropoutBackward(gradOutput: Tensor, mask: Tensor, options: { scale: number }): Tensor;
   nativeDropoutBackward(gradOutput: Tensor, mask: Tensor, scale: number, options: { out: Tensor }): Tensor;
+  nativeDropoutBackward(gradOutput: Tensor, mask: Tensor, options: { scale: number; out: Tensor }): Tensor;
   /**
    * `aten::native_group_norm(Tensor input, Tensor? weight, Tensor? bias, SymInt N, SymInt C, SymInt HxW, int group, float eps) -> (Tensor, Tensor, Tensor)`  
    * `aten::native_group_norm.out(Tensor input, Tensor? weight, Tensor? bias, SymInt N, SymInt C, SymInt HxW, int group, float eps, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
    */
   nativeGroupNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, N: Int, C: Int, HxW: Int, group: Int, eps: number): [Tensor, Tensor, Tensor];
+  nativeGroupNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, options: { N: Int; C: Int; HxW: Int; group: Int; eps: number }): [Tensor, Tensor, Tensor];
   nativeGroupNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, N: Int, C: Int, HxW: Int, group: Int, eps: number, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
+  nativeGroupNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, options: { N: Int; C: Int; HxW: Int; group: Int; eps: number; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
   /**
    * `aten::native_group_norm_backward(Tensor grad_out, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, SymInt N, SymInt C, SymInt HxW, int group, bool[3] output_mask) -> (Tensor, Tensor, Tensor)`  
    * `aten::native_group_norm_backward.out(Tensor grad_out, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, SymInt N, SymInt C, SymInt HxW, int group, bool[3] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
    */
   nativeGroupNormBackward(gradOut: Tensor, input: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | null, N: Int, C: Int, HxW: Int, group: Int, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
+  nativeGroupNormBackward(gradOut: Tensor, input: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | null, options: { N: Int; C: Int; HxW: Int; group: Int; outputMask: readonly boolean[] | boolean }): [Tensor, Tensor, Tensor];
   nativeGroupNormBackward(gradOut: Tensor, input: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | null, N: Int, C: Int, HxW: Int, group: Int, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
+  nativeGroupNormBackward(gradOut: Tensor, input: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | null, options: { N: Int; C: Int; HxW: Int; group: Int; outputMask: readonly boolean[] | boolean; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
   /**
    * `aten::native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor)`  
    * `aten::native_layer_norm.out(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, float eps, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
@@ -6995,7 +7346,9 @@ export interface Ops {
   nativeNorm(self: Tensor, p?: Scalar): Tensor;
   nativeNorm(self: Tensor, options?: { p?: Scalar }): Tensor;
   nativeNorm(self: Tensor, p: Scalar | null, dim: readonly Int[] | Int, keepdim: boolean, dtype: DType | null): Tensor;
+  nativeNorm(self: Tensor, p: Scalar | null, options: { dim: readonly Int[] | Int; keepdim: boolean; dtype: DType | null }): Tensor;
   nativeNorm(self: Tensor, p: Scalar | null, dim: readonly Int[] | Int, keepdim: boolean, dtype: DType | null, options: { out: Tensor }): Tensor;
+  nativeNorm(self: Tensor, p: Scalar | null, options: { dim: readonly Int[] | Int; keepdim: boolean; dtype: DType | null; out: Tensor }): Tensor;
   nativeNorm(self: Tensor, options: { p?: Scalar; out: Tensor }): Tensor;
   /**
    * `aten::ne.Scalar(Tensor self, Scalar other) -> Tensor`  
@@ -7042,20 +7395,25 @@ export interface Ops {
   /** `aten::nested_to_padded_tensor(Tensor self, float padding, int[]? output_size=None) -> Tensor` */
   nestedToPaddedTensor(self: Tensor, padding: number, outputSize?: readonly Int[] | null): Tensor;
   nestedToPaddedTensor(self: Tensor, padding: number, options?: { outputSize?: readonly Int[] | null }): Tensor;
+  nestedToPaddedTensor(self: Tensor, options: { padding: number; outputSize?: readonly Int[] | null }): Tensor;
   /**
    * `aten::new_empty(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
    * `aten::new_empty.out(Tensor self, SymInt[] size, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.new_empty.html}
    */
   newEmpty(self: Tensor, size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  newEmpty(self: Tensor, options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   newEmpty(self: Tensor, size: readonly Int[], options: { out: Tensor }): Tensor;
+  newEmpty(self: Tensor, options: { size: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
    * `aten::new_empty_strided.out(Tensor self, SymInt[] size, SymInt[] stride, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.new_empty_strided.html}
    */
   newEmptyStrided(self: Tensor, size: readonly Int[], stride: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  newEmptyStrided(self: Tensor, options: { size: readonly Int[]; stride: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   newEmptyStrided(self: Tensor, size: readonly Int[], stride: readonly Int[], options: { out: Tensor }): Tensor;
+  newEmptyStrided(self: Tensor, options: { size: readonly Int[]; stride: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::new_full(Tensor self, SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
    * `aten::new_full.out(Tensor self, SymInt[] size, Scalar fill_value, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -7069,14 +7427,18 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.new_ones.html}
    */
   newOnes(self: Tensor, size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  newOnes(self: Tensor, options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   newOnes(self: Tensor, size: readonly Int[], options: { out: Tensor }): Tensor;
+  newOnes(self: Tensor, options: { size: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::new_zeros(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
    * `aten::new_zeros.out(Tensor self, SymInt[] size, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.new_zeros.html}
    */
   newZeros(self: Tensor, size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  newZeros(self: Tensor, options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   newZeros(self: Tensor, size: readonly Int[], options: { out: Tensor }): Tensor;
+  newZeros(self: Tensor, options: { size: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::nextafter(Tensor self, Tensor other) -> Tensor`  
    * `aten::nextafter.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -7115,7 +7477,9 @@ export interface Ops {
    * `aten::nll_loss2d_forward.output(Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index, *, Tensor(a!) output, Tensor(b!) total_weight) -> (Tensor(a!), Tensor(b!))`
    */
   nllLoss2dForward(self: Tensor, target: Tensor, weight: Tensor | null, reduction: Int, ignoreIndex: Int): [Tensor, Tensor];
+  nllLoss2dForward(self: Tensor, target: Tensor, weight: Tensor | null, options: { reduction: Int; ignoreIndex: Int }): [Tensor, Tensor];
   nllLoss2dForward(self: Tensor, target: Tensor, weight: Tensor | null, reduction: Int, ignoreIndex: Int, options: { output: Tensor; totalWeight: Tensor }): [Tensor, Tensor];
+  nllLoss2dForward(self: Tensor, target: Tensor, weight: Tensor | null, options: { reduction: Int; ignoreIndex: Int; output: Tensor; totalWeight: Tensor }): [Tensor, Tensor];
   /**
    * `aten::nll_loss_backward(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index, Tensor total_weight) -> Tensor`  
    * `aten::nll_loss_backward.grad_input(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index, Tensor total_weight, *, Tensor(a!) grad_input) -> Tensor(a!)`
@@ -7127,7 +7491,9 @@ export interface Ops {
    * `aten::nll_loss_forward.output(Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index, *, Tensor(a!) output, Tensor(b!) total_weight) -> (Tensor(a!), Tensor(b!))`
    */
   nllLossForward(self: Tensor, target: Tensor, weight: Tensor | null, reduction: Int, ignoreIndex: Int): [Tensor, Tensor];
+  nllLossForward(self: Tensor, target: Tensor, weight: Tensor | null, options: { reduction: Int; ignoreIndex: Int }): [Tensor, Tensor];
   nllLossForward(self: Tensor, target: Tensor, weight: Tensor | null, reduction: Int, ignoreIndex: Int, options: { output: Tensor; totalWeight: Tensor }): [Tensor, Tensor];
+  nllLossForward(self: Tensor, target: Tensor, weight: Tensor | null, options: { reduction: Int; ignoreIndex: Int; output: Tensor; totalWeight: Tensor }): [Tensor, Tensor];
   /** `aten::nll_loss_nd(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100) -> Tensor` */
   nllLossNd(self: Tensor, target: Tensor, weight?: Tensor | null, reduction?: Int, ignoreIndex?: Int): Tensor;
   nllLossNd(self: Tensor, target: Tensor, options?: { weight?: Tensor | null; reduction?: Int; ignoreIndex?: Int }): Tensor;
@@ -7162,12 +7528,16 @@ export interface Ops {
   norm(self: Tensor, options?: { p?: Scalar }): Tensor;
   norm(self: Tensor, p: Scalar | null, dim: readonly Int[] | Int, keepdim?: boolean): Tensor;
   norm(self: Tensor, p: Scalar | null, dim: readonly Int[] | Int, options?: { keepdim?: boolean }): Tensor;
+  norm(self: Tensor, p: Scalar | null, options: { dim: readonly Int[] | Int; keepdim?: boolean }): Tensor;
   norm(self: Tensor, p: Scalar | null, dim: readonly Int[] | Int, keepdim: boolean, options: { dtype: DType }): Tensor;
+  norm(self: Tensor, p: Scalar | null, options: { dim: readonly Int[] | Int; keepdim: boolean; dtype: DType }): Tensor;
   norm(self: Tensor, p: Scalar | null, options: { dtype: DType }): Tensor;
   norm(self: Tensor, p: Scalar | null, options: { dtype: DType; out: Tensor }): Tensor;
   norm(self: Tensor, options: { p?: Scalar; out: Tensor }): Tensor;
   norm(self: Tensor, p: Scalar | null, dim: readonly Int[] | Int, keepdim: boolean, options: { dtype: DType; out: Tensor }): Tensor;
+  norm(self: Tensor, p: Scalar | null, options: { dim: readonly Int[] | Int; keepdim: boolean; dtype: DType; out: Tensor }): Tensor;
   norm(self: Tensor, p: Scalar | null, dim: readonly Int[] | Int, options: { keepdim?: boolean; out: Tensor }): Tensor;
+  norm(self: Tensor, p: Scalar | null, options: { dim: readonly Int[] | Int; keepdim?: boolean; out: Tensor }): Tensor;
   /** `aten::norm_except_dim(Tensor v, int pow=2, int dim=0) -> Tensor` */
   normExceptDim(v: Tensor, pow?: Int, dim?: Int): Tensor;
   normExceptDim(v: Tensor, options?: { pow?: Int; dim?: Int }): Tensor;
@@ -7191,7 +7561,9 @@ export interface Ops {
   normal(mean: number, std: Tensor, options?: { generator?: Generator | null }): Tensor;
   normal(mean: number, std: Tensor, options: { generator?: Generator | null; out: Tensor }): Tensor;
   normal(mean: number, std: number, size: readonly Int[], options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  normal(options: { mean: number; std: number; size: readonly Int[]; generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   normal(mean: number, std: number, size: readonly Int[], options: { generator?: Generator | null; out: Tensor }): Tensor;
+  normal(options: { mean: number; std: number; size: readonly Int[]; generator?: Generator | null; out: Tensor }): Tensor;
   normal(self: Tensor, options: { mean?: number; std?: number; generator?: Generator | null; out: Tensor }): Tensor;
   /**
    * `aten::normal_(Tensor(a!) self, float mean=0., float std=1., *, Generator? generator=None) -> Tensor(a!)`  
@@ -7230,7 +7602,9 @@ export interface Ops {
   nuclearNorm(self: Tensor, options?: { keepdim?: boolean }): Tensor;
   nuclearNorm(self: Tensor, dim: readonly Int[] | Int, keepdim?: boolean): Tensor;
   nuclearNorm(self: Tensor, dim: readonly Int[] | Int, options?: { keepdim?: boolean }): Tensor;
+  nuclearNorm(self: Tensor, options: { dim: readonly Int[] | Int; keepdim?: boolean }): Tensor;
   nuclearNorm(self: Tensor, dim: readonly Int[] | Int, options: { keepdim?: boolean; out: Tensor }): Tensor;
+  nuclearNorm(self: Tensor, options: { dim: readonly Int[] | Int; keepdim?: boolean; out: Tensor }): Tensor;
   nuclearNorm(self: Tensor, options: { keepdim?: boolean; out: Tensor }): Tensor;
   /**
    * `aten::numel(Tensor self) -> int`  
@@ -7251,7 +7625,9 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.ones.html}
    */
   ones(size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  ones(options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   ones(size: readonly Int[], options: { out: Tensor }): Tensor;
+  ones(options: { size: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor`  
    * `aten::ones_like.out(Tensor self, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)`  
@@ -7289,6 +7665,7 @@ export interface Ops {
    */
   pad(self: Tensor, pad: readonly Int[], mode?: string, value?: number | null): Tensor;
   pad(self: Tensor, pad: readonly Int[], options?: { mode?: string; value?: number | null }): Tensor;
+  pad(self: Tensor, options: { pad: readonly Int[]; mode?: string; value?: number | null }): Tensor;
   /** `aten::pad_sequence(Tensor[] sequences, bool batch_first=False, float padding_value=0., str padding_side="right") -> Tensor` */
   padSequence(sequences: readonly Tensor[], batchFirst?: boolean, paddingValue?: number, paddingSide?: string): Tensor;
   padSequence(sequences: readonly Tensor[], options?: { batchFirst?: boolean; paddingValue?: number; paddingSide?: string }): Tensor;
@@ -7309,13 +7686,16 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.permute.html}
    */
   permute(self: Tensor, dims: readonly Int[]): Tensor;
+  permute(self: Tensor, options: { dims: readonly Int[] }): Tensor;
   /**
    * `aten::permute_copy(Tensor self, int[] dims) -> Tensor`  
    * `aten::permute_copy.out(Tensor self, int[] dims, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.permute_copy.html}
    */
   permuteCopy(self: Tensor, dims: readonly Int[]): Tensor;
+  permuteCopy(self: Tensor, options: { dims: readonly Int[] }): Tensor;
   permuteCopy(self: Tensor, dims: readonly Int[], options: { out: Tensor }): Tensor;
+  permuteCopy(self: Tensor, options: { dims: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::pin_memory(Tensor(a) self, Device? device=None) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.pin_memory.html}
@@ -7334,14 +7714,18 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.pixel_shuffle.html}
    */
   pixelShuffle(self: Tensor, upscaleFactor: Int): Tensor;
+  pixelShuffle(self: Tensor, options: { upscaleFactor: Int }): Tensor;
   pixelShuffle(self: Tensor, upscaleFactor: Int, options: { out: Tensor }): Tensor;
+  pixelShuffle(self: Tensor, options: { upscaleFactor: Int; out: Tensor }): Tensor;
   /**
    * `aten::pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor`  
    * `aten::pixel_unshuffle.out(Tensor self, int downscale_factor, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.pixel_unshuffle.html}
    */
   pixelUnshuffle(self: Tensor, downscaleFactor: Int): Tensor;
+  pixelUnshuffle(self: Tensor, options: { downscaleFactor: Int }): Tensor;
   pixelUnshuffle(self: Tensor, downscaleFactor: Int, options: { out: Tensor }): Tensor;
+  pixelUnshuffle(self: Tensor, options: { downscaleFactor: Int; out: Tensor }): Tensor;
   /**
    * `aten::poisson(Tensor self, Generator? generator=None) -> Tensor`  
    * `aten::poisson.out(Tensor self, Generator? generator=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -7355,6 +7739,7 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.poisson_nll_loss.html}
    */
   poissonNllLoss(input: Tensor, target: Tensor, logInput: boolean, full: boolean, eps: number, reduction: Int): Tensor;
+  poissonNllLoss(input: Tensor, target: Tensor, options: { logInput: boolean; full: boolean; eps: number; reduction: Int }): Tensor;
   /**
    * `aten::polar(Tensor abs, Tensor angle) -> Tensor`  
    * `aten::polar.out(Tensor abs, Tensor angle, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -7374,6 +7759,7 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.polygamma_.html}
    */
   polygamma_(self: Tensor, n: Int): Tensor;
+  polygamma_(self: Tensor, options: { n: Int }): Tensor;
   /**
    * `aten::positive(Tensor(a) self) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.positive.html}
@@ -7416,13 +7802,16 @@ export interface Ops {
   prod(self: Tensor, options?: { dtype?: DType | null }): Tensor;
   prod(self: Tensor, dim: Int, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
   prod(self: Tensor, dim: Int, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
+  prod(self: Tensor, options: { dim: Int; keepdim?: boolean; dtype?: DType | null }): Tensor;
   prod(self: Tensor, dim: Int, options: { keepdim?: boolean; dtype?: DType | null; out: Tensor }): Tensor;
+  prod(self: Tensor, options: { dim: Int; keepdim?: boolean; dtype?: DType | null; out: Tensor }): Tensor;
   prod(self: Tensor, options: { dtype?: DType | null; out: Tensor }): Tensor;
   /**
    * `aten::promote_types(ScalarType type1, ScalarType type2) -> ScalarType`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.promote_types.html}
    */
-  promoteTypes(type1: DType, type2: DType): number;
+  promoteTypes(type1: DType, type2: DType): DType;
+  promoteTypes(options: { type1: DType; type2: DType }): DType;
   /**
    * `aten::put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor`  
    * `aten::put.out(Tensor self, Tensor index, Tensor source, bool accumulate=False, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -7491,14 +7880,18 @@ export interface Ops {
   quantile(self: Tensor, q: Tensor, options: { dim?: Int | null; keepdim?: boolean; interpolation?: string; out: Tensor }): Tensor;
   quantile(self: Tensor, q: number, dim?: Int | null, keepdim?: boolean, options?: { interpolation?: string }): Tensor;
   quantile(self: Tensor, q: number, options?: { dim?: Int | null; keepdim?: boolean; interpolation?: string }): Tensor;
+  quantile(self: Tensor, options: { q: number; dim?: Int | null; keepdim?: boolean; interpolation?: string }): Tensor;
   quantile(self: Tensor, q: number, options: { dim?: Int | null; keepdim?: boolean; interpolation?: string; out: Tensor }): Tensor;
+  quantile(self: Tensor, options: { q: number; dim?: Int | null; keepdim?: boolean; interpolation?: string; out: Tensor }): Tensor;
   /**
    * `aten::quantize_per_channel(Tensor self, Tensor scales, Tensor zero_points, int axis, ScalarType dtype) -> Tensor`  
    * `aten::quantize_per_channel.out(Tensor self, Tensor scales, Tensor zero_points, int axis, ScalarType dtype, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.quantize_per_channel.html}
    */
   quantizePerChannel(self: Tensor, scales: Tensor, zeroPoints: Tensor, axis: Int, dtype: DType): Tensor;
+  quantizePerChannel(self: Tensor, scales: Tensor, zeroPoints: Tensor, options: { axis: Int; dtype: DType }): Tensor;
   quantizePerChannel(self: Tensor, scales: Tensor, zeroPoints: Tensor, axis: Int, dtype: DType, options: { out: Tensor }): Tensor;
+  quantizePerChannel(self: Tensor, scales: Tensor, zeroPoints: Tensor, options: { axis: Int; dtype: DType; out: Tensor }): Tensor;
   /**
    * `aten::quantize_per_tensor(Tensor self, float scale, int zero_point, ScalarType dtype) -> Tensor`  
    * `aten::quantize_per_tensor.out(Tensor self, float scale, int zero_point, ScalarType dtype, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -7509,31 +7902,43 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.quantize_per_tensor.html}
    */
   quantizePerTensor(self: Tensor, scale: number, zeroPoint: Int, dtype: DType): Tensor;
+  quantizePerTensor(self: Tensor, options: { scale: number; zeroPoint: Int; dtype: DType }): Tensor;
   quantizePerTensor(self: Tensor, scale: number, zeroPoint: Int, dtype: DType, options: { out: Tensor }): Tensor;
+  quantizePerTensor(self: Tensor, options: { scale: number; zeroPoint: Int; dtype: DType; out: Tensor }): Tensor;
   quantizePerTensor(self: Tensor, scale: Tensor, zeroPoint: Tensor, dtype: DType): Tensor;
+  quantizePerTensor(self: Tensor, scale: Tensor, zeroPoint: Tensor, options: { dtype: DType }): Tensor;
   quantizePerTensor(self: Tensor, scale: Tensor, zeroPoint: Tensor, dtype: DType, options: { out: Tensor }): Tensor;
+  quantizePerTensor(self: Tensor, scale: Tensor, zeroPoint: Tensor, options: { dtype: DType; out: Tensor }): Tensor;
   quantizePerTensor(tensors: readonly Tensor[], scales: Tensor, zeroPoints: Tensor, dtype: DType): Tensor[];
+  quantizePerTensor(tensors: readonly Tensor[], scales: Tensor, zeroPoints: Tensor, options: { dtype: DType }): Tensor[];
   quantizePerTensor(tensors: readonly Tensor[], scales: Tensor, zeroPoints: Tensor, dtype: DType, options: { out: readonly Tensor[] }): void;
+  quantizePerTensor(tensors: readonly Tensor[], scales: Tensor, zeroPoints: Tensor, options: { dtype: DType; out: readonly Tensor[] }): void;
   /**
    * `aten::quantize_per_tensor_dynamic(Tensor self, ScalarType dtype, bool reduce_range) -> Tensor`  
    * `aten::quantize_per_tensor_dynamic.out(Tensor self, ScalarType dtype, bool reduce_range, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.quantize_per_tensor_dynamic.html}
    */
   quantizePerTensorDynamic(self: Tensor, dtype: DType, reduceRange: boolean): Tensor;
+  quantizePerTensorDynamic(self: Tensor, options: { dtype: DType; reduceRange: boolean }): Tensor;
   quantizePerTensorDynamic(self: Tensor, dtype: DType, reduceRange: boolean, options: { out: Tensor }): Tensor;
+  quantizePerTensorDynamic(self: Tensor, options: { dtype: DType; reduceRange: boolean; out: Tensor }): Tensor;
   /**
    * `aten::quantized_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor mean, Tensor var, float eps, float output_scale, int output_zero_point) -> Tensor`  
    * `aten::quantized_batch_norm.out(Tensor input, Tensor? weight, Tensor? bias, Tensor mean, Tensor var, float eps, float output_scale, int output_zero_point, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.quantized_batch_norm.html}
    */
   quantizedBatchNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, var_: Tensor, eps: number, outputScale: number, outputZeroPoint: Int): Tensor;
+  quantizedBatchNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, var_: Tensor, options: { eps: number; outputScale: number; outputZeroPoint: Int }): Tensor;
   quantizedBatchNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, var_: Tensor, eps: number, outputScale: number, outputZeroPoint: Int, options: { out: Tensor }): Tensor;
+  quantizedBatchNorm(input: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, var_: Tensor, options: { eps: number; outputScale: number; outputZeroPoint: Int; out: Tensor }): Tensor;
   /**
    * `aten::quantized_gru.data_legacy(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)`  
    * `aten::quantized_gru.input_legacy(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)`
    */
   quantizedGru(data: Tensor, batchSizes: Tensor, hx: Tensor, params: readonly Tensor[], hasBiases: boolean, numLayers: Int, dropout: number, train: boolean, bidirectional: boolean): [Tensor, Tensor];
+  quantizedGru(data: Tensor, batchSizes: Tensor, hx: Tensor, params: readonly Tensor[], options: { hasBiases: boolean; numLayers: Int; dropout: number; train: boolean; bidirectional: boolean }): [Tensor, Tensor];
   quantizedGru(input: Tensor, hx: Tensor, params: readonly Tensor[], hasBiases: boolean, numLayers: Int, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean): [Tensor, Tensor];
+  quantizedGru(input: Tensor, hx: Tensor, params: readonly Tensor[], options: { hasBiases: boolean; numLayers: Int; dropout: number; train: boolean; bidirectional: boolean; batchFirst: boolean }): [Tensor, Tensor];
   /** `aten::quantized_gru_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor b_ih, Tensor b_hh, Tensor packed_ih, Tensor packed_hh, Tensor col_offsets_ih, Tensor col_offsets_hh, Scalar scale_ih, Scalar scale_hh, Scalar zero_point_ih, Scalar zero_point_hh) -> Tensor` */
   quantizedGruCell(input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, bIh: Tensor, bHh: Tensor, packedIh: Tensor, packedHh: Tensor, colOffsetsIh: Tensor, colOffsetsHh: Tensor, scaleIh: Scalar, scaleHh: Scalar, zeroPointIh: Scalar, zeroPointHh: Scalar): Tensor;
   /**
@@ -7541,7 +7946,9 @@ export interface Ops {
    * `aten::quantized_lstm.input_legacy(Tensor input, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first, *, ScalarType? dtype=None, bool use_dynamic=False) -> (Tensor, Tensor, Tensor)`
    */
   quantizedLstm(data: Tensor, batchSizes: Tensor, hx: readonly Tensor[], params: readonly Tensor[], hasBiases: boolean, numLayers: Int, dropout: number, train: boolean, bidirectional: boolean, options?: { dtype?: DType | null; useDynamic?: boolean }): [Tensor, Tensor, Tensor];
+  quantizedLstm(data: Tensor, batchSizes: Tensor, hx: readonly Tensor[], params: readonly Tensor[], options: { hasBiases: boolean; numLayers: Int; dropout: number; train: boolean; bidirectional: boolean; dtype?: DType | null; useDynamic?: boolean }): [Tensor, Tensor, Tensor];
   quantizedLstm(input: Tensor, hx: readonly Tensor[], params: readonly Tensor[], hasBiases: boolean, numLayers: Int, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean, options?: { dtype?: DType | null; useDynamic?: boolean }): [Tensor, Tensor, Tensor];
+  quantizedLstm(input: Tensor, hx: readonly Tensor[], params: readonly Tensor[], options: { hasBiases: boolean; numLayers: Int; dropout: number; train: boolean; bidirectional: boolean; batchFirst: boolean; dtype?: DType | null; useDynamic?: boolean }): [Tensor, Tensor, Tensor];
   /** `aten::quantized_lstm_cell(Tensor input, Tensor[] hx, Tensor w_ih, Tensor w_hh, Tensor b_ih, Tensor b_hh, Tensor packed_ih, Tensor packed_hh, Tensor col_offsets_ih, Tensor col_offsets_hh, Scalar scale_ih, Scalar scale_hh, Scalar zero_point_ih, Scalar zero_point_hh) -> (Tensor, Tensor)` */
   quantizedLstmCell(input: Tensor, hx: readonly Tensor[], wIh: Tensor, wHh: Tensor, bIh: Tensor, bHh: Tensor, packedIh: Tensor, packedHh: Tensor, colOffsetsIh: Tensor, colOffsetsHh: Tensor, scaleIh: Scalar, scaleHh: Scalar, zeroPointIh: Scalar, zeroPointHh: Scalar): [Tensor, Tensor];
   /**
@@ -7551,7 +7958,9 @@ export interface Ops {
    */
   quantizedMaxPool1d(self: Tensor, kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   quantizedMaxPool1d(self: Tensor, kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  quantizedMaxPool1d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   quantizedMaxPool1d(self: Tensor, kernelSize: readonly Int[] | Int, options: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor }): Tensor;
+  quantizedMaxPool1d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor }): Tensor;
   /**
    * `aten::quantized_max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor`  
    * `aten::quantized_max_pool2d.out(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -7559,14 +7968,18 @@ export interface Ops {
    */
   quantizedMaxPool2d(self: Tensor, kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   quantizedMaxPool2d(self: Tensor, kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  quantizedMaxPool2d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   quantizedMaxPool2d(self: Tensor, kernelSize: readonly Int[] | Int, options: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor }): Tensor;
+  quantizedMaxPool2d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor }): Tensor;
   /**
    * `aten::quantized_max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor`  
    * `aten::quantized_max_pool3d.out(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)`
    */
   quantizedMaxPool3d(self: Tensor, kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   quantizedMaxPool3d(self: Tensor, kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  quantizedMaxPool3d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   quantizedMaxPool3d(self: Tensor, kernelSize: readonly Int[] | Int, options: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor }): Tensor;
+  quantizedMaxPool3d(self: Tensor, options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean; out: Tensor }): Tensor;
   /** `aten::quantized_rnn_relu_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor b_ih, Tensor b_hh, Tensor packed_ih, Tensor packed_hh, Tensor col_offsets_ih, Tensor col_offsets_hh, Scalar scale_ih, Scalar scale_hh, Scalar zero_point_ih, Scalar zero_point_hh) -> Tensor` */
   quantizedRnnReluCell(input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, bIh: Tensor, bHh: Tensor, packedIh: Tensor, packedHh: Tensor, colOffsetsIh: Tensor, colOffsetsHh: Tensor, scaleIh: Scalar, scaleHh: Scalar, zeroPointIh: Scalar, zeroPointHh: Scalar): Tensor;
   /** `aten::quantized_rnn_tanh_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor b_ih, Tensor b_hh, Tensor packed_ih, Tensor packed_hh, Tensor col_offsets_ih, Tensor col_offsets_hh, Scalar scale_ih, Scalar scale_hh, Scalar zero_point_ih, Scalar zero_point_hh) -> Tensor` */
@@ -7591,9 +8004,13 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.rand.html}
    */
   rand(size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  rand(options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   rand(size: readonly Int[], options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  rand(options: { size: readonly Int[]; generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   rand(size: readonly Int[], options: { generator?: Generator | null; out: Tensor }): Tensor;
+  rand(options: { size: readonly Int[]; generator?: Generator | null; out: Tensor }): Tensor;
   rand(size: readonly Int[], options: { out: Tensor }): Tensor;
+  rand(options: { size: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::rand_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor`  
    * `aten::rand_like.generator(Tensor self, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor`  
@@ -7617,13 +8034,21 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.randint.html}
    */
   randint(high: Int, size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  randint(options: { high: Int; size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   randint(high: Int, size: readonly Int[], options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  randint(options: { high: Int; size: readonly Int[]; generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   randint(high: Int, size: readonly Int[], options: { generator?: Generator | null; out: Tensor }): Tensor;
+  randint(options: { high: Int; size: readonly Int[]; generator?: Generator | null; out: Tensor }): Tensor;
   randint(low: Int, high: Int, size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  randint(options: { low: Int; high: Int; size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   randint(low: Int, high: Int, size: readonly Int[], options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  randint(options: { low: Int; high: Int; size: readonly Int[]; generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   randint(low: Int, high: Int, size: readonly Int[], options: { generator?: Generator | null; out: Tensor }): Tensor;
+  randint(options: { low: Int; high: Int; size: readonly Int[]; generator?: Generator | null; out: Tensor }): Tensor;
   randint(low: Int, high: Int, size: readonly Int[], options: { out: Tensor }): Tensor;
+  randint(options: { low: Int; high: Int; size: readonly Int[]; out: Tensor }): Tensor;
   randint(high: Int, size: readonly Int[], options: { out: Tensor }): Tensor;
+  randint(options: { high: Int; size: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::randint_like(Tensor self, SymInt high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor`  
    * `aten::randint_like.Tensor(Tensor self, Tensor high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor`  
@@ -7640,17 +8065,25 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.randint_like.html}
    */
   randintLike(self: Tensor, high: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  randintLike(self: Tensor, options: { high: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
   randintLike(self: Tensor, high: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
   randintLike(self: Tensor, high: Tensor, options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
   randintLike(self: Tensor, high: Tensor, options: { generator?: Generator | null; memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
   randintLike(self: Tensor, high: Tensor, options: { memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
   randintLike(self: Tensor, high: Int, options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  randintLike(self: Tensor, options: { high: Int; generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
   randintLike(self: Tensor, high: Int, options: { generator?: Generator | null; memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
+  randintLike(self: Tensor, options: { high: Int; generator?: Generator | null; memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
   randintLike(self: Tensor, low: Int, high: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  randintLike(self: Tensor, options: { low: Int; high: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
   randintLike(self: Tensor, low: Int, high: Int, options: { memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
+  randintLike(self: Tensor, options: { low: Int; high: Int; memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
   randintLike(self: Tensor, low: Int, high: Int, options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  randintLike(self: Tensor, options: { low: Int; high: Int; generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
   randintLike(self: Tensor, low: Int, high: Int, options: { generator?: Generator | null; memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
+  randintLike(self: Tensor, options: { low: Int; high: Int; generator?: Generator | null; memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
   randintLike(self: Tensor, high: Int, options: { memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
+  randintLike(self: Tensor, options: { high: Int; memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
   /**
    * `aten::randn(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
    * `aten::randn.generator(SymInt[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
@@ -7659,9 +8092,13 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.randn.html}
    */
   randn(size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  randn(options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   randn(size: readonly Int[], options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  randn(options: { size: readonly Int[]; generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   randn(size: readonly Int[], options: { generator?: Generator | null; out: Tensor }): Tensor;
+  randn(options: { size: readonly Int[]; generator?: Generator | null; out: Tensor }): Tensor;
   randn(size: readonly Int[], options: { out: Tensor }): Tensor;
+  randn(options: { size: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::randn_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor`  
    * `aten::randn_like.generator(Tensor self, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor`  
@@ -7683,10 +8120,14 @@ export interface Ops {
    */
   random(self: Tensor, options?: { generator?: Generator | null }): Tensor;
   random(self: Tensor, from: Int, to: Int | null, options?: { generator?: Generator | null }): Tensor;
+  random(self: Tensor, options: { from: Int; to: Int | null; generator?: Generator | null }): Tensor;
   random(self: Tensor, from: Int, to: Int | null, options: { generator?: Generator | null; out: Tensor }): Tensor;
+  random(self: Tensor, options: { from: Int; to: Int | null; generator?: Generator | null; out: Tensor }): Tensor;
   random(self: Tensor, options: { generator?: Generator | null; out: Tensor }): Tensor;
   random(self: Tensor, to: Int, options?: { generator?: Generator | null }): Tensor;
+  random(self: Tensor, options: { to: Int; generator?: Generator | null }): Tensor;
   random(self: Tensor, to: Int, options: { generator?: Generator | null; out: Tensor }): Tensor;
+  random(self: Tensor, options: { to: Int; generator?: Generator | null; out: Tensor }): Tensor;
   /**
    * `aten::random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor(a!)`  
    * `aten::random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor(a!)`  
@@ -7695,7 +8136,9 @@ export interface Ops {
    */
   random_(self: Tensor, options?: { generator?: Generator | null }): Tensor;
   random_(self: Tensor, from: Int, to: Int | null, options?: { generator?: Generator | null }): Tensor;
+  random_(self: Tensor, options: { from: Int; to: Int | null; generator?: Generator | null }): Tensor;
   random_(self: Tensor, to: Int, options?: { generator?: Generator | null }): Tensor;
+  random_(self: Tensor, options: { to: Int; generator?: Generator | null }): Tensor;
   /**
    * `aten::randperm(SymInt n, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
    * `aten::randperm.generator(SymInt n, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
@@ -7704,9 +8147,13 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.randperm.html}
    */
   randperm(n: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  randperm(options: { n: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   randperm(n: Int, options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  randperm(options: { n: Int; generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   randperm(n: Int, options: { generator?: Generator | null; out: Tensor }): Tensor;
+  randperm(options: { n: Int; generator?: Generator | null; out: Tensor }): Tensor;
   randperm(n: Int, options: { out: Tensor }): Tensor;
+  randperm(options: { n: Int; out: Tensor }): Tensor;
   /**
    * `aten::range(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
    * `aten::range.out(Scalar start, Scalar end, Scalar step=1, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -7746,42 +8193,55 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.record_stream.html}
    */
   recordStream(self: Tensor, s: Device): void;
+  recordStream(self: Tensor, options: { s: Device }): void;
   /**
    * `aten::reflection_pad1d(Tensor self, SymInt[2] padding) -> Tensor`  
    * `aten::reflection_pad1d.out(Tensor self, SymInt[2] padding, *, Tensor(a!) out) -> Tensor(a!)`
    */
   reflectionPad1d(self: Tensor, padding: readonly Int[] | Int): Tensor;
+  reflectionPad1d(self: Tensor, options: { padding: readonly Int[] | Int }): Tensor;
   reflectionPad1d(self: Tensor, padding: readonly Int[] | Int, options: { out: Tensor }): Tensor;
+  reflectionPad1d(self: Tensor, options: { padding: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::reflection_pad1d_backward(Tensor grad_output, Tensor self, SymInt[2] padding) -> Tensor`  
    * `aten::reflection_pad1d_backward.grad_input(Tensor grad_output, Tensor self, SymInt[2] padding, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   reflectionPad1dBackward(gradOutput: Tensor, self: Tensor, padding: readonly Int[] | Int): Tensor;
+  reflectionPad1dBackward(gradOutput: Tensor, self: Tensor, options: { padding: readonly Int[] | Int }): Tensor;
   reflectionPad1dBackward(gradOutput: Tensor, self: Tensor, padding: readonly Int[] | Int, options: { gradInput: Tensor }): Tensor;
+  reflectionPad1dBackward(gradOutput: Tensor, self: Tensor, options: { padding: readonly Int[] | Int; gradInput: Tensor }): Tensor;
   /**
    * `aten::reflection_pad2d(Tensor self, SymInt[4] padding) -> Tensor`  
    * `aten::reflection_pad2d.out(Tensor self, SymInt[4] padding, *, Tensor(a!) out) -> Tensor(a!)`
    */
   reflectionPad2d(self: Tensor, padding: readonly Int[] | Int): Tensor;
+  reflectionPad2d(self: Tensor, options: { padding: readonly Int[] | Int }): Tensor;
   reflectionPad2d(self: Tensor, padding: readonly Int[] | Int, options: { out: Tensor }): Tensor;
+  reflectionPad2d(self: Tensor, options: { padding: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::reflection_pad2d_backward(Tensor grad_output, Tensor self, SymInt[4] padding) -> Tensor`  
    * `aten::reflection_pad2d_backward.grad_input(Tensor grad_output, Tensor self, SymInt[4] padding, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   reflectionPad2dBackward(gradOutput: Tensor, self: Tensor, padding: readonly Int[] | Int): Tensor;
+  reflectionPad2dBackward(gradOutput: Tensor, self: Tensor, options: { padding: readonly Int[] | Int }): Tensor;
   reflectionPad2dBackward(gradOutput: Tensor, self: Tensor, padding: readonly Int[] | Int, options: { gradInput: Tensor }): Tensor;
+  reflectionPad2dBackward(gradOutput: Tensor, self: Tensor, options: { padding: readonly Int[] | Int; gradInput: Tensor }): Tensor;
   /**
    * `aten::reflection_pad3d(Tensor self, SymInt[6] padding) -> Tensor`  
    * `aten::reflection_pad3d.out(Tensor self, SymInt[6] padding, *, Tensor(a!) out) -> Tensor(a!)`
    */
   reflectionPad3d(self: Tensor, padding: readonly Int[] | Int): Tensor;
+  reflectionPad3d(self: Tensor, options: { padding: readonly Int[] | Int }): Tensor;
   reflectionPad3d(self: Tensor, padding: readonly Int[] | Int, options: { out: Tensor }): Tensor;
+  reflectionPad3d(self: Tensor, options: { padding: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::reflection_pad3d_backward(Tensor grad_output, Tensor self, SymInt[6] padding) -> Tensor`  
    * `aten::reflection_pad3d_backward.grad_input(Tensor grad_output, Tensor self, SymInt[6] padding, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   reflectionPad3dBackward(gradOutput: Tensor, self: Tensor, padding: readonly Int[] | Int): Tensor;
+  reflectionPad3dBackward(gradOutput: Tensor, self: Tensor, options: { padding: readonly Int[] | Int }): Tensor;
   reflectionPad3dBackward(gradOutput: Tensor, self: Tensor, padding: readonly Int[] | Int, options: { gradInput: Tensor }): Tensor;
+  reflectionPad3dBackward(gradOutput: Tensor, self: Tensor, options: { padding: readonly Int[] | Int; gradInput: Tensor }): Tensor;
   /**
    * `aten::relu(Tensor self) -> Tensor`  
    * `aten::relu.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -7841,7 +8301,9 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.repeat.html}
    */
   repeat(self: Tensor, repeats: readonly Int[]): Tensor;
+  repeat(self: Tensor, options: { repeats: readonly Int[] }): Tensor;
   repeat(self: Tensor, repeats: readonly Int[], options: { out: Tensor }): Tensor;
+  repeat(self: Tensor, options: { repeats: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::repeat_interleave.Tensor(Tensor repeats, *, SymInt? output_size=None) -> Tensor`  
    * `aten::repeat_interleave.Tensor_out(Tensor repeats, *, SymInt? output_size=None, Tensor(a!) out) -> Tensor(a!)`  
@@ -7855,42 +8317,55 @@ export interface Ops {
   repeatInterleave(self: Tensor, repeats: Tensor, options?: { dim?: Int | null; outputSize?: Int | null }): Tensor;
   repeatInterleave(self: Tensor, repeats: Int, dim?: Int | null, options?: { outputSize?: Int | null }): Tensor;
   repeatInterleave(self: Tensor, repeats: Int, options?: { dim?: Int | null; outputSize?: Int | null }): Tensor;
+  repeatInterleave(self: Tensor, options: { repeats: Int; dim?: Int | null; outputSize?: Int | null }): Tensor;
   /**
    * `aten::replication_pad1d(Tensor self, SymInt[2] padding) -> Tensor`  
    * `aten::replication_pad1d.out(Tensor self, SymInt[2] padding, *, Tensor(a!) out) -> Tensor(a!)`
    */
   replicationPad1d(self: Tensor, padding: readonly Int[] | Int): Tensor;
+  replicationPad1d(self: Tensor, options: { padding: readonly Int[] | Int }): Tensor;
   replicationPad1d(self: Tensor, padding: readonly Int[] | Int, options: { out: Tensor }): Tensor;
+  replicationPad1d(self: Tensor, options: { padding: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::replication_pad1d_backward(Tensor grad_output, Tensor self, SymInt[2] padding) -> Tensor`  
    * `aten::replication_pad1d_backward.grad_input(Tensor grad_output, Tensor self, SymInt[2] padding, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   replicationPad1dBackward(gradOutput: Tensor, self: Tensor, padding: readonly Int[] | Int): Tensor;
+  replicationPad1dBackward(gradOutput: Tensor, self: Tensor, options: { padding: readonly Int[] | Int }): Tensor;
   replicationPad1dBackward(gradOutput: Tensor, self: Tensor, padding: readonly Int[] | Int, options: { gradInput: Tensor }): Tensor;
+  replicationPad1dBackward(gradOutput: Tensor, self: Tensor, options: { padding: readonly Int[] | Int; gradInput: Tensor }): Tensor;
   /**
    * `aten::replication_pad2d(Tensor self, SymInt[4] padding) -> Tensor`  
    * `aten::replication_pad2d.out(Tensor self, SymInt[4] padding, *, Tensor(a!) out) -> Tensor(a!)`
    */
   replicationPad2d(self: Tensor, padding: readonly Int[] | Int): Tensor;
+  replicationPad2d(self: Tensor, options: { padding: readonly Int[] | Int }): Tensor;
   replicationPad2d(self: Tensor, padding: readonly Int[] | Int, options: { out: Tensor }): Tensor;
+  replicationPad2d(self: Tensor, options: { padding: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::replication_pad2d_backward(Tensor grad_output, Tensor self, SymInt[4] padding) -> Tensor`  
    * `aten::replication_pad2d_backward.grad_input(Tensor grad_output, Tensor self, SymInt[4] padding, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   replicationPad2dBackward(gradOutput: Tensor, self: Tensor, padding: readonly Int[] | Int): Tensor;
+  replicationPad2dBackward(gradOutput: Tensor, self: Tensor, options: { padding: readonly Int[] | Int }): Tensor;
   replicationPad2dBackward(gradOutput: Tensor, self: Tensor, padding: readonly Int[] | Int, options: { gradInput: Tensor }): Tensor;
+  replicationPad2dBackward(gradOutput: Tensor, self: Tensor, options: { padding: readonly Int[] | Int; gradInput: Tensor }): Tensor;
   /**
    * `aten::replication_pad3d(Tensor self, SymInt[6] padding) -> Tensor`  
    * `aten::replication_pad3d.out(Tensor self, SymInt[6] padding, *, Tensor(a!) out) -> Tensor(a!)`
    */
   replicationPad3d(self: Tensor, padding: readonly Int[] | Int): Tensor;
+  replicationPad3d(self: Tensor, options: { padding: readonly Int[] | Int }): Tensor;
   replicationPad3d(self: Tensor, padding: readonly Int[] | Int, options: { out: Tensor }): Tensor;
+  replicationPad3d(self: Tensor, options: { padding: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::replication_pad3d_backward(Tensor grad_output, Tensor self, SymInt[6] padding) -> Tensor`  
    * `aten::replication_pad3d_backward.grad_input(Tensor grad_output, Tensor self, SymInt[6] padding, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   replicationPad3dBackward(gradOutput: Tensor, self: Tensor, padding: readonly Int[] | Int): Tensor;
+  replicationPad3dBackward(gradOutput: Tensor, self: Tensor, options: { padding: readonly Int[] | Int }): Tensor;
   replicationPad3dBackward(gradOutput: Tensor, self: Tensor, padding: readonly Int[] | Int, options: { gradInput: Tensor }): Tensor;
+  replicationPad3dBackward(gradOutput: Tensor, self: Tensor, options: { padding: readonly Int[] | Int; gradInput: Tensor }): Tensor;
   /**
    * `aten::requires_grad_(Tensor(a!) self, bool requires_grad=True) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.requires_grad_.html}
@@ -7902,6 +8377,7 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.reshape.html}
    */
   reshape(self: Tensor, shape: readonly Int[]): Tensor;
+  reshape(self: Tensor, options: { shape: readonly Int[] }): Tensor;
   /**
    * `aten::reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.reshape_as.html}
@@ -7912,12 +8388,15 @@ export interface Ops {
    * `aten::resize.out(Tensor self, SymInt[] size, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)`
    */
   resize(self: Tensor, size: readonly Int[], options?: { memoryFormat?: MemoryFormat | null }): Tensor;
+  resize(self: Tensor, options: { size: readonly Int[]; memoryFormat?: MemoryFormat | null }): Tensor;
   resize(self: Tensor, size: readonly Int[], options: { memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
+  resize(self: Tensor, options: { size: readonly Int[]; memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
   /**
    * `aten::resize_(Tensor(a!) self, SymInt[] size, *, MemoryFormat? memory_format=None) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.resize_.html}
    */
   resize_(self: Tensor, size: readonly Int[], options?: { memoryFormat?: MemoryFormat | null }): Tensor;
+  resize_(self: Tensor, options: { size: readonly Int[]; memoryFormat?: MemoryFormat | null }): Tensor;
   /**
    * `aten::resize_as(Tensor self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor`  
    * `aten::resize_as.out(Tensor self, Tensor the_template, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)`
@@ -7954,10 +8433,10 @@ export interface Ops {
    * `aten::result_type.Tensor(Tensor tensor, Tensor other) -> ScalarType`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.result_type.html}
    */
-  resultType(tensor: Tensor, other: Scalar): number;
-  resultType(scalar1: Scalar, scalar2: Scalar): number;
-  resultType(scalar: Scalar, tensor: Tensor): number;
-  resultType(tensor: Tensor, other: Tensor): number;
+  resultType(tensor: Tensor, other: Scalar): DType;
+  resultType(scalar1: Scalar, scalar2: Scalar): DType;
+  resultType(scalar: Scalar, tensor: Tensor): DType;
+  resultType(tensor: Tensor, other: Tensor): DType;
   /**
    * `aten::retain_grad(Tensor(a!) self) -> ()`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.retain_grad.html}
@@ -7974,12 +8453,15 @@ export interface Ops {
    */
   rmsNorm(input: Tensor, normalizedShape: readonly Int[], weight?: Tensor | null, eps?: number | null): Tensor;
   rmsNorm(input: Tensor, normalizedShape: readonly Int[], options?: { weight?: Tensor | null; eps?: number | null }): Tensor;
+  rmsNorm(input: Tensor, options: { normalizedShape: readonly Int[]; weight?: Tensor | null; eps?: number | null }): Tensor;
   /**
    * `aten::rnn_relu.data(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)`  
    * `aten::rnn_relu.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)`
    */
   rnnRelu(data: Tensor, batchSizes: Tensor, hx: Tensor, params: readonly Tensor[], hasBiases: boolean, numLayers: Int, dropout: number, train: boolean, bidirectional: boolean): [Tensor, Tensor];
+  rnnRelu(data: Tensor, batchSizes: Tensor, hx: Tensor, params: readonly Tensor[], options: { hasBiases: boolean; numLayers: Int; dropout: number; train: boolean; bidirectional: boolean }): [Tensor, Tensor];
   rnnRelu(input: Tensor, hx: Tensor, params: readonly Tensor[], hasBiases: boolean, numLayers: Int, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean): [Tensor, Tensor];
+  rnnRelu(input: Tensor, hx: Tensor, params: readonly Tensor[], options: { hasBiases: boolean; numLayers: Int; dropout: number; train: boolean; bidirectional: boolean; batchFirst: boolean }): [Tensor, Tensor];
   /** `aten::rnn_relu_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor` */
   rnnReluCell(input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, bIh?: Tensor | null, bHh?: Tensor | null): Tensor;
   rnnReluCell(input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, options?: { bIh?: Tensor | null; bHh?: Tensor | null }): Tensor;
@@ -7988,7 +8470,9 @@ export interface Ops {
    * `aten::rnn_tanh.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)`
    */
   rnnTanh(data: Tensor, batchSizes: Tensor, hx: Tensor, params: readonly Tensor[], hasBiases: boolean, numLayers: Int, dropout: number, train: boolean, bidirectional: boolean): [Tensor, Tensor];
+  rnnTanh(data: Tensor, batchSizes: Tensor, hx: Tensor, params: readonly Tensor[], options: { hasBiases: boolean; numLayers: Int; dropout: number; train: boolean; bidirectional: boolean }): [Tensor, Tensor];
   rnnTanh(input: Tensor, hx: Tensor, params: readonly Tensor[], hasBiases: boolean, numLayers: Int, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean): [Tensor, Tensor];
+  rnnTanh(input: Tensor, hx: Tensor, params: readonly Tensor[], options: { hasBiases: boolean; numLayers: Int; dropout: number; train: boolean; bidirectional: boolean; batchFirst: boolean }): [Tensor, Tensor];
   /** `aten::rnn_tanh_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor` */
   rnnTanhCell(input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, bIh?: Tensor | null, bHh?: Tensor | null): Tensor;
   rnnTanhCell(input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, options?: { bIh?: Tensor | null; bHh?: Tensor | null }): Tensor;
@@ -7999,7 +8483,9 @@ export interface Ops {
    */
   roll(self: Tensor, shifts: readonly Int[] | Int, dims?: readonly Int[] | Int): Tensor;
   roll(self: Tensor, shifts: readonly Int[] | Int, options?: { dims?: readonly Int[] | Int }): Tensor;
+  roll(self: Tensor, options: { shifts: readonly Int[] | Int; dims?: readonly Int[] | Int }): Tensor;
   roll(self: Tensor, shifts: readonly Int[] | Int, options: { dims?: readonly Int[] | Int; out: Tensor }): Tensor;
+  roll(self: Tensor, options: { shifts: readonly Int[] | Int; dims?: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor`  
    * `aten::rot90.out(Tensor self, int k=1, int[] dims=[0, 1], *, Tensor(a!) out) -> Tensor(a!)`  
@@ -8068,7 +8554,9 @@ export interface Ops {
    * `aten::rrelu_with_noise_backward.out(Tensor grad_output, Tensor self, Tensor noise, Scalar lower, Scalar upper, bool training, bool self_is_result, *, Tensor(a!) out) -> Tensor(a!)`
    */
   rreluWithNoiseBackward(gradOutput: Tensor, self: Tensor, noise: Tensor, lower: Scalar, upper: Scalar, training: boolean, selfIsResult: boolean): Tensor;
+  rreluWithNoiseBackward(gradOutput: Tensor, self: Tensor, noise: Tensor, lower: Scalar, upper: Scalar, options: { training: boolean; selfIsResult: boolean }): Tensor;
   rreluWithNoiseBackward(gradOutput: Tensor, self: Tensor, noise: Tensor, lower: Scalar, upper: Scalar, training: boolean, selfIsResult: boolean, options: { out: Tensor }): Tensor;
+  rreluWithNoiseBackward(gradOutput: Tensor, self: Tensor, noise: Tensor, lower: Scalar, upper: Scalar, options: { training: boolean; selfIsResult: boolean; out: Tensor }): Tensor;
   /** `aten::rrelu_with_noise_functional(Tensor self, Tensor noise, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> (Tensor, Tensor noise_out)` */
   rreluWithNoiseFunctional(self: Tensor, noise: Tensor, lower?: Scalar, upper?: Scalar, training?: boolean, generator?: Generator | null): [Tensor, Tensor];
   rreluWithNoiseFunctional(self: Tensor, noise: Tensor, options?: { lower?: Scalar; upper?: Scalar; training?: boolean; generator?: Generator | null }): [Tensor, Tensor];
@@ -8178,32 +8666,41 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.segment_reduce.html}
    */
   segmentReduce(data: Tensor, reduce: string, options?: { lengths?: Tensor | null; indices?: Tensor | null; offsets?: Tensor | null; axis?: Int; unsafe?: boolean; initial?: Scalar | null }): Tensor;
+  segmentReduce(data: Tensor, options: { reduce: string; lengths?: Tensor | null; indices?: Tensor | null; offsets?: Tensor | null; axis?: Int; unsafe?: boolean; initial?: Scalar | null }): Tensor;
   segmentReduce(data: Tensor, reduce: string, options: { lengths?: Tensor | null; indices?: Tensor | null; offsets?: Tensor | null; axis?: Int; unsafe?: boolean; initial?: Scalar | null; out: Tensor }): Tensor;
+  segmentReduce(data: Tensor, options: { reduce: string; lengths?: Tensor | null; indices?: Tensor | null; offsets?: Tensor | null; axis?: Int; unsafe?: boolean; initial?: Scalar | null; out: Tensor }): Tensor;
   /**
    * `aten::select.int(Tensor(a) self, int dim, SymInt index) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.select.html}
    */
   select(self: Tensor, dim: Int, index: Int): Tensor;
+  select(self: Tensor, options: { dim: Int; index: Int }): Tensor;
   /**
    * `aten::select_backward(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt index) -> Tensor`  
    * `aten::select_backward.out(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt index, *, Tensor(a!) out) -> Tensor(a!)`
    */
   selectBackward(gradOutput: Tensor, inputSizes: readonly Int[], dim: Int, index: Int): Tensor;
+  selectBackward(gradOutput: Tensor, options: { inputSizes: readonly Int[]; dim: Int; index: Int }): Tensor;
   selectBackward(gradOutput: Tensor, inputSizes: readonly Int[], dim: Int, index: Int, options: { out: Tensor }): Tensor;
+  selectBackward(gradOutput: Tensor, options: { inputSizes: readonly Int[]; dim: Int; index: Int; out: Tensor }): Tensor;
   /**
    * `aten::select_copy.int(Tensor self, int dim, SymInt index) -> Tensor`  
    * `aten::select_copy.int_out(Tensor self, int dim, SymInt index, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.select_copy.html}
    */
   selectCopy(self: Tensor, dim: Int, index: Int): Tensor;
+  selectCopy(self: Tensor, options: { dim: Int; index: Int }): Tensor;
   selectCopy(self: Tensor, dim: Int, index: Int, options: { out: Tensor }): Tensor;
+  selectCopy(self: Tensor, options: { dim: Int; index: Int; out: Tensor }): Tensor;
   /**
    * `aten::select_scatter(Tensor self, Tensor src, int dim, SymInt index) -> Tensor`  
    * `aten::select_scatter.out(Tensor self, Tensor src, int dim, SymInt index, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.select_scatter.html}
    */
   selectScatter(self: Tensor, src: Tensor, dim: Int, index: Int): Tensor;
+  selectScatter(self: Tensor, src: Tensor, options: { dim: Int; index: Int }): Tensor;
   selectScatter(self: Tensor, src: Tensor, dim: Int, index: Int, options: { out: Tensor }): Tensor;
+  selectScatter(self: Tensor, src: Tensor, options: { dim: Int; index: Int; out: Tensor }): Tensor;
   /**
    * `aten::selu(Tensor self) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.selu.html}
@@ -8227,10 +8724,14 @@ export interface Ops {
   set(self: Tensor): Tensor;
   set(self: Tensor, options: { out: Tensor }): Tensor;
   set(self: Tensor, source: Tensor): Tensor;
+  set(self: Tensor, options: { source: Tensor }): Tensor;
   set(self: Tensor, source: Tensor, options: { out: Tensor }): Tensor;
+  set(self: Tensor, options: { source: Tensor; out: Tensor }): Tensor;
   set(self: Tensor, source: Tensor, storageOffset: Int, size: readonly Int[], stride?: readonly Int[]): Tensor;
   set(self: Tensor, source: Tensor, storageOffset: Int, size: readonly Int[], options?: { stride?: readonly Int[] }): Tensor;
+  set(self: Tensor, options: { source: Tensor; storageOffset: Int; size: readonly Int[]; stride?: readonly Int[] }): Tensor;
   set(self: Tensor, source: Tensor, storageOffset: Int, size: readonly Int[], options: { stride?: readonly Int[]; out: Tensor }): Tensor;
+  set(self: Tensor, options: { source: Tensor; storageOffset: Int; size: readonly Int[]; stride?: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::set_(Tensor(a!) self) -> Tensor(a!)`  
    * `aten::set_.source_Storage(Tensor(a!) self, Storage source) -> Tensor(a!)`  
@@ -8241,8 +8742,11 @@ export interface Ops {
    */
   set_(self: Tensor): Tensor;
   set_(self: Tensor, source: Tensor): Tensor;
+  set_(self: Tensor, options: { source: Tensor }): Tensor;
   set_(self: Tensor, source: Tensor, storageOffset: Int, size: readonly Int[], stride?: readonly Int[]): Tensor;
   set_(self: Tensor, source: Tensor, storageOffset: Int, size: readonly Int[], options?: { stride?: readonly Int[] }): Tensor;
+  set_(self: Tensor, options: { source: Tensor; storageOffset: Int; size: readonly Int[]; stride?: readonly Int[] }): Tensor;
+  set_(self: Tensor, source: Tensor, options: { storageOffset: Int; size: readonly Int[]; stride?: readonly Int[] }): Tensor;
   /** `aten::set_data(Tensor(a!) self, Tensor new_data) -> ()` */
   setData(self: Tensor, newData: Tensor): void;
   /**
@@ -8350,6 +8854,7 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.size.html}
    */
   size(self: Tensor, dim: Int): number;
+  size(self: Tensor, options: { dim: Int }): number;
   /** `aten::slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor(a)` */
   slice(self: Tensor, dim?: Int, start?: Int | null, end?: Int | null, step?: Int): Tensor;
   slice(self: Tensor, options?: { dim?: Int; start?: Int | null; end?: Int | null; step?: Int }): Tensor;
@@ -8358,7 +8863,9 @@ export interface Ops {
    * `aten::slice_backward.out(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt start, SymInt end, SymInt step, *, Tensor(a!) out) -> Tensor(a!)`
    */
   sliceBackward(gradOutput: Tensor, inputSizes: readonly Int[], dim: Int, start: Int, end: Int, step: Int): Tensor;
+  sliceBackward(gradOutput: Tensor, options: { inputSizes: readonly Int[]; dim: Int; start: Int; end: Int; step: Int }): Tensor;
   sliceBackward(gradOutput: Tensor, inputSizes: readonly Int[], dim: Int, start: Int, end: Int, step: Int, options: { out: Tensor }): Tensor;
+  sliceBackward(gradOutput: Tensor, options: { inputSizes: readonly Int[]; dim: Int; start: Int; end: Int; step: Int; out: Tensor }): Tensor;
   /**
    * `aten::slice_copy.Tensor(Tensor self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor`  
    * `aten::slice_copy.Tensor_out(Tensor self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -8391,7 +8898,9 @@ export interface Ops {
    */
   slowConv3d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, bias?: Tensor | null, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int): Tensor;
   slowConv3d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, options?: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int }): Tensor;
+  slowConv3d(self: Tensor, weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int }): Tensor;
   slowConv3d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, options: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; out: Tensor }): Tensor;
+  slowConv3d(self: Tensor, weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::slow_conv3d_forward(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias, SymInt[3] stride, SymInt[3] padding) -> Tensor`  
    * `aten::slow_conv3d_forward.output(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias, SymInt[3] stride, SymInt[3] padding, *, Tensor(a!) output) -> Tensor(a!)`
@@ -8404,28 +8913,36 @@ export interface Ops {
    */
   slowConvDilated2d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, bias?: Tensor | null, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int): Tensor;
   slowConvDilated2d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, options?: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int }): Tensor;
+  slowConvDilated2d(self: Tensor, weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int }): Tensor;
   slowConvDilated2d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, options: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; out: Tensor }): Tensor;
+  slowConvDilated2d(self: Tensor, weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::slow_conv_dilated3d(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1]) -> Tensor`  
    * `aten::slow_conv_dilated3d.out(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1], *, Tensor(a!) out) -> Tensor(a!)`
    */
   slowConvDilated3d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, bias?: Tensor | null, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int): Tensor;
   slowConvDilated3d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, options?: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int }): Tensor;
+  slowConvDilated3d(self: Tensor, weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int }): Tensor;
   slowConvDilated3d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, options: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; out: Tensor }): Tensor;
+  slowConvDilated3d(self: Tensor, weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::slow_conv_transpose2d(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] output_padding=[0, 0], SymInt[2] dilation=[1, 1]) -> Tensor`  
    * `aten::slow_conv_transpose2d.out(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] output_padding=[0, 0], SymInt[2] dilation=[1, 1], *, Tensor(a!) out) -> Tensor(a!)`
    */
   slowConvTranspose2d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, bias?: Tensor | null, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, outputPadding?: readonly Int[] | Int, dilation?: readonly Int[] | Int): Tensor;
   slowConvTranspose2d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, options?: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; outputPadding?: readonly Int[] | Int; dilation?: readonly Int[] | Int }): Tensor;
+  slowConvTranspose2d(self: Tensor, weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; outputPadding?: readonly Int[] | Int; dilation?: readonly Int[] | Int }): Tensor;
   slowConvTranspose2d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, options: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; outputPadding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; out: Tensor }): Tensor;
+  slowConvTranspose2d(self: Tensor, weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; outputPadding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::slow_conv_transpose3d(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] output_padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1]) -> Tensor`  
    * `aten::slow_conv_transpose3d.out(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] output_padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1], *, Tensor(a!) out) -> Tensor(a!)`
    */
   slowConvTranspose3d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, bias?: Tensor | null, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, outputPadding?: readonly Int[] | Int, dilation?: readonly Int[] | Int): Tensor;
   slowConvTranspose3d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, options?: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; outputPadding?: readonly Int[] | Int; dilation?: readonly Int[] | Int }): Tensor;
+  slowConvTranspose3d(self: Tensor, weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; outputPadding?: readonly Int[] | Int; dilation?: readonly Int[] | Int }): Tensor;
   slowConvTranspose3d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, options: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; outputPadding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; out: Tensor }): Tensor;
+  slowConvTranspose3d(self: Tensor, weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; outputPadding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::smm(Tensor self, Tensor mat2) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.smm.html}
@@ -8444,7 +8961,9 @@ export interface Ops {
    * `aten::smooth_l1_loss_backward.grad_input(Tensor grad_output, Tensor self, Tensor target, int reduction, float beta, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   smoothL1LossBackward(gradOutput: Tensor, self: Tensor, target: Tensor, reduction: Int, beta: number): Tensor;
+  smoothL1LossBackward(gradOutput: Tensor, self: Tensor, target: Tensor, options: { reduction: Int; beta: number }): Tensor;
   smoothL1LossBackward(gradOutput: Tensor, self: Tensor, target: Tensor, reduction: Int, beta: number, options: { gradInput: Tensor }): Tensor;
+  smoothL1LossBackward(gradOutput: Tensor, self: Tensor, target: Tensor, options: { reduction: Int; beta: number; gradInput: Tensor }): Tensor;
   /**
    * `aten::soft_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor`  
    * `aten::soft_margin_loss.out(Tensor self, Tensor target, int reduction=1, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -8458,7 +8977,9 @@ export interface Ops {
    * `aten::soft_margin_loss_backward.grad_input(Tensor grad_output, Tensor self, Tensor target, int reduction, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   softMarginLossBackward(gradOutput: Tensor, self: Tensor, target: Tensor, reduction: Int): Tensor;
+  softMarginLossBackward(gradOutput: Tensor, self: Tensor, target: Tensor, options: { reduction: Int }): Tensor;
   softMarginLossBackward(gradOutput: Tensor, self: Tensor, target: Tensor, reduction: Int, options: { gradInput: Tensor }): Tensor;
+  softMarginLossBackward(gradOutput: Tensor, self: Tensor, target: Tensor, options: { reduction: Int; gradInput: Tensor }): Tensor;
   /**
    * `aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor`  
    * `aten::softmax.int_out(Tensor self, int dim, ScalarType? dtype=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -8466,7 +8987,9 @@ export interface Ops {
    */
   softmax(self: Tensor, dim: Int, dtype?: DType | null): Tensor;
   softmax(self: Tensor, dim: Int, options?: { dtype?: DType | null }): Tensor;
+  softmax(self: Tensor, options: { dim: Int; dtype?: DType | null }): Tensor;
   softmax(self: Tensor, dim: Int, options: { dtype?: DType | null; out: Tensor }): Tensor;
+  softmax(self: Tensor, options: { dim: Int; dtype?: DType | null; out: Tensor }): Tensor;
   /**
    * `aten::softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor`  
    * `aten::softplus.out(Tensor self, Scalar beta=1, Scalar threshold=20, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -8514,6 +9037,7 @@ export interface Ops {
    */
   sparseBscTensor(ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   sparseBscTensor(ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  sparseBscTensor(ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   /**
    * `aten::sparse_bsr_tensor.crow_col_value(Tensor crow_indices, Tensor col_indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor`  
    * `aten::sparse_bsr_tensor.crow_col_value_size(Tensor crow_indices, Tensor col_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor`  
@@ -8521,6 +9045,7 @@ export interface Ops {
    */
   sparseBsrTensor(crowIndices: Tensor, colIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   sparseBsrTensor(crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  sparseBsrTensor(crowIndices: Tensor, colIndices: Tensor, values: Tensor, options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   /**
    * `aten::sparse_compressed_tensor.comp_plain_value(Tensor compressed_indices, Tensor plain_indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor`  
    * `aten::sparse_compressed_tensor.comp_plain_value_size(Tensor compressed_indices, Tensor plain_indices, Tensor values, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor`  
@@ -8528,6 +9053,7 @@ export interface Ops {
    */
   sparseCompressedTensor(compressedIndices: Tensor, plainIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   sparseCompressedTensor(compressedIndices: Tensor, plainIndices: Tensor, values: Tensor, size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  sparseCompressedTensor(compressedIndices: Tensor, plainIndices: Tensor, values: Tensor, options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   /**
    * `aten::sparse_coo_tensor.indices(Tensor indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool? is_coalesced=None) -> Tensor`  
    * `aten::sparse_coo_tensor.indices_size(Tensor indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool? is_coalesced=None) -> Tensor`  
@@ -8537,8 +9063,11 @@ export interface Ops {
    */
   sparseCooTensor(indices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; isCoalesced?: boolean | null }): Tensor;
   sparseCooTensor(indices: Tensor, values: Tensor, size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; isCoalesced?: boolean | null }): Tensor;
+  sparseCooTensor(indices: Tensor, values: Tensor, options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; isCoalesced?: boolean | null }): Tensor;
   sparseCooTensor(size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  sparseCooTensor(options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   sparseCooTensor(size: readonly Int[], options: { out: Tensor }): Tensor;
+  sparseCooTensor(options: { size: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::sparse_csc_tensor.ccol_row_value(Tensor ccol_indices, Tensor row_indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor`  
    * `aten::sparse_csc_tensor.ccol_row_value_size(Tensor ccol_indices, Tensor row_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor`  
@@ -8546,6 +9075,7 @@ export interface Ops {
    */
   sparseCscTensor(ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   sparseCscTensor(ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  sparseCscTensor(ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   /**
    * `aten::sparse_csr_tensor.crow_col_value(Tensor crow_indices, Tensor col_indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor`  
    * `aten::sparse_csr_tensor.crow_col_value_size(Tensor crow_indices, Tensor col_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor`  
@@ -8553,6 +9083,7 @@ export interface Ops {
    */
   sparseCsrTensor(crowIndices: Tensor, colIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   sparseCsrTensor(crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  sparseCsrTensor(crowIndices: Tensor, colIndices: Tensor, values: Tensor, options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   /**
    * `aten::sparse_dim(Tensor self) -> int`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.sparse_dim.html}
@@ -8570,23 +9101,29 @@ export interface Ops {
    * `aten::sparse_resize.out(Tensor self, int[] size, int sparse_dim, int dense_dim, *, Tensor(a!) out) -> Tensor(a!)`
    */
   sparseResize(self: Tensor, size: readonly Int[], sparseDim: Int, denseDim: Int): Tensor;
+  sparseResize(self: Tensor, options: { size: readonly Int[]; sparseDim: Int; denseDim: Int }): Tensor;
   sparseResize(self: Tensor, size: readonly Int[], sparseDim: Int, denseDim: Int, options: { out: Tensor }): Tensor;
+  sparseResize(self: Tensor, options: { size: readonly Int[]; sparseDim: Int; denseDim: Int; out: Tensor }): Tensor;
   /**
    * `aten::sparse_resize_(Tensor(a!) self, int[] size, int sparse_dim, int dense_dim) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.sparse_resize_.html}
    */
   sparseResize_(self: Tensor, size: readonly Int[], sparseDim: Int, denseDim: Int): Tensor;
+  sparseResize_(self: Tensor, options: { size: readonly Int[]; sparseDim: Int; denseDim: Int }): Tensor;
   /**
    * `aten::sparse_resize_and_clear(Tensor self, int[] size, int sparse_dim, int dense_dim) -> Tensor`  
    * `aten::sparse_resize_and_clear.out(Tensor self, int[] size, int sparse_dim, int dense_dim, *, Tensor(a!) out) -> Tensor(a!)`
    */
   sparseResizeAndClear(self: Tensor, size: readonly Int[], sparseDim: Int, denseDim: Int): Tensor;
+  sparseResizeAndClear(self: Tensor, options: { size: readonly Int[]; sparseDim: Int; denseDim: Int }): Tensor;
   sparseResizeAndClear(self: Tensor, size: readonly Int[], sparseDim: Int, denseDim: Int, options: { out: Tensor }): Tensor;
+  sparseResizeAndClear(self: Tensor, options: { size: readonly Int[]; sparseDim: Int; denseDim: Int; out: Tensor }): Tensor;
   /**
    * `aten::sparse_resize_and_clear_(Tensor(a!) self, int[] size, int sparse_dim, int dense_dim) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.sparse_resize_and_clear_.html}
    */
   sparseResizeAndClear_(self: Tensor, size: readonly Int[], sparseDim: Int, denseDim: Int): Tensor;
+  sparseResizeAndClear_(self: Tensor, options: { size: readonly Int[]; sparseDim: Int; denseDim: Int }): Tensor;
   /**
    * `aten::sparse_sampled_addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor`  
    * `aten::sparse_sampled_addmm.out(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, Tensor(a!) out) -> Tensor(a!)`
@@ -8845,6 +9382,7 @@ export interface Ops {
   specialLogNdtr(self: Tensor, options: { out: Tensor }): Tensor;
   /** `aten::special_log_softmax(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor` */
   specialLogSoftmax(self: Tensor, dim: Int, options?: { dtype?: DType | null }): Tensor;
+  specialLogSoftmax(self: Tensor, options: { dim: Int; dtype?: DType | null }): Tensor;
   /**
    * `aten::special_logit(Tensor self, float? eps=None) -> Tensor`  
    * `aten::special_logit.out(Tensor self, float? eps=None, *, Tensor(a!) out) -> Tensor(a!)`
@@ -8858,7 +9396,9 @@ export interface Ops {
    */
   specialLogsumexp(self: Tensor, dim: readonly Int[] | Int, keepdim?: boolean): Tensor;
   specialLogsumexp(self: Tensor, dim: readonly Int[] | Int, options?: { keepdim?: boolean }): Tensor;
+  specialLogsumexp(self: Tensor, options: { dim: readonly Int[] | Int; keepdim?: boolean }): Tensor;
   specialLogsumexp(self: Tensor, dim: readonly Int[] | Int, options: { keepdim?: boolean; out: Tensor }): Tensor;
+  specialLogsumexp(self: Tensor, options: { dim: readonly Int[] | Int; keepdim?: boolean; out: Tensor }): Tensor;
   /**
    * `aten::special_modified_bessel_i0(Tensor self) -> Tensor`  
    * `aten::special_modified_bessel_i0.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`
@@ -8888,7 +9428,9 @@ export interface Ops {
    * `aten::special_multigammaln.out(Tensor self, int p, *, Tensor(a!) out) -> Tensor(a!)`
    */
   specialMultigammaln(self: Tensor, p: Int): Tensor;
+  specialMultigammaln(self: Tensor, options: { p: Int }): Tensor;
   specialMultigammaln(self: Tensor, p: Int, options: { out: Tensor }): Tensor;
+  specialMultigammaln(self: Tensor, options: { p: Int; out: Tensor }): Tensor;
   /**
    * `aten::special_ndtr(Tensor self) -> Tensor`  
    * `aten::special_ndtr.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`
@@ -8996,6 +9538,7 @@ export interface Ops {
   /** `aten::special_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
   specialSoftmax(self: Tensor, dim: Int, dtype?: DType | null): Tensor;
   specialSoftmax(self: Tensor, dim: Int, options?: { dtype?: DType | null }): Tensor;
+  specialSoftmax(self: Tensor, options: { dim: Int; dtype?: DType | null }): Tensor;
   /**
    * `aten::special_spherical_bessel_j0(Tensor x) -> Tensor`  
    * `aten::special_spherical_bessel_j0.out(Tensor x, *, Tensor(a!) out) -> Tensor(a!)`
@@ -9051,8 +9594,10 @@ export interface Ops {
    */
   split(self: Tensor, splitSize: Int, dim?: Int): Tensor[];
   split(self: Tensor, splitSize: Int, options?: { dim?: Int }): Tensor[];
+  split(self: Tensor, options: { splitSize: Int; dim?: Int }): Tensor[];
   split(self: Tensor, splitSize: readonly Int[], dim?: Int): Tensor[];
   split(self: Tensor, splitSize: readonly Int[], options?: { dim?: Int }): Tensor[];
+  split(self: Tensor, options: { splitSize: readonly Int[]; dim?: Int }): Tensor[];
   /**
    * `aten::split_copy.Tensor(Tensor self, SymInt split_size, int dim=0) -> Tensor[]`  
    * `aten::split_copy.Tensor_out(Tensor self, SymInt split_size, int dim=0, *, Tensor(a!)[] out) -> ()`  
@@ -9060,10 +9605,13 @@ export interface Ops {
    */
   splitCopy(self: Tensor, splitSize: Int, dim?: Int): Tensor[];
   splitCopy(self: Tensor, splitSize: Int, options?: { dim?: Int }): Tensor[];
+  splitCopy(self: Tensor, options: { splitSize: Int; dim?: Int }): Tensor[];
   splitCopy(self: Tensor, splitSize: Int, options: { dim?: Int; out: readonly Tensor[] }): void;
+  splitCopy(self: Tensor, options: { splitSize: Int; dim?: Int; out: readonly Tensor[] }): void;
   /** `aten::split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]` */
   splitWithSizes(self: Tensor, splitSizes: readonly Int[], dim?: Int): Tensor[];
   splitWithSizes(self: Tensor, splitSizes: readonly Int[], options?: { dim?: Int }): Tensor[];
+  splitWithSizes(self: Tensor, options: { splitSizes: readonly Int[]; dim?: Int }): Tensor[];
   /**
    * `aten::split_with_sizes_copy(Tensor self, SymInt[] split_sizes, int dim=0) -> Tensor[]`  
    * `aten::split_with_sizes_copy.out(Tensor self, SymInt[] split_sizes, int dim=0, *, Tensor(a!)[] out) -> ()`  
@@ -9071,7 +9619,9 @@ export interface Ops {
    */
   splitWithSizesCopy(self: Tensor, splitSizes: readonly Int[], dim?: Int): Tensor[];
   splitWithSizesCopy(self: Tensor, splitSizes: readonly Int[], options?: { dim?: Int }): Tensor[];
+  splitWithSizesCopy(self: Tensor, options: { splitSizes: readonly Int[]; dim?: Int }): Tensor[];
   splitWithSizesCopy(self: Tensor, splitSizes: readonly Int[], options: { dim?: Int; out: readonly Tensor[] }): void;
+  splitWithSizesCopy(self: Tensor, options: { splitSizes: readonly Int[]; dim?: Int; out: readonly Tensor[] }): void;
   /**
    * `aten::sqrt(Tensor self) -> Tensor`  
    * `aten::sqrt.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -9104,7 +9654,9 @@ export interface Ops {
    */
   squeeze(self: Tensor): Tensor;
   squeeze(self: Tensor, dim: Int): Tensor;
+  squeeze(self: Tensor, options: { dim: Int }): Tensor;
   squeeze(self: Tensor, dim: readonly Int[]): Tensor;
+  squeeze(self: Tensor, options: { dim: readonly Int[] }): Tensor;
   /**
    * `aten::squeeze_(Tensor(a!) self) -> Tensor(a!)`  
    * `aten::squeeze_.dim(Tensor(a!) self, int dim) -> Tensor(a!)`  
@@ -9113,7 +9665,9 @@ export interface Ops {
    */
   squeeze_(self: Tensor): Tensor;
   squeeze_(self: Tensor, dim: Int): Tensor;
+  squeeze_(self: Tensor, options: { dim: Int }): Tensor;
   squeeze_(self: Tensor, dim: readonly Int[]): Tensor;
+  squeeze_(self: Tensor, options: { dim: readonly Int[] }): Tensor;
   /**
    * `aten::squeeze_copy(Tensor self) -> Tensor`  
    * `aten::squeeze_copy.dim(Tensor self, int dim) -> Tensor`  
@@ -9125,9 +9679,13 @@ export interface Ops {
    */
   squeezeCopy(self: Tensor): Tensor;
   squeezeCopy(self: Tensor, dim: Int): Tensor;
+  squeezeCopy(self: Tensor, options: { dim: Int }): Tensor;
   squeezeCopy(self: Tensor, dim: Int, options: { out: Tensor }): Tensor;
+  squeezeCopy(self: Tensor, options: { dim: Int; out: Tensor }): Tensor;
   squeezeCopy(self: Tensor, dim: readonly Int[]): Tensor;
+  squeezeCopy(self: Tensor, options: { dim: readonly Int[] }): Tensor;
   squeezeCopy(self: Tensor, dim: readonly Int[], options: { out: Tensor }): Tensor;
+  squeezeCopy(self: Tensor, options: { dim: readonly Int[]; out: Tensor }): Tensor;
   squeezeCopy(self: Tensor, options: { out: Tensor }): Tensor;
   /**
    * `aten::sspaddmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor`  
@@ -9159,7 +9717,9 @@ export interface Ops {
   std(self: Tensor, options: { dim?: readonly Int[] | Int | null; correction?: Scalar | null; keepdim?: boolean; out: Tensor }): Tensor;
   std(self: Tensor, dim: readonly Int[] | Int | null, unbiased?: boolean, keepdim?: boolean): Tensor;
   std(self: Tensor, dim: readonly Int[] | Int | null, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor;
+  std(self: Tensor, options: { dim: readonly Int[] | Int | null; unbiased?: boolean; keepdim?: boolean }): Tensor;
   std(self: Tensor, dim: readonly Int[] | Int | null, options: { unbiased?: boolean; keepdim?: boolean; out: Tensor }): Tensor;
+  std(self: Tensor, options: { dim: readonly Int[] | Int | null; unbiased?: boolean; keepdim?: boolean; out: Tensor }): Tensor;
   /**
    * `aten::std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)`  
    * `aten::std_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)`  
@@ -9174,6 +9734,7 @@ export interface Ops {
   stdMean(self: Tensor, options: { dim?: readonly Int[] | Int | null; correction?: Scalar | null; keepdim?: boolean; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   stdMean(self: Tensor, dim: readonly Int[] | Int | null, unbiased?: boolean, keepdim?: boolean): [Tensor, Tensor];
   stdMean(self: Tensor, dim: readonly Int[] | Int | null, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
+  stdMean(self: Tensor, options: { dim: readonly Int[] | Int | null; unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
   /**
    * `aten::stft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool normalized=False, bool? onesided=None, bool? return_complex=None, bool? align_to_window=None) -> Tensor`  
    * `aten::stft.center(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool center=True, str pad_mode="reflect", bool normalized=False, bool? onesided=None, bool? return_complex=None, bool? align_to_window=None) -> Tensor`  
@@ -9181,8 +9742,10 @@ export interface Ops {
    */
   stft(self: Tensor, nFft: Int, hopLength?: Int | null, winLength?: Int | null, window?: Tensor | null, normalized?: boolean, onesided?: boolean | null, returnComplex?: boolean | null, alignToWindow?: boolean | null): Tensor;
   stft(self: Tensor, nFft: Int, options?: { hopLength?: Int | null; winLength?: Int | null; window?: Tensor | null; normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null; alignToWindow?: boolean | null }): Tensor;
+  stft(self: Tensor, options: { nFft: Int; hopLength?: Int | null; winLength?: Int | null; window?: Tensor | null; normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null; alignToWindow?: boolean | null }): Tensor;
   stft(self: Tensor, nFft: Int, hopLength?: Int | null, winLength?: Int | null, window?: Tensor | null, center?: boolean, padMode?: string, normalized?: boolean, onesided?: boolean | null, returnComplex?: boolean | null, alignToWindow?: boolean | null): Tensor;
   stft(self: Tensor, nFft: Int, options?: { hopLength?: Int | null; winLength?: Int | null; window?: Tensor | null; center?: boolean; padMode?: string; normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null; alignToWindow?: boolean | null }): Tensor;
+  stft(self: Tensor, options: { nFft: Int; hopLength?: Int | null; winLength?: Int | null; window?: Tensor | null; center?: boolean; padMode?: string; normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null; alignToWindow?: boolean | null }): Tensor;
   /**
    * `aten::storage_offset(Tensor self) -> int`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.storage_offset.html}
@@ -9193,6 +9756,7 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.stride.html}
    */
   stride(self: Tensor, dim: Int): number;
+  stride(self: Tensor, options: { dim: Int }): number;
   /**
    * `aten::sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor`  
    * `aten::sub.Scalar_out(Tensor self, Scalar other, Scalar alpha=1, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -9240,14 +9804,17 @@ export interface Ops {
    */
   sum(self: Tensor, options?: { dtype?: DType | null }): Tensor;
   sum(self: Tensor, dim: readonly Int[] | Int | null, options: { keepdim?: boolean; dtype?: DType | null; out: Tensor }): Tensor;
+  sum(self: Tensor, options: { dim: readonly Int[] | Int | null; keepdim?: boolean; dtype?: DType | null; out: Tensor }): Tensor;
   sum(self: Tensor, dim: readonly Int[] | Int | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
   sum(self: Tensor, dim: readonly Int[] | Int | null, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
+  sum(self: Tensor, options: { dim: readonly Int[] | Int | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
   sum(self: Tensor, options: { dtype?: DType | null; out: Tensor }): Tensor;
   /**
    * `aten::sum_to_size(Tensor self, SymInt[] size) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.sum_to_size.html}
    */
   sumToSize(self: Tensor, size: readonly Int[]): Tensor;
+  sumToSize(self: Tensor, options: { size: readonly Int[] }): Tensor;
   /**
    * `aten::svd(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, Tensor V)`  
    * `aten::svd.U(Tensor self, bool some=True, bool compute_uv=True, *, Tensor(a!) U, Tensor(b!) S, Tensor(c!) V) -> (Tensor(a!) U, Tensor(b!) S, Tensor(c!) V)`  
@@ -9261,21 +9828,25 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.swapaxes.html}
    */
   swapaxes(self: Tensor, axis0: Int, axis1: Int): Tensor;
+  swapaxes(self: Tensor, options: { axis0: Int; axis1: Int }): Tensor;
   /**
    * `aten::swapaxes_(Tensor(a!) self, int axis0, int axis1) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.swapaxes_.html}
    */
   swapaxes_(self: Tensor, axis0: Int, axis1: Int): Tensor;
+  swapaxes_(self: Tensor, options: { axis0: Int; axis1: Int }): Tensor;
   /**
    * `aten::swapdims(Tensor(a) self, int dim0, int dim1) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.swapdims.html}
    */
   swapdims(self: Tensor, dim0: Int, dim1: Int): Tensor;
+  swapdims(self: Tensor, options: { dim0: Int; dim1: Int }): Tensor;
   /**
    * `aten::swapdims_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.swapdims_.html}
    */
   swapdims_(self: Tensor, dim0: Int, dim1: Int): Tensor;
+  swapdims_(self: Tensor, options: { dim0: Int; dim1: Int }): Tensor;
   /** `aten::sym_constrain_range(Scalar size, *, int? min=None, int? max=None) -> ()` */
   symConstrainRange(size: Scalar, options?: { min?: Int | null; max?: Int | null }): void;
   /** `aten::sym_constrain_range_for_size(Scalar size, *, int? min=None, int? max=None) -> ()` */
@@ -9287,10 +9858,12 @@ export interface Ops {
   symNumel(self: Tensor): number;
   /** `aten::sym_size.int(Tensor self, int dim) -> SymInt` */
   symSize(self: Tensor, dim: Int): number;
+  symSize(self: Tensor, options: { dim: Int }): number;
   /** `aten::sym_storage_offset(Tensor self) -> SymInt` */
   symStorageOffset(self: Tensor): number;
   /** `aten::sym_stride.int(Tensor self, int dim) -> SymInt` */
   symStride(self: Tensor, dim: Int): number;
+  symStride(self: Tensor, options: { dim: Int }): number;
   /**
    * `aten::t(Tensor(a) self) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.t.html}
@@ -9361,8 +9934,10 @@ export interface Ops {
    */
   tensorSplit(self: Tensor, indices: readonly Int[], dim?: Int): Tensor[];
   tensorSplit(self: Tensor, indices: readonly Int[], options?: { dim?: Int }): Tensor[];
+  tensorSplit(self: Tensor, options: { indices: readonly Int[]; dim?: Int }): Tensor[];
   tensorSplit(self: Tensor, sections: Int, dim?: Int): Tensor[];
   tensorSplit(self: Tensor, sections: Int, options?: { dim?: Int }): Tensor[];
+  tensorSplit(self: Tensor, options: { sections: Int; dim?: Int }): Tensor[];
   tensorSplit(self: Tensor, tensorIndicesOrSections: Tensor, dim?: Int): Tensor[];
   tensorSplit(self: Tensor, tensorIndicesOrSections: Tensor, options?: { dim?: Int }): Tensor[];
   /**
@@ -9371,14 +9946,18 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.tensordot.html}
    */
   tensordot(self: Tensor, other: Tensor, dimsSelf: readonly Int[], dimsOther: readonly Int[]): Tensor;
+  tensordot(self: Tensor, other: Tensor, options: { dimsSelf: readonly Int[]; dimsOther: readonly Int[] }): Tensor;
   tensordot(self: Tensor, other: Tensor, dimsSelf: readonly Int[], dimsOther: readonly Int[], options: { out: Tensor }): Tensor;
+  tensordot(self: Tensor, other: Tensor, options: { dimsSelf: readonly Int[]; dimsOther: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::thnn_conv2d(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0]) -> Tensor`  
    * `aten::thnn_conv2d.out(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], *, Tensor(a!) out) -> Tensor(a!)`
    */
   thnnConv2d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, bias?: Tensor | null, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int): Tensor;
   thnnConv2d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, options?: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int }): Tensor;
+  thnnConv2d(self: Tensor, weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int }): Tensor;
   thnnConv2d(self: Tensor, weight: Tensor, kernelSize: readonly Int[] | Int, options: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; out: Tensor }): Tensor;
+  thnnConv2d(self: Tensor, weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; out: Tensor }): Tensor;
   /**
    * `aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor`  
    * `aten::threshold.out(Tensor self, Scalar threshold, Scalar value, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -9402,6 +9981,7 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.tile.html}
    */
   tile(self: Tensor, dims: readonly Int[]): Tensor;
+  tile(self: Tensor, options: { dims: readonly Int[] }): Tensor;
   /**
    * `aten::to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)`  
    * `aten::to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)`  
@@ -9411,8 +9991,10 @@ export interface Ops {
    */
   to(self: Tensor, device: Device, dtype: DType, nonBlocking?: boolean, copy?: boolean, memoryFormat?: MemoryFormat | null): Tensor;
   to(self: Tensor, device: Device, dtype: DType, options?: { nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): Tensor;
+  to(self: Tensor, options: { device: Device; dtype: DType; nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): Tensor;
   to(self: Tensor, dtype: DType, nonBlocking?: boolean, copy?: boolean, memoryFormat?: MemoryFormat | null): Tensor;
   to(self: Tensor, dtype: DType, options?: { nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): Tensor;
+  to(self: Tensor, options: { dtype: DType; nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): Tensor;
   to(self: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): Tensor;
   to(self: Tensor, other: Tensor, nonBlocking?: boolean, copy?: boolean, memoryFormat?: MemoryFormat | null): Tensor;
   to(self: Tensor, other: Tensor, options?: { nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): Tensor;
@@ -9442,7 +10024,9 @@ export interface Ops {
    */
   toPaddedTensor(self: Tensor, padding: number, outputSize?: readonly Int[] | null): Tensor;
   toPaddedTensor(self: Tensor, padding: number, options?: { outputSize?: readonly Int[] | null }): Tensor;
+  toPaddedTensor(self: Tensor, options: { padding: number; outputSize?: readonly Int[] | null }): Tensor;
   toPaddedTensor(self: Tensor, padding: number, options: { outputSize?: readonly Int[] | null; out: Tensor }): Tensor;
+  toPaddedTensor(self: Tensor, options: { padding: number; outputSize?: readonly Int[] | null; out: Tensor }): Tensor;
   /**
    * `aten::to_sparse(Tensor self, *, Layout? layout=None, int[2]? blocksize=None, int? dense_dim=None) -> Tensor`  
    * `aten::to_sparse.sparse_dim(Tensor self, int sparse_dim) -> Tensor`  
@@ -9450,18 +10034,21 @@ export interface Ops {
    */
   toSparse(self: Tensor, options?: { layout?: Layout | null; blocksize?: readonly Int[] | Int | null; denseDim?: Int | null }): Tensor;
   toSparse(self: Tensor, sparseDim: Int): Tensor;
+  toSparse(self: Tensor, options: { sparseDim: Int }): Tensor;
   /**
    * `aten::to_sparse_bsc(Tensor self, int[2] blocksize, int? dense_dim=None) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.to_sparse_bsc.html}
    */
   toSparseBsc(self: Tensor, blocksize: readonly Int[] | Int, denseDim?: Int | null): Tensor;
   toSparseBsc(self: Tensor, blocksize: readonly Int[] | Int, options?: { denseDim?: Int | null }): Tensor;
+  toSparseBsc(self: Tensor, options: { blocksize: readonly Int[] | Int; denseDim?: Int | null }): Tensor;
   /**
    * `aten::to_sparse_bsr(Tensor self, int[2] blocksize, int? dense_dim=None) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.to_sparse_bsr.html}
    */
   toSparseBsr(self: Tensor, blocksize: readonly Int[] | Int, denseDim?: Int | null): Tensor;
   toSparseBsr(self: Tensor, blocksize: readonly Int[] | Int, options?: { denseDim?: Int | null }): Tensor;
+  toSparseBsr(self: Tensor, options: { blocksize: readonly Int[] | Int; denseDim?: Int | null }): Tensor;
   /**
    * `aten::to_sparse_csc(Tensor self, int? dense_dim=None) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.to_sparse_csc.html}
@@ -9481,7 +10068,9 @@ export interface Ops {
    */
   topk(self: Tensor, k: Int, dim?: Int, largest?: boolean, sorted?: boolean): [Tensor, Tensor];
   topk(self: Tensor, k: Int, options?: { dim?: Int; largest?: boolean; sorted?: boolean }): [Tensor, Tensor];
+  topk(self: Tensor, options: { k: Int; dim?: Int; largest?: boolean; sorted?: boolean }): [Tensor, Tensor];
   topk(self: Tensor, k: Int, options: { dim?: Int; largest?: boolean; sorted?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
+  topk(self: Tensor, options: { k: Int; dim?: Int; largest?: boolean; sorted?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /**
    * `aten::trace(Tensor self) -> Tensor`  
    * `aten::trace.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -9491,23 +10080,28 @@ export interface Ops {
   trace(self: Tensor, options: { out: Tensor }): Tensor;
   /** `aten::trace_backward(Tensor grad, SymInt[] sizes) -> Tensor` */
   traceBackward(grad: Tensor, sizes: readonly Int[]): Tensor;
+  traceBackward(grad: Tensor, options: { sizes: readonly Int[] }): Tensor;
   /**
    * `aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.transpose.html}
    */
   transpose(self: Tensor, dim0: Int, dim1: Int): Tensor;
+  transpose(self: Tensor, options: { dim0: Int; dim1: Int }): Tensor;
   /**
    * `aten::transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.transpose_.html}
    */
   transpose_(self: Tensor, dim0: Int, dim1: Int): Tensor;
+  transpose_(self: Tensor, options: { dim0: Int; dim1: Int }): Tensor;
   /**
    * `aten::transpose_copy.int(Tensor self, int dim0, int dim1) -> Tensor`  
    * `aten::transpose_copy.int_out(Tensor self, int dim0, int dim1, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.transpose_copy.html}
    */
   transposeCopy(self: Tensor, dim0: Int, dim1: Int): Tensor;
+  transposeCopy(self: Tensor, options: { dim0: Int; dim1: Int }): Tensor;
   transposeCopy(self: Tensor, dim0: Int, dim1: Int, options: { out: Tensor }): Tensor;
+  transposeCopy(self: Tensor, options: { dim0: Int; dim1: Int; out: Tensor }): Tensor;
   /**
    * `aten::trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor`  
    * `aten::trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor`  
@@ -9551,7 +10145,9 @@ export interface Ops {
    */
   trilIndices(row: Int, col: Int, offset?: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   trilIndices(row: Int, col: Int, options?: { offset?: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  trilIndices(options: { row: Int; col: Int; offset?: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   trilIndices(row: Int, col: Int, options: { offset?: Int; out: Tensor }): Tensor;
+  trilIndices(options: { row: Int; col: Int; offset?: Int; out: Tensor }): Tensor;
   /**
    * `aten::triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1., float p=2., float eps=9.9999999999999995e-07, bool swap=False, int reduction=1) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.triplet_margin_loss.html}
@@ -9579,7 +10175,9 @@ export interface Ops {
    */
   triuIndices(row: Int, col: Int, offset?: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   triuIndices(row: Int, col: Int, options?: { offset?: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  triuIndices(options: { row: Int; col: Int; offset?: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   triuIndices(row: Int, col: Int, options: { offset?: Int; out: Tensor }): Tensor;
+  triuIndices(options: { row: Int; col: Int; offset?: Int; out: Tensor }): Tensor;
   /**
    * `aten::true_divide.Scalar(Tensor self, Scalar other) -> Tensor`  
    * `aten::true_divide.Tensor(Tensor self, Tensor other) -> Tensor`  
@@ -9632,6 +10230,7 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.unflatten.html}
    */
   unflatten(self: Tensor, dim: Int, sizes: readonly Int[]): Tensor;
+  unflatten(self: Tensor, options: { dim: Int; sizes: readonly Int[] }): Tensor;
   /** `aten::unflatten_dense_tensors(Tensor flat, Tensor[] tensors) -> Tensor[]` */
   unflattenDenseTensors(flat: Tensor, tensors: readonly Tensor[]): Tensor[];
   /**
@@ -9639,19 +10238,24 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.unfold.html}
    */
   unfold(self: Tensor, dimension: Int, size: Int, step: Int): Tensor;
+  unfold(self: Tensor, options: { dimension: Int; size: Int; step: Int }): Tensor;
   /**
    * `aten::unfold_backward(Tensor grad_in, SymInt[] input_sizes, int dim, int size, int step) -> Tensor`  
    * `aten::unfold_backward.out(Tensor grad_in, SymInt[] input_sizes, int dim, int size, int step, *, Tensor(a!) out) -> Tensor(a!)`
    */
   unfoldBackward(gradIn: Tensor, inputSizes: readonly Int[], dim: Int, size: Int, step: Int): Tensor;
+  unfoldBackward(gradIn: Tensor, options: { inputSizes: readonly Int[]; dim: Int; size: Int; step: Int }): Tensor;
   unfoldBackward(gradIn: Tensor, inputSizes: readonly Int[], dim: Int, size: Int, step: Int, options: { out: Tensor }): Tensor;
+  unfoldBackward(gradIn: Tensor, options: { inputSizes: readonly Int[]; dim: Int; size: Int; step: Int; out: Tensor }): Tensor;
   /**
    * `aten::unfold_copy(Tensor self, int dimension, int size, int step) -> Tensor`  
    * `aten::unfold_copy.out(Tensor self, int dimension, int size, int step, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.unfold_copy.html}
    */
   unfoldCopy(self: Tensor, dimension: Int, size: Int, step: Int): Tensor;
+  unfoldCopy(self: Tensor, options: { dimension: Int; size: Int; step: Int }): Tensor;
   unfoldCopy(self: Tensor, dimension: Int, size: Int, step: Int, options: { out: Tensor }): Tensor;
+  unfoldCopy(self: Tensor, options: { dimension: Int; size: Int; step: Int; out: Tensor }): Tensor;
   /**
    * `aten::uniform(Tensor self, float from=0., float to=1., *, Generator? generator=None) -> Tensor`  
    * `aten::uniform.out(Tensor self, float from=0., float to=1., *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!)`
@@ -9679,20 +10283,25 @@ export interface Ops {
    */
   uniqueDim(self: Tensor, dim: Int, sorted?: boolean, returnInverse?: boolean, returnCounts?: boolean): [Tensor, Tensor, Tensor];
   uniqueDim(self: Tensor, dim: Int, options?: { sorted?: boolean; returnInverse?: boolean; returnCounts?: boolean }): [Tensor, Tensor, Tensor];
+  uniqueDim(self: Tensor, options: { dim: Int; sorted?: boolean; returnInverse?: boolean; returnCounts?: boolean }): [Tensor, Tensor, Tensor];
   uniqueDim(self: Tensor, dim: Int, options: { sorted?: boolean; returnInverse?: boolean; returnCounts?: boolean; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
+  uniqueDim(self: Tensor, options: { dim: Int; sorted?: boolean; returnInverse?: boolean; returnCounts?: boolean; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
   /**
    * `aten::unique_dim_consecutive(Tensor self, int dim, bool return_inverse=False, bool return_counts=False) -> (Tensor, Tensor, Tensor)`  
    * `aten::unique_dim_consecutive.out(Tensor self, int dim, bool return_inverse=False, bool return_counts=False, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
    */
   uniqueDimConsecutive(self: Tensor, dim: Int, returnInverse?: boolean, returnCounts?: boolean): [Tensor, Tensor, Tensor];
   uniqueDimConsecutive(self: Tensor, dim: Int, options?: { returnInverse?: boolean; returnCounts?: boolean }): [Tensor, Tensor, Tensor];
+  uniqueDimConsecutive(self: Tensor, options: { dim: Int; returnInverse?: boolean; returnCounts?: boolean }): [Tensor, Tensor, Tensor];
   uniqueDimConsecutive(self: Tensor, dim: Int, options: { returnInverse?: boolean; returnCounts?: boolean; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
+  uniqueDimConsecutive(self: Tensor, options: { dim: Int; returnInverse?: boolean; returnCounts?: boolean; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
   /**
    * `aten::unsafe_chunk(Tensor self, int chunks, int dim=0) -> Tensor[]`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.unsafe_chunk.html}
    */
   unsafeChunk(self: Tensor, chunks: Int, dim?: Int): Tensor[];
   unsafeChunk(self: Tensor, chunks: Int, options?: { dim?: Int }): Tensor[];
+  unsafeChunk(self: Tensor, options: { chunks: Int; dim?: Int }): Tensor[];
   /**
    * `aten::unsafe_split.Tensor(Tensor self, SymInt split_size, int dim=0) -> Tensor[]`  
    * `aten::unsafe_split.Tensor_out(Tensor self, SymInt split_size, int dim=0, *, Tensor(a!)[] out) -> ()`  
@@ -9700,31 +10309,39 @@ export interface Ops {
    */
   unsafeSplit(self: Tensor, splitSize: Int, dim?: Int): Tensor[];
   unsafeSplit(self: Tensor, splitSize: Int, options?: { dim?: Int }): Tensor[];
+  unsafeSplit(self: Tensor, options: { splitSize: Int; dim?: Int }): Tensor[];
   unsafeSplit(self: Tensor, splitSize: Int, options: { dim?: Int; out: readonly Tensor[] }): void;
+  unsafeSplit(self: Tensor, options: { splitSize: Int; dim?: Int; out: readonly Tensor[] }): void;
   /**
    * `aten::unsafe_split_with_sizes(Tensor self, SymInt[] split_sizes, int dim=0) -> Tensor[]`  
    * `aten::unsafe_split_with_sizes.out(Tensor self, SymInt[] split_sizes, int dim=0, *, Tensor(a!)[] out) -> ()`
    */
   unsafeSplitWithSizes(self: Tensor, splitSizes: readonly Int[], dim?: Int): Tensor[];
   unsafeSplitWithSizes(self: Tensor, splitSizes: readonly Int[], options?: { dim?: Int }): Tensor[];
+  unsafeSplitWithSizes(self: Tensor, options: { splitSizes: readonly Int[]; dim?: Int }): Tensor[];
   unsafeSplitWithSizes(self: Tensor, splitSizes: readonly Int[], options: { dim?: Int; out: readonly Tensor[] }): void;
+  unsafeSplitWithSizes(self: Tensor, options: { splitSizes: readonly Int[]; dim?: Int; out: readonly Tensor[] }): void;
   /**
    * `aten::unsqueeze(Tensor(a) self, int dim) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.unsqueeze.html}
    */
   unsqueeze(self: Tensor, dim: Int): Tensor;
+  unsqueeze(self: Tensor, options: { dim: Int }): Tensor;
   /**
    * `aten::unsqueeze_(Tensor(a!) self, int dim) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.unsqueeze_.html}
    */
   unsqueeze_(self: Tensor, dim: Int): Tensor;
+  unsqueeze_(self: Tensor, options: { dim: Int }): Tensor;
   /**
    * `aten::unsqueeze_copy(Tensor self, int dim) -> Tensor`  
    * `aten::unsqueeze_copy.out(Tensor self, int dim, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.unsqueeze_copy.html}
    */
   unsqueezeCopy(self: Tensor, dim: Int): Tensor;
+  unsqueezeCopy(self: Tensor, options: { dim: Int }): Tensor;
   unsqueezeCopy(self: Tensor, dim: Int, options: { out: Tensor }): Tensor;
+  unsqueezeCopy(self: Tensor, options: { dim: Int; out: Tensor }): Tensor;
   /**
    * `aten::upsample_bicubic2d(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor`  
    * `aten::upsample_bicubic2d.out(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -9732,15 +10349,20 @@ export interface Ops {
    */
   upsampleBicubic2d(self: Tensor, outputSize: readonly Int[] | Int, alignCorners: boolean, scalesH?: number | null, scalesW?: number | null): Tensor;
   upsampleBicubic2d(self: Tensor, outputSize: readonly Int[] | Int, alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleBicubic2d(self: Tensor, options: { outputSize: readonly Int[] | Int; alignCorners: boolean; scalesH?: number | null; scalesW?: number | null }): Tensor;
   upsampleBicubic2d(self: Tensor, outputSize: readonly Int[] | Int, alignCorners: boolean, options: { scalesH?: number | null; scalesW?: number | null; out: Tensor }): Tensor;
+  upsampleBicubic2d(self: Tensor, options: { outputSize: readonly Int[] | Int; alignCorners: boolean; scalesH?: number | null; scalesW?: number | null; out: Tensor }): Tensor;
   upsampleBicubic2d(input: Tensor, outputSize: readonly Int[] | null, alignCorners: boolean, scaleFactors: readonly number[] | null): Tensor;
+  upsampleBicubic2d(input: Tensor, options: { outputSize: readonly Int[] | null; alignCorners: boolean; scaleFactors: readonly number[] | null }): Tensor;
   /**
    * `aten::upsample_bicubic2d_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor`  
    * `aten::upsample_bicubic2d_backward.grad_input(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   upsampleBicubic2dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, alignCorners: boolean, scalesH?: number | null, scalesW?: number | null): Tensor;
   upsampleBicubic2dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleBicubic2dBackward(gradOutput: Tensor, options: { outputSize: readonly Int[] | Int; inputSize: readonly Int[] | Int; alignCorners: boolean; scalesH?: number | null; scalesW?: number | null }): Tensor;
   upsampleBicubic2dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, alignCorners: boolean, options: { scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
+  upsampleBicubic2dBackward(gradOutput: Tensor, options: { outputSize: readonly Int[] | Int; inputSize: readonly Int[] | Int; alignCorners: boolean; scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
   /**
    * `aten::upsample_bilinear2d(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor`  
    * `aten::upsample_bilinear2d.out(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -9749,16 +10371,22 @@ export interface Ops {
    */
   upsampleBilinear2d(self: Tensor, outputSize: readonly Int[] | Int, alignCorners: boolean, scalesH?: number | null, scalesW?: number | null): Tensor;
   upsampleBilinear2d(self: Tensor, outputSize: readonly Int[] | Int, alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleBilinear2d(self: Tensor, options: { outputSize: readonly Int[] | Int; alignCorners: boolean; scalesH?: number | null; scalesW?: number | null }): Tensor;
   upsampleBilinear2d(self: Tensor, outputSize: readonly Int[] | Int, alignCorners: boolean, options: { scalesH?: number | null; scalesW?: number | null; out: Tensor }): Tensor;
+  upsampleBilinear2d(self: Tensor, options: { outputSize: readonly Int[] | Int; alignCorners: boolean; scalesH?: number | null; scalesW?: number | null; out: Tensor }): Tensor;
   upsampleBilinear2d(input: Tensor, outputSize: readonly Int[] | null, alignCorners: boolean, scaleFactors: readonly number[] | null): Tensor;
+  upsampleBilinear2d(input: Tensor, options: { outputSize: readonly Int[] | null; alignCorners: boolean; scaleFactors: readonly number[] | null }): Tensor;
   upsampleBilinear2d(input: Tensor, outputSize: readonly Int[] | null, alignCorners: boolean, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
+  upsampleBilinear2d(input: Tensor, options: { outputSize: readonly Int[] | null; alignCorners: boolean; scaleFactors: readonly number[] | null; out: Tensor }): Tensor;
   /**
    * `aten::upsample_bilinear2d_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor`  
    * `aten::upsample_bilinear2d_backward.grad_input(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   upsampleBilinear2dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, alignCorners: boolean, scalesH?: number | null, scalesW?: number | null): Tensor;
   upsampleBilinear2dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleBilinear2dBackward(gradOutput: Tensor, options: { outputSize: readonly Int[] | Int; inputSize: readonly Int[] | Int; alignCorners: boolean; scalesH?: number | null; scalesW?: number | null }): Tensor;
   upsampleBilinear2dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, alignCorners: boolean, options: { scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
+  upsampleBilinear2dBackward(gradOutput: Tensor, options: { outputSize: readonly Int[] | Int; inputSize: readonly Int[] | Int; alignCorners: boolean; scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
   /**
    * `aten::upsample_linear1d(Tensor self, SymInt[1] output_size, bool align_corners, float? scales=None) -> Tensor`  
    * `aten::upsample_linear1d.out(Tensor self, SymInt[1] output_size, bool align_corners, float? scales=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -9766,15 +10394,20 @@ export interface Ops {
    */
   upsampleLinear1d(self: Tensor, outputSize: readonly Int[] | Int, alignCorners: boolean, scales?: number | null): Tensor;
   upsampleLinear1d(self: Tensor, outputSize: readonly Int[] | Int, alignCorners: boolean, options?: { scales?: number | null }): Tensor;
+  upsampleLinear1d(self: Tensor, options: { outputSize: readonly Int[] | Int; alignCorners: boolean; scales?: number | null }): Tensor;
   upsampleLinear1d(self: Tensor, outputSize: readonly Int[] | Int, alignCorners: boolean, options: { scales?: number | null; out: Tensor }): Tensor;
+  upsampleLinear1d(self: Tensor, options: { outputSize: readonly Int[] | Int; alignCorners: boolean; scales?: number | null; out: Tensor }): Tensor;
   upsampleLinear1d(input: Tensor, outputSize: readonly Int[] | null, alignCorners: boolean, scaleFactors: readonly number[] | null): Tensor;
+  upsampleLinear1d(input: Tensor, options: { outputSize: readonly Int[] | null; alignCorners: boolean; scaleFactors: readonly number[] | null }): Tensor;
   /**
    * `aten::upsample_linear1d_backward(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, bool align_corners, float? scales=None) -> Tensor`  
    * `aten::upsample_linear1d_backward.grad_input(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, bool align_corners, float? scales=None, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   upsampleLinear1dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, alignCorners: boolean, scales?: number | null): Tensor;
   upsampleLinear1dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, alignCorners: boolean, options?: { scales?: number | null }): Tensor;
+  upsampleLinear1dBackward(gradOutput: Tensor, options: { outputSize: readonly Int[] | Int; inputSize: readonly Int[] | Int; alignCorners: boolean; scales?: number | null }): Tensor;
   upsampleLinear1dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, alignCorners: boolean, options: { scales?: number | null; gradInput: Tensor }): Tensor;
+  upsampleLinear1dBackward(gradOutput: Tensor, options: { outputSize: readonly Int[] | Int; inputSize: readonly Int[] | Int; alignCorners: boolean; scales?: number | null; gradInput: Tensor }): Tensor;
   /**
    * `aten::upsample_nearest1d(Tensor self, SymInt[1] output_size, float? scales=None) -> Tensor`  
    * `aten::upsample_nearest1d.out(Tensor self, SymInt[1] output_size, float? scales=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -9782,15 +10415,20 @@ export interface Ops {
    */
   upsampleNearest1d(self: Tensor, outputSize: readonly Int[] | Int, scales?: number | null): Tensor;
   upsampleNearest1d(self: Tensor, outputSize: readonly Int[] | Int, options?: { scales?: number | null }): Tensor;
+  upsampleNearest1d(self: Tensor, options: { outputSize: readonly Int[] | Int; scales?: number | null }): Tensor;
   upsampleNearest1d(self: Tensor, outputSize: readonly Int[] | Int, options: { scales?: number | null; out: Tensor }): Tensor;
+  upsampleNearest1d(self: Tensor, options: { outputSize: readonly Int[] | Int; scales?: number | null; out: Tensor }): Tensor;
   upsampleNearest1d(input: Tensor, outputSize: readonly Int[] | null, scaleFactors: readonly number[] | null): Tensor;
+  upsampleNearest1d(input: Tensor, options: { outputSize: readonly Int[] | null; scaleFactors: readonly number[] | null }): Tensor;
   /**
    * `aten::upsample_nearest1d_backward(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, float? scales=None) -> Tensor`  
    * `aten::upsample_nearest1d_backward.grad_input(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, float? scales=None, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   upsampleNearest1dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, scales?: number | null): Tensor;
   upsampleNearest1dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, options?: { scales?: number | null }): Tensor;
+  upsampleNearest1dBackward(gradOutput: Tensor, options: { outputSize: readonly Int[] | Int; inputSize: readonly Int[] | Int; scales?: number | null }): Tensor;
   upsampleNearest1dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, options: { scales?: number | null; gradInput: Tensor }): Tensor;
+  upsampleNearest1dBackward(gradOutput: Tensor, options: { outputSize: readonly Int[] | Int; inputSize: readonly Int[] | Int; scales?: number | null; gradInput: Tensor }): Tensor;
   /**
    * `aten::upsample_nearest2d(Tensor self, SymInt[2] output_size, float? scales_h=None, float? scales_w=None) -> Tensor`  
    * `aten::upsample_nearest2d.out(Tensor self, SymInt[2] output_size, float? scales_h=None, float? scales_w=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -9799,16 +10437,22 @@ export interface Ops {
    */
   upsampleNearest2d(self: Tensor, outputSize: readonly Int[] | Int, scalesH?: number | null, scalesW?: number | null): Tensor;
   upsampleNearest2d(self: Tensor, outputSize: readonly Int[] | Int, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleNearest2d(self: Tensor, options: { outputSize: readonly Int[] | Int; scalesH?: number | null; scalesW?: number | null }): Tensor;
   upsampleNearest2d(self: Tensor, outputSize: readonly Int[] | Int, options: { scalesH?: number | null; scalesW?: number | null; out: Tensor }): Tensor;
+  upsampleNearest2d(self: Tensor, options: { outputSize: readonly Int[] | Int; scalesH?: number | null; scalesW?: number | null; out: Tensor }): Tensor;
   upsampleNearest2d(input: Tensor, outputSize: readonly Int[] | null, scaleFactors: readonly number[] | null): Tensor;
+  upsampleNearest2d(input: Tensor, options: { outputSize: readonly Int[] | null; scaleFactors: readonly number[] | null }): Tensor;
   upsampleNearest2d(input: Tensor, outputSize: readonly Int[] | null, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
+  upsampleNearest2d(input: Tensor, options: { outputSize: readonly Int[] | null; scaleFactors: readonly number[] | null; out: Tensor }): Tensor;
   /**
    * `aten::upsample_nearest2d_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, float? scales_h=None, float? scales_w=None) -> Tensor`  
    * `aten::upsample_nearest2d_backward.grad_input(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, float? scales_h=None, float? scales_w=None, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   upsampleNearest2dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, scalesH?: number | null, scalesW?: number | null): Tensor;
   upsampleNearest2dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleNearest2dBackward(gradOutput: Tensor, options: { outputSize: readonly Int[] | Int; inputSize: readonly Int[] | Int; scalesH?: number | null; scalesW?: number | null }): Tensor;
   upsampleNearest2dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, options: { scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
+  upsampleNearest2dBackward(gradOutput: Tensor, options: { outputSize: readonly Int[] | Int; inputSize: readonly Int[] | Int; scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
   /**
    * `aten::upsample_nearest3d(Tensor self, SymInt[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor`  
    * `aten::upsample_nearest3d.out(Tensor self, SymInt[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -9816,15 +10460,20 @@ export interface Ops {
    */
   upsampleNearest3d(self: Tensor, outputSize: readonly Int[] | Int, scalesD?: number | null, scalesH?: number | null, scalesW?: number | null): Tensor;
   upsampleNearest3d(self: Tensor, outputSize: readonly Int[] | Int, options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleNearest3d(self: Tensor, options: { outputSize: readonly Int[] | Int; scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
   upsampleNearest3d(self: Tensor, outputSize: readonly Int[] | Int, options: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null; out: Tensor }): Tensor;
+  upsampleNearest3d(self: Tensor, options: { outputSize: readonly Int[] | Int; scalesD?: number | null; scalesH?: number | null; scalesW?: number | null; out: Tensor }): Tensor;
   upsampleNearest3d(input: Tensor, outputSize: readonly Int[] | null, scaleFactors: readonly number[] | null): Tensor;
+  upsampleNearest3d(input: Tensor, options: { outputSize: readonly Int[] | null; scaleFactors: readonly number[] | null }): Tensor;
   /**
    * `aten::upsample_nearest3d_backward(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor`  
    * `aten::upsample_nearest3d_backward.grad_input(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   upsampleNearest3dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, scalesD?: number | null, scalesH?: number | null, scalesW?: number | null): Tensor;
   upsampleNearest3dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleNearest3dBackward(gradOutput: Tensor, options: { outputSize: readonly Int[] | Int; inputSize: readonly Int[] | Int; scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
   upsampleNearest3dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, options: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
+  upsampleNearest3dBackward(gradOutput: Tensor, options: { outputSize: readonly Int[] | Int; inputSize: readonly Int[] | Int; scalesD?: number | null; scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
   /**
    * `aten::upsample_trilinear3d(Tensor self, SymInt[3] output_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor`  
    * `aten::upsample_trilinear3d.out(Tensor self, SymInt[3] output_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -9832,15 +10481,20 @@ export interface Ops {
    */
   upsampleTrilinear3d(self: Tensor, outputSize: readonly Int[] | Int, alignCorners: boolean, scalesD?: number | null, scalesH?: number | null, scalesW?: number | null): Tensor;
   upsampleTrilinear3d(self: Tensor, outputSize: readonly Int[] | Int, alignCorners: boolean, options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleTrilinear3d(self: Tensor, options: { outputSize: readonly Int[] | Int; alignCorners: boolean; scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
   upsampleTrilinear3d(self: Tensor, outputSize: readonly Int[] | Int, alignCorners: boolean, options: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null; out: Tensor }): Tensor;
+  upsampleTrilinear3d(self: Tensor, options: { outputSize: readonly Int[] | Int; alignCorners: boolean; scalesD?: number | null; scalesH?: number | null; scalesW?: number | null; out: Tensor }): Tensor;
   upsampleTrilinear3d(input: Tensor, outputSize: readonly Int[] | null, alignCorners: boolean, scaleFactors: readonly number[] | null): Tensor;
+  upsampleTrilinear3d(input: Tensor, options: { outputSize: readonly Int[] | null; alignCorners: boolean; scaleFactors: readonly number[] | null }): Tensor;
   /**
    * `aten::upsample_trilinear3d_backward(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor`  
    * `aten::upsample_trilinear3d_backward.grad_input(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor(a!) grad_input) -> Tensor(a!)`
    */
   upsampleTrilinear3dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, alignCorners: boolean, scalesD?: number | null, scalesH?: number | null, scalesW?: number | null): Tensor;
   upsampleTrilinear3dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, alignCorners: boolean, options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleTrilinear3dBackward(gradOutput: Tensor, options: { outputSize: readonly Int[] | Int; inputSize: readonly Int[] | Int; alignCorners: boolean; scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
   upsampleTrilinear3dBackward(gradOutput: Tensor, outputSize: readonly Int[] | Int, inputSize: readonly Int[] | Int, alignCorners: boolean, options: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
+  upsampleTrilinear3dBackward(gradOutput: Tensor, options: { outputSize: readonly Int[] | Int; inputSize: readonly Int[] | Int; alignCorners: boolean; scalesD?: number | null; scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
   /** `aten::value_selecting_reduction_backward(Tensor grad, int dim, Tensor indices, SymInt[] sizes, bool keepdim) -> Tensor` */
   valueSelectingReductionBackward(grad: Tensor, dim: Int, indices: Tensor, sizes: readonly Int[], keepdim: boolean): Tensor;
   /**
@@ -9876,7 +10530,9 @@ export interface Ops {
   var(self: Tensor, options: { dim?: readonly Int[] | Int | null; correction?: Scalar | null; keepdim?: boolean; out: Tensor }): Tensor;
   var(self: Tensor, dim: readonly Int[] | Int | null, unbiased?: boolean, keepdim?: boolean): Tensor;
   var(self: Tensor, dim: readonly Int[] | Int | null, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor;
+  var(self: Tensor, options: { dim: readonly Int[] | Int | null; unbiased?: boolean; keepdim?: boolean }): Tensor;
   var(self: Tensor, dim: readonly Int[] | Int | null, options: { unbiased?: boolean; keepdim?: boolean; out: Tensor }): Tensor;
+  var(self: Tensor, options: { dim: readonly Int[] | Int | null; unbiased?: boolean; keepdim?: boolean; out: Tensor }): Tensor;
   /**
    * `aten::var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)`  
    * `aten::var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)`  
@@ -9891,6 +10547,7 @@ export interface Ops {
   varMean(self: Tensor, options: { dim?: readonly Int[] | Int | null; correction?: Scalar | null; keepdim?: boolean; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   varMean(self: Tensor, dim: readonly Int[] | Int | null, unbiased?: boolean, keepdim?: boolean): [Tensor, Tensor];
   varMean(self: Tensor, dim: readonly Int[] | Int | null, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
+  varMean(self: Tensor, options: { dim: readonly Int[] | Int | null; unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
   /**
    * `aten::vdot(Tensor self, Tensor other) -> Tensor`  
    * `aten::vdot.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -9904,7 +10561,9 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view.html}
    */
   view(self: Tensor, size: readonly Int[]): Tensor;
+  view(self: Tensor, options: { size: readonly Int[] }): Tensor;
   view(self: Tensor, dtype: DType): Tensor;
+  view(self: Tensor, options: { dtype: DType }): Tensor;
   /**
    * `aten::view_as(Tensor(a) self, Tensor other) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view_as.html}
@@ -9942,16 +10601,22 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.view_copy.html}
    */
   viewCopy(self: Tensor, size: readonly Int[]): Tensor;
+  viewCopy(self: Tensor, options: { size: readonly Int[] }): Tensor;
   viewCopy(self: Tensor, dtype: DType): Tensor;
+  viewCopy(self: Tensor, options: { dtype: DType }): Tensor;
   viewCopy(self: Tensor, dtype: DType, options: { out: Tensor }): Tensor;
+  viewCopy(self: Tensor, options: { dtype: DType; out: Tensor }): Tensor;
   viewCopy(self: Tensor, size: readonly Int[], options: { out: Tensor }): Tensor;
+  viewCopy(self: Tensor, options: { size: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::vsplit.array(Tensor(a -> *) self, int[] indices) -> Tensor(a)[]`  
    * `aten::vsplit.int(Tensor(a -> *) self, int sections) -> Tensor(a)[]`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.vsplit.html}
    */
   vsplit(self: Tensor, indices: readonly Int[]): Tensor[];
+  vsplit(self: Tensor, options: { indices: readonly Int[] }): Tensor[];
   vsplit(self: Tensor, sections: Int): Tensor[];
+  vsplit(self: Tensor, options: { sections: Int }): Tensor[];
   /**
    * `aten::vstack(Tensor[] tensors) -> Tensor`  
    * `aten::vstack.out(Tensor[] tensors, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -10013,7 +10678,9 @@ export interface Ops {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.zeros.html}
    */
   zeros(size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  zeros(options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   zeros(size: readonly Int[], options: { out: Tensor }): Tensor;
+  zeros(options: { size: readonly Int[]; out: Tensor }): Tensor;
   /**
    * `aten::zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor`  
    * `aten::zeros_like.out(Tensor self, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)`  
@@ -10139,35 +10806,41 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.adaptive_avg_pool1d.html}
    */
   adaptiveAvgPool1d(outputSize: readonly Int[] | Int): Tensor;
+  adaptiveAvgPool1d(options: { outputSize: readonly Int[] | Int }): Tensor;
   /**
    * `aten::adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor`  
    * `aten::adaptive_avg_pool2d.out(Tensor self, SymInt[2] output_size, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool2d.html}
    */
   adaptiveAvgPool2d(outputSize: readonly Int[] | Int): Tensor;
+  adaptiveAvgPool2d(options: { outputSize: readonly Int[] | Int }): Tensor;
   /**
    * `aten::adaptive_avg_pool3d(Tensor self, SymInt[3] output_size) -> Tensor`  
    * `aten::adaptive_avg_pool3d.out(Tensor self, SymInt[3] output_size, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool3d.html}
    */
   adaptiveAvgPool3d(outputSize: readonly Int[] | Int): Tensor;
+  adaptiveAvgPool3d(options: { outputSize: readonly Int[] | Int }): Tensor;
   /**
    * `aten::adaptive_max_pool1d(Tensor self, int[1] output_size) -> (Tensor, Tensor)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_max_pool1d.html}
    */
   adaptiveMaxPool1d(outputSize: readonly Int[] | Int): [Tensor, Tensor];
+  adaptiveMaxPool1d(options: { outputSize: readonly Int[] | Int }): [Tensor, Tensor];
   /**
    * `aten::adaptive_max_pool2d(Tensor self, int[2] output_size) -> (Tensor, Tensor)`  
    * `aten::adaptive_max_pool2d.out(Tensor self, int[2] output_size, *, Tensor(a!) out, Tensor(b!) indices) -> (Tensor(a!), Tensor(b!))`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_max_pool2d.html}
    */
   adaptiveMaxPool2d(outputSize: readonly Int[] | Int): [Tensor, Tensor];
+  adaptiveMaxPool2d(options: { outputSize: readonly Int[] | Int }): [Tensor, Tensor];
   /**
    * `aten::adaptive_max_pool3d(Tensor self, int[3] output_size) -> (Tensor, Tensor)`  
    * `aten::adaptive_max_pool3d.out(Tensor self, int[3] output_size, *, Tensor(a!) out, Tensor(b!) indices) -> (Tensor(a!), Tensor(b!))`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_max_pool3d.html}
    */
   adaptiveMaxPool3d(outputSize: readonly Int[] | Int): [Tensor, Tensor];
+  adaptiveMaxPool3d(options: { outputSize: readonly Int[] | Int }): [Tensor, Tensor];
   /**
    * `aten::add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor`  
    * `aten::add.Scalar_out(Tensor self, Scalar other, Scalar alpha=1, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -10228,6 +10901,7 @@ export interface TensorMethods {
    */
   addmm(mat1: Tensor, mat2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
   addmm(mat1: Tensor, mat2: Tensor, outDtype: DType, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
+  addmm(mat1: Tensor, mat2: Tensor, options: { outDtype: DType; beta?: Scalar; alpha?: Scalar }): Tensor;
   /**
    * `aten::addmm_(Tensor(a!) self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.addmm_.html}
@@ -10280,6 +10954,7 @@ export interface TensorMethods {
   all(): Tensor;
   all(dim: Int, keepdim?: boolean): Tensor;
   all(dim: Int, options?: { keepdim?: boolean }): Tensor;
+  all(options: { dim: Int; keepdim?: boolean }): Tensor;
   all(dim?: readonly Int[] | null, keepdim?: boolean): Tensor;
   all(options?: { dim?: readonly Int[] | null; keepdim?: boolean }): Tensor;
   /**
@@ -10290,6 +10965,7 @@ export interface TensorMethods {
   allclose(other: Tensor, options?: { rtol?: number; atol?: number; equalNan?: boolean }): boolean;
   /** `aten::alpha_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)` */
   alphaDropout_(p: number, train: boolean): Tensor;
+  alphaDropout_(options: { p: number; train: boolean }): Tensor;
   /**
    * `aten::amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor`  
    * `aten::amax.out(Tensor self, int[1] dim=[], bool keepdim=False, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -10328,6 +11004,7 @@ export interface TensorMethods {
   any(): Tensor;
   any(dim: Int, keepdim?: boolean): Tensor;
   any(dim: Int, options?: { keepdim?: boolean }): Tensor;
+  any(options: { dim: Int; keepdim?: boolean }): Tensor;
   any(dim?: readonly Int[] | null, keepdim?: boolean): Tensor;
   any(options?: { dim?: readonly Int[] | null; keepdim?: boolean }): Tensor;
   /**
@@ -10441,12 +11118,14 @@ export interface TensorMethods {
    */
   asStrided(size: readonly Int[], stride: readonly Int[], storageOffset?: Int | null): Tensor;
   asStrided(size: readonly Int[], stride: readonly Int[], options?: { storageOffset?: Int | null }): Tensor;
+  asStrided(options: { size: readonly Int[]; stride: readonly Int[]; storageOffset?: Int | null }): Tensor;
   /**
    * `aten::as_strided_(Tensor(a!) self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.as_strided_.html}
    */
   asStrided_(size: readonly Int[], stride: readonly Int[], storageOffset?: Int | null): Tensor;
   asStrided_(size: readonly Int[], stride: readonly Int[], options?: { storageOffset?: Int | null }): Tensor;
+  asStrided_(options: { size: readonly Int[]; stride: readonly Int[]; storageOffset?: Int | null }): Tensor;
   /**
    * `aten::as_strided_copy(Tensor self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor`  
    * `aten::as_strided_copy.out(Tensor self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -10454,6 +11133,7 @@ export interface TensorMethods {
    */
   asStridedCopy(size: readonly Int[], stride: readonly Int[], storageOffset?: Int | null): Tensor;
   asStridedCopy(size: readonly Int[], stride: readonly Int[], options?: { storageOffset?: Int | null }): Tensor;
+  asStridedCopy(options: { size: readonly Int[]; stride: readonly Int[]; storageOffset?: Int | null }): Tensor;
   /**
    * `aten::as_strided_scatter(Tensor self, Tensor src, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor`  
    * `aten::as_strided_scatter.out(Tensor self, Tensor src, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -10461,6 +11141,7 @@ export interface TensorMethods {
    */
   asStridedScatter(src: Tensor, size: readonly Int[], stride: readonly Int[], storageOffset?: Int | null): Tensor;
   asStridedScatter(src: Tensor, size: readonly Int[], stride: readonly Int[], options?: { storageOffset?: Int | null }): Tensor;
+  asStridedScatter(src: Tensor, options: { size: readonly Int[]; stride: readonly Int[]; storageOffset?: Int | null }): Tensor;
   /**
    * `aten::asin(Tensor self) -> Tensor`  
    * `aten::asin.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -10541,6 +11222,7 @@ export interface TensorMethods {
    */
   avgPool1d(kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, ceilMode?: boolean, countIncludePad?: boolean): Tensor;
   avgPool1d(kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean }): Tensor;
+  avgPool1d(options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean }): Tensor;
   /**
    * `aten::avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor`  
    * `aten::avg_pool2d.out(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -10548,6 +11230,7 @@ export interface TensorMethods {
    */
   avgPool2d(kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, ceilMode?: boolean, countIncludePad?: boolean, divisorOverride?: Int | null): Tensor;
   avgPool2d(kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: Int | null }): Tensor;
+  avgPool2d(options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: Int | null }): Tensor;
   /**
    * `aten::avg_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor`  
    * `aten::avg_pool3d.out(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -10555,6 +11238,7 @@ export interface TensorMethods {
    */
   avgPool3d(kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, ceilMode?: boolean, countIncludePad?: boolean, divisorOverride?: Int | null): Tensor;
   avgPool3d(kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: Int | null }): Tensor;
+  avgPool3d(options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: Int | null }): Tensor;
   /**
    * `aten::baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor`  
    * `aten::baddbmm.dtype(Tensor self, Tensor batch1, Tensor batch2, ScalarType out_dtype, *, Scalar beta=1, Scalar alpha=1) -> Tensor`  
@@ -10564,6 +11248,7 @@ export interface TensorMethods {
    */
   baddbmm(batch1: Tensor, batch2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
   baddbmm(batch1: Tensor, batch2: Tensor, outDtype: DType, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
+  baddbmm(batch1: Tensor, batch2: Tensor, options: { outDtype: DType; beta?: Scalar; alpha?: Scalar }): Tensor;
   /**
    * `aten::baddbmm_(Tensor(a!) self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.baddbmm_.html}
@@ -10581,6 +11266,7 @@ export interface TensorMethods {
   bernoulli(options?: { generator?: Generator | null }): Tensor;
   bernoulli(p: Tensor, options?: { generator?: Generator | null }): Tensor;
   bernoulli(p: number, options?: { generator?: Generator | null }): Tensor;
+  bernoulli(options: { p: number; generator?: Generator | null }): Tensor;
   /**
    * `aten::bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor(a!)`  
    * `aten::bernoulli_.float(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor(a!)`  
@@ -10720,11 +11406,13 @@ export interface TensorMethods {
    */
   bmm(mat2: Tensor): Tensor;
   bmm(mat2: Tensor, outDtype: DType): Tensor;
+  bmm(mat2: Tensor, options: { outDtype: DType }): Tensor;
   /**
    * `aten::broadcast_to(Tensor(a) self, SymInt[] size) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.broadcast_to.html}
    */
   broadcastTo(size: readonly Int[]): Tensor;
+  broadcastTo(options: { size: readonly Int[] }): Tensor;
   /**
    * `aten::bucketize.Scalar(Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor`  
    * `aten::bucketize.Scalar_out(Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False, Tensor(a!) out) -> Tensor(a!)`  
@@ -10787,6 +11475,7 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.channel_shuffle.html}
    */
   channelShuffle(groups: Int): Tensor;
+  channelShuffle(options: { groups: Int }): Tensor;
   /**
    * `aten::cholesky(Tensor self, bool upper=False) -> Tensor`  
    * `aten::cholesky.out(Tensor self, bool upper=False, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -10814,6 +11503,7 @@ export interface TensorMethods {
    */
   chunk(chunks: Int, dim?: Int): Tensor[];
   chunk(chunks: Int, options?: { dim?: Int }): Tensor[];
+  chunk(options: { chunks: Int; dim?: Int }): Tensor[];
   /**
    * `aten::clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor`  
    * `aten::clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor`  
@@ -10898,6 +11588,7 @@ export interface TensorMethods {
    * `aten::col2im.out(Tensor self, SymInt[2] output_size, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride, *, Tensor(a!) out) -> Tensor(a!)`
    */
   col2im(outputSize: readonly Int[] | Int, kernelSize: readonly Int[] | Int, dilation: readonly Int[] | Int, padding: readonly Int[] | Int, stride: readonly Int[] | Int): Tensor;
+  col2im(options: { outputSize: readonly Int[] | Int; kernelSize: readonly Int[] | Int; dilation: readonly Int[] | Int; padding: readonly Int[] | Int; stride: readonly Int[] | Int }): Tensor;
   /**
    * `aten::col_indices(Tensor(a) self) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.col_indices.html}
@@ -10937,6 +11628,7 @@ export interface TensorMethods {
    */
   constantPadNd(pad: readonly Int[], value?: Scalar): Tensor;
   constantPadNd(pad: readonly Int[], options?: { value?: Scalar }): Tensor;
+  constantPadNd(options: { pad: readonly Int[]; value?: Scalar }): Tensor;
   /**
    * `aten::contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.contiguous.html}
@@ -10956,6 +11648,7 @@ export interface TensorMethods {
   convTbc(weight: Tensor, bias: Tensor, options?: { pad?: Int }): Tensor;
   /** `aten::conv_tbc_backward(Tensor self, Tensor input, Tensor weight, Tensor bias, int pad) -> (Tensor, Tensor, Tensor)` */
   convTbcBackward(input: Tensor, weight: Tensor, bias: Tensor, pad: Int): [Tensor, Tensor, Tensor];
+  convTbcBackward(input: Tensor, weight: Tensor, bias: Tensor, options: { pad: Int }): [Tensor, Tensor, Tensor];
   /**
    * `aten::copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor`  
    * `aten::copy.out(Tensor self, Tensor src, bool non_blocking=False, *, Tensor(a!) out) -> Tensor(a!)`
@@ -11030,6 +11723,7 @@ export interface TensorMethods {
   countNonzero(dim?: Int | null): Tensor;
   countNonzero(options?: { dim?: Int | null }): Tensor;
   countNonzero(dim: readonly Int[]): Tensor;
+  countNonzero(options: { dim: readonly Int[] }): Tensor;
   /**
    * `aten::cov(Tensor self, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.cov.html}
@@ -11061,21 +11755,25 @@ export interface TensorMethods {
    * `aten::cudnn_convolution.out(Tensor self, Tensor weight, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, bool allow_tf32, *, Tensor(a!) out) -> Tensor(a!)`
    */
   cudnnConvolution(weight: Tensor, padding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, benchmark: boolean, deterministic: boolean, allowTf32: boolean): Tensor;
+  cudnnConvolution(weight: Tensor, options: { padding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; benchmark: boolean; deterministic: boolean; allowTf32: boolean }): Tensor;
   /**
    * `aten::cudnn_convolution_add_relu(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups) -> Tensor`  
    * `aten::cudnn_convolution_add_relu.out(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups, *, Tensor(a!) out) -> Tensor(a!)`
    */
   cudnnConvolutionAddRelu(weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], groups: Int): Tensor;
+  cudnnConvolutionAddRelu(weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, options: { stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; groups: Int }): Tensor;
   /**
    * `aten::cudnn_convolution_relu(Tensor self, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups) -> Tensor`  
    * `aten::cudnn_convolution_relu.out(Tensor self, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups, *, Tensor(a!) out) -> Tensor(a!)`
    */
   cudnnConvolutionRelu(weight: Tensor, bias: Tensor | null, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], groups: Int): Tensor;
+  cudnnConvolutionRelu(weight: Tensor, bias: Tensor | null, options: { stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; groups: Int }): Tensor;
   /**
    * `aten::cudnn_convolution_transpose(Tensor self, Tensor weight, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, bool allow_tf32) -> Tensor`  
    * `aten::cudnn_convolution_transpose.out(Tensor self, Tensor weight, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, bool allow_tf32, *, Tensor(a!) out) -> Tensor(a!)`
    */
   cudnnConvolutionTranspose(weight: Tensor, padding: readonly Int[], outputPadding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, benchmark: boolean, deterministic: boolean, allowTf32: boolean): Tensor;
+  cudnnConvolutionTranspose(weight: Tensor, options: { padding: readonly Int[]; outputPadding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; benchmark: boolean; deterministic: boolean; allowTf32: boolean }): Tensor;
   /**
    * `aten::cudnn_grid_sampler(Tensor self, Tensor grid) -> Tensor output`  
    * `aten::cudnn_grid_sampler.out(Tensor self, Tensor grid, *, Tensor(a!) out) -> Tensor(a!)`
@@ -11094,34 +11792,40 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.cummax.html}
    */
   cummax(dim: Int): [Tensor, Tensor];
+  cummax(options: { dim: Int }): [Tensor, Tensor];
   /**
    * `aten::cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)`  
    * `aten::cummin.out(Tensor self, int dim, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.cummin.html}
    */
   cummin(dim: Int): [Tensor, Tensor];
+  cummin(options: { dim: Int }): [Tensor, Tensor];
   /**
    * `aten::cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor`  
    * `aten::cumprod.out(Tensor self, int dim, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.cumprod.html}
    */
   cumprod(dim: Int, options?: { dtype?: DType | null }): Tensor;
+  cumprod(options: { dim: Int; dtype?: DType | null }): Tensor;
   /**
    * `aten::cumprod_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.cumprod_.html}
    */
   cumprod_(dim: Int, options?: { dtype?: DType | null }): Tensor;
+  cumprod_(options: { dim: Int; dtype?: DType | null }): Tensor;
   /**
    * `aten::cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor`  
    * `aten::cumsum.out(Tensor self, int dim, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.cumsum.html}
    */
   cumsum(dim: Int, options?: { dtype?: DType | null }): Tensor;
+  cumsum(options: { dim: Int; dtype?: DType | null }): Tensor;
   /**
    * `aten::cumsum_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.cumsum_.html}
    */
   cumsum_(dim: Int, options?: { dtype?: DType | null }): Tensor;
+  cumsum_(options: { dim: Int; dtype?: DType | null }): Tensor;
   /** `aten::data(Tensor self) -> Tensor` */
   data(): Tensor;
   /**
@@ -11292,13 +11996,16 @@ export interface TensorMethods {
   dot(tensor: Tensor): Tensor;
   /** `aten::dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)` */
   dropout_(p: number, train: boolean): Tensor;
+  dropout_(options: { p: number; train: boolean }): Tensor;
   /**
    * `aten::dsplit.array(Tensor(a -> *) self, int[] indices) -> Tensor(a)[]`  
    * `aten::dsplit.int(Tensor(a -> *) self, int sections) -> Tensor(a)[]`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.dsplit.html}
    */
   dsplit(indices: readonly Int[]): Tensor[];
+  dsplit(options: { indices: readonly Int[] }): Tensor[];
   dsplit(sections: Int): Tensor[];
+  dsplit(options: { sections: Int }): Tensor[];
   /**
    * `aten::elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor`  
    * `aten::elu.out(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -11317,8 +12024,10 @@ export interface TensorMethods {
    * `aten::embedding_renorm.out(Tensor self, Tensor indices, float max_norm, float norm_type, *, Tensor(a!) out) -> Tensor(a!)`
    */
   embeddingRenorm(indices: Tensor, maxNorm: number, normType: number): Tensor;
+  embeddingRenorm(indices: Tensor, options: { maxNorm: number; normType: number }): Tensor;
   /** `aten::embedding_renorm_(Tensor(a!) self, Tensor indices, float max_norm, float norm_type) -> Tensor(a!)` */
   embeddingRenorm_(indices: Tensor, maxNorm: number, normType: number): Tensor;
+  embeddingRenorm_(indices: Tensor, options: { maxNorm: number; normType: number }): Tensor;
   /**
    * `aten::empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor`  
    * `aten::empty_like.out(Tensor self, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)`  
@@ -11406,6 +12115,7 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand.html}
    */
   expand(size: readonly Int[], options?: { implicit?: boolean }): Tensor;
+  expand(options: { size: readonly Int[]; implicit?: boolean }): Tensor;
   /**
    * `aten::expand_as(Tensor(a) self, Tensor other) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand_as.html}
@@ -11417,6 +12127,7 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.expand_copy.html}
    */
   expandCopy(size: readonly Int[], options?: { implicit?: boolean }): Tensor;
+  expandCopy(options: { size: readonly Int[]; implicit?: boolean }): Tensor;
   /**
    * `aten::expm1(Tensor self) -> Tensor`  
    * `aten::expm1.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -11445,27 +12156,34 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.fake_quantize_per_channel_affine.html}
    */
   fakeQuantizePerChannelAffine(scale: Tensor, zeroPoint: Tensor, axis: Int, quantMin: Int, quantMax: Int): Tensor;
+  fakeQuantizePerChannelAffine(scale: Tensor, zeroPoint: Tensor, options: { axis: Int; quantMin: Int; quantMax: Int }): Tensor;
   /**
    * `aten::fake_quantize_per_channel_affine_cachemask(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max) -> (Tensor output, Tensor mask)`  
    * `aten::fake_quantize_per_channel_affine_cachemask.out(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))`
    */
   fakeQuantizePerChannelAffineCachemask(scale: Tensor, zeroPoint: Tensor, axis: Int, quantMin: Int, quantMax: Int): [Tensor, Tensor];
+  fakeQuantizePerChannelAffineCachemask(scale: Tensor, zeroPoint: Tensor, options: { axis: Int; quantMin: Int; quantMax: Int }): [Tensor, Tensor];
   /**
    * `aten::fake_quantize_per_tensor_affine(Tensor self, float scale, int zero_point, int quant_min, int quant_max) -> Tensor`  
    * `aten::fake_quantize_per_tensor_affine.tensor_qparams(Tensor self, Tensor scale, Tensor zero_point, int quant_min, int quant_max) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.fake_quantize_per_tensor_affine.html}
    */
   fakeQuantizePerTensorAffine(scale: number, zeroPoint: Int, quantMin: Int, quantMax: Int): Tensor;
+  fakeQuantizePerTensorAffine(options: { scale: number; zeroPoint: Int; quantMin: Int; quantMax: Int }): Tensor;
   fakeQuantizePerTensorAffine(scale: Tensor, zeroPoint: Tensor, quantMin: Int, quantMax: Int): Tensor;
+  fakeQuantizePerTensorAffine(scale: Tensor, zeroPoint: Tensor, options: { quantMin: Int; quantMax: Int }): Tensor;
   /**
    * `aten::fake_quantize_per_tensor_affine_cachemask(Tensor self, float scale, int zero_point, int quant_min, int quant_max) -> (Tensor output, Tensor mask)`  
    * `aten::fake_quantize_per_tensor_affine_cachemask.out(Tensor self, float scale, int zero_point, int quant_min, int quant_max, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))`
    */
   fakeQuantizePerTensorAffineCachemask(scale: number, zeroPoint: Int, quantMin: Int, quantMax: Int): [Tensor, Tensor];
+  fakeQuantizePerTensorAffineCachemask(options: { scale: number; zeroPoint: Int; quantMin: Int; quantMax: Int }): [Tensor, Tensor];
   /** `aten::feature_alpha_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)` */
   featureAlphaDropout_(p: number, train: boolean): Tensor;
+  featureAlphaDropout_(options: { p: number; train: boolean }): Tensor;
   /** `aten::feature_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)` */
   featureDropout_(p: number, train: boolean): Tensor;
+  featureDropout_(options: { p: number; train: boolean }): Tensor;
   /**
    * `aten::fft_fft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor`  
    * `aten::fft_fft.out(Tensor self, SymInt? n=None, int dim=-1, str? norm=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -11648,6 +12366,7 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.flip.html}
    */
   flip(dims: readonly Int[]): Tensor;
+  flip(options: { dims: readonly Int[] }): Tensor;
   /**
    * `aten::fliplr(Tensor self) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.fliplr.html}
@@ -11766,6 +12485,7 @@ export interface TensorMethods {
    */
   frobeniusNorm(dim: readonly Int[] | Int, keepdim?: boolean): Tensor;
   frobeniusNorm(dim: readonly Int[] | Int, options?: { keepdim?: boolean }): Tensor;
+  frobeniusNorm(options: { dim: readonly Int[] | Int; keepdim?: boolean }): Tensor;
   /**
    * `aten::full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor`  
    * `aten::full_like.out(Tensor self, Scalar fill_value, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)`  
@@ -11775,6 +12495,7 @@ export interface TensorMethods {
   /** `aten::fused_moving_avg_obs_fake_quant(Tensor self, Tensor observer_on, Tensor fake_quant_on, Tensor(a!) running_min, Tensor(b!) running_max, Tensor(c!) scale, Tensor(d!) zero_point, float averaging_const, int quant_min, int quant_max, int ch_axis, bool per_row_fake_quant=False, bool symmetric_quant=False) -> Tensor` */
   fusedMovingAvgObsFakeQuant(observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, averagingConst: number, quantMin: Int, quantMax: Int, chAxis: Int, perRowFakeQuant?: boolean, symmetricQuant?: boolean): Tensor;
   fusedMovingAvgObsFakeQuant(observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, averagingConst: number, quantMin: Int, quantMax: Int, chAxis: Int, options?: { perRowFakeQuant?: boolean; symmetricQuant?: boolean }): Tensor;
+  fusedMovingAvgObsFakeQuant(observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, options: { averagingConst: number; quantMin: Int; quantMax: Int; chAxis: Int; perRowFakeQuant?: boolean; symmetricQuant?: boolean }): Tensor;
   /**
    * `aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor`  
    * `aten::gather.out(Tensor self, int dim, Tensor index, *, bool sparse_grad=False, Tensor(a!) out) -> Tensor(a!)`  
@@ -11821,11 +12542,13 @@ export interface TensorMethods {
    * `aten::geometric.out(Tensor self, float p, *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!)`
    */
   geometric(p: number, options?: { generator?: Generator | null }): Tensor;
+  geometric(options: { p: number; generator?: Generator | null }): Tensor;
   /**
    * `aten::geometric_(Tensor(a!) self, float p, *, Generator? generator=None) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.geometric_.html}
    */
   geometric_(p: number, options?: { generator?: Generator | null }): Tensor;
+  geometric_(options: { p: number; generator?: Generator | null }): Tensor;
   /**
    * `aten::geqrf(Tensor self) -> (Tensor a, Tensor tau)`  
    * `aten::geqrf.a(Tensor self, *, Tensor(a!) a, Tensor(b!) tau) -> (Tensor(a!) a, Tensor(b!) tau)`  
@@ -12000,17 +12723,21 @@ export interface TensorMethods {
    */
   histogramdd(bins: readonly Int[], range?: readonly number[] | null, weight?: Tensor | null, density?: boolean): [Tensor, Tensor[]];
   histogramdd(bins: readonly Int[], options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor[]];
+  histogramdd(options: { bins: readonly Int[]; range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor[]];
   histogramdd(bins: readonly Tensor[], range?: readonly number[] | null, weight?: Tensor | null, density?: boolean): [Tensor, Tensor[]];
   histogramdd(bins: readonly Tensor[], options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor[]];
   histogramdd(bins: Int, range?: readonly number[] | null, weight?: Tensor | null, density?: boolean): [Tensor, Tensor[]];
   histogramdd(bins: Int, options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor[]];
+  histogramdd(options: { bins: Int; range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor[]];
   /**
    * `aten::hsplit.array(Tensor(a -> *) self, int[] indices) -> Tensor(a)[]`  
    * `aten::hsplit.int(Tensor(a -> *) self, int sections) -> Tensor(a)[]`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.hsplit.html}
    */
   hsplit(indices: readonly Int[]): Tensor[];
+  hsplit(options: { indices: readonly Int[] }): Tensor[];
   hsplit(sections: Int): Tensor[];
+  hsplit(options: { sections: Int }): Tensor[];
   /**
    * `aten::huber_loss(Tensor self, Tensor target, int reduction=1, float delta=1.) -> Tensor`  
    * `aten::huber_loss.out(Tensor self, Tensor target, int reduction=1, float delta=1., *, Tensor(a!) out) -> Tensor(a!)`  
@@ -12067,6 +12794,7 @@ export interface TensorMethods {
    * `aten::im2col.out(Tensor self, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride, *, Tensor(a!) out) -> Tensor(a!)`
    */
   im2col(kernelSize: readonly Int[] | Int, dilation: readonly Int[] | Int, padding: readonly Int[] | Int, stride: readonly Int[] | Int): Tensor;
+  im2col(options: { kernelSize: readonly Int[] | Int; dilation: readonly Int[] | Int; padding: readonly Int[] | Int; stride: readonly Int[] | Int }): Tensor;
   /**
    * `aten::imag(Tensor(a) self) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.imag.html}
@@ -12185,6 +12913,7 @@ export interface TensorMethods {
    */
   isContiguous(): boolean;
   isContiguous(memoryFormat: MemoryFormat): boolean;
+  isContiguous(options: { memoryFormat: MemoryFormat }): boolean;
   /** `aten::is_distributed(Tensor self) -> bool` */
   isDistributed(): boolean;
   /**
@@ -12271,6 +13000,7 @@ export interface TensorMethods {
    */
   istft(nFft: Int, hopLength?: Int | null, winLength?: Int | null, window?: Tensor | null, center?: boolean, normalized?: boolean, onesided?: boolean | null, length?: Int | null, returnComplex?: boolean): Tensor;
   istft(nFft: Int, options?: { hopLength?: Int | null; winLength?: Int | null; window?: Tensor | null; center?: boolean; normalized?: boolean; onesided?: boolean | null; length?: Int | null; returnComplex?: boolean }): Tensor;
+  istft(options: { nFft: Int; hopLength?: Int | null; winLength?: Int | null; window?: Tensor | null; center?: boolean; normalized?: boolean; onesided?: boolean | null; length?: Int | null; returnComplex?: boolean }): Tensor;
   /**
    * `aten::kl_div(Tensor self, Tensor target, int reduction=1, *, bool log_target=False) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.kl_div.html}
@@ -12290,6 +13020,7 @@ export interface TensorMethods {
    */
   kthvalue(k: Int, dim?: Int, keepdim?: boolean): [Tensor, Tensor];
   kthvalue(k: Int, options?: { dim?: Int; keepdim?: boolean }): [Tensor, Tensor];
+  kthvalue(options: { k: Int; dim?: Int; keepdim?: boolean }): [Tensor, Tensor];
   /**
    * `aten::l1_loss(Tensor self, Tensor target, int reduction=1) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.l1_loss.html}
@@ -12446,6 +13177,7 @@ export interface TensorMethods {
   linalgCond(p?: Scalar | null): Tensor;
   linalgCond(options?: { p?: Scalar | null }): Tensor;
   linalgCond(p: string): Tensor;
+  linalgCond(options: { p: string }): Tensor;
   /**
    * `aten::linalg_cross(Tensor self, Tensor other, *, int dim=-1) -> Tensor`  
    * `aten::linalg_cross.out(Tensor self, Tensor other, *, int dim=-1, Tensor(a!) out) -> Tensor(a!)`  
@@ -12526,6 +13258,7 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.linalg.matrix_power.html}
    */
   linalgMatrixPower(n: Int): Tensor;
+  linalgMatrixPower(options: { n: Int }): Tensor;
   /**
    * `aten::linalg_matrix_rank(Tensor self, float tol, bool hermitian=False) -> Tensor`  
    * `aten::linalg_matrix_rank.atol_rtol_float(Tensor self, *, float? atol=None, float? rtol=None, bool hermitian=False) -> Tensor`  
@@ -12539,6 +13272,7 @@ export interface TensorMethods {
    */
   linalgMatrixRank(tol: number, hermitian?: boolean): Tensor;
   linalgMatrixRank(tol: number, options?: { hermitian?: boolean }): Tensor;
+  linalgMatrixRank(options: { tol: number; hermitian?: boolean }): Tensor;
   linalgMatrixRank(options?: { atol?: number | null; rtol?: number | null; hermitian?: boolean }): Tensor;
   /**
    * `aten::linalg_norm(Tensor self, Scalar? ord=None, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor`  
@@ -12551,6 +13285,7 @@ export interface TensorMethods {
   linalgNorm(options?: { ord?: Scalar | null; dim?: readonly Int[] | Int | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
   linalgNorm(ord: string, dim?: readonly Int[] | Int | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
   linalgNorm(ord: string, options?: { dim?: readonly Int[] | Int | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
+  linalgNorm(options: { ord: string; dim?: readonly Int[] | Int | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
   /**
    * `aten::linalg_pinv(Tensor self, float rcond, bool hermitian=False) -> Tensor`  
    * `aten::linalg_pinv.atol_rtol_float(Tensor self, *, float? atol=None, float? rtol=None, bool hermitian=False) -> Tensor`  
@@ -12564,6 +13299,7 @@ export interface TensorMethods {
    */
   linalgPinv(rcond: number, hermitian?: boolean): Tensor;
   linalgPinv(rcond: number, options?: { hermitian?: boolean }): Tensor;
+  linalgPinv(options: { rcond: number; hermitian?: boolean }): Tensor;
   linalgPinv(options?: { atol?: number | null; rtol?: number | null; hermitian?: boolean }): Tensor;
   linalgPinv(options?: { atol?: Tensor | null; rtol?: Tensor | null; hermitian?: boolean }): Tensor;
   linalgPinv(rcond: Tensor, hermitian?: boolean): Tensor;
@@ -12600,6 +13336,7 @@ export interface TensorMethods {
    * `aten::linear_backward.out(Tensor self, Tensor grad_output, Tensor weight, bool[3] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
    */
   linearBackward(gradOutput: Tensor, weight: Tensor, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
+  linearBackward(gradOutput: Tensor, weight: Tensor, options: { outputMask: readonly boolean[] | boolean }): [Tensor, Tensor, Tensor];
   /**
    * `aten::log(Tensor self) -> Tensor`  
    * `aten::log.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -12673,6 +13410,7 @@ export interface TensorMethods {
    */
   logSoftmax(dim: Int, dtype?: DType | null): Tensor;
   logSoftmax(dim: Int, options?: { dtype?: DType | null }): Tensor;
+  logSoftmax(options: { dim: Int; dtype?: DType | null }): Tensor;
   /**
    * `aten::logaddexp(Tensor self, Tensor other) -> Tensor`  
    * `aten::logaddexp.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -12691,6 +13429,7 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.logcumsumexp.html}
    */
   logcumsumexp(dim: Int): Tensor;
+  logcumsumexp(options: { dim: Int }): Tensor;
   /**
    * `aten::logdet(Tensor self) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.logdet.html}
@@ -12760,6 +13499,7 @@ export interface TensorMethods {
    */
   logsumexp(dim: readonly Int[] | Int, keepdim?: boolean): Tensor;
   logsumexp(dim: readonly Int[] | Int, options?: { keepdim?: boolean }): Tensor;
+  logsumexp(options: { dim: readonly Int[] | Int; keepdim?: boolean }): Tensor;
   /**
    * `aten::lt.Scalar(Tensor self, Scalar other) -> Tensor`  
    * `aten::lt.Scalar_out(Tensor self, Scalar other, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -12846,6 +13586,7 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.matrix_power.html}
    */
   matrixPower(n: Int): Tensor;
+  matrixPower(options: { n: Int }): Tensor;
   /**
    * `aten::max(Tensor self) -> Tensor`  
    * `aten::max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)`  
@@ -12858,6 +13599,7 @@ export interface TensorMethods {
   max(): Tensor;
   max(dim: Int, keepdim?: boolean): [Tensor, Tensor];
   max(dim: Int, options?: { keepdim?: boolean }): [Tensor, Tensor];
+  max(options: { dim: Int; keepdim?: boolean }): [Tensor, Tensor];
   max(other: Tensor): Tensor;
   /**
    * `aten::max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> Tensor`  
@@ -12865,18 +13607,21 @@ export interface TensorMethods {
    */
   maxPool1d(kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   maxPool1d(kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  maxPool1d(options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   /**
    * `aten::max_pool1d_with_indices(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> (Tensor, Tensor)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_pool1d_with_indices.html}
    */
   maxPool1dWithIndices(kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): [Tensor, Tensor];
   maxPool1dWithIndices(kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): [Tensor, Tensor];
+  maxPool1dWithIndices(options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): [Tensor, Tensor];
   /**
    * `aten::max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_pool2d.html}
    */
   maxPool2d(kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   maxPool2d(kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  maxPool2d(options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   /**
    * `aten::max_pool2d_with_indices(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)`  
    * `aten::max_pool2d_with_indices.out(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False, *, Tensor(a!) out, Tensor(b!) indices) -> (Tensor(a!), Tensor(b!))`  
@@ -12884,12 +13629,14 @@ export interface TensorMethods {
    */
   maxPool2dWithIndices(kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): [Tensor, Tensor];
   maxPool2dWithIndices(kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): [Tensor, Tensor];
+  maxPool2dWithIndices(options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): [Tensor, Tensor];
   /**
    * `aten::max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_pool3d.html}
    */
   maxPool3d(kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   maxPool3d(kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  maxPool3d(options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   /**
    * `aten::max_pool3d_with_indices(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)`  
    * `aten::max_pool3d_with_indices.out(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False, *, Tensor(a!) out, Tensor(b!) indices) -> (Tensor(a!), Tensor(b!))`  
@@ -12897,18 +13644,21 @@ export interface TensorMethods {
    */
   maxPool3dWithIndices(kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): [Tensor, Tensor];
   maxPool3dWithIndices(kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): [Tensor, Tensor];
+  maxPool3dWithIndices(options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): [Tensor, Tensor];
   /**
    * `aten::max_unpool2d(Tensor self, Tensor indices, SymInt[2] output_size) -> Tensor`  
    * `aten::max_unpool2d.out(Tensor self, Tensor indices, SymInt[2] output_size, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_unpool2d.html}
    */
   maxUnpool2d(indices: Tensor, outputSize: readonly Int[] | Int): Tensor;
+  maxUnpool2d(indices: Tensor, options: { outputSize: readonly Int[] | Int }): Tensor;
   /**
    * `aten::max_unpool3d(Tensor self, Tensor indices, SymInt[3] output_size, int[3] stride, int[3] padding) -> Tensor`  
    * `aten::max_unpool3d.out(Tensor self, Tensor indices, SymInt[3] output_size, int[3] stride, int[3] padding, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_unpool3d.html}
    */
   maxUnpool3d(indices: Tensor, outputSize: readonly Int[] | Int, stride: readonly Int[] | Int, padding: readonly Int[] | Int): Tensor;
+  maxUnpool3d(indices: Tensor, options: { outputSize: readonly Int[] | Int; stride: readonly Int[] | Int; padding: readonly Int[] | Int }): Tensor;
   /**
    * `aten::maximum(Tensor self, Tensor other) -> Tensor`  
    * `aten::maximum.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -12925,6 +13675,7 @@ export interface TensorMethods {
   mean(options?: { dtype?: DType | null }): Tensor;
   mean(dim: readonly Int[] | Int | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
   mean(dim: readonly Int[] | Int | null, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
+  mean(options: { dim: readonly Int[] | Int | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
   /**
    * `aten::median(Tensor self) -> Tensor`  
    * `aten::median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)`  
@@ -12935,6 +13686,7 @@ export interface TensorMethods {
   median(): Tensor;
   median(dim: Int, keepdim?: boolean): [Tensor, Tensor];
   median(dim: Int, options?: { keepdim?: boolean }): [Tensor, Tensor];
+  median(options: { dim: Int; keepdim?: boolean }): [Tensor, Tensor];
   /**
    * `aten::min(Tensor self) -> Tensor`  
    * `aten::min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)`  
@@ -12947,6 +13699,7 @@ export interface TensorMethods {
   min(): Tensor;
   min(dim: Int, keepdim?: boolean): [Tensor, Tensor];
   min(dim: Int, options?: { keepdim?: boolean }): [Tensor, Tensor];
+  min(options: { dim: Int; keepdim?: boolean }): [Tensor, Tensor];
   min(other: Tensor): Tensor;
   /**
    * `aten::minimum(Tensor self, Tensor other) -> Tensor`  
@@ -12959,20 +13712,25 @@ export interface TensorMethods {
    * `aten::miopen_convolution.out(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, *, Tensor(a!) out) -> Tensor(a!)`
    */
   miopenConvolution(weight: Tensor, bias: Tensor | null, padding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, benchmark: boolean, deterministic: boolean): Tensor;
+  miopenConvolution(weight: Tensor, bias: Tensor | null, options: { padding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; benchmark: boolean; deterministic: boolean }): Tensor;
   /** `aten::miopen_convolution_add_relu(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups) -> Tensor` */
   miopenConvolutionAddRelu(weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], groups: Int): Tensor;
+  miopenConvolutionAddRelu(weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, options: { stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; groups: Int }): Tensor;
   /** `aten::miopen_convolution_relu(Tensor self, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups) -> Tensor` */
   miopenConvolutionRelu(weight: Tensor, bias: Tensor | null, stride: readonly Int[], padding: readonly Int[], dilation: readonly Int[], groups: Int): Tensor;
+  miopenConvolutionRelu(weight: Tensor, bias: Tensor | null, options: { stride: readonly Int[]; padding: readonly Int[]; dilation: readonly Int[]; groups: Int }): Tensor;
   /**
    * `aten::miopen_convolution_transpose(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic) -> Tensor`  
    * `aten::miopen_convolution_transpose.out(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, *, Tensor(a!) out) -> Tensor(a!)`
    */
   miopenConvolutionTranspose(weight: Tensor, bias: Tensor | null, padding: readonly Int[], outputPadding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, benchmark: boolean, deterministic: boolean): Tensor;
+  miopenConvolutionTranspose(weight: Tensor, bias: Tensor | null, options: { padding: readonly Int[]; outputPadding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; benchmark: boolean; deterministic: boolean }): Tensor;
   /**
    * `aten::miopen_depthwise_convolution(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic) -> Tensor`  
    * `aten::miopen_depthwise_convolution.out(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, *, Tensor(a!) out) -> Tensor(a!)`
    */
   miopenDepthwiseConvolution(weight: Tensor, bias: Tensor | null, padding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, benchmark: boolean, deterministic: boolean): Tensor;
+  miopenDepthwiseConvolution(weight: Tensor, bias: Tensor | null, options: { padding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; benchmark: boolean; deterministic: boolean }): Tensor;
   /**
    * `aten::mish(Tensor self) -> Tensor`  
    * `aten::mish.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -12986,11 +13744,13 @@ export interface TensorMethods {
    * `aten::mkldnn_adaptive_avg_pool2d.out(Tensor self, int[2] output_size, *, Tensor(a!) out) -> Tensor(a!)`
    */
   mkldnnAdaptiveAvgPool2d(outputSize: readonly Int[] | Int): Tensor;
+  mkldnnAdaptiveAvgPool2d(options: { outputSize: readonly Int[] | Int }): Tensor;
   /**
    * `aten::mkldnn_convolution(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups) -> Tensor`  
    * `aten::mkldnn_convolution.out(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, *, Tensor(a!) out) -> Tensor(a!)`
    */
   mkldnnConvolution(weight: Tensor, bias: Tensor | null, padding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int): Tensor;
+  mkldnnConvolution(weight: Tensor, bias: Tensor | null, options: { padding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int }): Tensor;
   /**
    * `aten::mkldnn_linear(Tensor self, Tensor weight, Tensor? bias=None) -> Tensor`  
    * `aten::mkldnn_linear.out(Tensor self, Tensor weight, Tensor? bias=None, *, Tensor(a!) out) -> Tensor(a!)`
@@ -13002,18 +13762,21 @@ export interface TensorMethods {
    * `aten::mkldnn_linear_backward.out(Tensor self, Tensor grad_output, Tensor weight, bool[3] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
    */
   mkldnnLinearBackward(gradOutput: Tensor, weight: Tensor, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
+  mkldnnLinearBackward(gradOutput: Tensor, weight: Tensor, options: { outputMask: readonly boolean[] | boolean }): [Tensor, Tensor, Tensor];
   /**
    * `aten::mkldnn_max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor`  
    * `aten::mkldnn_max_pool2d.out(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)`
    */
   mkldnnMaxPool2d(kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   mkldnnMaxPool2d(kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  mkldnnMaxPool2d(options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   /**
    * `aten::mkldnn_max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor`  
    * `aten::mkldnn_max_pool3d.out(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)`
    */
   mkldnnMaxPool3d(kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   mkldnnMaxPool3d(kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  mkldnnMaxPool3d(options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   /**
    * `aten::mkldnn_reorder_conv2d_weight(Tensor self, SymInt[2] padding=[0, 0], SymInt[2] stride=[1, 1], SymInt[2] dilation=[1, 1], SymInt groups=1, SymInt[]? input_size=None) -> Tensor`  
    * `aten::mkldnn_reorder_conv2d_weight.out(Tensor self, SymInt[2] padding=[0, 0], SymInt[2] stride=[1, 1], SymInt[2] dilation=[1, 1], SymInt groups=1, SymInt[]? input_size=None, *, Tensor(a!) out) -> Tensor(a!)`
@@ -13035,6 +13798,7 @@ export interface TensorMethods {
    */
   mm(mat2: Tensor): Tensor;
   mm(mat2: Tensor, outDtype: DType): Tensor;
+  mm(mat2: Tensor, options: { outDtype: DType }): Tensor;
   /**
    * `aten::mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)`  
    * `aten::mode.values(Tensor self, int dim=-1, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)`  
@@ -13048,24 +13812,30 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.moveaxis.html}
    */
   moveaxis(source: Int, destination: Int): Tensor;
+  moveaxis(options: { source: Int; destination: Int }): Tensor;
   moveaxis(source: readonly Int[], destination: readonly Int[]): Tensor;
+  moveaxis(options: { source: readonly Int[]; destination: readonly Int[] }): Tensor;
   /**
    * `aten::movedim.int(Tensor(a) self, int source, int destination) -> Tensor(a)`  
    * `aten::movedim.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.movedim.html}
    */
   movedim(source: Int, destination: Int): Tensor;
+  movedim(options: { source: Int; destination: Int }): Tensor;
   movedim(source: readonly Int[], destination: readonly Int[]): Tensor;
+  movedim(options: { source: readonly Int[]; destination: readonly Int[] }): Tensor;
   /**
    * `aten::mps_convolution_backward(Tensor self, Tensor grad_output, Tensor weight, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool[3] output_mask) -> (Tensor, Tensor, Tensor)`  
    * `aten::mps_convolution_backward.out(Tensor self, Tensor grad_output, Tensor weight, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool[3] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
    */
   mpsConvolutionBackward(gradOutput: Tensor, weight: Tensor, padding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
+  mpsConvolutionBackward(gradOutput: Tensor, weight: Tensor, options: { padding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; outputMask: readonly boolean[] | boolean }): [Tensor, Tensor, Tensor];
   /**
    * `aten::mps_convolution_transpose_backward(Tensor self, Tensor grad_output, Tensor weight, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool[2] output_mask) -> (Tensor, Tensor)`  
    * `aten::mps_convolution_transpose_backward.out(Tensor self, Tensor grad_output, Tensor weight, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool[2] output_mask, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))`
    */
   mpsConvolutionTransposeBackward(gradOutput: Tensor, weight: Tensor, padding: readonly Int[], outputPadding: readonly Int[], stride: readonly Int[], dilation: readonly Int[], groups: Int, outputMask: readonly boolean[] | boolean): [Tensor, Tensor];
+  mpsConvolutionTransposeBackward(gradOutput: Tensor, weight: Tensor, options: { padding: readonly Int[]; outputPadding: readonly Int[]; stride: readonly Int[]; dilation: readonly Int[]; groups: Int; outputMask: readonly boolean[] | boolean }): [Tensor, Tensor];
   /**
    * `aten::mse_loss(Tensor self, Tensor target, int reduction=1) -> Tensor`  
    * `aten::mse_loss.out(Tensor self, Tensor target, int reduction=1, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -13114,6 +13884,7 @@ export interface TensorMethods {
    * `aten::multilabel_margin_loss_forward.output(Tensor self, Tensor target, int reduction, *, Tensor(a!) output, Tensor(b!) is_target) -> (Tensor(a!), Tensor(b!))`
    */
   multilabelMarginLossForward(target: Tensor, reduction: Int): [Tensor, Tensor];
+  multilabelMarginLossForward(target: Tensor, options: { reduction: Int }): [Tensor, Tensor];
   /**
    * `aten::multinomial(Tensor self, SymInt num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor`  
    * `aten::multinomial.out(Tensor self, SymInt num_samples, bool replacement=False, *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!)`  
@@ -13121,6 +13892,7 @@ export interface TensorMethods {
    */
   multinomial(numSamples: Int, replacement?: boolean, options?: { generator?: Generator | null }): Tensor;
   multinomial(numSamples: Int, options?: { replacement?: boolean; generator?: Generator | null }): Tensor;
+  multinomial(options: { numSamples: Int; replacement?: boolean; generator?: Generator | null }): Tensor;
   /**
    * `aten::multiply.Scalar(Tensor self, Scalar other) -> Tensor`  
    * `aten::multiply.Tensor(Tensor self, Tensor other) -> Tensor`  
@@ -13148,11 +13920,13 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.mvlgamma.html}
    */
   mvlgamma(p: Int): Tensor;
+  mvlgamma(options: { p: Int }): Tensor;
   /**
    * `aten::mvlgamma_(Tensor(a!) self, int p) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.mvlgamma_.html}
    */
   mvlgamma_(p: Int): Tensor;
+  mvlgamma_(options: { p: Int }): Tensor;
   /**
    * `aten::nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor`  
    * `aten::nan_to_num.out(Tensor self, float? nan=None, float? posinf=None, float? neginf=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -13183,6 +13957,7 @@ export interface TensorMethods {
   nanmedian(): Tensor;
   nanmedian(dim: Int, keepdim?: boolean): [Tensor, Tensor];
   nanmedian(dim: Int, options?: { keepdim?: boolean }): [Tensor, Tensor];
+  nanmedian(options: { dim: Int; keepdim?: boolean }): [Tensor, Tensor];
   /**
    * `aten::nanquantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor`  
    * `aten::nanquantile.out(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation="linear", Tensor(a!) out) -> Tensor(a!)`  
@@ -13194,6 +13969,7 @@ export interface TensorMethods {
   nanquantile(q: Tensor, options?: { dim?: Int | null; keepdim?: boolean; interpolation?: string }): Tensor;
   nanquantile(q: number, dim?: Int | null, keepdim?: boolean, options?: { interpolation?: string }): Tensor;
   nanquantile(q: number, options?: { dim?: Int | null; keepdim?: boolean; interpolation?: string }): Tensor;
+  nanquantile(options: { q: number; dim?: Int | null; keepdim?: boolean; interpolation?: string }): Tensor;
   /**
    * `aten::nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor`  
    * `aten::nansum.out(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)`  
@@ -13207,6 +13983,7 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.narrow.html}
    */
   narrow(dim: Int, start: Int, length: Int): Tensor;
+  narrow(options: { dim: Int; start: Int; length: Int }): Tensor;
   narrow(dim: Int, start: Tensor, length: Int): Tensor;
   /**
    * `aten::narrow_copy(Tensor self, int dim, SymInt start, SymInt length) -> Tensor`  
@@ -13214,11 +13991,13 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.narrow_copy.html}
    */
   narrowCopy(dim: Int, start: Int, length: Int): Tensor;
+  narrowCopy(options: { dim: Int; start: Int; length: Int }): Tensor;
   /**
    * `aten::native_channel_shuffle(Tensor self, SymInt groups) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.native_channel_shuffle.html}
    */
   nativeChannelShuffle(groups: Int): Tensor;
+  nativeChannelShuffle(options: { groups: Int }): Tensor;
   /**
    * `aten::native_norm(Tensor self, Scalar p=2) -> Tensor`  
    * `aten::native_norm.ScalarOpt_dim_dtype(Tensor self, Scalar? p, int[1] dim, bool keepdim, ScalarType? dtype) -> Tensor`  
@@ -13228,6 +14007,7 @@ export interface TensorMethods {
   nativeNorm(p?: Scalar): Tensor;
   nativeNorm(options?: { p?: Scalar }): Tensor;
   nativeNorm(p: Scalar | null, dim: readonly Int[] | Int, keepdim: boolean, dtype: DType | null): Tensor;
+  nativeNorm(p: Scalar | null, options: { dim: readonly Int[] | Int; keepdim: boolean; dtype: DType | null }): Tensor;
   /**
    * `aten::ne.Scalar(Tensor self, Scalar other) -> Tensor`  
    * `aten::ne.Scalar_out(Tensor self, Scalar other, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -13269,18 +14049,21 @@ export interface TensorMethods {
   /** `aten::nested_to_padded_tensor(Tensor self, float padding, int[]? output_size=None) -> Tensor` */
   nestedToPaddedTensor(padding: number, outputSize?: readonly Int[] | null): Tensor;
   nestedToPaddedTensor(padding: number, options?: { outputSize?: readonly Int[] | null }): Tensor;
+  nestedToPaddedTensor(options: { padding: number; outputSize?: readonly Int[] | null }): Tensor;
   /**
    * `aten::new_empty(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
    * `aten::new_empty.out(Tensor self, SymInt[] size, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.new_empty.html}
    */
   newEmpty(size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  newEmpty(options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   /**
    * `aten::new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
    * `aten::new_empty_strided.out(Tensor self, SymInt[] size, SymInt[] stride, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.new_empty_strided.html}
    */
   newEmptyStrided(size: readonly Int[], stride: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  newEmptyStrided(options: { size: readonly Int[]; stride: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   /**
    * `aten::new_full(Tensor self, SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
    * `aten::new_full.out(Tensor self, SymInt[] size, Scalar fill_value, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -13293,12 +14076,14 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.new_ones.html}
    */
   newOnes(size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  newOnes(options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   /**
    * `aten::new_zeros(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`  
    * `aten::new_zeros.out(Tensor self, SymInt[] size, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.new_zeros.html}
    */
   newZeros(size: readonly Int[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  newZeros(options: { size: readonly Int[]; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   /**
    * `aten::nextafter(Tensor self, Tensor other) -> Tensor`  
    * `aten::nextafter.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -13328,11 +14113,13 @@ export interface TensorMethods {
    * `aten::nll_loss2d_forward.output(Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index, *, Tensor(a!) output, Tensor(b!) total_weight) -> (Tensor(a!), Tensor(b!))`
    */
   nllLoss2dForward(target: Tensor, weight: Tensor | null, reduction: Int, ignoreIndex: Int): [Tensor, Tensor];
+  nllLoss2dForward(target: Tensor, weight: Tensor | null, options: { reduction: Int; ignoreIndex: Int }): [Tensor, Tensor];
   /**
    * `aten::nll_loss_forward(Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index) -> (Tensor output, Tensor total_weight)`  
    * `aten::nll_loss_forward.output(Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index, *, Tensor(a!) output, Tensor(b!) total_weight) -> (Tensor(a!), Tensor(b!))`
    */
   nllLossForward(target: Tensor, weight: Tensor | null, reduction: Int, ignoreIndex: Int): [Tensor, Tensor];
+  nllLossForward(target: Tensor, weight: Tensor | null, options: { reduction: Int; ignoreIndex: Int }): [Tensor, Tensor];
   /** `aten::nll_loss_nd(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100) -> Tensor` */
   nllLossNd(target: Tensor, weight?: Tensor | null, reduction?: Int, ignoreIndex?: Int): Tensor;
   nllLossNd(target: Tensor, options?: { weight?: Tensor | null; reduction?: Int; ignoreIndex?: Int }): Tensor;
@@ -13365,7 +14152,9 @@ export interface TensorMethods {
   norm(options?: { p?: Scalar }): Tensor;
   norm(p: Scalar | null, dim: readonly Int[] | Int, keepdim?: boolean): Tensor;
   norm(p: Scalar | null, dim: readonly Int[] | Int, options?: { keepdim?: boolean }): Tensor;
+  norm(p: Scalar | null, options: { dim: readonly Int[] | Int; keepdim?: boolean }): Tensor;
   norm(p: Scalar | null, dim: readonly Int[] | Int, keepdim: boolean, options: { dtype: DType }): Tensor;
+  norm(p: Scalar | null, options: { dim: readonly Int[] | Int; keepdim: boolean; dtype: DType }): Tensor;
   norm(p: Scalar | null, options: { dtype: DType }): Tensor;
   /**
    * `aten::normal_(Tensor(a!) self, float mean=0., float std=1., *, Generator? generator=None) -> Tensor(a!)`  
@@ -13402,6 +14191,7 @@ export interface TensorMethods {
   nuclearNorm(options?: { keepdim?: boolean }): Tensor;
   nuclearNorm(dim: readonly Int[] | Int, keepdim?: boolean): Tensor;
   nuclearNorm(dim: readonly Int[] | Int, options?: { keepdim?: boolean }): Tensor;
+  nuclearNorm(options: { dim: readonly Int[] | Int; keepdim?: boolean }): Tensor;
   /** `aten::numpy_T(Tensor(a) self) -> Tensor(a)` */
   numpyT(): Tensor;
   /**
@@ -13443,6 +14233,7 @@ export interface TensorMethods {
    */
   pad(pad: readonly Int[], mode?: string, value?: number | null): Tensor;
   pad(pad: readonly Int[], options?: { mode?: string; value?: number | null }): Tensor;
+  pad(options: { pad: readonly Int[]; mode?: string; value?: number | null }): Tensor;
   /**
    * `aten::pdist(Tensor self, float p=2.) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.pdist.html}
@@ -13454,12 +14245,14 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.permute.html}
    */
   permute(dims: readonly Int[]): Tensor;
+  permute(options: { dims: readonly Int[] }): Tensor;
   /**
    * `aten::permute_copy(Tensor self, int[] dims) -> Tensor`  
    * `aten::permute_copy.out(Tensor self, int[] dims, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.permute_copy.html}
    */
   permuteCopy(dims: readonly Int[]): Tensor;
+  permuteCopy(options: { dims: readonly Int[] }): Tensor;
   /**
    * `aten::pin_memory(Tensor(a) self, Device? device=None) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.pin_memory.html}
@@ -13478,12 +14271,14 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.pixel_shuffle.html}
    */
   pixelShuffle(upscaleFactor: Int): Tensor;
+  pixelShuffle(options: { upscaleFactor: Int }): Tensor;
   /**
    * `aten::pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor`  
    * `aten::pixel_unshuffle.out(Tensor self, int downscale_factor, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.pixel_unshuffle.html}
    */
   pixelUnshuffle(downscaleFactor: Int): Tensor;
+  pixelUnshuffle(options: { downscaleFactor: Int }): Tensor;
   /**
    * `aten::poisson(Tensor self, Generator? generator=None) -> Tensor`  
    * `aten::poisson.out(Tensor self, Generator? generator=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -13496,6 +14291,7 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.polygamma_.html}
    */
   polygamma_(n: Int): Tensor;
+  polygamma_(options: { n: Int }): Tensor;
   /**
    * `aten::positive(Tensor(a) self) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.positive.html}
@@ -13534,6 +14330,7 @@ export interface TensorMethods {
   prod(options?: { dtype?: DType | null }): Tensor;
   prod(dim: Int, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
   prod(dim: Int, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
+  prod(options: { dim: Int; keepdim?: boolean; dtype?: DType | null }): Tensor;
   /**
    * `aten::put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor`  
    * `aten::put.out(Tensor self, Tensor index, Tensor source, bool accumulate=False, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -13597,12 +14394,14 @@ export interface TensorMethods {
   quantile(q: Tensor, options?: { dim?: Int | null; keepdim?: boolean; interpolation?: string }): Tensor;
   quantile(q: number, dim?: Int | null, keepdim?: boolean, options?: { interpolation?: string }): Tensor;
   quantile(q: number, options?: { dim?: Int | null; keepdim?: boolean; interpolation?: string }): Tensor;
+  quantile(options: { q: number; dim?: Int | null; keepdim?: boolean; interpolation?: string }): Tensor;
   /**
    * `aten::quantize_per_channel(Tensor self, Tensor scales, Tensor zero_points, int axis, ScalarType dtype) -> Tensor`  
    * `aten::quantize_per_channel.out(Tensor self, Tensor scales, Tensor zero_points, int axis, ScalarType dtype, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.quantize_per_channel.html}
    */
   quantizePerChannel(scales: Tensor, zeroPoints: Tensor, axis: Int, dtype: DType): Tensor;
+  quantizePerChannel(scales: Tensor, zeroPoints: Tensor, options: { axis: Int; dtype: DType }): Tensor;
   /**
    * `aten::quantize_per_tensor(Tensor self, float scale, int zero_point, ScalarType dtype) -> Tensor`  
    * `aten::quantize_per_tensor.out(Tensor self, float scale, int zero_point, ScalarType dtype, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -13613,13 +14412,16 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.quantize_per_tensor.html}
    */
   quantizePerTensor(scale: number, zeroPoint: Int, dtype: DType): Tensor;
+  quantizePerTensor(options: { scale: number; zeroPoint: Int; dtype: DType }): Tensor;
   quantizePerTensor(scale: Tensor, zeroPoint: Tensor, dtype: DType): Tensor;
+  quantizePerTensor(scale: Tensor, zeroPoint: Tensor, options: { dtype: DType }): Tensor;
   /**
    * `aten::quantize_per_tensor_dynamic(Tensor self, ScalarType dtype, bool reduce_range) -> Tensor`  
    * `aten::quantize_per_tensor_dynamic.out(Tensor self, ScalarType dtype, bool reduce_range, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.quantize_per_tensor_dynamic.html}
    */
   quantizePerTensorDynamic(dtype: DType, reduceRange: boolean): Tensor;
+  quantizePerTensorDynamic(options: { dtype: DType; reduceRange: boolean }): Tensor;
   /**
    * `aten::quantized_max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> Tensor`  
    * `aten::quantized_max_pool1d.out(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -13627,6 +14429,7 @@ export interface TensorMethods {
    */
   quantizedMaxPool1d(kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   quantizedMaxPool1d(kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  quantizedMaxPool1d(options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   /**
    * `aten::quantized_max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor`  
    * `aten::quantized_max_pool2d.out(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -13634,12 +14437,14 @@ export interface TensorMethods {
    */
   quantizedMaxPool2d(kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   quantizedMaxPool2d(kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  quantizedMaxPool2d(options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   /**
    * `aten::quantized_max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor`  
    * `aten::quantized_max_pool3d.out(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)`
    */
   quantizedMaxPool3d(kernelSize: readonly Int[] | Int, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int, ceilMode?: boolean): Tensor;
   quantizedMaxPool3d(kernelSize: readonly Int[] | Int, options?: { stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
+  quantizedMaxPool3d(options: { kernelSize: readonly Int[] | Int; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int; ceilMode?: boolean }): Tensor;
   /**
    * `aten::rad2deg(Tensor self) -> Tensor`  
    * `aten::rad2deg.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -13676,11 +14481,15 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.randint_like.html}
    */
   randintLike(high: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  randintLike(options: { high: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
   randintLike(high: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
   randintLike(high: Tensor, options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
   randintLike(high: Int, options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  randintLike(options: { high: Int; generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
   randintLike(low: Int, high: Int, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  randintLike(options: { low: Int; high: Int; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
   randintLike(low: Int, high: Int, options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  randintLike(options: { low: Int; high: Int; generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
   /**
    * `aten::randn_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor`  
    * `aten::randn_like.generator(Tensor self, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor`  
@@ -13700,7 +14509,9 @@ export interface TensorMethods {
    */
   random(options?: { generator?: Generator | null }): Tensor;
   random(from: Int, to: Int | null, options?: { generator?: Generator | null }): Tensor;
+  random(options: { from: Int; to: Int | null; generator?: Generator | null }): Tensor;
   random(to: Int, options?: { generator?: Generator | null }): Tensor;
+  random(options: { to: Int; generator?: Generator | null }): Tensor;
   /**
    * `aten::random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor(a!)`  
    * `aten::random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor(a!)`  
@@ -13709,7 +14520,9 @@ export interface TensorMethods {
    */
   random_(options?: { generator?: Generator | null }): Tensor;
   random_(from: Int, to: Int | null, options?: { generator?: Generator | null }): Tensor;
+  random_(options: { from: Int; to: Int | null; generator?: Generator | null }): Tensor;
   random_(to: Int, options?: { generator?: Generator | null }): Tensor;
+  random_(options: { to: Int; generator?: Generator | null }): Tensor;
   /**
    * `aten::ravel(Tensor(a) self) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.ravel.html}
@@ -13736,21 +14549,25 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.record_stream.html}
    */
   recordStream(s: Device): void;
+  recordStream(options: { s: Device }): void;
   /**
    * `aten::reflection_pad1d(Tensor self, SymInt[2] padding) -> Tensor`  
    * `aten::reflection_pad1d.out(Tensor self, SymInt[2] padding, *, Tensor(a!) out) -> Tensor(a!)`
    */
   reflectionPad1d(padding: readonly Int[] | Int): Tensor;
+  reflectionPad1d(options: { padding: readonly Int[] | Int }): Tensor;
   /**
    * `aten::reflection_pad2d(Tensor self, SymInt[4] padding) -> Tensor`  
    * `aten::reflection_pad2d.out(Tensor self, SymInt[4] padding, *, Tensor(a!) out) -> Tensor(a!)`
    */
   reflectionPad2d(padding: readonly Int[] | Int): Tensor;
+  reflectionPad2d(options: { padding: readonly Int[] | Int }): Tensor;
   /**
    * `aten::reflection_pad3d(Tensor self, SymInt[6] padding) -> Tensor`  
    * `aten::reflection_pad3d.out(Tensor self, SymInt[6] padding, *, Tensor(a!) out) -> Tensor(a!)`
    */
   reflectionPad3d(padding: readonly Int[] | Int): Tensor;
+  reflectionPad3d(options: { padding: readonly Int[] | Int }): Tensor;
   /**
    * `aten::relu(Tensor self) -> Tensor`  
    * `aten::relu.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -13804,6 +14621,7 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.repeat.html}
    */
   repeat(repeats: readonly Int[]): Tensor;
+  repeat(options: { repeats: readonly Int[] }): Tensor;
   /**
    * `aten::repeat_interleave.Tensor(Tensor repeats, *, SymInt? output_size=None) -> Tensor`  
    * `aten::repeat_interleave.Tensor_out(Tensor repeats, *, SymInt? output_size=None, Tensor(a!) out) -> Tensor(a!)`  
@@ -13815,26 +14633,31 @@ export interface TensorMethods {
   repeatInterleave(repeats: Tensor, options?: { dim?: Int | null; outputSize?: Int | null }): Tensor;
   repeatInterleave(repeats: Int, dim?: Int | null, options?: { outputSize?: Int | null }): Tensor;
   repeatInterleave(repeats: Int, options?: { dim?: Int | null; outputSize?: Int | null }): Tensor;
+  repeatInterleave(options: { repeats: Int; dim?: Int | null; outputSize?: Int | null }): Tensor;
   /**
    * `aten::replication_pad1d(Tensor self, SymInt[2] padding) -> Tensor`  
    * `aten::replication_pad1d.out(Tensor self, SymInt[2] padding, *, Tensor(a!) out) -> Tensor(a!)`
    */
   replicationPad1d(padding: readonly Int[] | Int): Tensor;
+  replicationPad1d(options: { padding: readonly Int[] | Int }): Tensor;
   /**
    * `aten::replication_pad2d(Tensor self, SymInt[4] padding) -> Tensor`  
    * `aten::replication_pad2d.out(Tensor self, SymInt[4] padding, *, Tensor(a!) out) -> Tensor(a!)`
    */
   replicationPad2d(padding: readonly Int[] | Int): Tensor;
+  replicationPad2d(options: { padding: readonly Int[] | Int }): Tensor;
   /**
    * `aten::replication_pad3d(Tensor self, SymInt[6] padding) -> Tensor`  
    * `aten::replication_pad3d.out(Tensor self, SymInt[6] padding, *, Tensor(a!) out) -> Tensor(a!)`
    */
   replicationPad3d(padding: readonly Int[] | Int): Tensor;
+  replicationPad3d(options: { padding: readonly Int[] | Int }): Tensor;
   /**
    * `aten::reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.reshape.html}
    */
   reshape(shape: readonly Int[]): Tensor;
+  reshape(options: { shape: readonly Int[] }): Tensor;
   /**
    * `aten::reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.reshape_as.html}
@@ -13845,11 +14668,13 @@ export interface TensorMethods {
    * `aten::resize.out(Tensor self, SymInt[] size, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)`
    */
   resize(size: readonly Int[], options?: { memoryFormat?: MemoryFormat | null }): Tensor;
+  resize(options: { size: readonly Int[]; memoryFormat?: MemoryFormat | null }): Tensor;
   /**
    * `aten::resize_(Tensor(a!) self, SymInt[] size, *, MemoryFormat? memory_format=None) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.resize_.html}
    */
   resize_(size: readonly Int[], options?: { memoryFormat?: MemoryFormat | null }): Tensor;
+  resize_(options: { size: readonly Int[]; memoryFormat?: MemoryFormat | null }): Tensor;
   /**
    * `aten::resize_as(Tensor self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor`  
    * `aten::resize_as.out(Tensor self, Tensor the_template, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)`
@@ -13889,6 +14714,7 @@ export interface TensorMethods {
    */
   roll(shifts: readonly Int[] | Int, dims?: readonly Int[] | Int): Tensor;
   roll(shifts: readonly Int[] | Int, options?: { dims?: readonly Int[] | Int }): Tensor;
+  roll(options: { shifts: readonly Int[] | Int; dims?: readonly Int[] | Int }): Tensor;
   /**
    * `aten::rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor`  
    * `aten::rot90.out(Tensor self, int k=1, int[] dims=[0, 1], *, Tensor(a!) out) -> Tensor(a!)`  
@@ -14016,18 +14842,21 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.select.html}
    */
   select(dim: Int, index: Int): Tensor;
+  select(options: { dim: Int; index: Int }): Tensor;
   /**
    * `aten::select_copy.int(Tensor self, int dim, SymInt index) -> Tensor`  
    * `aten::select_copy.int_out(Tensor self, int dim, SymInt index, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.select_copy.html}
    */
   selectCopy(dim: Int, index: Int): Tensor;
+  selectCopy(options: { dim: Int; index: Int }): Tensor;
   /**
    * `aten::select_scatter(Tensor self, Tensor src, int dim, SymInt index) -> Tensor`  
    * `aten::select_scatter.out(Tensor self, Tensor src, int dim, SymInt index, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.select_scatter.html}
    */
   selectScatter(src: Tensor, dim: Int, index: Int): Tensor;
+  selectScatter(src: Tensor, options: { dim: Int; index: Int }): Tensor;
   /**
    * `aten::selu(Tensor self) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.selu.html}
@@ -14050,8 +14879,10 @@ export interface TensorMethods {
    */
   set(): Tensor;
   set(source: Tensor): Tensor;
+  set(options: { source: Tensor }): Tensor;
   set(source: Tensor, storageOffset: Int, size: readonly Int[], stride?: readonly Int[]): Tensor;
   set(source: Tensor, storageOffset: Int, size: readonly Int[], options?: { stride?: readonly Int[] }): Tensor;
+  set(options: { source: Tensor; storageOffset: Int; size: readonly Int[]; stride?: readonly Int[] }): Tensor;
   /**
    * `aten::set_(Tensor(a!) self) -> Tensor(a!)`  
    * `aten::set_.source_Storage(Tensor(a!) self, Storage source) -> Tensor(a!)`  
@@ -14062,8 +14893,11 @@ export interface TensorMethods {
    */
   set_(): Tensor;
   set_(source: Tensor): Tensor;
+  set_(options: { source: Tensor }): Tensor;
   set_(source: Tensor, storageOffset: Int, size: readonly Int[], stride?: readonly Int[]): Tensor;
   set_(source: Tensor, storageOffset: Int, size: readonly Int[], options?: { stride?: readonly Int[] }): Tensor;
+  set_(options: { source: Tensor; storageOffset: Int; size: readonly Int[]; stride?: readonly Int[] }): Tensor;
+  set_(source: Tensor, options: { storageOffset: Int; size: readonly Int[]; stride?: readonly Int[] }): Tensor;
   /** `aten::set_data(Tensor(a!) self, Tensor new_data) -> ()` */
   setData(newData: Tensor): void;
   /**
@@ -14178,6 +15012,7 @@ export interface TensorMethods {
    */
   slowConv3d(weight: Tensor, kernelSize: readonly Int[] | Int, bias?: Tensor | null, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int): Tensor;
   slowConv3d(weight: Tensor, kernelSize: readonly Int[] | Int, options?: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int }): Tensor;
+  slowConv3d(weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int }): Tensor;
   /**
    * `aten::slow_conv3d_forward(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias, SymInt[3] stride, SymInt[3] padding) -> Tensor`  
    * `aten::slow_conv3d_forward.output(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias, SymInt[3] stride, SymInt[3] padding, *, Tensor(a!) output) -> Tensor(a!)`
@@ -14189,24 +15024,28 @@ export interface TensorMethods {
    */
   slowConvDilated2d(weight: Tensor, kernelSize: readonly Int[] | Int, bias?: Tensor | null, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int): Tensor;
   slowConvDilated2d(weight: Tensor, kernelSize: readonly Int[] | Int, options?: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int }): Tensor;
+  slowConvDilated2d(weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int }): Tensor;
   /**
    * `aten::slow_conv_dilated3d(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1]) -> Tensor`  
    * `aten::slow_conv_dilated3d.out(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1], *, Tensor(a!) out) -> Tensor(a!)`
    */
   slowConvDilated3d(weight: Tensor, kernelSize: readonly Int[] | Int, bias?: Tensor | null, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, dilation?: readonly Int[] | Int): Tensor;
   slowConvDilated3d(weight: Tensor, kernelSize: readonly Int[] | Int, options?: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int }): Tensor;
+  slowConvDilated3d(weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; dilation?: readonly Int[] | Int }): Tensor;
   /**
    * `aten::slow_conv_transpose2d(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] output_padding=[0, 0], SymInt[2] dilation=[1, 1]) -> Tensor`  
    * `aten::slow_conv_transpose2d.out(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] output_padding=[0, 0], SymInt[2] dilation=[1, 1], *, Tensor(a!) out) -> Tensor(a!)`
    */
   slowConvTranspose2d(weight: Tensor, kernelSize: readonly Int[] | Int, bias?: Tensor | null, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, outputPadding?: readonly Int[] | Int, dilation?: readonly Int[] | Int): Tensor;
   slowConvTranspose2d(weight: Tensor, kernelSize: readonly Int[] | Int, options?: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; outputPadding?: readonly Int[] | Int; dilation?: readonly Int[] | Int }): Tensor;
+  slowConvTranspose2d(weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; outputPadding?: readonly Int[] | Int; dilation?: readonly Int[] | Int }): Tensor;
   /**
    * `aten::slow_conv_transpose3d(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] output_padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1]) -> Tensor`  
    * `aten::slow_conv_transpose3d.out(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] output_padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1], *, Tensor(a!) out) -> Tensor(a!)`
    */
   slowConvTranspose3d(weight: Tensor, kernelSize: readonly Int[] | Int, bias?: Tensor | null, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int, outputPadding?: readonly Int[] | Int, dilation?: readonly Int[] | Int): Tensor;
   slowConvTranspose3d(weight: Tensor, kernelSize: readonly Int[] | Int, options?: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; outputPadding?: readonly Int[] | Int; dilation?: readonly Int[] | Int }): Tensor;
+  slowConvTranspose3d(weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int; outputPadding?: readonly Int[] | Int; dilation?: readonly Int[] | Int }): Tensor;
   /**
    * `aten::smm(Tensor self, Tensor mat2) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.smm.html}
@@ -14233,6 +15072,7 @@ export interface TensorMethods {
    */
   softmax(dim: Int, dtype?: DType | null): Tensor;
   softmax(dim: Int, options?: { dtype?: DType | null }): Tensor;
+  softmax(options: { dim: Int; dtype?: DType | null }): Tensor;
   /**
    * `aten::softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor`  
    * `aten::softplus.out(Tensor self, Scalar beta=1, Scalar threshold=20, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -14273,21 +15113,25 @@ export interface TensorMethods {
    * `aten::sparse_resize.out(Tensor self, int[] size, int sparse_dim, int dense_dim, *, Tensor(a!) out) -> Tensor(a!)`
    */
   sparseResize(size: readonly Int[], sparseDim: Int, denseDim: Int): Tensor;
+  sparseResize(options: { size: readonly Int[]; sparseDim: Int; denseDim: Int }): Tensor;
   /**
    * `aten::sparse_resize_(Tensor(a!) self, int[] size, int sparse_dim, int dense_dim) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.sparse_resize_.html}
    */
   sparseResize_(size: readonly Int[], sparseDim: Int, denseDim: Int): Tensor;
+  sparseResize_(options: { size: readonly Int[]; sparseDim: Int; denseDim: Int }): Tensor;
   /**
    * `aten::sparse_resize_and_clear(Tensor self, int[] size, int sparse_dim, int dense_dim) -> Tensor`  
    * `aten::sparse_resize_and_clear.out(Tensor self, int[] size, int sparse_dim, int dense_dim, *, Tensor(a!) out) -> Tensor(a!)`
    */
   sparseResizeAndClear(size: readonly Int[], sparseDim: Int, denseDim: Int): Tensor;
+  sparseResizeAndClear(options: { size: readonly Int[]; sparseDim: Int; denseDim: Int }): Tensor;
   /**
    * `aten::sparse_resize_and_clear_(Tensor(a!) self, int[] size, int sparse_dim, int dense_dim) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.sparse_resize_and_clear_.html}
    */
   sparseResizeAndClear_(size: readonly Int[], sparseDim: Int, denseDim: Int): Tensor;
+  sparseResizeAndClear_(options: { size: readonly Int[]; sparseDim: Int; denseDim: Int }): Tensor;
   /**
    * `aten::sparse_sampled_addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor`  
    * `aten::sparse_sampled_addmm.out(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, Tensor(a!) out) -> Tensor(a!)`
@@ -14405,6 +15249,7 @@ export interface TensorMethods {
   specialLogNdtr(): Tensor;
   /** `aten::special_log_softmax(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor` */
   specialLogSoftmax(dim: Int, options?: { dtype?: DType | null }): Tensor;
+  specialLogSoftmax(options: { dim: Int; dtype?: DType | null }): Tensor;
   /**
    * `aten::special_logit(Tensor self, float? eps=None) -> Tensor`  
    * `aten::special_logit.out(Tensor self, float? eps=None, *, Tensor(a!) out) -> Tensor(a!)`
@@ -14417,6 +15262,7 @@ export interface TensorMethods {
    */
   specialLogsumexp(dim: readonly Int[] | Int, keepdim?: boolean): Tensor;
   specialLogsumexp(dim: readonly Int[] | Int, options?: { keepdim?: boolean }): Tensor;
+  specialLogsumexp(options: { dim: readonly Int[] | Int; keepdim?: boolean }): Tensor;
   /**
    * `aten::special_modified_bessel_i0(Tensor self) -> Tensor`  
    * `aten::special_modified_bessel_i0.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`
@@ -14442,6 +15288,7 @@ export interface TensorMethods {
    * `aten::special_multigammaln.out(Tensor self, int p, *, Tensor(a!) out) -> Tensor(a!)`
    */
   specialMultigammaln(p: Int): Tensor;
+  specialMultigammaln(options: { p: Int }): Tensor;
   /**
    * `aten::special_ndtr(Tensor self) -> Tensor`  
    * `aten::special_ndtr.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`
@@ -14470,6 +15317,7 @@ export interface TensorMethods {
   /** `aten::special_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
   specialSoftmax(dim: Int, dtype?: DType | null): Tensor;
   specialSoftmax(dim: Int, options?: { dtype?: DType | null }): Tensor;
+  specialSoftmax(options: { dim: Int; dtype?: DType | null }): Tensor;
   /**
    * `aten::special_xlog1py(Tensor self, Tensor other) -> Tensor`  
    * `aten::special_xlog1py.other_scalar(Tensor self, Scalar other) -> Tensor`  
@@ -14507,8 +15355,10 @@ export interface TensorMethods {
    */
   split(splitSize: Int, dim?: Int): Tensor[];
   split(splitSize: Int, options?: { dim?: Int }): Tensor[];
+  split(options: { splitSize: Int; dim?: Int }): Tensor[];
   split(splitSize: readonly Int[], dim?: Int): Tensor[];
   split(splitSize: readonly Int[], options?: { dim?: Int }): Tensor[];
+  split(options: { splitSize: readonly Int[]; dim?: Int }): Tensor[];
   /**
    * `aten::split_copy.Tensor(Tensor self, SymInt split_size, int dim=0) -> Tensor[]`  
    * `aten::split_copy.Tensor_out(Tensor self, SymInt split_size, int dim=0, *, Tensor(a!)[] out) -> ()`  
@@ -14516,9 +15366,11 @@ export interface TensorMethods {
    */
   splitCopy(splitSize: Int, dim?: Int): Tensor[];
   splitCopy(splitSize: Int, options?: { dim?: Int }): Tensor[];
+  splitCopy(options: { splitSize: Int; dim?: Int }): Tensor[];
   /** `aten::split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]` */
   splitWithSizes(splitSizes: readonly Int[], dim?: Int): Tensor[];
   splitWithSizes(splitSizes: readonly Int[], options?: { dim?: Int }): Tensor[];
+  splitWithSizes(options: { splitSizes: readonly Int[]; dim?: Int }): Tensor[];
   /**
    * `aten::split_with_sizes_copy(Tensor self, SymInt[] split_sizes, int dim=0) -> Tensor[]`  
    * `aten::split_with_sizes_copy.out(Tensor self, SymInt[] split_sizes, int dim=0, *, Tensor(a!)[] out) -> ()`  
@@ -14526,6 +15378,7 @@ export interface TensorMethods {
    */
   splitWithSizesCopy(splitSizes: readonly Int[], dim?: Int): Tensor[];
   splitWithSizesCopy(splitSizes: readonly Int[], options?: { dim?: Int }): Tensor[];
+  splitWithSizesCopy(options: { splitSizes: readonly Int[]; dim?: Int }): Tensor[];
   /**
    * `aten::sqrt(Tensor self) -> Tensor`  
    * `aten::sqrt.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -14556,7 +15409,9 @@ export interface TensorMethods {
    */
   squeeze(): Tensor;
   squeeze(dim: Int): Tensor;
+  squeeze(options: { dim: Int }): Tensor;
   squeeze(dim: readonly Int[]): Tensor;
+  squeeze(options: { dim: readonly Int[] }): Tensor;
   /**
    * `aten::squeeze_(Tensor(a!) self) -> Tensor(a!)`  
    * `aten::squeeze_.dim(Tensor(a!) self, int dim) -> Tensor(a!)`  
@@ -14565,7 +15420,9 @@ export interface TensorMethods {
    */
   squeeze_(): Tensor;
   squeeze_(dim: Int): Tensor;
+  squeeze_(options: { dim: Int }): Tensor;
   squeeze_(dim: readonly Int[]): Tensor;
+  squeeze_(options: { dim: readonly Int[] }): Tensor;
   /**
    * `aten::squeeze_copy(Tensor self) -> Tensor`  
    * `aten::squeeze_copy.dim(Tensor self, int dim) -> Tensor`  
@@ -14577,7 +15434,9 @@ export interface TensorMethods {
    */
   squeezeCopy(): Tensor;
   squeezeCopy(dim: Int): Tensor;
+  squeezeCopy(options: { dim: Int }): Tensor;
   squeezeCopy(dim: readonly Int[]): Tensor;
+  squeezeCopy(options: { dim: readonly Int[] }): Tensor;
   /**
    * `aten::sspaddmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor`  
    * `aten::sspaddmm.out(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, Tensor(a!) out) -> Tensor(a!)`  
@@ -14598,6 +15457,7 @@ export interface TensorMethods {
   std(options?: { dim?: readonly Int[] | Int | null; correction?: Scalar | null; keepdim?: boolean }): Tensor;
   std(dim: readonly Int[] | Int | null, unbiased?: boolean, keepdim?: boolean): Tensor;
   std(dim: readonly Int[] | Int | null, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor;
+  std(options: { dim: readonly Int[] | Int | null; unbiased?: boolean; keepdim?: boolean }): Tensor;
   /**
    * `aten::std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)`  
    * `aten::std_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)`  
@@ -14611,6 +15471,7 @@ export interface TensorMethods {
   stdMean(options?: { dim?: readonly Int[] | Int | null; correction?: Scalar | null; keepdim?: boolean }): [Tensor, Tensor];
   stdMean(dim: readonly Int[] | Int | null, unbiased?: boolean, keepdim?: boolean): [Tensor, Tensor];
   stdMean(dim: readonly Int[] | Int | null, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
+  stdMean(options: { dim: readonly Int[] | Int | null; unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
   /**
    * `aten::stft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool normalized=False, bool? onesided=None, bool? return_complex=None, bool? align_to_window=None) -> Tensor`  
    * `aten::stft.center(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool center=True, str pad_mode="reflect", bool normalized=False, bool? onesided=None, bool? return_complex=None, bool? align_to_window=None) -> Tensor`  
@@ -14618,8 +15479,10 @@ export interface TensorMethods {
    */
   stft(nFft: Int, hopLength?: Int | null, winLength?: Int | null, window?: Tensor | null, normalized?: boolean, onesided?: boolean | null, returnComplex?: boolean | null, alignToWindow?: boolean | null): Tensor;
   stft(nFft: Int, options?: { hopLength?: Int | null; winLength?: Int | null; window?: Tensor | null; normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null; alignToWindow?: boolean | null }): Tensor;
+  stft(options: { nFft: Int; hopLength?: Int | null; winLength?: Int | null; window?: Tensor | null; normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null; alignToWindow?: boolean | null }): Tensor;
   stft(nFft: Int, hopLength?: Int | null, winLength?: Int | null, window?: Tensor | null, center?: boolean, padMode?: string, normalized?: boolean, onesided?: boolean | null, returnComplex?: boolean | null, alignToWindow?: boolean | null): Tensor;
   stft(nFft: Int, options?: { hopLength?: Int | null; winLength?: Int | null; window?: Tensor | null; center?: boolean; padMode?: string; normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null; alignToWindow?: boolean | null }): Tensor;
+  stft(options: { nFft: Int; hopLength?: Int | null; winLength?: Int | null; window?: Tensor | null; center?: boolean; padMode?: string; normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null; alignToWindow?: boolean | null }): Tensor;
   /**
    * `aten::storage_offset(Tensor self) -> int`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.storage_offset.html}
@@ -14630,6 +15493,7 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.stride.html}
    */
   stride(dim: Int): number;
+  stride(options: { dim: Int }): number;
   /**
    * `aten::sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor`  
    * `aten::sub.Scalar_out(Tensor self, Scalar other, Scalar alpha=1, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -14675,11 +15539,13 @@ export interface TensorMethods {
   sum(options?: { dtype?: DType | null }): Tensor;
   sum(dim: readonly Int[] | Int | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
   sum(dim: readonly Int[] | Int | null, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
+  sum(options: { dim: readonly Int[] | Int | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
   /**
    * `aten::sum_to_size(Tensor self, SymInt[] size) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.sum_to_size.html}
    */
   sumToSize(size: readonly Int[]): Tensor;
+  sumToSize(options: { size: readonly Int[] }): Tensor;
   /**
    * `aten::svd(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, Tensor V)`  
    * `aten::svd.U(Tensor self, bool some=True, bool compute_uv=True, *, Tensor(a!) U, Tensor(b!) S, Tensor(c!) V) -> (Tensor(a!) U, Tensor(b!) S, Tensor(c!) V)`  
@@ -14692,21 +15558,25 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.swapaxes.html}
    */
   swapaxes(axis0: Int, axis1: Int): Tensor;
+  swapaxes(options: { axis0: Int; axis1: Int }): Tensor;
   /**
    * `aten::swapaxes_(Tensor(a!) self, int axis0, int axis1) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.swapaxes_.html}
    */
   swapaxes_(axis0: Int, axis1: Int): Tensor;
+  swapaxes_(options: { axis0: Int; axis1: Int }): Tensor;
   /**
    * `aten::swapdims(Tensor(a) self, int dim0, int dim1) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.swapdims.html}
    */
   swapdims(dim0: Int, dim1: Int): Tensor;
+  swapdims(options: { dim0: Int; dim1: Int }): Tensor;
   /**
    * `aten::swapdims_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.swapdims_.html}
    */
   swapdims_(dim0: Int, dim1: Int): Tensor;
+  swapdims_(options: { dim0: Int; dim1: Int }): Tensor;
   /** `aten::sym_is_contiguous(Tensor self, MemoryFormat memory_format=0) -> SymBool` */
   symIsContiguous(memoryFormat?: MemoryFormat): boolean;
   symIsContiguous(options?: { memoryFormat?: MemoryFormat }): boolean;
@@ -14714,10 +15584,12 @@ export interface TensorMethods {
   symNumel(): number;
   /** `aten::sym_size.int(Tensor self, int dim) -> SymInt` */
   symSize(dim: Int): number;
+  symSize(options: { dim: Int }): number;
   /** `aten::sym_storage_offset(Tensor self) -> SymInt` */
   symStorageOffset(): number;
   /** `aten::sym_stride.int(Tensor self, int dim) -> SymInt` */
   symStride(dim: Int): number;
+  symStride(options: { dim: Int }): number;
   /**
    * `aten::t(Tensor(a) self) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.t.html}
@@ -14777,8 +15649,10 @@ export interface TensorMethods {
    */
   tensorSplit(indices: readonly Int[], dim?: Int): Tensor[];
   tensorSplit(indices: readonly Int[], options?: { dim?: Int }): Tensor[];
+  tensorSplit(options: { indices: readonly Int[]; dim?: Int }): Tensor[];
   tensorSplit(sections: Int, dim?: Int): Tensor[];
   tensorSplit(sections: Int, options?: { dim?: Int }): Tensor[];
+  tensorSplit(options: { sections: Int; dim?: Int }): Tensor[];
   tensorSplit(tensorIndicesOrSections: Tensor, dim?: Int): Tensor[];
   tensorSplit(tensorIndicesOrSections: Tensor, options?: { dim?: Int }): Tensor[];
   /**
@@ -14787,12 +15661,14 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.tensordot.html}
    */
   tensordot(other: Tensor, dimsSelf: readonly Int[], dimsOther: readonly Int[]): Tensor;
+  tensordot(other: Tensor, options: { dimsSelf: readonly Int[]; dimsOther: readonly Int[] }): Tensor;
   /**
    * `aten::thnn_conv2d(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0]) -> Tensor`  
    * `aten::thnn_conv2d.out(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], *, Tensor(a!) out) -> Tensor(a!)`
    */
   thnnConv2d(weight: Tensor, kernelSize: readonly Int[] | Int, bias?: Tensor | null, stride?: readonly Int[] | Int, padding?: readonly Int[] | Int): Tensor;
   thnnConv2d(weight: Tensor, kernelSize: readonly Int[] | Int, options?: { bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int }): Tensor;
+  thnnConv2d(weight: Tensor, options: { kernelSize: readonly Int[] | Int; bias?: Tensor | null; stride?: readonly Int[] | Int; padding?: readonly Int[] | Int }): Tensor;
   /**
    * `aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor`  
    * `aten::threshold.out(Tensor self, Scalar threshold, Scalar value, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -14809,6 +15685,7 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.tile.html}
    */
   tile(dims: readonly Int[]): Tensor;
+  tile(options: { dims: readonly Int[] }): Tensor;
   /**
    * `aten::to_dense(Tensor self, ScalarType? dtype=None, *, bool? masked_grad=None) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.to_dense.html}
@@ -14829,6 +15706,7 @@ export interface TensorMethods {
    */
   toPaddedTensor(padding: number, outputSize?: readonly Int[] | null): Tensor;
   toPaddedTensor(padding: number, options?: { outputSize?: readonly Int[] | null }): Tensor;
+  toPaddedTensor(options: { padding: number; outputSize?: readonly Int[] | null }): Tensor;
   /**
    * `aten::to_sparse(Tensor self, *, Layout? layout=None, int[2]? blocksize=None, int? dense_dim=None) -> Tensor`  
    * `aten::to_sparse.sparse_dim(Tensor self, int sparse_dim) -> Tensor`  
@@ -14836,18 +15714,21 @@ export interface TensorMethods {
    */
   toSparse(options?: { layout?: Layout | null; blocksize?: readonly Int[] | Int | null; denseDim?: Int | null }): Tensor;
   toSparse(sparseDim: Int): Tensor;
+  toSparse(options: { sparseDim: Int }): Tensor;
   /**
    * `aten::to_sparse_bsc(Tensor self, int[2] blocksize, int? dense_dim=None) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.to_sparse_bsc.html}
    */
   toSparseBsc(blocksize: readonly Int[] | Int, denseDim?: Int | null): Tensor;
   toSparseBsc(blocksize: readonly Int[] | Int, options?: { denseDim?: Int | null }): Tensor;
+  toSparseBsc(options: { blocksize: readonly Int[] | Int; denseDim?: Int | null }): Tensor;
   /**
    * `aten::to_sparse_bsr(Tensor self, int[2] blocksize, int? dense_dim=None) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.to_sparse_bsr.html}
    */
   toSparseBsr(blocksize: readonly Int[] | Int, denseDim?: Int | null): Tensor;
   toSparseBsr(blocksize: readonly Int[] | Int, options?: { denseDim?: Int | null }): Tensor;
+  toSparseBsr(options: { blocksize: readonly Int[] | Int; denseDim?: Int | null }): Tensor;
   /**
    * `aten::to_sparse_csc(Tensor self, int? dense_dim=None) -> Tensor`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.to_sparse_csc.html}
@@ -14867,6 +15748,7 @@ export interface TensorMethods {
    */
   topk(k: Int, dim?: Int, largest?: boolean, sorted?: boolean): [Tensor, Tensor];
   topk(k: Int, options?: { dim?: Int; largest?: boolean; sorted?: boolean }): [Tensor, Tensor];
+  topk(options: { k: Int; dim?: Int; largest?: boolean; sorted?: boolean }): [Tensor, Tensor];
   /**
    * `aten::trace(Tensor self) -> Tensor`  
    * `aten::trace.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -14878,17 +15760,20 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.transpose.html}
    */
   transpose(dim0: Int, dim1: Int): Tensor;
+  transpose(options: { dim0: Int; dim1: Int }): Tensor;
   /**
    * `aten::transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.transpose_.html}
    */
   transpose_(dim0: Int, dim1: Int): Tensor;
+  transpose_(options: { dim0: Int; dim1: Int }): Tensor;
   /**
    * `aten::transpose_copy.int(Tensor self, int dim0, int dim1) -> Tensor`  
    * `aten::transpose_copy.int_out(Tensor self, int dim0, int dim1, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.transpose_copy.html}
    */
   transposeCopy(dim0: Int, dim1: Int): Tensor;
+  transposeCopy(options: { dim0: Int; dim1: Int }): Tensor;
   /**
    * `aten::triangular_solve(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False) -> (Tensor solution, Tensor cloned_coefficient)`  
    * `aten::triangular_solve.X(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False, *, Tensor(a!) X, Tensor(b!) M) -> (Tensor(a!) solution, Tensor(b!) cloned_coefficient)`  
@@ -14971,17 +15856,20 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.unflatten.html}
    */
   unflatten(dim: Int, sizes: readonly Int[]): Tensor;
+  unflatten(options: { dim: Int; sizes: readonly Int[] }): Tensor;
   /**
    * `aten::unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.unfold.html}
    */
   unfold(dimension: Int, size: Int, step: Int): Tensor;
+  unfold(options: { dimension: Int; size: Int; step: Int }): Tensor;
   /**
    * `aten::unfold_copy(Tensor self, int dimension, int size, int step) -> Tensor`  
    * `aten::unfold_copy.out(Tensor self, int dimension, int size, int step, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.unfold_copy.html}
    */
   unfoldCopy(dimension: Int, size: Int, step: Int): Tensor;
+  unfoldCopy(options: { dimension: Int; size: Int; step: Int }): Tensor;
   /**
    * `aten::uniform(Tensor self, float from=0., float to=1., *, Generator? generator=None) -> Tensor`  
    * `aten::uniform.out(Tensor self, float from=0., float to=1., *, Generator? generator=None, Tensor(a!) out) -> Tensor(a!)`
@@ -15007,18 +15895,21 @@ export interface TensorMethods {
    */
   uniqueDim(dim: Int, sorted?: boolean, returnInverse?: boolean, returnCounts?: boolean): [Tensor, Tensor, Tensor];
   uniqueDim(dim: Int, options?: { sorted?: boolean; returnInverse?: boolean; returnCounts?: boolean }): [Tensor, Tensor, Tensor];
+  uniqueDim(options: { dim: Int; sorted?: boolean; returnInverse?: boolean; returnCounts?: boolean }): [Tensor, Tensor, Tensor];
   /**
    * `aten::unique_dim_consecutive(Tensor self, int dim, bool return_inverse=False, bool return_counts=False) -> (Tensor, Tensor, Tensor)`  
    * `aten::unique_dim_consecutive.out(Tensor self, int dim, bool return_inverse=False, bool return_counts=False, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))`
    */
   uniqueDimConsecutive(dim: Int, returnInverse?: boolean, returnCounts?: boolean): [Tensor, Tensor, Tensor];
   uniqueDimConsecutive(dim: Int, options?: { returnInverse?: boolean; returnCounts?: boolean }): [Tensor, Tensor, Tensor];
+  uniqueDimConsecutive(options: { dim: Int; returnInverse?: boolean; returnCounts?: boolean }): [Tensor, Tensor, Tensor];
   /**
    * `aten::unsafe_chunk(Tensor self, int chunks, int dim=0) -> Tensor[]`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.unsafe_chunk.html}
    */
   unsafeChunk(chunks: Int, dim?: Int): Tensor[];
   unsafeChunk(chunks: Int, options?: { dim?: Int }): Tensor[];
+  unsafeChunk(options: { chunks: Int; dim?: Int }): Tensor[];
   /**
    * `aten::unsafe_split.Tensor(Tensor self, SymInt split_size, int dim=0) -> Tensor[]`  
    * `aten::unsafe_split.Tensor_out(Tensor self, SymInt split_size, int dim=0, *, Tensor(a!)[] out) -> ()`  
@@ -15026,28 +15917,33 @@ export interface TensorMethods {
    */
   unsafeSplit(splitSize: Int, dim?: Int): Tensor[];
   unsafeSplit(splitSize: Int, options?: { dim?: Int }): Tensor[];
+  unsafeSplit(options: { splitSize: Int; dim?: Int }): Tensor[];
   /**
    * `aten::unsafe_split_with_sizes(Tensor self, SymInt[] split_sizes, int dim=0) -> Tensor[]`  
    * `aten::unsafe_split_with_sizes.out(Tensor self, SymInt[] split_sizes, int dim=0, *, Tensor(a!)[] out) -> ()`
    */
   unsafeSplitWithSizes(splitSizes: readonly Int[], dim?: Int): Tensor[];
   unsafeSplitWithSizes(splitSizes: readonly Int[], options?: { dim?: Int }): Tensor[];
+  unsafeSplitWithSizes(options: { splitSizes: readonly Int[]; dim?: Int }): Tensor[];
   /**
    * `aten::unsqueeze(Tensor(a) self, int dim) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.unsqueeze.html}
    */
   unsqueeze(dim: Int): Tensor;
+  unsqueeze(options: { dim: Int }): Tensor;
   /**
    * `aten::unsqueeze_(Tensor(a!) self, int dim) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.unsqueeze_.html}
    */
   unsqueeze_(dim: Int): Tensor;
+  unsqueeze_(options: { dim: Int }): Tensor;
   /**
    * `aten::unsqueeze_copy(Tensor self, int dim) -> Tensor`  
    * `aten::unsqueeze_copy.out(Tensor self, int dim, *, Tensor(a!) out) -> Tensor(a!)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.unsqueeze_copy.html}
    */
   unsqueezeCopy(dim: Int): Tensor;
+  unsqueezeCopy(options: { dim: Int }): Tensor;
   /**
    * `aten::upsample_bicubic2d(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor`  
    * `aten::upsample_bicubic2d.out(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -15055,6 +15951,7 @@ export interface TensorMethods {
    */
   upsampleBicubic2d(outputSize: readonly Int[] | Int, alignCorners: boolean, scalesH?: number | null, scalesW?: number | null): Tensor;
   upsampleBicubic2d(outputSize: readonly Int[] | Int, alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleBicubic2d(options: { outputSize: readonly Int[] | Int; alignCorners: boolean; scalesH?: number | null; scalesW?: number | null }): Tensor;
   /**
    * `aten::upsample_bilinear2d(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor`  
    * `aten::upsample_bilinear2d.out(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -15063,6 +15960,7 @@ export interface TensorMethods {
    */
   upsampleBilinear2d(outputSize: readonly Int[] | Int, alignCorners: boolean, scalesH?: number | null, scalesW?: number | null): Tensor;
   upsampleBilinear2d(outputSize: readonly Int[] | Int, alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleBilinear2d(options: { outputSize: readonly Int[] | Int; alignCorners: boolean; scalesH?: number | null; scalesW?: number | null }): Tensor;
   /**
    * `aten::upsample_linear1d(Tensor self, SymInt[1] output_size, bool align_corners, float? scales=None) -> Tensor`  
    * `aten::upsample_linear1d.out(Tensor self, SymInt[1] output_size, bool align_corners, float? scales=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -15070,6 +15968,7 @@ export interface TensorMethods {
    */
   upsampleLinear1d(outputSize: readonly Int[] | Int, alignCorners: boolean, scales?: number | null): Tensor;
   upsampleLinear1d(outputSize: readonly Int[] | Int, alignCorners: boolean, options?: { scales?: number | null }): Tensor;
+  upsampleLinear1d(options: { outputSize: readonly Int[] | Int; alignCorners: boolean; scales?: number | null }): Tensor;
   /**
    * `aten::upsample_nearest1d(Tensor self, SymInt[1] output_size, float? scales=None) -> Tensor`  
    * `aten::upsample_nearest1d.out(Tensor self, SymInt[1] output_size, float? scales=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -15077,6 +15976,7 @@ export interface TensorMethods {
    */
   upsampleNearest1d(outputSize: readonly Int[] | Int, scales?: number | null): Tensor;
   upsampleNearest1d(outputSize: readonly Int[] | Int, options?: { scales?: number | null }): Tensor;
+  upsampleNearest1d(options: { outputSize: readonly Int[] | Int; scales?: number | null }): Tensor;
   /**
    * `aten::upsample_nearest2d(Tensor self, SymInt[2] output_size, float? scales_h=None, float? scales_w=None) -> Tensor`  
    * `aten::upsample_nearest2d.out(Tensor self, SymInt[2] output_size, float? scales_h=None, float? scales_w=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -15085,6 +15985,7 @@ export interface TensorMethods {
    */
   upsampleNearest2d(outputSize: readonly Int[] | Int, scalesH?: number | null, scalesW?: number | null): Tensor;
   upsampleNearest2d(outputSize: readonly Int[] | Int, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleNearest2d(options: { outputSize: readonly Int[] | Int; scalesH?: number | null; scalesW?: number | null }): Tensor;
   /**
    * `aten::upsample_nearest3d(Tensor self, SymInt[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor`  
    * `aten::upsample_nearest3d.out(Tensor self, SymInt[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -15092,6 +15993,7 @@ export interface TensorMethods {
    */
   upsampleNearest3d(outputSize: readonly Int[] | Int, scalesD?: number | null, scalesH?: number | null, scalesW?: number | null): Tensor;
   upsampleNearest3d(outputSize: readonly Int[] | Int, options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleNearest3d(options: { outputSize: readonly Int[] | Int; scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
   /**
    * `aten::upsample_trilinear3d(Tensor self, SymInt[3] output_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor`  
    * `aten::upsample_trilinear3d.out(Tensor self, SymInt[3] output_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -15099,6 +16001,7 @@ export interface TensorMethods {
    */
   upsampleTrilinear3d(outputSize: readonly Int[] | Int, alignCorners: boolean, scalesD?: number | null, scalesH?: number | null, scalesW?: number | null): Tensor;
   upsampleTrilinear3d(outputSize: readonly Int[] | Int, alignCorners: boolean, options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleTrilinear3d(options: { outputSize: readonly Int[] | Int; alignCorners: boolean; scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
   /**
    * `aten::values(Tensor(a) self) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.values.html}
@@ -15124,6 +16027,7 @@ export interface TensorMethods {
   var(options?: { dim?: readonly Int[] | Int | null; correction?: Scalar | null; keepdim?: boolean }): Tensor;
   var(dim: readonly Int[] | Int | null, unbiased?: boolean, keepdim?: boolean): Tensor;
   var(dim: readonly Int[] | Int | null, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor;
+  var(options: { dim: readonly Int[] | Int | null; unbiased?: boolean; keepdim?: boolean }): Tensor;
   /**
    * `aten::var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)`  
    * `aten::var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)`  
@@ -15137,6 +16041,7 @@ export interface TensorMethods {
   varMean(options?: { dim?: readonly Int[] | Int | null; correction?: Scalar | null; keepdim?: boolean }): [Tensor, Tensor];
   varMean(dim: readonly Int[] | Int | null, unbiased?: boolean, keepdim?: boolean): [Tensor, Tensor];
   varMean(dim: readonly Int[] | Int | null, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
+  varMean(options: { dim: readonly Int[] | Int | null; unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
   /**
    * `aten::vdot(Tensor self, Tensor other) -> Tensor`  
    * `aten::vdot.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)`  
@@ -15149,7 +16054,9 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view.html}
    */
   view(size: readonly Int[]): Tensor;
+  view(options: { size: readonly Int[] }): Tensor;
   view(dtype: DType): Tensor;
+  view(options: { dtype: DType }): Tensor;
   /**
    * `aten::view_as(Tensor(a) self, Tensor other) -> Tensor(a)`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view_as.html}
@@ -15185,14 +16092,18 @@ export interface TensorMethods {
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.view_copy.html}
    */
   viewCopy(size: readonly Int[]): Tensor;
+  viewCopy(options: { size: readonly Int[] }): Tensor;
   viewCopy(dtype: DType): Tensor;
+  viewCopy(options: { dtype: DType }): Tensor;
   /**
    * `aten::vsplit.array(Tensor(a -> *) self, int[] indices) -> Tensor(a)[]`  
    * `aten::vsplit.int(Tensor(a -> *) self, int sections) -> Tensor(a)[]`  
    * {@link https://docs.pytorch.org/docs/stable/generated/torch.vsplit.html}
    */
   vsplit(indices: readonly Int[]): Tensor[];
+  vsplit(options: { indices: readonly Int[] }): Tensor[];
   vsplit(sections: Int): Tensor[];
+  vsplit(options: { sections: Int }): Tensor[];
   /**
    * `aten::xlogy.OutScalar_Other(Tensor self, Scalar other, *, Tensor(a!) out) -> Tensor(a!)`  
    * `aten::xlogy.OutScalar_Self(Scalar self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)`  

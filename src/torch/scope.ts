@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Who frees a tensor. Node runs no finalizer inside a synchronous loop, so garbage collection alone would fill memory:
  * a scope frees what was created in it when it ends, an owner (a module, an optimizer, a caller of `keep`) frees its
@@ -9,8 +10,11 @@
 import { binding } from "../native/binding";
 import { DisposedTensorError } from "../native/errors";
 
-/** Marks a handle that garbage collection frees: its wrapper is registered with the finalization registry. */
-const COLLECTED = Symbol("collected");
+/**
+ * Marks a handle that garbage collection frees: its wrapper is registered with the finalization registry. Structured
+ * cloning stops at a symbol, and its description is what `postMessage(tensor)` then reports.
+ */
+const COLLECTED = Symbol("a Tensor cannot leave its thread: send toArray()");
 
 /** The innermost open scope; the nursery when there is none. */
 let current: Scope;
@@ -57,11 +61,14 @@ function collect(handle: Handle): void {
   registry.register(handle, handle.slot, handle);
 }
 
-/** A list of handles that drops the dead ones as it grows, so that a long loop inside one scope stays small. */
-class Scope {
+/** @internal A list of handles that drops the dead ones as it grows, so that a long loop inside one scope stays small. */
+export class Scope {
   /** The scope it was opened in. */
   readonly outer: Scope | undefined = current;
-  ended = false;
+  /** So that a tensor is refused by `postMessage` in a scope too. */
+  readonly uncloneable = COLLECTED;
+  /** Whether tensors may still be added. */
+  listening = true;
   protected handles: Handle[] = [];
   private compactAt = 1024;
 
@@ -86,8 +93,14 @@ class Scope {
 
   /** Frees what it still owns. */
   end(): void {
-    this.ended = true;
+    this.listening = false;
     for (const handle of this.handles) if (handle.owner === this) handle.dispose();
+    this.handles = [];
+  }
+
+  /** Leaves what it owns to garbage collection. */
+  abandon(): void {
+    this.owned().forEach(collect);
     this.handles = [];
   }
 
@@ -140,80 +153,45 @@ class Nursery extends Scope {
 
 const nursery = new Nursery();
 current = nursery;
-let suspensionQueued = false;
 
-/** The nearest outer scope that is still open. */
+/** The nearest outer scope that still listens. */
 function enclosing(scope: Scope): Scope {
   let outer = scope.outer;
-  while (outer?.ended) outer = outer.outer;
+  while (outer && !outer.listening) outer = outer.outer;
   return outer ?? nursery;
 }
 
-/** Runs at the first `await` or at the end of the synchronous run: whatever comes next is other code. */
-function suspend(): void {
-  suspensionQueued = false;
-  current = nursery;
+/** @internal Makes a scope the innermost one; without one, the nursery. */
+export function enter(scope: Scope | undefined): void {
+  current = scope ?? nursery;
 }
 
-/**
- * A scope for a block: frees the tensors created while it is the innermost one, when it is disposed.
- *
- * ```ts
- * for (const batch of batches) {
- *   using scope = new TensorScope();
- *   step(batch);
- * }
- * ```
- *
- * It listens until the block ends or, in an async function, until the first `await`: other code runs in between, and
- * its tensors are not this scope's. After an `await`, `scope.run(() => …)` goes on.
- */
-export class TensorScope {
-  private readonly scope = new Scope();
-
-  constructor() {
-    current = this.scope;
-    if (suspensionQueued) return;
-    suspensionQueued = true;
-    queueMicrotask(suspend);
-  }
-
-  /** Runs `fn` with this scope as the innermost one; its tensors live until the scope is disposed. */
-  run<T>(fn: () => T): T {
-    if (this.scope.ended) throw new DisposedTensorError("TensorScope.run: this scope has been disposed; create a new one");
-    return within(this.scope, "TensorScope.run", fn);
-  }
-
-  /** Moves tensors (a tensor, or an array, object or Map of them) out to the enclosing scope. */
-  escape<T>(value: T): T {
-    this.scope.release(value);
-    return value;
-  }
-
-  dispose(): void {
-    if (this.scope.ended) return;
-    if (current === this.scope) current = enclosing(this.scope);
-    this.scope.end();
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
+/** @internal Ends a scope; when it is the innermost one, the one around it goes on. */
+export function leave(scope: Scope): void {
+  if (current === scope) current = enclosing(scope);
+  scope.end();
 }
 
-function within<T>(scope: Scope, name: string, fn: () => T): T {
+/** @internal Runs `fn` with `scope` as the innermost one. */
+export function within<T>(scope: Scope, name: string, fn: () => T): T {
   const outer = current;
   current = scope;
   try {
     const result = fn();
-    if (typeof (result as { then?: unknown } | null | undefined)?.then !== "function") return result;
+    if (!isPromise(result)) return result;
   } finally {
-    current = outer;
+    current = outer.listening ? outer : enclosing(outer);
   }
   throw new TypeError(
     `Expected a synchronous function for '${name}' but received one that returns a promise: its tensors would be freed ` +
-      "while it still runs. Write `using scope = new TensorScope()` in the async function instead",
+      "while it still runs. Write `using scope = new TensorScope()` in the async function, and scope.run() after an await",
   );
+}
+
+/** @internal Whether a function that had to be synchronous was not. The error for that is ours, not the promise's own. */
+export function isPromise(result: unknown): boolean {
+  if (result instanceof Promise) result.catch(() => {});
+  return typeof (result as { then?: unknown } | null | undefined)?.then === "function";
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import { binding } from "../native/binding";
 import { type ArrayOf, type DType, type TypedArray, dtypeCode, dtypeOfCode, isComplex, viewOf } from "./dtype";
+import { describeValue } from "./operators";
 import { Handle } from "./scope";
 
 /** `"cpu"`, `"cuda"`, `"cuda:1"`: PyTorch's device strings. */
@@ -58,7 +59,7 @@ export class Tensor<D extends DType = DType> extends Handle {
   size(dim?: number): number | readonly number[] {
     const shape = this.shape;
     if (dim === undefined) return shape;
-    const size = shape.at(dim);
+    const size = Number.isInteger(dim) ? shape.at(dim) : undefined;
     if (size === undefined)
       throw new RangeError(`Expected a dimension from ${-shape.length} to ${shape.length - 1} for 'dim' but received ${dim}`);
     return size;
@@ -69,6 +70,7 @@ export class Tensor<D extends DType = DType> extends Handle {
   }
 
   set requiresGrad(value: boolean) {
+    if (typeof value !== "boolean") throw new TypeError(`Expected a boolean for 'requiresGrad' but received ${describeValue(value)}`);
     binding.setRequiresGrad(this.live("requiresGrad"), value);
   }
 
@@ -95,7 +97,7 @@ export class Tensor<D extends DType = DType> extends Handle {
   }
 
   set grad(value: Tensor | null) {
-    binding.setGradient(this.live("grad"), value === null ? -1 : value.live("grad"));
+    binding.setGradient(this.live("grad"), value === null ? -1 : slotOf(value, "grad"));
   }
 
   /** Makes `backward` keep the gradient of a tensor that is not a leaf. */
@@ -109,21 +111,19 @@ export class Tensor<D extends DType = DType> extends Handle {
    */
   backward(gradient?: Tensor | null, options: BackwardOptions = {}): void {
     const { createGraph = false, retainGraph = createGraph, inputs = [] } = options;
-    binding.backward(
-      [this.live("backward")],
-      gradient ? [gradient.live("backward")] : [],
-      retainGraph,
-      createGraph,
-      inputs.map((input) => input.live("backward")),
-    );
+    const gradients = gradient === undefined || gradient === null ? [] : [slotOf(gradient, "gradient")];
+    const leaves = inputs.map((input) => slotOf(input, "inputs"));
+    binding.backward([this.live("backward")], gradients, retainGraph, createGraph, leaves);
   }
 
   /**
    * The value of a single element: a number; a boolean for bool; a bigint for an integer beyond 2^53; `{ real, imag }`
-   * for complex. Waits for the device.
+   * for complex: `t.item<bigint>()`. Waits for the device.
    */
-  item<T extends number | bigint | boolean | { real: number; imag: number } = number>(): T {
-    return binding.item(this.live("item")) as T;
+  item(): number;
+  item<T extends number | bigint | boolean | { real: number; imag: number }>(): T;
+  item(): unknown {
+    return binding.item(this.live("item"));
   }
 
   /** All values in row-major order. int64 gives BigInt64Array, bool 0 and 1, float16 and bfloat16 converted float32. */
@@ -131,19 +131,27 @@ export class Tensor<D extends DType = DType> extends Handle {
     return this.readable((tensor) => decode(binding.readBytes(tensor.slot), tensor.dtype)) as ArrayOf[D];
   }
 
-  /** As `toArray()`; waits for the device and copies outside the main thread. */
+  /**
+   * As `toArray()`; waits for the device and copies outside the main thread. What is written into the tensor before the
+   * promise resolves may show in the result.
+   */
   async toArrayAsync(): Promise<ArrayOf[D]> {
     const dtype = readableDType(this.dtype);
     const bytes = this.readable((tensor) => binding.readBytesAsync(tensor.slot));
-    return decode(await bytes, dtype) as ArrayOf[D];
+    try {
+      return decode(await bytes, dtype) as ArrayOf[D];
+    } catch (error) {
+      Error.captureStackTrace(error as Error); // it was made outside all JavaScript; from here the callers show
+      throw error;
+    }
   }
 
-  /** The raw bits of a 16-bit float tensor, in row-major order. */
-  toBits(): Uint16Array {
+  /** The raw bits of a 16-bit or 8-bit float tensor, in row-major order; `fromTypedArray` takes them back. */
+  toBits(): D extends "bfloat16" | "float16" ? Uint16Array : Uint8Array {
     const dtype = this.dtype;
-    if (dtype !== "bfloat16" && dtype !== "float16")
-      throw new TypeError(`Expected a float16 or bfloat16 tensor for 'toBits' but received ${dtype}; use toArray()`);
-    return new Uint16Array(binding.readBytes(this.slot));
+    const Bits = dtype === "bfloat16" || dtype === "float16" ? Uint16Array : dtype.startsWith("float8") ? Uint8Array : undefined;
+    if (!Bits) throw new TypeError(`Expected a float16, bfloat16 or float8 tensor for 'toBits' but received ${dtype}; use toArray()`);
+    return new Bits(binding.readBytes(this.slot)) as ReturnType<Tensor<D>["toBits"]>;
   }
 
   /** All values as nested arrays, a plain value for a scalar. Integers beyond 2^53 stay bigints. */
@@ -162,9 +170,14 @@ export class Tensor<D extends DType = DType> extends Handle {
     return nest(0);
   }
 
+  /** What `JSON.stringify` writes: the values, as `toList()`. */
+  toJSON(): NestedArray {
+    return this.toList();
+  }
+
   /** Whether both are one tensor: the same storage, shape and autograd history. */
   is(other: Tensor): boolean {
-    return binding.isSame(this.live("is"), other.live("is"));
+    return binding.isSame(this.live("is"), slotOf(other, "other"));
   }
 
   /** Runs `read` on a tensor whose bytes a typed array can view. */
@@ -174,6 +187,12 @@ export class Tensor<D extends DType = DType> extends Handle {
     using converted = new Tensor(binding.call(toCopy, slot, dtypeCode(readableDType(this.dtype))) as number);
     return read(converted);
   }
+}
+
+/** @internal The slot of an argument that has to be a tensor. */
+export function slotOf(value: unknown, name: string): number {
+  if (value instanceof Tensor) return value.live(name);
+  throw new TypeError(`Expected a Tensor for '${name}' but received ${describeValue(value)}`);
 }
 
 function readableDType(dtype: DType): DType {
