@@ -158,7 +158,7 @@ ${methods.join("\n")}
 }
 
 /** Properties and methods of Tensor written by hand, which the operators of the same name do not replace. */
-export function handwrittenProperties(Tensor, added = ["to", "index", "indexPut_", "toString"]) {
+export function handwrittenProperties(Tensor, added = ["to", "where", "index", "indexPut_", "toString"]) {
   const names = new Set(added);
   for (let prototype = Tensor.prototype; prototype !== Object.prototype; prototype = Object.getPrototypeOf(prototype))
     for (const name of Object.getOwnPropertyNames(prototype)) names.add(name);

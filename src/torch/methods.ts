@@ -31,6 +31,8 @@ declare module "./tensor" {
      * of integers a copy.
      */
     index(...indices: Index[]): Tensor;
+    /** This tensor where `condition` (bool) holds, else `other`. */
+    where(condition: Tensor, other: Tensor | Scalar): Tensor;
     /** `t[indices] = value`, in place; with `accumulate`, `+=` that counts repeated indices. Returns this tensor. */
     indexPut_(indices: readonly Index[], value: Tensor | Scalar, accumulate?: boolean): this;
   }
@@ -95,6 +97,10 @@ Object.assign(Tensor.prototype, {
       : { device: target };
     if (dtype !== undefined && !isDType(dtype)) throw new TypeError(`Expected a dtype for 'dtype' but received ${describeValue(dtype)}`);
     return convert(this, { dtype: dtype ?? this.dtype, device: device ?? this.device, copy, nonBlocking });
+  },
+  // ATen's first argument is the condition, and it calls that one self.
+  where(this: Tensor, condition: Tensor, other: Tensor | Scalar): Tensor {
+    return ops.where(condition, this, other as Tensor);
   },
   index(this: Tensor, ...indices: Index[]): Tensor {
     return index(this, indices);

@@ -311,7 +311,8 @@ function explain(operator: Operator, overloads: Overload[], args: readonly unkno
 }
 
 function describeRefusal(why: Refusal): string {
-  if ("tooMany" in why) return `Expected at most ${why.tooMany} arguments by position`;
+  if ("tooMany" in why)
+    return `Expected at most ${why.tooMany} arguments by position, the tensor itself included (several sizes or dimensions go in one array)`;
   if ("unknownOption" in why) return `Unknown option '${why.unknownOption}'`;
   const { parameter, value } = why;
   if (value === undefined) return `Missing argument '${parameter.key}'`;

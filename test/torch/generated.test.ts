@@ -40,15 +40,14 @@ function declared(name: string): Set<string> {
   return new Set([...body.matchAll(/^ {2}(\w+)\(/gm)].map(([, method]) => method!));
 }
 
-// Another libtorch minor has other operators; the committed types are those of the pinned one.
-test.runIf(committed.includes(`libtorch ${binding.versions().compiled}.`))(
-  "the committed file is what the running library generates",
-  async () => {
-    const { generate, handwrittenProperties } = (await import(join(root, "scripts/generate-ops.mjs"))) as Script;
-    const generated = generate(binding, camelCase, handwrittenProperties(Tensor));
-    expect(generated === committed, "run `npm run generate`, and look at what changed").toBe(true);
-  },
-);
+test("the committed file is what the running library generates", async () => {
+  const { generate, handwrittenProperties } = (await import(join(root, "scripts/generate-ops.mjs"))) as Script;
+  const generated = generate(binding, camelCase, handwrittenProperties(Tensor));
+  // Another libtorch minor has other operators; the committed types are those of the pinned one.
+  const pinned = committed.includes(`libtorch ${binding.versions().compiled}.`);
+  const sameOps = pinned ? generated === committed : generated.includes("export interface Ops");
+  expect(sameOps, "run `npm run generate`, and look at what changed").toBe(true);
+});
 
 describe("camelCase", () => {
   test.each([
