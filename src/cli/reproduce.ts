@@ -3,7 +3,7 @@ import { access, constants, mkdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { writeFileAtomically } from "../data/atomicWrite";
-import { InputError } from "../data/errors";
+import { InputError } from "../native/errors";
 import { readPreferences } from "../data/preferences";
 import { describeRefusals } from "../data/screening";
 import { renderReport } from "../paper/report/report";

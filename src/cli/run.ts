@@ -3,7 +3,7 @@
  * message on standard error; the stack comes with `DEBUG`.
  */
 import { type Command, CommanderError } from "commander";
-import { InputError } from "../data/errors";
+import { InputError } from "../native/errors";
 
 /** Parses `argv`, runs the command it names and sets `process.exitCode`. */
 export async function run(program: Command, argv: readonly string[]): Promise<void> {

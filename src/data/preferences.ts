@@ -7,7 +7,7 @@
  */
 
 import { readFile } from "node:fs/promises";
-import { InputError } from "./errors";
+import { InputError } from "../native/errors";
 
 /** One pair of answers to a prompt. */
 export interface PreferenceRow {

@@ -2,7 +2,7 @@
  * Rows that cannot be trained on: refused with a reason and counted, never dropped in silence.
  */
 
-import { InputError } from "./errors";
+import { InputError } from "../native/errors";
 import type { PreferenceRow } from "./preferences";
 
 /** A row that was left out, and why. */

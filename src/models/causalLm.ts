@@ -4,6 +4,7 @@
  */
 import { type KvCache, Module } from "../nn";
 import type { Tensor } from "../torch";
+import type { HuggingFaceConfig } from "./config";
 
 export interface ForwardOptions {
   /** Position of each token, `[batch or 1, seq]` int64; counted on from the cache when left out. May restart. */
@@ -19,6 +20,15 @@ export interface ForwardOptions {
 
 export abstract class CausalLM extends Module {
   abstract readonly config: { readonly vocabSize: number; readonly eosTokenIds: readonly number[] };
+
+  /** `config.json` as it was given; `saveModel` writes it out again. */
+  abstract readonly configJson: HuggingFaceConfig;
+
+  /** Names of weights that are another one's as well (copy: original). A folder may hold either, or both if equal. */
+  readonly tiedWeights: Readonly<Record<string, string>> = {};
+
+  /** Where the weights came from, as `loadModel` was given it. */
+  folder: string | undefined;
 
   /** The last layer's normalised output for `ids`, `[batch, seq]` int64: `[batch, seq, hiddenSize]`. */
   abstract hidden(ids: Tensor, options?: ForwardOptions): Tensor;

@@ -45,6 +45,12 @@ export class ConfigReader {
     return this.read(key, "a string", (value) => typeof value === "string", fallback);
   }
 
+  stringOrStrings(key: string): string | readonly string[] {
+    const isString = (value: unknown) => typeof value === "string";
+    const fits = (value: unknown) => isString(value) || (Array.isArray(value) && value.every(isString));
+    return this.read(key, "a string or strings", fits);
+  }
+
   /** An integer, or undefined. */
   tokenId(key: string): number | undefined {
     return this.has(key) ? this.read(key, "a token id", Number.isSafeInteger) : undefined;
@@ -54,6 +60,13 @@ export class ConfigReader {
   tokenIds(key: string): number[] {
     if (!Array.isArray(this.json[key])) return this.has(key) ? [this.tokenId(key)!] : [];
     return this.read<number[]>(key, "token ids", (value) => (value as unknown[]).every(Number.isSafeInteger));
+  }
+
+  /** Numbers by name; none when the key is absent. */
+  numbers(key: string): Record<string, number> {
+    const isNumbers = (value: unknown) =>
+      typeof value === "object" && !Array.isArray(value) && Object.values(value!).every((n) => typeof n === "number");
+    return this.has(key) ? this.read(key, "numbers by name", isNumbers) : {};
   }
 
   object(key: string): ConfigReader {

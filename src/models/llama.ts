@@ -140,6 +140,8 @@ class LlamaModel extends Module {
  */
 export class LlamaForCausalLM extends CausalLM {
   readonly config: LlamaConfig;
+  readonly configJson: HuggingFaceConfig;
+  override readonly tiedWeights: Readonly<Record<string, string>>;
   readonly model: LlamaModel;
   /** Null when the embedding's weight is also the head's. */
   readonly lmHead: LinearLayer | null;
@@ -148,7 +150,9 @@ export class LlamaForCausalLM extends CausalLM {
   constructor(config: HuggingFaceConfig, { generator, init = true, ...options }: LayerOptions = {}) {
     super();
     this.config = parseLlamaConfig(config);
+    this.configJson = structuredClone(config);
     const { hiddenSize, vocabSize, tieWordEmbeddings } = this.config;
+    this.tiedWeights = tieWordEmbeddings ? { "lm_head.weight": "model.embed_tokens.weight" } : {};
     const bare = { ...options, init: false };
     this.model = new LlamaModel(this.config, bare);
     this.lmHead = tieWordEmbeddings ? null : new Linear(hiddenSize, vocabSize, { bias: false, ...bare });

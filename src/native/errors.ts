@@ -1,8 +1,13 @@
 /**
  * The errors smaug throws, one family. What libtorch reports keeps its first line and gains the op with each argument's
  * dtype, shape and device; the C++ trace stays in `nativeStack`. Wrong arguments that TypeScript itself finds are plain
- * `TypeError`s and `RangeError`s.
+ * `TypeError`s and `RangeError`s; files, folders and rows that cannot be used are `InputError`s.
  */
+
+/** Input that cannot be used: a file, a folder, a line, a row. The command line says it and exits with 2. */
+export class InputError extends Error {
+  override name = "InputError";
+}
 
 export class TorchError extends Error {
   override name = "TorchError";

@@ -3,7 +3,16 @@ export { Attention, type AttentionContext, type AttentionOptions, causalMask } f
 export { Embedding, type EmbeddingOptions } from "./embedding";
 export { KvCache } from "./kvCache";
 export { Linear, LinearLayer, type LinearOptions, kaimingUniform_ } from "./linear";
-export { type LoraConfig, LoraLinear, applyLora, lora, loraLayers, withoutAdapters } from "./lora";
+export {
+  type LoraConfig,
+  LoraLinear,
+  applyLora,
+  lora,
+  loraLayers,
+  loraRank,
+  loraTargets,
+  withoutAdapters,
+} from "./lora";
 export { Module, type StateDict } from "./module";
 export { type LayerOptions, buffer, parameter } from "./parameter";
 export { RmsNorm, type RmsNormOptions } from "./rmsNorm";

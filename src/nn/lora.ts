@@ -1,12 +1,16 @@
 /**
  * Low-rank adapters (Hu et al., 2021): W x + s B A dropout(x), with W frozen and s = alpha / r, or alpha / sqrt(r) with
  * rank stabilisation (Kalajdzievski, 2023). Parameter names are PEFT's within each layer (`q_proj.lora_A.weight`); the
- * adapted layer's own weights keep the names they had, so a model's state dict only grows. DoRA is left out.
+ * adapted layer's own weights keep the names they had, so a model's state dict only grows.
+ *
+ * With DoRA (Liu et al., 2024) each row of W + s B A is also scaled to a learned length m: its direction is adapted by
+ * A and B, its length by m. The length it has is a constant to the gradient, as in the paper's section 4.3 and in PEFT.
  */
 import { TorchError } from "../native/errors";
 import { type Tensor, keep, noGrad, ops, tidy } from "../torch";
 import { Linear, LinearLayer } from "./linear";
 import { Module } from "./module";
+import { parameter } from "./parameter";
 
 export interface LoraConfig {
   /** Rank. */
@@ -17,6 +21,11 @@ export interface LoraConfig {
   /** Layers by the last parts of their names, by a pattern for whole names, or `"all-linear"`: all but the head. */
   targetModules: readonly string[] | string;
   useRslora: boolean;
+  useDora: boolean;
+  /** Other ranks: by a pattern for the end of a layer's name, from a dot or the start on. The first that fits counts. */
+  rankPattern: Readonly<Record<string, number>>;
+  /** Other alphas, likewise. */
+  alphaPattern: Readonly<Record<string, number>>;
 }
 
 /**
@@ -27,15 +36,49 @@ export interface LoraConfig {
  * ```
  */
 export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
-  const config = { r: 16, alpha: 32, dropout: 0.05, targetModules: ["q_proj", "v_proj"], useRslora: false, ...options };
-  const { r, alpha, dropout } = config;
-  if (!(Number.isSafeInteger(r) && r > 0))
-    throw new RangeError(`Expected a positive integer for 'r' but received ${r}`);
-  if (!(Number.isFinite(alpha) && alpha > 0))
-    throw new RangeError(`Expected a positive number for 'alpha' but received ${alpha}`);
+  const config = {
+    r: 16,
+    alpha: 32,
+    dropout: 0.05,
+    targetModules: ["q_proj", "v_proj"],
+    useRslora: false,
+    useDora: false,
+    rankPattern: {},
+    alphaPattern: {},
+    ...options,
+  };
+  const { r, alpha, dropout, rankPattern, alphaPattern } = config;
+  checkRank("r", r);
+  checkAlpha("alpha", alpha);
+  for (const [pattern, rank] of Object.entries(rankPattern)) checkRank(`rankPattern["${pattern}"]`, rank);
+  for (const [pattern, other] of Object.entries(alphaPattern)) checkAlpha(`alphaPattern["${pattern}"]`, other);
+  if (typeof config.targetModules === "string") checkPattern("targetModules", config.targetModules);
+  for (const pattern of Object.keys(rankPattern)) checkPattern("rankPattern", pattern);
+  for (const pattern of Object.keys(alphaPattern)) checkPattern("alphaPattern", pattern);
   if (!(dropout >= 0 && dropout < 1))
     throw new RangeError(`Expected a number from 0 to below 1 for 'dropout' but received ${dropout}`);
   return config;
+}
+
+function checkRank(name: string, rank: number): void {
+  if (!(Number.isSafeInteger(rank) && rank > 0))
+    throw new RangeError(`Expected a positive integer for '${name}' but received ${rank}`);
+}
+
+function checkAlpha(name: string, alpha: number): void {
+  if (!(Number.isFinite(alpha) && alpha > 0))
+    throw new RangeError(`Expected a positive number for '${name}' but received ${alpha}`);
+}
+
+function checkPattern(name: string, pattern: string): void {
+  try {
+    new RegExp(pattern);
+  } catch (error) {
+    throw new RangeError(
+      `Expected a regular expression for '${name}' but received ${JSON.stringify(pattern)}: ` +
+        (error as Error).message,
+    );
+  }
 }
 
 /** A linear layer with an adapter beside it. */
@@ -46,6 +89,8 @@ export class LoraLinear extends LinearLayer {
   readonly lora_A: Linear;
   /** `[outFeatures, r]`, zero at first */
   readonly lora_B: Linear;
+  /** DoRA's lengths of the rows, `[outFeatures]`, those of W at first */
+  readonly lora_magnitude_vector: Tensor | null;
   readonly scaling: number;
   readonly dropout: number;
   /** Set for the length of a reference pass by `withoutAdapters`. */
@@ -53,12 +98,15 @@ export class LoraLinear extends LinearLayer {
   /** The base weight as it was before merging. */
   #unmerged: Tensor | undefined;
 
-  /** Adapters to 16-bit weights are kept in float32. */
+  /** `name` is the layer's in its model, for the patterns. Adapters to 16-bit weights are kept in float32. */
   constructor(
     readonly baseLayer: Linear,
-    { r, alpha, dropout, useRslora }: LoraConfig,
+    readonly config: LoraConfig,
+    name = "",
   ) {
     super();
+    const r = loraRank(config, name);
+    const alpha = byPattern(config.alphaPattern, name) ?? config.alpha;
     const { inFeatures, outFeatures } = baseLayer;
     const { device, dtype } = baseLayer.weight;
     const options = { device, dtype: dtype === "float64" ? dtype : "float32", bias: false } as const;
@@ -67,8 +115,10 @@ export class LoraLinear extends LinearLayer {
     this.lora_A = new Linear(inFeatures, r, options);
     this.lora_B = new Linear(r, outFeatures, { ...options, init: false });
     noGrad(() => this.lora_B.weight.zero_());
-    this.scaling = useRslora ? alpha / Math.sqrt(r) : alpha / r;
-    this.dropout = dropout;
+    this.scaling = config.useRslora ? alpha / Math.sqrt(r) : alpha / r;
+    this.dropout = config.dropout;
+    this.lora_magnitude_vector = config.useDora ? parameter(this.rowLengths()) : null;
+    this.train(baseLayer.training);
   }
 
   get merged(): boolean {
@@ -79,9 +129,17 @@ export class LoraLinear extends LinearLayer {
     const base = this.baseLayer.forward(x); // [..., outFeatures]
     if (this.disabled || this.merged) return base;
     const input = x.to({ dtype: this.lora_A.weight.dtype });
-    const dropped = this.training && this.dropout > 0 ? ops.dropout(input, this.dropout, true) : input;
+    const drops = this.training && this.dropout > 0;
+    const dropped = drops ? ops.dropout(input, this.dropout, true) : input;
     const update = this.lora_B.forward(this.lora_A.forward(dropped));
-    return base.add(update, { alpha: this.scaling }).to({ dtype: base.dtype });
+    if (!this.lora_magnitude_vector) return base.add(update, { alpha: this.scaling }).to({ dtype: base.dtype });
+
+    const { weight, bias } = this.baseLayer;
+    const ratio = this.lora_magnitude_vector.div(this.rowLengths()); // [outFeatures]
+    const undropped = bias ? base.sub(bias) : base;
+    const product = drops ? ops.linear(dropped, weight.to({ dtype: dropped.dtype })) : undropped; // W dropout(x)
+    const change = product.mul(ratio.sub(1)).add(update.mul(ratio), { alpha: this.scaling });
+    return base.add(change).to({ dtype: base.dtype });
   }
 
   /** Adds the adapter into the base weight, rounding once. The weight before is kept until `unmerge()`. */
@@ -91,8 +149,9 @@ export class LoraLinear extends LinearLayer {
     this.#unmerged = keep(tidy(() => weight.detach().clone()));
     tidy(() =>
       noGrad(() => {
-        const delta = this.lora_B.weight.matmul(this.lora_A.weight); // [outFeatures, inFeatures]
-        weight.copy_(weight.to({ dtype: delta.dtype }).add(delta, { alpha: this.scaling }));
+        const adapted = this.adaptedWeight();
+        const ratio = this.lora_magnitude_vector?.div(this.rowLengths()).unsqueeze(1); // [outFeatures, 1]
+        weight.copy_(ratio ? adapted.mul(ratio) : adapted);
       }),
     );
   }
@@ -114,6 +173,17 @@ export class LoraLinear extends LinearLayer {
     return field === "baseLayer" ? "" : super.keyOf(field);
   }
 
+  /** W + s B A, `[outFeatures, inFeatures]`, in the adapter's dtype. */
+  private adaptedWeight(): Tensor {
+    const delta = this.lora_B.weight.matmul(this.lora_A.weight);
+    return this.baseLayer.weight.to({ dtype: delta.dtype }).add(delta, { alpha: this.scaling });
+  }
+
+  /** The lengths of its rows, `[outFeatures]`, without a gradient. */
+  private rowLengths(): Tensor {
+    return tidy(() => noGrad(() => ops.linalgVectorNorm(this.adaptedWeight(), 2, [1])));
+  }
+
   private forgetUnmerged(): void {
     this.#unmerged?.dispose();
     this.#unmerged = undefined;
@@ -125,21 +195,32 @@ export class LoraLinear extends LinearLayer {
  * A fresh adapter changes nothing: B is zero.
  */
 export function applyLora(model: Module, config: LoraConfig): string[] {
+  const targets = new Map(loraTargets(model, config));
+  model.requiresGrad_(false);
+  model.replaceModules((name, module) => (targets.has(name) ? new LoraLinear(module as Linear, config, name) : module));
+  return [...targets.keys()];
+}
+
+/** The linear layers `config` names, before they are adapted. A model that has adapters is an error. */
+export function loraTargets(model: Module, config: LoraConfig): [name: string, layer: Linear][] {
   const adapted = loraLayers(model);
   if (adapted.length > 0) throw new TorchError(`applyLora: the model has adapters already (${adapted[0]![0]})`);
   const isTarget = targetOf(config.targetModules);
-  const linear = [...model.namedModules()].filter(([, module]) => module instanceof Linear).map(([name]) => name);
-  const targets = new Set(linear.filter(isTarget));
-  if (targets.size === 0) {
-    const last = [...new Set(linear.map((name) => name.split(".").at(-1)))];
+  const linear = [...model.namedModules()].filter((entry): entry is [string, Linear] => entry[1] instanceof Linear);
+  const targets = linear.filter(([name]) => isTarget(name));
+  if (targets.length === 0) {
+    const last = [...new Set(linear.map(([name]) => name.split(".").at(-1)))];
     throw new RangeError(
       `Expected names of linear layers for 'targetModules' but received ${JSON.stringify(config.targetModules)}; ` +
         `the model has ${last.join(", ")}`,
     );
   }
-  model.requiresGrad_(false);
-  model.replaceModules((name, module) => (targets.has(name) ? new LoraLinear(module as Linear, config) : module));
-  return [...targets];
+  return targets;
+}
+
+/** The rank of the layer called `name`. */
+export function loraRank(config: LoraConfig, name: string): number {
+  return byPattern(config.rankPattern, name) ?? config.r;
 }
 
 /** The adapted layers of a model, by name. */
@@ -168,6 +249,11 @@ export function withoutAdapters<T>(model: Module, fn: () => T): T {
   } finally {
     for (const [, layer] of layers) layer.disabled = false;
   }
+}
+
+/** PEFT's rule for `rank_pattern` and `alpha_pattern`. */
+function byPattern(patterns: Readonly<Record<string, number>>, name: string): number | undefined {
+  return Object.entries(patterns).find(([pattern]) => new RegExp(`^(?:.*\\.)?(?:${pattern})$`).test(name))?.[1];
 }
 
 /** PEFT's rule for `target_modules`. */

@@ -3,7 +3,7 @@
  * whose prompts occur in neither. Made from generated arithmetic and the paper's corruption, or from a user's rows.
  */
 
-import { InputError } from "../data/errors";
+import { InputError } from "../native/errors";
 import type { PreferenceRow } from "../data/preferences";
 import { Random } from "../data/random";
 import { type Refusal, expectSomeKept, reasonToRefuse, screen } from "../data/screening";

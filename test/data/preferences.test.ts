@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { InputError } from "../../src/data/errors";
+import { InputError } from "../../src/native/errors";
 import { parsePreferences, readPreferences } from "../../src/data/preferences";
 
 const good = `{"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}`;

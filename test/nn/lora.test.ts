@@ -9,7 +9,7 @@ import {
   loraLayers,
   withoutAdapters,
 } from "../../src/nn";
-import { type DType, type Tensor, memory, noGrad, randn, tidy } from "../../src/torch";
+import { type DType, type Tensor, manualSeed, memory, noGrad, ops, randn, tidy } from "../../src/torch";
 
 class Model extends Module {
   readonly qProj: LinearLayer;
@@ -36,6 +36,7 @@ function trained(dtype?: DType): Model {
   return model;
 }
 
+manualSeed(0);
 const x = randn([3, 6]);
 const run = (model: Model) => tidy(() => noGrad(() => model.forward(x).toArray() as Float32Array));
 
@@ -62,6 +63,23 @@ describe("applyLora", () => {
     const apply = () => applyLora(new Model(), lora({ targetModules }));
     if (adapted.length > 0) expect(apply()).toEqual(adapted);
     else expect(apply).toThrow(`for 'targetModules' but received ["proj"]; the model has q_proj, o_proj, lm_head`);
+  });
+
+  test("ranks and alphas by pattern: whole parts of names from the end, the first that fits", () => {
+    const model = new Model();
+    const rankPattern = { proj: 1, "q_.*": 2, q_proj: 3 };
+    applyLora(model, lora({ targetModules: "all-linear", rankPattern, alphaPattern: { "^o_proj": 5 } }));
+    const settings = loraLayers(model).map(([name, layer]) => [name, layer.lora_A.outFeatures, layer.scaling]);
+    expect(settings).toEqual([
+      ["q_proj", 2, 32 / 2],
+      ["o_proj", 16, 5 / 16],
+    ]);
+  });
+
+  test("an adapter takes the mode of its layer", () => {
+    const model = new Model().eval();
+    applyLora(model, lora());
+    expect([...model.modules()].some(({ training }) => training)).toBe(false);
   });
 
   test("refuses a model that has adapters", () => {
@@ -102,6 +120,56 @@ describe("forward", () => {
     ]);
     output.sum().backward();
     expect(adapted.lora_A.weight.grad!.dtype).toBe("float32");
+  });
+});
+
+describe("DoRA", () => {
+  const dora = () => {
+    const model = new Model();
+    applyLora(model, lora({ r: 2, dropout: 0.5, targetModules: "all-linear", useDora: true }));
+    return model;
+  };
+  const change = (model: Model) => {
+    for (const [, { lora_B, lora_magnitude_vector }] of loraLayers(model))
+      noGrad(() => [lora_B.weight.normal_(0, 0.1), lora_magnitude_vector!.mul_(1.3)]);
+  };
+
+  test("a fresh adapter changes nothing, not even with dropout, and trains the lengths too", () => {
+    const model = dora();
+    expect(run(model)).toEqual(withoutAdapters(model, () => run(model)));
+    const { lora_magnitude_vector: lengths } = model.qProj as LoraLinear;
+    expect([lengths!.shape, lengths!.requiresGrad]).toEqual([[4], true]);
+    expect(Object.keys(model.stateDict())).toContain("q_proj.lora_magnitude_vector");
+  });
+
+  test("every row of the merged weight has the learned length, and the output is the same", () => {
+    const model = dora().eval();
+    change(model);
+    const adapted = run(model);
+    const layer = model.qProj as LoraLinear;
+    for (const [, each] of loraLayers(model)) each.merge();
+    expect(Math.max(...run(model).map((value, i) => Math.abs(value - adapted[i]!)))).toBeLessThan(1e-5);
+    const lengths = layer.baseLayer.weight.square().sum(1).sqrt();
+    expect(ops.allclose(lengths, layer.lora_magnitude_vector!)).toBe(true);
+  });
+
+  test("dropout leaves the mean of the output", () => {
+    const model = dora();
+    change(model);
+    const layer = model.qProj as LoraLinear;
+    const [row, rows] = [x.narrow(0, 0, 1), x.narrow(0, 0, 1).expand([40_000, 6])];
+    const mean = tidy(() => layer.forward(rows).mean(0).toArray() as Float32Array);
+    layer.eval();
+    const expected = tidy(() => layer.forward(row).toArray() as Float32Array);
+    expect(Math.max(...mean.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(0.03);
+  });
+
+  test("on a bfloat16 layer the lengths are float32, the output bfloat16", () => {
+    const layer = new LoraLinear(new Linear(6, 4, { dtype: "bfloat16" }), lora({ useDora: true }));
+    expect([layer.lora_magnitude_vector!.dtype, layer.forward(x.to("bfloat16")).dtype]).toEqual([
+      "float32",
+      "bfloat16",
+    ]);
   });
 });
 
@@ -169,6 +237,9 @@ test.each([
   { options: { r: 0 }, message: "Expected a positive integer for 'r' but received 0" },
   { options: { r: 1.5 }, message: "Expected a positive integer for 'r' but received 1.5" },
   { options: { alpha: NaN }, message: "Expected a positive number for 'alpha' but received NaN" },
+  { options: { rankPattern: { up_proj: 0 } }, message: `integer for 'rankPattern["up_proj"]' but received 0` },
+  { options: { alphaPattern: { up_proj: 0 } }, message: `number for 'alphaPattern["up_proj"]' but received 0` },
+  { options: { targetModules: "(" }, message: "Expected a regular expression for 'targetModules' but received" },
   { options: { dropout: 1 }, message: "Expected a number from 0 to below 1 for 'dropout' but received 1" },
 ])("lora($options) is an error", ({ options, message }) => {
   expect(() => lora(options)).toThrow(message);

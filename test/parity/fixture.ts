@@ -10,6 +10,11 @@ export function fixture<T>(name: string): T {
   return JSON.parse(readFileSync(join(__dirname, `${name}.json`), "utf8")) as T;
 }
 
+/** A folder that scripts/parity made: `folderOf("adapters", "regex")`. */
+export function folderOf(...path: string[]): string {
+  return join(__dirname, ...path);
+}
+
 /** scale * sin(i + 0.3 i^2 + phase) over the flat index i. */
 export function wave(shape: readonly number[], scale = 1, phase = 0, dtype: DType = "float32"): Tensor {
   const count = shape.reduce((product, size) => product * size, 1);

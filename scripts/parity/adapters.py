@@ -1,0 +1,103 @@
+"""Small LoRA folders as PEFT saves them, what the model answers with them, and a check of folders saved by smaug.
+
+Run: python scripts/parity/adapters.py               writes test/parity/adapters/ and test/parity/adapters.json
+     python scripts/parity/adapters.py check FOLDER  loads what scripts/parity/folders.mjs saved, compares the logits
+(needs torch, transformers, peft; weights.py first)
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+from common import FIXTURES, gradients, numbers, wave, write
+from weights import IDS
+
+BASE = FIXTURES / "folders" / "single"
+
+# The base is named so that no path of the machine that made a fixture stands in it.
+CONFIGS = {
+    "list": {"r": 4, "lora_alpha": 6, "lora_dropout": 0.1, "target_modules": ["q_proj", "v_proj"]},
+    "suffix": {"r": 2, "lora_alpha": 4, "target_modules": ["0.self_attn.k_proj", "model.layers.1.mlp.up_proj"]},
+    "regex": {"r": 3, "lora_alpha": 5, "target_modules": r"model\.layers\.\d+\.(mlp\.(up|down)|self_attn\.o)_proj",
+              "use_rslora": True},
+    "all-linear": {"r": 2, "lora_alpha": 16, "target_modules": "all-linear"},
+    "patterns": {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "k_proj", "gate_proj"],
+                 "rank_pattern": {"1.self_attn.q_proj": 1, "self_attn.[qk]_proj": 2},
+                 "alpha_pattern": {"^model.layers.0.mlp.gate_proj": 3, "k_proj": 10}},
+    "dora": {"r": 2, "lora_alpha": 3, "target_modules": ["q_proj", "down_proj"], "use_dora": True,
+             "lora_dropout": 0.2},
+}  # fmt: skip
+
+
+def base():
+    return AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32).eval()
+
+
+def logits(model):
+    with torch.no_grad():
+        return numbers(model(IDS).logits)
+
+
+def save(name):
+    """An adapter that does something, and the logits with it."""
+    model = get_peft_model(base(), LoraConfig(task_type="CAUSAL_LM", **CONFIGS[name])).eval()
+    adapted = [(key, value) for key, value in sorted(model.named_parameters()) if "lora_" in key]
+    with torch.no_grad():
+        for phase, (key, parameter) in enumerate(adapted):
+            # A length of DoRA's scales a row: near the one it had, so that the model stays a model.
+            value = wave(parameter.shape, 0.4, phase + 0.5)
+            parameter.copy_(parameter * (1 + value) if "magnitude" in key else value)
+    model.peft_config["default"].base_model_name_or_path = "small/single"
+    folder = FIXTURES / "adapters" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)
+    names = [key.removeprefix("base_model.model.").removesuffix(".lora_A.default.weight") for key, _ in adapted]
+    return {"adapted": sorted({key for key in names if "lora_" not in key}), "logits": logits(model),
+            "gradients": adapter_gradients(model), "training": training_logits(model)}  # fmt: skip
+
+
+def training_logits(model):
+    """With dropout, whose masks a seed gives."""
+    torch.manual_seed(3)
+    return logits(model.train())
+
+
+def adapter_gradients(model):
+    """Of the sum of logits * wave, by the names in the file, but for half of the layers."""
+    output = model(IDS).logits
+    (output * wave(output.shape, phase=9)).sum().backward()
+    named = {key.replace(".default", ""): value for key, value in gradients(model, 5).items()}
+    return {key.removesuffix("magnitude_vector.weight") + "magnitude_vector" * ("magnitude" in key): value
+            for key, value in named.items() if ".1." in key}  # fmt: skip
+
+
+def largest_difference(model, expected):
+    with torch.no_grad():
+        answer = model(torch.tensor(expected["ids"])).logits.flatten()
+    return (answer - torch.tensor(expected["logits"])).abs().max().item()
+
+
+def check(folder):
+    """Every adapter beside its logits.json: the same tensors, the same logits, and the same again when merged."""
+    for path in sorted(Path(folder).glob("*/logits.json")):
+        expected = json.loads(path.read_text())
+        model = PeftModel.from_pretrained(base(), path.parent).eval()
+        saved = load_file(path.parent / "adapter_model.safetensors")
+        assert set(get_peft_model_state_dict(model)) == set(saved), path.parent.name
+        beside = largest_difference(model, expected)
+        merged = largest_difference(model.merge_and_unload(), expected)
+        print(f"{path.parent.name}: largest difference of a logit {beside:.1e}, merged {merged:.1e}")
+        assert max(beside, merged) <= 2e-4
+
+
+if __name__ == "__main__" and sys.argv[1:2] == ["check"]:
+    check(sys.argv[2])
+elif __name__ == "__main__":
+    write("adapters", {"base": logits(base()), "adapters": {name: save(name) for name in CONFIGS}})

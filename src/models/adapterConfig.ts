@@ -1,0 +1,98 @@
+/**
+ * PEFT's `adapter_config.json` and the LoRA configuration it stands for. An adapter kind or option that is not
+ * supported (modules_to_save, trained biases, ...) is named in the error; so is one that is not known, unless it
+ * is off. What only says where an adapter came from, or how it was initialised, is not looked at.
+ */
+import { type LoraConfig, lora } from "../nn";
+import { ConfigReader, type HuggingFaceConfig } from "./config";
+
+/** Entries that do not change what a trained adapter computes. */
+const neutral = new Set([
+  "auto_mapping",
+  "base_model_name_or_path",
+  "corda_config",
+  "ensure_weight_tying",
+  "eva_config",
+  "inference_mode",
+  "layers_pattern",
+  "loftq_config",
+  "lora_ga_config",
+  "megatron_core",
+  "peft_version",
+  "qalora_group_size",
+  "revision",
+  "runtime_config",
+]);
+
+/** Ways to initialise that leave the base weights as they are; the others change them. */
+const initialisations = [true, false, "gaussian", "orthogonal", "eva"];
+
+const supported = new Set([
+  "r",
+  "lora_alpha",
+  "lora_dropout",
+  "target_modules",
+  "use_rslora",
+  "use_dora",
+  "rank_pattern",
+  "alpha_pattern",
+]);
+
+/** Checks a parsed `adapter_config.json`. Absent entries have PEFT's defaults. */
+export function parseAdapterConfig(json: HuggingFaceConfig): LoraConfig {
+  const config = new ConfigReader(json);
+  config.string("peft_type");
+  config.only("peft_type", ["LORA"]);
+  config.only("task_type", ["CAUSAL_LM"]);
+  config.only("bias", ["none"]);
+  config.only("init_lora_weights", initialisations);
+  const checked = new Set([...neutral, ...supported, "peft_type", "task_type", "bias", "init_lora_weights"]);
+  for (const [key, value] of Object.entries(json)) if (!checked.has(key) && !isOff(value)) config.only(key, []);
+
+  return lora({
+    r: config.size("r", 8),
+    alpha: config.number("lora_alpha", { min: 0, fallback: 8 }),
+    dropout: config.number("lora_dropout", { min: 0, max: 1, fallback: 0 }),
+    targetModules: config.stringOrStrings("target_modules"),
+    useRslora: config.boolean("use_rslora", false),
+    useDora: config.boolean("use_dora", false),
+    rankPattern: config.numbers("rank_pattern"),
+    alphaPattern: config.numbers("alpha_pattern"),
+  });
+}
+
+/** The `adapter_config.json` of an adapter that sits on the layers `adapted`. */
+export function adapterConfigJson(
+  config: LoraConfig,
+  adapted: readonly string[],
+  baseModel: string | undefined,
+): Record<string, unknown> {
+  const { targetModules } = config;
+  // PEFT writes names for "all-linear", and not every reader knows the word.
+  const lastParts = () => [...new Set(adapted.map((name) => name.split(".").at(-1)!))].sort();
+  return {
+    alpha_pattern: config.alphaPattern,
+    base_model_name_or_path: baseModel ?? null,
+    bias: "none",
+    fan_in_fan_out: false,
+    inference_mode: true,
+    init_lora_weights: true,
+    layers_pattern: null,
+    layers_to_transform: null,
+    lora_alpha: config.alpha,
+    lora_dropout: config.dropout,
+    modules_to_save: null,
+    peft_type: "LORA",
+    r: config.r,
+    rank_pattern: config.rankPattern,
+    revision: null,
+    target_modules: targetModules === "all-linear" ? lastParts() : targetModules,
+    task_type: "CAUSAL_LM",
+    use_dora: config.useDora,
+    use_rslora: config.useRslora,
+  };
+}
+
+function isOff(value: unknown): boolean {
+  return value === null || value === false || (typeof value === "object" && Object.keys(value).length === 0);
+}

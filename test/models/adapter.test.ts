@@ -1,0 +1,259 @@
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import {
+  type CausalLM,
+  LlamaForCausalLM,
+  SafetensorsFile,
+  loadAdapter,
+  loadModel,
+  saveAdapter,
+} from "../../src/models";
+import { applyLora, lora, loraLayers } from "../../src/nn";
+import { memory } from "../../src/torch";
+import { folderOf } from "../parity/fixture";
+import { temporaryFolders } from "./folders";
+
+const folder = temporaryFolders();
+const single = folderOf("folders", "single");
+const list = folderOf("adapters", "list");
+
+const readJson = (path: string) => JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+/** A copy of an adapter with other entries in its config. */
+const withConfig = (keys: Record<string, unknown>, from = list) => {
+  const copy = folder(from);
+  const path = join(copy, "adapter_config.json");
+  writeFileSync(path, JSON.stringify({ ...readJson(path), ...keys }));
+  return copy;
+};
+
+/** Loading must fail and leave the model as it was. */
+async function expectRefused(path: string, message: string | RegExp, base?: CausalLM): Promise<void> {
+  const model = base ?? (await loadModel(single));
+  const tensors = memory().tensors;
+  const loading = loadAdapter(model, path);
+  await expect(loading).rejects.toThrow(message);
+  await expect(loading).rejects.toMatchObject({ name: "FolderError" });
+  expect(loraLayers(model)).toEqual([]);
+  expect([...model.parameters()].every(({ requiresGrad }) => requiresGrad)).toBe(true);
+  expect(memory().tensors).toBe(tensors);
+}
+
+describe("loadAdapter", () => {
+  test("freezes the base, leaves the adapter to be trained, in float32 and in the model's mode", async () => {
+    const model = await loadModel(single, { dtype: "bfloat16" });
+    await loadAdapter(model, list);
+    const trained = [...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad);
+    expect(trained.map(([name, { dtype }]) => [name.includes("lora_"), dtype])).toEqual(
+      Array(8).fill([true, "float32"]),
+    );
+    expect([...model.modules()].some(({ training }) => training)).toBe(false);
+    expect(loraLayers(model)[0]![1].dropout).toBe(0.1);
+  });
+
+  test("what the config leaves out has PEFT's defaults", async () => {
+    const copy = folder(folderOf("adapters", "suffix"));
+    const { target_modules } = readJson(join(copy, "adapter_config.json"));
+    writeFileSync(join(copy, "adapter_config.json"), JSON.stringify({ peft_type: "LORA", r: 2, target_modules }));
+    const model = await loadModel(single, { adapter: copy });
+    const [, { scaling, dropout }] = loraLayers(model)[0]!;
+    expect([scaling, dropout]).toEqual([8 / 2, 0]);
+  });
+
+  test("a model that has an adapter takes no second one", async () => {
+    const model = await loadModel(single, { adapter: list });
+    await expect(loadAdapter(model, list)).rejects.toThrow(
+      "the model has adapters already (model.layers.0.self_attn.q_proj)",
+    );
+  });
+});
+
+describe("an adapter for another base is refused, both named", () => {
+  test("other shapes", async () => {
+    const config = { ...readJson(join(single, "config.json")), hidden_size: 8, head_dim: 2 };
+    const model = new LlamaForCausalLM(config);
+    await expectRefused(
+      list,
+      `The adapter in ${list} (made for small/single) does not fit the model LlamaForCausalLM:`,
+      model,
+    );
+    await expectRefused(
+      list,
+      "Expected shape [4, 8] for 'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight' but received [4, 16]",
+      model,
+    );
+  });
+
+  test("more layers, fewer layers", async () => {
+    const config = readJson(join(single, "config.json"));
+    const q = "self_attn.q_proj.lora_A.weight'";
+    await expectRefused(
+      list,
+      `Expected 'base_model.model.model.layers.2.${q} [4, 16] but received none`,
+      new LlamaForCausalLM({ ...config, num_hidden_layers: 3 }),
+    );
+    await expectRefused(
+      list,
+      `Expected no 'base_model.model.model.layers.1.${q}`,
+      new LlamaForCausalLM({ ...config, num_hidden_layers: 1 }),
+    );
+  });
+
+  test("another rank than its config says", () =>
+    expectRefused(
+      withConfig({ r: 3 }),
+      `Expected shape [3, 16] for 'base_model.model.model.layers.0.self_attn.q_proj.lora_A`,
+    ));
+
+  test("of another kind than its config says", () =>
+    expectRefused(
+      withConfig({ use_dora: true }),
+      "Expected 'base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector' [16] but received none",
+    ));
+
+  test("layers the model does not have", () =>
+    expectRefused(
+      withConfig({ target_modules: ["c_attn"] }),
+      `for 'targetModules' but received ["c_attn"]; the model has q_proj`,
+    ));
+});
+
+describe("what is not supported is named, with the file", () => {
+  test.each<[Record<string, unknown>, string]>([
+    [{ peft_type: "LOHA" }, `Expected "LORA" for 'peft_type' but received "LOHA"; it is not supported`],
+    [{ peft_type: "IA3" }, `but received "IA3"`],
+    [{ peft_type: undefined }, "Expected a string for 'peft_type' but received nothing"],
+    [{ task_type: "SEQ_CLS" }, `Expected "CAUSAL_LM" for 'task_type' but received "SEQ_CLS"`],
+    [{ use_dora: "yes" }, `Expected true or false for 'use_dora' but received "yes"`],
+    [{ bias: "all" }, `Expected "none" for 'bias' but received "all"`],
+    [{ lora_bias: true }, "Expected no 'lora_bias' but received true"],
+    [{ fan_in_fan_out: true }, "Expected no 'fan_in_fan_out' but received true"],
+    [{ modules_to_save: ["lm_head"] }, `Expected no 'modules_to_save' but received ["lm_head"]`],
+    [{ layers_to_transform: [0] }, "Expected no 'layers_to_transform' but received [0]"],
+    [{ exclude_modules: ["k_proj"] }, "Expected no 'exclude_modules'"],
+    [{ target_parameters: ["mlp.experts"] }, "Expected no 'target_parameters'"],
+    [{ trainable_token_indices: [3] }, "Expected no 'trainable_token_indices'"],
+    [{ init_lora_weights: "pissa" }, `for 'init_lora_weights' but received "pissa"`],
+    [{ some_new_option: 1 }, "Expected no 'some_new_option' but received 1"],
+    [{ r: 0 }, "Expected a positive integer for 'r' but received 0"],
+    [{ lora_alpha: 0 }, "Expected a positive number for 'alpha' but received 0"],
+    [{ lora_dropout: 1 }, "for 'dropout' but received 1"],
+    [{ target_modules: null }, "Expected a string or strings for 'target_modules' but received nothing"],
+    [
+      { target_modules: "(?P<layer>q_proj)" },
+      `Expected a regular expression for 'targetModules' but received "(?P<layer>`,
+    ],
+    [{ rank_pattern: { q_proj: "4" } }, `Expected numbers by name for 'rank_pattern'`],
+    [{ rank_pattern: { q_proj: 0.5 } }, `Expected a positive integer for 'rankPattern["q_proj"]' but received 0.5`],
+    [{ alpha_pattern: { "[": 4 } }, `Expected a regular expression for 'alphaPattern' but received "["`],
+  ])("%o", async (keys, message) => {
+    const copy = withConfig(keys);
+    await expectRefused(copy, message);
+    await expectRefused(copy, join(copy, "adapter_config.json"));
+  });
+});
+
+describe("a folder that cannot be read", () => {
+  const weights = "adapter_model.safetensors";
+
+  test.each<[string, (path: string) => void, RegExp]>([
+    [
+      "no config",
+      (path) => rmSync(join(path, "adapter_config.json")),
+      /Expected an adapter, with adapter_config\.json, in .* but received none/,
+    ],
+    [
+      "a config that is no JSON",
+      (path) => writeFileSync(join(path, "adapter_config.json"), "{"),
+      /Expected JSON in .*adapter_config\.json/,
+    ],
+    [
+      "no weights",
+      (path) => rmSync(join(path, weights)),
+      /Expected adapter_model\.safetensors in .* but it is missing/,
+    ],
+    [
+      "weights cut short",
+      (path) => writeFileSync(join(path, weights), readFileSync(join(path, weights)).subarray(0, -1)),
+      /it is cut short/,
+    ],
+    [
+      "pickled weights",
+      (path) => {
+        rmSync(join(path, weights));
+        writeFileSync(join(path, "adapter_model.bin"), "");
+      },
+      /received adapter_model\.bin: such a file can run code .*\n  python -c ".*save_file\(.*weights_only=True/,
+    ],
+  ])("%s", async (_, damage, message) => {
+    const copy = folder(list);
+    damage(copy);
+    await expectRefused(copy, message);
+  });
+
+  test("a model folder", () => expectRefused(single, /Expected an adapter, .* but received a model folder/));
+});
+
+describe("saveAdapter", () => {
+  test("writes names for all-linear, the base's name, and nothing else", async () => {
+    const model = await loadModel(single, {
+      adapter: lora({ r: 2, alpha: 3, targetModules: "all-linear", useRslora: true }),
+    });
+    const out = folder();
+    await saveAdapter(model, out);
+    expect(readdirSync(out).sort()).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
+    expect(readJson(join(out, "adapter_config.json"))).toMatchObject({
+      peft_type: "LORA",
+      base_model_name_or_path: single,
+      r: 2,
+      lora_alpha: 3,
+      lora_dropout: 0.05,
+      use_rslora: true,
+      target_modules: ["down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"],
+    });
+    const { entries } = new SafetensorsFile(join(out, "adapter_model.safetensors"));
+    expect(entries.size).toBe(28);
+    expect(entries.get("base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight")!.shape).toEqual([2, 16]);
+  });
+
+  test("ranks and alphas by pattern come back", async () => {
+    const config = lora({
+      targetModules: ["q_proj", "up_proj"],
+      rankPattern: { up_proj: 3 },
+      alphaPattern: { "0.self_attn.q_proj": 5 },
+    });
+    const model = await loadModel(single, { adapter: config });
+    const out = folder();
+    await saveAdapter(model, out, { baseModel: "org/name" });
+    const again = await loadModel(single, { adapter: out });
+    const settings = (from: CausalLM) =>
+      loraLayers(from).map(([name, layer]) => [name, layer.lora_A.outFeatures, layer.scaling]);
+    expect(settings(again)).toEqual(settings(model));
+    expect(settings(model).map(([, r, scaling]) => [r, scaling])).toEqual([
+      [16, 5 / 16],
+      [3, 32 / 3],
+      [16, 2],
+      [3, 32 / 3],
+    ]);
+    expect(readJson(join(out, "adapter_config.json")).base_model_name_or_path).toBe("org/name");
+  });
+
+  test("a model without an adapter is an error", async () => {
+    await expect(saveAdapter(await loadModel(single), folder())).rejects.toThrow("a model with an adapter for 'model'");
+  });
+
+  test("a failing load disposes of the model", async () => {
+    const before = memory().tensors;
+    await expect(loadModel(single, { adapter: single })).rejects.toThrow("received a model folder");
+    await expect(loadModel(single, { adapter: lora({ targetModules: ["no"] }) })).rejects.toThrow("'targetModules'");
+    expect(memory().tensors).toBe(before);
+  });
+
+  test("an adapter on a model made by hand names no base", async () => {
+    const model = new LlamaForCausalLM(readJson(join(single, "config.json")));
+    applyLora(model, lora());
+    const out = folder();
+    await saveAdapter(model, out);
+    expect(readJson(join(out, "adapter_config.json")).base_model_name_or_path).toBeNull();
+  });
+});
