@@ -2,4 +2,6 @@
 export * from "./nn";
 export * from "./optim";
 export * from "./models";
+export * from "./text";
 export * from "./preference";
+export { InputError } from "./native/errors";

@@ -1,0 +1,236 @@
+/**
+ * Chat templates: `@huggingface/jinja` made to render what Python's Jinja2 renders in transformers.
+ *
+ * Where the library follows JavaScript, templates of real models come out differently without an error:
+ * `lstrip('\n')` takes off every white space, `None` prints as nothing, `'' == []` holds. The interpreter here
+ * overrides those points, see python.ts. A clock bounds every rendering: a template is a downloaded program.
+ *
+ * `{% generation %}` blocks are rendered; the mask of assistant tokens they allow is not made.
+ */
+import { ChatTemplateError, shown } from "./errors";
+import { type Value, capitalize, equal, range, strftime, strip, text } from "./python";
+
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+
+/** One turn of a conversation. Templates define which further keys there may be (`tool_calls`, `reasoning_content`). */
+export interface ChatMessage {
+  readonly role: string;
+  readonly content?: JsonValue;
+  readonly [key: string]: JsonValue | undefined;
+}
+
+/** A node of a parsed template. */
+type Node = { readonly type: string; readonly [key: string]: unknown };
+
+/** The part of the library that is used here, whose types its package keeps to itself. */
+interface Jinja {
+  Environment: new () => Environment;
+  Interpreter: new (environment: Environment) => Interpreter;
+  tokenize(source: string, options: { lstrip_blocks: boolean; trim_blocks: boolean }): unknown;
+  parse(tokens: unknown): Node;
+}
+
+interface Environment {
+  readonly variables: Map<string, Value>;
+  set(name: string, value: unknown): Value;
+}
+
+interface Interpreter {
+  run(program: Node): Value;
+  evaluate(node: Node | undefined, environment: Environment): Value;
+  evaluateBlock(nodes: readonly Node[], environment: Environment): Value;
+  applyFilter(operand: Value, filter: Node, environment: Environment): Value;
+}
+
+/** What raise_exception throws. */
+class Refusal extends Error {}
+
+/** Renders the chat templates of one folder. */
+export class ChatRenderer {
+  private readonly programs = new Map<string, Node>();
+
+  private constructor(
+    private readonly templates: Readonly<Record<string, string>>,
+    private readonly jinja: Jinja,
+    private readonly PythonInterpreter: ReturnType<typeof pythonInterpreter>,
+  ) {}
+
+  /** `timeLimit`: the longest a template may run, in milliseconds. Real ones take less than one. */
+  static async create(templates: Readonly<Record<string, string>>, timeLimit = 5_000): Promise<ChatRenderer> {
+    const jinja = (await import("@huggingface/jinja")) as unknown as Jinja;
+    return new ChatRenderer(templates, jinja, pythonInterpreter(jinja, timeLimit));
+  }
+
+  get names(): string[] {
+    return Object.keys(this.templates);
+  }
+
+  /** Renders the template of that name, or that template, or the folder's own, with these variables. */
+  render(template: string | undefined, variables: Readonly<Record<string, JsonValue | undefined>>): string {
+    const program = this.parse(this.choose(template, variables.tools !== null));
+    const environment = new this.jinja.Environment();
+    for (const [name, value] of Object.entries({ ...globals, ...variables })) {
+      environment.variables.delete(name); // variables win over `namespace`, as they do in Jinja
+      environment.set(name, value);
+    }
+    try {
+      return text(new this.PythonInterpreter(environment).run(program));
+    } catch (error) {
+      if (error instanceof ChatTemplateError) throw error;
+      const { message } = error as Error;
+      const what = error instanceof Refusal ? "refuses the conversation" : "could not be rendered";
+      throw new ChatTemplateError(`The chat template ${what}: ${message}`);
+    }
+  }
+
+  private choose(template: string | undefined, tools: boolean): string {
+    if (template !== undefined) return Object.hasOwn(this.templates, template) ? this.templates[template]! : template;
+    const { tool_use: toolUse, default: ordinary } = this.templates;
+    const found = tools ? (toolUse ?? ordinary) : ordinary;
+    if (found !== undefined) return found;
+    throw new ChatTemplateError(
+      this.names.length > 0
+        ? `Expected a name for 'chatTemplate' but received nothing; there are ${this.names.join(", ")}`
+        : "Expected a chat template but the tokenizer has none; give one in 'chatTemplate', or use plain text",
+    );
+  }
+
+  private parse(template: string): Node {
+    const known = this.programs.get(template);
+    if (known) return known;
+    let program: Node;
+    try {
+      const source = template.replace(/\r\n?/g, "\n"); // as Jinja reads it
+      program = this.jinja.parse(this.jinja.tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
+    } catch (error) {
+      throw new ChatTemplateError(`Expected a Jinja template but it does not parse: ${(error as Error).message}`);
+    }
+    this.programs.set(template, program);
+    return program;
+  }
+}
+
+const globals = {
+  true: true,
+  True: true,
+  false: false,
+  False: false,
+  none: null,
+  None: null,
+  range,
+  raise_exception: (message: unknown) => {
+    throw new Refusal(String(message));
+  },
+  strftime_now: (format: string) => strftime(new Date(), format),
+};
+
+const iterable = new Set(["ArrayValue", "TupleValue", "ObjectValue", "StringValue", "UndefinedValue"]);
+
+/** Stands for an expression whose value is known, so that nothing is evaluated twice. */
+const evaluated = (result: Value): Node => ({ type: "Evaluated", result });
+
+/** The library's interpreter, with Python's meaning of what it takes for JavaScript's. */
+function pythonInterpreter(jinja: Jinja, timeLimit: number) {
+  const constant = (value: unknown) => new jinja.Environment().set("value", value);
+  const StringValue = constant("").constructor as new (value: string) => Value;
+  const IntegerValue = constant(0).constructor as new (value: number) => Value;
+  const BooleanValue = constant(true).constructor as new (value: boolean) => Value;
+
+  return class PythonInterpreter extends jinja.Interpreter {
+    private readonly deadline = performance.now() + timeLimit;
+
+    override evaluate(node: Node | undefined, environment: Environment): Value {
+      if (performance.now() > this.deadline)
+        throw new ChatTemplateError(`The chat template did not end within ${timeLimit / 1000} s and was stopped`);
+      switch (node?.type) {
+        case "CallExpression":
+          return this.method(node, environment);
+        case "FilterExpression":
+          return this.filter(node, environment);
+        case "BinaryExpression":
+          return this.binary(node, environment);
+        case "TestExpression":
+          return this.test(node, environment);
+        case "For":
+          return this.loop(node, environment);
+        case "Evaluated":
+          return node.result as Value;
+        default:
+          return super.evaluate(node, environment);
+      }
+    }
+
+    /** Prints every value as `str` does. Statements have no value. */
+    override evaluateBlock(nodes: readonly Node[], environment: Environment): Value {
+      let printed = "";
+      for (const node of nodes) {
+        const value = this.evaluate(node, environment);
+        if (node.type !== "Set" && node.type !== "Macro" && node.type !== "Comment") printed += text(value);
+      }
+      return new StringValue(printed);
+    }
+
+    /** Methods of strings that the library has otherwise. */
+    private method(node: Node, environment: Environment): Value {
+      const callee = node.callee as Node;
+      if (callee.type !== "MemberExpression" || callee.computed === true) return super.evaluate(node, environment);
+      const name = (callee.property as Node).value;
+      const object = this.evaluate(callee.object as Node, environment);
+      const isStrip = name === "strip" || name === "lstrip" || name === "rstrip";
+      if (object.type !== "StringValue" || !(isStrip || name === "capitalize"))
+        return super.evaluate({ ...node, callee: { ...callee, object: evaluated(object) } }, environment);
+      const string = object.value as string;
+      if (!isStrip) return new StringValue(capitalize(string));
+      const [characters] = (node.args as Node[]).map((argument) => this.evaluate(argument, environment));
+      if (characters && characters.type !== "StringValue" && characters.type !== "NullValue")
+        throw new Error(`${name}() takes a string`);
+      return new StringValue(strip(string, name, (characters?.value as string | null) ?? undefined));
+    }
+
+    private filter(node: Node, environment: Environment): Value {
+      const operand = this.evaluate(node.operand as Node, environment);
+      const filter = node.filter as Node & { value?: string; callee?: Node };
+      const name = filter.callee ? filter.callee.value : filter.value;
+      if (name === "string") return new StringValue(text(operand));
+      if (name === "trim" && !filter.callee) return new StringValue(strip(text(operand), "strip"));
+      if (name === "capitalize") return new StringValue(capitalize(text(operand)));
+      if ((name === "length" || name === "count") && operand.type === "StringValue")
+        return new IntegerValue(Array.from(operand.value as string).length);
+      return this.applyFilter(operand, filter, environment);
+    }
+
+    /** What is missing counts as iterable, as strings and mappings do. */
+    private test(node: Node, environment: Environment): Value {
+      const operand = this.evaluate(node.operand as Node, environment);
+      if ((node.test as Node).value !== "iterable")
+        return super.evaluate({ ...node, operand: evaluated(operand) }, environment);
+      return new BooleanValue(iterable.has(operand.type) !== (node.negate === true));
+    }
+
+    /** Loops over the characters of a string, and not at all over what is missing. */
+    private loop(node: Node, environment: Environment): Value {
+      const over = node.iterable as Node;
+      if (over.type === "SelectExpression") return super.evaluate(node, environment);
+      const value = this.evaluate(over, environment);
+      const characters = value.type === "StringValue" ? Array.from(value.value as string) : [];
+      const items = value.type === "StringValue" || value.type === "UndefinedValue" ? constant(characters) : value;
+      return super.evaluate({ ...node, iterable: evaluated(items) }, environment);
+    }
+
+    private binary(node: Node, environment: Environment): Value {
+      const operator = (node.operator as Node).value;
+      if (operator !== "==" && operator !== "!=" && operator !== "~" && operator !== "+")
+        return super.evaluate(node, environment);
+      const left = this.evaluate(node.left as Node, environment);
+      const right = this.evaluate(node.right as Node, environment);
+      if (operator === "~") return new StringValue(text(left) + text(right));
+      if (operator !== "+") return new BooleanValue(equal(left, right) === (operator === "=="));
+      const strings = [left, right].filter(({ type }) => type === "StringValue").length;
+      if (strings === 2) return new StringValue((left.value as string) + (right.value as string));
+      if (strings === 0)
+        return super.evaluate({ ...node, left: evaluated(left), right: evaluated(right) }, environment);
+      const other = left.type === "StringValue" ? right : left;
+      throw new Error(`a string and ${shown(other.value ?? null)} cannot be added`);
+    }
+  };
+}

@@ -1,0 +1,97 @@
+/**
+ * From tokens back to text: the decoders of tokenizer.json as Rust's `tokenizers` runs them. The library's own differ
+ * where the bytes are not whole characters, as in a stream of generated tokens, and drop a byte order mark.
+ */
+import { byteOf } from "./byteLevel";
+import { type Step, steps, unsupported } from "./pipeline";
+
+/** Turns tokens into pieces of text; joined, they are the text. */
+export type Decoder = (tokens: string[]) => string[];
+
+/** Broken sequences become U+FFFD, as many as the Unicode standard recommends. */
+const lossy = new TextDecoder("utf-8", { ignoreBOM: true });
+const strict = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
+const utf8 = new TextEncoder();
+
+/** The decoder a tokenizer.json describes. Without one tokens are joined by spaces. */
+export function createDecoder(step: Step | null, file: string, key = "decoder"): Decoder {
+  if (step === null) return (tokens) => [tokens.join(" ")];
+  switch (step.type) {
+    case "Sequence": {
+      const chain = steps(step, "decoders", file, key).map(([each, name]) => createDecoder(each, file, name));
+      return (tokens) => chain.reduce((pieces, decode) => decode(pieces), tokens);
+    }
+    case "ByteLevel":
+      return byteLevel;
+    case "ByteFallback":
+      return byteFallback;
+    case "Fuse":
+      return (tokens) => [tokens.join("")];
+    case "Replace": {
+      const { pattern, content } = step as Step & { pattern?: { String?: string }; content?: string };
+      if (typeof pattern?.String !== "string") throw unsupported(file, `${key}.pattern`, pattern);
+      return (tokens) => tokens.map((token) => token.replaceAll(pattern.String!, () => content ?? ""));
+    }
+    case "Strip": {
+      const { content, start, stop } = step as Step & { content: string; start: number; stop: number };
+      return (tokens) => tokens.map((token) => strip(token, content, start, stop));
+    }
+    case "Metaspace": {
+      const { replacement = "▁", prepend_scheme, add_prefix_space } = step as Step & { replacement?: string };
+      const prefixed = prepend_scheme !== "never" && add_prefix_space !== false;
+      return (tokens) => tokens.map((token, i) => token.replaceAll(replacement, i === 0 && prefixed ? "" : " "));
+    }
+    default:
+      throw unsupported(file, `${key}.type`, step.type);
+  }
+}
+
+/** A token with any other character (an added token) stands for its own text. */
+function byteLevel(tokens: string[]): string[] {
+  const bytes: number[] = [];
+  for (const token of tokens) {
+    const start = bytes.length;
+    for (const character of token) {
+      const byte = byteOf.get(character);
+      if (byte === undefined) {
+        bytes.length = start;
+        for (const each of utf8.encode(token)) bytes.push(each);
+        break;
+      }
+      bytes.push(byte);
+    }
+  }
+  return [lossy.decode(Uint8Array.from(bytes))];
+}
+
+/** Runs of `<0xE2>` become text, or one U+FFFD a byte when they are not UTF-8. */
+function byteFallback(tokens: string[]): string[] {
+  const pieces: string[] = [];
+  let run: number[] = [];
+  const flush = () => {
+    if (run.length === 0) return;
+    try {
+      pieces.push(strict.decode(Uint8Array.from(run)));
+    } catch {
+      pieces.push("\ufffd".repeat(run.length));
+    }
+    run = [];
+  };
+  for (const token of tokens) {
+    const byte = /^<0x([0-9A-Fa-f]{2})>$/.exec(token)?.[1];
+    if (byte !== undefined) run.push(Number.parseInt(byte, 16));
+    else {
+      flush();
+      pieces.push(token);
+    }
+  }
+  flush();
+  return pieces;
+}
+
+/** Takes up to `start` copies of `content` off the front and `stop` off the end. */
+function strip(token: string, content: string, start: number, stop: number): string {
+  for (let i = 0; i < start && token.startsWith(content); i++) token = token.slice(content.length);
+  for (let i = 0; i < stop && token.endsWith(content); i++) token = token.slice(0, -content.length);
+  return token;
+}

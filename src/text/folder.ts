@@ -1,0 +1,239 @@
+/**
+ * The text files of a Hugging Face model folder, read as transformers reads them: tokenizer.json with the tokens its
+ * companions add, the named special tokens, the chat templates, the generation config. Every fault names file and key.
+ */
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { TokenizerError, shown } from "./errors";
+import type { Step } from "./pipeline";
+
+type Json = Readonly<Record<string, unknown>>;
+
+export interface AddedToken {
+  id: number;
+  content: string;
+  special: boolean;
+  normalized: boolean;
+  lstrip: boolean;
+  rstrip: boolean;
+  single_word: boolean;
+}
+
+export interface TokenizerJson {
+  readonly model: Step & { readonly vocab: Readonly<Record<string, number>> | readonly [string, number][] };
+  readonly normalizer: Step | null;
+  readonly pre_tokenizer: Step | null;
+  readonly post_processor: Step | null;
+  readonly decoder: Step | null;
+  readonly added_tokens: AddedToken[];
+}
+
+export interface TokenizerFolder {
+  /** The path of tokenizer.json, for messages. */
+  readonly file: string;
+  readonly json: TokenizerJson;
+  /** `bos_token`, `eos_token`, ... and whatever other `*_token` the folder names. */
+  readonly specialTokens: Readonly<Record<string, string>>;
+  /** By name; a folder with one template calls it "default". */
+  readonly chatTemplates: Readonly<Record<string, string>>;
+  readonly generationConfig: Json;
+}
+
+/** The special tokens that have a name of their own, in the order in which transformers adds them. */
+const named = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+
+export async function readTokenizerFolder(folder: string): Promise<TokenizerFolder> {
+  const path = (name: string) => join(folder, name);
+  const file = path("tokenizer.json");
+  const json = await readJson(file);
+  if (json === undefined) throw await missing(folder);
+  const config = (await readJson(path("tokenizer_config.json"))) ?? {};
+  const legacy = config.added_tokens_decoder ? {} : ((await readJson(path("special_tokens_map.json"))) ?? {});
+  const added = config.added_tokens_decoder ? {} : ((await readJson(path("added_tokens.json"))) ?? {});
+  const names = { ...config, ...legacy };
+  const tokenizer = readTokenizer(json, file);
+  const specialTokens = readSpecialTokens(names, path("tokenizer_config.json"));
+  complete(tokenizer, specialTokens, { ...config, ...names, added }, path("tokenizer_config.json"));
+  return {
+    file,
+    json: tokenizer,
+    specialTokens,
+    chatTemplates: await readChatTemplates(folder, config),
+    generationConfig: (await readJson(path("generation_config.json"))) ?? {},
+  };
+}
+
+function readTokenizer(json: Json, file: string): TokenizerJson {
+  const model = json.model as TokenizerJson["model"] | undefined;
+  if (!isObject(model) || !isObject(model.vocab) && !Array.isArray(model.vocab))
+    throw new TokenizerError(`Expected an object with a 'vocab' for 'model' in ${file} but received ${shown(model)}`);
+  const merges = (model as Json).merges;
+  // A missing type is written by old versions: merges make it BPE, a list of scores Unigram.
+  const type = model.type ?? (merges ? "BPE" : Array.isArray(model.vocab) ? "Unigram" : undefined);
+  if (type === "BPE" && !(Array.isArray(merges) && !Array.isArray(model.vocab)))
+    throw new TokenizerError(`Expected a list for 'model.merges' in ${file} but received ${shown(merges)}`);
+  const step = (key: string): Step | null => {
+    const value = json[key] ?? null;
+    if (value !== null && !(isObject(value) && typeof value.type === "string"))
+      throw new TokenizerError(`Expected an object with a 'type' for '${key}' in ${file} but received ${shown(value)}`);
+    return value as Step | null;
+  };
+  const addedTokens = json.added_tokens ?? [];
+  if (!Array.isArray(addedTokens))
+    throw new TokenizerError(`Expected a list for 'added_tokens' in ${file} but received ${shown(addedTokens)}`);
+  return {
+    model: { ...model, type: type as string },
+    normalizer: step("normalizer"),
+    pre_tokenizer: step("pre_tokenizer"),
+    post_processor: step("post_processor"),
+    decoder: step("decoder"),
+    added_tokens: addedTokens.map((token: unknown, i) => addedToken(token, `added_tokens[${i}]`, file)),
+  };
+}
+
+function addedToken(token: unknown, key: string, file: string): AddedToken {
+  if (!isObject(token) || typeof token.content !== "string" || token.content === "" || !Number.isSafeInteger(token.id))
+    throw new TokenizerError(
+      `Expected an object with 'content' and an integer 'id' for '${key}' in ${file} but received ${shown(token)}`,
+    );
+  if (token.single_word === true)
+    throw new TokenizerError(
+      `Expected false for '${key}.single_word' in ${file} but received true; it is not supported`,
+    );
+  const special = token.special === true;
+  return {
+    id: token.id as number,
+    content: token.content,
+    special,
+    normalized: typeof token.normalized === "boolean" ? token.normalized : !special,
+    lstrip: token.lstrip === true,
+    rstrip: token.rstrip === true,
+    single_word: false,
+  };
+}
+
+function readSpecialTokens(config: Json, file: string): Record<string, string> {
+  const tokens: Record<string, string> = {};
+  const extra = isObject(config.extra_special_tokens) ? config.extra_special_tokens : {};
+  for (const [key, value] of [...Object.entries(config), ...Object.entries(extra)]) {
+    if (!(key.endsWith("_token") || key in extra) || value === null || typeof value === "boolean") continue;
+    const content = isObject(value) ? value.content : value;
+    if (typeof content !== "string")
+      throw new TokenizerError(`Expected a token's text for '${key}' in ${file} but received ${shown(value)}`);
+    tokens[key] = content;
+  }
+  return tokens;
+}
+
+/** Adds the tokens that stand only in the companions of tokenizer.json, and marks the named ones as special. */
+function complete(json: TokenizerJson, specialTokens: Record<string, string>, config: Json, file: string): void {
+  const { vocab } = json.model;
+  const isList = Array.isArray(vocab);
+  const idOf = (token: string): number | undefined => {
+    if (!isList) return Object.hasOwn(vocab, token) ? (vocab as Record<string, number>)[token] : undefined;
+    const id = vocab.findIndex(([each]) => each === token);
+    return id < 0 ? undefined : id;
+  };
+  const size = isList ? vocab.length : Object.keys(vocab).length;
+  const known = new Map(json.added_tokens.map((token) => [token.content, token]));
+  let next = json.added_tokens.reduce((end, { id }) => Math.max(end, id + 1), size);
+  const add = (content: string, details: Partial<AddedToken>) => {
+    const found = known.get(content);
+    if (found) found.special ||= details.special === true;
+    if (found || content === "") return;
+    const id = details.id ?? idOf(content) ?? next;
+    const token = { lstrip: false, rstrip: false, normalized: false, special: true, ...details };
+    json.added_tokens.push({ ...token, id, content, single_word: false });
+    known.set(content, json.added_tokens.at(-1)!);
+    next = Math.max(next, id + 1);
+  };
+  const decoder = Object.entries((config.added_tokens_decoder ?? {}) as Json).map(([id, token]) => {
+    const key = `added_tokens_decoder.${id}`;
+    return addedToken(isObject(token) ? { ...token, id: Number(id) } : token, key, file);
+  });
+  for (const { id, content, ...flags } of decoder.sort((a, b) => a.id - b.id)) {
+    const found = known.get(content);
+    if (found) Object.assign(found, flags); // they win over tokenizer.json's
+    else add(content, { id, ...flags });
+  }
+  for (const [content, id] of Object.entries(config.added as Json))
+    add(content, { id: id as number, special: false, normalized: true });
+  for (const key of named) if (specialTokens[key] !== undefined) add(specialTokens[key], { special: true });
+  for (const [key, content] of Object.entries(specialTokens)) if (!named.includes(key)) add(content, { special: true });
+  const lists = [config.additional_special_tokens, config.extra_special_tokens].filter(Array.isArray).flat();
+  for (const token of lists) {
+    const content: unknown = isObject(token) ? token.content : token;
+    if (typeof content === "string") add(content, { special: true });
+  }
+}
+
+/** As in transformers, files win over tokenizer_config.json. */
+async function readChatTemplates(folder: string, config: Json): Promise<Record<string, string>> {
+  const templates: Record<string, string> = {};
+  const single = await readText(join(folder, "chat_template.jinja"));
+  if (single !== undefined) templates.default = single;
+  const more = join(folder, "additional_chat_templates");
+  for (const name of await readdir(more).catch(() => []))
+    if (name.endsWith(".jinja")) templates[name.slice(0, -".jinja".length)] = (await readText(join(more, name)))!;
+  if (Object.keys(templates).length > 0) return templates;
+
+  const { chat_template: template } = config;
+  if (typeof template === "string") return { default: template };
+  if (template === undefined || template === null) return {};
+  const entries = Array.isArray(template) ? (template as Json[]) : [];
+  const fits = (entry: Json) => typeof entry?.name === "string" && typeof entry.template === "string";
+  if (entries.length === 0 || !entries.every(fits))
+    throw new TokenizerError(
+      `Expected a template or a list of { name, template } for 'chat_template' in ` +
+        `${join(folder, "tokenizer_config.json")} but received ${shown(template)}`,
+    );
+  return Object.fromEntries(entries.map(({ name, template: text }) => [name as string, text as string]));
+}
+
+async function missing(folder: string): Promise<TokenizerError> {
+  const names = await readdir(folder).catch(() => undefined);
+  if (!names) return new TokenizerError(`Expected a model folder at '${folder}' but there is none`);
+  const convert =
+    `python -c 'import sys; from transformers import AutoTokenizer; ` +
+    `AutoTokenizer.from_pretrained(sys.argv[1]).save_pretrained(sys.argv[1])' '${folder}'`;
+  const other = ["tokenizer.model", "spiece.model", "tekken.json", "vocab.json"].find((name) => names.includes(name));
+  const expected = `Expected a tokenizer.json in '${folder}' but found`;
+  if (!other) return new TokenizerError(`${expected} none, nor any other tokenizer`);
+  return new TokenizerError(
+    `${expected} only ${other}, which is not read; convert it once with\n  ${convert}\n` +
+      "  (pip install transformers sentencepiece protobuf)",
+  );
+}
+
+async function readJson(file: string): Promise<Json | undefined> {
+  const text = await readText(file);
+  if (text === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new TokenizerError(`Expected JSON in ${file} but it does not parse: ${(error as Error).message}`);
+  }
+  if (!isObject(value)) throw new TokenizerError(`Expected an object in ${file} but received ${shown(value)}`);
+  return value;
+}
+
+/** The file's text, or undefined when there is none. */
+async function readText(file: string): Promise<string | undefined> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code!)) return undefined;
+    throw new TokenizerError(`Expected a readable file at ${file}: ${(error as Error).message}`);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new TokenizerError(`Expected UTF-8 text in ${file} but found bytes that are not`);
+  }
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

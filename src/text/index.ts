@@ -1,0 +1,5 @@
+/** Tokenizers, chat templates, and where a prompt ends and its completion begins. */
+export * from "./completion";
+export * from "./tokenizer";
+export { ChatTemplateError, TokenizerError } from "./errors";
+export type { ChatMessage, JsonValue } from "./chatTemplate";

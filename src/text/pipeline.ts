@@ -1,0 +1,154 @@
+/**
+ * Makes `@huggingface/tokenizers` compute what Rust's `tokenizers` computes from the same tokenizer.json.
+ *
+ * The library approximates several steps without saying so. Those that other steps of it can express are rewritten
+ * (Digits, ByteLevel's pattern, Metaspace's split, Split's behaviours, Punctuation, Whitespace, Strip); what it cannot
+ * do at all is an error that names the key. Checked piece by piece against Python in test/parity/text.
+ *
+ * Left out: what no causal language model uses (WordPiece, WordLevel, BERT's steps, Precompiled normalizers).
+ */
+import { TokenizerError, shown } from "./errors";
+
+/** A step of tokenizer.json: its type and its options. */
+export type Step = { readonly type: string } & Readonly<Record<string, unknown>>;
+
+/** GPT-2's pattern, with the white space of Unicode. */
+const gpt2 =
+  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+
+/** Rust's `char::is_ascii_punctuation` or a punctuation character of Unicode. */
+const punctuation = "[\\p{P}$+<=>^`|~]";
+
+/** Word characters of Rust's regex crate. */
+const word = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}";
+
+/** Refuses what the library would silently get wrong in the model. */
+export function checkModel(model: Step, file: string): void {
+  const only = (key: string, supported: readonly unknown[]) => {
+    if (model[key] === undefined || supported.includes(model[key])) return;
+    throw unsupported(file, `model.${key}`, model[key]);
+  };
+  if (model.type === "BPE") {
+    only("dropout", [null, 0]);
+    only("continuing_subword_prefix", [null, ""]);
+    only("end_of_word_suffix", [null, ""]);
+  } else if (model.type === "Unigram") only("byte_fallback", [false]);
+  else throw unsupported(file, "model.type", model.type);
+}
+
+/** The normalizer, with nothing in it that the library does otherwise. */
+export function normalizer(step: Step | null, file: string, key = "normalizer"): Step | null {
+  if (step === null) return null;
+  switch (step.type) {
+    case "NFC":
+    case "NFD":
+    case "NFKC":
+    case "NFKD":
+    case "Prepend":
+      return step;
+    case "Replace": // the library takes `content` for a JavaScript replacement, in which $ has a meaning
+      return { ...step, content: String(step.content).replaceAll("$", "$$$$") };
+    case "Strip": {
+      const sides = [step.strip_left && "\\A\\s+", step.strip_right && "\\s+\\z"].filter(Boolean);
+      return replace({ Regex: sides.length > 0 ? sides.join("|") : "(?!)" }, "");
+    }
+    case "Sequence":
+      return {
+        ...step,
+        normalizers: steps(step, "normalizers", file, key).map(([each, name]) => normalizer(each, file, name)),
+      };
+    default:
+      throw unsupported(file, `${key}.type`, step.type);
+  }
+}
+
+/** The pre-tokenizer in terms of what the library does as Rust does. */
+export function preTokenizer(step: Step | null, file: string, key = "pre_tokenizer"): Step | null {
+  if (step === null) return null;
+  switch (step.type) {
+    case "Sequence":
+      return sequence(
+        ...steps(step, "pretokenizers", file, key).map(([each, name]) => preTokenizer(each, file, name)!),
+      );
+    case "ByteLevel": {
+      const bytes = { type: "ByteLevel", add_prefix_space: false, use_regex: false };
+      const prefix = step.add_prefix_space ? [replace({ Regex: "\\A[^ ]" }, " $&")] : [];
+      const pieces = (step.use_regex ?? true) ? [isolate(gpt2)] : [];
+      return sequence(...prefix, ...pieces, bytes);
+    }
+    case "Split":
+      return split(step, file, key);
+    case "Digits":
+      return isolate(step.individual_digits ? "\\p{N}" : "\\p{N}+");
+    case "Punctuation": {
+      const behavior = step.behavior ?? "Isolated";
+      return split({ type: "Split", pattern: { Regex: punctuation }, behavior, invert: false }, file, key);
+    }
+    case "Whitespace":
+      return { type: "Split", pattern: { Regex: `[${word}]+|[^${word}\\s]+` }, behavior: "Removed", invert: true };
+    case "WhitespaceSplit":
+      return { type: "Split", pattern: { Regex: "\\s+" }, behavior: "Removed", invert: false };
+    case "Metaspace": {
+      const { replacement = "▁", prepend_scheme: scheme = "always", split: splits = true } = step;
+      const prepend_scheme = step.add_prefix_space === false ? "never" : scheme;
+      const spaces = { type: "Metaspace", replacement, prepend_scheme };
+      const mark = { type: "Split", pattern: { String: replacement }, behavior: "MergedWithNext", invert: false };
+      return splits ? sequence(spaces, split(mark, file, key)) : spaces;
+    }
+    default:
+      throw unsupported(file, `${key}.type`, step.type);
+  }
+}
+
+/** Takes ByteLevel off the end of a pre-tokenizer: what is left of it, and whether it was there. */
+export function splitByteLevel(step: Step | null): [Step | null, boolean] {
+  const list = step?.type === "Sequence" ? (step.pretokenizers as Step[]) : [];
+  return list.at(-1)?.type === "ByteLevel" ? [sequence(...list.slice(0, -1)), true] : [step, false];
+}
+
+/**
+ * A Split whose pattern takes in what its behaviour merges. Rust cuts the text at every match, then merges each match
+ * with the text before it, or after it, or with a match beside it.
+ */
+function split(step: Step, file: string, key: string): Step {
+  const { pattern, behavior, invert } = step as Step & { pattern?: { String?: string; Regex?: string } };
+  const source = pattern?.Regex ?? (typeof pattern?.String === "string" ? escape(pattern.String) : undefined);
+  if (source === undefined) throw unsupported(file, `${key}.pattern`, pattern);
+  if (behavior === "Removed") return { ...step, pattern: { Regex: source } };
+  if (behavior === "Isolated") return isolate(source); // inverted it cuts at the same places
+  if (!invert && behavior === "MergedWithPrevious") return isolate(`(?:(?!${source})[\\s\\S])*(?:${source})`);
+  if (!invert && behavior === "MergedWithNext") return isolate(`(?:${source})(?:(?!${source})[\\s\\S])*`);
+  if (!invert && behavior === "Contiguous") return isolate(`(?:${source})+`);
+  throw unsupported(file, `${key}.behavior`, invert ? `${String(behavior)}, inverted` : behavior);
+}
+
+/** The entries of a Sequence, each with its name in messages. */
+export function steps(step: Step, list: string, file: string, key: string): [Step, string][] {
+  const entries = step[list];
+  if (!Array.isArray(entries))
+    throw new TokenizerError(`Expected a list for '${key}.${list}' in ${file} but received ${shown(entries)}`);
+  return entries.map((each: Step, i) => [each, `${key}.${list}[${i}]`]);
+}
+
+function sequence(...list: Step[]): Step {
+  const flat = list.flatMap((step) => (step.type === "Sequence" ? (step.pretokenizers as Step[]) : [step]));
+  return { type: "Sequence", pretokenizers: flat };
+}
+
+const isolate = (source: string): Step => ({
+  type: "Split",
+  pattern: { Regex: source },
+  behavior: "Isolated",
+  invert: false,
+});
+
+const replace = (pattern: object, content: string): Step => ({ type: "Replace", pattern, content });
+
+const escape = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/&-]/g, "\\$&");
+
+export function unsupported(file: string, key: string, value: unknown): TokenizerError {
+  return new TokenizerError(
+    `Expected a supported value for '${key}' in ${file} but received ${shown(value)}; ` +
+      "the ids would not be those of the Python library",
+  );
+}

@@ -1,0 +1,201 @@
+/**
+ * Text to token ids and back, with the ids of the Python library `tokenizers` on the same tokenizer.json.
+ *
+ * tokenizer.json alone decides. transformers 5 rebuilds the pipeline of some classes in code instead: where a text
+ * begins with a space, its `LlamaTokenizer` leaves out the further one that the Prepend normalizer of Llama 2 adds.
+ * `clean_up_tokenization_spaces` is ignored, as transformers 5 does for BPE.
+ */
+import { TokenizerError, shown } from "./errors";
+import { Bpe } from "./bpe";
+import { ChatRenderer, type ChatMessage, type JsonValue } from "./chatTemplate";
+import { type Decoder, createDecoder } from "./decoder";
+import { type TokenizerFolder, readTokenizerFolder } from "./folder";
+import { checkModel, normalizer, preTokenizer, splitByteLevel } from "./pipeline";
+
+type Library = import("@huggingface/tokenizers", { with: { "resolution-mode": "import" } }).Tokenizer;
+
+export interface EncodeOptions {
+  /** Whether the tokens that the tokenizer itself puts around a text (BOS, rarely EOS) are added. Default true. */
+  addSpecialTokens?: boolean;
+}
+
+export interface DecodeOptions {
+  /** Whether special tokens are left out of the text. Default false. */
+  skipSpecialTokens?: boolean;
+}
+
+export interface ChatTemplateOptions {
+  /** Whether the prompt ends where the assistant's answer begins. Default false. */
+  addGenerationPrompt?: boolean;
+  /** JSON schemas of the functions the model may call. */
+  tools?: readonly JsonValue[];
+  /** Further variables of the template, such as `enable_thinking`. They win over the special tokens. */
+  chatTemplateKwargs?: Readonly<Record<string, JsonValue>>;
+  /** A template to use instead of the folder's, or the name of one of the folder's. */
+  chatTemplate?: string;
+}
+
+/** A tokenizer loaded by {@link loadTokenizer}. */
+export class Tokenizer {
+  /** How many ids there are, added tokens included. A model's embedding may have more rows. */
+  readonly vocabSize: number;
+  readonly bosToken: string | undefined;
+  readonly eosToken: string | undefined;
+  readonly padToken: string | undefined;
+  readonly unkToken: string | undefined;
+  /** `bos_token`, `eos_token` and every other token the folder names. */
+  readonly specialTokens: Readonly<Record<string, string>>;
+  /** Every special id: named, or marked so in tokenizer.json. */
+  readonly specialTokenIds: ReadonlySet<number>;
+  /** What generation_config.json says, empty without one. */
+  readonly generationConfig: Readonly<Record<string, unknown>>;
+
+  constructor(
+    folder: TokenizerFolder,
+    private readonly library: Library,
+    private readonly decoder: Decoder,
+    private readonly chat: ChatRenderer,
+  ) {
+    this.vocabSize = library.model!.vocab.length;
+    this.specialTokens = folder.specialTokens;
+    this.specialTokenIds = new Set(folder.json.added_tokens.flatMap(({ special, id }) => (special ? [id] : [])));
+    this.generationConfig = folder.generationConfig;
+    this.bosToken = folder.specialTokens.bos_token;
+    this.eosToken = folder.specialTokens.eos_token;
+    this.padToken = folder.specialTokens.pad_token;
+    this.unkToken = folder.specialTokens.unk_token;
+  }
+
+  get bosTokenId(): number | undefined {
+    return this.named(this.bosToken);
+  }
+
+  get eosTokenId(): number | undefined {
+    return this.named(this.eosToken);
+  }
+
+  get padTokenId(): number | undefined {
+    return this.named(this.padToken);
+  }
+
+  get unkTokenId(): number | undefined {
+    return this.named(this.unkToken);
+  }
+
+  /** The ids that end a generated text: generation_config.json's, or the tokenizer's own. */
+  get eosTokenIds(): number[] {
+    const { eos_token_id: ids } = this.generationConfig;
+    if (ids !== undefined && ids !== null) return [ids].flat() as number[];
+    return this.eosTokenId === undefined ? [] : [this.eosTokenId];
+  }
+
+  /** The names of the folder's chat templates; most have one, "default". */
+  get chatTemplates(): string[] {
+    return this.chat.names;
+  }
+
+  /**
+   * The token ids of a text. Special tokens written in it are special tokens. Halves of surrogate pairs, which UTF-8
+   * cannot hold, count as U+FFFD.
+   *
+   * @example
+   * const tokenizer = await loadTokenizer("models/SmolLM2-135M-Instruct");
+   * const ids = tokenizer.encode("Hello");
+   */
+  encode(text: string, { addSpecialTokens = true }: EncodeOptions = {}): number[] {
+    if (typeof text !== "string") throw new TypeError(`Expected a string for 'text' but received ${shown(text)}`);
+    return this.library.encode(text.replace(/\p{Cs}/gu, "\ufffd"), { add_special_tokens: addSpecialTokens }).ids;
+  }
+
+  /**
+   * The text of token ids. Ids beyond the vocabulary (embeddings may have more rows) have no text, as in Python.
+   *
+   * @throws RangeError when an id is no integer from 0 on
+   */
+  decode(ids: Iterable<number>, { skipSpecialTokens = false }: DecodeOptions = {}): string {
+    const tokens: string[] = [];
+    for (const id of ids) {
+      if (!Number.isSafeInteger(id) || id < 0)
+        throw new RangeError(`Expected token ids from 0 on for 'ids' but received ${shown(id)}`);
+      const token = skipSpecialTokens && this.specialTokenIds.has(id) ? undefined : this.library.id_to_token(id);
+      if (token !== undefined) tokens.push(token);
+    }
+    return tokens.length > 0 ? this.decoder(tokens).join("") : "";
+  }
+
+  /** The id of a token as the vocabulary writes it, such as `<|im_end|>` or `Ġthe`. */
+  tokenToId(token: string): number | undefined {
+    return this.library.token_to_id(token);
+  }
+
+  /** The token of an id as the vocabulary writes it. */
+  idToToken(id: number): string | undefined {
+    return this.library.id_to_token(id);
+  }
+
+  /**
+   * A conversation as the model wants to read it: the folder's chat template, rendered as transformers renders it. With
+   * `tokenize` it gives ids, without further special tokens: the template has written them.
+   *
+   * @throws ChatTemplateError when there is no template, when it refuses the conversation, or does not come to an end
+   * @example
+   * tokenizer.applyChatTemplate([{ role: "user", content: "2 + 2?" }], { addGenerationPrompt: true });
+   */
+  applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions & { tokenize: true }): number[];
+  applyChatTemplate(messages: readonly ChatMessage[], options?: ChatTemplateOptions & { tokenize?: false }): string;
+  applyChatTemplate(
+    messages: readonly ChatMessage[],
+    { tokenize = false, ...options }: ChatTemplateOptions & { tokenize?: boolean } = {},
+  ): string | number[] {
+    if (!Array.isArray(messages) || messages.length === 0)
+      throw new TypeError(`Expected at least one message for 'messages' but received ${shown(messages)}`);
+    const { tools = null, addGenerationPrompt = false, chatTemplateKwargs = {}, chatTemplate } = options;
+    const text = this.chat.render(chatTemplate, {
+      ...this.specialTokens,
+      ...chatTemplateKwargs,
+      messages: messages as readonly JsonValue[],
+      tools: tools as JsonValue,
+      documents: chatTemplateKwargs.documents ?? null,
+      add_generation_prompt: addGenerationPrompt,
+    });
+    return tokenize ? this.encode(text, { addSpecialTokens: false }) : text;
+  }
+
+  private named(token: string | undefined): number | undefined {
+    return token === undefined ? undefined : this.tokenToId(token);
+  }
+}
+
+/**
+ * Loads the tokenizer of a Hugging Face model folder: tokenizer.json with tokenizer_config.json,
+ * special_tokens_map.json, added_tokens.json, generation_config.json, chat_template.jinja and
+ * additional_chat_templates/, as far as they are there.
+ *
+ * @throws TokenizerError when tokenizer.json is missing, a file is broken, or a step of it is not supported
+ */
+export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+  const files = await readTokenizerFolder(folder);
+  const { json, file } = files;
+  checkModel(json.model, file);
+  const preTokenize = preTokenizer(json.pre_tokenizer, file);
+  const isBpe = json.model.type === "BPE";
+  const [cut, byteLevel] = isBpe ? splitByteLevel(preTokenize) : [preTokenize, false];
+  const bpe = isBpe ? new Bpe(json.model, file, byteLevel) : undefined;
+  const pipeline = {
+    ...json,
+    model: bpe ? { ...json.model, merges: [], fuse_unk: false } : json.model,
+    normalizer: normalizer(json.normalizer, file),
+    pre_tokenizer: cut,
+    decoder: null,
+  };
+  const decoder = createDecoder(json.decoder, file);
+  const { Tokenizer: Library } = await import("@huggingface/tokenizers");
+  let library: Library;
+  try {
+    library = new Library(pipeline, {});
+    if (bpe) (library.model as { encode: Bpe["encode"] }).encode = (pieces) => bpe.encode(pieces);
+  } catch (error) {
+    throw new TokenizerError(`Expected a tokenizer in ${file} but it cannot be built: ${(error as Error).message}`);
+  }
+  return new Tokenizer(files, library, decoder, await ChatRenderer.create(files.chatTemplates));
+}
