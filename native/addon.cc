@@ -20,24 +20,22 @@ Napi::Value setErrorFactory(const Napi::CallbackInfo& info, Environment& state) 
   return info.Env().Undefined();
 }
 
-void define(Napi::Object& exports, Environment* state, const char* name, napi_callback callback) {
-  napi_value function = nullptr;
-  napi_create_function(exports.Env(), name, NAPI_AUTO_LENGTH, callback, state, &function);
-  exports.Set(name, Napi::Value(exports.Env(), function));
-}
-
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   installCpuAllocator();
   auto* state = new Environment();
   env.SetInstanceData(state);  // deleted with the environment
 
-#define SMAUG_EXPORT(name) define(exports, state, #name, guarded<name>)
-  define(exports, state, "call", callOperator);
+  std::vector<napi_property_descriptor> entries;
+  const auto define = [&](const char* name, napi_callback callback) {
+    entries.push_back({name, nullptr, callback, nullptr, nullptr, nullptr, napi_default_jsproperty, state});
+  };
+#define SMAUG_EXPORT(name) define(#name, guarded<name>)
+  define("call", callOperator);
   SMAUG_EXPORT(findOperator);
   SMAUG_EXPORT(operatorNames);
   SMAUG_EXPORT(describeOperator);
 
-  define(exports, state, "release", release);
+  define("release", release);
   SMAUG_EXPORT(alias);
   SMAUG_EXPORT(liveTensors);
   SMAUG_EXPORT(shape);
@@ -83,6 +81,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   SMAUG_EXPORT(versions);
   SMAUG_EXPORT(setErrorFactory);
 #undef SMAUG_EXPORT
+  napi_define_properties(env, exports, entries.size(), entries.data());  // fails in a worker that is being terminated
   return exports;
 }
 

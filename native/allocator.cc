@@ -6,6 +6,7 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <bit>
@@ -22,8 +23,10 @@ namespace {
 
 constexpr size_t kAlignment = 64;            // libtorch's own; also the room before the data that holds the size class
 constexpr size_t kSmallest = 64;             // bytes; below, all share one class
-constexpr size_t kCheckedFrom = 256u << 20;  // from here an allocation is compared with the memory there is
+constexpr size_t kCheckedFrom = 256u << 20;  // so many new bytes are compared with the memory there is
 constexpr size_t kClasses = 8 * 64;
+constexpr size_t kMapped = 128u << 10;       // from here blocks come from the system, and go back to it at once when freed
+constexpr size_t kSpare = 64u << 20;  // bytes held for reuse beyond the most that was ever in use
 
 // Size classes are eighths of a power of two, so at most 12.5 % of a block is unused.
 size_t classOf(size_t bytes) {
@@ -64,7 +67,7 @@ size_t availableMemory() {
   return std::min(available, limit > used ? limit - used : 0);
 }
 
-// Beyond this, freed blocks go back to the system: a quarter of the memory there is.
+// The most that is held for reuse: a quarter of the memory there is.
 size_t cacheCapacity() {
   const size_t physical = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
   return std::min(physical, memoryLimit()) / 4;
@@ -125,6 +128,7 @@ class CachingCpuAllocator final : public c10::Allocator {
     if (!cache_[sizeClass].empty()) {
       data = cache_[sizeClass].back();
       cache_[sizeClass].pop_back();
+      lastUse_[sizeClass] = ++uses_;
       cached_ -= size;
     } else {
       data = fresh(size);
@@ -132,6 +136,7 @@ class CachingCpuAllocator final : public c10::Allocator {
     }
     live_ += size;
     if (live_ > peak_) peak_ = live_;
+    if (live_ > most_) most_ = live_;
     return data;
   }
 
@@ -140,22 +145,53 @@ class CachingCpuAllocator final : public c10::Allocator {
     const size_t size = classBytes(sizeClass);
     std::lock_guard<std::mutex> lock(mutex_);
     live_ -= size;
-    if (cached_ + size > capacity_) return std::free(static_cast<char*>(data) - kAlignment);
     cache_[sizeClass].push_back(data);
+    lastUse_[sizeClass] = ++uses_;
     cached_ += size;
+    // Steps of many different lengths would otherwise leave each its own blocks behind.
+    while (cached_ > std::min(capacity_, most_ + kSpare)) releaseClass(leastRecentlyUsed());
+  }
+
+  size_t leastRecentlyUsed() const {
+    size_t oldest = 0;
+    for (size_t i = 1; i < kClasses; i++)
+      if (cache_[oldest].empty() || (!cache_[i].empty() && lastUse_[i] < lastUse_[oldest])) oldest = i;
+    return oldest;
+  }
+
+  void releaseClass(size_t sizeClass) {
+    const size_t size = classBytes(sizeClass);
+    for (void* data : cache_[sizeClass]) giveBack(static_cast<char*>(data) - kAlignment, size + kAlignment);
+    cached_ -= cache_[sizeClass].size() * size;
+    cache_[sizeClass].clear();
   }
 
   void* fresh(size_t size) {
-    if (size >= kCheckedFrom && size > availableMemory()) {
-      releaseCached();
+    unchecked_ += size;
+    if (unchecked_ >= kCheckedFrom) {
+      unchecked_ = 0;
+      if (size > availableMemory()) releaseCached();
       if (size > availableMemory()) outOfMemory(size);
     }
-    void* block = nullptr;
-    if (posix_memalign(&block, kAlignment, size + kAlignment) != 0) {
+    void* block = request(size + kAlignment);
+    if (block == nullptr) {
       releaseCached();
-      if (posix_memalign(&block, kAlignment, size + kAlignment) != 0) outOfMemory(size);
+      block = request(size + kAlignment);
+      if (block == nullptr) outOfMemory(size);
     }
     return static_cast<char*>(block) + kAlignment;
+  }
+
+  static void* request(size_t bytes) {
+    void* block = nullptr;
+    if (bytes < kMapped) return posix_memalign(&block, kAlignment, bytes) == 0 ? block : nullptr;
+    block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return block == MAP_FAILED ? nullptr : block;
+  }
+
+  static void giveBack(void* block, size_t bytes) {
+    if (bytes < kMapped) std::free(block);
+    else munmap(block, bytes);
   }
 
   [[noreturn]] void outOfMemory(size_t size) {
@@ -164,11 +200,7 @@ class CachingCpuAllocator final : public c10::Allocator {
   }
 
   void releaseCached() {
-    for (auto& blocks : cache_) {
-      for (void* data : blocks) std::free(static_cast<char*>(data) - kAlignment);
-      blocks.clear();
-    }
-    cached_ = 0;
+    for (size_t i = 0; i < kClasses; i++) releaseClass(i);
 #ifdef __GLIBC__
     malloc_trim(0);  // small blocks lie in glibc's own heap, which it would keep
 #endif
@@ -176,7 +208,10 @@ class CachingCpuAllocator final : public c10::Allocator {
 
   std::mutex mutex_;
   std::vector<void*> cache_[kClasses];
+  uint64_t lastUse_[kClasses] = {}, uses_ = 0;
   size_t live_ = 0, peak_ = 0, cached_ = 0;
+  size_t most_ = 0;  // as peak_, never reset
+  size_t unchecked_ = 0;  // bytes taken from the system since the last look at what it has
   const size_t capacity_ = cacheCapacity();
 };
 

@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 
 #include <cmath>
+#include <new>
 
 namespace smaug {
 
@@ -29,7 +30,8 @@ napi_value nativeStack(napi_env env, napi_callback_info info) {
 napi_value nativeStackOf(napi_env env, const Failure& failure) {
   if (!failure.backtrace) return nullptr;
   napi_value function = nullptr;
-  auto* data = new Failure(failure);
+  auto* data = new (std::nothrow) Failure(failure);
+  if (data == nullptr) return nullptr;
   const auto release = [](napi_env, void* data, void*) { delete static_cast<Failure*>(data); };
   if (napi_create_function(env, "nativeStack", NAPI_AUTO_LENGTH, nativeStack, data, &function) == napi_ok &&
       napi_add_finalizer(env, function, data, release, nullptr, nullptr) == napi_ok)

@@ -43,9 +43,9 @@ void copyOut(const at::Tensor& host, void* data) {
 
 class ReadWorker : public Napi::AsyncWorker {
  public:
-  // Its own alias: what happens to the caller's tensor, other than to its values, does not matter.
+  // The values as they are now: while the thread reads, JavaScript may write to the caller's tensor, or resize it.
   ReadWorker(Napi::Env env, Environment& state, const at::Tensor& tensor, Napi::ArrayBuffer buffer)
-      : AsyncWorker(env), state_(state), deferred_(Napi::Promise::Deferred::New(env)), tensor_(tensor.detach()),
+      : AsyncWorker(env), state_(state), deferred_(Napi::Promise::Deferred::New(env)), tensor_(tensor.detach().clone()),
         buffer_(Napi::Persistent(buffer)), data_(buffer.Data()) {}
 
   Napi::Promise promise() const { return deferred_.Promise(); }

@@ -8,6 +8,8 @@
  */
 import { TorchError } from "../native/errors";
 import { type Tensor, keep, noGrad, ops, tidy } from "../torch";
+import { checkOptions, given } from "../torch/options";
+import { synchronously } from "../torch/synchronous";
 import { Linear, LinearLayer } from "./linear";
 import { Module } from "./module";
 import { parameter } from "./parameter";
@@ -28,6 +30,17 @@ export interface LoraConfig {
   alphaPattern: Readonly<Record<string, number>>;
 }
 
+const defaults: LoraConfig = {
+  r: 16,
+  alpha: 32,
+  dropout: 0.05,
+  targetModules: ["q_proj", "v_proj"],
+  useRslora: false,
+  useDora: false,
+  rankPattern: {},
+  alphaPattern: {},
+};
+
 /**
  * A checked LoRA configuration; what is left out has TRL's value.
  *
@@ -36,17 +49,8 @@ export interface LoraConfig {
  * ```
  */
 export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
-  const config = {
-    r: 16,
-    alpha: 32,
-    dropout: 0.05,
-    targetModules: ["q_proj", "v_proj"],
-    useRslora: false,
-    useDora: false,
-    rankPattern: {},
-    alphaPattern: {},
-    ...options,
-  };
+  checkOptions("lora", options, Object.keys(defaults));
+  const config = { ...defaults, ...given(options) };
   const { r, alpha, dropout, rankPattern, alphaPattern } = config;
   checkRank("r", r);
   checkAlpha("alpha", alpha);
@@ -242,10 +246,7 @@ export function withoutAdapters<T>(model: Module, fn: () => T): T {
     throw new TorchError(`withoutAdapters: the adapter of ${merged[0]} is merged into its weight; unmerge() first`);
   for (const [, layer] of layers) layer.disabled = true;
   try {
-    const result = fn();
-    if (typeof (result as { then?: unknown } | null)?.then === "function")
-      throw new TypeError("Expected a synchronous function for 'fn' but received one that returns a promise");
-    return result;
+    return synchronously("withoutAdapters", fn, "the adapters would be back before it goes on. Wrap the synchronous parts instead");
   } finally {
     for (const [, layer] of layers) layer.disabled = false;
   }

@@ -1,6 +1,6 @@
 /**
- * The base of every layer and model. A field that is a parameter, a buffer, a Module or an array of Modules is
- * registered by being a field; anything else (sizes, settings, `#private` fields) is not.
+ * The base of every layer and model. A field that is a parameter, a buffer, a Module or an array of them is registered
+ * by being a field; anything else (sizes, settings, `#private` fields) is not.
  *
  * Names are the path of fields in Hugging Face's snake_case: `layers[0].selfAttn.qProj.weight` is
  * `layers.0.self_attn.q_proj.weight`. Hooks and state-dict versioning of PyTorch's Module are left out.
@@ -159,11 +159,10 @@ export abstract class Module {
   /** @internal The registered fields; an array's elements are fields `name.index`. */
   *children(): Generator<Child> {
     for (const [field, value] of Object.entries(this) as [string, unknown][]) {
-      if (value instanceof Module || (value instanceof Tensor && roleOf(value)))
-        yield [field, this.keyOf(field), value];
+      if (isChild(value)) yield [field, this.keyOf(field), value];
       if (!Array.isArray(value)) continue;
       for (const [i, item] of value.entries())
-        if (item instanceof Module) yield [`${field}.${i}`, `${this.keyOf(field)}.${i}`, item];
+        if (isChild(item)) yield [`${field}.${i}`, `${this.keyOf(field)}.${i}`, item];
     }
   }
 
@@ -181,6 +180,10 @@ export abstract class Module {
   private *namedTensors(role: ReturnType<typeof roleOf>): Generator<[string, Tensor]> {
     for (const [name, tensor] of walkTensors(this)) if (roleOf(tensor) === role) yield [name, tensor];
   }
+}
+
+function isChild(value: unknown): value is Module | Tensor {
+  return value instanceof Module || (value instanceof Tensor && roleOf(value) !== undefined);
 }
 
 function* walk(module: Module, name: string): Generator<[string, Module]> {

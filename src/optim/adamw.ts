@@ -4,6 +4,7 @@
  */
 import { TorchError } from "../native/errors";
 import { type Tensor, dispose, keep, noGrad, ops, tidy, zeros } from "../torch";
+import { checkOptions, given } from "../torch/options";
 
 export interface AdamWOptions {
   /** Learning rate, before the factor given to `step`. */
@@ -18,6 +19,8 @@ export interface AdamWOptions {
 export interface ParameterGroup extends AdamWOptions {
   params: Iterable<Tensor>;
 }
+
+const settingNames = ["lr", "betas", "eps", "weightDecay"];
 
 type Group = Required<AdamWOptions> & { readonly params: readonly Tensor[] };
 
@@ -52,9 +55,11 @@ export class AdamW {
 
   /** Takes parameters, or groups of them with settings of their own; `options` are for what a group leaves out. */
   constructor(params: Iterable<Tensor> | readonly ParameterGroup[], options: AdamWOptions = {}) {
-    const given = [...params];
-    const groups = given.every(isGroup) ? given : [{ params: given as Tensor[] }];
-    this.groups = groups.map((group) => ({ ...settings({ ...options, ...group }), params: [...group.params] }));
+    const entries = [...params];
+    const groups = entries.every(isGroup) ? entries : [{ params: entries as Tensor[] }];
+    checkOptions("AdamW", options, settingNames);
+    for (const group of groups) checkOptions("AdamW", group, ["params", ...settingNames]);
+    this.groups = groups.map((group) => ({ ...settings({ ...options, ...given(group) }), params: [...group.params] }));
     const all = this.parameters();
     if (all.length === 0) throw new RangeError("Expected at least one parameter for 'params' but received none");
     if (new Set(all).size < all.length)
@@ -69,6 +74,7 @@ export class AdamW {
    * @param lrFactor multiplies every group's `lr`: a schedule's value for this step
    */
   step(lrFactor = 1): void {
+    if (!Number.isFinite(lrFactor)) throw new RangeError(`Expected a finite number for 'lrFactor' but received ${lrFactor}`);
     let updated = false;
     tidy(() =>
       noGrad(() => {
@@ -173,7 +179,7 @@ export class AdamW {
       batches.set(key, batch);
       const { step, expAvg, expAvgSq } = this.stateOf(parameter);
       batch.params.push(parameter);
-      batch.grads.push(grad);
+      batch.grads.push(laidOutAs(parameter, grad));
       batch.expAvgs.push(expAvg);
       batch.expAvgSqs.push(expAvgSq);
       batch.steps.push(step);
@@ -190,6 +196,12 @@ export class AdamW {
 function emptyBatch() {
   const list = (): Tensor[] => [];
   return { params: list(), grads: list(), expAvgs: list(), expAvgSqs: list(), steps: list() };
+}
+
+/** The kernel walks both memories in one order: a gradient laid out otherwise would reach the wrong weights. */
+function laidOutAs(parameter: Tensor, grad: Tensor): Tensor {
+  if (`${grad.strides}` === `${parameter.strides}`) return grad;
+  return ops.emptyLike(parameter).copy_(grad);
 }
 
 function isGroup(value: Tensor | ParameterGroup): value is ParameterGroup {

@@ -38,11 +38,13 @@ export function constantSchedule({ warmupSteps = 0 }: Partial<ScheduleOptions> =
 
 /** From the full rate in a straight line to 0. */
 export function linearSchedule({ warmupSteps = 0, totalSteps }: ScheduleOptions): Schedule {
+  checkSteps("totalSteps", totalSteps);
   return withWarmup(warmupSteps, (step) => Math.max(0, (totalSteps - step) / Math.max(1, totalSteps - warmupSteps)));
 }
 
 /** From the full rate along half a cosine to 0. */
 export function cosineSchedule({ warmupSteps = 0, totalSteps }: ScheduleOptions): Schedule {
+  checkSteps("totalSteps", totalSteps);
   return withWarmup(warmupSteps, (step) => {
     const progress = (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps);
     return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)));
@@ -50,5 +52,11 @@ export function cosineSchedule({ warmupSteps = 0, totalSteps }: ScheduleOptions)
 }
 
 function withWarmup(warmupSteps: number, after: Schedule): Schedule {
+  checkSteps("warmupSteps", warmupSteps);
   return (step) => (step < warmupSteps ? step / Math.max(1, warmupSteps) : after(step));
+}
+
+function checkSteps(name: string, steps: number): void {
+  if (!(steps >= 0 && Number.isFinite(steps)))
+    throw new RangeError(`Expected a number of steps from 0 for '${name}' but received ${steps}`);
 }

@@ -20,6 +20,8 @@ export interface Batch {
   /** `[tokens]` int64: the flat index of each completion token in `[rows * longest]`. */
   places: Tensor;
   rows: number;
+  /** The largest token id. */
+  largestId: number;
   /** Tokens of the longest completion. */
   longest: number;
 }
@@ -31,6 +33,8 @@ export function collate(rows: readonly Row[], device: Device = "cpu"): Batch {
     // The first completion token is predicted from the last prompt token.
     if (prompt.length === 0) throw new RangeError(`Expected at least one token for 'prompt' of row ${at} but received none; begin it with BOS`);
     if (completion.length === 0) throw new RangeError(`Expected at least one token for 'completion' of row ${at} but received none`);
+    for (const id of [...prompt, ...completion])
+      if (!Number.isSafeInteger(id) || id < 0) throw new RangeError(`Expected token ids from 0 on in row ${at} but received ${id}`);
   });
   const length = Math.max(...rows.map(({ prompt, completion }) => prompt.length + completion.length));
   const longest = Math.max(...rows.map(({ completion }) => completion.length));
@@ -59,6 +63,7 @@ export function collate(rows: readonly Row[], device: Device = "cpu"): Batch {
     targets: onDevice(targets, [tokens]),
     places: onDevice(places, [tokens]),
     rows: rows.length,
+    largestId: rows.reduce((largest, { prompt, completion }) => Math.max(largest, ...prompt, ...completion), 0),
     longest,
   };
 }

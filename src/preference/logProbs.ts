@@ -6,15 +6,15 @@ import type { CausalLM } from "../models";
 import { type Tensor, ops, zeros } from "../torch";
 import type { Batch } from "./batch";
 
-/** ATen's code for `reduction: "none"`. */
-const NO_REDUCTION = 0;
-
 /** `[rows, longest]` float32: the log-prob of each completion token, 0 after a completion's end. Differentiable. */
 export function completionLogProbs(model: CausalLM, batch: Batch): Tensor {
+  const { vocabSize } = model.config;
+  if (batch.largestId >= vocabSize) // on CUDA it would end in an assertion of the device
+    throw new RangeError(`Expected token ids below the model's ${vocabSize} for 'batch' but received ${batch.largestId}`);
   const hidden = model.hidden(batch.ids); // [rows, length, hiddenSize]
   const predicting = hidden.flatten(0, 1).indexSelect(0, batch.predictors); // [tokens, hiddenSize]
   const logits = model.head(predicting); // [tokens, vocabSize]
-  const logProbs = ops.crossEntropyLoss(logits.to(atLeastFloat32(logits)), batch.targets, { reduction: NO_REDUCTION }).neg();
+  const logProbs = ops.crossEntropyLoss(logits.to(atLeastFloat32(logits)), batch.targets, { reduction: "none" }).neg();
   return zeros([batch.rows * batch.longest], { dtype: logProbs.dtype, device: logProbs.device })
     .indexCopy(0, batch.places, logProbs)
     .reshape([batch.rows, batch.longest]);

@@ -1,7 +1,7 @@
 /** Gradients without `.grad`, and switching recording off. Grad mode belongs to the thread: each worker has its own. */
 import { binding } from "../native/binding";
 import { describeValue } from "./operators";
-import { isPromise } from "./scope";
+import { synchronously } from "./synchronous";
 import { Tensor } from "./tensor";
 
 export interface GradOptions {
@@ -72,15 +72,10 @@ function withGrad<T>(enabled: boolean, name: string, fn: () => T): T {
   const before = binding.gradEnabled();
   binding.setGradEnabled(enabled);
   try {
-    const result = fn();
-    if (!isPromise(result)) return result;
+    return synchronously(name, fn, "other code would run in this mode while it waits. Wrap the synchronous parts instead");
   } finally {
     binding.setGradEnabled(before);
   }
-  throw new TypeError(
-    `Expected a synchronous function for '${name}' but received one that returns a promise: other code would run in this ` +
-      "mode while it waits. Wrap the synchronous parts instead",
-  );
 }
 
 /** Runs `fn` without recording operations for backward. */

@@ -5,7 +5,8 @@
 import { binding } from "../native/binding";
 import { type DType, type TypedArray, dtypeCode, dtypeOfArray, isFloatingPoint, isTypedArray } from "./dtype";
 import type { Generator } from "./generator";
-import { type Operator, describeValue, invoke } from "./operators";
+import { atenOperator, describeValue } from "./operators";
+import { checkOptions } from "./options";
 import { dispose } from "./scope";
 import { type Device, type NestedArray, Tensor } from "./tensor";
 
@@ -20,42 +21,26 @@ export interface RandomOptions extends TensorOptions {
   generator?: Generator;
 }
 
-type Factory = (...args: unknown[]) => Tensor;
-
-function factory(...qualifiedNames: string[]): Factory {
-  const operator: Operator = { name: qualifiedNames[0]!.replace("aten::", ""), qualifiedNames };
-  return (...args) => invoke(operator, args) as Tensor;
-}
-
 const aten = {
-  empty: factory("aten::empty.memory_format"),
-  zeros: factory("aten::zeros"),
-  ones: factory("aten::ones"),
-  full: factory("aten::full"),
-  rand: factory("aten::rand", "aten::rand.generator"),
-  randn: factory("aten::randn", "aten::randn.generator"),
-  randint: factory("aten::randint.low", "aten::randint.low_generator"),
-  randperm: factory("aten::randperm", "aten::randperm.generator"),
-  arange: factory("aten::arange.start_step"),
-  linspace: factory("aten::linspace"),
-  eye: factory("aten::eye.m"),
-  toCopy: factory("aten::_to_copy"),
+  empty: atenOperator("aten::empty.memory_format"),
+  zeros: atenOperator("aten::zeros"),
+  ones: atenOperator("aten::ones"),
+  full: atenOperator("aten::full"),
+  rand: atenOperator("aten::rand", "aten::rand.generator"),
+  randn: atenOperator("aten::randn", "aten::randn.generator"),
+  randint: atenOperator("aten::randint.low", "aten::randint.low_generator"),
+  randperm: atenOperator("aten::randperm", "aten::randperm.generator"),
+  arange: atenOperator("aten::arange.start_step"),
+  linspace: atenOperator("aten::linspace"),
+  eye: atenOperator("aten::eye.m"),
+  toCopy: atenOperator("aten::_to_copy"),
 };
 
 const optionNames = ["dtype", "device", "requiresGrad", "generator"];
 
-/** Types find a misspelt option at compile time, and this for JavaScript: it would be ignored. */
-function checkOptions(options: object): void {
-  const given: unknown = options;
-  if (typeof given !== "object" || given === null || given instanceof Tensor || Array.isArray(given))
-    throw new TypeError(`Expected options such as { dtype: "int64" } but received ${describeValue(given)}`);
-  for (const key of Object.keys(given))
-    if (!optionNames.includes(key)) throw new TypeError(`Expected an option of ${optionNames.join(", ")} but received '${key}'`);
-}
-
 /** The op's own options; `requiresGrad` is no argument of any schema. */
 function forOp(options: RandomOptions, defaultDType: DType = "float32"): Record<string, unknown> {
-  checkOptions(options);
+  checkOptions("a new tensor", options, optionNames);
   const { dtype, device, generator } = options;
   if (dtype !== undefined) checkDType(dtype);
   return { dtype: dtype ?? defaultDType, ...(device !== undefined && { device }), ...(generator !== undefined && { generator }) };
@@ -152,7 +137,7 @@ export function eye(rows: number, columns = rows, options: TensorOptions = {}): 
  * ```
  */
 export function fromTypedArray(data: TypedArray, shape?: readonly number[], options: TensorOptions = {}): Tensor {
-  checkOptions(options);
+  checkOptions("a new tensor", options, optionNames);
   if (!isTypedArray(data)) throw new TypeError(`Expected a typed array for 'data' but received ${describeValue(data)}`);
   const sizes = checkShape(shape ?? [data.length]);
   const count = sizes.reduce((product, size) => product * size, 1);

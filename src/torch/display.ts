@@ -5,7 +5,7 @@
  */
 import { binding } from "../native/binding";
 import { type DType, type TypedArray, isComplex, isFloatingPoint } from "./dtype";
-import { type Operator, invoke } from "./operators";
+import { atenOperator } from "./operators";
 import { tidy } from "./scope";
 import { Tensor } from "./tensor";
 
@@ -15,8 +15,8 @@ const EDGE = 3; // elements shown at each end of a summarised dimension
 const LINE_WIDTH = 80;
 const PREFIX = "tensor(";
 
-const narrowOp: Operator = { name: "narrow", qualifiedNames: ["aten::narrow"] };
-const catOp: Operator = { name: "cat", qualifiedNames: ["aten::cat"] };
+const narrow = atenOperator("aten::narrow");
+const cat = atenOperator("aten::cat");
 
 export function inspectTensor(tensor: Tensor): string {
   if (tensor.slot === -1) return "tensor(disposed)";
@@ -84,9 +84,9 @@ function block(rows: string[], cut: boolean, depth: number, dims: number): strin
 function edges(tensor: Tensor): Tensor {
   return tensor.shape.reduce((result, size, dim) => {
     if (size <= 2 * EDGE) return result;
-    const first = invoke(narrowOp, [result, dim, 0, EDGE]);
-    const last = invoke(narrowOp, [result, dim, size - EDGE, EDGE]);
-    return invoke(catOp, [[first, last], dim]) as Tensor;
+    const first = narrow(result, dim, 0, EDGE);
+    const last = narrow(result, dim, size - EDGE, EDGE);
+    return cat([first, last], dim);
   }, tensor);
 }
 

@@ -13,7 +13,7 @@ export { type ArrayOf, type DType, type TypedArray, dtypes, isComplex, isFloatin
 export { Generator, getRngState, manualSeed, setRngState } from "./generator";
 export { type Index, Slice, slice } from "./indexing";
 export { cat, stack } from "./joining";
-export type { Layout, MemoryFormat, Scalar } from "./operators";
+export type { Layout, MemoryFormat, Reduction, Scalar } from "./operators";
 export { dispose, keep, tidy } from "./scope";
 export { TensorScope } from "./tensorScope";
 export { type BackwardOptions, type Device, type NestedArray, Tensor } from "./tensor";

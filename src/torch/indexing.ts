@@ -5,7 +5,7 @@
 import { IndexError } from "../native/errors";
 import { arrayToTensor } from "./create";
 import { isComplex, isFloatingPoint } from "./dtype";
-import { type Operator, type Scalar, describeValue, invoke } from "./operators";
+import { type Scalar, atenOperator, describeValue } from "./operators";
 import { tidy } from "./scope";
 import { type Device, type NestedArray, Tensor } from "./tensor";
 
@@ -37,21 +37,16 @@ export type Index = number | string | null | boolean | Slice | Tensor | readonly
 
 type Parsed = number | "..." | null | boolean | Slice | Tensor;
 
-function atenOp(name: string, overload?: string): (...args: unknown[]) => Tensor {
-  const operator: Operator = { name, qualifiedNames: [overload ? `aten::${name}.${overload}` : `aten::${name}`] };
-  return (...args) => invoke(operator, args) as Tensor;
-}
-
-const select = atenOp("select", "int");
-const sliceOp = atenOp("slice", "Tensor");
-const unsqueeze = atenOp("unsqueeze");
-const alias = atenOp("alias");
-const gather = atenOp("index", "Tensor");
-const scatter = atenOp("index_put_");
-const copy = atenOp("copy_");
-const fill = atenOp("fill_", "Scalar");
-const newEmpty = atenOp("new_empty");
-const addTo = atenOp("add_", "Tensor");
+const select = atenOperator("aten::select.int");
+const sliceOp = atenOperator("aten::slice.Tensor");
+const unsqueeze = atenOperator("aten::unsqueeze");
+const alias = atenOperator("aten::alias");
+const gather = atenOperator("aten::index.Tensor");
+const scatter = atenOperator("aten::index_put_");
+const copy = atenOperator("aten::copy_");
+const fill = atenOperator("aten::fill_.Scalar");
+const newEmpty = atenOperator("aten::new_empty");
+const addTo = atenOperator("aten::add_.Tensor");
 
 function parse(index: Index, device: Device): Parsed {
   if (typeof index === "string") return parseText(index);

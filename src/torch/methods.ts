@@ -24,6 +24,7 @@ declare module "./tensor" {
   interface Tensor extends TensorMethods {
     /** This tensor in another dtype or on another device; a new handle on the same tensor when neither changes. */
     to<T extends DType>(dtype: T): Tensor<T>;
+    to<T extends DType>(device: Device, dtype: T): Tensor<T>;
     to(target: Device | Tensor | ToOptions): Tensor;
     /**
      * Indexing as in PyTorch: `t.index(0, slice(1, 3), null, "...", mask)` is `t[0, 1:3, None, ..., mask]`. Slices may
@@ -55,7 +56,7 @@ export const ops = Object.create(null) as Ops;
 // Made apart and linked in at once: V8 makes a hidden class for each property added to a prototype in use.
 const methods = Object.create(Handle.prototype) as Record<string, unknown>;
 
-/** Private operators and those that take lists are functions only; `__and__` and its like are methods, as in Python. */
+/** Private operators are functions only; `__and__` and its like are methods, as in Python. */
 export function isMethod(name: string): boolean {
   return !name.startsWith("_") || name.startsWith("__");
 }
@@ -86,7 +87,8 @@ function hasOnly(keys: readonly string[], value: unknown): boolean {
 }
 
 Object.assign(Tensor.prototype, {
-  to(this: Tensor, target: DType | Device | Tensor | ToOptions): unknown {
+  to(this: Tensor, target: DType | Device | Tensor | ToOptions, second?: DType): unknown {
+    if (second !== undefined) return this.to({ device: target as Device, dtype: second });
     const fits = typeof target === "string" ? isDType(target) || /^[a-z]+(:\d+)?$/.test(target) : hasOnly(toOptions, target);
     if (!fits)
       throw new TypeError(`Expected a dtype, a device, a Tensor or options (${toOptions.join(", ")}) for 'to' but received ${describeValue(target)}; the dtypes are ${dtypes.join(", ")}`);

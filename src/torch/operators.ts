@@ -17,6 +17,10 @@ export type Scalar = number | bigint | boolean | { real: number; imag: number };
 const layouts = { strided: 0, sparse_coo: 1, sparse_csr: 2, mkldnn: 3, sparse_csc: 4, sparse_bsr: 5, sparse_bsc: 6, jagged: 8 } as const;
 const memoryFormats = { contiguous_format: 0, preserve_format: 1, channels_last: 2, channels_last_3d: 3 } as const;
 
+const reductions = { none: 0, mean: 1, sum: 2 } as const;
+
+/** What a loss does with its elements; ATen has codes for it. */
+export type Reduction = keyof typeof reductions;
 export type Layout = keyof typeof layouts;
 export type MemoryFormat = keyof typeof memoryFormats;
 
@@ -81,7 +85,10 @@ function convert(overload: Overload, parameter: Parameter, value: unknown): unkn
     }
     return converted;
   }
-  return parameter.size > 0 ? convertElement(overload, parameter, value) : REFUSED; // int[2]: the addon repeats a number
+  if (parameter.size === 0 && parameter.kind !== "int") return REFUSED;
+  const element = convertElement(overload, parameter, value);
+  // A single number: a list of one, or what the addon repeats for int[2].
+  return parameter.size > 0 || element === REFUSED ? element : [element];
 }
 
 function convertElement(overload: Overload, parameter: Parameter, value: unknown): unknown {
@@ -94,6 +101,8 @@ function convertElement(overload: Overload, parameter: Parameter, value: unknown
         ? value
         : REFUSED;
     case "int":
+      if (parameter.name === "reduction" && typeof value === "string" && Object.hasOwn(reductions, value))
+        return reductions[value as Reduction];
       return Number.isSafeInteger(value) || isInt64(value) ? value : REFUSED;
     case "float":
       return typeof value === "number" ? value : REFUSED;
@@ -215,6 +224,13 @@ export function invoke(operator: Operator, args: readonly unknown[]): unknown {
     return overload.returnsTensor && result !== -1 ? new Tensor(result as number) : results(overload, args, result);
   }
   throw explain(operator, overloads, args);
+}
+
+/** An operator fixed to these overloads, as a function that returns a tensor. */
+export function atenOperator(...qualifiedNames: [string, ...string[]]): (...args: unknown[]) => Tensor {
+  const name = qualifiedNames[0].replace("aten::", "");
+  const operator: Operator = { name, qualifiedNames };
+  return (...args) => invoke(operator, args) as Tensor;
 }
 
 /** `invoke` for one or two tensors and nothing else, the calls a step is full of: straight to the addon. */

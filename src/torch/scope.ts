@@ -9,6 +9,7 @@
  */
 import { binding } from "../native/binding";
 import { DisposedTensorError } from "../native/errors";
+import { synchronously } from "./synchronous";
 
 /**
  * Marks a handle that garbage collection frees: its wrapper is registered with the finalization registry. Structured
@@ -177,21 +178,15 @@ export function within<T>(scope: Scope, name: string, fn: () => T): T {
   const outer = current;
   current = scope;
   try {
-    const result = fn();
-    if (!isPromise(result)) return result;
+    return synchronously(
+      name,
+      fn,
+      "its tensors would be freed while it still runs. Write `using scope = new TensorScope()` in the async function, " +
+        "and scope.run() after an await",
+    );
   } finally {
     current = outer.listening ? outer : enclosing(outer);
   }
-  throw new TypeError(
-    `Expected a synchronous function for '${name}' but received one that returns a promise: its tensors would be freed ` +
-      "while it still runs. Write `using scope = new TensorScope()` in the async function, and scope.run() after an await",
-  );
-}
-
-/** @internal Whether a function that had to be synchronous was not. The error for that is ours, not the promise's own. */
-export function isPromise(result: unknown): boolean {
-  if (result instanceof Promise) result.catch(() => {});
-  return typeof (result as { then?: unknown } | null | undefined)?.then === "function";
 }
 
 /**
@@ -227,18 +222,22 @@ export function dispose(value: unknown): void {
 }
 
 /** Visits the live handles in arrays, Maps, Sets and the fields of objects (modules too); cycles end. */
-function forEachHandle(value: unknown, visit: (handle: Handle) => void, seen = new Set<object>()): void {
-  if (value instanceof Handle) {
-    if (value.slot !== -1) visit(value);
-    return;
+function forEachHandle(root: unknown, visit: (handle: Handle) => void): void {
+  const seen = new Set<object>();
+  const ahead = [root];
+  while (ahead.length > 0) {
+    const value = ahead.pop();
+    if (value instanceof Handle) {
+      if (value.slot !== -1) visit(value);
+    } else if (typeof value === "object" && value !== null && !ArrayBuffer.isView(value) && !seen.has(value)) {
+      seen.add(value);
+      const children =
+        value instanceof Map ? [...value.keys(), ...value.values()]
+        : value instanceof Set || Array.isArray(value) ? value
+        : Object.values(value);
+      for (const child of children) ahead.push(child);
+    }
   }
-  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || seen.has(value)) return;
-  seen.add(value);
-  const children =
-    value instanceof Map ? [...value.keys(), ...value.values()]
-    : value instanceof Set || Array.isArray(value) ? value
-    : Object.values(value);
-  for (const child of children) forEachHandle(child, visit, seen);
 }
 
 /** @internal How many tensors were created outside any scope. */

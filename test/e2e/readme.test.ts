@@ -23,6 +23,10 @@ it("runs the README's first program as a user would, from ln 2 to near 0", () =>
   }
 });
 
+it("has no placeholder left", () => {
+  expect(readme).not.toMatch(/@@|TODO|TBD/);
+});
+
 it("names only npm scripts that exist", () => {
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
   const named = [...readme.matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name!);

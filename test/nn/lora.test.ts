@@ -244,3 +244,13 @@ test.each([
 ])("lora($options) is an error", ({ options, message }) => {
   expect(() => lora(options)).toThrow(message);
 });
+
+test("misspelt options are refused, and undefined ones take the default", () => {
+  expect(() => lora({ rank: 4 } as object)).toThrow("'rank'");
+  expect(lora({ dropout: undefined }).dropout).toBe(0.05);
+});
+
+test("withoutAdapters refuses an async function and leaves no unhandled rejection", () => {
+  const model = new Linear(2, 2);
+  expect(() => withoutAdapters(model, () => Promise.reject(new Error("late")))).toThrow("synchronous function for 'withoutAdapters'");
+});

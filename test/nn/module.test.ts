@@ -169,3 +169,14 @@ test("replaceModules substitutes in fields and in arrays, and does not enter the
   expect(seen).toEqual(["embed_tokens", "layers.0", "layers.0.q_proj", "layers.0.post_norm", "layers.1"]);
   expect(model.layers[1]).toBe(substitute);
 });
+
+test("an array of parameters is registered like one of modules", () => {
+  class Bank extends Module {
+    readonly scales = [parameter(ones([1])), parameter(ones([2]))];
+  }
+  const before = memory().tensors;
+  const bank = new Bank();
+  expect(names(bank)).toEqual(["scales.0", "scales.1"]);
+  bank.dispose();
+  expect(memory().tensors).toBe(before);
+});

@@ -120,3 +120,36 @@ describe("bad input", () => {
     );
   });
 });
+
+describe("gradients laid out unlike their parameter", () => {
+  test("reach the weights they belong to", () => {
+    const p = parameter(tensor([[1, 2, 3], [4, 5, 6]]));
+    const optimizer = new AdamW([p], { lr: 1, weightDecay: 0 });
+    // Only [0, 1] has a gradient, held in column-major order: strides [1, 2] against the parameter's [3, 1].
+    p.grad = tensor([[0, 0], [1, 0], [0, 0]]).t();
+    expect(p.grad!.strides).toEqual([1, 2]);
+    optimizer.step();
+    expect(p.toList()).toEqual([[1, expect.closeTo(1, 5), 3], [4, 5, 6]]);
+  });
+});
+
+describe("settings", () => {
+  test("one that is undefined in a group is the optimizer's", () => {
+    expect(new AdamW([{ params: [weight(1)], lr: undefined }], { lr: 0.5 }).groups[0]!.lr).toBe(0.5);
+  });
+
+  test.each([
+    ["options", () => new AdamW([weight(1)], { learningRate: 1 } as object), "'learningRate'"],
+    ["a group", () => new AdamW([{ params: [weight(1)], weight_decay: 0 } as never]), "'weight_decay'"],
+  ])("misspelt ones in %s are refused", (_, make, name) => {
+    expect(make).toThrow(name);
+  });
+
+  test("a factor that is not finite is refused before any weight changes", () => {
+    const p = weight(1);
+    const optimizer = new AdamW([p]);
+    backward(p);
+    expect(() => optimizer.step(Number.NaN)).toThrow("'lrFactor' but received NaN");
+    expect(p.item()).toBe(1);
+  });
+});

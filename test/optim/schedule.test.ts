@@ -23,3 +23,11 @@ test("an unknown name lists the known ones", () => {
     "Expected one of constant, constant_with_warmup, linear, cosine for 'lr_scheduler_type' but received polynomial",
   );
 });
+
+test.each([
+  [() => linearSchedule({} as never), "'totalSteps' but received undefined"],
+  [() => cosineSchedule({ totalSteps: Number.NaN }), "'totalSteps' but received NaN"],
+  [() => constantSchedule({ warmupSteps: -1 }), "'warmupSteps' but received -1"],
+])("steps that are no count are refused (%#)", (make, message) => {
+  expect(make).toThrow(message);
+});

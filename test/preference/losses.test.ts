@@ -138,3 +138,10 @@ describe("from logits to the loss (paper notes 1.5, float64)", () => {
     [-13.8397111937, -6.3481602504, -6.2713801558, -12.3007256633].forEach((value, i) => expect(reference[i]).toBeCloseTo(value, 9));
   });
 });
+
+it.each([
+  [() => dpop({ dpop_lambda: 5 } as object), "'dpop_lambda'"],
+  [() => sigmoid({ lambda: 5 } as object), "'lambda'"],
+])("refuses a misspelt option (%#)", (make, name) => {
+  expect(make).toThrow(name);
+});

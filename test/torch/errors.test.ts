@@ -118,10 +118,10 @@ describe("arguments", () => {
   ])("of hand-written methods: %s", (_, fn, message) => fails(fn, TypeError, message));
 
   test.each<[string, () => unknown, ErrorClass, RegExp]>([
-    ["a string for options", () => anyZeros([2], "int64"), TypeError, /Expected options such as \{ dtype: "int64" \} but received "int64"/],
+    ["a string for options", () => anyZeros([2], "int64"), TypeError, /Expected an object of options for .a new tensor. but received "int64"/],
     ["null for options", () => anyZeros([2], null), TypeError, /but received null/],
     ["sizes by position", () => anyZeros([2], [3]), TypeError, /but received \[3\]/],
-    ["a misspelt option", () => anyZeros([2], { dtpye: "int64" }), TypeError, /Expected an option of dtype, device, requiresGrad, generator but received 'dtpye'/],
+    ["a misspelt option", () => anyZeros([2], { dtpye: "int64" }), TypeError, /Expected options of .a new tensor. \(dtype, device, requiresGrad, generator\) but received .dtpye./],
     ["ragged rows", () => tensor([[1, 2], [3]]), TypeError, /Expected rows of 2 values at depth 1 for 'tensor' but received \[3\]/],
     ["a hole", () => anyTensor([1, , 3]), TypeError, /but received undefined at depth 1/], // eslint-disable-line no-sparse-arrays
     ["mixed kinds", () => anyTensor([1, true]), TypeError, /Expected values of one kind for 'tensor' but received number and boolean; give a dtype/],

@@ -139,3 +139,17 @@ test("the type of what is read follows the type of the tensor", () => {
   expectTypeOf((x: Tensor<"bfloat16">) => x.toArray()).returns.toEqualTypeOf<Float32Array>();
   expectTypeOf((x: Tensor<"bfloat16">) => x.toBits()).returns.toEqualTypeOf<Uint16Array>();
 });
+
+test("an asynchronous read gives the values of its call, whatever is written or resized before it ends", async () => {
+  const x = full([1 << 20], 3);
+  const read = x.toArrayAsync();
+  x.fill_(4);
+  x.resize_([1 << 22]);
+  const values = await read;
+  expect(values).toHaveLength(1 << 20);
+  expect(values.every((value) => value === 3)).toBe(true);
+});
+
+test("to takes a device and a dtype, in PyTorch's order", () => {
+  expect(tensor([1]).to("cpu", "float64").dtype).toBe("float64");
+});

@@ -7,6 +7,7 @@
  * with a fresh adapter starts, the penalty's gradient is relu's: 0 (clamp's would make the first step 1 + λ times DPO's).
  */
 import { ops } from "../../torch";
+import { checkOptions } from "../../torch/options";
 import { type PreferenceLoss, checkBeta, logRatios } from "./preferenceLoss";
 
 /**
@@ -30,7 +31,9 @@ export interface DpopOptions {
  * const loss = dpop({ beta: 0.3, lambda: 50 })({ policyChosen, policyRejected, referenceChosen, referenceRejected }).mean();
  * ```
  */
-export function dpop({ beta = 0.3, lambda = 50, placement = "inside_beta", tolerance = 0 }: DpopOptions = {}): PreferenceLoss {
+export function dpop(options: DpopOptions = {}): PreferenceLoss {
+  checkOptions("dpop", options, ["beta", "lambda", "placement", "tolerance"]);
+  const { beta = 0.3, lambda = 50, placement = "inside_beta", tolerance = 0 } = options;
   checkBeta(beta);
   checkNonNegative("lambda", lambda);
   checkNonNegative("tolerance", tolerance);

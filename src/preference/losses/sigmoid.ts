@@ -5,6 +5,7 @@
  *
  * It sees only the difference: both answers may lose likelihood while it falls. `dpop` prevents that.
  */
+import { checkOptions } from "../../torch/options";
 import { type PreferenceLoss, checkBeta, logRatios } from "./preferenceLoss";
 
 export interface SigmoidOptions {
@@ -17,7 +18,9 @@ export interface SigmoidOptions {
  * const loss = sigmoid({ beta: 0.1 })({ policyChosen, policyRejected, referenceChosen, referenceRejected }).mean();
  * ```
  */
-export function sigmoid({ beta = 0.1 }: SigmoidOptions = {}): PreferenceLoss {
+export function sigmoid(options: SigmoidOptions = {}): PreferenceLoss {
+  checkOptions("sigmoid", options, ["beta"]);
+  const { beta = 0.1 } = options;
   checkBeta(beta);
   return (logProbs) => {
     const { chosen, rejected } = logRatios(logProbs);
