@@ -128,7 +128,6 @@ class CachingCpuAllocator final : public c10::Allocator {
     if (!cache_[sizeClass].empty()) {
       data = cache_[sizeClass].back();
       cache_[sizeClass].pop_back();
-      lastUse_[sizeClass] = ++uses_;
       cached_ -= size;
     } else {
       data = fresh(size);

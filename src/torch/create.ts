@@ -150,7 +150,8 @@ export function fromTypedArray(data: TypedArray, shape?: readonly number[], opti
 }
 
 function holdsBits(data: TypedArray, dtype: DType): boolean {
-  return (data instanceof Uint16Array && (dtype === "bfloat16" || dtype === "float16")) || (data instanceof Uint8Array && dtype.startsWith("float8"));
+  const own = dtypeOfArray(data);
+  return (own === "uint16" && (dtype === "bfloat16" || dtype === "float16")) || (own === "uint8" && dtype.startsWith("float8"));
 }
 
 function convert(tensor: Tensor, dtype: DType, device: Device = "cpu"): Tensor {

@@ -104,17 +104,24 @@ export function viewOf(dtype: DType): TypedArrayConstructor | undefined {
 
 /** The dtype of a typed array's elements. */
 export function dtypeOfArray(array: TypedArray): DType {
-  if (array instanceof Float32Array) return "float32";
-  if (array instanceof Float64Array) return "float64";
-  if (array instanceof BigInt64Array) return "int64";
-  if (array instanceof BigUint64Array) return "uint64";
-  if (array instanceof Int32Array) return "int32";
-  if (array instanceof Uint32Array) return "uint32";
-  if (array instanceof Int16Array) return "int16";
-  if (array instanceof Uint16Array) return "uint16";
-  if (array instanceof Int8Array) return "int8";
-  return array[Symbol.toStringTag] === ("Float16Array" as string) ? "float16" : "uint8"; // Node 24 has them
+  return ofArray[array[Symbol.toStringTag]]!;
 }
+
+/** By name, which is the same in every realm (`vm` contexts, some test runners), as `instanceof` is not. */
+const ofArray: Record<string, DType> = {
+  Float32Array: "float32",
+  Float64Array: "float64",
+  Float16Array: "float16", // Node 24 has them
+  BigInt64Array: "int64",
+  BigUint64Array: "uint64",
+  Int32Array: "int32",
+  Uint32Array: "uint32",
+  Int16Array: "int16",
+  Uint16Array: "uint16",
+  Int8Array: "int8",
+  Uint8Array: "uint8",
+  Uint8ClampedArray: "uint8",
+};
 
 export function isTypedArray(value: unknown): value is TypedArray {
   return ArrayBuffer.isView(value) && !(value instanceof DataView);
