@@ -13,7 +13,6 @@ namespace smaug {
 
 namespace {
 
-// Wraps one Node-API call: a failed status is a wrong argument, since sizes and handles are ours.
 [[noreturn]] void mismatch(const Argument& argument, const char* expected) {
   throw BoundaryError("TypeError", "expected " + std::string(expected) + " for argument '" + argument.name + "'");
 }
@@ -97,8 +96,6 @@ at::Scalar toScalar(napi_env env, const Argument& argument, napi_value value) {
   }
 }
 
-c10::IValue scalarValue(const at::Scalar& scalar) { return c10::IValue(scalar); }
-
 std::vector<napi_value> elements(napi_env env, const Argument& argument, napi_value value) {
   bool isArray = false;
   napi_is_array(env, value, &isArray);
@@ -142,7 +139,7 @@ c10::IValue toList(napi_env env, Environment& state, const Argument& argument, n
       return listOf<bool>(env, argument, value, [&](napi_value v) { return toBool(env, argument, v); });
     case Kind::Scalar: {
       auto list = c10::impl::GenericList(c10::NumberType::get());
-      for (napi_value v : elements(env, argument, value)) list.push_back(scalarValue(toScalar(env, argument, v)));
+      for (napi_value v : elements(env, argument, value)) list.push_back(c10::IValue(toScalar(env, argument, v)));
       return list;
     }
     default:
@@ -154,7 +151,7 @@ c10::IValue toList(napi_env env, Environment& state, const Argument& argument, n
 c10::IValue toElement(napi_env env, Environment& state, const Argument& argument, napi_value value) {
   switch (argument.kind) {
     case Kind::Tensor: return toTensor(env, state, argument, value);
-    case Kind::Scalar: return scalarValue(toScalar(env, argument, value));
+    case Kind::Scalar: return c10::IValue(toScalar(env, argument, value));
     case Kind::Int: return toInt(env, argument, value);
     case Kind::ScalarType: return toCode(env, argument, value, c10::ScalarType::NumOptions);
     case Kind::MemoryFormat: return toCode(env, argument, value, c10::MemoryFormat::NumOptions);
@@ -338,78 +335,6 @@ const char* kindName(Kind kind) {
   static const char* names[] = {"Tensor", "Scalar", "int",          "float",     "bool",    "str",    "dtype",
                                 "layout", "Device", "MemoryFormat", "Generator", "Storage", "Stream", "other"};
   return names[static_cast<size_t>(kind)];
-}
-
-std::string dtypeName(c10::ScalarType dtype) {
-  try {
-    return std::string(c10::getDtypeNames(dtype).first);
-  } catch (const c10::Error&) {  // the quantised ones have no name in Python
-    return c10::toString(dtype);
-  }
-}
-
-std::string describeTensor(const at::Tensor& tensor) {
-  std::string text = dtypeName(tensor.scalar_type()) + "[";
-  const auto sizes = tensor.sizes();
-  for (size_t i = 0; i < sizes.size(); i++) text += (i == 0 ? "" : ", ") + std::to_string(sizes[i]);
-  return text + "] " + tensor.device().str();
-}
-
-namespace {
-
-std::string shortened(std::string text) {
-  constexpr size_t kLongest = 80;
-  if (text.size() <= kLongest) return text;
-  size_t end = kLongest;
-  while ((text[end] & 0xC0) == 0x80) end--;  // not inside a UTF-8 sequence
-  return text.substr(0, end) + "…";
-}
-
-// Runs no code of the user's: an object is not asked for its text.
-std::string describeValue(napi_env env, Environment& state, const Argument& argument, napi_value value) {
-  bool isArray = false;
-  napi_is_array(env, value, &isArray);
-  if (isArray) {
-    uint32_t length = 0;
-    napi_get_array_length(env, value, &length);
-    std::string text = "[";
-    for (uint32_t i = 0; i < length && i < 8; i++) {
-      napi_value element = nullptr;
-      if (napi_get_element(env, value, i, &element) == napi_ok)
-        text += (i == 0 ? "" : ", ") + describeValue(env, state, argument, element);
-    }
-    return text + (length > 8 ? ", …]" : "]");
-  }
-  int32_t slot = -1;
-  if (argument.kind == Kind::Tensor && napi_get_value_int32(env, value, &slot) == napi_ok) {
-    const at::Tensor* tensor = state.tensors.find(slot);
-    return tensor == nullptr ? "a disposed tensor" : describeTensor(*tensor);
-  }
-  if (argument.kind == Kind::ScalarType && napi_get_value_int32(env, value, &slot) == napi_ok && slot >= 0 &&
-      slot < static_cast<int32_t>(c10::ScalarType::NumOptions))
-    return dtypeName(static_cast<c10::ScalarType>(slot));
-  switch (typeOf(env, value)) {
-    case napi_undefined:
-    case napi_null:
-    case napi_boolean:
-    case napi_number:
-    case napi_bigint: return Napi::Value(env, value).ToString().Utf8Value();
-    case napi_string: return shortened(Napi::String(env, value).Utf8Value());
-    case napi_symbol: return "a symbol";
-    case napi_function: return "a function";
-    default: return "an object";
-  }
-}
-
-}  // namespace
-
-std::string describeArguments(napi_env env, Environment& state, const Operator& op, const napi_value* values, size_t count) {
-  std::string text;
-  for (size_t i = 0; i < op.arguments.size() && i < count; i++) {
-    if (typeOf(env, values[i]) == napi_undefined) continue;
-    text += (text.empty() ? "" : ", ") + op.arguments[i].name + ": " + describeValue(env, state, op.arguments[i], values[i]);
-  }
-  return text;
 }
 
 }  // namespace smaug

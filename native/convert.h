@@ -16,11 +16,7 @@ c10::IValue toIValue(napi_env env, Environment& state, const Argument& argument,
 // A returned value: tensors become slots (-1 for an undefined one), enumerations their PyTorch names or codes.
 napi_value fromIValue(napi_env env, Environment& state, c10::IValue&& value, const c10::Type& type);
 
-// `self: float32[2, 3] cpu, other: 1, alpha: default`, for error messages.
-std::string describeArguments(napi_env env, Environment& state, const Operator& op, const napi_value* values, size_t count);
-
-std::string describeTensor(const at::Tensor& tensor);
+// The kind in TypeScript's description of an argument.
 const char* kindName(Kind kind);
-std::string dtypeName(c10::ScalarType dtype);
 
 }  // namespace smaug

@@ -3,6 +3,7 @@
 #include <ATen/core/function_schema.h>
 
 #include "convert.h"
+#include "describe.h"
 #include "errors.h"
 
 namespace smaug {

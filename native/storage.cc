@@ -10,6 +10,7 @@
 
 #include "allocator.h"
 #include "convert.h"
+#include "describe.h"
 #include "errors.h"
 
 namespace smaug {

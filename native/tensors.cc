@@ -4,7 +4,7 @@
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/variable.h>
 
-#include "convert.h"
+#include "describe.h"
 #include "errors.h"
 
 namespace smaug {

@@ -3,6 +3,7 @@
  * before it is made, so that the last line names the one that ended the process.
  */
 import { writeSync } from "node:fs";
+import { inspect } from "node:util";
 import fc from "fast-check";
 import { type ArgumentDescription, binding } from "../../../src/native/binding";
 import { report } from "../../setup/report";
@@ -12,7 +13,7 @@ const [seed, runs] = process.argv.slice(2).map(Number) as [number, number];
 
 const names = binding
   .operatorNames()
-  .filter((name) => name.startsWith("aten::") && !Object.hasOwn(exclusions, name.split(".")[0]!))
+  .filter((name) => name.startsWith("aten::") && !exclusions.has(name.split(".")[0]!))
   .sort();
 
 const float32 = (...values: number[]) => new Uint8Array(new Float32Array(values).buffer);
@@ -86,7 +87,7 @@ function attempt({ name, id, args }: { name: string; id: number; args: unknown[]
   for (let slot = 0; slot < pool.length; slot++) binding.release(slot);
   pool.forEach((make) => make());
   counts.calls++;
-  writeSync(2, `${name} ${JSON.stringify(args)}\n`);
+  writeSync(2, `${name} ${inspect(args, { breakLength: Infinity })}\n`);
   try {
     binding.call(id, ...args);
   } catch (error) {
