@@ -41,7 +41,7 @@ c10::Device deviceNamed(const std::string& name, bool metaToo) {
   try {
     const c10::Device device(name);
     const bool isHere = device.is_cpu() || (device.is_meta() && metaToo) ||
-                        (accelerator == device.type() && device.index() < count);
+                        (accelerator == device.type() && count > 0 && device.index() < count);
     if (isHere && device.str() == name) return device;  // an index of more than a byte would come back as another
   } catch (const std::exception&) {  // not a device's name at all
   }

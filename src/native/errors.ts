@@ -70,7 +70,7 @@ const classes = {
 };
 
 const lateError = /CUDA error|device-side assert/i;
-const missingDevice = /not linked with support for|No CUDA GPUs|not compiled with|driver version is insufficient|no CUDA-capable device/i;
+const missingDevice = /not linked with support for|No CUDA GPUs|not compiled with|driver version is insufficient|no CUDA-capable device|Found no NVIDIA driver/i;
 
 /** Makes the error the addon throws. `kind` is a C++ exception's class, `call` the op and its arguments or empty. */
 export function nativeError(kind: string, message: string, call: string, nativeStack?: () => string): Error {

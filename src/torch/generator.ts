@@ -62,7 +62,7 @@ export class Generator {
   }
 }
 
-/** Seeds the default generators of all devices. */
+/** Seeds the default generators of all devices. There is one per device for the whole process: workers share them. */
 export function manualSeed(seed: number | bigint): void {
   binding.manualSeed(checkSeed(seed));
 }
