@@ -6,6 +6,7 @@
  */
 import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
+import { isRunning } from "../native/staging";
 
 export class StagedFiles {
   private readonly names: string[] = [];
@@ -56,14 +57,5 @@ export class StagedFiles {
 
   private temporary(name: string): string {
     return join(this.folder, `.smaug-${process.pid}-${name}.tmp`);
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

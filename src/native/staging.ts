@@ -26,7 +26,8 @@ export function publish(folder: string, target: string): void {
   }
 }
 
-function isRunning(pid: number): boolean {
+/** Whether a process of that id is there, of any user. */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
