@@ -1,10 +1,23 @@
 /**
- * What every language model here offers to those who train it and generate with it, whatever its architecture. Body and
- * head are separate, so that the head runs only where a token is predicted.
+ * A language model: a decoder and a head that scores the next token. What it offers to those who train it and generate
+ * with it is the same for every architecture. Body and head are separate, so that the head runs only where a token is
+ * predicted.
  */
-import { type KvCache, Module } from "../nn";
-import type { Tensor } from "../torch";
+import {
+  type AttentionKernel,
+  Embedding,
+  type KvCache,
+  type LayerOptions,
+  Linear,
+  type LinearLayer,
+  Module,
+  RmsNorm,
+  type StateDict,
+  maskedAttention,
+} from "../nn";
+import { type Tensor, noGrad, ops } from "../torch";
 import type { HuggingFaceConfig } from "./config";
+import { type Blueprint, Decoder, type DecoderConfig } from "./decoder";
 
 export interface ForwardOptions {
   /** Position of each token, `[batch or 1, seq]` int64; counted on from the cache when left out. May restart. */
@@ -14,30 +27,79 @@ export interface ForwardOptions {
    * `[batch, heads, seq, keys]`, or floating-point and added to the scores. Keys count the cached ones.
    */
   mask?: Tensor;
+  /** Instead of a mask: how queries meet keys, for tokens that are laid out in another way. */
+  attend?: AttentionKernel;
   /** Takes the tokens' keys and values, after those it holds. */
   cache?: KvCache;
 }
 
-export abstract class CausalLM extends Module {
-  abstract readonly config: { readonly vocabSize: number; readonly eosTokenIds: readonly number[] };
-
+export abstract class CausalLM<Config extends DecoderConfig = DecoderConfig> extends Module {
   /** `config.json` as it was given; `saveModel` writes it out again. */
-  abstract readonly configJson: HuggingFaceConfig;
-
+  readonly configJson: HuggingFaceConfig;
+  readonly model: Decoder;
+  /** Null when the embedding's weight is also the head's. */
+  readonly lmHead: LinearLayer | null;
   /** Names of weights that are another one's as well (copy: original). A folder may hold either, or both if equal. */
-  readonly tiedWeights: Readonly<Record<string, string>> = {};
-
+  readonly tiedWeights: Readonly<Record<string, string>>;
   /** Where the weights came from, as `loadModel` was given it. */
   folder: string | undefined;
 
+  /** Weights are drawn from N(0, initializerRange), unless `init` is false. The dtype is float32 unless given. */
+  constructor(
+    json: HuggingFaceConfig,
+    readonly config: Config,
+    blueprint: Blueprint,
+    { generator, init = true, ...options }: LayerOptions = {},
+  ) {
+    super();
+    this.configJson = structuredClone(json);
+    const { hiddenSize, vocabSize, tieWordEmbeddings } = config;
+    this.tiedWeights = tieWordEmbeddings ? { "lm_head.weight": "model.embed_tokens.weight" } : {};
+    const bare = { ...options, init: false };
+    this.model = new Decoder(config, blueprint, bare);
+    this.lmHead = tieWordEmbeddings ? null : new Linear(hiddenSize, vocabSize, { bias: false, ...bare });
+    if (init) noGrad(() => this.initialise(generator));
+  }
+
   /** The last layer's normalised output for `ids`, `[batch, seq]` int64: `[batch, seq, hiddenSize]`. */
-  abstract hidden(ids: Tensor, options?: ForwardOptions): Tensor;
+  hidden(ids: Tensor, { positions, mask, attend = maskedAttention(mask), cache }: ForwardOptions = {}): Tensor {
+    return this.model.forward(ids, { positions, attend, cache });
+  }
 
   /** Scores of every next token for rows of `hidden`: `[..., hiddenSize]` to `[..., vocabSize]`. */
-  abstract head(hidden: Tensor): Tensor;
+  head(hidden: Tensor): Tensor {
+    return this.lmHead ? this.lmHead.forward(hidden) : ops.linear(hidden, this.model.embedTokens.weight);
+  }
 
   /** `ids`, `[batch, seq]` int64, to logits `[batch, seq, vocabSize]`. */
   forward(ids: Tensor, options?: ForwardOptions): Tensor {
     return this.head(this.hidden(ids, options));
+  }
+
+  /** Some folders with tied weights hold the head as well; it must then be the embedding. */
+  override loadStateDict(dict: StateDict, options?: { strict?: boolean }): { missing: string[]; unexpected: string[] } {
+    const { "lm_head.weight": head, ...rest } = dict;
+    const embedding = rest["model.embed_tokens.weight"];
+    if (!this.config.tieWordEmbeddings || !head || !embedding) return super.loadStateDict(dict, options);
+    if (!ops.equal(head, embedding))
+      throw new RangeError(
+        "Expected 'lm_head.weight' to equal 'model.embed_tokens.weight' but received another tensor; " +
+          "tie_word_embeddings is true",
+      );
+    return super.loadStateDict(rest, options);
+  }
+
+  /** transformers' `_init_weights`. */
+  protected initialise(generator: LayerOptions["generator"]): void {
+    const std = this.config.initializerRange;
+    for (const module of this.modules()) {
+      if (module instanceof Linear) {
+        module.weight.normal_(0, std, { generator });
+        module.bias?.zero_();
+      } else if (module instanceof Embedding) {
+        module.weight.normal_(0, std, { generator });
+        module.zeroPadding_();
+      } else if (module instanceof RmsNorm) module.weight.fill_(1);
+    }
   }
 }

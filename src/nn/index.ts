@@ -1,5 +1,6 @@
 /** Layers: what a model is built from. */
-export { Attention, type AttentionContext, type AttentionOptions, causalMask } from "./attention";
+export { Attention, type AttentionContext, type AttentionOptions } from "./attention";
+export { type AttentionKernel, type AttentionRules, causalMask, maskedAttention } from "./attentionKernel";
 export { Embedding, type EmbeddingOptions } from "./embedding";
 export { KvCache } from "./kvCache";
 export { Linear, LinearLayer, type LinearOptions, kaimingUniform_ } from "./linear";

@@ -1,7 +1,7 @@
 /** What an operation leaves behind: handles and bytes, by `toLeakNothing`. */
 import { describe, expect, test } from "vitest";
 import {
-  Attention, Embedding, KvCache, Linear, LoraLinear, Module, RmsNorm, RotaryEmbedding, SwiGlu, causalMask, lora, parameter,
+  Attention, Embedding, KvCache, Linear, LoraLinear, Module, RmsNorm, RotaryEmbedding, SwiGlu, causalMask, lora, maskedAttention, parameter,
 } from "../../src/nn";
 import { LlamaForCausalLM } from "../../src/models";
 import { AdamW, clipGradNorm_ } from "../../src/optim";
@@ -123,7 +123,7 @@ describe("modules", () => {
     ["Attention", lifeOf(() => new Attention({ hiddenSize: 8, numHeads: 2 }), (m) => m.forward(x, { rotary: rotate() }))],
     ["Attention with grouped heads, mask and dropout", lifeOf(
       () => new Attention({ hiddenSize: 8, numHeads: 2, numKeyValueHeads: 1, dropout: 0.5 }),
-      (m) => m.forward(x, { rotary: rotate(), mask: causalMask(4, 4) }),
+      (m) => m.forward(x, { rotary: rotate(), attend: maskedAttention(causalMask(4, 4)) }),
     )],
     ["LoraLinear", lifeOf(() => new LoraLinear(new Linear(8, 8), lora({ r: 2, dropout: 0.1 })), (m) => m.forward(x))],
     ["LoraLinear, merged and back", lifeOf(() => new LoraLinear(new Linear(8, 8), lora({ r: 2 })), (m) => {

@@ -13,6 +13,7 @@ import {
   applyLora,
   applyRotary,
   lora,
+  maskedAttention,
 } from "../../src/nn";
 import { type Tensor, manualSeed, tensor, tidy } from "../../src/torch";
 import { backward, expectClose, expectGradients, fillWithWaves, fixture, leakedBy, wave } from "./fixture";
@@ -155,7 +156,7 @@ describe("attention", () => {
 
   function attend(x: Tensor, want: AttentionCase, mask?: Tensor): Tensor {
     const angles = rotary.forward(tensor(want.positions, { dtype: "int64" }), x.dtype);
-    return layer.forward(x, { rotary: angles, mask });
+    return layer.forward(x, { rotary: angles, attend: maskedAttention(mask) });
   }
 
   test("matches eager LlamaAttention with grouped heads, causal", () => {
