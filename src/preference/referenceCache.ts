@@ -1,0 +1,126 @@
+/**
+ * Reference log-probs on disk, one entry a pair, found by what they depend on and nothing else: the content of the
+ * reference model and the tokens of the pair. Another learning rate, beta, loss or output folder finds them again.
+ *
+ * The store is LMDB: processes share it, and what was written stays whole under `kill -9`. Every entry carries a checksum
+ * all the same; one that does not fit its pair counts as missing and is computed again.
+ */
+import { createHash } from "node:crypto";
+import { closeSync, constants, accessSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import type { RootDatabase } from "lmdb";
+import type { TokenizedAnswer, TokenizedPair } from "../data/tokenizedPair";
+import { InputError } from "../native/errors";
+import { cacheFolder } from "../native/paths";
+
+/** Log-probs of each completion token under the reference, in nats. */
+export interface ReferenceLogProbs {
+  readonly chosen: Float32Array;
+  readonly rejected: Float32Array;
+}
+
+/** Part of the file's name: another layout of entries is another file. */
+const FORMAT = 1;
+
+export class ReferenceCache {
+  private constructor(
+    readonly file: string,
+    private readonly store: RootDatabase<Buffer, Buffer>,
+  ) {}
+
+  /**
+   * Opens the cache in a folder, made when it is not there; the user's cache folder when left out.
+   *
+   * @throws InputError when the folder cannot be written to, or the file there is not such a store
+   */
+  static async open(folder = join(cacheFolder(process.env), "reference")): Promise<ReferenceCache> {
+    const file = join(folder, `logprobs-${FORMAT}.mdb`);
+    try {
+      mkdirSync(folder, { recursive: true });
+      accessSync(folder, constants.W_OK);
+    } catch (error) {
+      throw new InputError(
+        `Expected a folder for the reference cache that can be written to at ${folder} but received: ` +
+          `${(error as Error).message}. Name another with reference_cache, or set XDG_CACHE_HOME`,
+      );
+    }
+    checkStore(file);
+    const { open } = await import("lmdb"); // only a run that needs it pays for it
+    return new ReferenceCache(file, open({ path: file, noSubdir: true, keyEncoding: "binary", encoding: "binary" }));
+  }
+
+  /** What is known of a pair under the reference of that fingerprint. */
+  get(reference: string, pair: TokenizedPair): ReferenceLogProbs | undefined {
+    const entry = this.store.get(keyOf(reference, pair));
+    return entry && decode(entry, pair);
+  }
+
+  /** Stores entries in one transaction; when the promise resolves they survive the end of the process. */
+  async put(reference: string, entries: Iterable<readonly [TokenizedPair, ReferenceLogProbs]>): Promise<void> {
+    await this.store.transaction(() => {
+      for (const [pair, values] of entries) void this.store.put(keyOf(reference, pair), encode(values, pair));
+    });
+    await this.store.flushed;
+  }
+
+  async close(): Promise<void> {
+    await this.store.close();
+  }
+}
+
+function keyOf(reference: string, { chosen, rejected }: TokenizedPair): Buffer {
+  const hash = createHash("sha256").update(reference);
+  for (const { ids, start } of [chosen, rejected]) hash.update(Uint32Array.of(ids.length, start)).update(ids);
+  return hash.digest();
+}
+
+/** The values of both answers, then a CRC-32. */
+function encode({ chosen, rejected }: ReferenceLogProbs, pair: TokenizedPair): Buffer {
+  for (const [name, values, answer] of [["chosen", chosen, pair.chosen], ["rejected", rejected, pair.rejected]] as const)
+    if (values.length !== completionTokens(answer))
+      throw new RangeError(
+        `Expected ${completionTokens(answer)} log-probs for '${name}' of row ${pair.index} but received ${values.length}`,
+      );
+  const values = Buffer.concat([bytesOf(chosen), bytesOf(rejected)]);
+  const checksum = Buffer.alloc(4);
+  checksum.writeUInt32LE(crc32(values));
+  return Buffer.concat([values, checksum]);
+}
+
+function decode(entry: Buffer, { chosen, rejected }: TokenizedPair): ReferenceLogProbs | undefined {
+  const [first, second] = [completionTokens(chosen), completionTokens(rejected)];
+  const size = 4 * (first + second);
+  if (entry.length !== size + 4 || crc32(entry.subarray(0, size)) !== entry.readUInt32LE(size)) return undefined;
+  const values = new Float32Array(Uint8Array.from(entry.subarray(0, size)).buffer); // a copy: LMDB reuses its memory
+  return { chosen: values.subarray(0, first), rejected: values.subarray(first) };
+}
+
+function completionTokens({ ids, start }: TokenizedAnswer): number {
+  return ids.length - start;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** LMDB crashes on a file that is not its own or that is cut short: its two first pages tell. */
+function checkStore(file: string): void {
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (size === 0) return; // new
+  const MAGIC = 0xbeefc0de;
+  const meta = Buffer.alloc(4096 + 0xa0);
+  const descriptor = openSync(file, "r");
+  try {
+    readSync(descriptor, meta, 0, meta.length, 0);
+  } finally {
+    closeSync(descriptor);
+  }
+  const pageSize = meta.readUInt32LE(0x30);
+  const wrong = `Expected a reference cache at ${file} but received `;
+  const remedy = "Delete it; its entries are then computed again";
+  if (meta.readUInt32LE(0x18) !== MAGIC || pageSize === 0) throw new InputError(`${wrong}another file. ${remedy}`);
+  const lastPages = pageSize === 4096 ? [0x90, 0x1090].map((at) => Number(meta.readBigUInt64LE(at))) : [0];
+  const needed = (Math.max(...lastPages) + 1) * pageSize;
+  if (size < needed) throw new InputError(`${wrong}one that is cut short, ${size} of ${needed} bytes. ${remedy}`);
+}
