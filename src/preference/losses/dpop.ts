@@ -5,16 +5,21 @@
  *
  * DPO with a penalty for every nat the chosen answer falls below the reference. At the kink, ρ_w = 0, where every run
  * with a fresh adapter starts, the penalty's gradient is relu's: 0 (clamp's would make the first step 1 + λ times DPO's).
+ * With ε > 0 the logistic loss is smoothed as in cDPO, as the authors' first code had it.
  */
 import { ops } from "../../torch";
 import { checkOptions } from "../../torch/options";
-import { type PreferenceLoss, checkBeta, logRatios } from "./preferenceLoss";
+import { checkChoice, checkNumber, flippedShare, nonNegative, positive } from "./checks";
+import { type PairLogProbs, type PreferenceLoss, defineLoss, logRatios } from "./preferenceLoss";
+import { smoothedLogistic } from "./smoothing";
+
+export const dpopPlacements = ["inside_beta", "inside", "outside"] as const;
 
 /**
  * Where the penalty stands. `inside_beta` is the paper's; `inside` is −log σ(βΔ − λ·pen), of the authors' first code;
  * `outside` is −log σ(βΔ) + λ·pen, of some other libraries. Δ = ρ_w − ρ_l.
  */
-export type DpopPlacement = "inside_beta" | "inside" | "outside";
+export type DpopPlacement = (typeof dpopPlacements)[number];
 
 export interface DpopOptions {
   /** How strongly the policy is held to the reference; the paper's 0.3. */
@@ -24,38 +29,42 @@ export interface DpopOptions {
   placement?: DpopPlacement;
   /** Nats: a drop of the chosen answer up to this is rounding and not penalised. 0 is the bare formula. */
   tolerance?: number;
+  /** ε: the share of pairs taken to be labelled the wrong way round. */
+  labelSmoothing?: number;
 }
 
 /**
+ * Its metrics: `dpop/penalty_mean`, max(0, −ρ_w) in nats, and `dpop/penalty_active`, whether that is beyond the tolerance.
+ *
  * ```ts
  * const loss = dpop({ beta: 0.3, lambda: 50 })({ policyChosen, policyRejected, referenceChosen, referenceRejected }).mean();
  * ```
  */
 export function dpop(options: DpopOptions = {}): PreferenceLoss {
-  checkOptions("dpop", options, ["beta", "lambda", "placement", "tolerance"]);
-  const { beta = 0.3, lambda = 50, placement = "inside_beta", tolerance = 0 } = options;
-  checkBeta(beta);
-  checkNonNegative("lambda", lambda);
-  checkNonNegative("tolerance", tolerance);
-  if (!["inside_beta", "inside", "outside"].includes(placement))
-    throw new TypeError(`Expected "inside_beta", "inside" or "outside" for 'placement' but received ${JSON.stringify(placement)}`);
+  checkOptions("dpop", options, ["beta", "lambda", "placement", "tolerance", "labelSmoothing"]);
+  const { beta = 0.3, lambda = 50, placement = "inside_beta", tolerance = 0, labelSmoothing = 0 } = options;
+  checkNumber("beta", beta, positive);
+  checkNumber("lambda", lambda, nonNegative);
+  checkNumber("tolerance", tolerance, nonNegative);
+  checkNumber("labelSmoothing", labelSmoothing, flippedShare);
+  checkChoice("placement", placement, dpopPlacements);
 
-  return (logProbs) => {
+  const metrics = (logProbs: PairLogProbs) => {
+    const drop = logRatios(logProbs).chosen.detach().neg(); // −ρ_w
+    return { "dpop/penalty_mean": drop.relu(), "dpop/penalty_active": drop.gt(tolerance).to(drop.dtype) };
+  };
+  return defineLoss("dpop", { beta, needs: ["reference"], metrics }, (logProbs) => {
     const { chosen, rejected } = logRatios(logProbs);
     const margin = chosen.sub(rejected); // Δ
     // x where x > tolerance, else 0, with gradient 0 at the threshold itself: relu when the tolerance is 0.
     const penalty = ops.threshold(chosen.neg(), tolerance, 0).mul(lambda);
     switch (placement) {
       case "inside_beta":
-        return margin.sub(penalty).mul(beta).logSigmoid().neg();
+        return smoothedLogistic(margin.sub(penalty).mul(beta), labelSmoothing);
       case "inside":
-        return margin.mul(beta).sub(penalty).logSigmoid().neg();
+        return smoothedLogistic(margin.mul(beta).sub(penalty), labelSmoothing);
       case "outside":
-        return margin.mul(beta).logSigmoid().neg().add(penalty);
+        return smoothedLogistic(margin.mul(beta), labelSmoothing).add(penalty);
     }
-  };
-}
-
-function checkNonNegative(name: string, value: number): void {
-  if (!(value >= 0 && Number.isFinite(value))) throw new RangeError(`Expected a number from 0 for '${name}' but received ${String(value)}`);
+  });
 }

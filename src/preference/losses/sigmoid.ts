@@ -1,16 +1,22 @@
 /**
- * DPO (Rafailov et al. 2023, arXiv 2305.18290, Eq. 7), TRL's `loss_type: sigmoid`:
+ * DPO (Rafailov et al. 2023, arXiv 2305.18290, Eq. 7), TRL's `loss_type: sigmoid`, and with ε > 0 cDPO:
  *
- *   L = −log σ(β(ρ_w − ρ_l))
+ *   L = −(1 − ε)·log σ(z) − ε·log σ(−z),   z = β(ρ_w − ρ_l)
  *
- * It sees only the difference: both answers may lose likelihood while it falls. `dpop` prevents that.
+ * It sees only the difference: both answers may lose likelihood while it falls. `dpop` prevents that. TRL 1.13 takes
+ * `label_smoothing` and ignores it here.
  */
 import { checkOptions } from "../../torch/options";
-import { type PreferenceLoss, checkBeta, logRatios } from "./preferenceLoss";
+import { checkNumber, flippedShare, positive } from "./checks";
+import { type DivergenceOptions, divergenceOptions, divergenceScores } from "./fDivergence";
+import { type PreferenceLoss, defineLoss } from "./preferenceLoss";
+import { smoothedLogistic } from "./smoothing";
 
-export interface SigmoidOptions {
+export interface SigmoidOptions extends DivergenceOptions {
   /** How strongly the policy is held to the reference; TRL's default. */
   beta?: number;
+  /** ε: the share of pairs taken to be labelled the wrong way round; 0 is DPO. */
+  labelSmoothing?: number;
 }
 
 /**
@@ -19,11 +25,13 @@ export interface SigmoidOptions {
  * ```
  */
 export function sigmoid(options: SigmoidOptions = {}): PreferenceLoss {
-  checkOptions("sigmoid", options, ["beta"]);
-  const { beta = 0.1 } = options;
-  checkBeta(beta);
-  return (logProbs) => {
-    const { chosen, rejected } = logRatios(logProbs);
-    return chosen.sub(rejected).mul(beta).logSigmoid().neg();
-  };
+  checkOptions("sigmoid", options, ["beta", "labelSmoothing", ...divergenceOptions]);
+  const { beta = 0.1, labelSmoothing = 0 } = options;
+  checkNumber("beta", beta, positive);
+  checkNumber("labelSmoothing", labelSmoothing, flippedShare);
+  const scores = divergenceScores(options);
+  return defineLoss("sigmoid", { beta, needs: ["reference"] }, (logProbs) => {
+    const { chosen, rejected } = scores(logProbs);
+    return smoothedLogistic(chosen.sub(rejected).mul(beta), labelSmoothing);
+  });
 }

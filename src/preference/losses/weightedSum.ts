@@ -1,0 +1,37 @@
+/**
+ * Several losses at once, TRL's `loss_type` as a list with `loss_weights`: Σ_i c_i·L_i for each pair, such as MPO
+ * (`sigmoid`, `bco_pair` and `sft`) or iterative RPO (`sigmoid` and `sft`).
+ */
+import type { Tensor } from "../../torch";
+import { anyNumber, checkNumber } from "./checks";
+import { type LossNeed, type PairLogProbs, type PreferenceLoss, defineLoss, lossNeeds } from "./preferenceLoss";
+
+/**
+ * Weights are 1 each unless given. The rewards and β of the metrics are those of the first loss that is not `sft`.
+ *
+ * ```ts
+ * const loss = weightedSum([sigmoid(), bcoPair(), sft()], [0.8, 0.2, 1])(logProbs).mean();
+ * ```
+ */
+export function weightedSum(
+  losses: readonly PreferenceLoss[],
+  weights: readonly number[] = losses.map(() => 1),
+): PreferenceLoss {
+  if (losses.length === 0) throw new RangeError("Expected at least one loss for 'losses' but received none");
+  if (weights.length !== losses.length)
+    throw new RangeError(`Expected ${losses.length} weights for 'weights', one a loss, but received ${weights.length}`);
+  weights.forEach((weight, i) => checkNumber(`weights[${i}]`, weight, anyNumber));
+
+  const possible: LossNeed[] = ["reference", "tokens", "wpo"];
+  const needs = possible.filter((need) => losses.some((loss) => lossNeeds(loss, need)));
+  const { beta, rewards } = losses.find(({ name }) => name !== "sft") ?? losses[0]!;
+  const scope = losses.some((loss) => loss.scope === "batch") ? "batch" : undefined;
+  const measured = losses.filter((loss) => loss.metrics);
+  const metrics = (logProbs: PairLogProbs): Record<string, Tensor> =>
+    Object.assign({}, ...measured.map((loss) => loss.metrics!(logProbs)));
+
+  const name = losses.map((loss) => loss.name).join("+");
+  return defineLoss(name, { beta, needs, scope, rewards, metrics: measured.length > 0 ? metrics : undefined }, (logProbs) =>
+    losses.map((loss, i) => loss(logProbs).mul(weights[i]!)).reduce((sum, term) => sum.add(term)),
+  );
+}

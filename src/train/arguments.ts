@@ -1,0 +1,70 @@
+/**
+ * The settings of training, with Hugging Face's and TRL's names (in camelCase; snake_case in files and on the command
+ * line) and TRL 1.13's defaults, except those the paper has: a learning rate of 5e-5. Where a default is `null`, the run
+ * chooses and says what it chose.
+ */
+import { type ArgumentsOf, choice, either, flag, integer, mapping, number, optional, text } from "./argument";
+
+export const scheduleNames = [
+  "linear",
+  "cosine",
+  "cosine_with_restarts",
+  "polynomial",
+  "constant",
+  "constant_with_warmup",
+  "inverse_sqrt",
+  "cosine_with_min_lr",
+  "cosine_warmup_with_min_lr",
+  "warmup_stable_decay",
+] as const;
+
+export const trainingArguments = {
+  outputDir: text("trainer_output", "folder for the adapter or model, checkpoints, logs and the report"),
+  perDeviceTrainBatchSize: integer(8, "pairs per batch", { min: 1 }),
+  perDeviceEvalBatchSize: integer(8, "pairs per batch of an evaluation", { min: 1 }),
+  gradientAccumulationSteps: integer(1, "batches per optimizer step; their loss is one mean over all their pairs", { min: 1 }),
+  maxTokensPerBatch: optional(
+    integer(0, "tokens run through the model at once, shared prompts counted once; from free memory when left out", { min: 1 }),
+  ),
+  learningRate: number(5e-5, "peak learning rate", { min: 0 }),
+  lrSchedulerType: choice(scheduleNames, "linear", "how the learning rate moves"),
+  lrSchedulerKwargs: mapping("further settings of the schedule, such as num_cycles or min_lr"),
+  warmupSteps: number(0, "steps over which the learning rate rises from 0; below 1 a share of all steps", { min: 0 }),
+  warmupRatio: optional(number(0, "share of all steps over which the learning rate rises from 0", { min: 0, max: 1 })),
+  weightDecay: number(0, "share of a weight subtracted per step and learning rate", { min: 0 }),
+  adamBeta1: number(0.9, "decay of AdamW's mean of the gradient", { min: 0, below: 1 }),
+  adamBeta2: number(0.999, "decay of AdamW's mean of the squared gradient", { min: 0, below: 1 }),
+  adamEpsilon: number(1e-8, "added to AdamW's denominator", { min: 0 }),
+  maxGradNorm: number(1, "the gradient's norm is cut to this; 0 for no limit", { min: 0 }),
+  optim: choice(["adamw_torch_fused", "adamw_torch"], "adamw_torch_fused", "the optimizer: both are AdamW"),
+  numTrainEpochs: number(3, "passes over the data", { above: 0 }),
+  maxSteps: integer(-1, "optimizer steps, instead of numTrainEpochs when positive", { min: -1 }),
+  seed: integer(42, "of the order of the rows, of fresh adapters and of dropout", { min: 0 }),
+  trainSamplingStrategy: choice(["random", "sequential"], "random", "the order of the rows"),
+  gradientCheckpointing: optional(
+    flag(true, "keep only each layer's input and run the layer again in the backward pass; from free memory when left out"),
+  ),
+  disableDropout: flag(true, "no dropout anywhere, LoRA's included"),
+  ldAlpha: optional(number(0, "weight of the tokens by which the longer answer is longer (LD-DPO)", { min: 0, max: 1 })),
+  dpopTolerance: either(
+    number(0, "nats by which the chosen answer may fall before DPOP's penalty counts; auto measures the rounding", { min: 0 }),
+    choice(["auto"], "auto", ""),
+    "auto",
+  ),
+  loggingSteps: number(10, "steps between logged lines; below 1 a share of all steps", { above: 0 }),
+  loggingFirstStep: flag(false, "log the first step as well"),
+  evalStrategy: choice(["no", "steps", "epoch"], "no", "when to evaluate"),
+  evalSteps: optional(number(0, "steps between evaluations; as logging_steps when left out; below 1 a share", { above: 0 })),
+  evalOnStart: flag(false, "evaluate before the first step"),
+  saveStrategy: choice(["no", "steps", "epoch"], "steps", "when to write checkpoints"),
+  saveSteps: number(500, "steps between checkpoints; below 1 a share of all steps", { above: 0 }),
+  saveTotalLimit: optional(integer(0, "checkpoints to keep; all when left out", { min: 1 })),
+  loadBestModelAtEnd: flag(false, "end with the best checkpoint's weights; needs evaluations at the steps of checkpoints"),
+  metricForBestModel: optional(text("", "the evaluation's metric that says which is best; loss when left out")),
+  greaterIsBetter: optional(flag(true, "whether more of that metric is better; not for a loss, else yes, when left out")),
+  earlyStoppingPatience: optional(integer(0, "evaluations without a better metric after which training ends", { min: 1 })),
+  reportTo: choice(["tensorboard", "none", "all"], "tensorboard", "whether TensorBoard events are written to runs/"),
+  referenceCache: optional(text("", "folder of the reference cache; the user's cache folder when left out")),
+} as const;
+
+export type TrainingArguments = ArgumentsOf<typeof trainingArguments>;
