@@ -1,0 +1,203 @@
+/**
+ * HTTP to the hub: the token, patience, second tries, and answers that refuse turned into errors that say what to do.
+ * Node's fetch follows the redirects to the CDN and drops the token when it leaves the hub's origin.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { packageVersion } from "../native/paths";
+import { HubError } from "./errors";
+import type { RepoKind } from "./names";
+import { type HubSettings, defaultEndpoint } from "./settings";
+
+/** A server that does not answer in this time is out of reach. */
+const ANSWER_MS = 10_000;
+/** A body that stands still for so long has broken off. */
+const STALL_MS = 30_000;
+/** How often in a row something may fail. */
+const TRIES = 5;
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 60_000;
+
+const RETRIED = [408, 429, 500, 502, 503, 504];
+
+/** A failure that may pass: the connection, or a server that says so. */
+export class Passing extends Error {
+  constructor(
+    message: string,
+    /** What the server asked to wait. */
+    readonly pauseMs?: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** Counts failures in a row and waits after each. */
+export class Retries {
+  private failures = 0;
+
+  constructor(
+    private readonly signal: AbortSignal,
+    private readonly tries = TRIES,
+  ) {}
+
+  /** Something came through: the count begins anew. */
+  succeeded(): void {
+    this.failures = 0;
+  }
+
+  /** Waits before the next try, longer each time. Throws what cannot pass, or has failed too often. */
+  async failed(error: unknown): Promise<void> {
+    this.signal.throwIfAborted();
+    if (!(error instanceof Passing)) throw error;
+    if (++this.failures >= this.tries) throw new HubError(error.message, "unreachable", { cause: error });
+    const pause = error.pauseMs ?? FIRST_PAUSE_MS * 2 ** (this.failures - 1);
+    await sleep(Math.min(pause, LONGEST_PAUSE_MS), undefined, { signal: this.signal });
+  }
+}
+
+/** Requests about one repository. */
+export class HubClient {
+  readonly page: string;
+
+  constructor(
+    readonly settings: HubSettings,
+    readonly kind: RepoKind,
+    readonly id: string,
+    readonly revision: string,
+    readonly signal: AbortSignal,
+  ) {
+    this.page = `${settings.endpoint}/${kind === "model" ? "" : `${kind}s/`}${id}`;
+  }
+
+  /**
+   * A `fetch` for @huggingface/hub. It is given here, not there, because the package has no second tries and no
+   * time limit, takes only tokens that begin with `hf_`, and keeps the hub's error code to itself.
+   */
+  apiFetch(tries?: number): typeof fetch {
+    return async (input, init) => {
+      const retries = new Retries(this.signal, tries);
+      for (;;) {
+        try {
+          // A mirror's answer may name the hub itself as the place of the next page.
+          const url = String(input).replace(defaultEndpoint, this.settings.endpoint);
+          const response = await this.get(url, new Headers(init?.headers));
+          const body: Uint8Array[] = [];
+          await read(response, (chunk) => void body.push(chunk));
+          return new Response(Buffer.concat(body), { status: response.status, headers: response.headers });
+        } catch (error) {
+          await retries.failed(error);
+        }
+      }
+    };
+  }
+
+  /** The bytes of a file from `start` on; `first` is where they really begin, 0 when the server knows no ranges. */
+  async file(commit: string, path: string, start: number): Promise<{ first: number; response: Response }> {
+    const name = path.split("/").map(encodeURIComponent).join("/");
+    const headers = new Headers(start > 0 ? { range: `bytes=${start}-` } : {});
+    const response = await this.get(`${this.page}/resolve/${commit}/${name}`, headers);
+    const range = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "");
+    const first = response.status === 206 ? Number(range?.[1]) : 0;
+    if (first === start || first === 0) return { first, response };
+    await response.body?.cancel();
+    throw new Passing(`${this.settings.endpoint} sent another part of ${path} than was asked for`);
+  }
+
+  private async get(url: string, headers: Headers): Promise<Response> {
+    const { token } = this.settings;
+    headers.set("user-agent", `smaug/${packageVersion()}`);
+    headers.set("accept-encoding", "identity"); // sizes and ranges are those of the file
+    if (token && new URL(url).origin === new URL(this.settings.endpoint).origin)
+      headers.set("authorization", `Bearer ${token}`);
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(new Error(`no answer for ${ANSWER_MS / 1000} s`)), ANSWER_MS);
+    let response: Response;
+    try {
+      response = await fetch(url, { headers, signal: AbortSignal.any([this.signal, patience.signal]) });
+    } catch (error) {
+      this.signal.throwIfAborted();
+      throw new Passing(`${this.settings.endpoint} cannot be reached: ${reason(error)}`, undefined, { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+    if (response.ok) return response;
+    await response.body?.cancel();
+    const after = Number(response.headers.get("retry-after") ?? NaN);
+    if (RETRIED.includes(response.status))
+      throw new Passing(
+        `${this.settings.endpoint} answers with HTTP ${response.status}` +
+          (response.status === 429 ? ", too many requests" : ""),
+        Number.isNaN(after) ? undefined : after * 1000,
+      );
+    throw this.refusal(response);
+  }
+
+  private refusal({ status, headers }: Response): HubError {
+    const code = headers.get("x-error-code");
+    const { token } = this.settings;
+    if (code === "RevisionNotFound")
+      return new HubError(
+        `Expected a branch, a tag or a commit of ${this.page} but received '${this.revision}': there is none`,
+        "revision",
+      );
+    if (code === "GatedRepo" || status === 403)
+      return new HubError(
+        `The hub does not give out ${this.id} (HTTP ${status}): it is gated or private. ` +
+          `Ask for access, or accept its conditions, at ${this.page}, then set HF_TOKEN to a token of that account` +
+          (token ? "; the token in use may not read it" : ""),
+        "refused",
+      );
+    if (status === 401 && token && code !== "RepoNotFound")
+      return new HubError(
+        `The hub does not accept the token in use (HTTP 401). Set HF_TOKEN to a valid one to read ${this.page}`,
+        "refused",
+      );
+    if (status === 401 || status === 404)
+      return new HubError(
+        `Expected a folder that is there, or a ${this.kind} on the hub, but received '${this.id}': ${this.page} ` +
+          `is not there (HTTP ${status}), or not for everyone. If it is private or gated, ` +
+          (token ? "the token in use may not read it" : "set HF_TOKEN to a token that may read it"),
+        "not-found",
+      );
+    const said = headers.get("x-error-message") ?? "";
+    return new HubError(`${this.page} cannot be read: HTTP ${status} ${said}`.trimEnd(), "unreachable");
+  }
+}
+
+/** Reads a body to its end, piece by piece. One that breaks off or stands still is a failure that may pass. */
+export async function read(response: Response, take: (chunk: Uint8Array) => void | Promise<void>): Promise<void> {
+  const reader = (response.body as ReadableStream<Uint8Array> | null)?.getReader();
+  if (!reader) return;
+  try {
+    for (;;) {
+      const chunk = await nextChunk(reader);
+      if (!chunk) return;
+      await take(chunk);
+    }
+  } finally {
+    // Ends the connection when it is left early. Not waited for: a connection that stands still would not answer.
+    reader.cancel().catch(() => undefined);
+  }
+}
+
+/** Undefined at the end. */
+async function nextChunk(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const stalled = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no bytes for ${STALL_MS / 1000} s`)), STALL_MS);
+  });
+  try {
+    return (await Promise.race([reader.read(), stalled])).value;
+  } catch (error) {
+    throw new Passing(`the connection broke off: ${reason(error)}`, undefined, { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** fetch says "fetch failed" or "terminated" and puts the reason into the cause. */
+function reason(error: unknown): string {
+  const { message, cause } = error as Error;
+  const inner = cause as (Error & { code?: string }) | undefined;
+  return inner?.message || inner?.code || message;
+}

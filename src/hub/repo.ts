@@ -1,0 +1,61 @@
+/**
+ * What a repository holds at a revision: its commit and files. The hub's API through @huggingface/hub; what it says is
+ * checked before any of it becomes a path.
+ */
+import { HubError } from "./errors";
+import { COMMIT } from "./cache";
+import type { HubClient } from "./http";
+
+export interface RepoFile {
+  readonly path: string;
+  readonly size: number;
+  /**
+   * What the file is named by in the cache, and what its bytes are checked against: SHA-256 for a file in LFS or Xet
+   * storage, else git's SHA-1 of the blob. The hub sends the same as ETag.
+   */
+  readonly digest: string;
+}
+
+export interface Listing {
+  readonly commit: string;
+  readonly files: ReadonlyMap<string, RepoFile>;
+}
+
+/** Asks the hub. `tries` is how often each question may fail. */
+export async function listRepo(client: HubClient, tries?: number): Promise<Listing> {
+  const { listFiles, modelInfo, datasetInfo } = await import("@huggingface/hub");
+  const { id, kind, revision } = client;
+  const shared = { hubUrl: client.settings.endpoint, fetch: client.apiFetch(tries) };
+  try {
+    let commit = revision;
+    if (!COMMIT.test(revision)) {
+      const info = kind === "model" ? modelInfo<"sha"> : datasetInfo<"sha">;
+      commit = String((await info({ ...shared, name: id, revision, additionalFields: ["sha"] })).sha);
+      if (!COMMIT.test(commit)) throw new SyntaxError(`'${commit}' for a commit`);
+    }
+    const files = new Map<string, RepoFile>();
+    const repo = { type: kind, name: id };
+    for await (const entry of listFiles({ ...shared, repo, revision: commit, recursive: true })) {
+      if (entry.type !== "file") continue;
+      const file = { path: entry.path, size: entry.lfs?.size ?? entry.size, digest: entry.lfs?.oid ?? entry.oid ?? "" };
+      check(file);
+      files.set(file.path, file);
+    }
+    return { commit, files };
+  } catch (error) {
+    if (error instanceof HubError || client.signal.aborted) throw error;
+    throw new HubError(
+      `${client.settings.endpoint} does not answer as a Hugging Face hub does: ${(error as Error).message}`,
+      "unreachable",
+      { cause: error },
+    );
+  }
+}
+
+function check({ path, size, digest }: RepoFile): void {
+  const parts = typeof path === "string" ? path.split("/") : [];
+  if (parts.length === 0 || parts.some((part) => part === "" || part === "." || part === ".." || /[\0\\]/.test(part)))
+    throw new SyntaxError(`${JSON.stringify(path)} for the path of a file`);
+  if (!Number.isSafeInteger(size) || size < 0) throw new SyntaxError(`${String(size)} for the size of ${path}`);
+  if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(digest)) throw new SyntaxError(`'${digest}' for the digest of ${path}`);
+}
