@@ -18,8 +18,6 @@ from transformers import AutoModelForCausalLM
 from common import FIXTURES, gradients, numbers, wave, write
 from weights import IDS
 
-BASE = FIXTURES / "folders" / "single"
-
 # The base is named so that no path of the machine that made a fixture stands in it.
 CONFIGS = {
     "list": {"r": 4, "lora_alpha": 6, "lora_dropout": 0.1, "target_modules": ["q_proj", "v_proj"]},
@@ -32,11 +30,22 @@ CONFIGS = {
                  "alpha_pattern": {"^model.layers.0.mlp.gate_proj": 3, "k_proj": 10}},
     "dora": {"r": 2, "lora_alpha": 3, "target_modules": ["q_proj", "down_proj"], "use_dora": True,
              "lora_dropout": 0.2},
+    "head": {"r": 2, "lora_alpha": 5, "target_modules": ["q_proj", "lm_head"]},
+    "layers": {"r": 2, "lora_alpha": 4, "target_modules": ["q_proj", "up_proj", "model.layers.0.mlp.down_proj"],
+               "layers_to_transform": [1], "layers_pattern": ["layers"], "exclude_modules": r".*\.up_proj"},
+    "whole": {"r": 2, "lora_alpha": 4, "target_modules": ["q_proj"], "modules_to_save": ["lm_head", "norm", "v_proj"]},
+    "whole-tied": {"r": 2, "lora_alpha": 4, "target_modules": ["q_proj"], "modules_to_save": ["embed_tokens"],
+                   "ensure_weight_tying": True},
+    "biases": {"r": 2, "lora_alpha": 4, "target_modules": ["q_proj", "down_proj"], "bias": "all"},
+    "biases-of-adapted": {"r": 2, "lora_alpha": 4, "target_modules": ["q_proj", "down_proj"], "bias": "lora_only"},
 }  # fmt: skip
 
+# The base folder is "single" unless it has to have tied embeddings, or biases.
+BASES = {"whole-tied": "tied", "biases": "sharded", "biases-of-adapted": "sharded"}
 
-def base():
-    return AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32).eval()
+
+def base(name="single"):
+    return AutoModelForCausalLM.from_pretrained(FIXTURES / "folders" / name, dtype=torch.float32).eval()
 
 
 def logits(model):
@@ -46,21 +55,31 @@ def logits(model):
 
 def save(name):
     """An adapter that does something, and the logits with it."""
-    model = get_peft_model(base(), LoraConfig(task_type="CAUSAL_LM", **CONFIGS[name])).eval()
-    adapted = [(key, value) for key, value in sorted(model.named_parameters()) if "lora_" in key]
+    base_name = BASES.get(name, "single")
+    model = get_peft_model(base(base_name), LoraConfig(task_type="CAUSAL_LM", **CONFIGS[name])).eval()
+    trained = [(key, value) for key, value in sorted(model.named_parameters()) if value.requires_grad]
     with torch.no_grad():
-        for phase, (key, parameter) in enumerate(adapted):
-            # A length of DoRA's scales a row: near the one it had, so that the model stays a model.
+        for phase, (key, parameter) in enumerate(trained):
+            # A length of DoRA's scales a row, and a weight trained whole is one of the model's: near what they were,
+            # so that the model stays a model.
             value = wave(parameter.shape, 0.4, phase + 0.5)
-            parameter.copy_(parameter * (1 + value) if "magnitude" in key else value)
-    model.peft_config["default"].base_model_name_or_path = "small/single"
+            near = parameter * (1 + value) if "magnitude" in key else parameter + 0.5 * value
+            parameter.copy_(value if "lora_A" in key or "lora_B" in key else near)
+    model.peft_config["default"].base_model_name_or_path = f"small/{base_name}"
     folder = FIXTURES / "adapters" / name
     shutil.rmtree(folder, ignore_errors=True)
     model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
-    names = [key.removeprefix("base_model.model.").removesuffix(".lora_A.default.weight") for key, _ in adapted]
-    return {"adapted": sorted({key for key in names if "lora_" not in key}), "logits": logits(model),
+    names = [key.removeprefix("base_model.model.") for key, _ in trained]
+    adapted = [key.removesuffix(".lora_A.default.weight") for key in names if "lora_A" in key]
+    whole = [own_name(key) for key in names if "lora_" not in key]
+    return {"base": base_name, "adapted": adapted, "whole": whole, "logits": logits(model),
             "gradients": adapter_gradients(model), "training": training_logits(model)}  # fmt: skip
+
+
+def own_name(key):
+    """What a weight that is trained whole is called without PEFT."""
+    return key.replace(".modules_to_save.default", "").replace(".base_layer", "")
 
 
 def training_logits(model):
@@ -73,9 +92,9 @@ def adapter_gradients(model):
     """Of the sum of logits * wave, by the names in the file, but for half of the layers."""
     output = model(IDS).logits
     (output * wave(output.shape, phase=9)).sum().backward()
-    named = {key.replace(".default", ""): value for key, value in gradients(model, 5).items()}
+    named = {own_name(key).replace(".default", ""): value for key, value in gradients(model, 5).items()}
     return {key.removesuffix("magnitude_vector.weight") + "magnitude_vector" * ("magnitude" in key): value
-            for key, value in named.items() if ".1." in key}  # fmt: skip
+            for key, value in named.items() if ".0." not in key}  # fmt: skip
 
 
 def largest_difference(model, expected):
@@ -88,9 +107,12 @@ def check(folder):
     """Every adapter beside its logits.json: the same tensors, the same logits, and the same again when merged."""
     for path in sorted(Path(folder).glob("*/logits.json")):
         expected = json.loads(path.read_text())
-        model = PeftModel.from_pretrained(base(), path.parent).eval()
+        folder = json.loads((path.parent / "adapter_config.json").read_text())["base_model_name_or_path"]
+        model = PeftModel.from_pretrained(base(folder.removeprefix("small/")), path.parent).eval()
         saved = load_file(path.parent / "adapter_model.safetensors")
-        assert set(get_peft_model_state_dict(model)) == set(saved), path.parent.name
+        # PEFT also writes the head's own weight when an adapter sits on it.
+        expected_names = {key for key in get_peft_model_state_dict(model) if not key.endswith("base_layer.weight")}
+        assert expected_names == set(saved), path.parent.name
         beside = largest_difference(model, expected)
         merged = largest_difference(model.merge_and_unload(), expected)
         print(f"{path.parent.name}: largest difference of a logit {beside:.1e}, merged {merged:.1e}")
@@ -100,4 +122,5 @@ def check(folder):
 if __name__ == "__main__" and sys.argv[1:2] == ["check"]:
     check(sys.argv[2])
 elif __name__ == "__main__":
-    write("adapters", {"base": logits(base()), "adapters": {name: save(name) for name in CONFIGS}})
+    bases = {name: logits(base(name)) for name in sorted({"single", *BASES.values()})}
+    write("adapters", {"bases": bases, "adapters": {name: save(name) for name in CONFIGS}})

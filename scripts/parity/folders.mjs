@@ -11,8 +11,9 @@ if (out === undefined) throw new Error("usage: node scripts/parity/folders.mjs F
 
 const { default: smaug } = await import(pathToFileURL(join(dist, "index.js")));
 const { default: torch } = await import(pathToFileURL(join(dist, "torch/index.js")));
-const { LlamaForCausalLM, loadModel, lora, loraLayers, saveAdapter, saveModel } = smaug;
-const { manualSeed, noGrad, tensor, tidy } = torch;
+const { LlamaForCausalLM, loadModel, lora, loraLayers, mergeAndUnload } = smaug;
+const { saveAdapter, saveModel, tensorsTrainedWhole } = smaug;
+const { manualSeed, noGrad, randn, tensor, tidy } = torch;
 
 const parity = fileURLToPath(new URL("../../test/parity", import.meta.url));
 const ids = JSON.parse(readFileSync(join(parity, "weights.json"), "utf8")).ids;
@@ -50,13 +51,24 @@ const adapters = {
     rankPattern: { "1.self_attn.q_proj": 1, "self_attn.[qk]_proj": 2 },
     alphaPattern: { "layers.0.mlp.gate_proj": 3, k_proj: 10 },
   }),
+  head: lora({ r: 2, targetModules: ["q_proj", "lm_head"] }),
+  layers: lora({ r: 2, targetModules: ["q_proj", "up_proj"], layersToTransform: [1], excludeModules: ["up_proj"] }),
+  whole: lora({ r: 2, targetModules: "all-linear", modulesToSave: ["embed_tokens", "lm_head", "norm", "v_proj"] }),
+  "whole-tied": lora({ r: 2, targetModules: ["q_proj"], modulesToSave: ["embed_tokens"], ensureWeightTying: true }),
+  biases: lora({ r: 2, targetModules: ["q_proj", "down_proj"], bias: "all" }),
+  "biases-of-adapted": lora({ r: 2, targetModules: ["q_proj", "down_proj"], bias: "lora_only" }),
 };
+const bases = { "whole-tied": "tied", biases: "sharded", "biases-of-adapted": "sharded" };
 for (const [name, adapter] of Object.entries(adapters)) {
-  const model = await loadModel(join(parity, "folders", "single"), { adapter });
-  noGrad(() => loraLayers(model).forEach(([, layer]) => layer.lora_B.weight.normal_(0, 0.3)));
+  const base = bases[name] ?? "single";
+  const model = await loadModel(join(parity, "folders", base), { dtype: "float32", adapter });
+  noGrad(() => {
+    for (const [, layer] of loraLayers(model)) layer.adapter.lora_B.weight.normal_(0, 0.3);
+    for (const [, whole] of tensorsTrainedWhole(model)) whole.add_(randn(whole.shape), { alpha: 0.1 });
+  });
   const folder = join(out, "adapters", name);
-  await saveAdapter(model, folder, { baseModel: "small/single" });
+  await saveAdapter(model, folder, { baseModel: `small/${base}` });
   answer(model, folder);
-  for (const [, layer] of loraLayers(model)) layer.merge();
+  mergeAndUnload(model);
   await save(`merged-${name}`, model);
 }

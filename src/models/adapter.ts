@@ -1,13 +1,26 @@
 /**
  * Adapters as PEFT's folders: `adapter_config.json` and `adapter_model.safetensors`, whose names are those of the
- * model's layers after `base_model.model.`. Whether an adapter fits is checked before the model is changed.
+ * model's layers after `base_model.model.`, whatever the adapter is called. Whether an adapter fits is checked before
+ * the model is changed.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { applyLora, loraLayers, loraRank, loraTargets } from "../nn";
-import { type Tensor, isFloatingPoint } from "../torch";
+import { resolveFolder } from "../hub";
+import {
+  DEFAULT_ADAPTER,
+  type LoraConfig,
+  type LoraPlan,
+  addAdapter,
+  loraLayers,
+  loraRank,
+  planLora,
+  tensorsTrainedWhole,
+} from "../nn";
+import { type Tensor, isFloatingPoint, ops, tidy } from "../torch";
+import { checkOptions } from "../torch/options";
 import { adapterConfigJson, parseAdapterConfig } from "./adapterConfig";
 import type { CausalLM } from "./causalLm";
+import { stageCompanions } from "./companionFiles";
 import { FolderError, blaming, readJsonObject } from "./folderError";
 import { SafetensorsFile } from "./safetensors";
 import { writable, writeSafetensors } from "./safetensorsWriter";
@@ -17,28 +30,40 @@ const CONFIG_FILE = "adapter_config.json";
 const WEIGHTS_FILE = "adapter_model.safetensors";
 const PREFIX = "base_model.model.";
 
+export interface LoadAdapterOptions {
+  /** "default" is the adapter that trains. One of any other name is frozen, and acts inside `withAdapter` only. */
+  name?: string;
+  /** The branch, tag or commit of an adapter of the hub. */
+  revision?: string;
+}
+
 /**
- * Puts the adapter that was saved in a folder on a model that has none, and freezes the model's own weights. The
- * adapter can be trained on. Returns the names of the adapted layers.
+ * Puts the adapter that was saved in a folder, or is on the hub under that name, on a model that has none called so,
+ * and freezes the model's own weights if it is the one that trains. Returns the names of the adapted layers.
+ *
+ * ```ts
+ * await loadAdapter(model, "runs/dpop");
+ * await loadAdapter(model, "runs/sft", { name: "reference" });
+ * const reference = withAdapter(model, "reference", () => noGrad(() => model.forward(ids)));
+ * ```
  *
  * @throws FolderError when the folder cannot be used, is of a kind or has an option that is not supported, or the
  * adapter was made for another model
  */
-export async function loadAdapter(model: CausalLM, folder: string): Promise<string[]> {
-  const json = readConfig(folder);
+export async function loadAdapter(
+  model: CausalLM,
+  nameOrFolder: string,
+  options: LoadAdapterOptions = {},
+): Promise<string[]> {
+  checkOptions("loadAdapter", options, ["name", "revision"]);
+  const { name: adapter = DEFAULT_ADAPTER, revision } = options;
+  const folder = await resolveFolder(nameOrFolder, { revision, files: "adapter" });
+  const json = readAdapterJson(folder);
   const place = join(folder, CONFIG_FILE);
   const config = blaming(place, () => parseAdapterConfig(json));
   const file = openAdapterWeights(folder);
-  const targets = blaming(place, () => loraTargets(model, config));
-
-  const expected = new Map<string, readonly number[]>();
-  for (const [name, { inFeatures, outFeatures }] of targets) {
-    const r = loraRank(config, name);
-    expected.set(`${PREFIX}${name}.lora_A.weight`, [r, inFeatures]);
-    expected.set(`${PREFIX}${name}.lora_B.weight`, [outFeatures, r]);
-    if (config.useDora) expected.set(`${PREFIX}${name}.lora_magnitude_vector`, [outFeatures]);
-  }
-  const problems = misfits(expected, file);
+  const plan = blaming(place, () => planLora(model, config, adapter));
+  const problems = misfits(model, expectedShapes(model, config, plan), plan, file);
   if (problems.length > 0) {
     const base = json["base_model_name_or_path"] ?? "an unnamed model";
     const more = problems.length > 10 ? `\n  … and ${problems.length - 10} more` : "";
@@ -48,48 +73,89 @@ export async function loadAdapter(model: CausalLM, folder: string): Promise<stri
     );
   }
 
-  const adapted = applyLora(model, config);
-  for (const [name, tensor] of adapterTensors(model)) file.copyTo(name, tensor);
+  const adapted = addAdapter(model, config, adapter);
+  for (const [name, tensor] of Object.entries(adapterTensors(model, adapter))) file.copyTo(name, tensor.detach());
   return adapted;
 }
 
-/**
- * Saves a model's adapter, for PEFT or `loadAdapter`. `baseModel` is written as the name of the model it belongs to:
- * the folder it was loaded from when left out.
- */
-export async function saveAdapter(
-  model: CausalLM,
-  folder: string,
-  { baseModel = model.folder }: { baseModel?: string } = {},
-): Promise<void> {
-  const layers = loraLayers(model);
-  if (layers.length === 0) throw new TypeError("Expected a model with an adapter for 'model' but received one without");
-  const names = layers.map(([name]) => name);
-  const config = adapterConfigJson(layers[0]![1].config, names, baseModel);
-  const tensors = Object.fromEntries(adapterTensors(model));
+export interface SaveAdapterOptions {
+  /** What is written as the name of the model it belongs to: its hub id or its folder when left out. */
+  baseModel?: string;
+  /** Which adapter; the one that trains when left out. */
+  name?: string;
+  /** Whether the tokenizer files of the model's folder are put beside it, as TRL does. Default false. */
+  tokenizer?: boolean;
+}
+
+/** Saves an adapter of a model, for PEFT or `loadAdapter`. */
+export async function saveAdapter(model: CausalLM, folder: string, options: SaveAdapterOptions = {}): Promise<void> {
+  checkOptions("saveAdapter", options, ["baseModel", "name", "tokenizer"]);
+  const { baseModel = model.hub?.id ?? model.folder, name = DEFAULT_ADAPTER, tokenizer = false } = options;
+  const tensors = adapterTensors(model, name);
+  const layers = loraLayers(model, name);
+  const names = layers.map(([layer]) => layer);
+  const config = adapterConfigJson(layers[0]![1].adapters.get(name)!.config, names, baseModel);
+  if (baseModel === model.hub?.id) config["revision"] = model.hub?.revision ?? null;
   const staged = await StagedFiles.in(folder);
   try {
     await staged.add(WEIGHTS_FILE, (file) => writeSafetensors(file, writable(tensors)));
     await staged.add(CONFIG_FILE, (file) => file.writeFile(`${JSON.stringify(config, null, 2)}\n`));
+    if (tokenizer) await stageCompanions(staged, model.folder);
     await staged.commit();
   } finally {
     await staged.discard();
   }
 }
 
-/** The adapter's tensors under the names they have in the file. */
-function adapterTensors(model: CausalLM): [name: string, tensor: Tensor][] {
-  return loraLayers(model).flatMap(([name, layer]) => {
+/** The tensors of a model's adapter under the names that PEFT gives them in a file. They are the adapter's own. */
+export function adapterTensors(model: CausalLM, name = DEFAULT_ADAPTER): Record<string, Tensor> {
+  const layers = loraLayers(model, name);
+  if (layers.length === 0)
+    throw new TypeError(
+      `Expected a model with an adapter${name === DEFAULT_ADAPTER ? "" : ` "${name}"`} for 'model' ` +
+        "but received one without",
+    );
+  const factors = layers.flatMap(([layer, { adapters }]) => {
+    const { lora_A, lora_B, lora_magnitude_vector } = adapters.get(name)!;
     const tensors: [string, Tensor | null][] = [
-      [`${PREFIX}${name}.lora_A.weight`, layer.lora_A.weight],
-      [`${PREFIX}${name}.lora_B.weight`, layer.lora_B.weight],
-      [`${PREFIX}${name}.lora_magnitude_vector`, layer.lora_magnitude_vector],
+      [`${PREFIX}${layer}.lora_A.weight`, lora_A.weight],
+      [`${PREFIX}${layer}.lora_B.weight`, lora_B.weight],
+      [`${PREFIX}${layer}.lora_magnitude_vector`, lora_magnitude_vector],
     ];
     return tensors.filter((entry): entry is [string, Tensor] => entry[1] !== null);
   });
+  const adapted = new Set(layers.map(([layer]) => layer));
+  const whole = tensorsTrainedWhole(model, name).flatMap(([weight, tensor]) =>
+    fileNames(model, weight, adapted).map((file) => [file, tensor] as const),
+  );
+  return Object.fromEntries([...factors, ...whole]);
 }
 
-function readConfig(folder: string): Record<string, unknown> {
+/** What PEFT calls a weight that is trained whole: within an adapted layer otherwise, and once more for a tied head. */
+function fileNames(model: CausalLM, weight: string, adapted: ReadonlySet<string>): string[] {
+  const dot = weight.lastIndexOf(".");
+  const layer = weight.slice(0, dot);
+  const copies = Object.entries(model.tiedWeights).flatMap(([copy, original]) => (original === weight ? [copy] : []));
+  const own = adapted.has(layer) ? `${layer}.base_layer${weight.slice(dot)}` : weight;
+  return [own, ...copies].map((name) => `${PREFIX}${name}`);
+}
+
+function expectedShapes(model: CausalLM, config: LoraConfig, plan: LoraPlan): Map<string, readonly number[]> {
+  const expected = new Map<string, readonly number[]>();
+  for (const [name, { inFeatures, outFeatures }] of plan.layers) {
+    const r = loraRank(config, name);
+    expected.set(`${PREFIX}${name}.lora_A.weight`, [r, inFeatures]);
+    expected.set(`${PREFIX}${name}.lora_B.weight`, [outFeatures, r]);
+    if (config.useDora) expected.set(`${PREFIX}${name}.lora_magnitude_vector`, [outFeatures]);
+  }
+  const adapted = new Set(plan.layers.map(([name]) => name));
+  for (const { name, tensor } of plan.whole)
+    for (const file of fileNames(model, name, adapted)) expected.set(file, tensor.shape);
+  return expected;
+}
+
+/** An adapter folder's `adapter_config.json`, as it stands there. */
+export function readAdapterJson(folder: string): Record<string, unknown> {
   const path = join(folder, CONFIG_FILE);
   if (existsSync(path)) return readJsonObject(path);
   const found = existsSync(join(folder, "config.json")) ? "a model folder" : "none";
@@ -109,16 +175,39 @@ function openAdapterWeights(folder: string): SafetensorsFile {
   );
 }
 
-function misfits(expected: ReadonlyMap<string, readonly number[]>, { entries }: SafetensorsFile): string[] {
+function misfits(
+  model: CausalLM,
+  expected: ReadonlyMap<string, readonly number[]>,
+  plan: LoraPlan,
+  file: SafetensorsFile,
+): string[] {
   const problems: string[] = [];
   for (const [name, shape] of expected) {
-    const entry = entries.get(name);
+    const entry = file.entries.get(name);
     if (!entry) problems.push(`Expected '${name}' [${shape.join(", ")}] but received none`);
     else if (`${entry.shape}` !== `${shape}`)
       problems.push(`Expected shape [${shape.join(", ")}] for '${name}' but received [${entry.shape.join(", ")}]`);
     else if (!isFloatingPoint(entry.dtype))
       problems.push(`Expected floating-point values for '${name}' but received ${entry.dtype}`);
   }
-  for (const name of entries.keys()) if (!expected.has(name)) problems.push(`Expected no '${name}'`);
+  // PEFT writes the model's own weight along when an adapter sits on the head.
+  const own = new Map(plan.layers.map(([name]) => [`${PREFIX}${name}.base_layer.weight`, `${name}.weight`]));
+  for (const name of file.entries.keys()) {
+    if (expected.has(name)) continue;
+    if (!own.has(name)) problems.push(`Expected no '${name}'`);
+    else if (!isSame(file, name, model, own.get(name)!))
+      problems.push(`Expected '${name}' to be the model's own weight but received another`);
+  }
   return problems;
+}
+
+/** Whether a tensor of the file is the model's, when both are rounded as either is. */
+function isSame(file: SafetensorsFile, name: string, model: CausalLM, weight: string): boolean {
+  return tidy(() => {
+    const own = model.stateDict()[weight]!;
+    const { device, dtype } = own;
+    const saved = file.read(name, { device });
+    if (`${saved.shape}` !== `${own.shape}`) return false;
+    return ops.equal(saved.to({ dtype }), own) || ops.equal(saved, own.to({ dtype: saved.dtype }));
+  });
 }

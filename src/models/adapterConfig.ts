@@ -1,7 +1,7 @@
 /**
  * PEFT's `adapter_config.json` and the LoRA configuration it stands for. An adapter kind or option that is not
- * supported (modules_to_save, trained biases, ...) is named in the error; so is one that is not known, unless it
- * is off. What only says where an adapter came from, or how it was initialised, is not looked at.
+ * supported (target_parameters, trainable_token_indices, ...) is named in the error; so is one that is not known,
+ * unless it is off. What only says where an adapter came from, or how it was initialised, is not looked at.
  */
 import { type LoraConfig, lora } from "../nn";
 import { ConfigReader, type HuggingFaceConfig } from "./config";
@@ -11,10 +11,8 @@ const neutral = new Set([
   "auto_mapping",
   "base_model_name_or_path",
   "corda_config",
-  "ensure_weight_tying",
   "eva_config",
   "inference_mode",
-  "layers_pattern",
   "loftq_config",
   "lora_ga_config",
   "megatron_core",
@@ -32,6 +30,12 @@ const supported = new Set([
   "lora_alpha",
   "lora_dropout",
   "target_modules",
+  "exclude_modules",
+  "layers_to_transform",
+  "layers_pattern",
+  "modules_to_save",
+  "ensure_weight_tying",
+  "bias",
   "use_rslora",
   "use_dora",
   "rank_pattern",
@@ -44,21 +48,40 @@ export function parseAdapterConfig(json: HuggingFaceConfig): LoraConfig {
   config.string("peft_type");
   config.only("peft_type", ["LORA"]);
   config.only("task_type", ["CAUSAL_LM"]);
-  config.only("bias", ["none"]);
   config.only("init_lora_weights", initialisations);
-  const checked = new Set([...neutral, ...supported, "peft_type", "task_type", "bias", "init_lora_weights"]);
+  const checked = new Set([...neutral, ...supported, "peft_type", "task_type", "init_lora_weights"]);
   for (const [key, value] of Object.entries(json)) if (!checked.has(key) && !isOff(value)) config.only(key, []);
 
+  const layers = layersOf(config, json["layers_to_transform"]);
   return lora({
     r: config.size("r", 8),
     alpha: config.number("lora_alpha", { min: 0, fallback: 8 }),
     dropout: config.number("lora_dropout", { min: 0, max: 1, fallback: 0 }),
     targetModules: config.stringOrStrings("target_modules"),
+    excludeModules: config.has("exclude_modules") ? config.stringOrStrings("exclude_modules") : [],
+    layersToTransform: layers,
+    layersPattern: layers.length > 0 ? stringsOf(config, "layers_pattern") : [],
+    bias: config.string("bias", "none") as LoraConfig["bias"],
+    modulesToSave: stringsOf(config, "modules_to_save"),
+    ensureWeightTying: config.boolean("ensure_weight_tying", false),
     useRslora: config.boolean("use_rslora", false),
     useDora: config.boolean("use_dora", false),
     rankPattern: config.numbers("rank_pattern"),
     alphaPattern: config.numbers("alpha_pattern"),
   });
+}
+
+/** One number or several; none when the key is absent. What they must be, `lora` checks. */
+function layersOf(config: ConfigReader, value: unknown): number[] {
+  if (!config.has("layers_to_transform")) return [];
+  return (Array.isArray(value) ? value : [value]) as number[];
+}
+
+/** One string or several; none when the key is absent or empty. */
+function stringsOf(config: ConfigReader, key: string): readonly string[] {
+  if (!config.has(key)) return [];
+  const value = config.stringOrStrings(key);
+  return typeof value === "string" ? [value].filter((each) => each !== "") : value;
 }
 
 /** The `adapter_config.json` of an adapter that sits on the layers `adapted`. */
@@ -73,15 +96,17 @@ export function adapterConfigJson(
   return {
     alpha_pattern: config.alphaPattern,
     base_model_name_or_path: baseModel ?? null,
-    bias: "none",
+    bias: config.bias,
+    ensure_weight_tying: config.ensureWeightTying,
+    exclude_modules: orNull(config.excludeModules),
     fan_in_fan_out: false,
     inference_mode: true,
     init_lora_weights: true,
-    layers_pattern: null,
-    layers_to_transform: null,
+    layers_pattern: orNull(config.layersPattern),
+    layers_to_transform: orNull(config.layersToTransform),
     lora_alpha: config.alpha,
     lora_dropout: config.dropout,
-    modules_to_save: null,
+    modules_to_save: orNull(config.modulesToSave),
     peft_type: "LORA",
     r: config.r,
     rank_pattern: config.rankPattern,
@@ -91,6 +116,11 @@ export function adapterConfigJson(
     use_dora: config.useDora,
     use_rslora: config.useRslora,
   };
+}
+
+/** PEFT writes null where nothing is named. */
+function orNull<T extends { readonly length: number }>(value: T): T | null {
+  return value.length > 0 ? value : null;
 }
 
 function isOff(value: unknown): boolean {

@@ -1,12 +1,15 @@
 /**
  * A model as a Hugging Face folder: `config.json` and `model.safetensors`, or shards with an index. What stands in the
- * folder stays whole until all new files are written. Tokenizer and generation files are left out.
+ * folder stays whole until all new files are written. Tokenizer and generation files come along from the folder the
+ * model was loaded from.
  */
 import { readdir } from "node:fs/promises";
 import { loraLayers } from "../nn";
 import { type DType, type Tensor, dispose, isFloatingPoint } from "../torch";
 import { architectureOfModel } from "./architectures";
 import type { CausalLM } from "./causalLm";
+import { stageCompanions } from "./companionFiles";
+import { configText } from "./configText";
 import { writable, writeSafetensors, type WritableTensor } from "./safetensorsWriter";
 import { StagedFiles } from "./stagedFiles";
 import { INDEX_FILE, SINGLE_FILE } from "./weights";
@@ -21,8 +24,9 @@ export interface SaveOptions {
 const SHARD = /^model-\d{5}-of-\d{5}\.safetensors$/;
 
 /**
- * Saves a model's weights and config. Tied embeddings are stored once. A model with an adapter is saved only when the
- * adapter is merged, and then without it; `saveAdapter` saves an adapter.
+ * Saves a model's weights and config, with the tokenizer files of the folder it came from. Tied embeddings are stored
+ * once. A model with an adapter is saved only when the adapter is merged, and then without it; `saveAdapter` saves an
+ * adapter.
  *
  * ```ts
  * await saveModel(model, "out", { dtype: "bfloat16" });
@@ -44,7 +48,8 @@ export async function saveModel(model: CausalLM, folder: string, options: SaveOp
     const files = shards(writable(state, dtype), maxShardSize);
     for (const [name, tensors] of files) await staged.add(name, (file) => writeSafetensors(file, tensors));
     if (files.size > 1) await staged.add(INDEX_FILE, (file) => file.writeFile(json(indexOf(files))));
-    await staged.add("config.json", (file) => file.writeFile(json(config)));
+    await staged.add("config.json", (file) => file.writeFile(configText(config)));
+    await stageCompanions(staged, model.folder, { generation: true });
 
     const written = [...files.keys(), ...(files.size > 1 ? [INDEX_FILE] : [])];
     await staged.commit({
@@ -73,7 +78,7 @@ function baseState(model: CausalLM): Record<string, Tensor> {
   if (unmerged)
     throw new TypeError(
       `Expected a model without an adapter for 'model' but ${unmerged[0]} has one; ` +
-        "merge() its layers first, or save the adapter alone with saveAdapter()",
+        "mergeAndUnload() it first, or save the adapter alone with saveAdapter()",
     );
   const state = model.stateDict();
   for (const name of Object.keys(state)) {

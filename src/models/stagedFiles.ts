@@ -5,7 +5,7 @@
  * a mix of old and new.
  */
 import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { isRunning } from "../native/staging";
 
 export class StagedFiles {
@@ -13,7 +13,7 @@ export class StagedFiles {
 
   private constructor(
     readonly folder: string,
-    private readonly isNew: boolean,
+    private readonly firstMade: string | undefined,
   ) {}
 
   /** Makes the folder when it is not there, and clears what a writer that was killed has left in it. */
@@ -23,10 +23,10 @@ export class StagedFiles {
       const pid = /^\.smaug-(\d+)-.*\.tmp$/.exec(file)?.[1];
       if (pid !== undefined && !isRunning(Number(pid))) await rm(join(folder, file), { force: true });
     }
-    return new StagedFiles(folder, made !== undefined);
+    return new StagedFiles(folder, made);
   }
 
-  /** Writes one file under its temporary name. */
+  /** Writes one file under its temporary name. `name` may be in a folder of this one: `templates/rag.jinja`. */
   async add(name: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
     this.names.push(name);
     const file = await open(this.temporary(name), "w");
@@ -43,19 +43,24 @@ export class StagedFiles {
     const remove = (names: readonly string[]) =>
       Promise.all(names.map((name) => rm(join(this.folder, name), { force: true })));
     await remove(first);
-    for (const name of this.names) await rename(this.temporary(name), join(this.folder, name));
+    for (const name of this.names) {
+      if (dirname(name) !== ".") await mkdir(join(this.folder, dirname(name)), { recursive: true });
+      await rename(this.temporary(name), join(this.folder, name));
+    }
     await remove(last);
     const folder = await open(this.folder, "r");
     await folder.sync().finally(() => folder.close());
   }
 
-  /** Removes what has not been put in place, and the folder when it was made for nothing. */
+  /** Removes what has not been put in place, and the folders that were made for nothing. */
   async discard(): Promise<void> {
     await Promise.all(this.names.map((name) => rm(this.temporary(name), { force: true })));
-    if (this.isNew) await rmdir(this.folder).catch(() => undefined); // it refuses unless the folder is empty
+    if (this.firstMade === undefined) return;
+    for (let folder = resolve(this.folder); folder.startsWith(resolve(this.firstMade)); folder = dirname(folder))
+      await rmdir(folder).catch(() => undefined); // it refuses unless the folder is empty
   }
 
   private temporary(name: string): string {
-    return join(this.folder, `.smaug-${process.pid}-${name}.tmp`);
+    return join(this.folder, `.smaug-${process.pid}-${name.replaceAll("/", "-")}.tmp`);
   }
 }

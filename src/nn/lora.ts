@@ -5,90 +5,20 @@
  *
  * With DoRA (Liu et al., 2024) each row of W + s B A is also scaled to a learned length m: its direction is adapted by
  * A and B, its length by m. The length it has is a constant to the gradient, as in the paper's section 4.3 and in PEFT.
- */
-import { TorchError } from "../native/errors";
-import { type Tensor, keep, noGrad, ops, tidy } from "../torch";
-import { checkOptions, given } from "../torch/options";
-import { synchronously } from "../torch/synchronous";
-import { Linear, LinearLayer } from "./linear";
-import { Module } from "./module";
-import { parameter } from "./parameter";
-
-export interface LoraConfig {
-  /** Rank. */
-  r: number;
-  alpha: number;
-  /** Share of the adapter's input dropped in training. */
-  dropout: number;
-  /** Layers by the last parts of their names, by a pattern for whole names, or `"all-linear"`: all but the head. */
-  targetModules: readonly string[] | string;
-  useRslora: boolean;
-  useDora: boolean;
-  /** Other ranks: by a pattern for the end of a layer's name, from a dot or the start on. The first that fits counts. */
-  rankPattern: Readonly<Record<string, number>>;
-  /** Other alphas, likewise. */
-  alphaPattern: Readonly<Record<string, number>>;
-}
-
-const defaults: LoraConfig = {
-  r: 16,
-  alpha: 32,
-  dropout: 0.05,
-  targetModules: ["q_proj", "v_proj"],
-  useRslora: false,
-  useDora: false,
-  rankPattern: {},
-  alphaPattern: {},
-};
-
-/**
- * A checked LoRA configuration; what is left out has TRL's value.
  *
- * ```ts
- * const adapted = applyLora(model, lora({ r: 8, targetModules: "all-linear" }));
- * ```
+ * A layer may have further adapters by name, frozen. Which one acts is a matter of the whole model: adapters.ts.
  */
-export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
-  checkOptions("lora", options, Object.keys(defaults));
-  const config = { ...defaults, ...given(options) };
-  const { r, alpha, dropout, rankPattern, alphaPattern } = config;
-  checkRank("r", r);
-  checkAlpha("alpha", alpha);
-  for (const [pattern, rank] of Object.entries(rankPattern)) checkRank(`rankPattern["${pattern}"]`, rank);
-  for (const [pattern, other] of Object.entries(alphaPattern)) checkAlpha(`alphaPattern["${pattern}"]`, other);
-  if (typeof config.targetModules === "string") checkPattern("targetModules", config.targetModules);
-  for (const pattern of Object.keys(rankPattern)) checkPattern("rankPattern", pattern);
-  for (const pattern of Object.keys(alphaPattern)) checkPattern("alphaPattern", pattern);
-  if (!(dropout >= 0 && dropout < 1))
-    throw new RangeError(`Expected a number from 0 to below 1 for 'dropout' but received ${dropout}`);
-  return config;
-}
+import { type Tensor, keep, noGrad, ops, tidy } from "../torch";
+import { Linear, LinearLayer } from "./linear";
+import { type LoraConfig, loraRank, loraScaling } from "./loraConfig";
+import { Module } from "./module";
+import { buffer, parameter } from "./parameter";
 
-function checkRank(name: string, rank: number): void {
-  if (!(Number.isSafeInteger(rank) && rank > 0))
-    throw new RangeError(`Expected a positive integer for '${name}' but received ${rank}`);
-}
+/** The adapter that is trained, merged and saved unless another is named. */
+export const DEFAULT_ADAPTER = "default";
 
-function checkAlpha(name: string, alpha: number): void {
-  if (!(Number.isFinite(alpha) && alpha > 0))
-    throw new RangeError(`Expected a positive number for '${name}' but received ${alpha}`);
-}
-
-function checkPattern(name: string, pattern: string): void {
-  try {
-    new RegExp(pattern);
-  } catch (error) {
-    throw new RangeError(
-      `Expected a regular expression for '${name}' but received ${JSON.stringify(pattern)}: ` +
-        (error as Error).message,
-    );
-  }
-}
-
-/** A linear layer with an adapter beside it. */
-export class LoraLinear extends LinearLayer {
-  readonly inFeatures: number;
-  readonly outFeatures: number;
+/** The factors beside one layer. */
+export class LoraAdapter extends Module {
   /** `[r, inFeatures]`, uniform at first, so that B alone makes the fresh adapter a zero */
   readonly lora_A: Linear;
   /** `[outFeatures, r]`, zero at first */
@@ -97,75 +27,141 @@ export class LoraLinear extends LinearLayer {
   readonly lora_magnitude_vector: Tensor | null;
   readonly scaling: number;
   readonly dropout: number;
-  /** Set for the length of a reference pass by `withoutAdapters`. */
-  disabled = false;
+  /** Private, so that it is not this module's child but the layer's. */
+  readonly #base: LinearLayer;
+
+  /**
+   * `name` is the layer's in its model, for the patterns. Adapters to 16-bit weights are kept in float32. One that is
+   * `frozen` is to be filled; it is neither trained nor saved with the model, and drops nothing.
+   */
+  constructor(
+    base: LinearLayer,
+    readonly config: LoraConfig,
+    name: string,
+    { frozen = false } = {},
+  ) {
+    super();
+    this.#base = base;
+    const r = loraRank(config, name);
+    const { device, dtype } = anyTensor(base);
+    const options = { device, dtype: dtype === "float64" ? dtype : "float32", bias: false } as const;
+    this.lora_A = new Linear(base.inFeatures, r, { ...options, init: !frozen });
+    this.lora_B = new Linear(r, base.outFeatures, { ...options, init: false });
+    noGrad(() => [this.lora_B, ...(frozen ? [this.lora_A] : [])].forEach(({ weight }) => weight.zero_()));
+    this.scaling = loraScaling(config, name);
+    this.dropout = frozen ? 0 : config.dropout;
+    this.lora_magnitude_vector = config.useDora ? parameter(rowLengths(denseWeight(base))) : null;
+    if (frozen) for (const tensor of this.parameters()) buffer(tensor.requiresGrad_(false), { persistent: false });
+    this.train(base.training);
+  }
+
+  /** What the layer answers with the adapter; `base` is what it answers without, `[..., outFeatures]`. */
+  adapt(base: Tensor, x: Tensor): Tensor {
+    const input = x.to({ dtype: this.lora_A.weight.dtype });
+    const drops = this.training && this.dropout > 0;
+    const dropped = drops ? ops.dropout(input, this.dropout, true) : input;
+    // Scaled where there are only r columns: it costs no pass over the output, forward or backward.
+    const update = this.lora_B.forward(this.lora_A.forward(dropped).mul(this.scaling));
+    if (!this.lora_magnitude_vector) return base.add(update).to({ dtype: base.dtype });
+
+    const { weight, bias } = denseLayer(this.#base);
+    const ratio = this.lora_magnitude_vector.div(this.lengths()); // [outFeatures]
+    const undropped = bias ? base.sub(bias) : base;
+    const product = drops ? ops.linear(dropped, weight.to({ dtype: dropped.dtype })) : undropped; // W dropout(x)
+    const change = product.mul(ratio.sub(1)).add(update.mul(ratio));
+    return base.add(change).to({ dtype: base.dtype });
+  }
+
+  /** The one weight that does what layer and adapter do, `[outFeatures, inFeatures]`, in the adapter's dtype. */
+  mergedWeight(): Tensor {
+    return tidy(() =>
+      noGrad(() => {
+        const directions = this.directions();
+        const lengths = this.lora_magnitude_vector;
+        return lengths ? directions.mul(lengths.div(rowLengths(directions)).unsqueeze(1)) : directions;
+      }),
+    );
+  }
+
+  /** The lengths of the rows of W + s B A, `[outFeatures]`, without a gradient. */
+  private lengths(): Tensor {
+    return tidy(() => noGrad(() => rowLengths(this.directions())));
+  }
+
+  /** W + s B A. */
+  private directions(): Tensor {
+    const delta = this.lora_B.weight.matmul(this.lora_A.weight);
+    return denseWeight(this.#base).to({ dtype: delta.dtype }).add(delta, { alpha: this.scaling });
+  }
+}
+
+/** A linear layer with adapters beside it, of which one acts. */
+export class LoraLinear extends LinearLayer {
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  /** By their names; "default" is the one that trains. */
+  readonly adapters = new Map<string, LoraAdapter>();
+  /** The adapter that acts, if the layer has it; null for none. */
+  active: string | null = DEFAULT_ADAPTER;
   /** The base weight as it was before merging. */
   #unmerged: Tensor | undefined;
 
-  /** `name` is the layer's in its model, for the patterns. Adapters to 16-bit weights are kept in float32. */
+  /** With `config` the layer gets its adapter to train; `name` is the layer's in its model, for the patterns. */
   constructor(
-    readonly baseLayer: Linear,
-    readonly config: LoraConfig,
+    readonly baseLayer: LinearLayer,
+    config?: LoraConfig,
     name = "",
   ) {
     super();
-    const r = loraRank(config, name);
-    const alpha = byPattern(config.alphaPattern, name) ?? config.alpha;
-    const { inFeatures, outFeatures } = baseLayer;
-    const { device, dtype } = baseLayer.weight;
-    const options = { device, dtype: dtype === "float64" ? dtype : "float32", bias: false } as const;
-    this.inFeatures = inFeatures;
-    this.outFeatures = outFeatures;
-    this.lora_A = new Linear(inFeatures, r, options);
-    this.lora_B = new Linear(r, outFeatures, { ...options, init: false });
-    noGrad(() => this.lora_B.weight.zero_());
-    this.scaling = config.useRslora ? alpha / Math.sqrt(r) : alpha / r;
-    this.dropout = config.dropout;
-    this.lora_magnitude_vector = config.useDora ? parameter(this.rowLengths()) : null;
-    this.train(baseLayer.training);
+    this.inFeatures = baseLayer.inFeatures;
+    this.outFeatures = baseLayer.outFeatures;
+    this.training = baseLayer.training;
+    if (config) this.adapters.set(DEFAULT_ADAPTER, new LoraAdapter(baseLayer, config, name));
   }
 
   get merged(): boolean {
     return this.#unmerged !== undefined;
   }
 
-  forward(x: Tensor): Tensor {
-    const base = this.baseLayer.forward(x); // [..., outFeatures]
-    if (this.disabled || this.merged) return base;
-    const input = x.to({ dtype: this.lora_A.weight.dtype });
-    const drops = this.training && this.dropout > 0;
-    const dropped = drops ? ops.dropout(input, this.dropout, true) : input;
-    const update = this.lora_B.forward(this.lora_A.forward(dropped));
-    if (!this.lora_magnitude_vector) return base.add(update, { alpha: this.scaling }).to({ dtype: base.dtype });
-
-    const { weight, bias } = this.baseLayer;
-    const ratio = this.lora_magnitude_vector.div(this.rowLengths()); // [outFeatures]
-    const undropped = bias ? base.sub(bias) : base;
-    const product = drops ? ops.linear(dropped, weight.to({ dtype: dropped.dtype })) : undropped; // W dropout(x)
-    const change = product.mul(ratio.sub(1)).add(update.mul(ratio), { alpha: this.scaling });
-    return base.add(change).to({ dtype: base.dtype });
+  /** The adapter that trains. */
+  get adapter(): LoraAdapter {
+    const adapter = this.adapters.get(DEFAULT_ADAPTER);
+    if (adapter) return adapter;
+    throw new TypeError("Expected a layer with an adapter to train but received one with only frozen ones");
   }
 
-  /** Adds the adapter into the base weight, rounding once. The weight before is kept until `unmerge()`. */
+  forward(x: Tensor): Tensor {
+    const base = this.baseLayer.forward(x); // [..., outFeatures]
+    const adapter = this.active === null || this.merged ? undefined : this.adapters.get(this.active);
+    return adapter ? adapter.adapt(base, x) : base;
+  }
+
+  /** Puts the adapter into the base weight, rounding once. The weight before is kept until `unmerge()`. */
   merge(): void {
     if (this.merged) return;
-    const { weight } = this.baseLayer;
+    const weight = denseWeight(this.baseLayer);
     this.#unmerged = keep(tidy(() => weight.detach().clone()));
-    tidy(() =>
-      noGrad(() => {
-        const adapted = this.adaptedWeight();
-        const ratio = this.lora_magnitude_vector?.div(this.rowLengths()).unsqueeze(1); // [outFeatures, 1]
-        weight.copy_(ratio ? adapted.mul(ratio) : adapted);
-      }),
-    );
+    this.fold();
   }
 
   /** Puts the very weight back that was there before `merge()`. */
   unmerge(): void {
     if (this.#unmerged === undefined) return;
     const before = this.#unmerged;
-    noGrad(() => this.baseLayer.weight.copy_(before));
+    noGrad(() => denseWeight(this.baseLayer).copy_(before));
     this.forgetUnmerged();
+  }
+
+  /** Puts the adapter into the base weight for good; only the base layer is of use then. */
+  fold(): void {
+    tidy(() => noGrad(() => void denseWeight(this.baseLayer).copy_(this.adapter.mergedWeight())));
+  }
+
+  /** Frees the adapters and leaves the base layer. */
+  unwrap(): LinearLayer {
+    for (const adapter of this.adapters.values()) adapter.dispose();
+    this.forgetUnmerged();
+    return this.baseLayer;
   }
 
   override dispose(): void {
@@ -173,19 +169,10 @@ export class LoraLinear extends LinearLayer {
     this.forgetUnmerged();
   }
 
-  protected override keyOf(field: string): string {
-    return field === "baseLayer" ? "" : super.keyOf(field);
-  }
-
-  /** W + s B A, `[outFeatures, inFeatures]`, in the adapter's dtype. */
-  private adaptedWeight(): Tensor {
-    const delta = this.lora_B.weight.matmul(this.lora_A.weight);
-    return this.baseLayer.weight.to({ dtype: delta.dtype }).add(delta, { alpha: this.scaling });
-  }
-
-  /** The lengths of its rows, `[outFeatures]`, without a gradient. */
-  private rowLengths(): Tensor {
-    return tidy(() => noGrad(() => ops.linalgVectorNorm(this.adaptedWeight(), 2, [1])));
+  /** The trained adapter's names are the layer's own; a frozen one has its name before them. */
+  override *children(): ReturnType<Module["children"]> {
+    yield ["baseLayer", "", this.baseLayer];
+    for (const [name, adapter] of this.adapters) yield ["", name === DEFAULT_ADAPTER ? "" : name, adapter];
   }
 
   private forgetUnmerged(): void {
@@ -194,75 +181,25 @@ export class LoraLinear extends LinearLayer {
   }
 }
 
-/**
- * Freezes the model and puts an adapter beside every linear layer `config.targetModules` names. Returns their names.
- * A fresh adapter changes nothing: B is zero.
- */
-export function applyLora(model: Module, config: LoraConfig): string[] {
-  const targets = new Map(loraTargets(model, config));
-  model.requiresGrad_(false);
-  model.replaceModules((name, module) => (targets.has(name) ? new LoraLinear(module as Linear, config, name) : module));
-  return [...targets.keys()];
+/** The layer itself where its weight is a plain tensor: merging and DoRA need to see it. */
+function denseLayer(layer: LinearLayer): Linear {
+  if (layer instanceof Linear) return layer;
+  throw new TypeError(`Expected a dense layer, for DoRA or to merge into, but received a ${layer.constructor.name}`);
 }
 
-/** The linear layers `config` names, before they are adapted. A model that has adapters is an error. */
-export function loraTargets(model: Module, config: LoraConfig): [name: string, layer: Linear][] {
-  const adapted = loraLayers(model);
-  if (adapted.length > 0) throw new TorchError(`applyLora: the model has adapters already (${adapted[0]![0]})`);
-  const isTarget = targetOf(config.targetModules);
-  const linear = [...model.namedModules()].filter((entry): entry is [string, Linear] => entry[1] instanceof Linear);
-  const targets = linear.filter(([name]) => isTarget(name));
-  if (targets.length === 0) {
-    const last = [...new Set(linear.map(([name]) => name.split(".").at(-1)))];
-    throw new RangeError(
-      `Expected names of linear layers for 'targetModules' but received ${JSON.stringify(config.targetModules)}; ` +
-        `the model has ${last.join(", ")}`,
-    );
-  }
-  return targets;
+function denseWeight(layer: LinearLayer): Tensor {
+  return denseLayer(layer).weight;
 }
 
-/** The rank of the layer called `name`. */
-export function loraRank(config: LoraConfig, name: string): number {
-  return byPattern(config.rankPattern, name) ?? config.r;
+/** The lengths of a matrix's rows, `[rows]`, in float32 or better. */
+function rowLengths(weight: Tensor): Tensor {
+  const dtype = weight.dtype === "float64" ? "float64" : "float32";
+  return tidy(() => noGrad(() => ops.linalgVectorNorm(weight.to({ dtype }), 2, [1])));
 }
 
-/** The adapted layers of a model, by name. */
-export function loraLayers(model: Module): [name: string, layer: LoraLinear][] {
-  return [...model.namedModules()].filter((entry): entry is [string, LoraLinear] => entry[1] instanceof LoraLinear);
-}
-
-/**
- * Runs `fn` on the base model, its adapters out of action: a reference pass without a second model.
- *
- * ```ts
- * const reference = withoutAdapters(model, () => noGrad(() => model.forward(ids)));
- * ```
- */
-export function withoutAdapters<T>(model: Module, fn: () => T): T {
-  const layers = loraLayers(model).filter(([, layer]) => !layer.disabled);
-  const merged = layers.find(([, layer]) => layer.merged);
-  if (merged)
-    throw new TorchError(`withoutAdapters: the adapter of ${merged[0]} is merged into its weight; unmerge() first`);
-  for (const [, layer] of layers) layer.disabled = true;
-  try {
-    return synchronously("withoutAdapters", fn, "the adapters would be back before it goes on. Wrap the synchronous parts instead");
-  } finally {
-    for (const [, layer] of layers) layer.disabled = false;
-  }
-}
-
-/** PEFT's rule for `rank_pattern` and `alpha_pattern`. */
-function byPattern(patterns: Readonly<Record<string, number>>, name: string): number | undefined {
-  return Object.entries(patterns).find(([pattern]) => new RegExp(`^(?:.*\\.)?(?:${pattern})$`).test(name))?.[1];
-}
-
-/** PEFT's rule for `target_modules`. */
-function targetOf(targets: LoraConfig["targetModules"]): (name: string) => boolean {
-  if (targets === "all-linear") return (name) => name !== "lm_head" && !name.endsWith(".lm_head");
-  if (typeof targets === "string") {
-    const pattern = new RegExp(`^(?:${targets})$`);
-    return (name) => pattern.test(name);
-  }
-  return (name) => targets.some((target) => name === target || name.endsWith(`.${target}`));
+/** A tensor of the layer, to know its device and dtype by. */
+function anyTensor(layer: LinearLayer): Tensor {
+  for (const tensor of layer.parameters()) return tensor;
+  for (const [, tensor] of layer.namedBuffers()) return tensor;
+  throw new TypeError(`Expected a layer with weights but received a ${layer.constructor.name} without`);
 }

@@ -1,16 +1,17 @@
-import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import {
   type CausalLM,
   LlamaForCausalLM,
   SafetensorsFile,
+  adapterTensors,
   loadAdapter,
   loadModel,
   saveAdapter,
 } from "../../src/models";
-import { applyLora, lora, loraLayers } from "../../src/nn";
-import { memory } from "../../src/torch";
+import { type Linear, applyLora, lora, loraLayers, tensorsTrainedWhole } from "../../src/nn";
+import { memory, noGrad } from "../../src/torch";
 import { folderOf } from "../parity/fixture";
 import { temporaryFolders } from "./folders";
 
@@ -48,7 +49,7 @@ describe("loadAdapter", () => {
       Array(8).fill([true, "float32"]),
     );
     expect([...model.modules()].some(({ training }) => training)).toBe(false);
-    expect(loraLayers(model)[0]![1].dropout).toBe(0.1);
+    expect(loraLayers(model)[0]![1].adapter.dropout).toBe(0.1);
   });
 
   test("what the config leaves out has PEFT's defaults", async () => {
@@ -56,7 +57,7 @@ describe("loadAdapter", () => {
     const { target_modules } = readJson(join(copy, "adapter_config.json"));
     writeFileSync(join(copy, "adapter_config.json"), JSON.stringify({ peft_type: "LORA", r: 2, target_modules }));
     const model = await loadModel(single, { adapter: copy });
-    const [, { scaling, dropout }] = loraLayers(model)[0]!;
+    const [, { adapter: { scaling, dropout } }] = loraLayers(model)[0]!;
     expect([scaling, dropout]).toEqual([8 / 2, 0]);
   });
 
@@ -66,6 +67,75 @@ describe("loadAdapter", () => {
       "the model has adapters already (model.layers.0.self_attn.q_proj)",
     );
   });
+});
+
+describe("a second adapter, the reference", () => {
+  const dora = folderOf("adapters", "dora");
+
+  test("is frozen, leaves the first as it was, and is saved only by name", async () => {
+    const model = await loadModel(single, { adapter: list });
+    const { r } = loraLayers(model)[0]![1].adapter.config;
+    await loadAdapter(model, dora, { name: "reference" });
+    const [first, second] = [folder(), folder()];
+    await saveAdapter(model, first);
+    await saveAdapter(model, second, { name: "reference" });
+    const weights = (path: string) => readFileSync(join(path, "adapter_model.safetensors"));
+    expect(weights(first)).toEqual(weights(list));
+    expect(weights(second)).toEqual(weights(dora));
+    expect([r, readJson(join(first, "adapter_config.json"))["r"]]).toEqual([4, 4]);
+    const trained = [...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad).map(([name]) => name);
+    expect(trained.sort()).toEqual(Object.keys(adapterTensors(await loadModel(single, { adapter: list }))).map((name) =>
+      name.replace("base_model.model.", "")).sort());
+  });
+
+  test("may stand alone; a second of the name is an error, as is saving one that is not there", async () => {
+    const model = await loadModel(single);
+    await loadAdapter(model, list, { name: "reference" });
+    await expect(loadAdapter(model, dora, { name: "reference" })).rejects.toThrow(`under the name "reference"`);
+    await expect(saveAdapter(model, folder())).rejects.toThrow("Expected a model with an adapter for 'model'");
+    await loadAdapter(model, dora);
+    await expect(saveAdapter(model, folder(), { name: "other" })).rejects.toThrow(`an adapter "other" for 'model'`);
+  });
+});
+
+describe("weights trained whole", () => {
+  const tied = folderOf("folders", "tied");
+
+  test("a tied embedding is refused unless the tie is kept", async () => {
+    const whole = folderOf("adapters", "whole-tied");
+    const copy = withConfig({ ensure_weight_tying: false }, whole);
+    const model = await loadModel(tied);
+    await expectRefused(copy, "Expected true for 'ensureWeightTying' but received false: 'modulesToSave' names", model);
+    expect(await loadAdapter(model, whole)).toHaveLength(2);
+  });
+
+  test("in the dtype of the model", async () => {
+    const model = await loadModel(single, { dtype: "bfloat16", adapter: folderOf("adapters", "whole") });
+    expect(new Set(tensorsTrainedWhole(model).map(([, { dtype }]) => dtype))).toEqual(new Set(["bfloat16"]));
+  });
+
+  test("the head's own weight in the file must be the model's, in either dtype", async () => {
+    const head = folderOf("adapters", "head");
+    await loadAdapter(await loadModel(single, { dtype: "bfloat16" }), head);
+    const other = await loadModel(single);
+    noGrad(() => void (other.lmHead as Linear).weight.mul_(1.01));
+    await expectRefused(head, "'base_model.model.lm_head.base_layer.weight' to be the model's own weight", other);
+  });
+});
+
+test("the tokenizer's files come along when asked for", async () => {
+  const from = folder(single);
+  mkdirSync(join(from, "additional_chat_templates"));
+  for (const name of ["tokenizer.json", "additional_chat_templates/rag.jinja", "generation_config.json"])
+    writeFileSync(join(from, name), name);
+  const model = await loadModel(from, { adapter: list });
+  const [bare, whole] = [folder(), folder()];
+  await saveAdapter(model, bare);
+  await saveAdapter(model, whole, { tokenizer: true });
+  const own = ["adapter_config.json", "adapter_model.safetensors"];
+  expect(readdirSync(bare).sort()).toEqual(own);
+  expect(readdirSync(whole).sort()).toEqual([...own, "additional_chat_templates", "tokenizer.json"].sort());
+  expect(readFileSync(join(whole, "additional_chat_templates/rag.jinja"), "utf8")).toContain("rag");
 });
 
 describe("an adapter for another base is refused, both named", () => {
@@ -125,12 +195,15 @@ describe("what is not supported is named, with the file", () => {
     [{ peft_type: undefined }, "Expected a string for 'peft_type' but received nothing"],
     [{ task_type: "SEQ_CLS" }, `Expected "CAUSAL_LM" for 'task_type' but received "SEQ_CLS"`],
     [{ use_dora: "yes" }, `Expected true or false for 'use_dora' but received "yes"`],
-    [{ bias: "all" }, `Expected "none" for 'bias' but received "all"`],
+    [{ bias: "vera_only" }, `Expected "none", "all" or "lora_only" for 'bias' but received "vera_only"`],
     [{ lora_bias: true }, "Expected no 'lora_bias' but received true"],
     [{ fan_in_fan_out: true }, "Expected no 'fan_in_fan_out' but received true"],
-    [{ modules_to_save: ["lm_head"] }, `Expected no 'modules_to_save' but received ["lm_head"]`],
-    [{ layers_to_transform: [0] }, "Expected no 'layers_to_transform' but received [0]"],
-    [{ exclude_modules: ["k_proj"] }, "Expected no 'exclude_modules'"],
+    [{ modules_to_save: ["wte"] }, `Expected names of modules for 'modulesToSave' but received ["wte"]; the model has`],
+    [{ modules_to_save: [3] }, "Expected a string or strings for 'modules_to_save' but received [3]"],
+    [{ layers_to_transform: ["first"] }, `Expected numbers of layers for 'layersToTransform' but received ["first"]`],
+    [{ target_modules: "q_proj", layers_to_transform: 0 }, "Expected a list for 'targetModules'"],
+    [{ exclude_modules: "(" }, `Expected a regular expression for 'excludeModules' but received "("`],
+    [{ target_modules: ["q_proj", "embed_tokens"] }, "'model.embed_tokens' is an embedding; 'modulesToSave' trains"],
     [{ target_parameters: ["mlp.experts"] }, "Expected no 'target_parameters'"],
     [{ trainable_token_indices: [3] }, "Expected no 'trainable_token_indices'"],
     [{ init_lora_weights: "pissa" }, `for 'init_lora_weights' but received "pissa"`],
@@ -227,7 +300,7 @@ describe("saveAdapter", () => {
     await saveAdapter(model, out, { baseModel: "org/name" });
     const again = await loadModel(single, { adapter: out });
     const settings = (from: CausalLM) =>
-      loraLayers(from).map(([name, layer]) => [name, layer.lora_A.outFeatures, layer.scaling]);
+      loraLayers(from).map(([name, { adapter }]) => [name, adapter.lora_A.outFeatures, adapter.scaling]);
     expect(settings(again)).toEqual(settings(model));
     expect(settings(model).map(([, r, scaling]) => [r, scaling])).toEqual([
       [16, 5 / 16],

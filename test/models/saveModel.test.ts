@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import {
@@ -123,7 +123,7 @@ describe("adapters", () => {
   test("one that is not merged is refused, a merged one leaves its layers' names as they were", async () => {
     const model = await loadModel(single, { adapter: lora({ r: 2, targetModules: "all-linear" }) });
     await expect(saveModel(model, folder())).rejects.toThrow(
-      "Expected a model without an adapter for 'model' but model.layers.0.self_attn.q_proj has one; merge()",
+      "Expected a model without an adapter for 'model' but model.layers.0.self_attn.q_proj has one; mergeAndUnload()",
     );
     for (const [, layer] of loraLayers(model)) layer.merge();
     const out = folder();
@@ -133,18 +133,18 @@ describe("adapters", () => {
   });
 });
 
-describe("a disk that is full", () => {
-  /** Runs `fn` while no file of this process may grow beyond `bytes`. */
-  async function withFileLimit(bytes: number, fn: () => Promise<void>): Promise<void> {
-    const limit = (soft: string) => execFileSync("prlimit", [`--fsize=${soft}:`, "--pid", String(process.pid)]);
-    limit(String(bytes));
-    try {
-      await fn();
-    } finally {
-      limit("unlimited");
-    }
+/** Runs `fn` while no file of this process may grow beyond `bytes`. */
+async function withFileLimit(bytes: number, fn: () => Promise<void>): Promise<void> {
+  const limit = (soft: string) => execFileSync("prlimit", [`--fsize=${soft}:`, "--pid", String(process.pid)]);
+  limit(String(bytes));
+  try {
+    await fn();
+  } finally {
+    limit("unlimited");
   }
+}
 
+describe("a disk that is full", () => {
   test("while weights are saved: an error, and the folder is as it was", async () => {
     const model = await loadModel(single);
     for (const [out, maxShardSize] of [
@@ -177,6 +177,44 @@ describe("a disk that is full", () => {
     expect(contents(out)).toEqual(before);
     const other = await loadModel(single);
     expect(await loadAdapter(other, out)).toHaveLength(4);
+  });
+});
+
+describe("the files beside the weights", () => {
+  const names = ["tokenizer.json", "tokenizer.model", "chat_template.jinja", "generation_config.json", "merges.txt"];
+  const templates = "additional_chat_templates";
+
+  function withCompanions(): string {
+    const from = folder(single);
+    mkdirSync(join(from, templates));
+    for (const name of [...names, "README.md", "training_args.bin", `${templates}/rag.jinja`])
+      writeFileSync(join(from, name), `${name} of the base`);
+    return from;
+  }
+
+  test("come along from the folder of the model, the tokenizer's and how to generate", async () => {
+    const model = await loadModel(withCompanions());
+    const out = join(folder(), "deep", "new");
+    await saveModel(model, out);
+    expect(readdirSync(out).sort()).toEqual([...names, templates, "config.json", "model.safetensors"].sort());
+    expect(readFileSync(join(out, templates, "rag.jinja"), "utf8")).toBe(`${templates}/rag.jinja of the base`);
+  });
+
+  test("stay as they are when it is saved over its own folder", async () => {
+    const from = withCompanions();
+    const read = () => [...names, `${templates}/rag.jinja`].map((name) => readFileSync(join(from, name), "utf8"));
+    const before = read();
+    await saveModel(await loadModel(from), from);
+    expect(read()).toEqual(before);
+  });
+
+  test("appear only with the weights", async () => {
+    const model = await loadModel(withCompanions());
+    const parent = folder();
+    writeFileSync(join(model.folder!, "tokenizer.json"), "x".repeat(20_000));
+    const saving = () => saveModel(model, join(parent, "deep/new"), { maxShardSize: 9000 });
+    await withFileLimit(16_384, () => expect(saving()).rejects.toThrow("EFBIG"));
+    expect(readdirSync(parent)).toEqual([]);
   });
 });
 

@@ -32,7 +32,7 @@ class Model extends Module {
 function trained(dtype?: DType): Model {
   const model = new Model(dtype);
   applyLora(model, lora({ r: 2, dropout: 0, targetModules: "all-linear" }));
-  for (const [, layer] of loraLayers(model)) noGrad(() => layer.lora_B.weight.normal_(0, 0.1));
+  for (const [, layer] of loraLayers(model)) noGrad(() => layer.adapter.lora_B.weight.normal_(0, 0.1));
   return model;
 }
 
@@ -69,7 +69,7 @@ describe("applyLora", () => {
     const model = new Model();
     const rankPattern = { proj: 1, "q_.*": 2, q_proj: 3 };
     applyLora(model, lora({ targetModules: "all-linear", rankPattern, alphaPattern: { "^o_proj": 5 } }));
-    const settings = loraLayers(model).map(([name, layer]) => [name, layer.lora_A.outFeatures, layer.scaling]);
+    const settings = loraLayers(model).map(([name, layer]) => [name, layer.adapter.lora_A.outFeatures, layer.adapter.scaling]);
     expect(settings).toEqual([
       ["q_proj", 2, 32 / 2],
       ["o_proj", 16, 5 / 16],
@@ -103,7 +103,7 @@ describe("forward", () => {
     applyLora(model, lora({ dropout: 0.5, targetModules: ["q_proj"] }));
     const fresh = run(model);
     expect(run(model)).toEqual(fresh); // B is zero, and the base has no dropout
-    noGrad(() => (model.qProj as LoraLinear).lora_B.weight.fill_(1));
+    noGrad(() => (model.qProj as LoraLinear).adapter.lora_B.weight.fill_(1));
     expect(run(model)).not.toEqual(run(model));
     model.eval();
     expect(run(model)).toEqual(run(model));
@@ -113,13 +113,13 @@ describe("forward", () => {
     const model = trained("bfloat16");
     const adapted = model.qProj as LoraLinear;
     const output = adapted.forward(x.to("bfloat16"));
-    expect([adapted.lora_A.weight.dtype, adapted.lora_B.weight.dtype, output.dtype]).toEqual([
+    expect([adapted.adapter.lora_A.weight.dtype, adapted.adapter.lora_B.weight.dtype, output.dtype]).toEqual([
       "float32",
       "float32",
       "bfloat16",
     ]);
     output.sum().backward();
-    expect(adapted.lora_A.weight.grad!.dtype).toBe("float32");
+    expect(adapted.adapter.lora_A.weight.grad!.dtype).toBe("float32");
   });
 });
 
@@ -130,14 +130,14 @@ describe("DoRA", () => {
     return model;
   };
   const change = (model: Model) => {
-    for (const [, { lora_B, lora_magnitude_vector }] of loraLayers(model))
+    for (const [, { adapter: { lora_B, lora_magnitude_vector } }] of loraLayers(model))
       noGrad(() => [lora_B.weight.normal_(0, 0.1), lora_magnitude_vector!.mul_(1.3)]);
   };
 
   test("a fresh adapter changes nothing, not even with dropout, and trains the lengths too", () => {
     const model = dora();
     expect(run(model)).toEqual(withoutAdapters(model, () => run(model)));
-    const { lora_magnitude_vector: lengths } = model.qProj as LoraLinear;
+    const { lora_magnitude_vector: lengths } = (model.qProj as LoraLinear).adapter;
     expect([lengths!.shape, lengths!.requiresGrad]).toEqual([[4], true]);
     expect(Object.keys(model.stateDict())).toContain("q_proj.lora_magnitude_vector");
   });
@@ -149,8 +149,8 @@ describe("DoRA", () => {
     const layer = model.qProj as LoraLinear;
     for (const [, each] of loraLayers(model)) each.merge();
     expect(Math.max(...run(model).map((value, i) => Math.abs(value - adapted[i]!)))).toBeLessThan(1e-5);
-    const lengths = layer.baseLayer.weight.square().sum(1).sqrt();
-    expect(ops.allclose(lengths, layer.lora_magnitude_vector!)).toBe(true);
+    const lengths = (layer.baseLayer as Linear).weight.square().sum(1).sqrt();
+    expect(ops.allclose(lengths, layer.adapter.lora_magnitude_vector!)).toBe(true);
   });
 
   test("dropout leaves the mean of the output", () => {
@@ -166,7 +166,7 @@ describe("DoRA", () => {
 
   test("on a bfloat16 layer the lengths are float32, the output bfloat16", () => {
     const layer = new LoraLinear(new Linear(6, 4, { dtype: "bfloat16" }), lora({ useDora: true }));
-    expect([layer.lora_magnitude_vector!.dtype, layer.forward(x.to("bfloat16")).dtype]).toEqual([
+    expect([layer.adapter.lora_magnitude_vector!.dtype, layer.forward(x.to("bfloat16")).dtype]).toEqual([
       "float32",
       "bfloat16",
     ]);
@@ -188,10 +188,10 @@ describe("merge", () => {
 
   test("rounds once in bfloat16, and unmerge undoes even that", () => {
     const adapted = trained("bfloat16").qProj as LoraLinear;
-    const { weight } = adapted.baseLayer;
+    const { weight } = adapted.baseLayer as Linear;
     const before = weight.toBits();
     const exact = tidy(() =>
-      weight.to("float32").add(adapted.lora_B.weight.matmul(adapted.lora_A.weight).mul(16)).to("bfloat16"),
+      weight.to("float32").add(adapted.adapter.lora_B.weight.matmul(adapted.adapter.lora_A.weight).mul(16)).to("bfloat16"),
     );
     adapted.merge();
     adapted.merge(); // a second time is no second addition

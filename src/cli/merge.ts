@@ -1,0 +1,128 @@
+/** `smaug merge`: a model with an adapter in its weights, as a complete folder. */
+import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
+import { basename, resolve } from "node:path";
+import { Command, Option } from "commander";
+import { InputError } from "../native/errors";
+import type { DType } from "../torch";
+import type { MergeCheck } from "./mergeCheck";
+
+interface MergeOptions {
+  model: string;
+  adapter: string;
+  out: string;
+  verify?: boolean;
+  dtype?: DType;
+  device: string;
+  json?: boolean;
+}
+
+interface MergeResult {
+  out: string;
+  dtype: DType;
+  /** How many layers had factors. */
+  layers: number;
+  /** The weights that the adapter trained whole. */
+  whole: string[];
+  verify: MergeCheck | null;
+}
+
+const example = "--model models/base --adapter runs/dpop --out models/dpop --verify";
+
+export function mergeCommand(): Command {
+  return new Command("merge")
+    .description("put an adapter into the weights of its model, and write a folder that needs no adapter")
+    .requiredOption("--model <folder>", "the model, a folder or a hub id")
+    .requiredOption("--adapter <folder>", "the adapter, as PEFT or smaug saved it")
+    .requiredOption("--out <folder>", "where the merged model goes: a new or empty folder, or that of a model")
+    .option("--verify", "load what was written, and compare the log-probs of a few texts with those before")
+    .addOption(new Option("--dtype <dtype>", "what the weights are written in; the model's own when left out")
+      .choices(["float32", "bfloat16", "float16", "float64"]))
+    .option("--device <device>", "where it is computed", "cpu")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", `\nExample:\n  $ smaug merge ${example}\n`)
+    .action(merge);
+}
+
+async function merge({ model: source, adapter, out, verify, dtype, device, json }: MergeOptions): Promise<void> {
+  expectRoomForModel(out);
+  const { resolveFolder } = await import("../hub/index.js");
+  const adapterFolder = await resolveFolder(adapter, { files: "adapter" });
+  expectOther(out, "--model", await resolveFolder(source));
+  expectOther(out, "--adapter", adapterFolder);
+
+  const { loadAdapter, loadModel, readAdapterJson, saveModel } = await import("../models/index.js"); // loads libtorch
+  const { loraLayers, mergeAndUnload, tensorsTrainedWhole } = await import("../nn/index.js");
+  const { compareLogProbs, sampleSequences, tokenLogProbs } = await import("./mergeCheck.js");
+  const warning = otherBase(readAdapterJson(adapterFolder)["base_model_name_or_path"], source);
+  if (warning) process.stderr.write(`warning: ${warning}\n`);
+
+  const model = await loadModel(source, { dtype: "auto", device });
+  const own = model.parameters().next().value!.dtype;
+  const written = dtype ?? own;
+  const computed = own === "float64" ? own : "float32";
+  // Every weight is rounded once, to what is written; a check sees nothing but that when it computes in float32.
+  if (verify || written !== own) model.to({ dtype: computed });
+  await loadAdapter(model, adapterFolder);
+  const layers = loraLayers(model).length;
+  const whole = tensorsTrainedWhole(model).map(([name]) => name);
+  const sequences = verify ? await sampleSequences(model) : [];
+  const before = tokenLogProbs(model, sequences);
+  mergeAndUnload(model);
+  await saveModel(model, out, { dtype: written });
+  model.dispose();
+
+  let check: MergeCheck | undefined;
+  if (verify) {
+    const merged = await loadModel(out, { dtype: computed, device });
+    check = compareLogProbs(before, tokenLogProbs(merged, sequences), written);
+    merged.dispose();
+  }
+  const result = { out, dtype: written, layers, whole, verify: check ?? null };
+  console.log(json ? JSON.stringify(result, null, 2) : describe(result));
+  if (check && !check.ok)
+    throw new Error(
+      `Expected the merged model to answer as the model with its adapter does, to ${check.tolerance} nats a token, ` +
+        `but received a difference of ${rounded(check.largest_token_delta)}; ${out} stays as it was written`,
+    );
+}
+
+function describe({ out, dtype, layers, whole, verify }: MergeResult): string {
+  const others = whole.length > 0 ? ` and ${whole.length} weights trained whole` : "";
+  const lines = [`${out}: ${layers} adapted layers${others} merged, written in ${dtype}`];
+  if (verify)
+    lines.push(
+      `merged and unmerged log-probs of ${verify.sequences} texts, ${verify.tokens} tokens, differ by at most ` +
+        `${rounded(verify.largest_sequence_delta)} nats a text, ${rounded(verify.largest_token_delta)} a token ` +
+        `(allowed: ${verify.tolerance} a token in ${dtype})`,
+    );
+  return lines.join("\n");
+}
+
+function rounded(nats: number): string {
+  return nats.toPrecision(2);
+}
+
+/** Refuses a folder that holds something else than a model: it would be left lying between the model's files. */
+function expectRoomForModel(out: string): void {
+  const stats = statSync(out, { throwIfNoEntry: false });
+  if (!stats) return;
+  if (!stats.isDirectory()) throw new InputError(`Expected a folder for '--out' but '${out}' is a file`);
+  const files = readdirSync(out);
+  const found = files.includes("adapter_config.json") ? "an adapter" : "other files";
+  if (files.length > 0 && (found === "an adapter" || !files.includes("config.json")))
+    throw new InputError(`Expected a new or empty folder for '--out', or a model's, but '${out}' holds ${found}`);
+}
+
+function expectOther(out: string, option: string, folder: string): void {
+  if (existsSync(out) && existsSync(folder) && realpathSync(out) === realpathSync(folder))
+    throw new InputError(`Expected another folder for '--out' than for '${option}' but received '${out}' for both`);
+}
+
+/** What is to be said when the adapter names another model as its base. Names count, not where the folders are. */
+function otherBase(base: unknown, model: string): string | undefined {
+  if (typeof base !== "string" || base === "") return undefined;
+  const isCached = resolve(model).includes(`models--${base.replaceAll("/", "--")}`);
+  const lastPart = (name: string) => basename(resolve(name.replace(/@.*$/, "")));
+  if (isCached || lastPart(base) === lastPart(model)) return undefined;
+  return `the adapter names ${base} as its base, not ${model}; if its shapes fit, it is merged all the same`;
+}

@@ -1,0 +1,48 @@
+/**
+ * The files of a model folder beside config and weights: what its tokenizer is made of, its chat templates, how to
+ * generate. They are not read here, only carried along.
+ */
+import { readFileSync, readdirSync, realpathSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { StagedFiles } from "./stagedFiles";
+
+/** The tokenizer's, in every form that transformers writes or reads. */
+const TOKENIZER_FILES = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
+  "vocab.txt",
+  "tokenizer.model",
+  "spiece.model",
+  "chat_template.jinja",
+  "chat_template.json",
+];
+const TEMPLATE_FOLDER = "additional_chat_templates";
+const GENERATION_FILE = "generation_config.json";
+
+/** Copies the tokenizer's files, and for a model how to generate, from the folder it came from, if it is one. */
+export async function stageCompanions(
+  staged: StagedFiles,
+  from: string | undefined,
+  { generation = false } = {},
+): Promise<void> {
+  if (from === undefined || !isFolder(from) || realpathSync(from) === realpathSync(staged.folder)) return;
+  const templates = join(from, TEMPLATE_FOLDER);
+  const names = [
+    ...TOKENIZER_FILES,
+    ...(isFolder(templates) ? readdirSync(templates).map((file) => `${TEMPLATE_FOLDER}/${file}`) : []),
+    ...(generation ? [GENERATION_FILE] : []),
+  ];
+  for (const name of names) {
+    const path = join(from, name);
+    if (statSync(path, { throwIfNoEntry: false })?.isFile())
+      await staged.add(name, (file) => file.writeFile(readFileSync(path)));
+  }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}

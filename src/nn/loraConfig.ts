@@ -1,0 +1,160 @@
+/**
+ * What a LoRA adapter is made of: ranks, scaling, and PEFT's rules for which layers it sits on and which weights it
+ * trains whole. The rules are those of PEFT 0.21 (`check_target_module_exists`, `_set_trainable`, `get_pattern_key`).
+ */
+import { checkOptions, given } from "../torch/options";
+
+export interface LoraConfig {
+  /** Rank. */
+  r: number;
+  alpha: number;
+  /** Share of the adapter's input dropped in training. */
+  dropout: number;
+  /** Layers by the last parts of their names, by a pattern for whole names, or `"all-linear"`: all but the head. */
+  targetModules: readonly string[] | string;
+  /** Layers to leave out of those, named likewise. */
+  excludeModules: readonly string[] | string;
+  /** Only targets in the layers with these numbers. None given: in all. */
+  layersToTransform: readonly number[];
+  /** What stands before a layer's number in its name, as `"layers"`; anything when empty. */
+  layersPattern: readonly string[];
+  useRslora: boolean;
+  useDora: boolean;
+  /** Other ranks: by a pattern for the end of a layer's name, from a dot or the start on. The first to fit counts. */
+  rankPattern: Readonly<Record<string, number>>;
+  /** Other alphas, likewise. */
+  alphaPattern: Readonly<Record<string, number>>;
+  /** Biases of the model that are trained too: `"lora_only"` those of the adapted layers. */
+  bias: "none" | "all" | "lora_only";
+  /** Modules trained whole, by the ends of their names: `["embed_tokens", "lm_head"]`. */
+  modulesToSave: readonly string[];
+  /** Whether a head that is the embedding goes on being it when one of them is trained whole. */
+  ensureWeightTying: boolean;
+}
+
+const defaults: LoraConfig = {
+  r: 16,
+  alpha: 32,
+  dropout: 0.05,
+  targetModules: ["q_proj", "v_proj"],
+  excludeModules: [],
+  layersToTransform: [],
+  layersPattern: [],
+  useRslora: false,
+  useDora: false,
+  rankPattern: {},
+  alphaPattern: {},
+  bias: "none",
+  modulesToSave: [],
+  ensureWeightTying: false,
+};
+
+/**
+ * A checked LoRA configuration; what is left out has TRL's value.
+ *
+ * ```ts
+ * const adapted = applyLora(model, lora({ r: 8, targetModules: "all-linear" }));
+ * ```
+ */
+export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
+  checkOptions("lora", options, Object.keys(defaults));
+  const config = { ...defaults, ...given(options) };
+  const { r, alpha, dropout, rankPattern, alphaPattern, layersToTransform, layersPattern, bias } = config;
+  checkRank("r", r);
+  checkAlpha("alpha", alpha);
+  for (const [pattern, rank] of Object.entries(rankPattern)) checkRank(`rankPattern["${pattern}"]`, rank);
+  for (const [pattern, other] of Object.entries(alphaPattern)) checkAlpha(`alphaPattern["${pattern}"]`, other);
+  for (const key of ["targetModules", "excludeModules"] as const)
+    if (typeof config[key] === "string") checkPattern(key, config[key]);
+  for (const pattern of Object.keys(rankPattern)) checkPattern("rankPattern", pattern);
+  for (const pattern of Object.keys(alphaPattern)) checkPattern("alphaPattern", pattern);
+  for (const pattern of layersPattern) checkPattern("layersPattern", pattern);
+  for (const pattern of config.modulesToSave) checkPattern("modulesToSave", pattern);
+  if (!(dropout >= 0 && dropout < 1))
+    throw new RangeError(`Expected a number from 0 to below 1 for 'dropout' but received ${dropout}`);
+  if (!["none", "all", "lora_only"].includes(bias))
+    throw new RangeError(`Expected "none", "all" or "lora_only" for 'bias' but received ${JSON.stringify(bias)}`);
+  if (!layersToTransform.every((layer) => Number.isSafeInteger(layer) && layer >= 0))
+    throw new RangeError(
+      `Expected numbers of layers for 'layersToTransform' but received ${JSON.stringify(layersToTransform)}`,
+    );
+  if (layersToTransform.length > 0 && typeof config.targetModules === "string")
+    throw new RangeError(
+      "Expected a list for 'targetModules', since 'layersToTransform' is given, but received " +
+        JSON.stringify(config.targetModules),
+    );
+  if (layersPattern.length > 0 && layersToTransform.length === 0)
+    throw new RangeError("Expected 'layersToTransform' beside 'layersPattern' but received none");
+  return config;
+}
+
+/** The rank of the layer called `name`. */
+export function loraRank(config: LoraConfig, name: string): number {
+  return byPattern(config.rankPattern, name) ?? config.r;
+}
+
+/** What the product of the layer's factors is multiplied with. */
+export function loraScaling(config: LoraConfig, name: string): number {
+  const r = loraRank(config, name);
+  const alpha = byPattern(config.alphaPattern, name) ?? config.alpha;
+  return config.useRslora ? alpha / Math.sqrt(r) : alpha / r;
+}
+
+/** PEFT's rule for the layers an adapter sits on; a module trained whole is none of them. */
+export function isTarget(config: LoraConfig, name: string): boolean {
+  const { targetModules: targets, excludeModules: excluded, modulesToSave } = config;
+  if (typeof excluded === "string" ? matches(excluded, name) : endsIn(excluded, name)) return false;
+  if (modulesToSave.some((each) => new RegExp(`^(?:|.*\\.)${each}(?:$|\\.)`).test(name))) return false;
+  if (targets === "all-linear") return name !== "lm_head" && !name.endsWith(".lm_head");
+  if (typeof targets === "string") return matches(targets, name);
+  return targets.includes(name) || (endsIn(targets, name) && isInLayers(config, name));
+}
+
+/** PEFT's rule for `modules_to_save`: no dot is asked for, so that "norm" names "input_layernorm" too. */
+export function isSavedWhole({ modulesToSave }: LoraConfig, name: string): boolean {
+  return modulesToSave.some((each) => name.endsWith(each));
+}
+
+function isInLayers({ layersToTransform, layersPattern }: LoraConfig, name: string): boolean {
+  if (layersToTransform.length === 0) return true;
+  const patterns =
+    layersPattern.length > 0
+      ? layersPattern.map((pattern) => `^(?:|.*?\\.)(?:${pattern})\\.(?<layer>\\d+)\\.`)
+      : ["^.*?\\.[^.]*\\.(?<layer>\\d+)\\."];
+  const found = patterns.map((pattern) => new RegExp(pattern).exec(name)).find((match) => match !== null);
+  return found !== undefined && layersToTransform.includes(Number(found.groups!["layer"]));
+}
+
+/** PEFT's rule for `rank_pattern` and `alpha_pattern`. */
+function byPattern(patterns: Readonly<Record<string, number>>, name: string): number | undefined {
+  return Object.entries(patterns).find(([pattern]) => new RegExp(`^(?:.*\\.)?(?:${pattern})$`).test(name))?.[1];
+}
+
+function endsIn(names: readonly string[], name: string): boolean {
+  return names.some((each) => name === each || name.endsWith(`.${each}`));
+}
+
+function matches(pattern: string, name: string): boolean {
+  return new RegExp(`^(?:${pattern})$`).test(name);
+}
+
+function checkRank(name: string, rank: number): void {
+  if (!(Number.isSafeInteger(rank) && rank > 0))
+    throw new RangeError(`Expected a positive integer for '${name}' but received ${rank}`);
+}
+
+function checkAlpha(name: string, alpha: number): void {
+  if (!(Number.isFinite(alpha) && alpha > 0))
+    throw new RangeError(`Expected a positive number for '${name}' but received ${alpha}`);
+}
+
+function checkPattern(name: string, pattern: string): void {
+  try {
+    new RegExp(pattern);
+  } catch (error) {
+    throw new RangeError(
+      `Expected a regular expression for '${name}' but received ${JSON.stringify(pattern)}: ` +
+        (error as Error).message,
+    );
+  }
+}

@@ -1,0 +1,205 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Command } from "commander";
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
+import { mergeCommand } from "../../src/cli/merge";
+import { compareLogProbs, sampleSequences, tokenLogProbs } from "../../src/cli/mergeCheck";
+import { run } from "../../src/cli/run";
+import { SafetensorsFile, loadModel, saveModel } from "../../src/models";
+import { noGrad, ops, tensor, tidy } from "../../src/torch";
+import { temporaryFolders } from "../models/folders";
+import { expectClose, fixture, folderOf } from "../parity/fixture";
+import { tinyFolder } from "../text/tiny";
+
+const folder = temporaryFolders();
+const single = folderOf("folders", "single");
+const tied = folderOf("folders", "tied"); // bfloat16
+const adapter = (name: string) => folderOf("adapters", name);
+const { ids } = fixture<{ ids: number[][] }>("weights");
+const { adapters } = fixture<{ adapters: Record<string, { logits: number[] }> }>("adapters");
+
+afterEach(() => vi.restoreAllMocks());
+
+async function smaug(...args: string[]) {
+  const printed = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const)
+    vi.spyOn(process[name], "write").mockImplementation((text) => ((printed[name] += String(text)), true));
+  vi.spyOn(console, "log").mockImplementation((text: string) => void (printed.stdout += `${text}\n`));
+  const before = process.exitCode;
+  process.exitCode = 0;
+  await run(new Command("smaug").addCommand(mergeCommand()), ["node", "smaug", "merge", ...args]);
+  const status = process.exitCode;
+  process.exitCode = before;
+  vi.restoreAllMocks();
+  return { status, ...printed };
+}
+
+const merge = (name: string, out: string, ...more: string[]) =>
+  smaug("--model", single, "--adapter", adapter(name), "--out", out, ...more);
+
+const logits = async (path: string) => {
+  const model = await loadModel(path, { dtype: "float32" });
+  return tidy(() => noGrad(() => model.forward(tensor(ids, { dtype: "int64" }))));
+};
+
+describe("the merged folder", () => {
+  test.each(["list", "dora", "head", "whole"])("answers as PEFT with the adapter %s, and holds none", async (name) => {
+    const out = join(folder(), "new");
+    expect(await merge(name, out)).toMatchObject({ status: 0, stderr: "" });
+    expectClose(await logits(out), adapters[name]!.logits, 2e-4, "logits");
+    expect(readdirSync(out).sort()).toEqual(["config.json", "model.safetensors"]);
+    const names = (path: string) => [...new SafetensorsFile(join(path, "model.safetensors")).entries.keys()].sort();
+    expect(names(out)).toEqual(names(single));
+  });
+
+  test("has the tokenizer's files, the architecture, and the dtype of the base", async () => {
+    const model = tinyFolder({ "generation_config.json": { temperature: 0.6 } });
+    afterAll(() => rmSync(model, { recursive: true }));
+    cpSync(tied, model, { recursive: true });
+    const out = folder();
+    const args = ["--model", model, "--adapter", adapter("whole-tied"), "--out", out, "--json"];
+    const { stdout, status } = await smaug(...args);
+    expect({ status, ...JSON.parse(stdout) }).toEqual({
+      status: 0, out, dtype: "bfloat16", layers: 2, whole: ["model.embed_tokens.weight"], verify: null,
+    });
+    expect(readdirSync(out).sort()).toEqual(readdirSync(model).sort());
+    expect(JSON.parse(readFileSync(join(out, "config.json"), "utf8"))).toMatchObject({
+      architectures: ["LlamaForCausalLM"], dtype: "bfloat16", tie_word_embeddings: true,
+    });
+  });
+
+  test.each([
+    { from: "float32", dtype: "bfloat16" },
+    { from: "bfloat16", dtype: "bfloat16" },
+    { from: "bfloat16", dtype: "float16" },
+  ])("from $from to $dtype every weight is computed in float32 and rounded once", async ({ from, dtype }) => {
+    const [name, weight] = ["whole-tied", "model.layers.0.self_attn.q_proj"];
+    const base = folder(tied);
+    if (from === "float32") {
+      const wide = folder();
+      await smaug("--model", tied, "--adapter", adapter(name), "--out", wide, "--dtype", "float32");
+      cpSync(wide, base, { recursive: true });
+    }
+    const out = folder();
+    expect((await smaug("--model", base, "--adapter", adapter(name), "--out", out, "--dtype", dtype)).status).toBe(0);
+    const read = (path: string, file: string, tensorName: string) =>
+      new SafetensorsFile(join(path, file)).read(tensorName, { dtype: "float32" });
+    const factor = (letter: string) =>
+      read(adapter(name), "adapter_model.safetensors", `base_model.model.${weight}.lora_${letter}.weight`);
+    const before = read(base, "model.safetensors", `${weight}.weight`);
+    const exact = before.add(factor("B").matmul(factor("A")), { alpha: 4 / 2 });
+    const written = new SafetensorsFile(join(out, "model.safetensors")).read(`${weight}.weight`);
+    expect(written.dtype).toBe(dtype);
+    expect(ops.equal(written, exact.to(dtype as "bfloat16"))).toBe(true);
+  });
+
+  test("may take the place of another model", async () => {
+    const out = folder(folderOf("folders", "sharded"));
+    expect((await merge("list", out)).status).toBe(0);
+    expectClose(await logits(out), adapters["list"]!.logits, 2e-4, "logits");
+  });
+});
+
+describe("--verify", () => {
+  test("prints the largest differences, of texts where there is a tokenizer", async () => {
+    const { status, stdout } = await merge("all-linear", folder(), "--verify");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/14 adapted layers merged, written in float32\n.* 6 texts, 186 tokens, differ by at most \S+ nats/);
+
+    const model = tinyFolder({});
+    const config = JSON.parse(readFileSync(join(single, "config.json"), "utf8"));
+    expect(await sampleSequences({ folder: model, config: { vocabSize: 300 } } as never)).toHaveLength(6);
+    expect(await sampleSequences({ folder: single, config: { vocabSize: config.vocab_size } } as never)).toEqual(
+      Array(6).fill(expect.toSatisfy((row: number[]) => row.length === 32 && row.every((id) => id < 40))),
+    );
+    rmSync(model, { recursive: true });
+  });
+
+  test("in 16 bits as JSON, with the tolerance of the dtype", async () => {
+    const { status, stdout } = await merge("list", folder(), "--verify", "--dtype", "bfloat16", "--json");
+    const { verify } = JSON.parse(stdout);
+    expect([status, verify.ok, verify.tolerance]).toEqual([0, true, 0.4]);
+    expect(verify.largest_token_delta).toBeGreaterThan(1e-3); // rounding shows
+  });
+
+  test("a merged model that answers otherwise ends with 1, and the folder stays", async () => {
+    // Weights beyond float16's range: the merge itself is fine, what is written is not.
+    const [wide, out] = [folder(), folder()];
+    const model = await loadModel(single);
+    noGrad(() => model.stateDict()["model.layers.0.self_attn.v_proj.weight"]!.mul_(1e6));
+    await saveModel(model, wide);
+    const args = ["--model", wide, "--adapter", adapter("list"), "--out", out, "--verify", "--dtype", "float16"];
+    const result = await smaug(...args);
+    expect(result.status).toBe(1);
+    expect(result.stderr).toMatch(/error: Expected the merged model .* a difference of NaN; .* stays as it was written/);
+    expect(readdirSync(out)).toContain("model.safetensors");
+  });
+
+  test("log-probs are those of the softmax, and differences the largest", async () => {
+    const model = await loadModel(single);
+    const [row] = tokenLogProbs(model, [ids[0]!]);
+    const scores = tidy(() => noGrad(() => model.forward(tensor([ids[0]!], { dtype: "int64" }))));
+    const expected = ops.logSoftmax(scores, -1).toList();
+    ids[0]!.slice(1).forEach((id, i) => expect(row![i]).toBeCloseTo((expected as number[][][])[0]![i]![id]!, 5));
+
+    const a = [Float64Array.of(-1, -2), Float64Array.of(-3)];
+    const b = [Float64Array.of(-1.25, -1.5), Float64Array.of(-3)];
+    expect(compareLogProbs(a, b, "float16")).toEqual({
+      ok: false, sequences: 2, tokens: 3, largest_sequence_delta: 0.25, largest_token_delta: 0.5, tolerance: 0.05,
+    });
+    expect(compareLogProbs(a, a, "float32").ok).toBe(true);
+  });
+});
+
+describe("what is refused", () => {
+  test.each<[string, () => string[], string]>([
+    ["the model's folder as --out", () => {
+      const [model, link] = [folder(single), join(folder(), "link")];
+      symlinkSync(model, link);
+      return ["--model", model, "--adapter", adapter("list"), "--out", link];
+    }, "Expected another folder for '--out' than for '--model'"],
+    ["the adapter's", () => {
+      const copy = folder(adapter("list"));
+      return ["--model", single, "--adapter", copy, "--out", copy];
+    }, "holds an adapter"],
+    ["a folder of other files", () => {
+      const out = folder();
+      writeFileSync(join(out, "notes.txt"), "mine");
+      return ["--model", single, "--adapter", adapter("list"), "--out", out];
+    }, "holds other files"],
+    ["a file", () => {
+      const out = join(folder(), "file");
+      writeFileSync(out, "");
+      return ["--model", single, "--adapter", adapter("list"), "--out", out];
+    }, "is a file"],
+    ["an adapter for another base", () => [
+      "--model", tied, "--adapter", adapter("list"), "--out", folder(),
+    ], "does not fit the model"],
+    ["no adapter", () => ["--model", single, "--adapter", single, "--out", folder()], "Expected an adapter"],
+  ])("%s", async (_, args, message) => {
+    const list = args();
+    const out = list.at(-1)!;
+    const before = readdirSync(join(out, "..")).length;
+    const result = await smaug(...list);
+    expect(result).toEqual({ status: 2, stdout: "", stderr: expect.stringContaining(message) });
+    expect(readdirSync(join(out, "..")).length).toBe(before);
+  });
+
+  test("an adapter that names another base is merged with a warning", async () => {
+    const other = folder(single);
+    const { status, stderr } = await smaug("--model", other, "--adapter", adapter("list"), "--out", folder());
+    expect(status).toBe(0);
+    expect(stderr).toContain("warning: the adapter names small/single as its base");
+  });
+});
+
+test("on a full disk nothing half-written stays", async () => {
+  const parent = folder();
+  mkdirSync(join(parent, "models"));
+  const limit = (bytes: string) => execFileSync("prlimit", [`--fsize=${bytes}:`, "--pid", String(process.pid)]);
+  limit("8192");
+  const result = await merge("list", join(parent, "models", "a", "b")).finally(() => limit("unlimited"));
+  expect(result).toEqual({ status: 1, stdout: "", stderr: expect.stringContaining("EFBIG") });
+  expect(readdirSync(join(parent, "models"))).toEqual([]);
+});
