@@ -97,10 +97,17 @@ Napi::Value memoryStats(const Napi::CallbackInfo& info, Environment&) {
     const CpuMemory memory = cpuMemory();
     return statistics(info.Env(), memory.live, memory.peak, memory.cached);
   }
-  if (!at::getDeviceAllocator(device.type())->initialized()) return statistics(info.Env(), 0, 0, 0);  // nothing used yet
+  if (!at::getDeviceAllocator(device.type())->initialized()) {  // nothing used yet
+    Napi::Object object = statistics(info.Env(), 0, 0, 0);
+    object["free"] = static_cast<double>(at::accelerator::getMemoryInfo(device.index()).first);
+    return object;
+  }
   const auto stats = at::accelerator::getDeviceStats(device.index());
   const auto& used = stats.allocated_bytes[0];  // 0: the sum over all pools
-  return statistics(info.Env(), used.current, used.peak, stats.reserved_bytes[0].current - used.current);
+  const double cached = stats.reserved_bytes[0].current - used.current;
+  Napi::Object object = statistics(info.Env(), used.current, used.peak, cached);
+  object["free"] = static_cast<double>(at::accelerator::getMemoryInfo(device.index()).first) + cached;
+  return object;
 }
 
 Napi::Value resetPeakMemory(const Napi::CallbackInfo& info, Environment&) {

@@ -2,7 +2,7 @@
  * Writing safetensors files as Hugging Face's library lays them out: tensors with wide elements first, so that all are
  * aligned, then by name. Values leave the device a few megabytes at a time.
  */
-import type { FileHandle } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { type DType, type Tensor, isFloatingPoint, noGrad, tidy } from "../torch";
 import { byteSize, formatHeader, itemSizeOf } from "./safetensorsHeader";
 
@@ -35,6 +35,17 @@ export async function writeSafetensors(file: FileHandle, tensors: readonly Writa
   const described = ordered.map(({ name, dtype, tensor: { shape } }) => ({ name, dtype, shape }));
   await writeAll(file, formatHeader(described, { format: "pt" }));
   for (const tensor of ordered) for (const bytes of bytesOf(tensor)) await writeAll(file, bytes);
+}
+
+/** Writes tensors to a new file and flushes it; for folders that are renamed into place when all is written. */
+export async function saveTensors(path: string, tensors: Readonly<Record<string, Tensor>>): Promise<void> {
+  const file = await open(path, "w");
+  try {
+    await writeSafetensors(file, writable(tensors));
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 function* bytesOf({ tensor, dtype, bytes }: WritableTensor): Generator<Uint8Array> {

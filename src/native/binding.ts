@@ -37,6 +37,8 @@ export interface MemoryStats {
   peak: number;
   /** Bytes held for reuse. */
   cached: number;
+  /** Bytes an accelerator has free, those held for reuse included; absent for the CPU. */
+  free?: number;
 }
 
 export interface NativeBinding {

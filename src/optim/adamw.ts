@@ -72,8 +72,9 @@ export class AdamW {
    * Updates every parameter that has a gradient.
    *
    * @param lrFactor multiplies every group's `lr`: a schedule's value for this step
+   * @param foundInf a float32 scalar on the device; where it is not 0 nothing is updated, without the host knowing
    */
-  step(lrFactor = 1): void {
+  step(lrFactor = 1, { foundInf }: { foundInf?: Tensor } = {}): void {
     if (!Number.isFinite(lrFactor)) throw new RangeError(`Expected a finite number for 'lrFactor' but received ${lrFactor}`);
     let updated = false;
     tidy(() =>
@@ -90,6 +91,7 @@ export class AdamW {
               eps: group.eps,
               amsgrad: false,
               maximize: false,
+              foundInf,
             });
             updated = true;
           }

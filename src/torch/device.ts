@@ -39,11 +39,15 @@ export interface Memory extends MemoryStats {
   tensors: number;
   /** Tensors created outside any scope since the start, freed by `dispose()` or garbage collection only. */
   outsideScope: number;
+  /** Bytes that further tensors can have; on the CPU what the system (or the container) has left. */
+  free: number;
 }
 
 /** What tensors use, in bytes, on one device. */
 export function memory(device: Device = "cpu"): Memory {
-  return { ...binding.memoryStats(device), tensors: binding.liveTensors(), outsideScope: createdOutsideScope() };
+  const stats = binding.memoryStats(device);
+  const free = stats.free ?? process.availableMemory() + stats.cached;
+  return { ...stats, free, tensors: binding.liveTensors(), outsideScope: createdOutsideScope() };
 }
 
 /** Threads libtorch's CPU operators use. */

@@ -50,7 +50,7 @@ export interface LossParameters {
   dpopLambda?: number;
   /** Default "inside_beta". */
   dpopPlacement?: DpopPlacement;
-  /** Nats; default 0. */
+  /** Nats; left open when left out: see `PreferenceLoss.withTolerance`. */
   dpopTolerance?: number;
   /** Default 0.05. */
   discopopTau?: number;
@@ -80,7 +80,8 @@ export interface LossConfig extends LossParameters {
 }
 
 type Parameter = keyof LossParameters;
-type Settings = Required<Omit<LossParameters, "cpoAlpha">> & { beta: number; cpoAlpha?: number };
+type Open = "cpoAlpha" | "dpopTolerance";
+type Settings = Required<Omit<LossParameters, Open>> & Pick<LossParameters, Open> & { beta: number };
 
 interface Recipe {
   reads: readonly Parameter[];
@@ -157,7 +158,6 @@ const defaults = {
   labelSmoothing: 0,
   dpopLambda: 50,
   dpopPlacement: "inside_beta",
-  dpopTolerance: 0,
   discopopTau: 0.05,
   fDivergenceType: "reverse_kl",
   fAlphaDivergenceCoef: 0.5,

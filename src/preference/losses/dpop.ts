@@ -8,7 +8,7 @@
  * With ε > 0 the logistic loss is smoothed as in cDPO, as the authors' first code had it.
  */
 import { ops } from "../../torch";
-import { checkOptions } from "../../torch/options";
+import { checkOptions, given } from "../../torch/options";
 import { checkChoice, checkNumber, flippedShare, nonNegative, positive } from "./checks";
 import { type PairLogProbs, type PreferenceLoss, defineLoss, logRatios } from "./preferenceLoss";
 import { smoothedLogistic } from "./smoothing";
@@ -27,7 +27,10 @@ export interface DpopOptions {
   /** Weight of the penalty; the paper's 50. 0 is DPO. */
   lambda?: number;
   placement?: DpopPlacement;
-  /** Nats: a drop of the chosen answer up to this is rounding and not penalised. 0 is the bare formula. */
+  /**
+   * Nats: a drop of the chosen answer up to this is rounding and not penalised. 0 is the bare formula, and what counts
+   * when left out, unless the trainer measures what rounding comes to.
+   */
   tolerance?: number;
   /** ε: the share of pairs taken to be labelled the wrong way round. */
   labelSmoothing?: number;
@@ -53,7 +56,10 @@ export function dpop(options: DpopOptions = {}): PreferenceLoss {
     const drop = logRatios(logProbs).chosen.detach().neg(); // −ρ_w
     return { "dpop/penalty_mean": drop.relu(), "dpop/penalty_active": drop.gt(tolerance).to(drop.dtype) };
   };
-  return defineLoss("dpop", { beta, needs: ["reference"], metrics }, (logProbs) => {
+  const withTolerance = given(options).tolerance === undefined
+    ? (nats: number) => dpop({ ...options, tolerance: nats })
+    : undefined;
+  return defineLoss("dpop", { beta, needs: ["reference"], metrics, withTolerance }, (logProbs) => {
     const { chosen, rejected } = logRatios(logProbs);
     const margin = chosen.sub(rejected); // Δ
     // x where x > tolerance, else 0, with gradient 0 at the threshold itself: relu when the tolerance is 0.

@@ -58,6 +58,8 @@ export interface PreferenceLoss {
   readonly scope?: "batch";
   /** Implicit rewards, `[pairs]` each, without gradient; absent: β times the log-ratios. `pairRewards` reads them. */
   readonly rewards?: (logProbs: PairLogProbs) => PairValues;
+  /** The same loss with another tolerance; absent when none was left open. A trainer measures what rounding makes of 0. */
+  readonly withTolerance?: (nats: number) => PreferenceLoss;
   /** Further values to log, `[pairs]` each, without gradient: the metric is the mean over pairs. */
   readonly metrics?: (logProbs: PairLogProbs) => Record<string, Tensor>;
 }
@@ -69,7 +71,7 @@ export interface PairValues {
 }
 
 /** Everything of a loss but the function. */
-export type LossTraits = Pick<PreferenceLoss, "beta" | "scope" | "rewards" | "metrics"> & { needs: readonly LossNeed[] };
+export type LossTraits = Pick<PreferenceLoss, "beta" | "scope" | "rewards" | "metrics" | "withTolerance"> & { needs: readonly LossNeed[] };
 
 /** A loss with its name and traits; undefined ones are left off. */
 export function defineLoss(name: string, traits: LossTraits, loss: (logProbs: PairLogProbs) => Tensor): PreferenceLoss {

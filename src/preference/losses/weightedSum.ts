@@ -4,7 +4,7 @@
  */
 import type { Tensor } from "../../torch";
 import { anyNumber, checkNumber } from "./checks";
-import { type LossNeed, type PairLogProbs, type PreferenceLoss, defineLoss, lossNeeds } from "./preferenceLoss";
+import { type LossNeed, type LossTraits, type PairLogProbs, type PreferenceLoss, defineLoss, lossNeeds } from "./preferenceLoss";
 
 /**
  * Weights are 1 each unless given. The rewards and β of the metrics are those of the first loss that is not `sft`.
@@ -31,7 +31,11 @@ export function weightedSum(
     Object.assign({}, ...measured.map((loss) => loss.metrics!(logProbs)));
 
   const name = losses.map((loss) => loss.name).join("+");
-  return defineLoss(name, { beta, needs, scope, rewards, metrics: measured.length > 0 ? metrics : undefined }, (logProbs) =>
+  const withTolerance = losses.some((loss) => loss.withTolerance)
+    ? (nats: number) => weightedSum(losses.map((loss) => loss.withTolerance?.(nats) ?? loss), weights)
+    : undefined;
+  const traits: LossTraits = { beta, needs, scope, rewards, withTolerance, metrics: measured.length > 0 ? metrics : undefined };
+  return defineLoss(name, traits, (logProbs) =>
     losses.map((loss, i) => loss(logProbs).mul(weights[i]!)).reduce((sum, term) => sum.add(term)),
   );
 }

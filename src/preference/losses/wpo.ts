@@ -19,7 +19,8 @@ export function wpo(loss: PreferenceLoss): PreferenceLoss {
     throw new TypeError(`Expected a loss of single pairs for 'loss' but received '${loss.name}', which sorts the batch`);
   const { beta, rewards, metrics } = loss;
   const needs = [...(["reference", "tokens"] as const).filter((need) => lossNeeds(loss, need)), "wpo" as const];
-  return defineLoss(`wpo(${loss.name})`, { beta, needs, rewards, metrics }, (logProbs) => {
+  const withTolerance = loss.withTolerance && ((nats: number) => wpo(loss.withTolerance!(nats)));
+  return defineLoss(`wpo(${loss.name})`, { beta, needs, rewards, metrics, withTolerance }, (logProbs) => {
     const { wpoChosen, wpoRejected } = logProbs;
     if (!wpoChosen || !wpoRejected)
       throw new TypeError(

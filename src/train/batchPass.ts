@@ -1,0 +1,97 @@
+/** One micro-batch under a loss: forward and backward for training, forward alone for evaluation, both measured. */
+import type { TokenizedPair } from "../data/tokenizedPair";
+import type { CausalLM } from "../models";
+import {
+  type Packing,
+  type PackedBatch,
+  type PairLogProbs,
+  type PolicyLogProbs,
+  type PreferenceLoss,
+  type TokenStatistic,
+  forwardBackward,
+  ldWeights,
+  lossNeeds,
+  policyLogProbs,
+  scorePairs,
+  upload,
+} from "../preference";
+import { type Device, type Tensor, fromTypedArray, tidy, zerosLike } from "../torch";
+import { type ReferenceValues, referenceSums } from "./reference";
+import { LOGGED_STATISTICS, type StepMetrics } from "./stepMetrics";
+
+/** What the passes of a step (or of an evaluation) have in common. */
+export interface PassContext {
+  readonly model: CausalLM;
+  readonly device: Device;
+  readonly loss: PreferenceLoss;
+  /** Empty for a loss that needs no reference. */
+  readonly reference: ReferenceValues;
+  readonly ldAlpha: number | null;
+  /** All pairs of the step: their number divides the loss, their tokens make a mean over tokens. */
+  readonly pairs: readonly TokenizedPair[];
+  readonly metrics: StepMetrics;
+  /** Whether to measure what costs passes over the vocabulary. */
+  readonly logged: boolean;
+  readonly checkpoint: boolean;
+}
+
+/** Adds the gradient of this micro-batch's part of the step's mean loss. */
+export function trainBatch(packing: Packing, context: PassContext): void {
+  tidy(() => {
+    const batch = upload(packing, context.device);
+    const weights = tokenWeights(packing, context);
+    const options = { checkpoint: context.checkpoint, weights, statistics: statistics(context) };
+    const { tokens } = forwardBackward(
+      context.model,
+      batch,
+      (policy) => pairLosses(policy, packing, context).sum().div(context.pairs.length),
+      options,
+    );
+    context.metrics.addTokens(batch, tokens);
+  });
+}
+
+/** Measures this micro-batch; no gradient. */
+export function evaluateBatch(packing: Packing, context: PassContext): void {
+  tidy(() => {
+    const batch = upload(packing, context.device);
+    const tokens = scorePairs(context.model, batch, { statistics: statistics(context) });
+    pairLosses(policyLogProbs(batch, tokens, tokenWeights(packing, context)), packing, context);
+    context.metrics.addTokens(batch, tokens);
+  });
+}
+
+/** The loss of each pair, `[pairs]`, measured. */
+function pairLosses(policy: PolicyLogProbs, packing: Packing, context: PassContext): Tensor {
+  const { loss, reference, device, ldAlpha, pairs, metrics } = context;
+  const zero = () => zerosLike(policy.policyChosen).detach();
+  const sums = lossNeeds(loss, "reference")
+    ? referenceSums(packing.pairs, reference, device, ldAlpha)
+    : { referenceChosen: zero(), referenceRejected: zero() };
+  const logProbs: PairLogProbs = { ...policy, ...sums, meanChosenTokens: meanChosenTokens(pairs) };
+  const losses = loss(logProbs);
+  if (losses.dim() !== 1 || losses.size(0) !== packing.pairs.length)
+    throw new TypeError(
+      `Expected one number a pair, [${packing.pairs.length}], from 'loss' but received [${losses.shape.join(", ")}]`,
+    );
+  metrics.addPairs(loss, losses, logProbs);
+  return losses;
+}
+
+function meanChosenTokens(pairs: readonly TokenizedPair[]): number {
+  return pairs.reduce((sum, { chosen }) => sum + chosen.ids.length - chosen.start, 0) / pairs.length;
+}
+
+function statistics({ loss, logged }: PassContext): TokenStatistic[] {
+  return [...(logged ? LOGGED_STATISTICS : []), ...(lossNeeds(loss, "wpo") ? (["sumSquares"] as const) : [])];
+}
+
+/** `ld_alpha`'s weight of each completion token, answer after answer, `[completionTokens]`. */
+function tokenWeights(packing: Packing, { ldAlpha, device }: PassContext): Tensor | undefined {
+  if (ldAlpha === null) return undefined;
+  const weights = packing.completions.flatMap(({ chosen, rejected }) => {
+    const { chosen: first, rejected: second } = ldWeights(chosen.length, rejected.length, ldAlpha);
+    return [...first, ...second];
+  });
+  return fromTypedArray(Float64Array.from(weights), undefined, { device });
+}

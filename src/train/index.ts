@@ -1,0 +1,7 @@
+/** Training: the loop and what is around it. */
+export { type TrainingArguments, trainingArguments } from "./arguments";
+export { NonFiniteError } from "./nonFinite";
+export { InterruptedError, type Preparation, type PreferenceTrainerOptions } from "./preparation";
+export { PreferenceTrainer, type TrainerEvents, type TrainingSummary } from "./trainer";
+export type { LogLine } from "./trainerState";
+export type { TrainingStep } from "./trainingStep";

@@ -1,0 +1,316 @@
+/**
+ * All that a run needs before its first step: rows in tokens, a plan for memory, reference log-probs, the check that the
+ * run starts at the reference, the optimizer, and for a run that goes on what its checkpoint holds. Whatever is wrong
+ * shows here, before any work is lost, and nothing is written but the caches.
+ */
+import { createHash } from "node:crypto";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import type { PreferenceRow } from "../data/preferenceRow";
+import { type TokenizedPair, areTokenized } from "../data/tokenizedPair";
+import { type TokenizedPairs, tokenizePairs } from "../data/tokenizePairs";
+import type { TruncationMode } from "../data/pairTokenizer";
+import type { CausalLM } from "../models";
+import { InputError } from "../native/errors";
+import { packageVersion } from "../native/paths";
+import { hasAdapter } from "../nn";
+import type { AdamW, Schedule } from "../optim";
+import { type PairLogProbs, type PreferenceLoss, dpop, lossNeeds, microBatches, packingStatistics } from "../preference";
+import { type Tokenizer, loadTokenizer } from "../text";
+import { type Device, type Tensor, deviceName, getNumThreads, manualSeed, versions } from "../torch";
+import { readArguments } from "./argument";
+import { type TrainingArguments, trainingArguments } from "./arguments";
+import { findCheckpoint, restoreCheckpoint } from "./checkpoint";
+import { type MemoryPlan, planMemory } from "./memoryPlan";
+import { createOptimizer, createSchedule } from "./optimizer";
+import { REFERENCE_ADAPTER, type ReferenceValues, type StartCheck, checkStart, referencePass, startFingerprint } from "./reference";
+import { Sampler } from "./sampler";
+import { type SchedulePlan, planSchedule } from "./schedulePlan";
+import { type TrainerState, readTrainerState } from "./trainerState";
+
+export interface PreferenceTrainerOptions extends Partial<TrainingArguments> {
+  /** With an adapter that one trains, else all weights. What it computes now is the reference. */
+  model: CausalLM;
+  /** Rows as `loadPreferences` gives them, or already in tokens. */
+  train: readonly PreferenceRow[] | readonly TokenizedPair[];
+  evaluation?: readonly PreferenceRow[] | readonly TokenizedPair[];
+  /** For rows in text; that of the model's folder when left out. */
+  tokenizer?: Tokenizer;
+  /** DPOP with the paper's values when left out. A function of your own will do. */
+  loss?: PreferenceLoss | ((logProbs: PairLogProbs) => Tensor);
+  /** The most tokens prompt and answer may have together; TRL's 1024. */
+  maxLength?: number | null;
+  /** What of a longer row is kept; TRL's `keep_start`. */
+  truncationMode?: TruncationMode;
+  /** A checkpoint to go on from: its folder, or true for the newest in `outputDir`. */
+  resumeFromCheckpoint?: string | boolean | null;
+  /** What the first line of `metrics.jsonl` says of the configuration; the settings when left out. */
+  config?: object;
+}
+
+export interface Preparation {
+  readonly model: CausalLM;
+  readonly device: Device;
+  readonly settings: TrainingArguments;
+  readonly loss: PreferenceLoss;
+  readonly train: readonly TokenizedPair[];
+  /** Empty without an evaluation. */
+  readonly evaluation: readonly TokenizedPair[];
+  /** What became of the rows; undefined for rows that came in tokens. */
+  readonly tokenized: { train?: TokenizedPairs; evaluation?: TokenizedPairs };
+  readonly sampler: Sampler;
+  readonly schedule: SchedulePlan;
+  readonly lrFactor: Schedule;
+  readonly optimizer: AdamW;
+  readonly plan: MemoryPlan;
+  readonly reference: ReferenceValues;
+  /** Pairs whose reference was computed now. */
+  readonly referenceComputed: number;
+  /** Absent for a loss without reference, and when a run goes on. */
+  readonly start: StartCheck | undefined;
+  readonly bestMetric: { readonly name: string; readonly greaterIsBetter: boolean };
+  readonly state: TrainerState;
+  /** The checkpoint the run goes on from. */
+  readonly resumed: string | undefined;
+  /** The first line of `metrics.jsonl`. */
+  readonly statement: object;
+}
+
+export interface PreparationHooks {
+  onReference(done: number, total: number): void;
+  isStopped(): boolean;
+}
+
+/** Pairs that the check at the start looks at. */
+const CHECKED_PAIRS = 64;
+/** |β ρ| at the start beyond which the reference is not the model that is trained: rounding alone stays far below. */
+const START_LIMIT = { float32: 1e-3, float64: 1e-3, float16: 0.5, bfloat16: 0.5 } as Record<string, number>;
+
+export async function prepare(options: PreferenceTrainerOptions, hooks: PreparationHooks): Promise<Preparation> {
+  const {
+    model,
+    train: rows,
+    evaluation: evaluationRows,
+    tokenizer,
+    loss: givenLoss = dpop(),
+    maxLength = 1024,
+    truncationMode = "keep_start",
+    resumeFromCheckpoint = null,
+    config,
+    ...values
+  } = options;
+  const settings = readArguments(trainingArguments, values);
+  const loss = givenLoss as PreferenceLoss;
+  const trained = [...model.parameters()].filter(({ requiresGrad }) => requiresGrad);
+  if (trained.length === 0) throw new InputError("Expected a model with weights that train for 'model' but all are frozen");
+  const { device } = trained[0]!;
+  if (settings.evalStrategy !== "no" && !evaluationRows)
+    throw new InputError(`Expected rows for 'evaluation' with eval_strategy ${settings.evalStrategy} but received none`);
+  expectWritable(settings.outputDir);
+  const resumed = resumeFromCheckpoint ? findCheckpoint(resumeFromCheckpoint, settings.outputDir) : undefined;
+  const saved = resumed === undefined ? undefined : readTrainerState(resumed);
+
+  // Before the first random number of the run; loading has drawn those of a fresh adapter already.
+  manualSeed(settings.seed);
+  if (settings.disableDropout) model.eval();
+  else model.train();
+
+  const tokenized: { train?: TokenizedPairs; evaluation?: TokenizedPairs } = {};
+  const inTokens = async (which: "train" | "evaluation", given: PreferenceTrainerOptions["train"]) => {
+    if (areTokenized(given)) return given;
+    const limits = { maxLength, truncationMode, name: which };
+    tokenized[which] = await tokenizePairs(given, tokenizer ?? (await loadTokenizer(folderOf(model))), limits);
+    return tokenized[which].pairs;
+  };
+  const train = await inTokens("train", rows);
+  if (train.length === 0) throw new InputError("Expected at least one pair for 'train' but received none");
+  const evaluation = evaluationRows ? await inTokens("evaluation", evaluationRows) : [];
+  checkLengths([...train, ...evaluation], model);
+
+  const sampler = new Sampler({
+    rows: train.length,
+    rowsPerStep: settings.perDeviceTrainBatchSize * settings.gradientAccumulationSteps,
+    strategy: settings.trainSamplingStrategy,
+    seed: settings.seed,
+  });
+  const schedule = planSchedule(settings, sampler.stepsPerEpoch);
+  const lrFactor = createSchedule(settings, schedule);
+  const longestPair = [...train, ...evaluation].reduce((most, pair) => Math.max(most, packedTokens(pair)), 0);
+  const { maxTokensPerBatch: maxTokens, gradientCheckpointing: checkpoint } = settings;
+  const plan = planMemory(model, { device, longestPair, maxTokens, checkpoint });
+
+  const startId = await startFingerprint(model);
+  const fixed = {
+    rows: digest(train),
+    pairs_per_step: settings.perDeviceTrainBatchSize * settings.gradientAccumulationSteps,
+    seed: settings.seed,
+    train_sampling_strategy: settings.trainSamplingStrategy,
+  };
+  if (saved) checkContinues(saved, resumed!, startId, fixed);
+
+  const isOwnReference = !hasAdapter(model, REFERENCE_ADAPTER);
+  let reference: ReferenceValues = new Map();
+  let referenceComputed = 0;
+  let start: StartCheck | undefined;
+  if (lossNeeds(loss, "reference")) {
+    const passOptions = {
+      device,
+      maxTokens: plan.maxTokens,
+      cacheFolder: settings.referenceCache,
+      onProgress: hooks.onReference,
+      checkInterrupted: () => {
+        if (hooks.isStopped()) throw new InterruptedError();
+      },
+    };
+    const pass = await referencePass(model, [...train, ...evaluation], passOptions);
+    reference = pass.values;
+    referenceComputed = pass.computed;
+    // The pairs of the first steps, in the batches of the first steps: what training will see.
+    const first = sampler.rowsOf(0).length;
+    const checked: TokenizedPair[] = [];
+    for (let step = 0; checked.length < Math.min(CHECKED_PAIRS, train.length) && step * first < train.length; step++)
+      checked.push(...sampler.rowsOf(step).map((row) => train[row]!));
+    if (!saved) start = checkStart(model, checked.slice(0, CHECKED_PAIRS), reference, { device, maxTokens: plan.maxTokens });
+    if (start && isOwnReference) expectStartIsReference(start, loss, model);
+  }
+
+  const tolerance = saved ? saved.dpopTolerance : chooseTolerance(settings.dpopTolerance, loss, isOwnReference ? start : undefined);
+  const calibrated = tolerance !== null && loss.withTolerance ? loss.withTolerance(tolerance) : loss;
+  const optimizer = createOptimizer(model, settings);
+  const step0MaxAbs = saved ? saved.step0MaxAbs : start ? (loss.beta ?? 1) * start.maxAbs : null;
+  const state: TrainerState = saved
+    ? { ...saved, maxSteps: schedule.totalSteps, numTrainEpochs: settings.numTrainEpochs }
+    : newState({ maxSteps: schedule.totalSteps, numTrainEpochs: settings.numTrainEpochs, dpopTolerance: tolerance, step0MaxAbs, start: startId, fixed });
+  if (resumed) restoreCheckpoint(resumed, { model, optimizer, device });
+
+  const statement = {
+    versions: { smaug: packageVersion(), node: process.version, libtorch: versions().compiled },
+    device: device === "cpu" ? `cpu, ${getNumThreads()} threads` : deviceName(device),
+    model: model.folder ?? model.constructor.name,
+    trained_weights: trained.reduce((sum, parameter) => sum + parameter.numel(), 0),
+    config: config ?? settings,
+    loss: loss.name || "a function",
+    rows: train.length,
+    eval_rows: evaluation.length,
+    rows_refused: (tokenized.train?.refused.length ?? 0) + (tokenized.evaluation?.refused.length ?? 0),
+    answers_cut: (tokenized.train?.cut.length ?? 0) + (tokenized.evaluation?.cut.length ?? 0),
+    reference_rows: reference.size,
+    reference_computed: referenceComputed,
+    step0_max_abs: step0MaxAbs,
+    dpop_tolerance: tolerance,
+    max_tokens_per_batch: plan.maxTokens,
+    gradient_checkpointing: plan.checkpoint,
+    total_steps: schedule.totalSteps,
+    resumed_from: resumed ?? null,
+  };
+  return {
+    model, device, settings, loss: calibrated, train, evaluation, tokenized, sampler, schedule, lrFactor, optimizer, plan,
+    reference, referenceComputed, start, state, resumed, statement, bestMetric: bestMetricOf(settings),
+  };
+}
+
+/** Ctrl-C before the first step: there is nothing to keep but the reference values computed so far, and those are kept. */
+export class InterruptedError extends Error {
+  override name = "InterruptedError";
+
+  constructor() {
+    super("Stopped before the first step; the reference values computed so far are kept");
+  }
+}
+
+function folderOf({ folder }: CausalLM): string {
+  if (folder !== undefined) return folder;
+  throw new TypeError("Expected a 'tokenizer' for rows in text, as the model was not loaded from a folder, but received none");
+}
+
+/** Fails now rather than after the work when nothing could be written there; creates nothing. */
+function expectWritable(folder: string): void {
+  for (let path = resolve(folder); ; path = dirname(path)) {
+    if (!existsSync(path)) continue;
+    if (!statSync(path).isDirectory()) throw new InputError(`Expected a folder for 'output_dir' but ${path} is a file`);
+    try {
+      return accessSync(path, constants.W_OK);
+    } catch {
+      throw new InputError(`Expected a folder that can be written to for 'output_dir' but ${path} cannot`);
+    }
+  }
+}
+
+function checkLengths(pairs: readonly TokenizedPair[], { config }: CausalLM): void {
+  const { maxPositionEmbeddings: limit, vocabSize } = config;
+  for (const { index, chosen, rejected } of pairs)
+    for (const { ids } of [chosen, rejected]) {
+      if (ids.length > limit)
+        throw new InputError(`Expected at most ${limit} tokens, the model's positions, in row ${index} but received ${ids.length}; set max_length`);
+      const wrong = ids.find((id) => id >= vocabSize);
+      if (wrong !== undefined)
+        throw new InputError(`Expected token ids below the model's ${vocabSize} in row ${index} but received ${wrong}; is the tokenizer this model's?`);
+    }
+}
+
+function packedTokens(pair: TokenizedPair): number {
+  return packingStatistics(microBatches([pair])).tokens;
+}
+
+function expectStartIsReference({ maxAbs, pairs }: StartCheck, loss: PreferenceLoss, model: CausalLM): void {
+  const reached = (loss.beta ?? 1) * maxAbs;
+  const limit = START_LIMIT[model.model.embedTokens.weight.dtype] ?? 1e-3;
+  if (reached <= limit) return;
+  throw new Error(
+    `Expected |β ρ| of about 0 before the first step, as the model is its own reference, but received ${reached.toPrecision(3)} ` +
+      `(limit ${limit}, ${pairs} pairs). The cached reference is not this model's: please report it, and train with ` +
+      "another reference_cache meanwhile",
+  );
+}
+
+/** `auto`: twice the 99th percentile of what rounding makes of ρ_w = 0, at least 1e-6; 0 where the start is not the reference. */
+function chooseTolerance(setting: number | "auto", loss: PreferenceLoss, start: StartCheck | undefined): number | null {
+  if (!loss.withTolerance) return null;
+  if (setting !== "auto") return setting;
+  return start ? Math.max(1e-6, 2 * start.chosenP99) : 0;
+}
+
+function bestMetricOf({ metricForBestModel, greaterIsBetter }: TrainingArguments): Preparation["bestMetric"] {
+  const bare = (metricForBestModel ?? "loss").replace(/^eval_/, "");
+  return { name: `eval_${bare}`, greaterIsBetter: greaterIsBetter ?? !bare.endsWith("loss") };
+}
+
+function checkContinues(saved: TrainerState, folder: string, start: string, fixed: Record<string, unknown>): void {
+  if (saved.start !== start)
+    throw new InputError(
+      `Expected a checkpoint of this model in ${folder} but received one of another: the weights that the run began with ` +
+        "differ. Give the model_name_or_path, adapter_name_or_path and seed of that run",
+    );
+  for (const [name, value] of Object.entries(fixed)) {
+    const before = saved.fixed[name];
+    if (before === value) continue;
+    const what = name === "rows" ? "the same rows" : `${name} ${String(before)}`;
+    throw new InputError(
+      `Expected ${what} as in the run of ${folder} but received ${name === "rows" ? "others" : String(value)}; ` +
+        "a run goes on as it was, or starts anew from its weights",
+    );
+  }
+}
+
+function digest(pairs: readonly TokenizedPair[]): string {
+  const hash = createHash("sha256");
+  for (const { chosen, rejected } of pairs)
+    for (const { ids, start } of [chosen, rejected]) hash.update(Uint32Array.of(ids.length, start)).update(ids);
+  return hash.digest("hex");
+}
+
+function newState(given: Pick<TrainerState, "maxSteps" | "numTrainEpochs" | "dpopTolerance" | "step0MaxAbs" | "start" | "fixed">): TrainerState {
+  return {
+    ...given,
+    globalStep: 0,
+    epoch: 0,
+    logHistory: [],
+    bestMetric: null,
+    bestStep: null,
+    bestCheckpoint: null,
+    evaluationsSinceBest: 0,
+    numTokens: 0,
+    pending: {},
+    seconds: 0,
+  };
+}

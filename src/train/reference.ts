@@ -1,0 +1,161 @@
+/**
+ * The reference of a run: which model it is, its log-probs for every pair (from the cache, or computed and kept there),
+ * and the check that the run starts where the reference is.
+ *
+ * The reference is the model as it is at the start, or a second, frozen adapter named "reference". Either way it is one
+ * set of base weights.
+ */
+import type { TokenizedPair } from "../data/tokenizedPair";
+import { type CausalLM, adapterTensors } from "../models";
+import { hasAdapter, loraLayers, tensorsTrainedWhole, withAdapter } from "../nn";
+import { ReferenceCache, type ReferenceLogProbs, answerLogProbs, fingerprint, ldWeights, microBatches, scorePairs, upload } from "../preference";
+import { type Device, type Tensor, fromTypedArray, tidy } from "../torch";
+
+/** The name of a second adapter that is the reference. */
+export const REFERENCE_ADAPTER = "reference";
+
+/** Reference values by pair. */
+export type ReferenceValues = ReadonlyMap<TokenizedPair, ReferenceLogProbs>;
+
+export interface ReferencePass {
+  readonly values: ReferenceValues;
+  readonly fingerprint: string;
+  /** Pairs whose values were not in the cache. */
+  readonly computed: number;
+}
+
+export interface ReferenceOptions {
+  readonly device: Device;
+  readonly maxTokens: number;
+  /** Folder of the cache; the user's when null. */
+  readonly cacheFolder: string | null;
+  onProgress?(done: number, total: number): void;
+  /** Asked between batches: an error ends the pass; what was computed stays in the cache. */
+  checkInterrupted?(): void;
+}
+
+/**
+ * Looks every pair up in the cache and computes what is missing, batch by batch, each kept as soon as it is there. The
+ * model must be as it is at the start of training.
+ */
+export async function referencePass(model: CausalLM, pairs: readonly TokenizedPair[], options: ReferenceOptions): Promise<ReferencePass> {
+  const { device, maxTokens, cacheFolder, onProgress, checkInterrupted } = options;
+  const id = await referenceFingerprint(model);
+  const cache = await ReferenceCache.open(cacheFolder ?? undefined);
+  try {
+    const values = new Map<TokenizedPair, ReferenceLogProbs>();
+    const missing: TokenizedPair[] = [];
+    for (const pair of pairs) {
+      const known = cache.get(id, pair);
+      if (known) values.set(pair, known);
+      else missing.push(pair);
+    }
+    let done = 0;
+    for (const packing of microBatches(missing, { maxTokens })) {
+      checkInterrupted?.();
+      const scored = tidy(() => {
+        const batch = upload(packing, device);
+        return asReference(model, () => answerLogProbs(batch, scorePairs(model, batch).logProbs));
+      });
+      const entries = packing.pairs.map((pair, i) => [pair, scored[i]!] as const);
+      for (const [pair, logProbs] of entries) values.set(pair, logProbs);
+      await cache.put(id, entries);
+      onProgress?.((done += packing.pairs.length), missing.length);
+    }
+    return { values, fingerprint: id, computed: missing.length };
+  } finally {
+    await cache.close();
+  }
+}
+
+/** Runs `fn` on the reference while the model is at its start. */
+function asReference<T>(model: CausalLM, fn: () => T): T {
+  return hasAdapter(model, REFERENCE_ADAPTER) ? withAdapter(model, REFERENCE_ADAPTER, fn) : fn();
+}
+
+/** What the reference computes; a fresh adapter, which computes nothing, does not count. */
+export async function referenceFingerprint(model: CausalLM): Promise<string> {
+  return startFingerprint(model, hasAdapter(model, REFERENCE_ADAPTER) ? REFERENCE_ADAPTER : undefined);
+}
+
+/** What the model computes as it is now, with the adapter that trains or with another one. */
+export async function startFingerprint(model: CausalLM, adapter?: string): Promise<string> {
+  const state = model.stateDict();
+  try {
+    const tensors = new Map(Object.entries(state));
+    const scalings: Record<string, number> = {};
+    if (hasAdapter(model, adapter)) {
+      for (const name of Object.keys(adapterTensors(model))) tensors.delete(name.replace(/^base_model\.model\./, ""));
+      for (const [name, tensor] of tensorsTrainedWhole(model, adapter)) tensors.set(name, tensor);
+      for (const [name, { adapters }] of loraLayers(model, adapter)) {
+        const { lora_A, lora_B, lora_magnitude_vector: lengths, scaling } = adapters.get(adapter ?? "default")!;
+        if (lengths) tensors.set(`${name}.lora_magnitude_vector`, lengths);
+        if (tidy(() => lora_B.weight.detach().countNonzero().item()) === 0) continue; // A counts for nothing
+        tensors.set(`${name}.lora_A`, lora_A.weight).set(`${name}.lora_B`, lora_B.weight);
+        scalings[name] = scaling;
+      }
+    }
+    return await fingerprint({ architecture: model.constructor.name, config: model.config, scalings }, tensors);
+  } finally {
+    for (const tensor of Object.values(state)) tensor.dispose();
+  }
+}
+
+/** The reference sums of some pairs, `[pairs]` float64 each, with `ld_alpha`'s weights when it is set. */
+export function referenceSums(
+  pairs: readonly TokenizedPair[],
+  values: ReferenceValues,
+  device: Device,
+  ldAlpha: number | null,
+): { referenceChosen: Tensor; referenceRejected: Tensor } {
+  const sums = { chosen: new Float64Array(pairs.length), rejected: new Float64Array(pairs.length) };
+  for (const [i, pair] of pairs.entries()) {
+    const { chosen, rejected } = values.get(pair)!;
+    const weights = ldAlpha === null ? undefined : ldWeights(chosen.length, rejected.length, ldAlpha);
+    const sum = (logProbs: Float32Array, by?: Float32Array) => logProbs.reduce((total, value, at) => total + value * (by?.[at] ?? 1), 0);
+    sums.chosen[i] = sum(chosen, weights?.chosen);
+    sums.rejected[i] = sum(rejected, weights?.rejected);
+  }
+  return {
+    referenceChosen: fromTypedArray(sums.chosen, [pairs.length], { device }),
+    referenceRejected: fromTypedArray(sums.rejected, [pairs.length], { device }),
+  };
+}
+
+/** How far the model is from the reference, ρ of both answers in nats, before the first step. */
+export interface StartCheck {
+  readonly pairs: number;
+  /** Largest |ρ| of either answer. */
+  readonly maxAbs: number;
+  /** 99th percentile of |ρ_w|. */
+  readonly chosenP99: number;
+}
+
+/** Runs pairs through the model as training will, and compares with the reference's values. */
+export function checkStart(
+  model: CausalLM,
+  pairs: readonly TokenizedPair[],
+  values: ReferenceValues,
+  { device, maxTokens }: Pick<ReferenceOptions, "device" | "maxTokens">,
+): StartCheck {
+  const chosen: number[] = [];
+  let maxAbs = 0;
+  for (const packing of microBatches(pairs, { maxTokens })) {
+    const scored = tidy(() => {
+      const batch = upload(packing, device);
+      return answerLogProbs(batch, scorePairs(model, batch).logProbs);
+    });
+    for (const [i, pair] of packing.pairs.entries()) {
+      const reference = values.get(pair)!;
+      const rho = (side: "chosen" | "rejected") => Math.abs(total(scored[i]![side]) - total(reference[side]));
+      chosen.push(rho("chosen"));
+      maxAbs = Math.max(maxAbs, rho("chosen"), rho("rejected"));
+    }
+  }
+  chosen.sort((a, b) => a - b);
+  return { pairs: pairs.length, maxAbs, chosenP99: chosen[Math.ceil(0.99 * chosen.length) - 1]! };
+}
+
+function total(values: Float32Array): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}

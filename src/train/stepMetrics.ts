@@ -1,0 +1,105 @@
+/**
+ * What is measured of a step, summed on the device and brought to the host in one read, when somebody asks: a step that
+ * is not logged reads nothing. Each metric is a sum and what it is a mean over, so that steps and micro-batches of any
+ * size add up to means over pairs (or over tokens, for what is measured by token).
+ */
+import { type PackedBatch, type PairLogProbs, type PreferenceLoss, type TokenScores, answerSums, pairRewards } from "../preference";
+import { type Tensor, dispose, keep, noGrad, stack, tidy } from "../torch";
+
+/** What is only measured when it is logged, as it costs passes over the vocabulary. */
+export const LOGGED_STATISTICS = ["entropy", "hits", "meanLogits"] as const;
+
+/** Sums by metric, and how many they are over. */
+export type Totals = Record<string, { sum: number; count: number }>;
+
+/** Metrics of one step, added up over its micro-batches. */
+export class StepMetrics {
+  private totals: Totals | undefined;
+  private readonly sums = new Map<string, { tensor: Tensor; count: number }>();
+
+  /** Adds `values`, a sum over `count` pairs or tokens; a scalar tensor. */
+  add(name: string, sum: Tensor, count: number): void {
+    const held = this.sums.get(name);
+    const tensor = keep(tidy(() => noGrad(() => (held ? held.tensor.add(sum) : sum.detach().to("float64").clone()))));
+    held?.tensor.dispose();
+    this.sums.set(name, { tensor, count: (held?.count ?? 0) + count });
+  }
+
+  /** Adds a micro-batch's pairs: TRL's metrics and the loss's own. `losses` is each pair's, `[pairs]`. */
+  addPairs(loss: PreferenceLoss, losses: Tensor, logProbs: PairLogProbs): void {
+    tidy(() =>
+      noGrad(() => {
+        const { chosen, rejected } = pairRewards(loss, logProbs);
+        const perPair: Record<string, Tensor> = {
+          loss: losses,
+          "rewards/chosen": chosen,
+          "rewards/rejected": rejected,
+          "rewards/accuracies": chosen.gt(rejected), // strict: 0 at the start
+          "rewards/margins": chosen.sub(rejected),
+          "logps/chosen": logProbs.policyChosenPlain ?? logProbs.policyChosen,
+          "logps/rejected": logProbs.policyRejected,
+          ...loss.metrics?.(logProbs),
+        };
+        for (const [name, values] of Object.entries(perPair)) this.add(name, values.detach().sum(), losses.size(0));
+      }),
+    );
+  }
+
+  /** Adds what was measured by token: of both answers the entropy, of the chosen ones how many were likeliest. */
+  addTokens(batch: PackedBatch, { entropy, hits, meanLogits }: TokenScores): void {
+    const tokensOf = (side: "chosen" | "rejected") =>
+      batch.packing.completions.reduce((sum, completion) => sum + completion[side].length, 0);
+    const [chosen, rejected] = [tokensOf("chosen"), tokensOf("rejected")];
+    tidy(() =>
+      noGrad(() => {
+        const bySide = (values: Tensor) => answerSums(batch, values).sum(0); // [chosen, rejected]
+        if (entropy) this.add("entropy", bySide(entropy).sum(), chosen + rejected);
+        if (hits) this.add("mean_token_accuracy", bySide(hits).select(0, 0), chosen);
+        if (!meanLogits) return;
+        const logits = bySide(meanLogits);
+        this.add("logits/chosen", logits.select(0, 0), chosen);
+        this.add("logits/rejected", logits.select(0, 1), rejected);
+      }),
+    );
+  }
+
+  get names(): string[] {
+    return Object.keys(this.totals ?? Object.fromEntries(this.sums));
+  }
+
+  /** What was added up. The first call brings it from the device. */
+  read(): Totals {
+    StepMetrics.readAll([this]);
+    return this.totals!;
+  }
+
+  /** Reads several at once, in one transfer, and frees what they held on the device. */
+  static readAll(all: readonly StepMetrics[]): void {
+    const unread = all.filter(({ totals }) => totals === undefined);
+    const tensors = unread.flatMap(({ sums }) => [...sums.values()].map(({ tensor }) => tensor));
+    if (tensors.length === 0) return;
+    const values = tidy(() => stack(tensors).toArray()) as Float64Array;
+    let at = 0;
+    for (const metrics of unread)
+      metrics.totals = Object.fromEntries([...metrics.sums].map(([name, { count }]) => [name, { sum: values[at++]!, count }]));
+    unread.forEach((metrics) => metrics.dispose());
+  }
+
+  dispose(): void {
+    dispose([...this.sums.values()].map(({ tensor }) => tensor));
+    this.sums.clear();
+  }
+}
+
+/** Sums of both. */
+export function joinTotals(a: Totals, b: Totals): Totals {
+  const joined = { ...a };
+  for (const [name, { sum, count }] of Object.entries(b))
+    joined[name] = { sum: sum + (a[name]?.sum ?? 0), count: count + (a[name]?.count ?? 0) };
+  return joined;
+}
+
+/** Each sum divided by its count. */
+export function means(totals: Totals): Record<string, number> {
+  return Object.fromEntries(Object.entries(totals).map(([name, { sum, count }]) => [name, sum / count]));
+}
