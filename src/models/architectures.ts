@@ -2,7 +2,14 @@
 import type { LayerOptions } from "../nn";
 import type { CausalLM } from "./causalLm";
 import type { HuggingFaceConfig } from "./config";
+import { Gemma2ForCausalLM } from "./gemma2";
+import { Gemma3ForCausalLM } from "./gemma3";
 import { LlamaForCausalLM } from "./llama";
+import { MistralForCausalLM } from "./mistral";
+import { MixtralForCausalLM } from "./mixtral";
+import { Phi3ForCausalLM } from "./phi3";
+import { Qwen2ForCausalLM } from "./qwen2";
+import { Qwen3ForCausalLM } from "./qwen3";
 
 export interface Architecture {
   readonly modelType: string;
@@ -12,6 +19,13 @@ export interface Architecture {
 
 const architectures: readonly Architecture[] = [
   { modelType: "llama", className: "LlamaForCausalLM", Model: LlamaForCausalLM },
+  { modelType: "mistral", className: "MistralForCausalLM", Model: MistralForCausalLM },
+  { modelType: "mixtral", className: "MixtralForCausalLM", Model: MixtralForCausalLM },
+  { modelType: "qwen2", className: "Qwen2ForCausalLM", Model: Qwen2ForCausalLM },
+  { modelType: "qwen3", className: "Qwen3ForCausalLM", Model: Qwen3ForCausalLM },
+  { modelType: "gemma2", className: "Gemma2ForCausalLM", Model: Gemma2ForCausalLM },
+  { modelType: "gemma3_text", className: "Gemma3ForCausalLM", Model: Gemma3ForCausalLM },
+  { modelType: "phi3", className: "Phi3ForCausalLM", Model: Phi3ForCausalLM },
 ];
 
 /** The architecture a `config.json` declares. */
@@ -23,10 +37,13 @@ export function architectureOf(config: HuggingFaceConfig): Architecture {
       ? architectures.find(({ className }) => names.includes(className))
       : architectures.find((architecture) => architecture.modelType === modelType);
   if (found) return found;
+  const images = names.includes("Gemma3ForConditionalGeneration")
+    ? ": it reads images too. Save its text part alone, as Gemma3ForCausalLM, with transformers"
+    : "";
   throw new RangeError(
     `Expected ${architectures.map(({ className }) => className).join(" or ")} for 'architectures' but received ` +
       `${JSON.stringify(declared) ?? "nothing"} (model_type ${JSON.stringify(modelType) ?? "not given"}); ` +
-      "it is not supported",
+      `it is not supported${images}`,
   );
 }
 

@@ -15,6 +15,7 @@ import {
   type StateDict,
   maskedAttention,
 } from "../nn";
+import type { RepoName } from "../hub";
 import { type Tensor, noGrad, ops } from "../torch";
 import type { HuggingFaceConfig } from "./config";
 import { type Blueprint, Decoder, type DecoderConfig } from "./decoder";
@@ -22,6 +23,11 @@ import { type Blueprint, Decoder, type DecoderConfig } from "./decoder";
 export interface ForwardOptions {
   /** Position of each token, `[batch or 1, seq]` int64; counted on from the cache when left out. May restart. */
   positions?: Tensor;
+  /**
+   * Tokens of the text each token is in, `[batch or 1, seq]`. Only "dynamic" and "longrope" scaling ask for it; left
+   * out, all texts are as long as the longest position of the call says, as in transformers.
+   */
+  lengths?: Tensor;
   /**
    * Which keys each query sees, instead of all up to its own: true where it may, broadcasting to
    * `[batch, heads, seq, keys]`, or floating-point and added to the scores. Keys count the cached ones.
@@ -41,8 +47,12 @@ export abstract class CausalLM<Config extends DecoderConfig = DecoderConfig> ext
   readonly lmHead: LinearLayer | null;
   /** Names of weights that are another one's as well (copy: original). A folder may hold either, or both if equal. */
   readonly tiedWeights: Readonly<Record<string, string>>;
-  /** Where the weights came from, as `loadModel` was given it. */
+  /** Bends each logit into (-logitSoftcap, logitSoftcap): logitSoftcap tanh(logit / logitSoftcap). */
+  readonly logitSoftcap: number | undefined;
+  /** The folder or file the weights came from. */
   folder: string | undefined;
+  /** What it is on the hub, if it came from there. */
+  hub: RepoName | undefined;
 
   /** Weights are drawn from N(0, initializerRange), unless `init` is false. The dtype is float32 unless given. */
   constructor(
@@ -55,6 +65,7 @@ export abstract class CausalLM<Config extends DecoderConfig = DecoderConfig> ext
     this.configJson = structuredClone(json);
     const { hiddenSize, vocabSize, tieWordEmbeddings } = config;
     this.tiedWeights = tieWordEmbeddings ? { "lm_head.weight": "model.embed_tokens.weight" } : {};
+    this.logitSoftcap = blueprint.logitSoftcap;
     const bare = { ...options, init: false };
     this.model = new Decoder(config, blueprint, bare);
     this.lmHead = tieWordEmbeddings ? null : new Linear(hiddenSize, vocabSize, { bias: false, ...bare });
@@ -62,13 +73,24 @@ export abstract class CausalLM<Config extends DecoderConfig = DecoderConfig> ext
   }
 
   /** The last layer's normalised output for `ids`, `[batch, seq]` int64: `[batch, seq, hiddenSize]`. */
-  hidden(ids: Tensor, { positions, mask, attend = maskedAttention(mask), cache }: ForwardOptions = {}): Tensor {
-    return this.model.forward(ids, { positions, attend, cache });
+  hidden(ids: Tensor, { mask, attend = maskedAttention(mask), ...options }: ForwardOptions = {}): Tensor {
+    return this.model.forward(ids, { attend, ...options });
   }
 
   /** Scores of every next token for rows of `hidden`: `[..., hiddenSize]` to `[..., vocabSize]`. */
   head(hidden: Tensor): Tensor {
-    return this.lmHead ? this.lmHead.forward(hidden) : ops.linear(hidden, this.model.embedTokens.weight);
+    const { lmHead, logitSoftcap: cap } = this;
+    const logits = lmHead ? lmHead.forward(hidden) : ops.linear(hidden, this.model.embedTokens.weight);
+    return cap === undefined ? logits : logits.div(cap).tanh().mul(cap);
+  }
+
+  /**
+   * The matrix of the head, `[vocabSize, hiddenSize]`: its logits are `hidden W^T`, then bent by `logitSoftcap`.
+   * Undefined when the head is more than that (adapted, say): then only `head` gives the logits.
+   */
+  get headWeight(): Tensor | undefined {
+    if (!this.lmHead) return this.model.embedTokens.weight;
+    return this.lmHead instanceof Linear && !this.lmHead.bias ? this.lmHead.weight : undefined;
   }
 
   /** `ids`, `[batch, seq]` int64, to logits `[batch, seq, vocabSize]`. */
@@ -99,7 +121,7 @@ export abstract class CausalLM<Config extends DecoderConfig = DecoderConfig> ext
       } else if (module instanceof Embedding) {
         module.weight.normal_(0, std, { generator });
         module.zeroPadding_();
-      } else if (module instanceof RmsNorm) module.weight.fill_(1);
+      } else if (module instanceof RmsNorm) module.reset_();
     }
   }
 }

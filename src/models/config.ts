@@ -1,21 +1,30 @@
 /**
  * Reading a Hugging Face `config.json`: typed access that names the key when a value does not fit, and the entries that
- * architectures share. Both generations of transformers are read: `rope_theta`, `rope_scaling`, `torch_dtype` (4) and
- * `rope_parameters`, `dtype` (5). Keys that do not change the numbers are not looked at.
+ * architectures share. Both generations of transformers are read: `torch_dtype` (4) and `dtype` (5), and see rope.ts.
+ * Keys that do not change the numbers are not looked at.
  */
 import { type DType, dtypes } from "../torch";
 
 /** A parsed `config.json`. */
 export type HuggingFaceConfig = Readonly<Record<string, unknown>>;
 
-/** Typed access to one config. A key that is null counts as absent, as it does in transformers. */
+/**
+ * Typed access to one config. A key that is null counts as absent, as it does in transformers, except where a class has
+ * a default: then null says that there is none.
+ */
 export class ConfigReader {
+  private readonly json: HuggingFaceConfig;
+  private readonly path: string;
+
+  /** `defaults` stand in for the keys that are not there; `path` is that of this object in the whole config. */
   constructor(
-    private readonly json: HuggingFaceConfig,
-    private readonly path = "",
+    json: HuggingFaceConfig,
+    { defaults = {}, path = "" }: { defaults?: HuggingFaceConfig; path?: string } = {},
   ) {
     if (typeof json !== "object" || json === null || Array.isArray(json))
       throw new TypeError(`Expected an object for '${path || "config"}' but received ${describe(json)}`);
+    this.json = { ...defaults, ...json };
+    this.path = path;
   }
 
   has(key: string): boolean {
@@ -32,9 +41,26 @@ export class ConfigReader {
     );
   }
 
+  /** A positive integer, or undefined. */
+  optionalSize(key: string): number | undefined {
+    return this.has(key) ? this.size(key) : undefined;
+  }
+
   number(key: string, { min, max = Infinity, fallback }: { min: number; max?: number; fallback?: number }): number {
     const within = (value: unknown) => typeof value === "number" && value >= min && value <= max;
     return this.read(key, `a number from ${min}${max < Infinity ? ` to ${max}` : ""}`, within, fallback);
+  }
+
+  /** A positive number, or undefined. */
+  positive(key: string): number | undefined {
+    const fits = (value: unknown) => typeof value === "number" && value > 0;
+    return this.has(key) ? this.read(key, "a positive number", fits) : undefined;
+  }
+
+  /** As many positive numbers. */
+  list(key: string, length: number): number[] {
+    const fits = (value: unknown) => Array.isArray(value) && value.length === length && value.every((n) => n > 0);
+    return this.read(key, `${length} positive numbers`, fits);
   }
 
   boolean(key: string, fallback: boolean): boolean {
@@ -43,6 +69,19 @@ export class ConfigReader {
 
   string(key: string, fallback?: string): string {
     return this.read(key, "a string", (value) => typeof value === "string", fallback);
+  }
+
+  /** One of these strings. */
+  choice<T extends string>(key: string, choices: readonly T[], fallback: T): T {
+    this.only(key, choices);
+    return this.string(key, fallback) as T;
+  }
+
+  /** One of these strings for each of `length` layers. */
+  choices<T extends string>(key: string, choices: readonly T[], length: number): T[] {
+    const fits = (value: unknown) =>
+      Array.isArray(value) && value.length === length && value.every((each) => choices.includes(each));
+    return this.read(key, `${length} times ${choices.map((each) => JSON.stringify(each)).join(" or ")}`, fits);
   }
 
   stringOrStrings(key: string): string | readonly string[] {
@@ -70,7 +109,12 @@ export class ConfigReader {
   }
 
   object(key: string): ConfigReader {
-    return new ConfigReader(this.json[key] as HuggingFaceConfig, this.name(key));
+    return new ConfigReader(this.json[key] as HuggingFaceConfig, { path: this.name(key) });
+  }
+
+  /** An object; when it is absent, an empty one, or the one given instead. */
+  objectOrNone(key: string, fallback = new ConfigReader({})): ConfigReader {
+    return this.has(key) ? this.object(key) : fallback;
   }
 
   /** Refuses a value that would change the numbers and is not implemented. */
@@ -103,40 +147,6 @@ export class ConfigReader {
   private name(key: string): string {
     return this.path ? `${this.path}.${key}` : key;
   }
-}
-
-/** The sizes of attention, which must fit each other. */
-export function attentionShape(config: ConfigReader) {
-  const hiddenSize = config.size("hidden_size");
-  const heads = config.size("num_attention_heads");
-  const numKeyValueHeads = config.size("num_key_value_heads", heads);
-  if (!config.has("head_dim") && hiddenSize % heads !== 0)
-    throw new RangeError(
-      `Expected a multiple of num_attention_heads (${heads}) for 'hidden_size' but received ${hiddenSize}; ` +
-        "or give 'head_dim'",
-    );
-  if (heads % numKeyValueHeads !== 0)
-    throw new RangeError(
-      `Expected a divisor of num_attention_heads (${heads}) for 'num_key_value_heads' but received ${numKeyValueHeads}`,
-    );
-  const headDim = config.size("head_dim", hiddenSize / heads);
-  if (headDim % 2 !== 0) throw new RangeError(`Expected an even number for 'head_dim' but received ${headDim}`);
-  return { hiddenSize, numAttentionHeads: heads, numKeyValueHeads, headDim };
-}
-
-/** The base of the rotary angles. Scaled rotary embeddings are an error. */
-export function ropeTheta(config: ConfigReader): number {
-  let theta = config.number("rope_theta", { min: 1, fallback: 10_000 });
-  // In transformers 5 a leftover `rope_scaling` wins.
-  for (const key of ["rope_parameters", "rope_scaling"]) {
-    if (!config.has(key)) continue;
-    const rope = config.object(key);
-    rope.only("rope_type", ["default"]);
-    rope.only("type", ["default"]);
-    rope.only("partial_rotary_factor", [1]);
-    theta = rope.number("rope_theta", { min: 1, fallback: theta });
-  }
-  return theta;
 }
 
 /** The dtype the weights were saved in, if the config says. */

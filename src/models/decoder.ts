@@ -13,7 +13,7 @@ import {
   type RotaryEmbedding,
   maskedAttention,
 } from "../nn";
-import { type DType, type Tensor, arange } from "../torch";
+import { type DType, type Tensor, arange, tensor, tidy } from "../torch";
 
 /** The entries of `config.json` that every architecture has, checked and complete. */
 export interface DecoderConfig {
@@ -44,8 +44,10 @@ export interface Blueprint {
   rotaryOf?(index: number): number;
   /** The last norm; RmsNorm when left out. */
   norm?(options: LayerOptions): DecoderNorm;
-  /** Factor of the token vectors (Gemma). */
+  /** Factor of the token vectors (Gemma), rounded to their dtype. */
   embeddingScale?: number;
+  /** Bends each logit into (-logitSoftcap, logitSoftcap): logitSoftcap tanh(logit / logitSoftcap) (Gemma 2). */
+  logitSoftcap?: number;
 }
 
 export type DecoderNorm = Module & { forward(x: Tensor): Tensor };
@@ -53,6 +55,8 @@ export type DecoderNorm = Module & { forward(x: Tensor): Tensor };
 export interface DecodingOptions {
   /** Position of each token, `[batch or 1, seq]` int64; counted on from the cache when left out. May restart. */
   positions?: Tensor;
+  /** Tokens of the text each token is in, `[batch or 1, seq]`; see `dependsOnLength`. */
+  lengths?: Tensor;
   /** Which tokens see each other; see `AttentionContext`. */
   attend?: AttentionKernel;
   /** Takes the tokens' keys and values, after those it holds. */
@@ -80,12 +84,24 @@ export class Decoder extends Module {
   embed(ids: Tensor): Tensor {
     const x = this.embedTokens.forward(ids);
     const { embeddingScale } = this.#blueprint;
-    return embeddingScale === undefined ? x : x.mul(embeddingScale);
+    return embeddingScale === undefined ? x : x.mul(rounded(embeddingScale, x.dtype));
+  }
+
+  /**
+   * Whether a token's angles depend on how long its text is: then tokens of other texts in a call need `lengths`, and
+   * texts of other lengths cannot share a beginning.
+   */
+  get dependsOnLength(): boolean {
+    return this.rotaryEmb.some((rotary) => rotary.dependsOnLength);
   }
 
   /** What each layer needs to know of tokens at `positions`, `[batch or 1, seq]`. */
-  contexts(positions: Tensor, dtype: DType, { attend, cache }: Omit<DecodingOptions, "positions"> = {}): AttentionContext[] {
-    const angles = this.rotaryEmb.map((rotary) => rotary.forward(positions, dtype));
+  contexts(
+    positions: Tensor,
+    dtype: DType,
+    { lengths, attend, cache }: Omit<DecodingOptions, "positions"> = {},
+  ): AttentionContext[] {
+    const angles = this.rotaryEmb.map((rotary) => rotary.forward(positions, dtype, lengths));
     return this.layers.map((_, layer) => ({
       rotary: angles[this.#blueprint.rotaryOf?.(layer) ?? 0]!,
       attend,
@@ -94,12 +110,17 @@ export class Decoder extends Module {
   }
 
   /** The last layer's normalised output for `ids`, `[batch, seq]` int64: `[batch, seq, hiddenSize]`. */
-  forward(ids: Tensor, { positions, attend = maskedAttention(), cache }: DecodingOptions = {}): Tensor {
+  forward(ids: Tensor, { positions, lengths, attend = maskedAttention(), cache }: DecodingOptions = {}): Tensor {
     const seen = cache?.length ?? 0;
     const at = positions ?? arange(seen, seen + ids.size(1), { device: ids.device }).unsqueeze(0); // [1, seq]
     let x = this.embed(ids);
-    const contexts = this.contexts(at, x.dtype, { attend, cache });
+    const contexts = this.contexts(at, x.dtype, { lengths, attend, cache });
     for (const [index, layer] of this.layers.entries()) x = layer.forward(x, contexts[index]!);
     return this.norm.forward(x);
   }
+}
+
+/** A number as `dtype` has it, by way of float32. */
+function rounded(value: number, dtype: DType): number {
+  return tidy(() => tensor(value).to({ dtype }).item() as number);
 }

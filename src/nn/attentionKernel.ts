@@ -1,6 +1,6 @@
 /**
- * How queries meet keys. A model's layers say what their attention is (`AttentionRules`); who calls the model says which
- * tokens see each other, by the kernel it hands in: `maskedAttention` for a batch, another one for packed rows.
+ * How queries meet keys. A model's layers say what their attention is (`AttentionRules`); who calls the model says
+ * which tokens see each other, by the kernel it hands in: `maskedAttention` for a batch, another one for packed rows.
  */
 import { type Device, type Tensor, ones, ops, tidy } from "../torch";
 
@@ -17,15 +17,15 @@ export interface AttentionRules {
 }
 
 /**
- * Queries `[batch, heads, queries, headDim]`, keys and values `[batch, kvHeads, keys, headDim]`, where each kvHead serves
- * heads / kvHeads heads, to `[batch, heads, queries, headDim]`.
+ * Queries `[batch, heads, queries, headDim]`, keys and values `[batch, kvHeads, keys, headDim]`, where each kvHead
+ * serves heads / kvHeads heads, to `[batch, heads, queries, headDim]`.
  */
 export type AttentionKernel = (q: Tensor, k: Tensor, v: Tensor, rules: AttentionRules) => Tensor;
 
 /**
- * The kernel of ordinary batches: each query sees the keys up to its own, the last query the last key. A `mask` replaces
- * that rule. Boolean: true where the query may see the key. Floating-point: added to the scores. It broadcasts to
- * `[batch, heads, queries, keys]`, keys counting cached ones; a row must see at least one key.
+ * The kernel of ordinary batches: each query sees the keys up to its own, the last query the last key. A `mask`
+ * replaces that rule. Boolean: true where the query may see the key. Floating-point: added to the scores. It
+ * broadcasts to `[batch, heads, queries, keys]`, keys counting cached ones; a row must see at least one key.
  */
 export function maskedAttention(mask?: Tensor): AttentionKernel {
   return (q, k, v, rules) => {
@@ -54,20 +54,32 @@ function attend(q: Tensor, k: Tensor, v: Tensor, givenMask: Tensor | undefined, 
   const { scale, dropout: dropoutP } = rules;
   const groups = q.size(1) / k.size(1);
   if (groups === 1) return ops.scaledDotProductAttention(q, k, v, mask, dropoutP, isCausal, { scale });
+  const sameForHeads = mask === undefined || mask.dim() < 3 || mask.size(-3) === 1;
+  if (queries === 1 && sameForHeads) {
+    // All heads of a group see the same keys: they are queries of one head.
+    const [batch, kvHeads, , headDim] = k.shape as [number, number, number, number];
+    const grouped = q.reshape([batch, kvHeads, groups, headDim]);
+    return ops.scaledDotProductAttention(grouped, k, v, mask, dropoutP, false, { scale }).reshape(q.shape);
+  }
   if (mask === undefined) return ops.scaledDotProductAttention(q, k, v, { dropoutP, isCausal, scale, enableGqa: true });
   // No fused CUDA kernel takes grouped heads together with a mask: repeat the heads.
-  return ops.scaledDotProductAttention(q, repeatHeads(k, groups), repeatHeads(v, groups), mask, dropoutP, false, { scale });
+  return ops.scaledDotProductAttention(q, repeatHeads(k, groups), repeatHeads(v, groups), mask, dropoutP, false, {
+    scale,
+  });
 }
 
 /** Step by step, as no fused kernel bends scores; the softmax is in float32 at least. */
 function softcapped(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | undefined, rules: AttentionRules): Tensor {
   const { softcap, scale = 1 / Math.sqrt(q.size(-1)), dropout } = rules;
-  const groups = q.size(1) / k.size(1);
-  const scores = q.matmul(repeatHeads(k, groups).transpose(-1, -2)).mul(scale);
-  const bent = scores.div(softcap!).tanh().mul(softcap!); // [batch, heads, queries, keys]
-  const masked = mask === undefined ? bent : mask.dtype === "bool" ? bent.maskedFill(mask.logicalNot(), -Infinity) : bent.add(mask);
+  const [batch, heads, queries, headDim] = q.shape as [number, number, number, number];
+  const [, kvHeads, keys] = k.shape as [number, number, number, number];
+  const rows = (heads / kvHeads) * queries; // a group's queries, as those of one head
+  const scores = q.reshape([batch, kvHeads, rows, headDim]).matmul(k.transpose(-1, -2)).mul(scale);
+  const bent = scores.div(softcap!).tanh().mul(softcap!).view([batch, heads, queries, keys]);
+  const masked = mask ? hidden(bent, mask) : bent;
   const weights = masked.softmax(-1, { dtype: q.dtype === "float64" ? "float64" : "float32" }).to({ dtype: q.dtype });
-  return (dropout > 0 ? ops.dropout(weights, dropout, true) : weights).matmul(repeatHeads(v, groups));
+  const kept = dropout > 0 ? ops.dropout(weights, dropout, true) : weights;
+  return kept.view([batch, kvHeads, rows, keys]).matmul(v).view(q.shape);
 }
 
 function repeatHeads(heads: Tensor, groups: number): Tensor {
@@ -76,7 +88,12 @@ function repeatHeads(heads: Tensor, groups: number): Tensor {
 
 /** Where a given mask and a boolean one both let a query see a key. */
 function both(given: Tensor, visible: Tensor): Tensor {
-  return given.dtype === "bool" ? given.logicalAnd(visible) : given.maskedFill(visible.logicalNot(), -Infinity);
+  return given.dtype === "bool" ? given.logicalAnd(visible) : hidden(given, visible);
+}
+
+/** Scores without those that a mask, boolean or added, hides. */
+function hidden(scores: Tensor, mask: Tensor): Tensor {
+  return mask.dtype === "bool" ? scores.maskedFill(mask.logicalNot(), -Infinity) : scores.add(mask);
 }
 
 /** `[queries, keys]`: the last query sees every key, each one before it one key less. */

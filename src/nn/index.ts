@@ -1,21 +1,30 @@
 /** Layers: what a model is built from. */
-export { Attention, type AttentionContext, type AttentionOptions } from "./attention";
+export {
+  type LoraPlan,
+  addAdapter,
+  applyLora,
+  copyAdapter,
+  hasAdapter,
+  loraLayers,
+  mergeAndUnload,
+  planLora,
+  removeAdapter,
+  tensorsTrainedWhole,
+  withAdapter,
+  withoutAdapters,
+} from "./adapters";
+export { type Activation, activations } from "./activation";
+export { Attention, type AttentionContext, AttentionLayer, type AttentionOptions, FusedAttention } from "./attention";
 export { type AttentionKernel, type AttentionRules, causalMask, maskedAttention } from "./attentionKernel";
 export { Embedding, type EmbeddingOptions } from "./embedding";
+export { type ExpertsOptions, SparseExperts } from "./experts";
 export { KvCache } from "./kvCache";
 export { Linear, LinearLayer, type LinearOptions, kaimingUniform_ } from "./linear";
-export {
-  type LoraConfig,
-  LoraLinear,
-  applyLora,
-  lora,
-  loraLayers,
-  loraRank,
-  loraTargets,
-  withoutAdapters,
-} from "./lora";
+export { DEFAULT_ADAPTER, LoraAdapter, LoraLinear } from "./lora";
+export { type LoraConfig, lora, loraRank } from "./loraConfig";
 export { Module, type StateDict } from "./module";
 export { type LayerOptions, buffer, parameter } from "./parameter";
-export { RmsNorm, type RmsNormOptions } from "./rmsNorm";
-export { type RotaryAngles, RotaryEmbedding, applyRotary } from "./rotary";
-export { SwiGlu } from "./swiglu";
+export { OffsetRmsNorm, RmsNorm, type RmsNormOptions } from "./rmsNorm";
+export type { RopeScaling } from "./ropeScaling";
+export { type RotaryAngles, RotaryEmbedding, type RotaryOptions, applyRotary } from "./rotary";
+export { FusedSwiGlu, SwiGlu, type SwiGluOptions } from "./swiglu";

@@ -21,11 +21,30 @@ export class RmsNorm extends Module {
   ) {
     super();
     this.eps = eps;
-    this.weight = newParameter([hiddenSize], options, (weight) => weight.fill_(1));
+    this.weight = newParameter([hiddenSize], options, (weight) => this.reset_(weight));
   }
 
   /** `[..., hiddenSize]` to the same. */
   forward(x: Tensor): Tensor {
     return ops.rmsNorm(x, [this.hiddenSize], this.weight, this.eps);
+  }
+
+  /** Makes the factor one. */
+  reset_(weight = this.weight): Tensor {
+    return weight.fill_(1);
+  }
+}
+
+/** Gemma's: the weight is what the factor has beyond one, added in float32. */
+export class OffsetRmsNorm extends RmsNorm {
+  override forward(x: Tensor): Tensor {
+    if (x.dtype === "float32" || x.dtype === "float64")
+      return ops.rmsNorm(x, [this.hiddenSize], this.weight.add(1), this.eps);
+    const factor = this.weight.to("float32").add(1); // in 16 bits 1 + weight would lose most of the weight
+    return ops.rmsNorm(x.to("float32"), [this.hiddenSize], factor, this.eps).to({ dtype: x.dtype });
+  }
+
+  override reset_(weight = this.weight): Tensor {
+    return weight.zero_();
   }
 }

@@ -241,6 +241,6 @@ describe("lora", () => {
       want,
     );
     adapted.merge();
-    expectClose(adapted.baseLayer.weight, want.merged);
+    expectClose((adapted.baseLayer as Linear).weight, want.merged);
   });
 });
