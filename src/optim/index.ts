@@ -1,12 +1,11 @@
 /** Training: the optimizer, gradient clipping, learning-rate schedules. */
 export { AdamW, type AdamWOptions, type AdamWStateDict, type ParameterGroup } from "./adamw";
 export { clipGradNorm_ } from "./clip";
+export { type NamedScheduleOptions, type ScheduleName, getSchedule, scheduleNames } from "./namedSchedule";
 export {
   type Schedule,
-  type ScheduleName,
   type ScheduleOptions,
   constantSchedule,
   cosineSchedule,
-  getSchedule,
   linearSchedule,
 } from "./schedule";

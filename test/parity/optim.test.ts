@@ -1,7 +1,14 @@
 /** AdamW, clipping and schedules against PyTorch and transformers (scripts/parity/optim.py). */
 import { describe, expect, test } from "vitest";
 import { parameter } from "../../src/nn";
-import { AdamW, type AdamWStateDict, type ScheduleName, clipGradNorm_, getSchedule } from "../../src/optim";
+import {
+  AdamW,
+  type AdamWStateDict,
+  type NamedScheduleOptions,
+  type ScheduleName,
+  clipGradNorm_,
+  getSchedule,
+} from "../../src/optim";
 import { type DType, type Tensor, tidy, zeros } from "../../src/torch";
 import { expectClose, fixture, wave } from "./fixture";
 
@@ -9,7 +16,7 @@ const expected = fixture<{
   adamwFloat32: number[][][];
   adamwFloat64: number[][][];
   clip: { maxNorm: number; norm: number; grads: number[][] }[];
-  schedules: { name: ScheduleName; warmupSteps: number; totalSteps: number; rates: number[] }[];
+  schedules: (Required<NamedScheduleOptions> & { name: ScheduleName; rates: number[] })[];
 }>("optim");
 
 const shapes = [[3, 4], [4], [2, 2]];
@@ -81,9 +88,9 @@ test.each(expected.clip)("clipGradNorm_ matches PyTorch's, maxNorm $maxNorm", ({
 });
 
 test.each(expected.schedules)(
-  "$name with $warmupSteps of $totalSteps steps of warm-up is transformers'",
+  "$name with $kwargs and $warmupSteps of $totalSteps steps of warm-up is transformers'",
   ({ name, rates, ...options }) => {
     const schedule = getSchedule(name, options);
-    rates.forEach((rate, step) => expect(schedule(step)).toBeCloseTo(rate, 14));
+    rates.forEach((rate, step) => expect(schedule(step) * options.baseLr).toBeCloseTo(rate, 14));
   },
 );
