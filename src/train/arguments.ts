@@ -3,20 +3,8 @@
  * line) and TRL 1.13's defaults, except those the paper has: a learning rate of 5e-5. Where a default is `null`, the run
  * chooses and says what it chose.
  */
+import { scheduleNames } from "../optim/namedSchedule";
 import { type ArgumentsOf, choice, either, flag, integer, mapping, number, optional, text } from "./argument";
-
-export const scheduleNames = [
-  "linear",
-  "cosine",
-  "cosine_with_restarts",
-  "polynomial",
-  "constant",
-  "constant_with_warmup",
-  "inverse_sqrt",
-  "cosine_with_min_lr",
-  "cosine_warmup_with_min_lr",
-  "warmup_stable_decay",
-] as const;
 
 export const trainingArguments = {
   outputDir: text("trainer_output", "folder for the adapter or model, checkpoints, logs and the report"),

@@ -3,7 +3,6 @@ import type { TokenizedPair } from "../data/tokenizedPair";
 import type { CausalLM } from "../models";
 import {
   type Packing,
-  type PackedBatch,
   type PairLogProbs,
   type PolicyLogProbs,
   type PreferenceLoss,
@@ -15,7 +14,7 @@ import {
   scorePairs,
   upload,
 } from "../preference";
-import { type Device, type Tensor, fromTypedArray, tidy, zerosLike } from "../torch";
+import { type Device, type Tensor, fromTypedArray, ops, tidy } from "../torch";
 import { type ReferenceValues, referenceSums } from "./reference";
 import { LOGGED_STATISTICS, type StepMetrics } from "./stepMetrics";
 
@@ -64,7 +63,7 @@ export function evaluateBatch(packing: Packing, context: PassContext): void {
 /** The loss of each pair, `[pairs]`, measured. */
 function pairLosses(policy: PolicyLogProbs, packing: Packing, context: PassContext): Tensor {
   const { loss, reference, device, ldAlpha, pairs, metrics } = context;
-  const zero = () => zerosLike(policy.policyChosen).detach();
+  const zero = () => ops.zerosLike(policy.policyChosen).detach();
   const sums = lossNeeds(loss, "reference")
     ? referenceSums(packing.pairs, reference, device, ldAlpha)
     : { referenceChosen: zero(), referenceRejected: zero() };

@@ -54,6 +54,12 @@ export class Progress {
     this.line([seconds((this.now() - this.start) / 1000), details], true);
   }
 
+  /** A line that stays, above the status line. */
+  note(text: string): void {
+    this.stream.write(this.stream.isTTY ? `\r\x1b[2K${text}\n` : `${text}\n`);
+    this.shown = this.stream.isTTY ? -Infinity : this.shown;
+  }
+
   private line(parts: readonly string[], stays: boolean): void {
     const text = `${this.label.padEnd(20)} ${parts.filter((part) => part !== "").join("  ")}`;
     if (!this.stream.isTTY) this.stream.write(`${text}\n`);

@@ -58,7 +58,10 @@ export async function referencePass(model: CausalLM, pairs: readonly TokenizedPa
         return asReference(model, () => answerLogProbs(batch, scorePairs(model, batch).logProbs));
       });
       const entries = packing.pairs.map((pair, i) => [pair, scored[i]!] as const);
-      for (const [pair, logProbs] of entries) values.set(pair, logProbs);
+      for (const [pair, logProbs] of entries) {
+        expectFinite(pair, logProbs);
+        values.set(pair, logProbs);
+      }
       await cache.put(id, entries);
       onProgress?.((done += packing.pairs.length), missing.length);
     }
@@ -66,6 +69,15 @@ export async function referencePass(model: CausalLM, pairs: readonly TokenizedPa
   } finally {
     await cache.close();
   }
+}
+
+/** Nothing that is no number goes into the cache. */
+function expectFinite({ index }: TokenizedPair, { chosen, rejected }: ReferenceLogProbs): void {
+  if ([chosen, rejected].every((values) => values.every(Number.isFinite))) return;
+  throw new Error(
+    `Expected finite log-probs under the reference but received some that are not in row ${index}: the model's weights ` +
+      "hold NaN or infinity, or overflow in their dtype (bfloat16 has float32's range, float16 has not)",
+  );
 }
 
 /** Runs `fn` on the reference while the model is at its start. */

@@ -86,11 +86,16 @@ export class PreferenceTrainer extends EventEmitter<TrainerEvents> implements As
     return this.summary;
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<TrainingStep, void> {
-    const preparation = await prepare(this.options, {
+  /** Everything before the first step: whatever is wrong shows here. The reference is then in its cache. */
+  prepare(): Promise<Preparation> {
+    return prepare(this.options, {
       onReference: (done, total) => this.emit("reference", done, total),
       isStopped: () => this.stopping,
     });
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<TrainingStep, void> {
+    const preparation = await this.prepare();
     this.emit("prepared", preparation);
     const run = new Run(preparation, this);
     try {

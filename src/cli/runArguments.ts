@@ -1,0 +1,48 @@
+/**
+ * The settings of `smaug train` beside those of training itself: which model, which data, which loss, which adapter. Names
+ * and defaults are TRL 1.13's, except the paper's loss with its β and λ. Loads no libtorch: `--help` prints it.
+ */
+import { trainingArguments } from "../train/arguments";
+import { choice, either, flag, integer, number, numbers, optional, text, texts } from "../train/argument";
+
+export const runArguments = {
+  modelNameOrPath: optional(text("", "a folder, a .gguf file or a hub id")),
+  modelRevision: text("main", "branch, tag or commit of a model of the hub"),
+  adapterNameOrPath: optional(text("", "an adapter to go on with; base and adapter are then the reference")),
+  refAdapterNameOrPath: optional(text("", "an adapter that is the reference instead of the start")),
+  datasetName: optional(text("", "a JSONL, JSON or Parquet file, a folder of them, or a hub id")),
+  datasetTrainSplit: text("train", "the split to train on"),
+  datasetTestSplit: text("test", "the split to evaluate on"),
+  lossType: texts(["dpop"], "one loss or several, such as dpop, sigmoid (DPO), ipo, sft; a wrong name lists them all"),
+  lossWeights: optional(numbers([], "one weight a loss")),
+  beta: number(0.3, "how strongly the policy is held to the reference", { above: 0 }),
+  dpopLambda: number(50, "weight of DPOP's penalty", { min: 0 }),
+  dpopPlacement: text("inside_beta", "where DPOP's penalty stands: inside_beta, inside or outside"),
+  labelSmoothing: number(0, "share of pairs taken to be labelled the wrong way round", { min: 0, below: 0.5 }),
+  discopopTau: number(0.05, "temperature of discopop", { above: 0 }),
+  fDivergenceType: text("reverse_kl", "what holds the policy to the reference: reverse_kl, forward_kl, js_divergence, alpha_divergence"),
+  fAlphaDivergenceCoef: number(0.5, "α of alpha_divergence", { min: 0 }),
+  useWeighting: flag(false, "weigh pairs by how likely the policy is to write them (WPO)"),
+  simpoGamma: number(0.5, "target margin of simpo"),
+  cpoAlpha: optional(number(1, "weight of the cross-entropy in cpo and simpo", { min: 0 })),
+  dpoShiftFactor: number(0.95, "weight of the rejected answer in dpo_shift", { min: 0, max: 1 }),
+  slicLambda: number(0.1, "weight of the negative log-likelihood in slic", { min: 0 }),
+  maxLength: either(
+    integer(1024, "the most tokens prompt and answer may have together; null for no limit", { min: 2 }),
+    optional(integer(0, "")),
+    1024,
+  ),
+  truncationMode: choice(["keep_start", "keep_end"], "keep_start", "what of a longer row is kept; such rows are counted and listed"),
+  bf16: optional(flag(true, "the frozen base in bfloat16; on CUDA unless said otherwise, on a CPU when it has the instructions")),
+  device: optional(text("", "cpu, cuda or cuda:N; the first CUDA device if there is one")),
+  usePeft: flag(false, "train a LoRA adapter, not all weights"),
+  loraR: integer(16, "rank", { min: 1 }),
+  loraAlpha: number(32, "the adapter's scale is alpha / r", { above: 0 }),
+  loraDropout: number(0.05, "share of the adapter's input dropped, unless disable_dropout", { min: 0, below: 1 }),
+  loraTargetModules: optional(texts([], "layers by the last parts of their names, or all-linear; q_proj and v_proj when left out")),
+  loraModulesToSave: optional(texts([], "modules that are trained whole")),
+  useRslora: flag(false, "scale by alpha / sqrt(r)"),
+  useDora: flag(false, "adapt directions and lengths apart"),
+  resumeFromCheckpoint: optional(either(flag(false, "true for the newest checkpoint, or one's folder"), text("", ""), false)),
+  ...trainingArguments,
+} as const;

@@ -1,0 +1,132 @@
+/** `smaug train` and `smaug reference`: a configuration file with TRL's keys, or the same keys as options. */
+import { join } from "node:path";
+import { Command } from "commander";
+import { Progress } from "../train/progress";
+import { describeSettings, resolveConfig, toSnakeCase } from "./trainConfig";
+
+const interrupted = 130;
+
+export function trainCommand(): Command {
+  return command("train", "train a model on preference pairs")
+    .addHelpText("after", () => `\n${describeSettings()}\n\nExample:\n  $ smaug train dpop.yaml --learning_rate 1e-5 --output_dir runs/dpop\n`)
+    .action((_, __, self: Command) => train(self.args));
+}
+
+export function referenceCommand(): Command {
+  return command("reference", "compute the reference log-probs that a run needs, into the cache, and nothing else")
+    .addHelpText("after", "\nTakes what `smaug train` takes.\n\nExample:\n  $ smaug reference dpop.yaml\n")
+    .action((_, __, self: Command) => reference(self.args));
+}
+
+/** Keys are not declared as options one by one: they are a table, which the file shares. */
+function command(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .argument("[config.yaml]", "a YAML or JSON file with TRL's keys")
+    .option("--key <value>", "any key of the file; it overrides the file's")
+    .option("--print-config", "print the whole resolved run and exit")
+    .option("--json", "print the result as JSON")
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .passThroughOptions();
+}
+
+function split(args: readonly string[]): { json: boolean; printConfig: boolean; rest: string[] } {
+  const flags = new Set(["--json", "--print-config", "--print_config"]);
+  return {
+    json: args.includes("--json"),
+    printConfig: args.includes("--print-config") || args.includes("--print_config"),
+    rest: args.filter((arg) => !flags.has(arg)),
+  };
+}
+
+async function train(args: readonly string[]): Promise<void> {
+  const { json, printConfig, rest } = split(args);
+  const resolved = resolveConfig(rest);
+  if (printConfig) return void process.stdout.write(`${JSON.stringify(toSnakeCase(resolved.config), null, 2)}\n`);
+  const { createRun } = await import("./trainRun.js"); // loads libtorch
+  const { formatMetrics, reportPreparation } = await import("./trainOutput.js");
+  const run = await createRun(resolved);
+  const { trainer } = run;
+  const release = stopOnInterrupt(() => trainer.stop());
+  let progress: Progress | undefined;
+  let pass: Progress | undefined;
+  try {
+    for (const note of run.notes) process.stderr.write(`note: ${note}\n`);
+    trainer.on("reference", (done, total) => (pass ??= new Progress("reference", total)).update(done));
+    trainer.on("prepared", (preparation) => {
+      pass?.finish(`${preparation.referenceComputed} pairs computed`);
+      reportPreparation(preparation);
+      progress = new Progress("training", preparation.schedule.totalSteps);
+    });
+    trainer.on("log", (line) => progress!.update(line["step"]!, formatMetrics(line)));
+    if (!process.stderr.isTTY) trainer.on("log", (line) => process.stderr.write(`step ${line["step"]}  ${formatMetrics(line)}\n`));
+    trainer.on("evaluate", (line) => progress?.note(`evaluation at step ${line["step"]}: ${formatMetrics(line, "eval_")}`));
+    trainer.on("plan", ({ reason }) => progress?.note(`memory: ${reason}`));
+    trainer.on("warning", (message) => progress?.note(`warning: ${message}`));
+    trainer.on("save", (folder) => progress?.note(`saved ${folder}`));
+    const summary = await trainer.train();
+    const { outputDir } = resolved.config;
+    progress!.finish(`${summary.steps} steps, mean loss ${summary.trainLoss.toFixed(4)}`);
+    if (summary.end === "stopped") {
+      process.stderr.write(`stopped after step ${summary.steps}. Go on with\n  smaug train ${resumeLine(rest, summary.checkpoint!)}\n`);
+      process.exitCode = interrupted;
+      return;
+    }
+    const { writeRunReport } = await import("../report/runReport.js");
+    const report = await writeRunReport(outputDir);
+    if (json) process.stdout.write(`${JSON.stringify({ ...summary, output_dir: outputDir })}\n`);
+    else process.stdout.write(`${[outputDir, report].join("\n")}\n`);
+  } finally {
+    release();
+  }
+}
+
+async function reference(args: readonly string[]): Promise<void> {
+  const { json, rest } = split(args);
+  const resolved = resolveConfig(rest);
+  const { createRun } = await import("./trainRun.js"); // loads libtorch
+  const { reportPreparation } = await import("./trainOutput.js");
+  const { trainer, notes } = await createRun(resolved);
+  const release = stopOnInterrupt(() => trainer.stop());
+  let pass: Progress | undefined;
+  try {
+    for (const note of notes) process.stderr.write(`note: ${note}\n`);
+    trainer.on("reference", (done, total) => (pass ??= new Progress("reference", total)).update(done));
+    const preparation = await trainer.prepare();
+    pass?.finish(`${preparation.referenceComputed} pairs computed`);
+    reportPreparation(preparation);
+    preparation.optimizer.dispose();
+    const { reference, referenceComputed } = preparation;
+    const result = { reference_rows: reference.size, reference_computed: referenceComputed, step0_max_abs: preparation.state.step0MaxAbs };
+    if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    else process.stdout.write(`${reference.size} pairs in the reference cache, ${referenceComputed} of them computed now\n`);
+  } finally {
+    release();
+  }
+}
+
+/** The first Ctrl-C stops in order, the second at once. */
+function stopOnInterrupt(stop: () => void): () => void {
+  let asked = false;
+  const onInterrupt = (): void => {
+    if (asked) process.exit(interrupted);
+    asked = true;
+    process.stderr.write("\nstopping after this step; again to stop at once\n");
+    stop();
+  };
+  process.on("SIGINT", onInterrupt).on("SIGTERM", onInterrupt);
+  return () => void process.off("SIGINT", onInterrupt).off("SIGTERM", onInterrupt);
+}
+
+/** The command line that goes on, as it was given but for where from. */
+function resumeLine(args: readonly string[], checkpoint: string): string {
+  const kept: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    if (!/^--resume[_-]from[_-]checkpoint/.test(arg)) kept.push(arg);
+    else if (!arg.includes("=") && args[i + 1] !== undefined && !args[i + 1]!.startsWith("--")) i++;
+  }
+  const quoted = [...kept, "--resume_from_checkpoint", join(checkpoint)].map((arg) => (/^[\w./:=@,+-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`));
+  return quoted.join(" ");
+}

@@ -1,0 +1,112 @@
+/**
+ * What `smaug train` is asked to do: a YAML (or JSON) file with TRL's keys, and the command line, which overrides it.
+ * Nothing is silently ignored: a key is a setting, or a note, or an error that says what to do.
+ */
+import { readFileSync } from "node:fs";
+import { parseDocument } from "yaml";
+import { InputError } from "../native/errors";
+import { type ArgumentsOf, nearest, readArguments, snakeCase } from "../train/argument";
+import { foreignKey } from "./foreignKeys";
+import { runArguments } from "./runArguments";
+
+export type RunConfig = ArgumentsOf<typeof runArguments>;
+
+export interface ResolvedConfig {
+  readonly config: RunConfig;
+  /** Keys that were passed over, and why, as lines. */
+  readonly notes: readonly string[];
+  /** Keys that the file or the command line gave. */
+  readonly given: ReadonlySet<string>;
+}
+
+const settings = new Map(Object.keys(runArguments).map((name) => [snakeCase(name), name]));
+
+/** Reads `[config.yaml] [--key value ...]`. */
+export function resolveConfig(args: readonly string[]): ResolvedConfig {
+  const { file, options } = splitArguments(args);
+  const notes: string[] = [];
+  const fromFile = file === undefined ? {} : check(readConfigFile(file), file, notes);
+  const fromLine = check(options, "the command line", notes);
+  const values = { ...fromFile, ...fromLine };
+  const place = file !== undefined && Object.keys(fromLine).length === 0 ? file : "";
+  const config = readArguments(runArguments, values, { nameOf: snakeCase, place });
+  for (const key of ["modelNameOrPath", "datasetName"] as const)
+    if (config[key] === null)
+      throw new InputError(`Expected '${snakeCase(key)}' in ${file ?? "the command line"} but received none: ${runArguments[key].help}`);
+  return { config, notes, given: new Set(Object.keys(values)) };
+}
+
+/** Drops what is foreign and harmless, with a note; refuses what nobody knows and what is not supported. */
+function check(values: Readonly<Record<string, unknown>>, place: string, notes: string[]): Record<string, unknown> {
+  const known: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(values)) {
+    if (settings.has(key)) {
+      known[key] = value;
+      continue;
+    }
+    const foreign = foreignKey(key, value);
+    if (!foreign) {
+      const near = nearest(key, [...settings.keys()]);
+      throw new InputError(`Unknown key '${key}' in ${place}${near ? `; did you mean '${near}'?` : ""}`);
+    }
+    if (!foreign.supported)
+      throw new InputError(
+        `Expected no '${key}' in ${place} but received ${JSON.stringify(value)}: it is TRL's and not supported` +
+          (foreign.way ? `; ${foreign.way}` : ""),
+      );
+    notes.push(`${key} (${place}) makes no difference here`);
+  }
+  return known;
+}
+
+function readConfigFile(file: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new InputError(`Expected a configuration at ${file} but ${code === "ENOENT" ? "there is none" : message}`);
+  }
+  const document = parseDocument(text, { uniqueKeys: true }); // JSON is YAML too
+  const [error] = document.errors;
+  if (error) throw new InputError(`Expected YAML in ${file} but received: ${error.message.trimEnd()}`);
+  const value: unknown = document.toJS();
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new InputError(`Expected keys with values in ${file} but received ${value === null ? "an empty file" : typeof value}`);
+}
+
+/** `--learning_rate 1e-5`, `--learning-rate=1e-5`, `--use_peft`, and one file. */
+function splitArguments(args: readonly string[]): { file: string | undefined; options: Record<string, unknown> } {
+  let file: string | undefined;
+  const options: Record<string, unknown> = {};
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    if (!arg.startsWith("--")) {
+      if (file !== undefined) throw new InputError(`Expected one configuration file but received ${file} and ${arg}`);
+      file = arg;
+      continue;
+    }
+    const [name, ...rest] = arg.slice(2).split("=");
+    const key = name!.replaceAll("-", "_");
+    if (Object.hasOwn(options, key)) throw new InputError(`Expected --${name} once but received it twice`);
+    const next = args[i + 1];
+    if (rest.length > 0) options[key] = rest.join("=");
+    else if (next !== undefined && (!next.startsWith("--") || /^-?[\d.]/.test(next))) options[key] = args[++i];
+    else options[key] = true;
+  }
+  return { file, options };
+}
+
+/** The configuration as a YAML file would have it. */
+export function toSnakeCase(config: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(config).map(([name, value]) => [snakeCase(name), value]));
+}
+
+/** All settings with their defaults, for `--help`. */
+export function describeSettings(): string {
+  const rows = Object.entries(runArguments).map(([name, { fallback, help }]) => {
+    const shown = fallback === null ? "" : ` (${typeof fallback === "object" ? JSON.stringify(fallback) : String(fallback)})`;
+    return `  ${snakeCase(name).padEnd(30)} ${help}${shown}`;
+  });
+  return ["Keys of the file, and options by the same names (default in parentheses):", ...rows].join("\n");
+}

@@ -1,0 +1,337 @@
+/** Runs of the trainer on a tiny model: what they leave, that they go on bit for bit, and that packing changes nothing. */
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { type CausalLM, applyLora, dpop, hasAdapter, loadAdapter, lora, saveAdapter, sft, sigmoid, simpo } from "../../src";
+import { memory, noGrad } from "../../src/torch";
+import { PreferenceTrainer } from "../../src/train";
+import type { PreferenceTrainerOptions } from "../../src/train/preparation";
+import { tinyModel, tinyPairs } from "./tiny";
+
+const root = mkdtempSync(join(tmpdir(), "smaug-train-"));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+let folders = 0;
+const newFolder = () => join(root, `run-${++folders}`);
+
+const train = tinyPairs(22);
+
+function adapted(): CausalLM {
+  const model = tinyModel();
+  applyLora(model, lora({ r: 4, targetModules: "all-linear" }));
+  noGrad(() => [...model.namedParameters()].forEach(([name, tensor]) => name.includes("lora_A") && tensor.fill_(0.05)));
+  return model;
+}
+
+function options(model: CausalLM, changes: Partial<PreferenceTrainerOptions> = {}): PreferenceTrainerOptions {
+  return {
+    model,
+    train,
+    loss: sigmoid({ beta: 0.3 }),
+    outputDir: newFolder(),
+    learningRate: 1e-2,
+    perDeviceTrainBatchSize: 4,
+    maxSteps: 6,
+    loggingSteps: 1,
+    saveStrategy: "no",
+    reportTo: "none",
+    referenceCache: join(root, "cache"),
+    ...changes,
+  };
+}
+
+type Line = Record<string, number>;
+const measured = ["loss", "grad_norm", "learning_rate", "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected", "num_tokens", "epoch", "step"];
+const pick = (line: Line, names = measured) => Object.fromEntries(names.map((name) => [name, line[name]]));
+const history = (folder: string): Line[] =>
+  (JSON.parse(readFileSync(join(folder, "trainer_state.json"), "utf8")) as { log_history: Line[] }).log_history;
+const losses = (folder: string) => history(folder).filter((line) => "loss" in line).map((line) => pick(line));
+
+async function run(changes: Partial<PreferenceTrainerOptions> = {}, model = adapted()): Promise<{ folder: string; model: CausalLM }> {
+  const given = options(model, changes);
+  await new PreferenceTrainer(given).train();
+  return { folder: given.outputDir!, model };
+}
+
+const weights = (folder: string) => readFileSync(join(folder, "adapter_model.safetensors"));
+
+describe("a run", () => {
+  test("starts at ln 2 with no reward, and leaves adapter, state and metrics", async () => {
+    const { folder } = await run({ reportTo: "tensorboard", loss: dpop() });
+    expect(readdirSync(folder).sort()).toEqual(["adapter_config.json", "adapter_model.safetensors", "metrics.jsonl", "runs", "trainer_state.json"]);
+    const [first] = history(folder);
+    expect(first!["loss"]).toBeCloseTo(Math.LN2, 5);
+    expect(first).toMatchObject({ "rewards/accuracies": expect.any(Number), step: 1, learning_rate: 1e-2, epoch: 1 / 6 });
+    const lines = readFileSync(join(folder, "metrics.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line) as Line);
+    expect(lines[0]).toMatchObject({ reference_rows: 22, step0_max_abs: expect.any(Number), dpop_tolerance: expect.any(Number), versions: { node: process.version } });
+    expect(lines[0]!["step0_max_abs"]).toBeLessThan(1e-5);
+    expect(lines[0]!["dpop_tolerance"]).toBeGreaterThanOrEqual(1e-6);
+    expect(lines.slice(1).map((line) => pick(line))).toEqual(history(folder).map((line) => pick(line)));
+    expect(readdirSync(join(folder, "runs"))).toHaveLength(1);
+  });
+
+  test("gives the linear schedule's rates: lr (1 - k / max_steps)", async () => {
+    const { folder } = await run({ maxSteps: 4 });
+    expect(losses(folder).map((line) => line["learning_rate"])).toEqual([1e-2, 0.75e-2, 0.5e-2, 0.25e-2].map((lr) => expect.closeTo(lr, 12)));
+  });
+
+  test("yields a step at a time, with its metrics", async () => {
+    const seen: number[][] = [];
+    for await (const step of new PreferenceTrainer(options(adapted(), { loggingSteps: 3 })))
+      seen.push([step.step, step.loss, step["rewards/margins"], step.logged ? 1 : 0]);
+    expect(seen.map(([step]) => step)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(seen.map(([, , , logged]) => logged)).toEqual([0, 0, 1, 0, 0, 1]);
+    expect(seen.every(([, loss, margin]) => Number.isFinite(loss) && Number.isFinite(margin))).toBe(true);
+  });
+
+  test("logs means over the steps since the last line, and the gradient's norm of the last", async () => {
+    const each = losses((await run()).folder);
+    const third = losses((await run({ loggingSteps: 3 })).folder)[0]!;
+    const mean = (name: string) => (each[0]![name]! + each[1]![name]! + each[2]![name]!) / 3;
+    for (const name of ["loss", "rewards/chosen", "rewards/margins", "logps/chosen"]) expect(third[name]).toBeCloseTo(mean(name), 12);
+    expect(third["grad_norm"]).toBe(each[2]!["grad_norm"]);
+  });
+
+  test("is the same run twice, to the bit", async () => {
+    const [one, two] = [await run({ loss: dpop() }), await run({ loss: dpop() })];
+    expect(losses(two.folder)).toEqual(losses(one.folder));
+    expect(weights(two.folder).equals(weights(one.folder))).toBe(true);
+  });
+
+  test("holds no more tensors after than before, but the model", async () => {
+    const model = adapted();
+    await run({ maxSteps: 2 }, model);
+    const before = memory().tensors;
+    await run({ maxSteps: 4 }, model);
+    expect(memory().tensors).toBe(before);
+  });
+
+  test("trains all weights of a model without an adapter, and leaves a model", async () => {
+    const model = tinyModel();
+    const { folder } = await run({ learningRate: 1e-3 }, model);
+    expect(hasAdapter(model)).toBe(false);
+    expect(readdirSync(folder).sort()).toEqual(["config.json", "metrics.jsonl", "model.safetensors", "trainer_state.json"]);
+    expect(losses(folder).at(-1)!["loss"]).toBeLessThan(Math.LN2);
+  });
+
+  test("takes a loss of the user's own", async () => {
+    const own: PreferenceTrainerOptions["loss"] = ({ policyChosen, policyRejected }) => policyChosen.sub(policyRejected).sub(1).square();
+    const { folder } = await run({ loss: own });
+    expect(losses(folder)[5]!["loss"]).toBeLessThan(losses(folder)[0]!["loss"]!);
+  });
+
+  test("needs no reference for a loss that has none", async () => {
+    const { folder } = await run({ loss: simpo(), referenceCache: join(root, "never") });
+    expect(existsSync(join(root, "never"))).toBe(false);
+    expect(losses(folder)).toHaveLength(6);
+  });
+});
+
+describe("packing", () => {
+  const cases: [string, Partial<PreferenceTrainerOptions>][] = [
+    ["batches of one pair", { maxTokensPerBatch: 1 }],
+    ["batches of a few tokens", { maxTokensPerBatch: 40 }],
+    ["accumulation", { perDeviceTrainBatchSize: 1, gradientAccumulationSteps: 4 }],
+    ["activations that are computed again", { gradientCheckpointing: true }],
+  ];
+  const bases: [string, () => Partial<PreferenceTrainerOptions>][] = [
+    ["dpop", () => ({ loss: dpop({ beta: 0.1, lambda: 5, tolerance: 0 }) })],
+    ["sft, a mean over tokens", () => ({ loss: sft() })],
+    ["ld_alpha", () => ({ ldAlpha: 0.3 })],
+  ];
+  test.each(bases.flatMap(([base, make]) => cases.map(([name, changes]) => [`${base}: ${name}`, make, changes] as const)))(
+    "%s give the same run",
+    async (_, make, changes) => {
+      const plain = losses((await run({ ...make(), maxSteps: 3 })).folder);
+      const other = losses((await run({ ...make(), maxSteps: 3, ...changes })).folder);
+      for (const [i, line] of plain.entries())
+        for (const name of ["loss", "grad_norm", "rewards/chosen", "logps/rejected"])
+          expect(Math.abs(other[i]![name]! - line[name]!), name).toBeLessThanOrEqual(1e-5 * Math.max(1, Math.abs(line[name]!)));
+    },
+  );
+});
+
+describe("the reference", () => {
+  test("is found again by a run with another learning rate, beta and loss", async () => {
+    const cache = newFolder();
+    const computed: number[] = [];
+    for (const changes of [{}, { learningRate: 1e-3 }, { loss: dpop({ beta: 0.1 }) }, { train: [...train, ...tinyPairs(3, 8)] }]) {
+      const trainer = new PreferenceTrainer(options(adapted(), { referenceCache: cache, maxSteps: 1, ...changes }));
+      trainer.on("prepared", ({ referenceComputed }) => computed.push(referenceComputed));
+      await trainer.train();
+    }
+    expect(computed).toEqual([22, 0, 0, 3]);
+  });
+
+  test("is the start, also of an adapter that goes on", async () => {
+    const first = await run();
+    const model = tinyModel();
+    await loadAdapter(model, first.folder);
+    const { folder } = await run({ maxSteps: 1 }, model);
+    expect(losses(folder)[0]!["loss"]).toBeCloseTo(Math.LN2, 5);
+  });
+
+  test("is a second adapter where there is one, and then the start is not checked", async () => {
+    const first = await run();
+    const model = adapted();
+    await loadAdapter(model, first.folder, { name: "reference" });
+    const { folder } = await run({ maxSteps: 1 }, model);
+    expect(Math.abs(losses(folder)[0]!["loss"]! - Math.LN2)).toBeGreaterThan(1e-3);
+  });
+});
+
+describe("going on from a checkpoint", () => {
+  const dropping = () => {
+    const model = tinyModel();
+    applyLora(model, lora({ r: 4, targetModules: "all-linear", dropout: 0.2 }));
+    noGrad(() => [...model.namedParameters()].forEach(([name, tensor]) => name.includes("lora_A") && tensor.fill_(0.05)));
+    return model;
+  };
+  // 22 rows in steps of 4: an epoch has 6, so step 3 is in its middle; two steps are not logged yet at the checkpoint
+  const settings = { saveStrategy: "steps", saveSteps: 4, loggingSteps: 3, maxSteps: 9, disableDropout: false, loss: dpop() } as const;
+
+  test("gives the run that was never interrupted, to the bit", async () => {
+    const whole = await run(settings, dropping());
+    const interrupted = newFolder();
+    cpSync(join(whole.folder, "checkpoint-4"), join(interrupted, "checkpoint-4"), { recursive: true });
+    await run({ ...settings, outputDir: interrupted, resumeFromCheckpoint: true }, dropping());
+    expect(losses(interrupted)).toEqual(losses(whole.folder));
+    expect(weights(interrupted).equals(weights(whole.folder))).toBe(true);
+    expect(readFileSync(join(interrupted, "checkpoint-8", "optimizer.safetensors"))).toEqual(readFileSync(join(whole.folder, "checkpoint-8", "optimizer.safetensors")));
+  });
+
+  test("works for all weights", async () => {
+    const full = { ...settings, learningRate: 1e-3, loss: sigmoid() };
+    const whole = await run(full, tinyModel());
+    const { folder } = await run({ ...full, resumeFromCheckpoint: join(whole.folder, "checkpoint-4") }, tinyModel());
+    expect(losses(folder)).toEqual(losses(whole.folder));
+    expect(readFileSync(join(folder, "model.safetensors"))).toEqual(readFileSync(join(whole.folder, "model.safetensors")));
+  });
+
+  test("stop() ends after the step with a checkpoint and no final weights; the run then goes on", async () => {
+    const whole = await run(settings, dropping());
+    const given = options(dropping(), settings);
+    const trainer = new PreferenceTrainer(given);
+    trainer.on("step", ({ step }) => step === 5 && trainer.stop());
+    const summary = await trainer.train();
+    expect(summary).toMatchObject({ steps: 5, end: "stopped", checkpoint: join(given.outputDir!, "checkpoint-5") });
+    expect(existsSync(join(given.outputDir!, "adapter_model.safetensors"))).toBe(false);
+    await run({ ...settings, outputDir: given.outputDir, resumeFromCheckpoint: true }, dropping());
+    expect(losses(given.outputDir!)).toEqual(losses(whole.folder));
+    expect(weights(given.outputDir!).equals(weights(whole.folder))).toBe(true);
+  });
+
+  test("keeps as many checkpoints as asked for, the newest ones", async () => {
+    const { folder } = await run({ saveStrategy: "steps", saveSteps: 1, saveTotalLimit: 2 });
+    expect(readdirSync(folder).filter((name) => name.startsWith("checkpoint"))).toEqual(["checkpoint-5", "checkpoint-6"]);
+  });
+
+  test.each<[string, Partial<PreferenceTrainerOptions>, () => CausalLM, string]>([
+    ["another model", {}, () => tinyModel({ initializer_range: 0.1 }), "Expected a checkpoint of this model"],
+    ["other rows", { train: tinyPairs(22, 4) }, tinyModel, "Expected the same rows as in the run of"],
+    ["another batch size", { perDeviceTrainBatchSize: 2 }, tinyModel, "Expected pairs_per_step 4 as in the run of"],
+    ["another seed", { seed: 1 }, tinyModel, "Expected seed 42 as in the run of"],
+  ])("with %s is refused", async (_, changes, model, message) => {
+    const first = await run({ saveStrategy: "steps", saveSteps: 2, maxSteps: 2 }, tinyModel());
+    const resumeFromCheckpoint = join(first.folder, "checkpoint-2");
+    await expect(run({ ...changes, resumeFromCheckpoint }, model())).rejects.toThrow(message);
+  });
+
+  test("names what is no checkpoint", async () => {
+    await expect(run({ resumeFromCheckpoint: true })).rejects.toThrow(/Expected a checkpoint in .* but there is none/);
+    const folder = newFolder();
+    await expect(run({ resumeFromCheckpoint: folder })).rejects.toThrow("which is not there");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "trainer_state.json"), JSON.stringify({ global_step: 3, log_history: [] }));
+    await expect(run({ resumeFromCheckpoint: folder })).rejects.toThrow("one that another program wrote");
+  });
+});
+
+describe("evaluation", () => {
+  const evaluation = tinyPairs(7, 3);
+
+  test("has the metrics of training under eval_, and changes nothing", async () => {
+    const plain = await run();
+    const { folder } = await run({ evaluation, evalStrategy: "steps", evalSteps: 3, evalOnStart: true });
+    expect(losses(folder)).toEqual(losses(plain.folder));
+    const lines = history(folder).filter((line) => "eval_loss" in line);
+    expect(lines.map(({ step }) => step)).toEqual([0, 3, 6]);
+    expect(lines[0]!["eval_loss"]).toBeCloseTo(Math.LN2, 5);
+    expect(lines[1]).toMatchObject({ "eval_rewards/accuracies": expect.any(Number), eval_runtime: expect.any(Number), epoch: 0.5 });
+  });
+
+  test("keeps the best checkpoint and ends with its weights; stops when nothing gets better", async () => {
+    const settings = { evaluation, evalStrategy: "steps", evalSteps: 1, saveStrategy: "steps", saveSteps: 1, saveTotalLimit: 1, loadBestModelAtEnd: true } as const;
+    const { folder } = await run({ ...settings, maxSteps: 12, learningRate: 0.05, earlyStoppingPatience: 2 });
+    const evaluated = history(folder).filter((line) => "eval_loss" in line);
+    const best = evaluated.reduce((a, b) => (b["eval_loss"]! < a["eval_loss"]! ? b : a));
+    const state = JSON.parse(readFileSync(join(folder, "trainer_state.json"), "utf8")) as Line;
+    expect(state["best_metric"]).toBe(best["eval_loss"]);
+    expect(state["best_global_step"]).toBe(best["step"]);
+    expect(evaluated.length).toBe(Math.min(12, best["step"]! + 2));
+    const kept = join(folder, `checkpoint-${best["step"]}`);
+    expect(weights(folder).equals(weights(kept))).toBe(true);
+  });
+
+  test("without rows is an error", async () => {
+    await expect(run({ evalStrategy: "epoch" })).rejects.toThrow("Expected rows for 'evaluation'");
+  });
+});
+
+describe("what goes wrong", () => {
+  test("NaN in the weights stops the first step, names the rows and leaves nothing", async () => {
+    const model = adapted();
+    noGrad(() => void model.model.norm.parameters().next().value!.fill_(NaN));
+    const given = options(model, { loss: simpo() });
+    await expect(new PreferenceTrainer(given).train()).rejects.toThrow(/Expected finite numbers but received the loss NaN in step 1, of the rows \d+, \d+, \d+, \d+\./);
+    expect(existsSync(given.outputDir!)).toBe(false);
+  });
+
+  test("NaN under the reference is named before the first step and kept nowhere", async () => {
+    const model = adapted();
+    noGrad(() => void model.model.norm.parameters().next().value!.fill_(NaN));
+    await expect(run({}, model)).rejects.toThrow(/Expected finite log-probs under the reference .* row \d+/);
+  });
+
+  test("an infinite loss at a later step keeps the weights before it and the checkpoint", async () => {
+    const model = adapted();
+    let calls = 0;
+    const loss: PreferenceTrainerOptions["loss"] = ({ policyChosen }) => policyChosen.mul(++calls === 4 ? Infinity : 1);
+    const given = options(model, { loss, saveStrategy: "steps", saveSteps: 3 });
+    await expect(new PreferenceTrainer(given).train()).rejects.toThrow("in step 4");
+    const again = newFolder();
+    await saveAdapter(model, again);
+    expect(weights(again).equals(weights(join(given.outputDir!, "checkpoint-3")))).toBe(true);
+  });
+
+  test.each<[string, Partial<PreferenceTrainerOptions>, string]>([
+    ["a number that is none", { learningRate: "fast" as unknown as number }, "Expected a number from 0 for 'learningRate' but received \"fast\""],
+    ["an unknown setting", { learningrate: 1 } as Partial<PreferenceTrainerOptions>, "Unknown setting 'learningrate'; did you mean 'learningRate'?"],
+    ["a strategy that is none", { evalStrategy: "sometimes" as "no" }, "Expected no, steps, epoch for 'evalStrategy'"],
+    ["no rows", { train: [] }, "Expected at least one pair for 'train'"],
+    ["ids beyond the vocabulary", { train: [{ ...train[0]!, chosen: { ids: Int32Array.of(1, 99, 2), start: 1 } }] }, "Expected token ids below the model's 48 in row 0 but received 99"],
+    ["best model without evaluations", { loadBestModelAtEnd: true }, "Expected 'eval_strategy' and 'save_strategy' to be the same"],
+  ])("%s", async (_, changes, message) => {
+    await expect(run(changes)).rejects.toThrow(message);
+  });
+
+  test("an output folder that is a file, before anything else", async () => {
+    const file = join(root, "file");
+    writeFileSync(file, "");
+    await expect(run({ outputDir: join(file, "out") })).rejects.toThrow(/Expected a folder for 'output_dir' but .* is a file/);
+  });
+
+  test("a model whose weights are all frozen", async () => {
+    await expect(run({}, tinyModel().requiresGrad_(false) as CausalLM)).rejects.toThrow("Expected a model with weights that train");
+  });
+});
+
+test("a chosen answer that stays below the reference is warned of once, with what to do", async () => {
+  const warnings: string[] = [];
+  const given = options(adapted(), { maxSteps: 12, loss: ({ policyChosen }) => policyChosen });
+  const trainer = new PreferenceTrainer(given);
+  trainer.on("warning", (message) => warnings.push(message));
+  await trainer.train();
+  expect(warnings).toHaveLength(1);
+  expect(warnings[0]).toMatch(/less likely than under the reference for 5 logged lines.*Train with loss_type dpop/);
+});
