@@ -257,6 +257,7 @@ def write(name, fixture):
     print(f"{path.name}: {path.stat().st_size / 1024:.1f} kB")
 
 
-write("ids", {"lines": LINES, "block": BLOCK, **{name: ids_of(name) for name in NAMES}})
-write("pipelines", {**pipelines(), "added tokens": added_tokens()})
-write("chats", chats())
+if __name__ == "__main__":
+    write("ids", {"lines": LINES, "block": BLOCK, **{name: ids_of(name) for name in NAMES}})
+    write("pipelines", {**pipelines(), "added tokens": added_tokens()})
+    write("chats", chats())

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { writeFileAtomically } from "../data/atomicWrite";
 import { InputError } from "../native/errors";
-import { readPreferences } from "../data/preferences";
+import { expectPlainRows, loadPreferences } from "../data/preferences";
 import { describeRefusals } from "../data/screening";
 import { renderReport } from "../paper/report/report";
 import type { Preset } from "../paper/settings";
@@ -34,7 +34,7 @@ export function reproduceCommand(): Command {
 
 async function reproduce({ preset, seed, data, out, json }: ReproduceOptions): Promise<void> {
   await expectUsableFolder(out);
-  const rows = data === undefined ? undefined : await readPreferences(data);
+  const rows = data === undefined ? undefined : expectPlainRows(await loadPreferences(data), data);
   const { runExperiment } = await import("../paper/experiment.js"); // loads libtorch
   const result = runExperiment({
     preset,

@@ -1,95 +1,70 @@
 /**
- * Preference rows from JSON Lines: one object a line with the strings `prompt`, `chosen` and `rejected`; other keys are
- * ignored, and so are blank lines. Every fault names the file, the line and the key, what was found and what is
- * expected.
+ * Preference rows from wherever they are: a file (JSON Lines, JSON, Parquet), a folder of such files laid out as the
+ * Hugging Face hub lays them, or a data set of the hub. Read piece by piece: of a big JSONL or Parquet file only the
+ * rows stay in memory.
  *
- * What a row is worth in training is not judged here: see screening.ts.
+ * What a row is worth in training is not judged here: see tokenizePairs.ts.
  */
-
-import { readFile } from "node:fs/promises";
 import { InputError } from "../native/errors";
+import { type DataFile, findDataFiles } from "./dataFiles";
+import { readJson } from "./jsonFile";
+import { readJsonLines } from "./jsonLines";
+import { expectOptions } from "./options";
+import { readParquet } from "./parquet";
+import { FORM, type PlainRow, type PreferenceRow, RowReader, isPlain } from "./preferenceRow";
+import type { Source } from "./source";
 
-/** One pair of answers to a prompt. */
-export interface PreferenceRow {
-  /** Place in the file or data set, counted from 0 over rows (blank lines are not rows). */
-  readonly index: number;
-  readonly prompt: string;
-  readonly chosen: string;
-  readonly rejected: string;
+export { type ChatRow, type PlainRow, type PreferenceRow, isPlain } from "./preferenceRow";
+
+export interface LoadOptions {
+  /** Which split of a folder or data set. Default: the only one, or "train". */
+  split?: string;
+  /** Branch, tag or commit of a data set of the hub. */
+  revision?: string;
 }
 
-const FORM = `Every line is one JSON object such as {"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}.`;
-
-/** Why a file cannot be read, by the system's code. */
-const REASONS: Record<string, string> = {
-  ENOENT: "there is no such file",
-  EISDIR: "it is a folder",
-  EACCES: "it may not be read",
-};
+const readers = { jsonl: readJsonLines, json: readJson, parquet: readParquet };
 
 /**
- * Reads a JSONL file of preference rows.
+ * Reads preference rows: `chosen` and `rejected`, mostly `prompt`, and with conversations `tools` and
+ * `chat_template_kwargs`. Without `prompt` it is what both answers begin with, in characters or turns. Other keys are
+ * ignored.
  *
- * @throws InputError when the file cannot be read, holds no row, or a line is not such an object
+ * @param source a .jsonl, .json or .parquet file, a folder of them, or the name of a data set of the hub
+ * @throws InputError when a file cannot be read, a row is not of that form, or there is no row
  *
  * ```ts
- * const rows = await readPreferences("pairs.jsonl");
+ * const rows = await loadPreferences("pairs.jsonl");
  * console.log(rows.length, rows[0]?.chosen);
  * ```
  */
-export async function readPreferences(file: string): Promise<PreferenceRow[]> {
-  return parsePreferences(await readText(file), file);
-}
-
-/** The rows of JSONL text; `name` stands for the file in messages. */
-export function parsePreferences(text: string, name: string): PreferenceRow[] {
+export async function loadPreferences(source: string, options: LoadOptions = {}): Promise<PreferenceRow[]> {
   const rows: PreferenceRow[] = [];
-  for (const [number, line] of text.split("\n").entries()) {
-    if (line.trim() === "") continue;
-    rows.push(parseRow(line, rows.length, `'${name}', line ${number + 1}`));
-  }
-  if (rows.length === 0) throw new InputError(`Expected at least one row in '${name}' but found none. ${FORM}`);
+  for await (const row of streamPreferences(source, options)) rows.push(row);
   return rows;
 }
 
-function parseRow(line: string, index: number, place: string): PreferenceRow {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (error) {
-    const { message } = error as Error;
-    throw new InputError(`Expected JSON in ${place}, but found ${excerpt(line)} (${message}). ${FORM}`);
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new InputError(`Expected a JSON object in ${place}, but found ${excerpt(line)}. ${FORM}`);
-  }
-  const record = value as Record<string, unknown>;
-  const text = (key: string): string => {
-    const found = record[key];
-    if (typeof found === "string") return found;
-    const what = found === undefined ? `only ${keysOf(record)}` : excerpt(JSON.stringify(found));
-    throw new InputError(`Expected a string for '${key}' in ${place}, but found ${what}. ${FORM}`);
-  };
-  return { index, prompt: text("prompt"), chosen: text("chosen"), rejected: text("rejected") };
+/** The rows of {@link loadPreferences}, one at a time. */
+export async function* streamPreferences(source: string, options: LoadOptions = {}): AsyncGenerator<PreferenceRow> {
+  if (typeof source !== "string")
+    throw new TypeError(`Expected a file, a folder or a data set's name for 'source' but received ${typeof source}`);
+  expectOptions("loadPreferences", options, ["split", "revision"]);
+  const reader = new RowReader();
+  for (const file of await findDataFiles(source, options))
+    for await (const record of records(file)) yield reader.read(record);
+  if (reader.count === 0) throw new InputError(`Expected at least one row in '${source}' but found none. ${FORM}`);
 }
 
-function keysOf(record: Record<string, unknown>): string {
-  return Object.keys(record).map((key) => `'${key}'`).join(", ") || "an empty object";
+function records({ path, kind }: DataFile): Source {
+  return readers[kind](path);
 }
 
-async function readText(file: string): Promise<string> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(file);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new InputError(`Expected a JSONL file at '${file}', but ${REASONS[code ?? ""] ?? message}.`);
-  }
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes); // drops a byte order mark
-  } catch {
-    throw new InputError(`Expected UTF-8 text in '${file}', but found bytes that are not. Convert the file first.`);
-  }
+/** The rows as texts, for what knows no conversations. */
+export function expectPlainRows(rows: readonly PreferenceRow[], name: string): PlainRow[] {
+  return rows.map((row) => {
+    if (isPlain(row)) return row;
+    throw new InputError(
+      `Expected texts for 'prompt', 'chosen' and 'rejected' in '${name}' but row ${row.index} is a conversation`,
+    );
+  });
 }
-
-const excerpt = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text);

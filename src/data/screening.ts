@@ -3,7 +3,7 @@
  */
 
 import { InputError } from "../native/errors";
-import type { PreferenceRow } from "./preferences";
+import type { PlainRow } from "./preferenceRow";
 
 /** A row that was left out, and why. */
 export interface Refusal {
@@ -19,7 +19,7 @@ export interface TokenCounts {
 }
 
 /** Why a row cannot be trained on when prompt and answer may have `limit` tokens together; undefined when it can. */
-export function reasonToRefuse(row: PreferenceRow, tokens: TokenCounts, limit: number): string | undefined {
+export function reasonToRefuse(row: PlainRow, tokens: TokenCounts, limit: number): string | undefined {
   if (row.prompt === "") return "the prompt is empty";
   if (row.chosen.trim() === "") return "the chosen answer is empty";
   if (row.rejected.trim() === "") return "the rejected answer is empty";
@@ -48,16 +48,21 @@ export function screen<Row extends { readonly index: number }>(
   return { kept, refused };
 }
 
-/** The count of refused rows and the first ten of them, as lines for a terminal. */
-export function describeRefusals(refused: readonly Refusal[], total: number): string {
+/** The count of refused rows and the first ten of them, as lines for a terminal. `use` is what they are refused for. */
+export function describeRefusals(refused: readonly Refusal[], total: number, use = "trained on"): string {
   const lines = refused.slice(0, 10).map(({ index, reason }) => `  row ${index}: ${reason}`);
   if (refused.length > 10) lines.push(`  and ${refused.length - 10} more`);
-  return [`${refused.length} of ${total} rows cannot be trained on (rows are counted from 0):`, ...lines].join("\n");
+  return [`${refused.length} of ${total} rows cannot be ${use} (rows are counted from 0):`, ...lines].join("\n");
 }
 
 /** Throws when no row was left. */
-export function expectSomeKept(kept: readonly unknown[], refused: readonly Refusal[], name: string): void {
+export function expectSomeKept(
+  kept: readonly unknown[],
+  refused: readonly Refusal[],
+  name: string,
+  use = "trained on",
+): void {
   if (kept.length > 0) return;
-  throw new InputError(`Expected rows that can be trained on in '${name}', but ` +
-    describeRefusals(refused, refused.length));
+  throw new InputError(`Expected rows that can be ${use} in '${name}', but ` +
+    describeRefusals(refused, refused.length, use));
 }

@@ -1,11 +1,24 @@
 /** Models: loading, saving, and generating with them. */
-export { loadAdapter, saveAdapter } from "./adapter";
+export {
+  type LoadAdapterOptions,
+  type SaveAdapterOptions,
+  adapterTensors,
+  loadAdapter,
+  readAdapterJson,
+  saveAdapter,
+} from "./adapter";
 export { CausalLM, type ForwardOptions } from "./causalLm";
 export type { HuggingFaceConfig } from "./config";
 export { Decoder, type DecoderConfig, DecoderLayer } from "./decoder";
 export { FolderError } from "./folderError";
-export { type GenerateOptions, generateGreedy } from "./generate";
+export { type Gemma2Config, Gemma2ForCausalLM, parseGemma2Config } from "./gemma2";
+export { type Gemma3Config, Gemma3ForCausalLM, parseGemma3Config } from "./gemma3";
 export { type LlamaConfig, LlamaForCausalLM, parseLlamaConfig } from "./llama";
 export { type LoadOptions, loadModel } from "./loadModel";
+export { type MistralConfig, MistralForCausalLM, parseMistralConfig } from "./mistral";
+export { type MixtralConfig, MixtralForCausalLM, parseMixtralConfig } from "./mixtral";
+export { type Phi3Config, Phi3ForCausalLM, parsePhi3Config } from "./phi3";
+export { type Qwen2Config, Qwen2ForCausalLM, parseQwen2Config } from "./qwen2";
+export { type Qwen3Config, Qwen3ForCausalLM, parseQwen3Config } from "./qwen3";
 export { type ReadOptions, SafetensorsFile } from "./safetensors";
 export { type SaveOptions, saveModel } from "./saveModel";

@@ -1,57 +1,71 @@
 /**
- * A Hugging Face model folder (`config.json` and safetensors) as a model. Everything that can be wrong with the folder
- * is found before a weight is read. Hub ids, GGUF and quantised weights are left out.
+ * A Hugging Face model folder (`config.json` and safetensors) or a GGUF file as a model. Everything that can be wrong
+ * with it is found before a weight is read. Folders with quantised weights are left out.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { repoName, resolveFolder } from "../hub";
 import { type LoraConfig, applyLora } from "../nn";
-import { type DType, type Device, type Tensor, dispose, isFloatingPoint, ops, tidy } from "../torch";
+import { type DType, type Device, type Tensor, empty, isFloatingPoint, ops, tidy } from "../torch";
 import { loadAdapter } from "./adapter";
 import { architectureOf } from "./architectures";
 import type { CausalLM } from "./causalLm";
 import { ConfigReader, savedDType } from "./config";
 import { FolderError, blaming, readJsonObject } from "./folderError";
-import { type SafetensorsFile, usableDType } from "./safetensors";
+import { openGguf } from "./gguf";
+import { findGguf } from "./ggufPaths";
+import { usableDType } from "./safetensors";
 import { type Weights, openWeights } from "./weights";
 
 export interface LoadOptions {
   /**
-   * What the weights are converted to. `"auto"` is the dtype they were saved in (of 8-bit floats, bfloat16). Left out,
-   * it is float32 on the CPU and `"auto"` elsewhere.
+   * What the weights are converted to. `"auto"` is the dtype they were saved in (of 8-bit floats and of GGUF's
+   * quantised types, bfloat16). Left out, it is float32 on the CPU and `"auto"` elsewhere.
    */
   dtype?: DType | "auto";
   device?: Device;
-  /** A fresh adapter, or the folder of one that was saved; its weights train, those of the model do not. */
+  /** A fresh adapter, or the folder or hub id of one that was saved; its weights train, those of the model do not. */
   adapter?: LoraConfig | string;
+  /** The branch, tag or commit of a model of the hub. */
+  revision?: string;
 }
 
 /** What old folders hold that is no weight: it follows from the config. */
 const COMPUTED = /(^|\.)rotary_emb\.inv_freq$/;
 
 /**
- * Loads a model folder. As in transformers the model comes in eval mode, without dropout, until `train()`.
+ * Loads a model folder: `config.json` with safetensors, or a GGUF file (also its own path, or that of its first shard),
+ * whose weights are dequantised. As in transformers the model comes in eval mode, without dropout, until `train()`.
+ *
+ * A name that is no path is a model of the hub, `owner/name` or `owner/name@revision`; see {@link resolveFolder}.
  *
  * ```ts
  * const model = await loadModel("models/SmolLM2-135M-Instruct", { adapter: lora({ r: 16 }) });
+ * const same = await loadModel("HuggingFaceTB/SmolLM2-135M-Instruct");
  * ```
  *
+ * @throws HubError when a model of the hub cannot be had
  * @throws FolderError when the folder cannot be used: a file is missing or damaged, the config is of an architecture or
  * has a value that is not supported, or the weights are not those the config asks for
  */
-export async function loadModel(folder: string, options: LoadOptions = {}): Promise<CausalLM> {
-  const { device = "cpu", adapter } = options;
-  const configFile = join(folder, "config.json");
+export async function loadModel(nameOrFolder: string, options: LoadOptions = {}): Promise<CausalLM> {
+  const { device = "cpu", adapter, revision } = options;
+  const folder = await resolveFolder(nameOrFolder, { revision });
   if (!existsSync(folder)) throw new FolderError(`Expected a model folder at ${folder} but there is none`);
-  const config = readJsonObject(configFile);
+  const gguf = findGguf(folder);
+  const opened = gguf === undefined ? undefined : openGguf(gguf);
+  const configFile = gguf ?? join(folder, "config.json");
+  const config = opened?.config ?? readJsonObject(configFile);
   const { Model } = blaming(configFile, () => architectureOf(config));
   const saved = blaming(configFile, () => savedDType(new ConfigReader(config)));
-  const weights = openWeights(folder);
+  using weights = opened?.weights ?? openWeights(folder);
   const dtype = chooseDType(options.dtype ?? (device === "cpu" ? "float32" : "auto"), saved, weights);
 
   const model = blaming(configFile, () => new Model(config, { dtype, device, init: false }));
   try {
     model.folder = folder;
+    model.hub = repoName(nameOrFolder, revision);
     await fill(model, weights, folder);
     if (typeof adapter === "string") await loadAdapter(model, adapter);
     else if (adapter) applyLora(model, adapter);
@@ -64,7 +78,7 @@ export async function loadModel(folder: string, options: LoadOptions = {}): Prom
 
 function chooseDType(dtype: DType | "auto", saved: DType | undefined, weights: Weights): DType {
   if (dtype === "auto") {
-    const dtypes = [...weights].map(([name, file]) => file.entries.get(name)!.dtype);
+    const dtypes = [...weights.entries.values()].map((entry) => entry.dtype);
     return usableDType([saved, ...dtypes].find((each) => each && isFloatingPoint(each)) ?? "float32");
   }
   if (!isFloatingPoint(dtype) || usableDType(dtype) !== dtype)
@@ -75,7 +89,7 @@ function chooseDType(dtype: DType | "auto", saved: DType | undefined, weights: W
 /** Puts the weights in, after checking that they are the model's; other work gets a turn between them. */
 async function fill(model: CausalLM, weights: Weights, folder: string): Promise<void> {
   const parameters = new Map(model.namedParameters());
-  const sources = new Map([...weights.keys()].filter((name) => !COMPUTED.test(name)).map((name) => [name, name]));
+  const sources = new Map([...weights.entries.keys()].filter((name) => !COMPUTED.test(name)).map((name) => [name, name]));
   const repeated: [copy: string, original: string][] = [];
   for (const [copy, original] of Object.entries(model.tiedWeights)) {
     if (!sources.delete(copy)) continue;
@@ -84,26 +98,20 @@ async function fill(model: CausalLM, weights: Weights, folder: string): Promise<
   }
   checkFit(parameters, sources, weights, folder, model.constructor.name);
 
-  const maps = new Map([...new Set(weights.values())].map((file) => [file, file.map()]));
-  try {
-    for (const [name, source] of sources) {
-      const file = weights.get(source)!;
-      put(file, source, parameters.get(name)!, maps.get(file)!);
-      await setImmediate();
-    }
-    for (const [copy, original] of repeated) checkEqual(copy, parameters.get(original)!, original, weights);
-  } finally {
-    dispose([...maps.values()]);
+  for (const [name, source] of sources) {
+    put(weights, source, parameters.get(name)!);
+    await setImmediate();
   }
+  for (const [copy, original] of repeated) checkEqual(copy, parameters.get(original)!, original, weights);
 }
 
 /** Lets the parameter stand on the mapped file when nothing has to be converted, else copies. */
-function put(file: SafetensorsFile, name: string, parameter: Tensor, map: Tensor): void {
+function put(weights: Weights, name: string, parameter: Tensor): void {
   tidy(() => {
-    const asItIs = file.entries.get(name)!.dtype === parameter.dtype && parameter.device === "cpu";
-    const view = asItIs ? file.view(name, map) : undefined;
+    const asItIs = weights.entries.get(name)!.dtype === parameter.dtype && parameter.device === "cpu";
+    const view = asItIs ? weights.view(name) : undefined;
     if (view) ops.setData(parameter, view);
-    else file.copyTo(name, parameter.detach());
+    else weights.copyTo(name, parameter.detach());
   });
 }
 
@@ -122,7 +130,7 @@ function checkFit(
       problems.push(`Expected a tensor '${name}' [${shape.join(", ")}] but received none`);
       continue;
     }
-    const entry = weights.get(source)!.entries.get(source)!;
+    const entry = weights.entries.get(source)!;
     if (`${entry.shape}` !== `${shape}`)
       problems.push(`Expected shape [${shape.join(", ")}] for '${source}' but received [${entry.shape.join(", ")}]`);
     else if (!isFloatingPoint(entry.dtype))
@@ -142,14 +150,16 @@ function checkFit(
 
 function checkEqual(copy: string, original: Tensor, name: string, weights: Weights): void {
   const { dtype, device } = original;
-  const file = weights.get(copy)!;
+  const { shape, file } = weights.entries.get(copy)!;
   const equal = tidy(() => {
-    const shape = file.entries.get(copy)!.shape;
-    return `${shape}` === `${original.shape}` && ops.equal(file.read(copy, { dtype, device }), original);
+    if (`${shape}` !== `${original.shape}`) return false;
+    const values = empty(shape, { dtype, device });
+    weights.copyTo(copy, values);
+    return ops.equal(values, original);
   });
   if (!equal)
     throw new FolderError(
-      `Expected '${copy}' in ${file.path} to equal '${name}' but received another tensor; ` +
+      `Expected '${copy}' in ${file} to equal '${name}' but received another tensor; ` +
         "config.json says tie_word_embeddings",
     );
 }

@@ -5,18 +5,35 @@
  */
 import { existsSync, readdirSync } from "node:fs";
 import { isAbsolute, join, normalize, sep } from "node:path";
+import { type DType, type Tensor, dispose, keep } from "../torch";
 import { FolderError, readJsonObject } from "./folderError";
 import { SafetensorsFile } from "./safetensors";
 
 export const SINGLE_FILE = "model.safetensors";
 export const INDEX_FILE = "model.safetensors.index.json";
 
-/** Which file holds each tensor. */
-export type Weights = ReadonlyMap<string, SafetensorsFile>;
+export interface WeightEntry {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** The file it is in, for messages. */
+  readonly file: string;
+}
 
-/** Finds and checks a folder's weights. */
+/** The weights of a model by their names in Hugging Face's models, whatever they are stored in. */
+export interface Weights extends Disposable {
+  readonly entries: ReadonlyMap<string, WeightEntry>;
+
+  /** A tensor on its values in the file, without a copy; undefined when that cannot be had. */
+  view(name: string): Tensor | undefined;
+
+  /** Writes values into a contiguous tensor of the entry's shape, converting to its dtype. */
+  copyTo(name: string, target: Tensor): void;
+}
+
+/** Finds and checks a folder's safetensors. */
 export function openWeights(folder: string): Weights {
-  if (existsSync(join(folder, SINGLE_FILE))) return tensorsOf([new SafetensorsFile(join(folder, SINGLE_FILE))]);
+  if (existsSync(join(folder, SINGLE_FILE)))
+    return new SafetensorsWeights([new SafetensorsFile(join(folder, SINGLE_FILE))]);
   if (existsSync(join(folder, INDEX_FILE))) return openShards(folder);
   throw new FolderError(whyNoWeights(folder));
 }
@@ -39,7 +56,7 @@ function openShards(folder: string): Weights {
         `Expected '${tensor}' in ${join(folder, name)}, as ${INDEX_FILE} says, but it is not there`,
       );
   }
-  return tensorsOf([...shards.values()]);
+  return new SafetensorsWeights([...shards.values()]);
 }
 
 /** Checks the index: tensor to file. A file outside the folder is refused. */
@@ -58,17 +75,40 @@ function readIndex(index: string): Map<string, string> {
   return new Map(Object.entries(map as Record<string, string>));
 }
 
-function tensorsOf(files: readonly SafetensorsFile[]): Weights {
-  const tensors = new Map<string, SafetensorsFile>();
-  for (const file of files) {
-    for (const name of file.entries.keys()) {
-      const other = tensors.get(name);
-      if (other)
-        throw new FolderError(`Expected '${name}' in one file but received it in ${other.path} and ${file.path}`);
-      tensors.set(name, file);
+class SafetensorsWeights implements Weights {
+  readonly entries: ReadonlyMap<string, WeightEntry>;
+  private readonly files = new Map<string, SafetensorsFile>();
+  private readonly maps = new Map<SafetensorsFile, Tensor>();
+
+  constructor(files: readonly SafetensorsFile[]) {
+    const entries = new Map<string, WeightEntry>();
+    for (const file of files) {
+      for (const [name, { dtype, shape }] of file.entries) {
+        const other = this.files.get(name);
+        if (other)
+          throw new FolderError(`Expected '${name}' in one file but received it in ${other.path} and ${file.path}`);
+        this.files.set(name, file);
+        entries.set(name, { dtype, shape, file: file.path });
+      }
     }
+    this.entries = entries;
   }
-  return tensors;
+
+  view(name: string): Tensor | undefined {
+    const file = this.files.get(name)!;
+    let map = this.maps.get(file);
+    if (!map) this.maps.set(file, (map = keep(file.map())));
+    return file.view(name, map);
+  }
+
+  copyTo(name: string, target: Tensor): void {
+    this.files.get(name)!.copyTo(name, target);
+  }
+
+  /** Views stay. */
+  [Symbol.dispose](): void {
+    dispose([...this.maps.values()]);
+  }
 }
 
 function whyNoWeights(folder: string): string {
@@ -85,6 +125,6 @@ function whyNoWeights(folder: string): string {
       `  python -c "from transformers import AutoModelForCausalLM as M; M.from_pretrained('${folder}', dtype='auto')` +
       `.save_pretrained('${folder}')"`
     );
-  const others = files.filter((file) => /\.(safetensors|gguf|h5|msgpack|onnx)$/.test(file));
+  const others = files.filter((file) => /\.(safetensors|h5|msgpack|onnx)$/.test(file));
   return `${expected} but received ${others.length > 0 ? `only ${others.join(", ")}` : "no weights"}`;
 }

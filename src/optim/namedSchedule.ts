@@ -20,6 +20,7 @@ import {
   shapes,
   warmupStableDecaySchedule,
 } from "./schedule";
+import { type ScheduleName, scheduleNames } from "./scheduleNames";
 
 export interface NamedScheduleOptions extends ScheduleOptions {
   /** The learning rate that factors multiply; `lr_end` and `min_lr`, which are rates, need it. */
@@ -67,10 +68,9 @@ const settings = {
     min_lr_ratio: share,
     num_cycles: positive,
   },
-} satisfies Record<string, Record<string, Setting<unknown>>>;
+} satisfies Record<ScheduleName, Record<string, Setting<unknown>>>;
 
 type Settings = typeof settings;
-export type ScheduleName = keyof Settings;
 type Kwargs<Name extends ScheduleName> = {
   readonly [Key in keyof Settings[Name]]?: Settings[Name][Key] extends Setting<infer T> ? T : never;
 };
@@ -98,9 +98,6 @@ const makers: Makers = {
     }),
   warmup_stable_decay: stableSchedule,
 };
-
-/** The names that `lr_scheduler_type` may have. */
-export const scheduleNames = Object.keys(settings) as readonly ScheduleName[];
 
 /**
  * The schedule of a name, as `lr_scheduler_type` gives it. All but `constant` start with the warm-up.

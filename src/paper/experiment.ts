@@ -5,7 +5,7 @@
  * One thread, because a model this small gains nothing from a second; the same seed gives the same numbers bit for bit.
  */
 
-import type { PreferenceRow } from "../data/preferences";
+import type { PlainRow } from "../data/preferences";
 import type { Refusal } from "../data/screening";
 import type { CausalLM } from "../models";
 import { packageVersion } from "../native/paths";
@@ -30,7 +30,7 @@ export interface ExperimentOptions {
   readonly seed: number;
   readonly preset: Preset;
   /** The user's rows instead of generated problems, and the name of their file. */
-  readonly data?: { readonly name: string; readonly rows: readonly PreferenceRow[] };
+  readonly data?: { readonly name: string; readonly rows: readonly PlainRow[] };
   /** Starts a phase; `total` is its number of steps when that is known. */
   readonly startPhase: (label: string, total?: number) => PhaseProgress;
   /** Told before training about rows that cannot be trained on. */

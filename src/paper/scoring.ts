@@ -1,6 +1,7 @@
 /** Asking a model: log-probs of the answers of pairs, token by token, and its own answers to held-out problems. */
 
-import { type CausalLM, generateGreedy } from "../models";
+import { generateSync } from "../generate";
+import type { CausalLM } from "../models";
 import { collate, completionLogProbs } from "../preference";
 import { noGrad, tidy } from "../torch";
 import type { PairScores } from "./measure";
@@ -39,8 +40,8 @@ export function answerQuestions(
 ): Answer[] {
   return chunks(questions).flatMap((chunk) => {
     const prompts = chunk.map(({ prompt }) => vocabulary.encode(prompt));
-    return generateGreedy(model, prompts, { maxNewTokens, eosTokenId: vocabulary.endId }).map((ids, i) => {
-      const text = vocabulary.decode(ids);
+    return generateSync(model, prompts, { maxNewTokens, eosTokenId: vocabulary.endId }).map(({ tokens }, i) => {
+      const text = vocabulary.decode(tokens);
       return { text, correct: finalAnswer(text) === finalAnswer(chunk[i]!.answer) };
     });
   });

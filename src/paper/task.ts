@@ -4,7 +4,7 @@
  */
 
 import { InputError } from "../native/errors";
-import type { PreferenceRow } from "../data/preferences";
+import type { PlainRow } from "../data/preferences";
 import { Random } from "../data/random";
 import { type Refusal, expectSomeKept, reasonToRefuse, screen } from "../data/screening";
 import { generateProblems } from "./arithmetic";
@@ -50,7 +50,7 @@ export function arithmeticTask(seed: number, settings: Settings["task"]): Task {
   const problems = generateProblems(settings.problems + settings.heldOut, new Random(seed, "problems"));
   const train = problems.slice(0, settings.problems);
   const random = new Random(seed, "corruption");
-  const rows = train.slice(0, settings.pairs).map(({ prompt, answer }, index): PreferenceRow => {
+  const rows = train.slice(0, settings.pairs).map(({ prompt, answer }, index): PlainRow => {
     return { index, prompt, chosen: answer, rejected: corruptIntermediateResult(answer, random)!.text };
   });
   const vocabulary = Vocabulary.of(problems.flatMap(({ prompt, answer }) => [prompt, answer]));
@@ -62,7 +62,7 @@ export function arithmeticTask(seed: number, settings: Settings["task"]): Task {
  *
  * @throws InputError when no row can be trained on, or fewer than two prompts differ
  */
-export function rowsTask(rows: readonly PreferenceRow[], name: string, seed: number, settings: Settings["task"]): Task {
+export function rowsTask(rows: readonly PlainRow[], name: string, seed: number, settings: Settings["task"]): Task {
   const vocabulary = Vocabulary.of(rows.flatMap(({ prompt, chosen, rejected }) => [prompt, chosen, rejected]));
   const { kept, refused } = screen(rows, (row) => reasonToRefuse(row, {
     prompt: vocabulary.encode(row.prompt).length,
@@ -88,7 +88,7 @@ export function rowsTask(rows: readonly PreferenceRow[], name: string, seed: num
 function assemble(
   vocabulary: Vocabulary,
   train: readonly Question[],
-  rows: readonly PreferenceRow[],
+  rows: readonly PlainRow[],
   heldOut: Question[],
   refused: Refusal[],
 ): Task {

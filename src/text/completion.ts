@@ -15,11 +15,53 @@ export interface TokenizedCompletion {
   readonly completion: number[];
 }
 
+/** The ids of a prompt, and of the prompt with each of its answers. */
+export interface TokenizedAnswers {
+  /** The prompt alone. A whole text may differ from it at its end. */
+  readonly prompt: number[];
+  /** For each answer all ids, and where its completion begins in them. */
+  readonly answers: readonly { readonly ids: number[]; readonly start: number }[];
+}
+
+type ChatOptions = Omit<ChatTemplateOptions, "addGenerationPrompt">;
+
 /** How many ids two lists have in common from the start. */
 export function commonPrefixLength(a: readonly number[], b: readonly number[]): number {
   let length = 0;
   while (length < a.length && length < b.length && a[length] === b[length]) length++;
   return length;
+}
+
+/**
+ * Tokenises plain answers to one prompt.
+ *
+ * @throws TypeError when an answer must get an EOS and the tokenizer has none
+ */
+export function tokenizeAnswers(tokenizer: Tokenizer, prompt: string, answers: readonly string[]): TokenizedAnswers {
+  const { eosToken } = tokenizer;
+  if (!eosToken)
+    throw new TypeError(
+      `Expected a tokenizer with 'eos_token' but received ${shown(tokenizer.specialTokens)}; ` +
+        "name it in tokenizer_config.json",
+    );
+  const wholes = answers.map((answer) => prompt + (answer.endsWith(eosToken) ? answer : answer + eosToken));
+  return begun(tokenizer.encode(prompt), wholes.map((whole) => tokenizer.encode(whole)));
+}
+
+/**
+ * Tokenises answers to one conversation: the prompt with the start of the assistant's turn, as TRL does, against the
+ * conversation with each answer's messages.
+ */
+export function tokenizeChatAnswers(
+  tokenizer: Tokenizer,
+  prompt: readonly ChatMessage[],
+  answers: readonly (readonly ChatMessage[])[],
+  options: ChatOptions = {},
+): TokenizedAnswers {
+  const start = tokenizer.applyChatTemplate(prompt, { ...options, addGenerationPrompt: true, tokenize: true });
+  const whole = (answer: readonly ChatMessage[]) =>
+    tokenizer.applyChatTemplate([...prompt, ...answer], { ...options, tokenize: true });
+  return begun(start, answers.map(whole));
 }
 
 /**
@@ -30,19 +72,11 @@ export function commonPrefixLength(a: readonly number[], b: readonly number[]): 
  * const { prompt, completion } = tokenizeCompletion(tokenizer, "2 + 2 =", " 4");
  */
 export function tokenizeCompletion(tokenizer: Tokenizer, prompt: string, answer: string): TokenizedCompletion {
-  const { eosToken } = tokenizer;
-  if (!eosToken)
-    throw new TypeError(
-      `Expected a tokenizer with 'eos_token' but received ${shown(tokenizer.specialTokens)}; ` +
-        "name it in tokenizer_config.json",
-    );
-  const ended = answer.endsWith(eosToken) ? answer : answer + eosToken;
-  return cut(tokenizer.encode(prompt), tokenizer.encode(prompt + ended));
+  return only(tokenizeAnswers(tokenizer, prompt, [answer]));
 }
 
 /**
- * Tokenises the answer to a conversation: the prompt with the start of the assistant's turn, as TRL does, against the
- * conversation with the answer's messages.
+ * Tokenises the answer to a conversation.
  *
  * @example
  * const prompt = [{ role: "user", content: "2 + 2?" }];
@@ -52,14 +86,16 @@ export function tokenizeChatCompletion(
   tokenizer: Tokenizer,
   prompt: readonly ChatMessage[],
   answer: readonly ChatMessage[],
-  options: Omit<ChatTemplateOptions, "addGenerationPrompt"> = {},
+  options: ChatOptions = {},
 ): TokenizedCompletion {
-  const start = tokenizer.applyChatTemplate(prompt, { ...options, addGenerationPrompt: true, tokenize: true });
-  const whole = tokenizer.applyChatTemplate([...prompt, ...answer], { ...options, tokenize: true });
-  return cut(start, whole);
+  return only(tokenizeChatAnswers(tokenizer, prompt, [answer], options));
 }
 
-function cut(prompt: readonly number[], whole: readonly number[]): TokenizedCompletion {
-  const length = commonPrefixLength(prompt, whole);
-  return { prompt: whole.slice(0, length), completion: whole.slice(length) };
+function begun(prompt: number[], wholes: readonly number[][]): TokenizedAnswers {
+  return { prompt, answers: wholes.map((ids) => ({ ids, start: commonPrefixLength(prompt, ids) })) };
+}
+
+function only({ answers }: TokenizedAnswers): TokenizedCompletion {
+  const { ids, start } = answers[0]!;
+  return { prompt: ids.slice(0, start), completion: ids.slice(start) };
 }

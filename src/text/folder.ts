@@ -1,10 +1,13 @@
 /**
  * The text files of a Hugging Face model folder, read as transformers reads them: tokenizer.json with the tokens its
  * companions add, the named special tokens, the chat templates, the generation config. Every fault names file and key.
+ * A GGUF file has all of this itself.
  */
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { findGguf } from "../models/ggufPaths";
 import { TokenizerError, shown } from "./errors";
+import { readGgufTokenizer } from "./ggufTokenizer";
 import type { Step } from "./pipeline";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -29,7 +32,7 @@ export interface TokenizerJson {
 }
 
 export interface TokenizerFolder {
-  /** The path of tokenizer.json, for messages. */
+  /** The path of tokenizer.json or of the GGUF file, for messages. */
   readonly file: string;
   readonly json: TokenizerJson;
   /** `bos_token`, `eos_token`, ... and whatever other `*_token` the folder names. */
@@ -46,7 +49,11 @@ export async function readTokenizerFolder(folder: string): Promise<TokenizerFold
   const path = (name: string) => join(folder, name);
   const file = path("tokenizer.json");
   const json = await readJson(file);
-  if (json === undefined) throw await missing(folder);
+  if (json === undefined) {
+    const gguf = findGguf(folder);
+    if (gguf !== undefined) return readGgufTokenizer(gguf);
+    throw await missing(folder);
+  }
   const config = (await readJson(path("tokenizer_config.json"))) ?? {};
   const legacy = config.added_tokens_decoder ? {} : ((await readJson(path("special_tokens_map.json"))) ?? {});
   const added = config.added_tokens_decoder ? {} : ((await readJson(path("added_tokens.json"))) ?? {});

@@ -5,6 +5,8 @@
  * begins with a space, its `LlamaTokenizer` leaves out the further one that the Prepend normalizer of Llama 2 adds.
  * `clean_up_tokenization_spaces` is ignored, as transformers 5 does for BPE.
  */
+import { dirname } from "node:path";
+import { resolveFolder } from "../hub";
 import { TokenizerError, shown } from "./errors";
 import { Bpe } from "./bpe";
 import { ChatRenderer, type ChatMessage, type JsonValue } from "./chatTemplate";
@@ -37,6 +39,8 @@ export interface ChatTemplateOptions {
 
 /** A tokenizer loaded by {@link loadTokenizer}. */
 export class Tokenizer {
+  /** What it was loaded from, and can be again: a folder, or a GGUF file. */
+  readonly path: string;
   /** How many ids there are, added tokens included. A model's embedding may have more rows. */
   readonly vocabSize: number;
   readonly bosToken: string | undefined;
@@ -56,6 +60,7 @@ export class Tokenizer {
     private readonly decoder: Decoder,
     private readonly chat: ChatRenderer,
   ) {
+    this.path = folder.file.endsWith(".gguf") ? folder.file : dirname(folder.file);
     this.vocabSize = library.model!.vocab.length;
     this.specialTokens = folder.specialTokens;
     this.specialTokenIds = new Set(folder.json.added_tokens.flatMap(({ special, id }) => (special ? [id] : [])));
@@ -169,11 +174,14 @@ export class Tokenizer {
 /**
  * Loads the tokenizer of a Hugging Face model folder: tokenizer.json with tokenizer_config.json,
  * special_tokens_map.json, added_tokens.json, generation_config.json, chat_template.jinja and
- * additional_chat_templates/, as far as they are there.
+ * additional_chat_templates/, as far as they are there; or that of a GGUF file. A name that is no path is
+ * a model of the hub, at `revision`.
  *
+ * @throws HubError when the files of a model of the hub cannot be had
  * @throws TokenizerError when tokenizer.json is missing, a file is broken, or a step of it is not supported
  */
-export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+export async function loadTokenizer(nameOrFolder: string, options: { revision?: string } = {}): Promise<Tokenizer> {
+  const folder = await resolveFolder(nameOrFolder, { revision: options.revision, files: "tokenizer" });
   const files = await readTokenizerFolder(folder);
   const { json, file } = files;
   checkModel(json.model, file);

@@ -3,7 +3,7 @@
  * line) and TRL 1.13's defaults, except those the paper has: a learning rate of 5e-5. Where a default is `null`, the run
  * chooses and says what it chose.
  */
-import { scheduleNames } from "../optim/namedSchedule";
+import { scheduleNames } from "../optim/scheduleNames";
 import { type ArgumentsOf, choice, either, flag, integer, mapping, number, optional, text } from "./argument";
 
 export const trainingArguments = {

@@ -8,7 +8,17 @@
 import type { TokenizedPair } from "../data/tokenizedPair";
 import { type CausalLM, adapterTensors } from "../models";
 import { hasAdapter, loraLayers, tensorsTrainedWhole, withAdapter } from "../nn";
-import { ReferenceCache, type ReferenceLogProbs, answerLogProbs, fingerprint, ldWeights, microBatches, scorePairs, upload } from "../preference";
+import {
+  type LogProbs,
+  ReferenceCache,
+  type ReferenceLogProbs,
+  answerLogProbs,
+  fingerprint,
+  ldWeights,
+  microBatches,
+  scorePairs,
+  upload,
+} from "../preference";
 import { type Device, type Tensor, fromTypedArray, tidy } from "../torch";
 
 /** The name of a second adapter that is the reference. */
@@ -73,7 +83,7 @@ export async function referencePass(model: CausalLM, pairs: readonly TokenizedPa
 
 /** Nothing that is no number goes into the cache. */
 function expectFinite({ index }: TokenizedPair, { chosen, rejected }: ReferenceLogProbs): void {
-  if ([chosen, rejected].every((values) => values.every(Number.isFinite))) return;
+  if ([...chosen, ...rejected].every(Number.isFinite)) return;
   throw new Error(
     `Expected finite log-probs under the reference but received some that are not in row ${index}: the model's weights ` +
       "hold NaN or infinity, or overflow in their dtype (bfloat16 has float32's range, float16 has not)",
@@ -124,9 +134,8 @@ export function referenceSums(
   for (const [i, pair] of pairs.entries()) {
     const { chosen, rejected } = values.get(pair)!;
     const weights = ldAlpha === null ? undefined : ldWeights(chosen.length, rejected.length, ldAlpha);
-    const sum = (logProbs: Float32Array, by?: Float32Array) => logProbs.reduce((total, value, at) => total + value * (by?.[at] ?? 1), 0);
-    sums.chosen[i] = sum(chosen, weights?.chosen);
-    sums.rejected[i] = sum(rejected, weights?.rejected);
+    sums.chosen[i] = total(chosen, weights?.chosen);
+    sums.rejected[i] = total(rejected, weights?.rejected);
   }
   return {
     referenceChosen: fromTypedArray(sums.chosen, [pairs.length], { device }),
@@ -168,6 +177,8 @@ export function checkStart(
   return { pairs: pairs.length, maxAbs, chosenP99: chosen[Math.ceil(0.99 * chosen.length) - 1]! };
 }
 
-function total(values: Float32Array): number {
-  return values.reduce((sum, value) => sum + value, 0);
+function total(values: LogProbs, weights?: Float32Array): number {
+  let sum = 0;
+  for (const [at, value] of values.entries()) sum += value * (weights?.[at] ?? 1);
+  return sum;
 }

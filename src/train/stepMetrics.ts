@@ -36,7 +36,7 @@ export class StepMetrics {
           "rewards/rejected": rejected,
           "rewards/accuracies": chosen.gt(rejected), // strict: 0 at the start
           "rewards/margins": chosen.sub(rejected),
-          "logps/chosen": logProbs.policyChosenPlain ?? logProbs.policyChosen,
+          "logps/chosen": logProbs.policyChosen, // with ld_alpha the weighted sums, as in TRL
           "logps/rejected": logProbs.policyRejected,
           ...loss.metrics?.(logProbs),
         };

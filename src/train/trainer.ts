@@ -310,6 +310,7 @@ class Run {
     const { globalStep: step, epoch } = this.state;
     const line: LogLine = {
       ...Object.fromEntries(Object.entries(measured).map(([name, value]) => [`eval_${name}`, value])),
+      eval_num_tokens: this.state.numTokens,
       eval_runtime: seconds,
       eval_samples_per_second: pairs.length / seconds,
       eval_steps_per_second: batches.length / seconds,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { applyLora, lora } from "../../src/nn";
-import { LlamaForCausalLM, generateGreedy } from "../../src/models";
+import { LlamaForCausalLM } from "../../src/models";
 import { AdamW, clipGradNorm_ } from "../../src/optim";
 import { Generator, arange, memory, ops, tensor, tidy, zeros } from "../../src/torch";
 import { leakedBy } from "../parity/fixture";
@@ -115,58 +115,4 @@ test("adapters go on every projection, and PEFT's names come out", () => {
   expect(adapted).toHaveLength(14);
   expect(adapted[0]).toBe("model.layers.0.self_attn.q_proj");
   expect(Object.keys(model.stateDict())).toContain("model.layers.1.mlp.down_proj.lora_A.weight");
-});
-
-describe("generateGreedy", () => {
-  const model = new LlamaForCausalLM({ ...config, eos_token_id: 2 }, seeded(0));
-
-  test("gives as many tokens as asked when none ends the text, in eval mode, and restores training", () => {
-    model.train();
-    model.model.norm.eval();
-    const answers = generateGreedy(model, [[1, 2, 3], [4]], { maxNewTokens: 5, eosTokenId: [] });
-    expect(answers.map((answer) => answer.length)).toEqual([5, 5]);
-    expect([...model.modules()].filter(({ training }) => !training)).toEqual([model.model.norm]);
-  });
-
-  test("stops at the end of text, which is the last token", () => {
-    const [free] = generateGreedy(model, [[1]], { maxNewTokens: 8, eosTokenId: [] });
-    const end = free![2]!;
-    const upTo = free!.slice(0, free!.indexOf(end) + 1);
-    expect(generateGreedy(model, [[1]], { maxNewTokens: 8, eosTokenId: end })).toEqual([upTo]);
-  });
-
-  test("positions count from the start of each prompt, padding or not", () => {
-    const counted = new LlamaForCausalLM(config, seeded(0));
-    const positions: unknown[] = [];
-    const { hidden } = counted;
-    counted.hidden = (ids, options) => {
-      positions.push(options!.positions!.toList());
-      return hidden.call(counted, ids, options);
-    };
-    generateGreedy(counted, [[1, 2, 3], [4]], { maxNewTokens: 2 });
-    expect(positions).toEqual([
-      [
-        [0, 1, 2],
-        [0, 0, 0],
-      ],
-      [[3], [1]],
-    ]);
-  });
-
-  test("no prompts, no answers", () => {
-    expect(generateGreedy(model, [], { maxNewTokens: 1 })).toEqual([]);
-  });
-
-  test.each([
-    { prompts: [[1], []], maxNewTokens: 1, message: "Expected at least one token for 'prompts[1]' but received none" },
-    {
-      prompts: [[1, 50]],
-      maxNewTokens: 1,
-      message: "Expected token ids from 0 to 49 for 'prompts[0]' but received 50",
-    },
-    { prompts: [[0.5]], maxNewTokens: 1, message: "for 'prompts[0]' but received 0.5" },
-    { prompts: [[1]], maxNewTokens: 0, message: "Expected a positive integer for 'maxNewTokens' but received 0" },
-  ])("$message", ({ prompts, maxNewTokens, message }) => {
-    expect(() => generateGreedy(model, prompts, { maxNewTokens })).toThrow(message);
-  });
 });

@@ -160,7 +160,7 @@ describe("a folder that does not fit its config", () => {
     [
       "another architecture",
       { architectures: ["BertModel"] },
-      `Expected LlamaForCausalLM for 'architectures' but received ["BertModel"] (model_type "llama")`,
+      `for 'architectures' but received ["BertModel"] (model_type "llama"); it is not supported`,
     ],
     ["another model type", { architectures: undefined, model_type: "mamba" }, `received nothing (model_type "mamba")`],
     [
@@ -168,7 +168,7 @@ describe("a folder that does not fit its config", () => {
       { model_type: "mistral" },
       `Expected "llama" for 'model_type' but received "mistral"`,
     ],
-    ["a value that is not supported", { hidden_act: "gelu" }, `Expected "silu" for 'hidden_act' but received "gelu"`],
+    ["a value that is not supported", { hidden_act: "relu2" }, `for 'hidden_act' but received "relu2"; it is not supported`],
     ["an unknown dtype", { dtype: "float12" }, `for 'dtype' but received "float12"`],
     ["a size that is none", { hidden_size: "16" }, `Expected a positive integer for 'hidden_size'`],
   ])("%s is named, with the file", async (_, keys, message) => {
@@ -206,9 +206,9 @@ describe("a folder that cannot be read", () => {
       /Expected model\.safetensors or .* but received no weights/,
     ],
     [
-      "only GGUF",
+      "a GGUF file that is none",
       (path: string) => renameSync(join(path, "model.safetensors"), join(path, "m-Q4.gguf")),
-      /but received only m-Q4\.gguf/,
+      /Expected a GGUF file at .*m-Q4\.gguf but it does not begin with "GGUF"/,
     ],
     [
       "only pickled weights",

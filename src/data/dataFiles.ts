@@ -1,0 +1,126 @@
+/**
+ * Which files make up a split. A folder's files belong to a split by the hub's conventions: the name before
+ * `-00000-of-00001`, a word such as `train`, `test` or `validation` in the file's name, or else the name of a folder
+ * above it. What names no split is "train". Configurations that a README declares are not read.
+ */
+import { readdir, stat } from "node:fs/promises";
+import { basename, join, relative, sep } from "node:path";
+import { resolveFolder } from "../hub";
+import { InputError } from "../native/errors";
+import { unreadable } from "./source";
+
+export type DataKind = "jsonl" | "json" | "parquet";
+
+export interface DataFile {
+  readonly path: string;
+  readonly kind: DataKind;
+}
+
+const KINDS: Record<string, DataKind> = {
+  ".jsonl": "jsonl",
+  ".jsonl.gz": "jsonl",
+  ".ndjson": "jsonl",
+  ".json": "json",
+  ".json.gz": "json",
+  ".parquet": "parquet",
+};
+const EXTENSIONS = Object.keys(KINDS).join(", ");
+
+/** JSON that describes a data set and holds none of it. */
+const DESCRIPTIONS = new Set(["dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"]);
+
+/** Other words for the usual splits. */
+const WORDS: Record<string, string> = {
+  train: "train", training: "train",
+  test: "test", testing: "test", eval: "test", evaluation: "test",
+  validation: "validation", valid: "validation", val: "validation", dev: "validation",
+};
+
+/** The files of `source`, in the order in which their rows are counted. */
+export async function findDataFiles(
+  source: string,
+  { split, revision }: { split?: string | undefined; revision?: string | undefined },
+): Promise<DataFile[]> {
+  // A path comes back as it is.
+  const path = await resolveFolder(source, { kind: "dataset", ...(revision === undefined ? {} : { revision }) });
+  const stats = await stat(path).catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
+  return stats.isDirectory() ? filesOf(path, source, split) : [fileOf(path, split)];
+}
+
+function fileOf(path: string, split: string | undefined): DataFile {
+  const kind = kindOf(path);
+  if (!kind)
+    throw new InputError(`Expected a data file (${EXTENSIONS}) but received '${path}'. Convert it to JSON Lines.`);
+  const own = splitOf(basename(path));
+  if (split !== undefined && split !== "train" && split !== own)
+    throw new InputError(`Expected a source with the split '${split}' but '${path}' is one file. Name another file.`);
+  return { path, kind };
+}
+
+async function filesOf(folder: string, name: string, wanted: string | undefined): Promise<DataFile[]> {
+  const all = await filesUnder(folder);
+  const splits = new Map<string, DataFile[]>();
+  for (const path of all) {
+    const kind = kindOf(path);
+    if (!kind || DESCRIPTIONS.has(basename(path))) continue;
+    const split = splitOf(relative(folder, path));
+    splits.set(split, [...(splits.get(split) ?? []), { path, kind }]);
+  }
+  if (splits.size === 0) throw new InputError(noData(name, all));
+  const found = [...splits.keys()];
+  const split = wanted ?? (found.length === 1 ? found[0]! : "train");
+  const files = splits.get(split);
+  const there = found.map((each) => `'${each}'`).join(", ");
+  if (!files) throw new InputError(`Expected the split '${split}' in '${name}' but found ${there}. Name one of them.`);
+  const kinds = new Set(files.map(({ kind }) => kind));
+  if (kinds.size > 1)
+    throw new InputError(
+      `Expected files of one kind for the split '${split}' in '${name}' but found ${[...kinds].join(" and ")}. ` +
+        "Name the file to read.",
+    );
+  return files;
+}
+
+function noData(name: string, files: readonly string[]): string {
+  const expected = `Expected data files (${EXTENSIONS}) in '${name}' but found`;
+  if (files.some((file) => file.endsWith(".arrow")))
+    return `${expected} Arrow files. Write the data set with 'dataset.to_parquet(...)' or 'dataset.to_json(...)'.`;
+  const others = files.slice(0, 5).map((file) => `'${basename(file)}'`).join(", ");
+  return `${expected} ${others || "no file"}.`;
+}
+
+/** The paths of all files in a folder, sorted; what begins with a dot is left out. */
+async function filesUnder(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+    throw unreadable(folder, error);
+  });
+  const found: string[] = [];
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = join(folder, entry.name);
+    if (entry.name.startsWith(".")) continue;
+    const stats = await stat(path).catch((error: unknown) => {
+      throw unreadable(path, error);
+    });
+    if (stats.isDirectory()) found.push(...(await filesUnder(path)));
+    else found.push(path);
+  }
+  return found;
+}
+
+function kindOf(path: string): DataKind | undefined {
+  const ending = /\.[a-z]+(\.gz)?$/.exec(path)?.[0] ?? "";
+  return KINDS[ending];
+}
+
+/** The split that a path inside a folder names. */
+function splitOf(path: string): string {
+  const parts = path.split(sep);
+  const name = parts.pop()!;
+  const numbered = /^(\w+(?:\.\w+)*)-\d{5}-of-\d{5}/.exec(name)?.[1];
+  if (numbered) return WORDS[numbered] ?? numbered;
+  for (const text of [name.replace(/\..*$/, ""), ...parts.reverse()])
+    for (const word of text.toLowerCase().split(/[^a-z]+/)) if (WORDS[word]) return WORDS[word];
+  return "train";
+}

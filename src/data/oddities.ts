@@ -1,0 +1,97 @@
+/**
+ * What is odd about rows without keeping them from being trained on: counted, each kind with the first rows it was seen
+ * in, so that nobody has to find it out from the loss.
+ */
+import { createHash } from "node:crypto";
+import { type PreferenceRow, isPlain } from "./preferenceRow";
+
+/** Each kind, and what to say of it. */
+export const ODDITIES = {
+  emptyPrompt: "have an empty prompt; without a 'prompt' key it is what both answers begin with",
+  blankAnswer: "have an answer of white space alone",
+  chosenBeginsRejected: "have a chosen answer that the rejected one goes on from",
+  rejectedBeginsChosen: "have a rejected answer that the chosen one goes on from",
+  promptRepeated: "have an answer that begins with the whole prompt again",
+  duplicate: "repeat an earlier row",
+  contradiction: "prefer what an earlier row rejects, and reject what it prefers",
+  noBos: "do not begin with BOS, which the tokenizer puts before texts: the chat template leaves it out",
+  noEos: "have an answer without EOS: the chat template writes none, so its end is not learnt",
+  twoEos: "have an answer that ends with EOS twice: the tokenizer adds one of its own",
+  seam: "have a prompt whose last tokens change with the answer; they count as the answer's",
+} as const;
+
+export type OddityKind = keyof typeof ODDITIES;
+
+export interface Oddity {
+  readonly count: number;
+  /** The first ten rows. */
+  readonly first: readonly number[];
+}
+
+/** Counts by kind; kinds that were not seen are not there. */
+export type Oddities = { readonly [kind in OddityKind]?: Oddity };
+
+const FIRST = 10;
+
+/** Counts the row under this kind. */
+export function note(oddities: Oddities, kind: OddityKind, index: number): Oddities {
+  return mergeOddities(oddities, { [kind]: { count: 1, first: [index] } });
+}
+
+/** Both counts together; the rows of `b` come after those of `a`. */
+export function mergeOddities(a: Oddities, b: Oddities): Oddities {
+  const merged: { [kind in OddityKind]?: Oddity } = { ...a };
+  for (const kind of Object.keys(b) as OddityKind[]) {
+    const [old, more] = [a[kind] ?? { count: 0, first: [] }, b[kind]!];
+    merged[kind] = { count: old.count + more.count, first: [...old.first, ...more.first].slice(0, FIRST) };
+  }
+  return merged;
+}
+
+/** The counts as lines for a terminal. */
+export function describeOddities(oddities: Oddities): string[] {
+  return (Object.keys(ODDITIES) as OddityKind[]).flatMap((kind) => {
+    const oddity = oddities[kind];
+    if (!oddity) return [];
+    const rows = oddity.first.join(", ") + (oddity.count > oddity.first.length ? ", …" : "");
+    return [`${oddity.count} ${oddity.count === 1 ? "row" : "rows"} (${rows}) ${ODDITIES[kind]}`];
+  });
+}
+
+/** What is odd about rows as they are written, before any tokenizer has seen them. */
+export function oddRows(rows: readonly PreferenceRow[]): Oddities {
+  let found: Oddities = {};
+  const seen = new Set<string>();
+  for (const row of rows) {
+    const { chosen, rejected } = texts(row);
+    const kinds: OddityKind[] = [];
+    if (row.prompt.length === 0) kinds.push("emptyPrompt");
+    if ([chosen, rejected].some((text) => text !== "" && text.trim() === "")) kinds.push("blankAnswer");
+    if (chosen !== rejected && chosen !== "" && rejected.startsWith(chosen)) kinds.push("chosenBeginsRejected");
+    if (chosen !== rejected && rejected !== "" && chosen.startsWith(rejected)) kinds.push("rejectedBeginsChosen");
+    if (isPlain(row) && row.prompt.trim() !== "" && (chosen.startsWith(row.prompt) || rejected.startsWith(row.prompt)))
+      kinds.push("promptRepeated");
+    const [same, opposite] = [digest(row, chosen, rejected), digest(row, rejected, chosen)];
+    if (seen.has(same)) kinds.push("duplicate");
+    else if (seen.has(opposite)) kinds.push("contradiction");
+    seen.add(same);
+    for (const kind of kinds) found = note(found, kind, row.index);
+  }
+  return found;
+}
+
+/** The answers as texts that can be compared: of messages their content, or their JSON where that is no text. */
+export function texts(row: PreferenceRow): { prompt: string; chosen: string; rejected: string } {
+  if (isPlain(row)) return row;
+  const written = (messages: typeof row.prompt) =>
+    messages
+      .map(({ role: _, content, ...rest }) =>
+        typeof content === "string" && Object.keys(rest).length === 0 ? content : JSON.stringify([content, rest]),
+      )
+      .join("\n");
+  return { prompt: written(row.prompt), chosen: written(row.chosen), rejected: written(row.rejected) };
+}
+
+function digest({ prompt }: PreferenceRow, chosen: string, rejected: string): string {
+  return createHash("sha1").update(JSON.stringify([prompt, chosen, rejected])).digest("base64");
+}

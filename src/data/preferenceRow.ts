@@ -1,0 +1,204 @@
+/**
+ * One record as a preference row, by TRL's rules. Standard rows hold texts, conversational ones lists of messages, and
+ * a file holds one kind. Where there is no `prompt`, it is what both answers begin with: the longest common prefix, in
+ * characters or in turns, without a space at its end, and never a whole answer.
+ *
+ * A `prompt` in text beside answers that are whole conversations (as in UltraFeedback) repeats what is in them: there
+ * the prompt is taken from the conversations, as TRL's `maybe_extract_prompt` does.
+ *
+ * Every fault names the file, the line and the key, what was found and what is expected.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { InputError } from "../native/errors";
+import type { ChatMessage, JsonValue } from "../text";
+import { type SourceRecord, excerpt } from "./source";
+
+/** A prompt and two answers in text. */
+export interface PlainRow {
+  /** Place in the data set, counted from 0 over rows (blank lines are not rows). */
+  readonly index: number;
+  readonly prompt: string;
+  readonly chosen: string;
+  readonly rejected: string;
+}
+
+/** A conversation and two ways to go on with it. */
+export interface ChatRow {
+  /** Place in the data set, counted from 0 over rows (blank lines are not rows). */
+  readonly index: number;
+  readonly prompt: readonly ChatMessage[];
+  readonly chosen: readonly ChatMessage[];
+  readonly rejected: readonly ChatMessage[];
+  /** JSON schemas of the functions the model may call. */
+  readonly tools?: readonly JsonValue[];
+  /** Further variables of the chat template. */
+  readonly chatTemplateKwargs?: Readonly<Record<string, JsonValue>>;
+}
+
+/** One pair of answers to a prompt. */
+export type PreferenceRow = PlainRow | ChatRow;
+
+/** The keys of a record that are read. */
+export const KEYS = ["prompt", "chosen", "rejected", "tools", "chat_template_kwargs"] as const;
+
+export const FORM =
+  `Every row is an object with texts or lists of messages, such as ` +
+  `{"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}.`;
+
+export function isPlain(row: PreferenceRow): row is PlainRow {
+  return typeof row.prompt === "string";
+}
+
+type Json = Readonly<Record<string, unknown>>;
+type Part = string | readonly ChatMessage[];
+
+/** Makes rows of records; the first decides which kind the others are of. */
+export class RowReader {
+  /** How many rows have been read. */
+  count = 0;
+  private isChat: boolean | undefined;
+  private hasPrompt: boolean | undefined;
+
+  read({ value, place }: SourceRecord): PreferenceRow {
+    if (!isObject(value))
+      throw new InputError(`Expected a JSON object in ${place}, but found ${shown(value)}. ${FORM}`);
+    const chosen = this.part(value, "chosen", place);
+    const rejected = this.part(value, "rejected", place);
+    const hasPrompt = value.prompt !== undefined;
+    if (hasPrompt !== (this.hasPrompt ??= hasPrompt))
+      throw new InputError(
+        `Expected ${this.hasPrompt ? "" : "no "}'prompt' in ${place}, as in the rows before it, ` +
+          `but found ${keysOf(value)}.`,
+      );
+    const index = this.count++;
+    if (typeof chosen === "string") {
+      const texts = { chosen, rejected: rejected as string };
+      if (!hasPrompt) return { index, ...withCommonCharacters(texts.chosen, texts.rejected) };
+      if (typeof value.prompt === "string") return { index, prompt: value.prompt, ...texts };
+      throw new InputError(`Expected a string for 'prompt' in ${place}, but found ${shown(value.prompt)}. ${FORM}`);
+    }
+    return {
+      index,
+      ...conversation(value, chosen, rejected as readonly ChatMessage[], place),
+      ...toolsOf(value.tools, place),
+      ...kwargsOf(value.chat_template_kwargs, place),
+    };
+  }
+
+  /** One answer, of the kind of those before it. */
+  private part(record: Json, key: "chosen" | "rejected", place: string): Part {
+    const found = record[key];
+    if (typeof found !== "string" && !Array.isArray(found)) {
+      const what = found === undefined ? `only ${keysOf(record)}` : shown(found);
+      throw new InputError(`Expected a string or messages for '${key}' in ${place}, but found ${what}. ${FORM}`);
+    }
+    const isChat = typeof found !== "string";
+    if (isChat !== (this.isChat ??= isChat))
+      throw new InputError(
+        `Expected ${this.isChat ? "messages" : "a string"} for '${key}' in ${place}, as in what precedes it, ` +
+          `but found ${shown(found)}. One data set holds texts or conversations, not both.`,
+      );
+    return typeof found === "string" ? found : messagesOf(found, key, place);
+  }
+}
+
+function conversation(
+  record: Json,
+  chosen: readonly ChatMessage[],
+  rejected: readonly ChatMessage[],
+  place: string,
+): Pick<ChatRow, "prompt" | "chosen" | "rejected"> {
+  const { prompt: given } = record;
+  if (given === undefined) return withCommonTurns(chosen, rejected);
+  if (typeof given === "string") {
+    const row = withCommonTurns(chosen, rejected);
+    const asked = given.trim();
+    if (row.prompt.some(({ content }) => typeof content === "string" && content.includes(asked))) return row;
+    throw new InputError(
+      `Expected messages for 'prompt' in ${place}, or answers that both begin with it, ` +
+        `but found ${shown(given)}. Write it as [{"role": "user", "content": ...}].`,
+    );
+  }
+  if (!Array.isArray(given))
+    throw new InputError(`Expected messages for 'prompt' in ${place}, but found ${shown(given)}. ${FORM}`);
+  const prompt = messagesOf(given, "prompt", place);
+  if (prompt.length === 0) throw new InputError(`Expected a message for 'prompt' in ${place}, but found none.`);
+  for (const [key, answer] of Object.entries({ chosen, rejected }))
+    if (answer.length >= prompt.length && isDeepStrictEqual(answer.slice(0, prompt.length), prompt))
+      throw new InputError(
+        `Expected the messages after 'prompt' for '${key}' in ${place}, but they begin with the prompt again. ` +
+          `Leave 'prompt' out of every row: it is then what both answers begin with.`,
+      );
+  return { prompt, chosen, rejected };
+}
+
+function withCommonCharacters(chosen: string, rejected: string): Omit<PlainRow, "index"> {
+  const shorter = Math.min(chosen.length, rejected.length);
+  let end = 0;
+  while (end < shorter && chosen[end] === rejected[end]) end++;
+  if (end === shorter && end > 0) end--; // never a whole answer
+  else if (end > 0 && chosen[end - 1] === " ") end--;
+  const isLow = (text: string) => /[\udc00-\udfff]/.test(text[end] ?? "");
+  if (end > 0 && /[\ud800-\udbff]/.test(chosen[end - 1]!) && (isLow(chosen) || isLow(rejected))) end--;
+  return { prompt: chosen.slice(0, end), chosen: chosen.slice(end), rejected: rejected.slice(end) };
+}
+
+function withCommonTurns(
+  chosen: readonly ChatMessage[],
+  rejected: readonly ChatMessage[],
+): Pick<ChatRow, "prompt" | "chosen" | "rejected"> {
+  const shorter = Math.min(chosen.length, rejected.length);
+  let end = 0;
+  while (end < shorter && isDeepStrictEqual(chosen[end], rejected[end])) end++;
+  if (end === shorter && end > 0) end--; // never a whole answer
+  return { prompt: chosen.slice(0, end), chosen: chosen.slice(end), rejected: rejected.slice(end) };
+}
+
+function messagesOf(list: readonly unknown[], key: string, place: string): ChatMessage[] {
+  return list.map((message, i) => {
+    const fault = (expected: string, found: unknown) =>
+      new InputError(`Expected ${expected} for '${key}[${i}]' in ${place}, but found ${shown(found)}.`);
+    if (!isObject(message)) throw fault("a message", message);
+    if (typeof message.role !== "string") throw fault(`a message with a 'role'`, message);
+    const { content } = message;
+    if (Array.isArray(content) && content.some((part) => isObject(part) && part.type !== "text"))
+      throw fault("text alone", content);
+    if (!(content === undefined || content === null || typeof content === "string" || Array.isArray(content)))
+      throw fault("a text as 'content'", content);
+    // Arrow writes null for a key that only other messages have; templates ask whether it is there.
+    const present = Object.entries(message).filter(([name, value]) => value !== null || name === "content");
+    return Object.fromEntries(present) as ChatMessage;
+  });
+}
+
+/** TRL takes a list or its JSON. None are no tools: templates render a preamble for an empty list. */
+function toolsOf(value: unknown, place: string): Pick<ChatRow, "tools"> {
+  if (value === undefined || value === null) return {};
+  let tools: unknown = value;
+  if (typeof value === "string") {
+    try {
+      tools = JSON.parse(value);
+    } catch {
+      tools = undefined;
+    }
+  }
+  if (!Array.isArray(tools) || !tools.every(isObject))
+    throw new InputError(`Expected a list of tools, or its JSON, for 'tools' in ${place}, but found ${shown(value)}.`);
+  return tools.length > 0 ? { tools: tools as JsonValue[] } : {};
+}
+
+function kwargsOf(value: unknown, place: string): Pick<ChatRow, "chatTemplateKwargs"> {
+  if (value === undefined || value === null) return {};
+  if (!isObject(value))
+    throw new InputError(`Expected an object for 'chat_template_kwargs' in ${place}, but found ${shown(value)}.`);
+  return { chatTemplateKwargs: value as Record<string, JsonValue> };
+}
+
+function keysOf(record: Json): string {
+  return Object.keys(record).map((key) => `'${key}'`).join(", ") || "an empty object";
+}
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const shown = (value: unknown): string => excerpt(JSON.stringify(value) ?? "nothing");

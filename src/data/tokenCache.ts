@@ -1,0 +1,94 @@
+/**
+ * Tokenised rows kept in a file, by content: its name is the hash of everything the ids follow from (rows, tokenizer
+ * files, limits, this package). A file that is not whole, or is another version's, counts as not there.
+ *
+ * Layout: "smaugtok", the header's length, the header in JSON, the packed pairs (32-bit integers, little endian),
+ * SHA-256 of all that.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, readFile, readdir, rm, stat, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { packageVersion } from "../native/paths";
+import type { Tokenizer } from "../text";
+import { readTokenizerFolder } from "../text/folder";
+import { writeFileAtomically } from "./atomicWrite";
+import { packPairs, unpackPairs } from "./packedPairs";
+import type { Limits, TokenizedRows } from "./pairTokenizer";
+import type { PreferenceRow } from "./preferenceRow";
+
+const MAGIC = "smaugtok";
+const FORMAT = 1;
+const DIGEST = 32; // bytes
+const MONTH = 30 * 24 * 3600 * 1000; // ms
+
+/** What the ids of rows follow from, as one hash. */
+export async function contentKey(
+  rows: readonly PreferenceRow[],
+  tokenizer: Tokenizer,
+  { maxLength, truncationMode }: Limits,
+): Promise<string> {
+  const hash = createHash("sha256");
+  hash.update(JSON.stringify([FORMAT, packageVersion(), maxLength ?? null, truncationMode ?? null]));
+  for (const [file, bytes] of await tokenizerFiles(tokenizer.path)) {
+    hash.update(`\n${file} ${bytes.length}\n`).update(bytes);
+    // Such a template writes today's date into every prompt.
+    if (bytes.includes("strftime_now")) hash.update(new Date().toDateString());
+  }
+  for (const row of rows) hash.update(`\n${JSON.stringify(row)}`);
+  return hash.digest("hex");
+}
+
+const FILES = ["tokenizer", "tokenizer_config", "special_tokens_map", "added_tokens", "generation_config"];
+const TEMPLATES = "additional_chat_templates";
+
+/** Everything a tokenizer is read from, as far as it is there: the files of a folder, the metadata of a GGUF file. */
+async function tokenizerFiles(path: string): Promise<[name: string, content: Buffer][]> {
+  if (path.endsWith(".gguf")) {
+    const { file: _, ...content } = await readTokenizerFolder(path);
+    return [["gguf", Buffer.from(JSON.stringify(content))]];
+  }
+  const there = new Set(await readdir(path));
+  const names = [...FILES.map((name) => `${name}.json`), "chat_template.jinja"].filter((name) => there.has(name));
+  const more = there.has(TEMPLATES) ? await readdir(join(path, TEMPLATES)) : [];
+  const files = [...names, ...more.sort().map((name) => join(TEMPLATES, name))];
+  return Promise.all(files.map(async (file): Promise<[string, Buffer]> => [file, await readFile(join(path, file))]));
+}
+
+export async function readTokenCache(folder: string, key: string): Promise<TokenizedRows | undefined> {
+  const file = join(folder, key);
+  const bytes = await readFile(file).catch(() => undefined);
+  if (!bytes || bytes.length < MAGIC.length + 4 + DIGEST) return undefined;
+  const content = bytes.subarray(0, -DIGEST);
+  if (content.toString("latin1", 0, MAGIC.length) !== MAGIC || !digestOf(content).equals(bytes.subarray(-DIGEST)))
+    return undefined;
+  const start = MAGIC.length + 4;
+  const end = start + content.readUInt32LE(MAGIC.length);
+  const header = JSON.parse(content.toString("utf8", start, end)) as Omit<TokenizedRows, "pairs"> & { key: string };
+  if (header.key !== key) return undefined;
+  const now = new Date();
+  await utimes(file, now, now).catch(() => undefined); // it stays for another month
+  // The integers begin anywhere in the file; a typed array has to begin at a multiple of four.
+  const packed = new Int32Array(Uint8Array.from(content.subarray(end)).buffer);
+  const { refused, cut, odd } = header;
+  return { pairs: unpackPairs(packed), refused, cut, odd };
+}
+
+/** Keeps the rows, and removes what nobody has asked for in a month. */
+export async function writeTokenCache(folder: string, key: string, rows: TokenizedRows): Promise<void> {
+  const { pairs, refused, cut, odd } = rows;
+  const header = Buffer.from(JSON.stringify({ key, refused, cut, odd }));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(header.length);
+  const packed = packPairs(pairs);
+  const ids = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength);
+  const content = Buffer.concat([Buffer.from(MAGIC), length, header, ids]);
+  await mkdir(folder, { recursive: true });
+  await writeFileAtomically(join(folder, key), Buffer.concat([content, digestOf(content)]));
+  for (const name of await readdir(folder)) {
+    const file = join(folder, name);
+    const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Infinity }));
+    if (mtimeMs < Date.now() - MONTH) await rm(file, { force: true });
+  }
+}
+
+const digestOf = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest();

@@ -1,0 +1,63 @@
+/** Rows tokenised by several threads, chunk by chunk; the result is that of one thread. */
+import { extname, join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { mergeOddities } from "./oddities";
+import { unpackPairs } from "./packedPairs";
+import type { Limits, TokenizedRows } from "./pairTokenizer";
+import type { PreferenceRow } from "./preferenceRow";
+import type { WorkerAnswer, WorkerStart } from "./tokenizeWorker";
+
+const CHUNK = 256; // rows: some hundred milliseconds of work
+
+/** Tokenises with `count` threads. `path` is the tokenizer's. */
+export async function tokenizeInWorkers(
+  rows: readonly PreferenceRow[],
+  path: string,
+  limits: Limits,
+  count: number,
+  onProgress: (done: number) => void,
+): Promise<TokenizedRows> {
+  const chunks: (readonly PreferenceRow[])[] = [];
+  for (let i = 0; i < rows.length; i += CHUNK) chunks.push(rows.slice(i, i + CHUNK));
+  const answers: WorkerAnswer[] = [];
+  let next = 0;
+  let done = 0;
+  const workers = Array.from({ length: Math.min(count, chunks.length) }, () => startWorker({ path, limits }));
+  const serve = (worker: Worker): Promise<void> =>
+    new Promise((resolve, reject) => {
+      let mine = -1;
+      const take = (): void => {
+        mine = next++;
+        if (mine < chunks.length) worker.postMessage(chunks[mine]);
+        else resolve();
+      };
+      worker.on("message", (answer: WorkerAnswer) => {
+        answers[mine] = answer;
+        onProgress((done += chunks[mine]!.length));
+        take();
+      });
+      worker.on("error", reject);
+      worker.on("exit", (code) => reject(new Error(`A tokenizing thread ended with code ${code}`)));
+      take();
+    });
+  try {
+    await Promise.all(workers.map(serve));
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
+  const result: TokenizedRows = { pairs: [], refused: [], cut: [], odd: {} };
+  for (const { packed, refused, cut, odd } of answers) {
+    for (const pair of unpackPairs(packed)) result.pairs.push(pair);
+    result.refused.push(...refused);
+    result.cut.push(...cut);
+    result.odd = mergeOddities(result.odd, odd);
+  }
+  return result;
+}
+
+/** Whether threads can run this code: not where TypeScript is run by something that threads do not inherit. */
+export const canStartWorkers = extname(__filename) === ".js";
+
+function startWorker(workerData: WorkerStart): Worker {
+  return new Worker(join(__dirname, `tokenizeWorker${extname(__filename)}`), { workerData });
+}

@@ -1,0 +1,206 @@
+/**
+ * The head of a GGUF file (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md): metadata by key, and each
+ * tensor's name, shape, type and place. Read as far as it goes, whatever its length; a count or a length that the file
+ * cannot hold is an error before anything is made of it. `@huggingface/gguf` is not used: past the end of a file it
+ * reads zeros. Left out: version 1, and files of big-endian machines.
+ */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { FolderError } from "./folderError";
+
+export type GgufValue = number | boolean | string | readonly GgufValue[];
+
+/** A tensor as the file describes it, not yet checked against the file. */
+export interface GgufTensorInfo {
+  readonly name: string;
+  /** As in PyTorch: the file has the innermost size first. */
+  readonly shape: readonly number[];
+  /** The number of its type, as ggml counts them. */
+  readonly type: number;
+  /** Its first byte, counted from the start of the file. */
+  readonly start: number;
+}
+
+export interface GgufHeader {
+  readonly file: string;
+  readonly fileSize: number;
+  readonly metadata: ReadonlyMap<string, GgufValue>;
+  readonly tensors: readonly GgufTensorInfo[];
+  /** Where the tensors begin, and the multiple of bytes at which each does. */
+  readonly dataStart: number;
+  readonly alignment: number;
+}
+
+const MAGIC = 0x46554747; // "GGUF"
+const MAX_DIMENSIONS = 4; // ggml's
+const MAX_NESTING = 4; // of arrays in metadata
+/** Bytes read at first; then as many again. */
+const FIRST_READ = 1 << 20;
+
+/** @throws FolderError when the file cannot be read, or its head is not right */
+export function readGgufHeader(file: string): GgufHeader {
+  let fd: number;
+  try {
+    fd = openSync(file, "r");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new FolderError(`Expected a file that can be read at ${file} but received ${code}`);
+  }
+  try {
+    return parse(new Cursor(fd, file, fstatSync(fd).size));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function parse(cursor: Cursor): GgufHeader {
+  const { file, size: fileSize } = cursor;
+  if (fileSize < 4 || cursor.uint32() !== MAGIC)
+    throw new FolderError(`Expected a GGUF file at ${file} but it does not begin with "GGUF"`);
+  const version = cursor.uint32();
+  if (version !== 2 && version !== 3)
+    throw new FolderError(
+      `Expected version 2 or 3 of GGUF in ${file} but received ` +
+        (version % 65_536 === 0 ? "a file of a big-endian machine" : version),
+    );
+  const tensorCount = cursor.count("tensors", 24); // the least bytes one can take
+  const pairCount = cursor.count("metadata entries", 13);
+
+  const metadata = new Map<string, GgufValue>();
+  for (let i = 0; i < pairCount; i++) {
+    const key = cursor.string();
+    if (metadata.has(key)) throw new FolderError(`Expected each key once in ${file} but received '${key}' twice`);
+    metadata.set(key, readValue(cursor, cursor.uint32(), key));
+  }
+  const alignment = metadata.get("general.alignment") ?? 32;
+  if (typeof alignment !== "number" || !Number.isSafeInteger(Math.log2(alignment)))
+    throw new FolderError(`Expected a power of two for 'general.alignment' in ${file} but received ${alignment}`);
+
+  const infos = Array.from({ length: tensorCount }, () => readTensorInfo(cursor));
+  const dataStart = align(cursor.position, alignment);
+  const tensors = infos.map((info) => ({ ...info, start: dataStart + info.start }));
+  return { file, fileSize, metadata, tensors, dataStart, alignment };
+}
+
+/** The next multiple of `alignment`. */
+export function align(position: number, alignment: number): number {
+  return Math.ceil(position / alignment) * alignment;
+}
+
+function readTensorInfo(cursor: Cursor): GgufTensorInfo {
+  const name = cursor.string();
+  const dimensions = cursor.uint32();
+  if (dimensions < 1 || dimensions > MAX_DIMENSIONS)
+    throw new FolderError(
+      `Expected 1 to ${MAX_DIMENSIONS} dimensions for '${name}' in ${cursor.file} but received ${dimensions}`,
+    );
+  const shape = Array.from({ length: dimensions }, () => cursor.uint64()).reverse();
+  return { name, shape, type: cursor.uint32(), start: cursor.uint64() };
+}
+
+/** Reads a value of one of the format's thirteen types. */
+function readValue(cursor: Cursor, type: number, key: string, nesting = 0): GgufValue {
+  if (type === 8) return cursor.string();
+  if (type === 9) {
+    if (nesting === MAX_NESTING)
+      throw new FolderError(`Expected arrays at most ${MAX_NESTING} deep for '${key}' in ${cursor.file}`);
+    const itemType = cursor.uint32();
+    const count = cursor.count(`values of '${key}'`, 1);
+    return Array.from({ length: count }, () => readValue(cursor, itemType, key, nesting + 1));
+  }
+  const read = scalars.get(type);
+  if (!read) throw new FolderError(`Expected a known type for '${key}' in ${cursor.file} but received number ${type}`);
+  const value = read(cursor);
+  return type === 6 && nesting === 0 ? shortest(value as number) : value;
+}
+
+const scalars = new Map<number, (cursor: Cursor) => number | boolean>([
+  [0, (cursor) => cursor.next(1).getUint8(0)],
+  [1, (cursor) => cursor.next(1).getInt8(0)],
+  [2, (cursor) => cursor.next(2).getUint16(0, true)],
+  [3, (cursor) => cursor.next(2).getInt16(0, true)],
+  [4, (cursor) => cursor.next(4).getUint32(0, true)],
+  [5, (cursor) => cursor.next(4).getInt32(0, true)],
+  [6, (cursor) => cursor.next(4).getFloat32(0, true)],
+  [7, (cursor) => cursor.next(1).getUint8(0) !== 0],
+  [10, (cursor) => cursor.uint64()],
+  [11, (cursor) => Number(cursor.next(8).getBigInt64(0, true))],
+  [12, (cursor) => cursor.next(8).getFloat64(0, true)],
+]);
+
+/** The shortest decimal number with the same float32: 1e-5, where the float32 itself is 9.999999747378752e-6. */
+function shortest(value: number): number {
+  for (let digits = 6; digits < 9; digits++) {
+    const decimal = Number(value.toPrecision(digits));
+    if (Math.fround(decimal) === value) return decimal;
+  }
+  return value;
+}
+
+/** Reads on in a file; the part read so far is in memory. */
+class Cursor {
+  position = 0;
+  private bytes = Buffer.alloc(0);
+
+  constructor(
+    private readonly fd: number,
+    readonly file: string,
+    readonly size: number,
+  ) {}
+
+  /** A view of the next bytes. */
+  next(length: number): DataView {
+    const start = this.position;
+    this.require(length);
+    this.position += length;
+    return new DataView(this.bytes.buffer, this.bytes.byteOffset + start, length);
+  }
+
+  uint32(): number {
+    this.require(4);
+    this.position += 4;
+    return this.bytes.readUInt32LE(this.position - 4);
+  }
+
+  uint64(): number {
+    this.require(8);
+    this.position += 8;
+    const low = this.bytes.readUInt32LE(this.position - 8);
+    return this.bytes.readUInt32LE(this.position - 4) * 2 ** 32 + low;
+  }
+
+  /** How many things follow, of which each takes `least` bytes at least. */
+  count(what: string, least: number): number {
+    const count = this.uint64();
+    if (count * least > this.size - this.position)
+      throw new FolderError(
+        `Expected ${count} ${what} in ${this.file} but only ${this.size - this.position} bytes follow; ` +
+          "it is cut short or damaged",
+      );
+    return count;
+  }
+
+  string(): string {
+    const length = this.uint64();
+    this.require(length);
+    this.position += length;
+    return this.bytes.toString("utf8", this.position - length, this.position);
+  }
+
+  private require(length: number): void {
+    const end = this.position + length;
+    if (end <= this.bytes.length) return;
+    if (end > this.size)
+      throw new FolderError(
+        `Expected ${length} bytes at byte ${this.position} of ${this.file} but it has ${this.size} bytes; ` +
+          "its head is cut short or damaged",
+      );
+    const wanted = Math.min(this.size, Math.max(end, FIRST_READ, 2 * this.bytes.length));
+    const grown = Buffer.alloc(wanted);
+    this.bytes.copy(grown);
+    for (let at = this.bytes.length, got = -1; at < wanted; at += got) {
+      got = readSync(this.fd, grown, at, wanted - at, at);
+      if (got === 0) throw new FolderError(`Expected ${this.size} bytes in ${this.file} but it ends at ${at}`);
+    }
+    this.bytes = grown;
+  }
+}

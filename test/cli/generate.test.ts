@@ -1,0 +1,167 @@
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command } from "commander";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { generateCommand } from "../../src/cli/generate";
+import { run } from "../../src/cli/run";
+import { generateSync } from "../../src/generate";
+import { LlamaForCausalLM, loadModel, saveModel } from "../../src/models";
+import { type Tokenizer, loadTokenizer } from "../../src/text";
+import { Generator } from "../../src/torch";
+import { eos, tinyFolder } from "../text/tiny";
+
+/** A small random Llama with the tiny tokenizer; whatever it is asked, it babbles. */
+const folder = tinyFolder({ "generation_config.json": { eos_token_id: eos, temperature: 0.6 } });
+const scratch = mkdtempSync(join(tmpdir(), "smaug-generate-"));
+afterAll(() => [folder, scratch].forEach((each) => rmSync(each, { recursive: true })));
+
+let tokenizer: Tokenizer;
+beforeAll(async () => {
+  const model = new LlamaForCausalLM(
+    {
+      model_type: "llama", architectures: ["LlamaForCausalLM"], vocab_size: 264, hidden_size: 16,
+      intermediate_size: 24, num_hidden_layers: 1, num_attention_heads: 2, initializer_range: 0.5,
+      max_position_embeddings: 100,
+    },
+    { generator: new Generator().manualSeed(4) },
+  );
+  await saveModel(model, folder);
+  model.dispose();
+  tokenizer = await loadTokenizer(folder);
+});
+
+afterEach(() => vi.restoreAllMocks());
+
+async function smaug(...args: string[]) {
+  const printed = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const)
+    vi.spyOn(process[name], "write").mockImplementation((text) => ((printed[name] += String(text)), true));
+  vi.spyOn(console, "log").mockImplementation((text: string) => void (printed.stdout += `${text}\n`));
+  const before = process.exitCode;
+  process.exitCode = 0;
+  await run(new Command("smaug").addCommand(generateCommand()), ["node", "smaug", "generate", ...args]);
+  const status = process.exitCode;
+  process.exitCode = before;
+  vi.restoreAllMocks();
+  return { status, ...printed };
+}
+
+async function answers(text: string, options = {}) {
+  const ids = tokenizer.encode(text, { addSpecialTokens: !text.startsWith("<bos>") });
+  const model = await loadModel(folder);
+  const [answer] = generateSync(model, [ids], { maxNewTokens: 12, tokenizer, ...options });
+  model.dispose();
+  return answer!;
+}
+
+const file = (name: string, content: string) => {
+  const path = join(scratch, name);
+  writeFileSync(path, content);
+  return path;
+};
+
+describe("--prompt", () => {
+  test("streams the text", async () => {
+    const { text } = await answers("hello");
+    expect(await smaug("--model", folder, "--prompt", "hello", "--max-new-tokens", "12")).toEqual({
+      status: 0,
+      stdout: `${text}\n`,
+      stderr: "",
+    });
+  });
+
+  test("--json prints one object", async () => {
+    const { text, tokens, finishReason } = await answers("hello");
+    const { stdout } = await smaug("--model", folder, "--prompt", "hello", "--max-new-tokens", "12", "--json");
+    expect(JSON.parse(stdout)).toEqual({
+      prompt: "hello",
+      text,
+      tokens: tokens.length,
+      finish_reason: finishReason,
+      tokens_per_second: expect.any(Number) as number,
+    });
+  });
+
+  test("every setting arrives", async () => {
+    const stop = (await answers("hello", { temperature: 0.9, seed: 3 })).text.slice(4, 5);
+    const sampling = { temperature: 0.9, topK: 90, topP: 0.95, minP: 0.001, repetitionPenalty: 1.1, seed: 3 };
+    const options = { ...sampling, stopStrings: ["never", stop] };
+    const { text } = await answers("hello", options);
+    const { stdout } = await smaug(
+      "--model", folder, "--prompt", "hello", "--max-new-tokens", "12", "--temperature", "0.9", "--top-k", "90",
+      "--top-p", "0.95", "--min-p", "0.001", "--repetition-penalty", "1.1", "--seed", "3",
+      "--stop", "never", "--stop", stop,
+    );
+    expect(stdout).toBe(`${text}\n`);
+    expect(stdout).not.toBe(`${(await answers("hello", { temperature: 0.9, seed: 3 })).text}\n`);
+  });
+
+  test("is continued as it stands, although the folder has a chat template", async () => {
+    const { stdout } = await smaug("--model", folder, "--prompt", "hello", "--json", "--max-new-tokens", "1");
+    expect(JSON.parse(stdout)).toMatchObject({ prompt: "hello" });
+  });
+});
+
+describe("--messages", () => {
+  const messages = [{ role: "user", content: "hi" }];
+  const rendered = "<bos>u:hi<eos>a:";
+
+  test("applies the chat template to a list", async () => {
+    const { text } = await answers(rendered);
+    const path = file("list.json", JSON.stringify(messages, null, 2));
+    const { stdout } = await smaug("--model", folder, "--messages", path, "--json", "--max-new-tokens", "12");
+    expect(JSON.parse(stdout)).toMatchObject({ prompt: rendered, text });
+  });
+
+  test("answers every line of JSON Lines", async () => {
+    const lines = [messages, { messages, id: 7 }].map((each) => JSON.stringify(each));
+    const path = file("lines.jsonl", `\ufeff${lines.join("\n\n")}\n`);
+    const { stdout } = await smaug("--model", folder, "--messages", path, "--json", "--max-new-tokens", "2");
+    const objects = stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as { prompt: string });
+    expect(objects.map(({ prompt }) => prompt)).toEqual([rendered, rendered]);
+  });
+
+  test.each([
+    ["none.jsonl", " \n", /Expected a conversation in '.*none\.jsonl' but found none/],
+    ["broken.jsonl", '[{"role": "user", "content": "a"}]\n[{]\n', /JSON in '.*broken\.jsonl', line 2 but found \[\{\]/],
+    ["empty.json", "[]", /Expected a list of messages in '.*' but found \[\]/],
+    ["text.json", '["hi"]', /Expected an object with a 'role' for message 0 in '.*' but found "hi"/],
+  ])("refuses %s", async (name, content, message) => {
+    const { status, stdout, stderr } = await smaug("--model", folder, "--messages", file(name, content));
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(message);
+  });
+
+  test("a folder without a chat template says so", async () => {
+    const bare = join(scratch, "bare");
+    cpSync(folder, bare, { recursive: true });
+    writeFileSync(join(bare, "tokenizer_config.json"), "{}");
+    const { status, stderr } = await smaug("--model", bare, "--messages", file("one.json", JSON.stringify(messages)));
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/Expected a chat template but the tokenizer has none/);
+  });
+});
+
+describe("bad usage ends with 2", () => {
+  test.each([
+    [["--prompt", "a"], /required option '--model <folder>' not specified/],
+    [["--model", folder], /Expected '--prompt' or '--messages' but received neither/],
+    [["--model", folder, "--prompt", "a", "--messages", "b"], /cannot be used with option '--messages <file>'/],
+    [["--model", folder, "--messages", join(scratch, "absent")], /Expected a file that can be read at '.*absent'/],
+    [["--model", join(scratch, "absent"), "--prompt", "a"], /Expected a model folder at .*absent.* but there is none/],
+    [["--model", folder, "--prompt", "a", "--adapter", scratch], /Expected an adapter/],
+    [["--model", folder, "--prompt", "a", "--max-new-tokens", "0"], /Expected an integer from 1 on/],
+    [["--model", folder, "--prompt", "a", "--temperature", "hot"], /Expected a number from 0 on/],
+    [["--model", folder, "--prompt", "a", "--top-p", "2"], /Expected a number from 0 to 1/],
+    [["--model", folder, "--prompt", "a", "--repetition-penalty", "0"], /Expected a number above 0/],
+    [["--model", folder, "--prompt", "a", "--top-k", "5"], /Expected '--temperature' above 0 beside '--top-k'/],
+    [["--model", folder, "--prompt", "a", "--stop", ""], /Expected text for '--stop' but received none/],
+    [["--model", folder, "--prompt", "a".repeat(120)], /Expected fewer than 100 tokens for 'prompts\[0\]'/],
+    [["--model", folder, "--prompt", "a", "--dtype", "int8"], /Allowed choices are auto, float32/],
+  ])("%j", async (args, message) => {
+    const { status, stdout, stderr } = await smaug(...args);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(message);
+  });
+});

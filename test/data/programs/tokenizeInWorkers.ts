@@ -1,0 +1,38 @@
+/** Whether two threads make the same of many rows as one, and how a thread that fails is reported. */
+import { mkdirSync, renameSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
+import type { PreferenceRow } from "../../../src/data/preferenceRow";
+import { tokenizeRows } from "../../../src/data/tokenizePairs";
+import { loadTokenizer } from "../../../src/text";
+import { report } from "../../setup/report";
+import { tinyFolder } from "../../text/tiny";
+
+async function main(): Promise<void> {
+  const folder = tinyFolder();
+  const tokenizer = await loadTokenizer(folder);
+  const rows = Array.from({ length: 2000 }, (_, index): PreferenceRow => {
+    const [prompt, chosen, rejected] = [`hello ${index}`, "lo".repeat(index % 7), `${index % 3}`];
+    return { index, prompt, chosen, rejected };
+  });
+  const made = async (workers: number) => {
+    let [calls, last] = [0, 0];
+    const onProgress = (done: number) => void ([calls, last] = [calls + 1, done]);
+    const options = { maxLength: 17, truncationMode: "keep_start", cacheDir: null, workers, onProgress } as const;
+    const { statistics, ...result } = await tokenizeRows(rows, tokenizer, options);
+    return { result, workers: statistics.workers, calls, last };
+  };
+  const [one, two] = [await made(0), await made(2)];
+  renameSync(folder, `${folder}-gone`);
+  mkdirSync(folder);
+  const failure = await made(2).then(() => "none", (error: Error) => error.message);
+  report({
+    equal: isDeepStrictEqual(one.result, two.result),
+    counts: [one.result.pairs, one.result.refused, one.result.cut].map(({ length }) => length),
+    workers: two.workers,
+    calls: two.calls,
+    last: two.last,
+    failure: failure.replace(folder, "FOLDER"),
+  });
+}
+
+void main();

@@ -1,0 +1,3 @@
+import { compare } from "./evidence";
+
+compare("gemma-3-270m");

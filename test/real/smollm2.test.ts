@@ -1,0 +1,3 @@
+import { compare } from "./evidence";
+
+compare("SmolLM2-135M-Instruct");
