@@ -2,10 +2,16 @@
 /** The `smaug` command. Commands load what they need when they run, so that `doctor` works where libtorch does not. */
 import { Command } from "commander";
 import { packageVersion } from "../native/paths";
+import { dataCommand } from "./data";
 import { doctorCommand } from "./doctor";
+import { generateCommand } from "./generate";
+import { mergeCommand } from "./merge";
+import { reportCommand } from "./report";
 import { reproduceCommand } from "./reproduce";
 import { run } from "./run";
+import { scoreCommand } from "./score";
 import { setupCommand } from "./setup";
+import { referenceCommand, trainCommand } from "./train";
 
 const program = new Command("smaug")
   .description("Preference optimisation of language models over libtorch.")
@@ -13,6 +19,13 @@ const program = new Command("smaug")
   .addHelpText("after", "\nExample:\n  $ smaug reproduce --seed 1\n")
   .addCommand(setupCommand())
   .addCommand(doctorCommand())
+  .addCommand(trainCommand())
+  .addCommand(referenceCommand())
+  .addCommand(generateCommand())
+  .addCommand(dataCommand())
+  .addCommand(scoreCommand())
+  .addCommand(mergeCommand())
+  .addCommand(reportCommand())
   .addCommand(reproduceCommand());
 
 void run(program, process.argv);

@@ -51,6 +51,7 @@ async function merge({ model: source, adapter, out, verify, dtype, device, json 
   expectOther(out, "--adapter", adapterFolder);
 
   const { loadAdapter, loadModel, readAdapterJson, saveModel } = await import("../models/index.js"); // loads libtorch
+  const { saveGgufTokenizer } = await import("../text/index.js");
   const { loraLayers, mergeAndUnload, tensorsTrainedWhole } = await import("../nn/index.js");
   const { compareLogProbs, sampleSequences, tokenLogProbs } = await import("./mergeCheck.js");
   const warning = otherBase(readAdapterJson(adapterFolder)["base_model_name_or_path"], source);
@@ -69,6 +70,7 @@ async function merge({ model: source, adapter, out, verify, dtype, device, json 
   const before = tokenLogProbs(model, sequences);
   mergeAndUnload(model);
   await saveModel(model, out, { dtype: written });
+  await saveGgufTokenizer(model.folder, out);
   model.dispose();
 
   let check: MergeCheck | undefined;

@@ -8,6 +8,11 @@ import { InputError } from "../native/errors";
 /** Parses `argv`, runs the command it names and sets `process.exitCode`. */
 export async function run(program: Command, argv: readonly string[]): Promise<void> {
   prepare(program);
+  // Who reads may stop early (`smaug generate … | head`): nothing is wrong then.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit();
+  });
   try {
     await program.parseAsync(argv);
   } catch (error) {

@@ -2,20 +2,25 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import { Progress } from "../train/progress";
-import { describeSettings, resolveConfig, toSnakeCase } from "./trainConfig";
+import { type ResolvedConfig, describeSettings, resolveConfig, toSnakeCase } from "./trainConfig";
 
 const interrupted = 130;
+
+interface Flags {
+  json?: boolean;
+  printConfig?: boolean;
+}
 
 export function trainCommand(): Command {
   return command("train", "train a model on preference pairs")
     .addHelpText("after", () => `\n${describeSettings()}\n\nExample:\n  $ smaug train dpop.yaml --learning_rate 1e-5 --output_dir runs/dpop\n`)
-    .action((_, __, self: Command) => train(self.args));
+    .action((_, flags: Flags, self: Command) => train(self.args, flags));
 }
 
 export function referenceCommand(): Command {
   return command("reference", "compute the reference log-probs that a run needs, into the cache, and nothing else")
     .addHelpText("after", "\nTakes what `smaug train` takes.\n\nExample:\n  $ smaug reference dpop.yaml\n")
-    .action((_, __, self: Command) => reference(self.args));
+    .action((_, flags: Flags, self: Command) => reference(self.args, flags));
 }
 
 /** Keys are not declared as options one by one: they are a table, which the file shares. */
@@ -23,27 +28,16 @@ function command(name: string, description: string): Command {
   return new Command(name)
     .description(description)
     .argument("[config.yaml]", "a YAML or JSON file with TRL's keys")
-    .option("--key <value>", "any key of the file; it overrides the file's")
+    .usage("[config.yaml] [--key value ...]")
     .option("--print-config", "print the whole resolved run and exit")
     .option("--json", "print the result as JSON")
     .allowUnknownOption()
-    .allowExcessArguments()
-    .passThroughOptions();
+    .allowExcessArguments();
 }
 
-function split(args: readonly string[]): { json: boolean; printConfig: boolean; rest: string[] } {
-  const flags = new Set(["--json", "--print-config", "--print_config"]);
-  return {
-    json: args.includes("--json"),
-    printConfig: args.includes("--print-config") || args.includes("--print_config"),
-    rest: args.filter((arg) => !flags.has(arg)),
-  };
-}
-
-async function train(args: readonly string[]): Promise<void> {
-  const { json, printConfig, rest } = split(args);
-  const resolved = resolveConfig(rest);
-  if (printConfig) return void process.stdout.write(`${JSON.stringify(toSnakeCase(resolved.config), null, 2)}\n`);
+async function train(args: readonly string[], { json, printConfig }: Flags): Promise<void> {
+  const resolved = resolveConfig(args);
+  if (printConfig) return printResolved(resolved);
   const { createRun } = await import("./trainRun.js"); // loads libtorch
   const { formatMetrics, reportPreparation } = await import("./trainOutput.js");
   const run = await createRun(resolved);
@@ -51,6 +45,7 @@ async function train(args: readonly string[]): Promise<void> {
   const release = stopOnInterrupt(() => trainer.stop());
   let progress: Progress | undefined;
   let pass: Progress | undefined;
+  let metrics = "";
   try {
     for (const note of run.notes) process.stderr.write(`note: ${note}\n`);
     trainer.on("reference", (done, total) => (pass ??= new Progress("reference", total)).update(done));
@@ -59,8 +54,9 @@ async function train(args: readonly string[]): Promise<void> {
       reportPreparation(preparation);
       progress = new Progress("training", preparation.schedule.totalSteps);
     });
-    trainer.on("log", (line) => progress!.update(line["step"]!, formatMetrics(line)));
-    if (!process.stderr.isTTY) trainer.on("log", (line) => process.stderr.write(`step ${line["step"]}  ${formatMetrics(line)}\n`));
+    trainer.on("log", (line) => (metrics = formatMetrics(line)));
+    if (process.stderr.isTTY) trainer.on("step", ({ step }) => progress!.update(step, metrics));
+    else trainer.on("log", (line) => process.stderr.write(`step ${line["step"]}  ${metrics}\n`));
     trainer.on("evaluate", (line) => progress?.note(`evaluation at step ${line["step"]}: ${formatMetrics(line, "eval_")}`));
     trainer.on("plan", ({ reason }) => progress?.note(`memory: ${reason}`));
     trainer.on("warning", (message) => progress?.note(`warning: ${message}`));
@@ -69,7 +65,7 @@ async function train(args: readonly string[]): Promise<void> {
     const { outputDir } = resolved.config;
     progress!.finish(`${summary.steps} steps, mean loss ${summary.trainLoss.toFixed(4)}`);
     if (summary.end === "stopped") {
-      process.stderr.write(`stopped after step ${summary.steps}. Go on with\n  smaug train ${resumeLine(rest, summary.checkpoint!)}\n`);
+      process.stderr.write(`stopped after step ${summary.steps}. Go on with\n  smaug train ${resumeLine(args, summary.checkpoint!)}\n`);
       process.exitCode = interrupted;
       return;
     }
@@ -82,9 +78,9 @@ async function train(args: readonly string[]): Promise<void> {
   }
 }
 
-async function reference(args: readonly string[]): Promise<void> {
-  const { json, rest } = split(args);
-  const resolved = resolveConfig(rest);
+async function reference(args: readonly string[], { json, printConfig }: Flags): Promise<void> {
+  const resolved = resolveConfig(args);
+  if (printConfig) return printResolved(resolved);
   const { createRun } = await import("./trainRun.js"); // loads libtorch
   const { reportPreparation } = await import("./trainOutput.js");
   const { trainer, notes } = await createRun(resolved);
@@ -104,6 +100,10 @@ async function reference(args: readonly string[]): Promise<void> {
   } finally {
     release();
   }
+}
+
+function printResolved({ config }: ResolvedConfig): void {
+  process.stdout.write(`${JSON.stringify(toSnakeCase(config), null, 2)}\n`);
 }
 
 /** The first Ctrl-C stops in order, the second at once. */

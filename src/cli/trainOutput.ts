@@ -21,10 +21,10 @@ export function formatMetrics(line: LogLine, prefix = ""): string {
 
 /** To standard error: the run in a few lines, and every row that is left out or cut. */
 export function reportPreparation(preparation: Preparation): void {
-  const { statement, tokenized, plan, reference, referenceComputed, start, state, loss, train, evaluation, schedule, resumed } = preparation;
+  const { statement, tokenized, limits, plan, reference, referenceComputed, start, state, loss, train, evaluation, schedule, resumed } = preparation;
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   for (const [name, rows] of Object.entries(tokenized))
-    if (rows) for (const line of describeTokenized(rows, { maxLength: undefined })) say(`${name}: ${line}`);
+    if (rows) for (const line of describeTokenized(rows, limits)) say(`${name}: ${line}`);
   const { trained_weights: weights, device } = statement as { trained_weights: number; device: string };
   say(`model      ${weights.toLocaleString("en")} weights train, on ${device}`);
   say(`rows       ${train.length} to train on${evaluation.length > 0 ? `, ${evaluation.length} to evaluate on` : ""}; ${schedule.totalSteps} steps`);

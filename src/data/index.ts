@@ -1,7 +1,7 @@
 /** Preference data: reading rows, and tokenising them once. */
 export {
   type ChatRow,
-  type LoadOptions,
+  type LoadPreferencesOptions,
   type PlainRow,
   type PreferenceRow,
   isPlain,

@@ -1,34 +1,64 @@
 /**
- * Records from a .json file, in the forms that are about: a list of rows, an object with that list under `data`, an
- * object of columns, one row alone, or JSON Lines under a wrong name. Read as a whole: big data belongs in JSONL.
+ * Records from a .json file, in the forms that are about: a list of rows, which is read row by row, or else, read as a
+ * whole, an object with that list under `data`, an object of columns, one row alone, or JSON Lines under a wrong name.
  */
 import { InputError } from "../native/errors";
+import { listElements } from "./jsonArray";
 import { parseLine } from "./jsonLines";
 import { FORM } from "./preferenceRow";
-import { type Source, decodeText, excerpt, readPieces } from "./source";
+import { type Source, type SourceRecord, decodeText, excerpt, readPieces } from "./source";
 
 type Json = Readonly<Record<string, unknown>>;
 
-export async function* readJson(file: string): Source {
-  const pieces: Buffer[] = [];
-  for await (const piece of readPieces(file)) pieces.push(piece);
-  const text = decodeText(Buffer.concat(pieces), `'${file}'`);
+/** `form` says in errors what a row looks like. */
+export async function* readJson(file: string, form = FORM): Source {
+  const pieces = readPieces(file);
+  const read: Buffer[] = [];
+  for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
+    read.push(next.value);
+    const first = firstCharacter(next.value);
+    if (first === undefined) continue;
+    if (first === "[") return yield* readList(joined(read, pieces), file, form);
+    break;
+  }
+  for await (const piece of pieces) read.push(piece);
+  yield* readWhole(decodeText(Buffer.concat(read), `'${file}'`), file, form);
+}
+
+/** What a piece begins with, but for white space and a byte order mark; undefined when it has no more than that. */
+function firstCharacter(piece: Buffer): string | undefined {
+  return /[^\s\xef\xbb\xbf]/.exec(piece.toString("latin1"))?.[0];
+}
+
+async function* joined(read: readonly Buffer[], rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  yield* read;
+  yield* rest;
+}
+
+async function* readList(pieces: AsyncIterable<Buffer>, file: string, form: string): Source {
+  let count = 0;
+  for await (const element of listElements(pieces, file)) {
+    const place = `'${file}', row ${count++} (counted from 0)`;
+    yield { value: parseLine(decodeText(element, place), place, form), place };
+  }
+}
+
+function* readWhole(text: string, file: string, form: string): Generator<SourceRecord> {
   if (text.trim() === "") return;
   const lines = text.trim().split("\n");
   if (lines.length > 1 && isObject(attempt(lines[0]!))) {
     for (const [i, line] of text.split("\n").entries()) {
       const place = `'${file}', line ${i + 1}`;
-      if (line.trim() !== "") yield { value: parseLine(line, place), place };
+      if (line.trim() !== "") yield { value: parseLine(line, place, form), place };
     }
     return;
   }
-  const rows = rowsOf(parseLine(text, `'${file}'`), file);
+  const rows = rowsOf(parseLine(text, `'${file}'`, form), file, form);
   for (const [i, value] of rows.entries()) yield { value, place: `'${file}', row ${i} (counted from 0)` };
 }
 
-function rowsOf(value: unknown, file: string): readonly unknown[] {
-  if (Array.isArray(value)) return value;
-  if (!isObject(value)) throw new InputError(`Expected rows in '${file}', but found ${shown(value)}. ${FORM}`);
+function rowsOf(value: unknown, file: string, form: string): readonly unknown[] {
+  if (!isObject(value)) throw new InputError(`Expected rows in '${file}', but found ${shown(value)}. ${form}`);
   if (Array.isArray(value.data)) return value.data;
   return isColumns(value) ? rowsOfColumns(value, file) : [value];
 }

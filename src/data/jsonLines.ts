@@ -5,22 +5,23 @@ import { type Source, decodeText, excerpt, readPieces } from "./source";
 
 const NEWLINE = 10;
 
-export async function* readJsonLines(file: string): Source {
+/** `form` says in errors what a row looks like. */
+export async function* readJsonLines(file: string, form = FORM): Source {
   let number = 0;
   for await (const line of lines(file)) {
     const place = `'${file}', line ${++number}`;
     const text = decodeText(line, place);
-    if (text.trim() !== "") yield { value: parseLine(text, place), place };
+    if (text.trim() !== "") yield { value: parseLine(text, place, form), place };
   }
 }
 
 /** The JSON of one line. */
-export function parseLine(line: string, place: string): unknown {
+export function parseLine(line: string, place: string, form = FORM): unknown {
   try {
     return JSON.parse(line);
   } catch (error) {
     const { message } = error as Error;
-    throw new InputError(`Expected JSON in ${place}, but found ${excerpt(line)} (${message}). ${FORM}`);
+    throw new InputError(`Expected JSON in ${place}, but found ${excerpt(line)} (${message}). ${form}`);
   }
 }
 

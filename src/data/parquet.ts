@@ -1,5 +1,5 @@
 /**
- * Records from Parquet, one row group at a time, of the columns that preference rows have. Values come as JSON would
+ * Records from Parquet, one row group at a time, of the columns that are asked for. Values come as JSON would
  * give them: 64-bit integers as numbers, and without the empty fields that Arrow gives a struct because another row has
  * them (but for `content`, which a message may leave empty).
  */
@@ -8,7 +8,16 @@ import { InputError } from "../native/errors";
 import { KEYS } from "./preferenceRow";
 import { type Source, decodeText, unreadable } from "./source";
 
-export async function* readParquet(file: string): Source {
+/** The columns that are read where they are there, and those that have to be. */
+export interface Columns {
+  /** Left out: all of them. */
+  readonly wanted?: readonly string[];
+  readonly required: readonly string[];
+}
+
+const PREFERENCE: Columns = { wanted: KEYS, required: ["chosen", "rejected"] };
+
+export async function* readParquet(file: string, { wanted, required }: Columns = PREFERENCE): Source {
   const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import("hyparquet");
   const { compressors } = await import("hyparquet-compressors");
   await stat(file).catch((error: unknown) => {
@@ -17,8 +26,8 @@ export async function* readParquet(file: string): Source {
   const buffer = await asyncBufferFromFile(file);
   const metadata = await blaming(file, () => parquetMetadataAsync(buffer));
   const found = parquetSchema(metadata).children.map(({ element }) => element.name);
-  const columns = KEYS.filter((key) => found.includes(key));
-  const missing = ["chosen", "rejected"].filter((key) => !found.includes(key));
+  const columns = (wanted ?? found).filter((key) => found.includes(key));
+  const missing = required.filter((key) => !found.includes(key));
   if (missing.length > 0) {
     const [wanted, there] = [missing, found].map((names) => names.map((name) => `'${name}'`).join(", "));
     throw new InputError(`Expected the column ${wanted} in '${file}', but found only ${there}.`);

@@ -1,29 +1,23 @@
 /**
  * Preference rows from wherever they are: a file (JSON Lines, JSON, Parquet), a folder of such files laid out as the
- * Hugging Face hub lays them, or a data set of the hub. Read piece by piece: of a big JSONL or Parquet file only the
- * rows stay in memory.
+ * Hugging Face hub lays them, or a data set of the hub. Read piece by piece: of a big file only the rows stay in
+ * memory.
  *
  * What a row is worth in training is not judged here: see tokenizePairs.ts.
  */
 import { InputError } from "../native/errors";
-import { type DataFile, findDataFiles } from "./dataFiles";
-import { readJson } from "./jsonFile";
-import { readJsonLines } from "./jsonLines";
 import { expectOptions } from "./options";
-import { readParquet } from "./parquet";
 import { FORM, type PlainRow, type PreferenceRow, RowReader, isPlain } from "./preferenceRow";
-import type { Source } from "./source";
+import { streamRecords } from "./records";
 
 export { type ChatRow, type PlainRow, type PreferenceRow, isPlain } from "./preferenceRow";
 
-export interface LoadOptions {
+export interface LoadPreferencesOptions {
   /** Which split of a folder or data set. Default: the only one, or "train". */
   split?: string;
   /** Branch, tag or commit of a data set of the hub. */
   revision?: string;
 }
-
-const readers = { jsonl: readJsonLines, json: readJson, parquet: readParquet };
 
 /**
  * Reads preference rows: `chosen` and `rejected`, mostly `prompt`, and with conversations `tools` and
@@ -38,25 +32,20 @@ const readers = { jsonl: readJsonLines, json: readJson, parquet: readParquet };
  * console.log(rows.length, rows[0]?.chosen);
  * ```
  */
-export async function loadPreferences(source: string, options: LoadOptions = {}): Promise<PreferenceRow[]> {
+export async function loadPreferences(source: string, options: LoadPreferencesOptions = {}): Promise<PreferenceRow[]> {
   const rows: PreferenceRow[] = [];
   for await (const row of streamPreferences(source, options)) rows.push(row);
   return rows;
 }
 
 /** The rows of {@link loadPreferences}, one at a time. */
-export async function* streamPreferences(source: string, options: LoadOptions = {}): AsyncGenerator<PreferenceRow> {
+export async function* streamPreferences(source: string, options: LoadPreferencesOptions = {}): AsyncGenerator<PreferenceRow> {
   if (typeof source !== "string")
     throw new TypeError(`Expected a file, a folder or a data set's name for 'source' but received ${typeof source}`);
   expectOptions("loadPreferences", options, ["split", "revision"]);
   const reader = new RowReader();
-  for (const file of await findDataFiles(source, options))
-    for await (const record of records(file)) yield reader.read(record);
+  for await (const record of streamRecords(source, options)) yield reader.read(record);
   if (reader.count === 0) throw new InputError(`Expected at least one row in '${source}' but found none. ${FORM}`);
-}
-
-function records({ path, kind }: DataFile): Source {
-  return readers[kind](path);
 }
 
 /** The rows as texts, for what knows no conversations. */

@@ -13,12 +13,10 @@ import type { RootDatabase } from "lmdb";
 import type { TokenizedAnswer, TokenizedPair } from "../data/tokenizedPair";
 import { InputError } from "../native/errors";
 import { cacheFolder } from "../native/paths";
+import type { AnswerLogProbs, LogProbs } from "./packedStep";
 
-/** Log-probs of each completion token under the reference, in nats. */
-export interface ReferenceLogProbs {
-  readonly chosen: Float32Array;
-  readonly rejected: Float32Array;
-}
+/** Log-probs of each completion token under the reference, in nats; float64 where the model is. */
+export type ReferenceLogProbs = Readonly<AnswerLogProbs>;
 
 /** Part of the file's name: another layout of entries is another file. */
 const FORMAT = 1;
@@ -90,9 +88,11 @@ function encode({ chosen, rejected }: ReferenceLogProbs, pair: TokenizedPair): B
 
 function decode(entry: Buffer, { chosen, rejected }: TokenizedPair): ReferenceLogProbs | undefined {
   const [first, second] = [completionTokens(chosen), completionTokens(rejected)];
-  const size = 4 * (first + second);
-  if (entry.length !== size + 4 || crc32(entry.subarray(0, size)) !== entry.readUInt32LE(size)) return undefined;
-  const values = new Float32Array(Uint8Array.from(entry.subarray(0, size)).buffer); // a copy: LMDB reuses its memory
+  const size = entry.length - 4;
+  const Values = size === 8 * (first + second) ? Float64Array : Float32Array;
+  if (size !== Values.BYTES_PER_ELEMENT * (first + second)) return undefined;
+  if (crc32(entry.subarray(0, size)) !== entry.readUInt32LE(size)) return undefined;
+  const values = new Values(Uint8Array.from(entry.subarray(0, size)).buffer); // a copy: LMDB reuses its memory
   return { chosen: values.subarray(0, first), rejected: values.subarray(first) };
 }
 
@@ -100,7 +100,7 @@ function completionTokens({ ids, start }: TokenizedAnswer): number {
   return ids.length - start;
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+function bytesOf({ buffer, byteOffset, byteLength }: LogProbs): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 

@@ -3,7 +3,7 @@
  * one: the adapter or model, `optimizer.safetensors`, `rng_state.safetensors` and `trainer_state.json`. The order of the
  * rows follows from the seed and the step, the learning rate from the step.
  */
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type CausalLM, FolderError, SafetensorsFile, adapterTensors, saveAdapter, saveModel } from "../models";
@@ -14,6 +14,7 @@ import { publish, stagingFolder } from "../native/staging";
 import { hasAdapter } from "../nn";
 import type { AdamW, AdamWStateDict } from "../optim";
 import { type Device, type Tensor, dispose, getRngState, setRngState, tidy } from "../torch";
+import { saveGgufTokenizer } from "../text";
 import { type TrainerState, readTrainerState, writeTrainerState } from "./trainerState";
 
 const OPTIMIZER_FILE = "optimizer.safetensors";
@@ -38,6 +39,7 @@ export async function saveCheckpoint(outputDir: string, state: TrainerState, par
     await saveTensors(join(staging, RNG_FILE), states).finally(() => dispose(states));
     await writeTrainerState(staging, state);
     rmSync(folder, { recursive: true, force: true }); // of a run that went this way before
+    chmodSync(staging, 0o777 & ~process.umask()); // a temporary folder is its owner's alone
     publish(staging, folder);
     await flushFolder(outputDir);
     return folder;
@@ -48,8 +50,9 @@ export async function saveCheckpoint(outputDir: string, state: TrainerState, par
 }
 
 /** The adapter, or the whole model where there is none, with its tokenizer files. */
-export function saveWeights(model: CausalLM, folder: string): Promise<void> {
-  return hasAdapter(model) ? saveAdapter(model, folder, { tokenizer: true }) : saveModel(model, folder);
+export async function saveWeights(model: CausalLM, folder: string): Promise<void> {
+  await (hasAdapter(model) ? saveAdapter(model, folder, { tokenizer: true }) : saveModel(model, folder));
+  await saveGgufTokenizer(model.folder, folder);
 }
 
 /** Puts back what `saveCheckpoint` wrote. `state` is the checkpoint's own, already read. */

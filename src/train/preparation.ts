@@ -58,6 +58,7 @@ export interface Preparation {
   readonly evaluation: readonly TokenizedPair[];
   /** What became of the rows; undefined for rows that came in tokens. */
   readonly tokenized: { train?: TokenizedPairs; evaluation?: TokenizedPairs };
+  readonly limits: { readonly maxLength: number | undefined; readonly truncationMode: TruncationMode };
   readonly sampler: Sampler;
   readonly schedule: SchedulePlan;
   readonly lrFactor: Schedule;
@@ -115,11 +116,11 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   if (settings.disableDropout) model.eval();
   else model.train();
 
+  const limits = { maxLength: maxLength ?? undefined, truncationMode };
   const tokenized: { train?: TokenizedPairs; evaluation?: TokenizedPairs } = {};
   const inTokens = async (which: "train" | "evaluation", given: PreferenceTrainerOptions["train"]) => {
     if (areTokenized(given)) return given;
-    const limits = { maxLength, truncationMode, name: which };
-    tokenized[which] = await tokenizePairs(given, tokenizer ?? (await loadTokenizer(folderOf(model))), limits);
+    tokenized[which] = await tokenizePairs(given, tokenizer ?? (await loadTokenizer(folderOf(model))), { ...limits, name: which });
     return tokenized[which].pairs;
   };
   const train = await inTokens("train", rows);
@@ -204,7 +205,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
     resumed_from: resumed ?? null,
   };
   return {
-    model, device, settings, loss: calibrated, train, evaluation, tokenized, sampler, schedule, lrFactor, optimizer, plan,
+    model, device, settings, loss: calibrated, train, evaluation, tokenized, limits, sampler, schedule, lrFactor, optimizer, plan,
     reference, referenceComputed, start, state, resumed, statement, bestMetric: bestMetricOf(settings),
   };
 }

@@ -4,11 +4,19 @@
  * inherit the option). What has been compiled once is kept, by content: the compiler takes longer than most programs.
  */
 const { createHash } = require("node:crypto");
+const Module = require("node:module");
 const { mkdirSync, readFileSync, renameSync, writeFileSync } = require("node:fs");
 const { join } = require("node:path");
 const { threadId } = require("node:worker_threads");
 
 const cache = join(__dirname, "../../node_modules/.cache/smaug-programs");
+
+// What is imported lazily is written as what it will be when compiled.
+const resolveFilename = Module._resolveFilename;
+Module._resolveFilename = function (request, ...rest) {
+  const source = /^\.{1,2}\/.*\.js$/.test(request) ? request.slice(0, -".js".length) : request;
+  return resolveFilename.call(this, source, ...rest);
+};
 
 require.extensions[".ts"] = (module, fileName) => module._compile(compiled(fileName), fileName);
 

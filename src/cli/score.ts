@@ -1,0 +1,248 @@
+/** `smaug score`: what a model gives the two answers of every row, as one JSON line a pair. */
+import { type Stats, existsSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { Refusal } from "../data/screening";
+import type { TokenizedPair } from "../data/tokenizedPair";
+import type { CausalLM } from "../models";
+import { InputError } from "../native/errors";
+import type { LogProbs, PairScore } from "../preference";
+import type { DType } from "../torch";
+
+interface Flags {
+  model: string;
+  adapter?: string;
+  data: string;
+  out: string;
+  split?: string;
+  perToken?: boolean;
+  device: string;
+  dtype?: DType | "auto";
+  maxLength?: number;
+  maxTokensPerBatch?: number;
+  json?: boolean;
+}
+
+interface Summary {
+  out: string;
+  rows: number;
+  scored: number;
+  refused: number;
+  refusals: readonly Refusal[];
+  /** Means over the pairs, in nats. */
+  chosen_logp: number;
+  rejected_logp: number;
+  /** Tokens of the completions, EOS included. */
+  chosen_tokens: number;
+  rejected_tokens: number;
+  /** Share of pairs whose chosen answer is likelier than the rejected one. */
+  accuracy: number;
+  seconds: number;
+  /** Tokens of both answers with their prompts, by the second. */
+  tokens_per_second: number;
+}
+
+const notes = `
+Every line has index (the row, counted from 0), chosen_logp and rejected_logp (sums over the answer's tokens, in nats),
+chosen_tokens and rejected_tokens (the token that ends the answer counts); with --per-token also chosen_token_logps and
+rejected_token_logps. Lines are in the order of the rows.
+A row that cannot be scored has no line; it is listed on standard error. Rows longer than the model's
+max_position_embeddings are such rows, unless --max-length sets another limit. Nothing is ever cut.
+With --out - the lines go to standard output and the summary to standard error.
+
+Example:
+  $ smaug score --model models/SmolLM2-135M-Instruct --adapter runs/dpop --data pairs.jsonl --out scores.jsonl
+`;
+
+export function scoreCommand(): Command {
+  return new Command("score")
+    .description("log-probs of chosen and rejected answers under a model")
+    .requiredOption("--model <folder>", "the model, a folder or a hub id")
+    .option("--adapter <folder>", "an adapter of the model, as PEFT or smaug saved it")
+    .requiredOption("--data <source>", "preference rows: a JSONL, JSON or Parquet file, a folder of them, or a hub id")
+    .requiredOption("--out <file>", "where the lines go; - is standard output")
+    .option("--split <name>", "which split of a folder or data set")
+    .option("--per-token", "also the log-prob of every token of the answers")
+    .option("--device <name>", "cpu, cuda, cuda:1", "cpu")
+    .addOption(new Option("--dtype <name>", "of the weights; float32 on the CPU and auto elsewhere when left out")
+      .choices(["auto", "float32", "bfloat16", "float16", "float64"]))
+    .option("--max-length <n>", "the most tokens prompt and answer may have together", whole(2))
+    .option("--max-tokens-per-batch <n>", "tokens run through the model at once, shared prompts counted once", whole(1))
+    .option("--json", "print the summary as one JSON object")
+    .addHelpText("after", notes)
+    .action(score);
+}
+
+async function score(flags: Flags): Promise<void> {
+  const { model: folder, adapter, data, out, split, device, dtype, json } = flags;
+  expectWritable(out, data);
+  const { loadPreferences } = await import("../data/preferences.js");
+  const { describeRefusals } = await import("../data/screening.js");
+  const rows = await loadPreferences(data, split === undefined ? {} : { split });
+
+  const { loadModel } = await import("../models/index.js"); // loads libtorch
+  const { loadTokenizer } = await import("../text/index.js");
+  const { Progress } = await import("../train/progress.js");
+  const tokenizer = await loadTokenizer(folder);
+  const model = await loadModel(folder, { adapter, device, dtype });
+  try {
+    const { tokenizeRows } = await import("../data/tokenizePairs.js");
+    const { expectSomeKept } = await import("../data/screening.js");
+    const tokenizing = new Progress("tokenizing", rows.length);
+    const { pairs, refused } = await tokenizeRows(rows, tokenizer, {
+      maxLength: flags.maxLength ?? model.config.maxPositionEmbeddings,
+      name: data,
+      onProgress: (done) => tokenizing.update(done),
+    });
+    expectSomeKept(pairs, refused, data, "scored");
+    expectKnownIds(pairs, model, folder);
+    if (refused.length > 0) process.stderr.write(`${describeRefusals(refused, rows.length, "scored")}\n`);
+
+    const totals = await writeScores(model, pairs, flags);
+    const summary: Summary = { out, rows: rows.length, scored: pairs.length, refused: refused.length, refusals: refused, ...totals };
+    const stream = out === "-" ? process.stderr : process.stdout;
+    stream.write(`${json ? JSON.stringify(summary) : describe(summary)}\n`);
+  } finally {
+    model.dispose();
+  }
+}
+
+type Totals = Omit<Summary, "out" | "rows" | "scored" | "refused" | "refusals">;
+
+/** Writes a line for each pair, as soon as it is there, to a file that appears when all of them are in it. */
+async function writeScores(model: CausalLM, pairs: readonly TokenizedPair[], flags: Flags): Promise<Totals> {
+  const { scorePreferences } = await import("../preference/index.js");
+  const { Progress } = await import("../train/progress.js");
+  const { out, perToken = false, maxTokensPerBatch: maxTokens } = flags;
+  const progress = new Progress("scoring", pairs.length);
+  const sums = { chosenLogp: 0, rejectedLogp: 0, chosenTokens: 0, rejectedTokens: 0, right: 0 };
+  const start = performance.now();
+  const options = {
+    ...(maxTokens === undefined ? {} : { maxTokens }),
+    onProgress: (done: number) => progress.update(done),
+  };
+  async function* lines(): AsyncGenerator<string> {
+    for await (const pair of scorePreferences(model, pairs, options)) {
+      sums.chosenLogp += pair.chosenLogp;
+      sums.rejectedLogp += pair.rejectedLogp;
+      sums.chosenTokens += pair.chosenTokenLogps.length;
+      sums.rejectedTokens += pair.rejectedTokenLogps.length;
+      sums.right += pair.chosenLogp > pair.rejectedLogp ? 1 : 0;
+      yield `${JSON.stringify(toLine(pair, perToken))}\n`;
+    }
+  }
+
+  if (out === "-") await pipeline(Readable.from(lines()), process.stdout, { end: false });
+  else await writeWhole(out, lines());
+
+  const seconds = (performance.now() - start) / 1000;
+  const tokens = pairs.reduce((sum, { chosen, rejected }) => sum + chosen.ids.length + rejected.ids.length, 0);
+  return {
+    chosen_logp: sums.chosenLogp / pairs.length,
+    rejected_logp: sums.rejectedLogp / pairs.length,
+    chosen_tokens: sums.chosenTokens,
+    rejected_tokens: sums.rejectedTokens,
+    accuracy: sums.right / pairs.length,
+    seconds: rounded(seconds, 3),
+    tokens_per_second: rounded(tokens / seconds, 1),
+  };
+}
+
+async function writeWhole(file: string, lines: AsyncGenerator<string>): Promise<void> {
+  const { StagedFiles } = await import("../models/stagedFiles.js");
+  const staged = await StagedFiles.in(dirname(file));
+  try {
+    await staged.add(basename(file), async (handle) => {
+      for await (const line of lines) await handle.appendFile(line);
+    });
+    await staged.commit();
+  } catch (error) {
+    await staged.discard();
+    throw error;
+  }
+}
+
+function toLine(pair: PairScore, perToken: boolean): object {
+  const { index, chosenLogp, rejectedLogp, chosenTokenLogps, rejectedTokenLogps } = pair;
+  return {
+    index,
+    chosen_logp: chosenLogp,
+    rejected_logp: rejectedLogp,
+    chosen_tokens: chosenTokenLogps.length,
+    rejected_tokens: rejectedTokenLogps.length,
+    ...(perToken
+      ? { chosen_token_logps: shortest(chosenTokenLogps), rejected_token_logps: shortest(rejectedTokenLogps) }
+      : {}),
+  };
+}
+
+/** Nine digits tell any two float32 apart. */
+function shortest(values: LogProbs): number[] {
+  return Array.from(values, (value) => (values instanceof Float32Array ? Number(value.toPrecision(9)) : value));
+}
+
+function describe(summary: Summary): string {
+  const { out, rows, scored, refused, seconds } = summary;
+  const side = (logp: number, tokens: number) =>
+    `mean log-prob ${logp.toFixed(4)}, ${(tokens / scored).toFixed(1)} tokens an answer`;
+  return [
+    `${scored} of ${rows} rows scored${refused > 0 ? `, ${refused} refused` : ""} in ${seconds.toFixed(1)} s ` +
+      `(${Math.round(summary.tokens_per_second)} tokens/s)${out === "-" ? "" : `: ${out}`}`,
+    `chosen    ${side(summary.chosen_logp, summary.chosen_tokens)}`,
+    `rejected  ${side(summary.rejected_logp, summary.rejected_tokens)}`,
+    `chosen likelier than rejected in ${(100 * summary.accuracy).toFixed(1)} % of the pairs`,
+  ].join("\n");
+}
+
+/** Fails now rather than after the work. */
+function expectWritable(out: string, data: string): void {
+  if (out === "-") return;
+  const there = statOf(out);
+  if (there?.isDirectory())
+    throw new InputError(`Expected a file for '--out' but '${out}' is a folder; name a file in it`);
+  if (there && !there.isFile()) // a device would be replaced by a file
+    throw new InputError(`Expected a file for '--out' but '${out}' is none; name a new one, or - for standard output`);
+  if (existsSync(out) && existsSync(data) && realpathSync(out) === realpathSync(data))
+    throw new InputError(`Expected another file for '--out' than for '--data' but received '${out}' for both`);
+  for (let path = dirname(resolve(out)); ; path = dirname(path)) {
+    const stats = statOf(path);
+    if (!stats) continue;
+    if (stats.isDirectory()) return;
+    throw new InputError(`Expected a folder for the file of '--out' but '${path}' is a file`);
+  }
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined; // nothing there, or below a file
+  }
+}
+
+/** A tokenizer that knows more tokens than the model. */
+function expectKnownIds(pairs: readonly TokenizedPair[], { config }: CausalLM, folder: string): void {
+  for (const { index, chosen, rejected } of pairs)
+    for (const { ids } of [chosen, rejected]) {
+      const beyond = ids.find((id) => id >= config.vocabSize);
+      if (beyond !== undefined)
+        throw new InputError(
+          `Expected token ids below the model's ${config.vocabSize} for row ${index} but received ${beyond}; ` +
+            `the tokenizer in '${folder}' is not this model's`,
+        );
+    }
+}
+
+function rounded(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}
+
+function whole(from: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= from) return value;
+    throw new InvalidArgumentError(`Expected an integer from ${from} on.`);
+  };
+}

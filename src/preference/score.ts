@@ -1,0 +1,98 @@
+/**
+ * Log-probs of preference pairs, by the same packed pass as training. Pairs go through the model in the batches that
+ * suit it, and come back in the order given.
+ */
+import { setImmediate } from "node:timers/promises";
+import type { TokenizedPair } from "../data/tokenizedPair";
+import type { CausalLM } from "../models";
+import { tidy } from "../torch";
+import { checkOptions } from "../torch/options";
+import { microBatches } from "./microBatches";
+import { upload } from "./packedBatch";
+import { type AnswerLogProbs, type LogProbs, answerLogProbs, scorePairs } from "./packedStep";
+
+export interface ScorePreferencesOptions {
+  /** Tokens of a batch, those that its sequences share counted once. Default: 2048 on the CPU, 16384 elsewhere. */
+  maxTokens?: number;
+  /** Called after each batch with the pairs that are scored, whether given yet or not. */
+  onProgress?: (done: number, total: number) => void;
+}
+
+/** What a pair's answers are worth to the model. */
+export interface PairScore {
+  /** Place of the row in its data set, counted from 0. */
+  readonly index: number;
+  /** Log-probs of whole completions in nats: sums over their tokens, EOS included. */
+  readonly chosenLogp: number;
+  readonly rejectedLogp: number;
+  /** Log-prob of each completion token, in nats. */
+  readonly chosenTokenLogps: LogProbs;
+  readonly rejectedTokenLogps: LogProbs;
+}
+
+/** Batches that are laid out together: enough for pairs to find others of their prompt, and few enough for memory. */
+const BATCHES_AHEAD = 32;
+
+/**
+ * Scores pairs one after the other, in their order. Nothing is kept of those already given; other work gets a turn
+ * between batches. The model is used as it is: with its adapter, and with dropout if it is in training mode.
+ *
+ * ```ts
+ * const model = await loadModel("models/SmolLM2-135M-Instruct");
+ * const { pairs } = await tokenizePairs(await loadPreferences("pairs.jsonl"), await loadTokenizer(model.folder!));
+ * for await (const { index, chosenLogp, rejectedLogp } of scorePreferences(model, pairs))
+ *   console.log(index, chosenLogp - rejectedLogp);
+ * ```
+ *
+ * @throws RangeError when `maxTokens` is no positive integer, or a token id is beyond the model's vocabulary
+ * @throws Error when a log-prob is no number, as weights with NaN give
+ */
+export async function* scorePreferences(
+  model: CausalLM,
+  pairs: readonly TokenizedPair[],
+  options: ScorePreferencesOptions = {},
+): AsyncGenerator<PairScore, void> {
+  checkOptions("scorePreferences", options, ["maxTokens", "onProgress"]);
+  const { device } = model.parameters().next().value!;
+  const { maxTokens = device === "cpu" ? 2048 : 16384, onProgress } = options;
+  let done = 0;
+  for (const window of windows(pairs, BATCHES_AHEAD * maxTokens)) {
+    const scores = new Map<TokenizedPair, PairScore>();
+    for (const packing of microBatches(window, { maxTokens })) {
+      const answers = tidy(() => {
+        const batch = upload(packing, device);
+        return answerLogProbs(batch, scorePairs(model, batch).logProbs);
+      });
+      packing.pairs.forEach((pair, i) => scores.set(pair, scoreOf(pair, answers[i]!)));
+      onProgress?.((done += packing.pairs.length), pairs.length);
+      await setImmediate();
+    }
+    for (const pair of window) yield scores.get(pair)!;
+  }
+}
+
+/** Runs of pairs with about as many tokens. */
+function* windows(pairs: readonly TokenizedPair[], tokens: number): Generator<readonly TokenizedPair[]> {
+  let [start, sum] = [0, 0];
+  for (const [i, { chosen, rejected }] of pairs.entries()) {
+    sum += chosen.ids.length + rejected.ids.length;
+    if (sum < tokens && i < pairs.length - 1) continue;
+    yield pairs.slice(start, i + 1);
+    [start, sum] = [i + 1, 0];
+  }
+}
+
+function scoreOf({ index }: TokenizedPair, { chosen, rejected }: AnswerLogProbs): PairScore {
+  const [chosenLogp, rejectedLogp] = [sum(chosen), sum(rejected)];
+  for (const logp of [chosenLogp, rejectedLogp])
+    if (!Number.isFinite(logp))
+      throw new Error(`Expected a log-prob for row ${index} but the model gives ${logp}; its weights or activations overflow or hold NaN`);
+  return { index, chosenLogp, rejectedLogp, chosenTokenLogps: chosen, rejectedTokenLogps: rejected };
+}
+
+/** In double precision: a sum of a thousand float32 would be rounded by 1e-4. */
+function sum(values: LogProbs): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}

@@ -1,0 +1,184 @@
+/** `smaug train` and `smaug reference` on a tiny folder. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command } from "commander";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { run } from "../../src/cli/run";
+import { referenceCommand, trainCommand } from "../../src/cli/train";
+import { LlamaForCausalLM, saveModel } from "../../src/models";
+import { Generator } from "../../src/torch";
+import { tinyFolder } from "../text/tiny";
+
+const scratch = mkdtempSync(join(tmpdir(), "smaug-train-cli-"));
+const model = tinyFolder();
+afterAll(() => [scratch, model].forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+afterEach(() => vi.restoreAllMocks());
+
+const rows = Array.from({ length: 9 }, (_, i) => ({ prompt: `hello ${i}?`, chosen: ` yes ${i}`, rejected: ` no ${i + 1}` }));
+const jsonl = (list: readonly object[]) => list.map((row) => JSON.stringify(row)).join("\n");
+let files = 0;
+function file(content: string, name = `file-${++files}`): string {
+  writeFileSync(join(scratch, name), content);
+  return join(scratch, name);
+}
+const newFolder = () => join(scratch, `out-${++files}`);
+const data = file(jsonl(rows), "pairs.jsonl");
+
+beforeAll(async () => {
+  const tiny = new LlamaForCausalLM(
+    {
+      model_type: "llama", architectures: ["LlamaForCausalLM"], vocab_size: 264, hidden_size: 16, intermediate_size: 24,
+      num_hidden_layers: 1, num_attention_heads: 2, initializer_range: 0.3, max_position_embeddings: 200,
+    },
+    { generator: new Generator().manualSeed(4) },
+  );
+  await saveModel(tiny, model);
+  tiny.dispose();
+});
+
+async function smaug(command: "train" | "reference", ...args: string[]) {
+  const printed = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const)
+    vi.spyOn(process[name], "write").mockImplementation((text) => ((printed[name] += String(text)), true));
+  const before = process.exitCode;
+  process.exitCode = 0;
+  const program = new Command("smaug").addCommand(trainCommand()).addCommand(referenceCommand());
+  await run(program, ["node", "smaug", command, ...args]);
+  const status = process.exitCode;
+  process.exitCode = before;
+  vi.restoreAllMocks();
+  return { status, ...printed };
+}
+
+const base = () => ({
+  model_name_or_path: model,
+  dataset_name: data,
+  output_dir: newFolder(),
+  reference_cache: join(scratch, "cache"),
+  use_peft: true,
+  device: "cpu",
+  max_steps: 3,
+  per_device_train_batch_size: 3,
+  logging_steps: 1,
+});
+const yaml = (settings: object) => file(Object.entries(settings).map(([key, value]) => `${key}: ${JSON.stringify(value)}`).join("\n"), `run-${++files}.yaml`);
+
+describe("smaug train", () => {
+  test("runs a TRL file and leaves what PEFT, TensorBoard and people read", async () => {
+    const settings = { ...base(), precompute_ref_log_probs: true, push_to_hub: false, report_to: "tensorboard", bf16: false };
+    const { status, stdout, stderr } = await smaug("train", yaml(settings));
+    expect(stderr).toContain("note: precompute_ref_log_probs");
+    expect(status).toBe(0);
+    expect(stdout.trim().split("\n")).toEqual([settings.output_dir, join(settings.output_dir, "report.html")]);
+    expect(readdirSync(settings.output_dir).sort()).toEqual([
+      "adapter_config.json", "adapter_model.safetensors", "metrics.jsonl", "report.html", "runs", "tokenizer.json",
+      "tokenizer_config.json", "trainer_state.json",
+    ]);
+    expect(stderr).toMatch(/start +max \|β ρ\| = /);
+    expect(stderr).toMatch(/step 3 +loss /);
+    const [statement] = readFileSync(join(settings.output_dir, "metrics.jsonl"), "utf8").split("\n");
+    expect(JSON.parse(statement!)).toMatchObject({ config: { loss_type: ["dpop"], beta: 0.3, dpop_lambda: 50, learning_rate: 5e-5, max_length: 1024 }, rows: 9 });
+  });
+
+  test("the command line overrides the file, with dashes or underscores", async () => {
+    const { stdout } = await smaug("train", yaml(base()), "--learning-rate=1e-3", "--max_steps", "7", "--use_dora", "--print-config");
+    expect(JSON.parse(stdout)).toMatchObject({ learning_rate: 1e-3, max_steps: 7, use_dora: true, output_dir: expect.any(String) });
+  });
+
+  test("needs no file", async () => {
+    const args = Object.entries(base()).flatMap(([key, value]) => [`--${key}`, String(value)]);
+    const { status, stdout } = await smaug("train", ...args, "--json");
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ steps: 3, end: "completed" });
+  });
+
+  test("Ctrl-C finishes the step, saves, says how to go on and exits with 130; the line it prints goes on", async () => {
+    const settings = { ...base(), max_steps: 6 };
+    const config = yaml(settings);
+    const write = process.stderr.write.bind(process.stderr);
+    let asked = false;
+    vi.spyOn(process.stderr, "write").mockImplementation(write);
+    const running = (async () => {
+      const spy = setInterval(() => {
+        const metrics = join(settings.output_dir, "metrics.jsonl");
+        if (asked || !existsSync(metrics)) return;
+        asked = true;
+        process.emit("SIGINT");
+      }, 1);
+      return smaug("train", config).finally(() => clearInterval(spy));
+    })();
+    const { status, stderr } = await running;
+    expect(status).toBe(130);
+    const line = /smaug train (.*)/.exec(stderr)![1]!;
+    expect(line).toMatch(/--resume_from_checkpoint .*checkpoint-\d$/);
+    expect(existsSync(join(settings.output_dir, "adapter_model.safetensors"))).toBe(false);
+    const again = await smaug("train", ...line.split(" "));
+    expect(again.status).toBe(0);
+    expect(again.stderr).toContain("resumed");
+    const { log_history: log } = JSON.parse(readFileSync(join(settings.output_dir, "trainer_state.json"), "utf8")) as { log_history: { step: number; loss?: number }[] };
+    expect(log.filter(({ loss }) => loss !== undefined).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  test("rows that cannot be trained on are listed and counted", async () => {
+    const odd = file(jsonl([...rows, { prompt: "a", chosen: " b", rejected: " b" }, { prompt: "a", chosen: "", rejected: " c" }]), "odd.jsonl");
+    const { status, stderr } = await smaug("train", yaml({ ...base(), dataset_name: odd }));
+    expect(status).toBe(0);
+    expect(stderr).toContain("2 of 11 rows cannot be trained on");
+    expect(stderr).toContain("row 9: the two answers are identical");
+  });
+
+  test("rows that were cut are counted", async () => {
+    const { stderr } = await smaug("train", yaml({ ...base(), max_length: 11 }));
+    expect(stderr).toMatch(/train: 9 answers of 9 rows are longer than 11 tokens .* were cut \(keep_start\); 9 of them have lost their EOS/);
+  });
+
+  test.each<[string, object, string]>([
+    ["an unknown key", { lerning_rate: 1 }, "Unknown key 'lerning_rate'"],
+    ["its nearest neighbour", { lerning_rate: 1 }, "did you mean 'learning_rate'?"],
+    ["TRL's keys that are not supported", { fp16: true }, "Expected no 'fp16' in"],
+    ["and the way out", { deepspeed: "ds.json" }, "it is TRL's and not supported; one process trains on one device"],
+    ["a value of another type", { learning_rate: "fast" }, "Expected a number from 0 for 'learning_rate'"],
+    ["a number out of range", { lora_dropout: 1.5 }, "Expected a number from 0 below 1 for 'lora_dropout'"],
+    ["an unknown loss", { loss_type: "dpo" }, "did you mean 'sigmoid'?"],
+    ["a setting that the loss does not read", { loss_type: "sigmoid", dpop_lambda: 5 }, "Expected 'dpop_lambda' only with a loss that reads it (dpop)"],
+    ["a missing model", { model_name_or_path: null }, "Expected 'model_name_or_path' in"],
+    ["a model folder that is not there", { model_name_or_path: "./no/such/folder" }, "no/such/folder"],
+    ["data that is not there", { dataset_name: "./none.jsonl" }, "none.jsonl"],
+    ["a split that is not there", { eval_strategy: "steps" }, "Expected a source with the split 'test'"],
+    ["schedules that follow a metric", { lr_scheduler_type: "reduce_lr_on_plateau" }, "for 'lr_scheduler_type'"],
+  ])("names %s", async (_, changes, message) => {
+    const settings = { ...base(), ...changes };
+    const { status, stderr } = await smaug("train", yaml(settings));
+    expect(stderr).toContain(message);
+    expect(status).toBe(2);
+    expect(existsSync(settings.output_dir)).toBe(false);
+  });
+
+  test.each<[string, () => string[], RegExp]>([
+    ["a file that is not there", () => [join(scratch, "none.yaml")], /Expected a configuration at .*none.yaml but there is none/],
+    ["broken YAML", () => [file("a: [1,\nb: 2", "broken.yaml")], /Expected YAML in .*broken.yaml/],
+    ["a key that stands twice", () => [file("seed: 1\nseed: 2", "twice.yaml")], /Expected YAML in .*twice.yaml.*unique/],
+    ["an option given twice", () => ["--seed", "1", "--seed", "2"], /Expected --seed once/],
+    ["broken JSON on a line", () => [yaml({ ...base(), dataset_name: file(`${JSON.stringify(rows[0])}\n{"prompt": `, "bad.jsonl") })], /bad.jsonl', line 2/],
+    ["rows of which none is left", () => [yaml({ ...base(), dataset_name: file(jsonl([{ prompt: "a", chosen: " b", rejected: " b" }]), "same.jsonl") })], /Expected rows that can be trained on/],
+    ["text that is not UTF-8", () => { writeFileSync(join(scratch, "latin.jsonl"), Buffer.from([0x7b, 0xe9, 0x7d])); return [yaml({ ...base(), dataset_name: join(scratch, "latin.jsonl") })]; }, /Expected UTF-8 text/],
+    ["an output folder that is a file", () => [yaml({ ...base(), output_dir: file("") })], /Expected a folder for 'output_dir'/],
+  ])("exits with 2 for %s", async (_, args, message) => {
+    const { status, stderr } = await smaug("train", ...args());
+    expect(stderr).toMatch(message);
+    expect(status).toBe(2);
+  });
+});
+
+describe("smaug reference", () => {
+  test("fills the cache and leaves nothing else", async () => {
+    const settings = { ...base(), reference_cache: newFolder() };
+    mkdirSync(settings.reference_cache);
+    const first = await smaug("reference", yaml(settings), "--json");
+    expect(JSON.parse(first.stdout)).toMatchObject({ reference_rows: 9, reference_computed: 9 });
+    const { stdout } = await smaug("reference", yaml({ ...settings, learning_rate: 1, beta: 0.1 }), "--json");
+    expect(JSON.parse(stdout)).toMatchObject({ reference_rows: 9, reference_computed: 0 });
+    expect(existsSync(settings.output_dir)).toBe(false);
+  });
+});

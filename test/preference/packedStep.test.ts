@@ -1,0 +1,318 @@
+import { describe, expect, test } from "vitest";
+import type { TokenizedPair } from "../../src/data/tokenizedPair";
+import { type CausalLM, Gemma2ForCausalLM, LlamaForCausalLM, MistralForCausalLM } from "../../src/models";
+import { Linear, LoraLinear, applyLora, lora } from "../../src/nn";
+import {
+  type LogProbs,
+  type MicroBatchOptions,
+  type PolicyLogProbs,
+  type StepOptions,
+  answerLogProbs,
+  collate,
+  completionLogProbs,
+  dpop,
+  forwardBackward,
+  microBatches,
+  pack,
+  scorePairs,
+  sequenceLogProbs,
+  upload,
+} from "../../src/preference";
+import { type DType, type Tensor, manualSeed, memory, noGrad, ops, tensor, tidy } from "../../src/torch";
+import "../setup/leaks";
+
+const answer = (prompt: number[], completion: number[]) => ({ ids: Int32Array.from([...prompt, ...completion]), start: prompt.length });
+const pair = (index: number, prompt: number[], chosen: number[], rejected: number[]): TokenizedPair => ({
+  index,
+  chosen: answer(prompt, chosen),
+  rejected: answer(prompt, rejected),
+});
+/** Two pairs of one prompt with the same chosen answer, answers that begin alike, one that is another's beginning. */
+const pairs = [
+  pair(0, [1, 5, 9, 3], [4, 5, 6, 2], [4, 7, 8, 9, 2]),
+  pair(1, [1, 5, 9, 3], [4, 5, 6, 2], [9, 2]),
+  pair(2, [1, 5], [10, 3, 2], [10, 3]),
+  pair(3, [1, 7, 7, 2, 8, 6], [3, 2], [5, 5, 5, 5, 5, 2]),
+];
+
+const shape = {
+  vocab_size: 11,
+  hidden_size: 16,
+  intermediate_size: 24,
+  num_hidden_layers: 3,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  initializer_range: 0.15,
+};
+const gemma = { ...shape, head_dim: 4, query_pre_attn_scalar: 4, sliding_window: 3, attn_logit_softcapping: 5, final_logit_softcapping: 3 };
+type Build = (dtype: DType) => CausalLM;
+const models: Record<string, Build> = {
+  "Llama, head of its own": (dtype) => new LlamaForCausalLM({ ...shape }, { dtype }),
+  "Llama, tied head": (dtype) => new LlamaForCausalLM({ ...shape, tie_word_embeddings: true }, { dtype }),
+  "Mistral, sliding window": (dtype) => new MistralForCausalLM({ ...shape, sliding_window: 3 }, { dtype }),
+  "Gemma 2, window and soft-capping": (dtype) => new Gemma2ForCausalLM(gemma, { dtype }),
+};
+/** What trains. */
+const trainings: Record<string, (model: CausalLM) => void> = {
+  everything: () => {},
+  "LoRA on all layers": (model) => adapt(model, "all-linear"),
+  "LoRA on the last layer": (model) => adapt(model, "model\\.layers\\.2\\..*"),
+  "all but the head": (model) => void (model.lmHead ?? model.model.embedTokens).requiresGrad_(false),
+  "LoRA on the head": (model) => adapt(model, model.lmHead ? "lm_head" : "model\\.layers\\.0\\..*"),
+};
+
+/** With B away from zero, so that A has a gradient and the adapter changes something. */
+function adapt(model: CausalLM, targetModules: string, dropout = 0): void {
+  applyLora(model, lora({ r: 2, targetModules, dropout }));
+  noGrad(() => {
+    for (const module of model.modules()) if (module instanceof Linear && module.inFeatures === 2) module.weight.normal_(0, 0.2);
+  });
+}
+
+const loss = dpop({ beta: 0.3, lambda: 5 });
+const reference = (of: readonly TokenizedPair[]) => ({
+  referenceChosen: tensor(of.map(({ index }) => -9 - index), { dtype: "float64" }),
+  referenceRejected: tensor(of.map(({ index }) => -8 + index), { dtype: "float64" }),
+});
+
+interface Outcome {
+  loss: number;
+  gradients: Record<string, number[]>;
+}
+
+function outcome(model: CausalLM, run: () => number): Outcome {
+  model.zeroGrad();
+  const loss = run();
+  const gradients = [...model.namedParameters()].filter(([, parameter]) => parameter.grad);
+  const result = { loss, gradients: Object.fromEntries(gradients.map(([name, { grad }]) => [name, [...grad!.toArray()].map(Number)])) };
+  model.zeroGrad();
+  return result;
+}
+
+/** The plain way: padded rows, prompts twice, autograd through everything. */
+const plain = (model: CausalLM): Outcome =>
+  outcome(model, () =>
+    tidy(() => {
+      const rows = (side: "chosen" | "rejected") =>
+        pairs.map(({ [side]: { ids, start } }) => ({ prompt: [...ids.subarray(0, start)], completion: [...ids.subarray(start)] }));
+      const policyChosen = sequenceLogProbs(model, collate(rows("chosen"))).to("float64");
+      const policyRejected = sequenceLogProbs(model, collate(rows("rejected"))).to("float64");
+      const value = loss({ policyChosen, policyRejected, ...reference(pairs) }).mean();
+      value.backward();
+      return value.item() as number;
+    }),
+  );
+
+const packed = (model: CausalLM, step: StepOptions = {}, batching: MicroBatchOptions = {}, order = pairs): Outcome =>
+  outcome(model, () =>
+    tidy(() => {
+      let total = 0;
+      for (const packing of microBatches(order, batching))
+        total += forwardBackward(
+          model,
+          upload(packing),
+          (policy) => loss({ ...policy, ...reference(packing.pairs) }).sum().div(order.length),
+          step,
+        ).loss.item() as number;
+      return total;
+    }),
+  );
+
+function expectSame(ours: Outcome, theirs: Outcome, tolerance: number): void {
+  expect(Math.abs(ours.loss - theirs.loss)).toBeLessThan(tolerance);
+  expect(Object.keys(ours.gradients).sort()).toEqual(Object.keys(theirs.gradients).sort());
+  const largest = (values: number[]) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const scale = Math.max(1, ...Object.values(theirs.gradients).map(largest));
+  for (const [name, gradient] of Object.entries(theirs.gradients))
+    expect(largest(gradient.map((value, i) => value - ours.gradients[name]![i]!)), name).toBeLessThan(tolerance * scale);
+}
+
+const ways: [string, StepOptions, MicroBatchOptions, TokenizedPair[]?][] = [
+  ["all at once", {}, {}],
+  ["in another order", {}, {}, [pairs[3]!, pairs[1]!, pairs[0]!, pairs[2]!]],
+  ["one pair at a time", {}, { maxPairs: 1 }],
+  ["by a token budget", {}, { maxTokens: 15 }],
+  ["without sharing", {}, { sharePrefixes: false }],
+  ["with checkpointing", { checkpoint: true }, {}],
+  ["with checkpointing, in parts", { checkpoint: true }, { maxPairs: 2 }],
+  ["in small chunks of the head", { chunkRows: 3 }, {}],
+];
+
+describe.each(Object.entries(models))("%s", (_, build) => {
+  describe.each(Object.entries(trainings))("training %s", (_, train) => {
+    test("has the loss and gradient of the plain way, however it is laid out", () => {
+      for (const [dtype, tolerance, tried] of [["float64", 1e-10, ways.slice(-3)], ["float32", 1e-5, ways]] as const) {
+        manualSeed(1);
+        const model = build(dtype);
+        train(model);
+        const expected = plain(model);
+        expect(Object.keys(expected.gradients).length).toBeGreaterThan(0);
+        for (const [, step, batching, order] of tried) expectSame(packed(model, step, batching, order), expected, tolerance);
+        model.dispose();
+      }
+    });
+  });
+});
+
+const fresh = (dtype: DType = "float64") => {
+  manualSeed(2);
+  return models["Llama, tied head"]!(dtype);
+};
+
+test("a layer that is run again drops what it dropped", () => {
+  const model = fresh();
+  adapt(model, "all-linear", 0.5);
+  const run = (checkpoint: boolean) => {
+    manualSeed(5);
+    const result = packed(model, { checkpoint }, { maxPairs: 2 });
+    return { ...result, next: tidy(() => ops.rand([1]).item()) };
+  };
+  const [kept, again] = [run(false), run(true)];
+  expectSame(again, kept, 1e-12);
+  expect(again.next).toBe(kept.next); // and what is drawn afterwards is the same
+  expect(Math.abs(packed(model).loss - kept.loss)).toBeGreaterThan(1e-6); // dropout is at work
+  model.dispose();
+});
+
+test("LoRA leaves the base alone and needs no gradient below its first layer", () => {
+  const model = fresh();
+  adapt(model, "model\\.layers\\.2\\..*");
+  for (const checkpoint of [false, true])
+    expect(Object.keys(packed(model, { checkpoint }).gradients).every((name) => /layers\.2\..*lora_/.test(name))).toBe(true);
+  expect([...model.modules()].filter((module) => module instanceof LoraLinear)).toHaveLength(7);
+  model.dispose();
+});
+
+test("scores are the log-probs of each answer's tokens, and the statistics those of their distributions", () => {
+  const model = fresh();
+  tidy(() => {
+    const batch = upload(pack(pairs));
+    const statistics = ["entropy", "hits", "sumSquares", "meanLogits"] as const;
+    const scores = scorePairs(model, batch, { statistics, chunkRows: 4 });
+    const read = answerLogProbs(batch, scores.logProbs);
+    pairs.forEach((each, i) => {
+      for (const side of ["chosen", "rejected"] as const) {
+        const { ids, start } = each[side];
+        const row = { prompt: [...ids.subarray(0, start)], completion: [...ids.subarray(start)] };
+        const expected = noGrad(() => completionLogProbs(model, collate([row])).toArray()) as Float64Array;
+        expect(read[i]![side]).toHaveLength(row.completion.length);
+        read[i]![side].forEach((value, k) => expect(value).toBeCloseTo(expected[k]!, 5));
+
+        const logits = noGrad(() => model.forward(tensor([[...ids]], { dtype: "int64" })).squeeze(0));
+        batch.packing.completions[i]![side].forEach((at, k) => {
+          const row = logits.select(0, start + k - 1);
+          const p = row.softmax(0);
+          const value = (name: (typeof statistics)[number]) => scores[name]!.index(at).item();
+          expect(value("entropy")).toBeCloseTo(p.mul(p.log()).sum().neg().item() as number, 10);
+          expect(value("sumSquares")).toBeCloseTo(p.square().sum().item() as number, 10);
+          expect(value("meanLogits")).toBeCloseTo(row.mean().item() as number, 10);
+          expect(value("hits")).toBe(Number(row.argmax().item()) === ids[start + k] ? 1 : 0);
+        });
+      }
+    });
+  });
+  model.dispose();
+});
+
+test("a loss gets sums in float64, token counts, weighted and bare sums, and what WPO weighs by", () => {
+  const model = fresh("float32");
+  tidy(() => {
+    const batch = upload(pack(pairs));
+    const weights = batch.answerOf.remainder(2).mul(-0.5).add(1).to("float64"); // halves the rejected tokens
+    const { policy, tokens } = forwardBackward(
+      model,
+      batch,
+      ({ policyChosen, policyRejected, policyChosenPlain }) => policyChosen.add(policyRejected).sub(policyChosenPlain!).sum(),
+      { weights, statistics: ["sumSquares"] },
+    );
+    const read = answerLogProbs(batch, tokens.logProbs);
+    const list = (name: keyof PolicyLogProbs) => policy[name]!.toList() as number[];
+    const sum = (values: LogProbs) => [...values].reduce((a, b) => a + b, 0);
+    expect(policy.policyChosen.dtype).toBe("float64");
+    read.forEach(({ chosen, rejected }, i) => {
+      expect(list("policyChosen")[i]).toBeCloseTo(sum(chosen), 12);
+      expect(list("policyChosenPlain")[i]).toBeCloseTo(sum(chosen), 12);
+      expect(list("policyRejected")[i]).toBeCloseTo(sum(rejected) / 2, 12);
+    });
+    expect(list("chosenTokens")).toEqual([4, 4, 3, 2]);
+    expect(list("rejectedTokens")).toEqual([5, 2, 2, 6]);
+    const squares = tokens.sumSquares!.toArray() as Float32Array;
+    batch.packing.completions.forEach(({ rejected }, i) => {
+      const mean = [...rejected].reduce((total, at, k) => total + read[i]!.rejected[k]! - Math.log(squares[at]!), 0) / rejected.length;
+      expect(list("wpoRejected")[i]).toBeCloseTo(mean, 5);
+    });
+  });
+  model.zeroGrad();
+  model.dispose();
+});
+
+test("a loss that does not depend on the model leaves no gradient", () => {
+  const model = fresh();
+  tidy(() => forwardBackward(model, upload(pack(pairs)), () => tensor(1)));
+  expect([...model.parameters()].every(({ grad }) => grad === null)).toBe(true);
+  model.dispose();
+});
+
+test("bfloat16 stays near float32", () => {
+  const gradients = (["float32", "bfloat16"] as const).map((dtype) => {
+    const model = fresh(dtype);
+    adapt(model, "all-linear");
+    noGrad(() => {
+      manualSeed(4);
+      for (const [name, parameter] of model.namedParameters()) if (name.includes("lora_")) parameter.normal_(0, 0.2);
+    });
+    const result = packed(model);
+    model.dispose();
+    return result;
+  });
+  const [full, half] = gradients as [Outcome, Outcome];
+  expect(Math.abs(half.loss / full.loss - 1)).toBeLessThan(0.05);
+  const flat = (outcome: Outcome) => Object.values(outcome.gradients).flat();
+  const dot = (a: number[], b: number[]) => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+  const [a, b] = [flat(full), flat(half)];
+  expect(dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b))).toBeGreaterThan(0.98);
+});
+
+test.each([false, true])("leaves nothing behind but gradients, checkpointing: %s", (checkpoint) => {
+  const model = fresh();
+  adapt(model, "all-linear");
+  expect(() => {
+    forwardBackward(model, upload(pack(pairs)), ({ policyChosen }) => policyChosen.sum(), { checkpoint });
+    model.zeroGrad();
+  }).toLeakNothing();
+  model.dispose();
+});
+
+test("holds less with checkpointing", () => {
+  const model = new LlamaForCausalLM({ ...shape, num_hidden_layers: 12, hidden_size: 64, intermediate_size: 256, initializer_range: 0.02 });
+  applyLora(model, lora({ r: 2, targetModules: "all-linear", dropout: 0 }));
+  const long = [pair(0, Array<number>(200).fill(3), [1, 2], [4, 2])];
+  /** Bytes alive when the loss is taken. */
+  const held = (checkpoint: boolean): number =>
+    tidy(() => {
+      let bytes = 0;
+      const before = memory().live;
+      const lossOf = ({ policyChosen }: PolicyLogProbs): Tensor => {
+        bytes = memory().live - before;
+        return policyChosen.sum();
+      };
+      forwardBackward(model, upload(pack(long)), lossOf, { checkpoint });
+      model.zeroGrad();
+      return bytes;
+    });
+  expect(held(true)).toBeLessThan(held(false) / 5);
+  model.dispose();
+});
+
+describe("refuses", () => {
+  const model = fresh();
+  test("a token id the model does not have, before the device would", () => {
+    const batch = upload(pack([pair(0, [1], [11], [2])]));
+    expect(() => scorePairs(model, batch)).toThrow("Expected token ids below the model's 11 for 'batch' but received 11");
+    expect(() => forwardBackward(model, batch, ({ policyChosen }) => policyChosen.sum())).toThrow("below the model's 11");
+  });
+  test("a loss per pair where one number is needed", () => {
+    const lossOf = ({ policyChosen }: PolicyLogProbs) => policyChosen;
+    expect(() => tidy(() => forwardBackward(model, upload(pack(pairs)), lossOf))).toThrow("a scalar from 'lossOf' but received shape [4]");
+  });
+});
