@@ -191,6 +191,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
     trained_weights: trained.reduce((sum, parameter) => sum + parameter.numel(), 0),
     config: config ?? settings,
     loss: loss.name || "a function",
+    beta: loss.beta ?? null,
     rows: train.length,
     eval_rows: evaluation.length,
     rows_refused: (tokenized.train?.refused.length ?? 0) + (tokenized.evaluation?.refused.length ?? 0),

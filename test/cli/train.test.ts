@@ -130,7 +130,7 @@ describe("smaug train", () => {
 
   test("rows that were cut are counted", async () => {
     const { stderr } = await smaug("train", yaml({ ...base(), max_length: 11 }));
-    expect(stderr).toMatch(/train: 9 answers of 9 rows are longer than 11 tokens .* were cut \(keep_start\); 9 of them have lost their EOS/);
+    expect(stderr).toMatch(/train: 9 answers of 9 rows are longer than 11 tokens .* were cut \(keep_start\); 9 without EOS since/);
   });
 
   test.each<[string, object, string]>([

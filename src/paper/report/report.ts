@@ -3,12 +3,14 @@
  * Every picture has its numbers behind it as a table.
  */
 
+import { type Chart, loadCharts } from "../../report/figures";
+import { type Html, html, withMinus } from "../../report/html";
+import { numbersTable } from "../../report/numbers";
+import { page } from "../../report/page";
 import { type ExperimentResult, METHODS, METHOD_NAMES } from "../result";
 import { QUANTITIES, caveat, cell, findings, outcome } from "../summary";
-import { type Chart, loadCharts } from "./figures";
-import { Html, html, withMinus } from "./html";
 import { answerSection, sampleSection } from "./samples";
-import { STYLE } from "./style";
+import { EXPERIMENT_STYLE } from "./style";
 
 type Draw = (chart: Chart) => Html;
 const TRAINED = METHODS.filter((method) => method !== "reference");
@@ -18,26 +20,16 @@ const DASHES = "6 4";
 /** The whole report of a run. */
 export async function renderReport(result: ExperimentResult): Promise<string> {
   const draw = await loadCharts();
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${headline(result)}</title>
-<style>${new Html(STYLE)}</style>
-</head>
-<body>
-${introduction(result)}
-${measuresTable(result)}
-${curvesFigure(result, draw)}
-${positionsFigure(result, draw)}
-${sampleSection(result.samples)}
-${answerSection(result.answers)}
-${settingsSection(result)}
-</body>
-</html>
-`;
-  return page.text;
+  const sections = [
+    introduction(result),
+    measuresTable(result),
+    curvesFigure(result, draw),
+    positionsFigure(result, draw),
+    sampleSection(result.samples),
+    answerSection(result.answers),
+    settingsSection(result),
+  ];
+  return page(headline(result), sections, EXPERIMENT_STYLE);
 }
 
 function headline({ methods }: ExperimentResult): string {
@@ -100,6 +92,7 @@ function curvesFigure({ methods, settings, counts }: ExperimentResult, draw: Dra
       description: `Mean log-prob of the ${side} answers over training steps, by method`,
       xLabel: "step",
       yLabel: `log-prob of the ${side} answer, nats`,
+      highest: 0,
       lines: [
         { name: "reference", color: "reference", dash: DOTS, points: [{ x: 0, y: start }, reference] },
         ...TRAINED.map((method) => ({
@@ -124,7 +117,7 @@ ${draw(chart("rejected", DASHES))}
 <figcaption>Whole answers, measured on ${Math.min(curvePairs, counts.pairs)} of the training pairs every ${curveEvery}
 steps: the chosen above (solid), the rejected below (dashed), each on its own scale.</figcaption>
 </figure>
-${numbers(["step", ...heads], rows, 3)}
+${numbersTable(["step", ...heads], rows, decimals(3))}
 </section>`;
 }
 
@@ -134,7 +127,8 @@ function positionsFigure({ methods }: ExperimentResult, draw: Draw): Html {
     xLabel: "tokens after the first difference",
     yLabel: "log-prob of a chosen token, nats",
     ruleX: 0,
-    legend: true,
+    names: "above",
+    highest: 0,
     lines: METHODS.map((method) => ({
       name: METHOD_NAMES[method],
       color: method,
@@ -153,7 +147,7 @@ ${draw(chart)}
 and have the same context, so the loss does not touch them directly; those to its right are the same tokens in another
 context, and it is there that the paper sees DPO take likelihood away.</figcaption>
 </figure>
-${numbers(["tokens after", "pairs", ...METHODS.map((method) => METHOD_NAMES[method])], rows, 4)}
+${numbersTable(["tokens after", "pairs", ...METHODS.map((method) => METHOD_NAMES[method])], rows, decimals(4))}
 </section>`;
 }
 
@@ -185,13 +179,5 @@ function settingsSection(result: ExperimentResult): Html {
 <i>Smaug: Fixing Failure Modes of Preference Optimisation with DPO-Positive</i>, arXiv 2402.13228.</footer>`;
 }
 
-/** The numbers behind a picture. Integers stay as they are, others get `digits` decimals. */
-function numbers(heads: readonly string[], rows: readonly (readonly number[])[], digits: number): Html {
-  const text = (value: number) => withMinus(Number.isInteger(value) ? String(value) : value.toFixed(digits));
-  return html`<details><summary>The numbers</summary><div class="scroll"><table>
-<thead><tr>${heads.map((head) => html`<th>${head}</th>`)}</tr></thead>
-<tbody>${rows.map((row) => html`<tr>${row.map((value) => html`<td>${text(value)}</td>`)}</tr>`)}</tbody>
-</table></div></details>`;
-}
-
+const decimals = (digits: number) => (value: number) => value.toFixed(digits);
 const signed = (text: string): string => (text.startsWith("-") ? withMinus(text) : `+${text}`);

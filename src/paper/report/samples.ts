@@ -1,7 +1,7 @@
 /** The report's samples: answers with every token coloured by how its log-prob changed, and what the models write. */
 
+import { type Html, html, withMinus } from "../../report/html";
 import { METHODS, METHOD_NAMES, type SampleAnswer, type SampleScores } from "../result";
-import { type Html, html, withMinus } from "./html";
 
 /** Changes of log-prob (nats) from which a token gets the next stronger colour. */
 const LEVELS = [0.05, 0.2, 1, 3];

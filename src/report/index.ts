@@ -1,0 +1,2 @@
+/** Reports: pictures of training runs in one file that opens offline. */
+export { renderRunReport, writeRunReport } from "./runReport";

@@ -1,0 +1,161 @@
+/**
+ * What a training run has left in its folder: the statement of the run and the lines it logged, from `metrics.jsonl`.
+ * Where that is missing, as after a run of TRL's, `trainer_state.json` of the folder or of its newest checkpoint has to
+ * do: it has the lines and no statement.
+ */
+import { type Dirent, existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { basename, join, resolve, sep } from "node:path";
+import { InputError } from "../native/errors";
+
+/** The finite numbers of a logged line by name, `step` among them. */
+export type RunLine = Readonly<Record<string, number>>;
+
+export interface Run {
+  /** The folder's name, with as many names above it as tell it from the others'. */
+  readonly name: string;
+  readonly folder: string;
+  /** What the run says of itself: versions, `config` and more. Empty when it has left no statement. */
+  readonly statement: Readonly<Record<string, unknown>>;
+  /** Lines of training steps, by step. */
+  readonly lines: readonly RunLine[];
+  /** Lines of evaluations, their names without `eval_`. */
+  readonly evaluations: readonly RunLine[];
+  /** What was logged at the end of training: `train_runtime` and its like. */
+  readonly closing: RunLine | undefined;
+  /** Steps whose loss or gradient norm was no finite number. */
+  readonly nonFinite: readonly number[];
+  /** Optimizer steps the run was to take. */
+  readonly totalSteps: number | undefined;
+  /** What turns its rewards into nats against the reference; undefined where it does not say or has no reference. */
+  readonly beta: number | undefined;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+const METRICS = "metrics.jsonl";
+const STATE = "trainer_state.json";
+
+/**
+ * Reads the runs in these folders.
+ *
+ * @throws InputError when a folder is not there, has no metrics, or a line in it is broken
+ */
+export function readRuns(folders: readonly string[]): Run[] {
+  const names = namesOf(folders);
+  return folders.map((folder, i) => readRun(folder, names[i]!));
+}
+
+function readRun(folder: string, name: string): Run {
+  const entries = entriesOf(folder);
+  const state = existsSync(join(folder, METRICS)) ? undefined : findState(folder, entries);
+  const [statement, records] = state === undefined ? readMetrics(join(folder, METRICS)) : readState(state);
+  const steps = records.filter((record) => typeof record["step"] === "number");
+  const lines = steps.filter((record) => "loss" in record).map(numbersOf);
+  if (lines.length === 0)
+    throw new InputError(
+      `Expected logged steps in '${state ?? join(folder, METRICS)}' but found none; ` +
+        "the run has not come to its first line (logging_steps)",
+    );
+  const closing = steps.find((record) => "train_runtime" in record);
+  const config = configOf(statement);
+  const beta = statement["beta"] ?? config["beta"];
+  const hasReference = statement["reference_rows"] !== 0;
+  const totalSteps = statement["total_steps"] ?? statement["max_steps"];
+  return {
+    name,
+    folder,
+    statement,
+    lines,
+    evaluations: steps.flatMap((record) => (Object.keys(record).some(isOfEvaluation) ? [evaluationOf(record)] : [])),
+    closing: closing && numbersOf(closing),
+    nonFinite: steps.filter((record) => record["loss"] === null || record["grad_norm"] === null).map(({ step }) => step as number),
+    totalSteps: typeof totalSteps === "number" && totalSteps > 0 ? totalSteps : undefined,
+    beta: typeof beta === "number" && beta > 0 && hasReference ? beta : undefined,
+  };
+}
+
+/** The resolved configuration with Hugging Face's names, also of a run that was started from a program. */
+export function configOf(statement: Run["statement"]): Json {
+  const config = isObject(statement["config"]) ? statement["config"] : {};
+  const toSnake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return Object.fromEntries(Object.entries(config).map(([name, value]) => [toSnake(name), value]));
+}
+
+function entriesOf(folder: string): Dirent[] {
+  const stats = statSync(folder, { throwIfNoEntry: false });
+  if (!stats) throw new InputError(`Expected the folder of a run at '${folder}' but there is none`);
+  if (!stats.isDirectory())
+    throw new InputError(`Expected the folder of a run at '${folder}' but it is a file; name the folder it is in`);
+  return readdirSync(folder, { withFileTypes: true });
+}
+
+function findState(folder: string, entries: readonly Dirent[]): string {
+  const stepOf = (name: string) => Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? -1);
+  const checkpoints = entries.map(({ name }) => name).filter((name) => stepOf(name) >= 0);
+  checkpoints.sort((a, b) => stepOf(b) - stepOf(a));
+  const found = ["", ...checkpoints].map((name) => join(folder, name, STATE)).find((file) => existsSync(file));
+  if (found !== undefined) return found;
+  const others = entries.slice(0, 5).map(({ name }) => `'${name}'`).join(", ");
+  throw new InputError(
+    `Expected ${METRICS} or ${STATE} in '${folder}' but found ${others || "no file"}; name the output_dir of a run`,
+  );
+}
+
+function readMetrics(file: string): [statement: Json, records: Json[]] {
+  const records: Json[] = [];
+  for (const [i, line] of readFileSync(file, "utf8").split("\n").entries())
+    if (line.trim() !== "") records.push(parsed(line, `'${file}', line ${i + 1}`));
+  const [first, ...rest] = records;
+  return first && !("step" in first) ? [first, rest] : [{}, records];
+}
+
+function readState(file: string): [statement: Json, records: Json[]] {
+  const { log_history: history, max_steps } = parsed(readFileSync(file, "utf8"), `'${file}'`);
+  if (!Array.isArray(history) || !history.every(isObject))
+    throw new InputError(`Expected a list of logged lines for 'log_history' in '${file}' but found ${shown(history)}`);
+  return [{ max_steps }, history];
+}
+
+function parsed(text: string, place: string): Json {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    try {
+      // Python writes these words, which are no JSON.
+      value = JSON.parse(text.replace(/(?<=[:[,]\s*)(?:NaN|-?Infinity)(?=\s*[,}\]])/g, "null"));
+    } catch {
+      throw new InputError(`Expected JSON in ${place} but found ${excerpt(text)} (${(error as Error).message})`);
+    }
+  }
+  if (isObject(value)) return value;
+  throw new InputError(`Expected a JSON object in ${place} but found ${shown(value)}`);
+}
+
+function numbersOf(record: Json): RunLine {
+  return Object.fromEntries(Object.entries(record).filter((entry): entry is [string, number] => Number.isFinite(entry[1])));
+}
+
+const isOfEvaluation = (name: string): boolean => name.startsWith("eval_");
+
+function evaluationOf(record: Json): RunLine {
+  const values = Object.entries(numbersOf(record)).flatMap(([name, value]) =>
+    isOfEvaluation(name) ? [[name.slice("eval_".length), value]] : [],
+  );
+  return Object.fromEntries([...values, ["step", record["step"]]]) as RunLine;
+}
+
+/** The last name of each path, with names above it where two would be the same. */
+function namesOf(folders: readonly string[]): string[] {
+  const paths = folders.map((folder) => resolve(folder).split(sep));
+  return paths.map((path, i) => {
+    const tail = (parts: readonly string[], count: number) => parts.slice(-count).join("/");
+    let count = 1;
+    while (count < path.length && paths.some((other, j) => j !== i && tail(other, count) === tail(path, count))) count++;
+    return tail(path, count) || basename(folders[i]!);
+  });
+}
+
+const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
+const excerpt = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
+const shown = (value: unknown): string => excerpt(JSON.stringify(value) ?? "nothing");

@@ -1,0 +1,106 @@
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { InputError } from "../../src/native/errors";
+import { configOf, readRuns } from "../../src/report/run";
+import { temporaryFolders } from "../models/folders";
+import { historyOf, statement, writeRun } from "./runs";
+
+const folder = temporaryFolders();
+const read = (path: string) => readRuns([path])[0]!;
+
+describe("a run", () => {
+  test("has its statement, its lines, its evaluations and what was logged last", () => {
+    const run = read(writeRun(join(folder(), "dpo"), { steps: 4, evaluateEvery: 2 }));
+    expect(run).toMatchObject({ name: "dpo", statement, totalSteps: 60, beta: 0.5, nonFinite: [] });
+    expect(run.lines.map(({ step }) => step)).toEqual([1, 2, 3, 4]);
+    expect(run.evaluations).toEqual([
+      { loss: 0.25, "rewards/chosen": -0.1, runtime: 1, step: 2 },
+      { loss: 0.25, "rewards/chosen": -0.2, runtime: 1, step: 4 },
+    ]);
+    expect(run.closing).toMatchObject({ train_runtime: 12.34 });
+  });
+
+  test("without a reference has no β to divide by", () => {
+    expect(read(writeRun(folder(), { statement: { ...statement, reference_rows: 0 } })).beta).toBeUndefined();
+  });
+
+  test("started from a program has its settings under Hugging Face's names", () => {
+    const run = read(writeRun(folder(), { statement: { ...statement, beta: 0.3, config: { learningRate: 1, adamBeta1: 0.9 } } }));
+    expect(configOf(run.statement)).toEqual({ learning_rate: 1, adam_beta1: 0.9 });
+    expect(run.beta).toBe(0.3);
+  });
+
+  test("of another program is read from trainer_state.json, with Python's NaN", () => {
+    const path = folder();
+    const state = { global_step: 3, max_steps: 9, note: "not NaN, [NaN", log_history: historyOf({ steps: 3, isFinished: false }) };
+    writeFileSync(join(path, "trainer_state.json"), JSON.stringify(state).replace('"loss":0.5', '"loss": NaN'));
+    const run = read(path);
+    expect(run).toMatchObject({ statement: { max_steps: 9 }, totalSteps: 9, beta: undefined, nonFinite: [1] });
+    expect(run.lines.map(({ loss }) => loss)).toEqual([undefined, 0.5, 0.5]);
+  });
+
+  test("is read from its newest checkpoint where nothing else is", () => {
+    const path = folder();
+    for (const step of [9, 10]) {
+      mkdirSync(join(path, `checkpoint-${step}`));
+      const state = { max_steps: 20, log_history: historyOf({ steps: step, isFinished: false }) };
+      writeFileSync(join(path, `checkpoint-${step}`, "trainer_state.json"), JSON.stringify(state));
+    }
+    expect(read(path).lines).toHaveLength(10);
+  });
+});
+
+test("runs of one name are told apart by the folders they are in", () => {
+  const root = folder();
+  const paths = ["a/run", "b/run", "b/other"].map((path) => writeRun(join(root, path), { steps: 1 }));
+  expect(readRuns(paths).map(({ name }) => name)).toEqual(["a/run", "b/run", "other"]);
+});
+
+describe("bad input", () => {
+  const messageOf = (path: string): string => {
+    try {
+      read(path);
+    } catch (error) {
+      expect(error).toBeInstanceOf(InputError);
+      return (error as Error).message.replaceAll(path, "RUN");
+    }
+    throw new Error("it was read");
+  };
+
+  test("no folder, or a file", () => {
+    expect(messageOf("nowhere/at/all")).toBe("Expected the folder of a run at 'RUN' but there is none");
+    const path = writeRun(folder());
+    expect(messageOf(join(path, "metrics.jsonl"))).toBe(
+      "Expected the folder of a run at 'RUN' but it is a file; name the folder it is in",
+    );
+  });
+
+  test("a folder without metrics", () => {
+    const path = folder();
+    expect(messageOf(path)).toMatch(/^Expected metrics\.jsonl or trainer_state\.json in 'RUN' but found no file; name the output_dir/);
+    writeFileSync(join(path, "adapter_config.json"), "{}");
+    expect(messageOf(path)).toMatch(/but found 'adapter_config\.json';/);
+  });
+
+  test("a run that has logged nothing", () => {
+    expect(messageOf(writeRun(folder(), { steps: 0, isFinished: false }))).toMatch(
+      /^Expected logged steps in 'RUN\/metrics\.jsonl' but found none/,
+    );
+  });
+
+  test("a broken line", () => {
+    const path = writeRun(folder(), { steps: 2 });
+    appendFileSync(join(path, "metrics.jsonl"), '{"loss": 0.5, "st\n');
+    expect(messageOf(path)).toMatch(/^Expected JSON in 'RUN\/metrics\.jsonl', line 5 but found \{"loss": 0\.5, "st \(/);
+    const other = writeRun(folder(), { steps: 2 });
+    appendFileSync(join(other, "metrics.jsonl"), "[1]\n");
+    expect(messageOf(other)).toBe("Expected a JSON object in 'RUN/metrics.jsonl', line 5 but found [1]");
+  });
+
+  test("a state without a history", () => {
+    const path = folder();
+    writeFileSync(join(path, "trainer_state.json"), '{"log_history": 3}');
+    expect(messageOf(path)).toBe("Expected a list of logged lines for 'log_history' in 'RUN/trainer_state.json' but found 3");
+  });
+});
