@@ -8,8 +8,10 @@ Run: python scripts/bench/train.py default|best float32|bfloat16 [steps]; prints
 second and the peak resident MiB.
 """
 
+import contextlib
 import json
 import logging
+import math
 import random
 import resource
 import statistics
@@ -66,11 +68,11 @@ def main():
     config = LlamaConfig(
         vocab_size=VOCAB, hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9,
         num_key_value_heads=3, max_position_embeddings=8192, rope_theta=100000.0, tie_word_embeddings=True,
-        bos_token_id=None, eos_token_id=1, pad_token_id=2,
+        bos_token_id=None, eos_token_id=1, pad_token_id=None,
     )
     model = LlamaForCausalLM(config).to(getattr(torch, dtype))
     clock = Clock()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
         arguments = trl.DPOConfig(
             output_dir=folder, use_cpu=True, report_to="none", save_strategy="no", logging_steps=steps, disable_tqdm=True,
             per_device_train_batch_size=PAIRS, max_steps=steps, learning_rate=1e-5, bf16=dtype == "bfloat16",
@@ -82,6 +84,8 @@ def main():
             peft_config=LoraConfig(r=16, lora_alpha=32, lora_dropout=0.05, target_modules="all-linear", task_type="CAUSAL_LM"),
         )
         trainer.train()
+    if any(math.isnan(line.get("loss", 0) + line.get("logps/chosen", 0)) for line in trainer.state.log_history):
+        sys.exit("the run is not a number")
     print(json.dumps({
         "bench": "train", "trl": trl.__version__, "torch": torch.__version__, "mode": mode, "dtype": dtype, "steps": steps,
         "pairsPerSecond": round(PAIRS / statistics.median(clock.times[1:]), 4),
