@@ -26,7 +26,7 @@ constexpr size_t kSmallest = 64;             // bytes; below, all share one clas
 constexpr size_t kCheckedFrom = 256u << 20;  // so many new bytes are compared with the memory there is
 constexpr size_t kClasses = 8 * 64;
 constexpr size_t kMapped = 128u << 10;       // from here blocks come from the system, and go back to it at once when freed
-constexpr size_t kSpare = 64u << 20;  // bytes held for reuse beyond the most that was ever in use
+constexpr size_t kSpare = 64u << 20;  // bytes held beyond the most that was ever in use, and a quarter of that
 
 // Size classes are eighths of a power of two, so at most 12.5 % of a block is unused.
 size_t classOf(size_t bytes) {
@@ -129,11 +129,13 @@ class CachingCpuAllocator final : public c10::Allocator {
       data = cache_[sizeClass].back();
       cache_[sizeClass].pop_back();
       cached_ -= size;
+      live_ += size;
     } else {
       data = fresh(size);
       classAt(data) = sizeClass;
+      live_ += size;
+      trim();
     }
-    live_ += size;
     if (live_ > peak_) peak_ = live_;
     if (live_ > most_) most_ = live_;
     return data;
@@ -147,8 +149,13 @@ class CachingCpuAllocator final : public c10::Allocator {
     cache_[sizeClass].push_back(data);
     lastUse_[sizeClass] = ++uses_;
     cached_ += size;
-    // Steps of many different lengths would otherwise leave each its own blocks behind.
-    while (cached_ > std::min(capacity_, most_ + kSpare)) releaseClass(leastRecentlyUsed());
+    trim();
+  }
+
+  // Steps of many different lengths would otherwise leave each its own blocks behind.
+  void trim() {
+    const size_t bound = std::max(live_, most_) + most_ / 4 + kSpare;
+    while (cached_ > 0 && (cached_ > capacity_ || live_ + cached_ > bound)) releaseClass(leastRecentlyUsed());
   }
 
   size_t leastRecentlyUsed() const {

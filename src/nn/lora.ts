@@ -57,12 +57,16 @@ export class LoraAdapter extends Module {
 
   /** What the layer answers with the adapter; `base` is what it answers without, `[..., outFeatures]`. */
   adapt(base: Tensor, x: Tensor): Tensor {
-    const input = x.to({ dtype: this.lora_A.weight.dtype });
+    // Beside a 16-bit base the products are in its dtype, as under autocast: no float32 copy of x, and what is added to
+    // would be rounded all the same. DoRA divides by lengths, and stays in float32.
+    const dtype = this.lora_magnitude_vector ? this.lora_A.weight.dtype : x.dtype;
+    const input = x.to({ dtype });
     const drops = this.training && this.dropout > 0;
     const dropped = drops ? ops.dropout(input, this.dropout, true) : input;
     // Scaled where there are only r columns: it costs no pass over the output, forward or backward.
-    const update = this.lora_B.forward(this.lora_A.forward(dropped).mul(this.scaling));
-    if (!this.lora_magnitude_vector) return base.add(update).to({ dtype: base.dtype });
+    const inner = ops.linear(dropped, this.lora_A.weight.to({ dtype })).mul(this.scaling);
+    const update = ops.linear(inner, this.lora_B.weight.to({ dtype }));
+    if (!this.lora_magnitude_vector) return base.add(update);
 
     const { weight, bias } = denseLayer(this.#base);
     const ratio = this.lora_magnitude_vector.div(this.lengths()); // [outFeatures]

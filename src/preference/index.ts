@@ -1,7 +1,7 @@
 export { type Batch, type Row, collate } from "./batch";
 export { completionLogProbs, sequenceLogProbs } from "./logProbs";
 export * from "./losses";
-export { type MicroBatchOptions, microBatches } from "./microBatches";
+export { type MicroBatchOptions, microBatches, packOptionsOf } from "./microBatches";
 export { packedAttention } from "./packedAttention";
 export { type PackedBatch, upload } from "./packedBatch";
 export {

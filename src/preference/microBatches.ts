@@ -3,6 +3,7 @@
  * batches are as few as the limits allow, and even in tokens, so that none costs more time or memory than it must.
  */
 import type { TokenizedPair } from "../data/tokenizedPair";
+import type { CausalLM } from "../models";
 import { type PackOptions, type Packing, pack } from "./packing";
 
 export interface MicroBatchOptions extends PackOptions {
@@ -10,6 +11,11 @@ export interface MicroBatchOptions extends PackOptions {
   maxTokens?: number;
   /** Pairs a batch may have. No limit when left out. */
   maxPairs?: number;
+}
+
+/** How a model wants its sequences laid out: where angles depend on a text's length, beginnings cannot be shared. */
+export function packOptionsOf(model: CausalLM): PackOptions {
+  return { sharePrefixes: !model.model.dependsOnLength };
 }
 
 interface Unit {

@@ -5,7 +5,7 @@
  */
 import type { CausalLM } from "../models";
 import type { AttentionContext, Module } from "../nn";
-import { type Tensor, autograd, enableGrad, getRngState, noGrad, setRngState, tidy } from "../torch";
+import { type Tensor, autograd, enableGrad, fromTypedArray, getRngState, noGrad, setRngState, tidy } from "../torch";
 import { packedAttention } from "./packedAttention";
 import type { PackedBatch } from "./packedBatch";
 
@@ -93,7 +93,22 @@ function checkpointedPass(model: CausalLM, batch: PackedBatch): BodyPass {
 }
 
 function contextsOf(model: CausalLM, batch: PackedBatch, x: Tensor): AttentionContext[] {
-  return model.model.contexts(batch.positions, x.dtype, { attend: packedAttention(batch) });
+  const lengths = model.model.dependsOnLength ? textLengths(batch) : undefined;
+  return model.model.contexts(batch.positions, x.dtype, { lengths, attend: packedAttention(batch) });
+}
+
+/** Tokens of the text each row is in, its last one included, `[1, rows]`. */
+function textLengths({ packing: { ids, strands }, positions }: PackedBatch): Tensor {
+  const lengths = new Int32Array(ids.length);
+  for (const { first, length, sequence } of strands) {
+    if (length < sequence.length)
+      throw new TypeError(
+        "Expected a packing without shared prefixes for a model whose rotary angles depend on the text's length; " +
+          "pack with packOptionsOf(model)",
+      );
+    lengths.fill(length + 1, first, first + length);
+  }
+  return fromTypedArray(lengths, [1, ids.length], { device: positions.device });
 }
 
 /** The norm, only where a token is predicted: `[1, rows, hiddenSize]` to `[scored, hiddenSize]`. */

@@ -7,7 +7,7 @@ import type { TokenizedPair } from "../data/tokenizedPair";
 import type { CausalLM } from "../models";
 import { tidy } from "../torch";
 import { checkOptions } from "../torch/options";
-import { microBatches } from "./microBatches";
+import { microBatches, packOptionsOf } from "./microBatches";
 import { upload } from "./packedBatch";
 import { type AnswerLogProbs, type LogProbs, answerLogProbs, scorePairs } from "./packedStep";
 
@@ -58,7 +58,7 @@ export async function* scorePreferences(
   let done = 0;
   for (const window of windows(pairs, BATCHES_AHEAD * maxTokens)) {
     const scores = new Map<TokenizedPair, PairScore>();
-    for (const packing of microBatches(window, { maxTokens })) {
+    for (const packing of microBatches(window, { maxTokens, ...packOptionsOf(model) })) {
       const answers = tidy(() => {
         const batch = upload(packing, device);
         return answerLogProbs(batch, scorePairs(model, batch).logProbs);

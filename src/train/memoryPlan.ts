@@ -15,7 +15,7 @@ export interface MemoryPlan {
 }
 
 /** Beyond these, larger batches bring no speed. */
-const MOST_TOKENS = { cpu: 4096, cuda: 65_536 };
+const MOST_TOKENS = { cpu: 1024, cuda: 65_536 };
 /** Share of free memory that activations may take; the rest is for gradients, chunks of logits and what is not known. */
 const SHARE = 0.5;
 

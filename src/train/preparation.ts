@@ -15,7 +15,7 @@ import { InputError } from "../native/errors";
 import { packageVersion } from "../native/paths";
 import { hasAdapter } from "../nn";
 import type { AdamW, Schedule } from "../optim";
-import { type PairLogProbs, type PreferenceLoss, dpop, lossNeeds, microBatches, packingStatistics } from "../preference";
+import { type PairLogProbs, type PreferenceLoss, dpop, lossNeeds, pack, packOptionsOf } from "../preference";
 import { type Tokenizer, loadTokenizer } from "../text";
 import { type Device, type Tensor, deviceName, getNumThreads, manualSeed, versions } from "../torch";
 import { readArguments } from "./argument";
@@ -136,7 +136,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   });
   const schedule = planSchedule(settings, sampler.stepsPerEpoch);
   const lrFactor = createSchedule(settings, schedule);
-  const longestPair = [...train, ...evaluation].reduce((most, pair) => Math.max(most, packedTokens(pair)), 0);
+  const longestPair = [...train, ...evaluation].reduce((most, pair) => Math.max(most, packedTokens(pair, model)), 0);
   const { maxTokensPerBatch: maxTokens, gradientCheckpointing: checkpoint } = settings;
   const plan = planMemory(model, { device, longestPair, maxTokens, checkpoint });
 
@@ -250,8 +250,8 @@ function checkLengths(pairs: readonly TokenizedPair[], { config }: CausalLM): vo
     }
 }
 
-function packedTokens(pair: TokenizedPair): number {
-  return packingStatistics(microBatches([pair])).tokens;
+function packedTokens(pair: TokenizedPair, model: CausalLM): number {
+  return pack([pair], packOptionsOf(model)).ids.length;
 }
 
 function expectStartIsReference({ maxAbs, pairs }: StartCheck, loss: PreferenceLoss, model: CausalLM): void {

@@ -16,6 +16,7 @@ import {
   fingerprint,
   ldWeights,
   microBatches,
+  packOptionsOf,
   scorePairs,
   upload,
 } from "../preference";
@@ -61,7 +62,7 @@ export async function referencePass(model: CausalLM, pairs: readonly TokenizedPa
       else missing.push(pair);
     }
     let done = 0;
-    for (const packing of microBatches(missing, { maxTokens })) {
+    for (const packing of microBatches(missing, { maxTokens, ...packOptionsOf(model) })) {
       checkInterrupted?.();
       const scored = tidy(() => {
         const batch = upload(packing, device);
@@ -161,7 +162,7 @@ export function checkStart(
 ): StartCheck {
   const chosen: number[] = [];
   let maxAbs = 0;
-  for (const packing of microBatches(pairs, { maxTokens })) {
+  for (const packing of microBatches(pairs, { maxTokens, ...packOptionsOf(model) })) {
     const scored = tidy(() => {
       const batch = upload(packing, device);
       return answerLogProbs(batch, scorePairs(model, batch).logProbs);

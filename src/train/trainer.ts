@@ -10,7 +10,7 @@ import { setImmediate } from "node:timers/promises";
 import type { TokenizedPair } from "../data/tokenizedPair";
 import { OutOfMemoryError } from "../native/errors";
 import { clipGradNorm_ } from "../optim";
-import { type Packing, microBatches, pack } from "../preference";
+import { type Packing, microBatches, pack, packOptionsOf } from "../preference";
 import { type Tensor, noGrad, tidy } from "../torch";
 import { type PassContext, evaluateBatch, trainBatch } from "./batchPass";
 import { restoreWeights, rotateCheckpoints, saveCheckpoint, saveWeights } from "./checkpoint";
@@ -241,11 +241,12 @@ class Run {
   }
 
   private batches(pairs: readonly TokenizedPair[]): Packing[] {
-    const { loss, settings } = this.prepared;
-    if (loss.scope !== "batch") return microBatches(pairs, { maxTokens: this.plan.maxTokens });
+    const { loss, model, settings } = this.prepared;
+    const layout = packOptionsOf(model);
+    if (loss.scope !== "batch") return microBatches(pairs, { maxTokens: this.plan.maxTokens, ...layout });
     // What a pair counts for depends on the others of its batch: those are the user's, as in TRL.
     const size = settings.perDeviceTrainBatchSize;
-    return Array.from({ length: Math.ceil(pairs.length / size) }, (_, i) => pack(pairs.slice(i * size, (i + 1) * size)));
+    return Array.from({ length: Math.ceil(pairs.length / size) }, (_, i) => pack(pairs.slice(i * size, (i + 1) * size), layout));
   }
 
   /** Brings metrics to the host, adds them up, and stops at the first step that was not finite. */
@@ -299,8 +300,8 @@ class Run {
     };
     const batches =
       loss.scope === "batch"
-        ? microBatches(pairs, { maxPairs: settings.perDeviceEvalBatchSize })
-        : microBatches(pairs, { maxTokens: this.plan.maxTokens });
+        ? microBatches(pairs, { maxPairs: settings.perDeviceEvalBatchSize, ...packOptionsOf(model) })
+        : microBatches(pairs, { maxTokens: this.plan.maxTokens, ...packOptionsOf(model) });
     for (const packing of batches) {
       noGrad(() => evaluateBatch(packing, context));
       await setImmediate();

@@ -14,11 +14,12 @@ import {
   forwardBackward,
   microBatches,
   pack,
+  packOptionsOf,
   scorePairs,
   sequenceLogProbs,
   upload,
 } from "../../src/preference";
-import { type DType, type Tensor, manualSeed, memory, noGrad, ops, tensor, tidy } from "../../src/torch";
+import { type DType, Generator, type Tensor, manualSeed, memory, noGrad, ops, tensor, tidy } from "../../src/torch";
 import "../setup/leaks";
 
 const answer = (prompt: number[], completion: number[]) => ({ ids: Int32Array.from([...prompt, ...completion]), start: prompt.length });
@@ -314,5 +315,40 @@ describe("refuses", () => {
   test("a loss per pair where one number is needed", () => {
     const lossOf = ({ policyChosen }: PolicyLogProbs) => policyChosen;
     expect(() => tidy(() => forwardBackward(model, upload(pack(pairs)), lossOf))).toThrow("a scalar from 'lossOf' but received shape [4]");
+  });
+});
+
+describe("a model whose angles depend on the text's length", () => {
+  const dynamic = (): CausalLM =>
+    new LlamaForCausalLM(
+      {
+        architectures: ["LlamaForCausalLM"], model_type: "llama", vocab_size: 24, hidden_size: 16, intermediate_size: 24,
+        num_hidden_layers: 2, num_attention_heads: 2, initializer_range: 0.5, max_position_embeddings: 6,
+        rope_parameters: { rope_type: "dynamic", rope_theta: 100, factor: 2 },
+      },
+      { dtype: "float64", generator: new Generator().manualSeed(3) },
+    ).eval();
+  const pairs = [11, 8].map((length, index) => {
+    const ids = (from: number) => Int32Array.from({ length }, (_, i) => (i < 4 ? i + 1 : (from * (i + 3)) % 24));
+    return { index, chosen: { ids: ids(5), start: 4 }, rejected: { ids: ids(7), start: 4 } };
+  });
+
+  test("scores each answer as it does alone, when beginnings are not shared", () => {
+    const model = dynamic();
+    const scored = (of: typeof pairs) =>
+      microBatches(of, packOptionsOf(model)).flatMap((packing) => {
+        const batch = upload(packing);
+        return tidy(() => answerLogProbs(batch, scorePairs(model, batch).logProbs)).map(({ chosen, rejected }, i) => ({ index: packing.pairs[i]!.index, logProbs: [...chosen, ...rejected] }));
+      });
+    const together = scored(pairs);
+    for (const { index, logProbs } of together) {
+      const { ids, start } = pairs[index]!.chosen;
+      const alone = tidy(() => model.forward(tensor([[...ids]], { dtype: "int64" })).logSoftmax(-1).squeeze(0).toList() as number[][]);
+      for (let at = start; at < ids.length; at++) expect(logProbs[at - start]).toBeCloseTo(alone[at - 1]![ids[at]!]!, 10);
+    }
+  });
+
+  test("refuses shared beginnings, which have no one angle", () => {
+    expect(() => scorePairs(dynamic(), upload(pack(pairs)))).toThrow("Expected a packing without shared prefixes");
   });
 });
