@@ -44,7 +44,10 @@ export function* decode(
   /** The next token of each row, `[rows, 1]`. */
   const next = (step: number): Tensor => {
     const { fed, pads, ids, ends, uniforms } = state;
-    const hidden = model.hidden(fed, { ...(pads && hidePadding(pads, cache.length, fed.size(1))), cache });
+    const keys = cache.length + fed.size(1);
+    // Tokens of each row so far, [rows, seq], for angles that depend on them.
+    const lengths = pads && model.model.dependsOnLength ? pads.neg().add(keys).expand([prompts.length, fed.size(1)]) : undefined;
+    const hidden = model.hidden(fed, { ...(pads && hidePadding(pads, cache.length, fed.size(1))), lengths, cache });
     const last = hidden.narrow(1, hidden.size(1) - 1, 1); // [rows, 1, hidden]
     const logits = model.head(last).squeeze(1).to("float32"); // [rows, vocab]
     const scores = processScores(logits, ids, step < minNewTokens ? ends : undefined, processors);
