@@ -32,11 +32,14 @@ export async function* listElements(pieces: AsyncIterable<Buffer>, file: string)
     }
     while (i < length) {
       if (inString) {
-        while (i < length && piece[i] !== QUOTE && piece[i] !== BACKSLASH) i++;
-        if (i === length) break;
-        if (piece[i] === QUOTE) inString = false;
-        else if (++i === length) escaped = true; // what is escaped is skipped
-        i++;
+        const quote = piece.indexOf(QUOTE, i);
+        const end = quote < 0 ? length : quote;
+        let backslashes = 0; // right before it: an odd number escapes what follows
+        while (end - backslashes > i && piece[end - backslashes - 1] === BACKSLASH) backslashes++;
+        const isEscaped = backslashes % 2 === 1;
+        if (quote < 0) escaped = isEscaped;
+        else inString = isEscaped;
+        i = end + 1;
         continue;
       }
       const byte = piece[i]!;
@@ -55,7 +58,7 @@ export async function* listElements(pieces: AsyncIterable<Buffer>, file: string)
           count++;
           yield element;
         }
-      } else if (byte === CLOSE || byte === CLOSE_BRACE) depth--;
+      } else if (depth > 1 && (byte === CLOSE || byte === CLOSE_BRACE)) depth--;
       i++;
     }
     if (depth > 0 && !isDone && start < length) begun.push(piece.subarray(start));

@@ -14,14 +14,18 @@ type Json = Readonly<Record<string, unknown>>;
 export async function* readJson(file: string, form = FORM): Source {
   const pieces = readPieces(file);
   const read: Buffer[] = [];
-  for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
-    read.push(next.value);
-    const first = firstCharacter(next.value);
-    if (first === undefined) continue;
-    if (first === "[") return yield* readList(joined(read, pieces), file, form);
-    break;
+  try {
+    for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
+      read.push(next.value);
+      const first = firstCharacter(next.value);
+      if (first === undefined) continue;
+      if (first === "[") return yield* readList(joined(read, pieces), file, form);
+      break;
+    }
+    for await (const piece of pieces) read.push(piece);
+  } finally {
+    await pieces.return(undefined); // closes the file when no more rows are asked for
   }
-  for await (const piece of pieces) read.push(piece);
   yield* readWhole(decodeText(Buffer.concat(read), `'${file}'`), file, form);
 }
 

@@ -28,7 +28,7 @@ export function unreadable(file: string, error: unknown): InputError {
 
 /** The bytes of a file in pieces, unpacked when its name ends with .gz. */
 export async function* readPieces(file: string): AsyncGenerator<Buffer> {
-  const packed: ReadStream = createReadStream(file, { highWaterMark: 1 << 20 });
+  const packed: ReadStream = createReadStream(file, { highWaterMark: 1 << 18 });
   // The callback is the stream's own error, which the loop below throws.
   const bytes: Readable = file.endsWith(".gz") ? pipeline(packed, createGunzip(), () => undefined) : packed;
   try {

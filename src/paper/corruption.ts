@@ -2,15 +2,15 @@
  * The paper's recipe for its MetaMath pairs: the rejected answer is the chosen one with a single intermediate result
  * replaced by a wrong number; every later step and the final answer stay as they were.
  *
- * How the authors locate a result and draw the wrong number is not published. Here a result is a number after `=` with
- * which an expression ends, before the closing part that states the answer (`#### 752`, `The answer is: 752`); one is
- * picked uniformly, and replaced by another number of the same form: as many digits, the same commas, decimals, sign
- * and currency. Numbers in words and fractions such as `= 1/2` are not results.
+ * How the authors locate a result and draw the wrong number is not published. Here a result is a number or a fraction
+ * after `=` with which an expression ends, before the closing part that states the answer (`#### 752`, `The answer is:
+ * 752`), and not in a `\boxed{…}`, which is the answer too; one is picked uniformly, and replaced by another of the
+ * same form: as many digits, the same commas, decimals, sign, currency and per cent. Numbers in words are not results.
  */
 
 import type { Random } from "../data/random";
 
-/** Where a result stands: `text.slice(start, end)` is its digits, with commas and decimals but no sign or currency. */
+/** Where a result stands: `text.slice(start, end)` is the number or fraction, without its sign and currency. */
 export interface IntermediateResult {
   readonly start: number;
   readonly end: number;
@@ -27,18 +27,27 @@ export interface Corruption {
 
 const NUMBER = /\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+/.source;
 
+/** `3/4`, or in LaTeX `\frac{3}{4}`, `\dfrac{3}{4}`. */
+const FRACTION = String.raw`\\[dt]?frac\{(?:${NUMBER})\}\{(?:${NUMBER})\}|(?:${NUMBER})/(?:${NUMBER})`;
+
 /** A number after an equals sign; sign, currency and LaTeX's brackets may stand between. */
 const RESULT = new RegExp(
-  String.raw`(?<![<>!=])=[ \t]*[-−]?[ \t]*(?:\\?[$€£]|\\boxed\{|\{)?[ \t]*(${NUMBER})(?![\d\p{L}_])`, "gu");
+  String.raw`(?<![<>!=])=&?[ \t]*[-−]?[ \t]*(?:\\?[$€£]|\{)?[ \t]*(${FRACTION}|${NUMBER})(?![\d\p{L}_])`, "gu");
 
-/** What follows a number with which an expression only begins: `= 3 + 4`, `= 1/2`, `= 25 x 4`, `= 2\pi`, `= 3:45`. */
-const GOES_ON =
-  /^(?:[.,:]\d|[ \t]*(?:(?:\*\*|[-−–+*/×÷·^])[ \t]*[\d\p{L}$€£(.\\{]|x[ \t]*\d|\([\d$]|\\(?!text\b|mathrm\b)\p{L}))/u;
+/** What follows a number with which an expression only begins: `= 3 + 4`, `= 1/x`, `= 25 x 4`, `= 2\pi`, `= 3:45`. */
+const GOES_ON = new RegExp(
+  String.raw`^(?:\^\{?\\circ\}?|°|(?!\^\{?\\circ|°))` + // degrees belong to the number
+    String.raw`(?:[.,:]\d|[ \t]*(?:(?:\*\*|[-−–+*/×÷·^])[ \t]*[\d\p{L}$€£(.\\{]|x[ \t]*\d|\([\d$]|` +
+    String.raw`\\(?!(?:text\w*|mathrm|end|q?quad|implies|[Rr]ightarrow)\b)\p{L}))`, "u");
 
-/** Where the closing part starts: the text before it holds the intermediate results. */
-function startOfFinalPart(text: string): number {
-  const last = (marker: RegExp) => [...text.matchAll(marker)].at(-1)?.index ?? text.length;
-  return Math.min(last(/####/g), last(/the answer is/gi));
+/** What follows a fraction that is only worked out: `= 400/4 = 100`. */
+const IS_WORKED_OUT = /^[ \t]*[=≈]/;
+
+/** Where the closing part starts, which states the answer; undefined when there is none. */
+export function startOfFinalPart(text: string): number | undefined {
+  const sentence = Math.max(text.lastIndexOf("The answer is"), text.lastIndexOf("the answer is"));
+  const found = [text.lastIndexOf("####"), sentence].filter((at) => at >= 0);
+  return found.length > 0 ? Math.min(...found) : undefined;
 }
 
 /** Every intermediate result of a worked solution, in order. */
@@ -47,7 +56,9 @@ export function intermediateResults(text: string): IntermediateResult[] {
   const results: IntermediateResult[] = [];
   for (const match of work.matchAll(RESULT)) {
     const end = match.index + match[0].length;
-    if (!GOES_ON.test(work.slice(end))) results.push({ start: end - match[1]!.length, end });
+    const rest = work.slice(end);
+    if (GOES_ON.test(rest) || (isFraction(match[1]!) && IS_WORKED_OUT.test(rest))) continue;
+    results.push({ start: end - match[1]!.length, end });
   }
   return results;
 }
@@ -67,8 +78,23 @@ export function corruptIntermediateResult(text: string, random: Random): Corrupt
   if (results.length === 0) return null;
   const { start, end } = random.pick(results);
   const from = text.slice(start, end);
-  const to = differentNumber(from, random);
+  const to = differentResult(from, random);
   return { text: text.slice(0, start) + to + text.slice(end), start, from, to };
+}
+
+const isFraction = (result: string): boolean => /[/\\]/.test(result);
+
+/** Another number or fraction of the same form and another value. */
+function differentResult(result: string, random: Random): string {
+  if (!isFraction(result)) return differentNumber(result, random);
+  const value = (fraction: string): number => {
+    const [over, under] = fraction.match(new RegExp(NUMBER, "g"))!.map((part) => Number(part.replaceAll(",", "")));
+    return over! / under!;
+  };
+  for (;;) {
+    const drawn = result.replace(new RegExp(NUMBER, "g"), (part) => differentNumber(part, random));
+    if (value(drawn) !== value(result)) return drawn;
+  }
 }
 
 /** Another number of the same form, never zero; a leading zero stays and no other is made. */

@@ -24,7 +24,11 @@ describe("intermediate results", () => {
     ["half of it = .5", [".5"]],
     ["<<48/2=24>>24 clips", ["24"]],
     ["so $2 + 3 = 5$ and \\(4 + 4 = 8\\)", ["5", "8"]],
-    ["thus 6 * 7 = \\boxed{42}.", ["42"]],
+    ["1 - 1/4 = 3/4 of it, 400/4 = 100, so 1/2 + 1/2 = 2/2 = 1", ["3/4", "100", "1"]],
+    ["$x = \\frac{1}{2} + \\frac{1}{4} = \\frac{3}{4}$ and \\(y = \\dfrac{12}{7}\\)", ["\\frac{3}{4}", "\\dfrac{12}{7}"]],
+    ["\\begin{align*} 2x &= 6 \\\\ x &=3 \\end{align*}", ["6", "3"]],
+    ["$x = 90^\\circ$, $y = 180^{\\circ} - 90^\\circ = 90^{\\circ}$", ["90", "90"]],
+    ["40% of 50 = 20\\%, or $\\$5 = \\$5$", ["20", "5"]],
     ["2 + 2 = 4 \\text{ dollars}", ["4"]],
     ["1 + 1 = 2\n- 5 are left", ["2"]],
   ])("%j has %j", (text, results) => {
@@ -33,8 +37,9 @@ describe("intermediate results", () => {
 
   test.each([
     ["the start of an expression", "x = 3 + 4, y = 3 * 4, z = 25 x 4, w = 2(3 + 4)"],
-    ["a fraction, a power, a ratio", "a = 1/2, b = 10^2, c = 3:45, d = 10**3"],
-    ["an expression in LaTeX", "a = 2\\pi, b = 3 \\times 4, c = \\frac{1}{2}"],
+    ["a power, a ratio, a date", "b = 10^2, c = 3:45, d = 10**3, e = 1/2/2024"],
+    ["an expression in LaTeX", "a = 2\\pi, b = 3 \\times 4, c = \\frac{1}{2}x, d = \\frac{1}{2} + \\frac{x}{3}, e = \\frac{x}{3}"],
+    ["the answer in a box", "thus 6 * 7 = \\boxed{42}. The answer is: 42"],
     ["a number that is part of a word", "x = 3y, n = 4th, v = 5_000"],
     ["a comparison", "x >= 5, y <= 6, z != 7"],
     ["numbers without an equals sign", "She sold 48 clips and then 24 more."],
@@ -69,6 +74,18 @@ describe("the wrong number", () => {
       expect(Number(wrong.replaceAll(",", ""))).toBeGreaterThan(0);
       if (/^[1-9]/.test(number)) expect(wrong).toMatch(/^[1-9]/);
       if (/^0./.test(number)) expect(wrong).toMatch(/^0/);
+    }
+  });
+
+  test.each(["1/2", "12/345", "\\frac{3}{4}", "\\dfrac{10}{1,000}"])("has the form of %s and another value", (fraction) => {
+    const [over, under] = fraction.match(/[\d,]+/g)!.map((part) => Number(part.replace(",", "")));
+    for (let seed = 0; seed < 50; seed++) {
+      const { text, to } = corruptIntermediateResult(`x = ${fraction}. #### ${fraction}`, new Random(seed))!;
+      expect(text).toBe(`x = ${to}. #### ${fraction}`);
+      expect(to.replace(/\d/g, "9")).toBe(fraction.replace(/\d/g, "9"));
+      const [a, b] = to.match(/[\d,]+/g)!.map((part) => Number(part.replace(",", "")));
+      expect(b).toBeGreaterThan(0);
+      expect(a! * under!).not.toBe(b! * over!);
     }
   });
 

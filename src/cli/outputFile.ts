@@ -1,0 +1,70 @@
+/** The file of `--out`: checked before the work, and there only when all of it is written. */
+import { type Stats, existsSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { InputError } from "../native/errors";
+
+const CHUNK = 1 << 18; // bytes
+
+/** Fails now rather than after the work. `input` is what `inputOption` names: it is not to be overwritten. */
+export function expectWritable(out: string, input: string, inputOption: string): void {
+  if (out === "-") return;
+  const there = statOf(out);
+  if (there?.isDirectory())
+    throw new InputError(`Expected a file for '--out' but '${out}' is a folder; name a file in it`);
+  if (there && !there.isFile()) // a device would be replaced by a file
+    throw new InputError(`Expected a file for '--out' but '${out}' is none; name a new one, or - for standard output`);
+  if (existsSync(out) && existsSync(input) && realpathSync(out) === realpathSync(input))
+    throw new InputError(`Expected another file for '--out' than for '${inputOption}' but received '${out}' for both`);
+  for (let path = dirname(resolve(out)); ; path = dirname(path)) {
+    const stats = statOf(path);
+    if (!stats) continue;
+    if (stats.isDirectory()) return;
+    throw new InputError(`Expected a folder for the file of '--out' but '${path}' is a file`);
+  }
+}
+
+/** Writes lines to a file that appears when all of them are in it, or to standard output for `-`. */
+export async function writeLines(out: string, lines: AsyncIterable<string>): Promise<void> {
+  if (out === "-") return pipeline(Readable.from(copied(inChunks(lines))), process.stdout, { end: false });
+  const { StagedFiles } = await import("../models/stagedFiles.js");
+  const staged = await StagedFiles.in(dirname(out));
+  try {
+    await staged.add(basename(out), async (file) => {
+      for await (const chunk of inChunks(lines)) await file.appendFile(chunk);
+    });
+    await staged.commit();
+  } catch (error) {
+    await staged.discard();
+    throw error;
+  }
+}
+
+/** Many lines at once: a write each would take most of the time. In one memory, so each is for the next step only. */
+async function* inChunks(lines: AsyncIterable<string>): AsyncGenerator<Buffer> {
+  const chunk = Buffer.allocUnsafe(CHUNK);
+  let end = 0;
+  for await (const line of lines) {
+    const size = Buffer.byteLength(line) + 1;
+    if (end + size > CHUNK) {
+      yield chunk.subarray(0, end);
+      end = 0;
+    }
+    if (size > CHUNK) yield Buffer.from(`${line}\n`);
+    else end += chunk.write(`${line}\n`, end);
+  }
+  if (end > 0) yield chunk.subarray(0, end);
+}
+
+async function* copied(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) yield Buffer.from(chunk);
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined; // nothing there, or below a file
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Worked examples before a question, in the evaluation harness's format: prompt and right answer, then an empty line.
+ * Of each prompt they are drawn by its row's own random stream, so that neither the order nor the number of rows that
+ * are taken changes them.
+ */
+import { Random } from "../../data/random";
+import type { Question } from "./recipe";
+
+/** Beyond this, examples are drawn from a uniform sample of the rows: it has to fit into memory. */
+export const POOL_SIZE = 8_192;
+
+const SEPARATOR = "\n\n";
+
+interface Shot {
+  readonly subject: string;
+  readonly text: string;
+}
+
+/** The examples to draw from: all rows, or a uniform sample of {@link POOL_SIZE} (Vitter's algorithm R). */
+export class ShotPool {
+  private readonly shots: Shot[] = [];
+  private readonly random: Random;
+  private seen = 0;
+
+  constructor(
+    private readonly seed: number,
+    private readonly maxShots: number,
+  ) {
+    this.random = new Random(seed, "pool");
+  }
+
+  add({ subject, prompt, answer }: Question): void {
+    const place = this.seen < POOL_SIZE ? this.seen : this.random.integer(0, this.seen);
+    this.seen++;
+    // Joined, not added: it is read often, and adding leaves it in pieces.
+    if (place < POOL_SIZE) this.shots[place] = { subject, text: [prompt, answer, SEPARATOR].join("") };
+  }
+
+  /**
+   * The examples for a row: from 0 to `maxShots`, each number equally likely, none of which asks what the row or
+   * another of them asks. Fewer where the pool has no more.
+   */
+  draw(index: number, subject: string): { text: string; count: number } {
+    const random = new Random(this.seed, `shots ${index}`);
+    const wanted = random.integer(0, this.maxShots);
+    const subjects = new Set([subject]);
+    // Fisher and Yates, as far as it goes: `moved` holds what a shuffled copy would hold elsewhere than the pool.
+    const moved = new Map<number, number>();
+    const texts: string[] = [];
+    for (let i = 0; i < this.shots.length && subjects.size <= wanted; i++) {
+      const j = random.integer(i, this.shots.length - 1);
+      const shot = this.shots[moved.get(j) ?? j]!;
+      moved.set(j, moved.get(i) ?? i);
+      if (subjects.has(shot.subject)) continue;
+      subjects.add(shot.subject);
+      texts.push(shot.text);
+    }
+    return { text: texts.join(""), count: texts.length };
+  }
+}

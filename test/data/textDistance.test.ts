@@ -1,0 +1,26 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { characterDistance, wordDistance } from "../../src/data/textDistance";
+import { editDistance } from "../../src/paper/difference";
+
+test.each([
+  ["16 * 47 = 752. So 752", "16 * 47 = 812. So 752", 2 / 21, 1 / 7],
+  ["a b", "a b", 0, 0],
+  ["a  b\n", "a b", 2 / 5, 0],
+  ["", "a b", 1, 1],
+  ["ab cd", "ab d", 1 / 5, 1 / 2],
+  ["xay", "xaay", 1 / 4, 1],
+])("%j and %j", (a, b, characters, words) => {
+  expect(characterDistance(a, b)).toBeCloseTo(characters, 12);
+  expect(wordDistance(a, b)).toBeCloseTo(words, 12);
+});
+
+test("putting aside what the texts begin and end with changes no distance", () => {
+  const text = fc.array(fc.constantFrom("a", "b", "ab", " ", "\n", "é"), { maxLength: 12 }).map((parts) => parts.join(""));
+  const share = (a: string[], b: string[]) => editDistance(a, b) / Math.max(a.length, b.length, 1);
+  const words = (whole: string) => whole.match(/\S+/g) ?? [];
+  fc.assert(fc.property(text, text, (a, b) => {
+    expect(characterDistance(a, b)).toBeCloseTo(share([...a], [...b]), 12);
+    expect(wordDistance(a, b)).toBeCloseTo(share(words(a), words(b)), 12);
+  }));
+});

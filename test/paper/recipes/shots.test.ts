@@ -1,0 +1,54 @@
+import { describe, expect, test } from "vitest";
+import { POOL_SIZE, ShotPool } from "../../../src/paper/recipes/shots";
+
+function poolOf(count: number, maxShots: number, seed = 3): ShotPool {
+  const pool = new ShotPool(seed, maxShots);
+  for (let i = 0; i < count; i++)
+    pool.add({ subject: `q${i}`, prompt: `q${i}`, answer: " a", wrong: () => [] });
+  return pool;
+}
+
+const numbers = (text: string) => [...text.matchAll(/q(\d+) a\n\n/g)].map((match) => Number(match[1]));
+
+describe("a draw", () => {
+  test("has each number of examples equally often, and each row", () => {
+    const pool = poolOf(6, 4);
+    const counts = new Array<number>(5).fill(0);
+    const rows = new Array<number>(6).fill(0);
+    const draws = 6000;
+    for (let index = 0; index < draws; index++) {
+      const { text, count } = pool.draw(index, "q0");
+      const drawn = numbers(text);
+      expect(drawn).toHaveLength(count);
+      expect(new Set(drawn).size).toBe(count);
+      counts[count]!++;
+      for (const row of drawn) rows[row]!++;
+    }
+    expect(rows[0]).toBe(0);
+    // Binomial: 1200 ± 31 of each number, 2400 ± 38 of each of the five other rows; five deviations are allowed.
+    for (const count of counts) expect(Math.abs(count - draws / 5)).toBeLessThan(155);
+    for (const count of rows.slice(1)) expect(Math.abs(count - (draws * 2) / 5)).toBeLessThan(190);
+  });
+
+  test("is the row's own, whatever was drawn before", () => {
+    const drawn = poolOf(50, 4).draw(9, "q9");
+    const pool = poolOf(50, 4);
+    for (let index = 0; index < 9; index++) pool.draw(index, `q${index}`);
+    expect(pool.draw(9, "q9")).toEqual(drawn);
+  });
+
+  test("is empty without rows, and with no examples wanted", () => {
+    expect(poolOf(0, 4).draw(0, "q")).toEqual({ text: "", count: 0 });
+    expect(poolOf(5, 0).draw(0, "q")).toEqual({ text: "", count: 0 });
+  });
+});
+
+test("of many rows the pool is a uniform sample", () => {
+  const total = 4 * POOL_SIZE;
+  const pool = poolOf(total, 4);
+  const drawn = Array.from({ length: 3000 }, (_, index) => numbers(pool.draw(index, "")?.text)).flat();
+  const quarters = [0, 0, 0, 0];
+  for (const row of drawn) quarters[Math.floor(row / POOL_SIZE)]!++;
+  // About 6000 examples: 1500 ± 34 from each quarter of the rows.
+  for (const count of quarters) expect(Math.abs(count - drawn.length / 4)).toBeLessThan(170);
+});
