@@ -1,10 +1,13 @@
 /**
- * npm run bench: dispatch, import, training step, memory and generation, beside PyTorch's Python when there is one with
- * torch (`PYTHON=/path/to/python npm run bench`; the default is python3), and transformers for generation. Each figure
+ * npm run bench: dispatch, import, training step, memory, generation and evaluation, beside PyTorch's Python when there is
+ * one with torch (`PYTHON=/path/to/python npm run bench`; the default is python3), transformers and lm_eval. Each figure
  * is a median; the two sides alternate in one run, so that a busy machine slows both. `npm run bench -- generate` runs
  * those it names. Never part of the tests.
  */
 import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -123,6 +126,23 @@ const benches = {
           const figures = mode ? { node: of("node"), torch: of(mode), ratio: median(runs.map((run) => run.node[key] / run[mode][key])) } : { node: of("node") };
           row(`DPO, 135M, ${dtype}, ${key === "peakMiB" ? "peak" : "speed"}`, figures, unit, mode ? `TRL's ${mode}, ${goal}` : "");
         }
+    }
+  },
+
+  eval() {
+    const withHarness = canImport("lm_eval");
+    const folder = mkdtempSync(join(tmpdir(), "smaug-bench-"));
+    try {
+      runNode("eval.mjs", "make", folder);
+      const runs = Array.from({ length: ROUNDS }, () => [
+        runNode("eval.mjs", "run", folder).questionsPerSecond,
+        ...(withHarness ? [runPython("eval.py", folder).questions_per_second] : []),
+      ]);
+      const of = (side) => median(runs.map((run) => run[side]));
+      const ratio = withHarness ? median(runs.map(([node, harness]) => node / harness)) : undefined;
+      row("ARC, 25 examples, 135M", { node: of(0), torch: withHarness ? of(1) : undefined, ratio }, "q/s", "lm-evaluation-harness, at least 2.5");
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
     }
   },
 };

@@ -8,4 +8,5 @@ export * from "./generate";
 export * from "./data";
 export * from "./preference";
 export * from "./train";
+export * from "./evaluate";
 export { InputError } from "./native/errors";

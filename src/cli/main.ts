@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { packageVersion } from "../native/paths";
 import { dataCommand } from "./data";
 import { doctorCommand } from "./doctor";
+import { evalCommand } from "./eval";
 import { generateCommand } from "./generate";
 import { mergeCommand } from "./merge";
 import { reportCommand } from "./report";
@@ -24,6 +25,7 @@ const program = new Command("smaug")
   .addCommand(generateCommand())
   .addCommand(dataCommand())
   .addCommand(scoreCommand())
+  .addCommand(evalCommand())
   .addCommand(mergeCommand())
   .addCommand(reportCommand())
   .addCommand(reproduceCommand());

@@ -20,10 +20,10 @@ export interface ChatMessage {
 }
 
 /** A node of a parsed template. */
-type Node = { readonly type: string; readonly [key: string]: unknown };
+export type Node = { readonly type: string; readonly [key: string]: unknown };
 
 /** The part of the library that is used here, whose types its package keeps to itself. */
-interface Jinja {
+export interface Jinja {
   Environment: new () => Environment;
   Interpreter: new (environment: Environment) => Interpreter;
   tokenize(source: string, options: { lstrip_blocks: boolean; trim_blocks: boolean }): unknown;
@@ -130,7 +130,7 @@ const iterable = new Set(["ArrayValue", "TupleValue", "ObjectValue", "StringValu
 const evaluated = (result: Value): Node => ({ type: "Evaluated", result });
 
 /** The library's interpreter, with Python's meaning of what it takes for JavaScript's. */
-function pythonInterpreter(jinja: Jinja, timeLimit: number) {
+export function pythonInterpreter(jinja: Jinja, timeLimit: number): Jinja["Interpreter"] {
   const constant = (value: unknown) => new jinja.Environment().set("value", value);
   const StringValue = constant("").constructor as new (value: string) => Value;
   const IntegerValue = constant(0).constructor as new (value: number) => Value;

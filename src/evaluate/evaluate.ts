@@ -1,0 +1,217 @@
+/**
+ * Running tasks on a model: all of them are read and checked first, then each is scored. Results have the shape of
+ * lm-evaluation-harness 0.4's JSON (results.ts).
+ */
+import { InputError } from "../native/errors";
+import type { CausalLM } from "../models";
+import type { Tokenizer } from "../text";
+import { checkOptions } from "../torch/options";
+import { answersTo } from "./answers";
+import { answerScores, choiceScores } from "./metrics";
+import { type PreparedTask, prepare } from "./prepare";
+import { Encoder } from "./requests";
+import { type EvaluationResults, type Outcome, type TaskOutcome, resultsOf } from "./results";
+import { forgetRows } from "./rows";
+import { logLikelihoods } from "./scoring";
+import { findTasks } from "./taskList";
+import type { AnswerTask, ChoiceTask, Task } from "./task";
+
+export interface EvaluateOptions {
+  /** Names (`taskNames()` lists them), YAML files, or tasks of your own. */
+  tasks: readonly (string | Task)[];
+  /**
+   * Where rows are: a folder with one folder or file a task, named for it, or for each task a file, a folder or a hub
+   * id. `mmlu` stands for all its subjects. Default: the data sets on the hub.
+   */
+  data?: string | Readonly<Record<string, string>>;
+  /** Examples before each question; the leaderboard's numbers when left out. TruthfulQA keeps its own. */
+  numFewshot?: number;
+  /** The first so many questions of each task; below 1 that share of them. */
+  limit?: number;
+  /** Which examples are drawn. Default 1234, the harness's. */
+  fewshotSeed?: number;
+  /** The most tokens the model sees; its `max_position_embeddings` when left out. */
+  maxLength?: number;
+  /** Tokens of a batch of choices, those that are shared counted once. Default: 2048 on the CPU, 16384 elsewhere. */
+  maxTokens?: number;
+  /** Problems answered at once. Default 8. */
+  batchSize?: number;
+  /** Keep every question with its responses under `samples`. */
+  logSamples?: boolean;
+  onProgress?: (task: string, done: number, total: number) => void;
+  signal?: AbortSignal;
+}
+
+const NAMES = [
+  "tasks",
+  "data",
+  "numFewshot",
+  "limit",
+  "fewshotSeed",
+  "maxLength",
+  "maxTokens",
+  "batchSize",
+  "logSamples",
+  "onProgress",
+  "signal",
+];
+
+/**
+ * Scores a model on tasks.
+ *
+ * ```ts
+ * const model = await loadModel("models/SmolLM2-135M");
+ * const tokenizer = await loadTokenizer("models/SmolLM2-135M");
+ * const { results } = await evaluate(model, tokenizer, { tasks: ["arc_challenge"], limit: 100 });
+ * console.log(results.arc_challenge["acc_norm,none"]);
+ * ```
+ *
+ * @throws InputError for an unknown task, with its nearest neighbour, data of another schema, an empty split, a
+ *   question without a right answer, and too few rows for the examples
+ */
+export async function evaluate(
+  model: CausalLM,
+  tokenizer: Tokenizer,
+  options: EvaluateOptions,
+): Promise<EvaluationResults> {
+  checkOptions("evaluate", options, NAMES);
+  checkNumbers(options);
+  const {
+    tasks: wanted,
+    data,
+    fewshotSeed = 1234,
+    maxLength = model.config.maxPositionEmbeddings,
+    logSamples = false,
+  } = options;
+  const started = Date.now();
+  const { tasks, groups } = await findTasks(wanted);
+  const prepared: PreparedTask[] = [];
+  try {
+    for (const task of tasks) {
+      const source = await sourceOf(task, data);
+      prepared.push(
+        await prepare(task, { source, shots: options.numFewshot, limit: options.limit, seed: fewshotSeed }),
+      );
+    }
+  } finally {
+    forgetRows();
+  }
+  const encoder = new Encoder(tokenizer, maxLength);
+  const outcomes: TaskOutcome[] = [];
+  const wasTraining = model.training;
+  model.eval();
+  try {
+    for (const each of prepared) {
+      const outcome =
+        each.task.kind === "choice"
+          ? choose(model, encoder, each, options)
+          : answer(model, tokenizer, encoder, each, options);
+      outcomes.push({ ...each, ...(await outcome) });
+    }
+  } finally {
+    if (wasTraining) model.train();
+  }
+  return resultsOf(outcomes, groups, { started, maxLength, fewshotSeed, limit: options.limit ?? null, logSamples });
+}
+
+type Run = Pick<TaskOutcome, "outcomes" | "truncated" | "unfinished">;
+
+async function choose(
+  model: CausalLM,
+  encoder: Encoder,
+  { task, questions }: PreparedTask,
+  options: EvaluateOptions,
+): Promise<Run> {
+  const { onProgress, signal, maxTokens } = options;
+  const sequences = questions.flatMap(({ contexts, continuations }) => {
+    const texts = contexts();
+    return continuations.map((continuation, i) => encoder.scored(texts[i % texts.length]!, continuation));
+  });
+  const likelihoods = await logLikelihoods(model, sequences, {
+    maxTokens,
+    signal,
+    onProgress: (done) => onProgress?.(task.name, done, sequences.length),
+  });
+  let at = 0;
+  const outcomes = questions.map(({ item, continuations }): Outcome[] => {
+    const own = likelihoods.slice(at, (at += continuations.length));
+    const scores = choiceScores(task as ChoiceTask, item as Parameters<typeof choiceScores>[1], own);
+    const responses = own.map(({ logLikelihood, isGreedy }) => [logLikelihood, isGreedy] as [number, boolean]);
+    return [{ filter: "none", scores, responses, read: responses }];
+  });
+  return { outcomes, truncated: sequences.filter(({ cut }) => cut > 0).length, unfinished: 0 };
+}
+
+async function answer(
+  model: CausalLM,
+  tokenizer: Tokenizer,
+  encoder: Encoder,
+  { task, questions }: PreparedTask,
+  { onProgress, signal, batchSize = 8 }: EvaluateOptions,
+): Promise<Run> {
+  const { until, maxTokens = 256 } = task as AnswerTask;
+  const prompts = questions.map(({ contexts }) => encoder.prompt(contexts()[0]!, maxTokens));
+  const answers = await answersTo(
+    model,
+    tokenizer,
+    prompts.map(({ ids }) => ids),
+    {
+      until,
+      maxTokens,
+      batchSize,
+      signal,
+      onProgress: (done) => onProgress?.(task.name, done, prompts.length),
+    },
+  );
+  const outcomes = questions.map(({ item }, i): Outcome[] => {
+    const { text } = answers[i]!;
+    return [...answerScores(task as AnswerTask, item as Parameters<typeof answerScores>[1], text)].map(
+      ([filter, { read, scores }]) => ({
+        filter,
+        scores,
+        responses: [text],
+        read: [read],
+      }),
+    );
+  });
+  return {
+    outcomes,
+    truncated: prompts.filter(({ cut }) => cut > 0).length,
+    unfinished: answers.filter(({ hasEnded }) => !hasEnded).length,
+  };
+}
+
+/** Where a task's rows are, when an option says so. */
+async function sourceOf({ name, family }: Task, data: EvaluateOptions["data"]): Promise<string | undefined> {
+  if (data === undefined) return undefined;
+  if (typeof data !== "string") return data[name] ?? (family === undefined ? undefined : data[family]);
+  const { readdir } = await import("node:fs/promises");
+  const there = await readdir(data).catch((error: unknown) => {
+    throw new InputError(`Expected a folder with the tasks' data at '${data}' but: ${(error as Error).message}`);
+  });
+  for (const wanted of [name, family]) {
+    const found = there.find((each) => each === wanted || each.replace(/\.(jsonl|json|parquet)$/, "") === wanted);
+    if (found !== undefined) return `${data}/${found}`;
+  }
+  const shown = there.map((each) => `'${each}'`).join(", ");
+  throw new InputError(
+    `Expected a folder or file named '${family ?? name}' in '${data}' but found ${shown || "nothing"}`,
+  );
+}
+
+function checkNumbers({ numFewshot, limit, maxLength, maxTokens, batchSize }: EvaluateOptions): void {
+  const check = (name: string, value: number | undefined, fits: (value: number) => boolean, expected: string): void => {
+    if (value !== undefined && !fits(value))
+      throw new RangeError(`Expected ${expected} for '${name}' but received ${value}`);
+  };
+  const isPositive = (value: number) => Number.isSafeInteger(value) && value > 0;
+  check("numFewshot", numFewshot, (value) => Number.isSafeInteger(value) && value >= 0, "an integer from 0 on");
+  check(
+    "limit",
+    limit,
+    (value) => isPositive(value) || (value > 0 && value < 1),
+    "a positive integer or a share below 1",
+  );
+  for (const [name, value] of Object.entries({ maxLength, maxTokens, batchSize }))
+    check(name, value, isPositive, "a positive integer");
+}

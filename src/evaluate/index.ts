@@ -1,0 +1,26 @@
+/** Scoring models on benchmarks and on tasks of one's own. */
+export {
+  type ContaminationResult,
+  type ContinueOptions,
+  type ContinuedText,
+  contamination,
+  continueTexts,
+} from "./contamination";
+export { type EvaluateOptions, evaluate } from "./evaluate";
+export { type AnswerFilter, type MatchRules, regexFilter } from "./filters";
+export { type EvaluationResults, type Sample, type TaskResults } from "./results";
+export { resultsTable } from "./table";
+export {
+  type AnswerTask,
+  type Blank,
+  type ChoiceMetric,
+  type ChoiceTask,
+  type Group,
+  type Item,
+  type Problem,
+  type Question,
+  type Row as TaskRow,
+  type Task,
+} from "./task";
+export { readTaskFile } from "./taskFile";
+export { taskNames } from "./taskList";

@@ -1,0 +1,86 @@
+/** What a question scores, and what scores come to over a task or a group: lm-evaluation-harness 0.4's rules. */
+import { exactMatch } from "./filters";
+import type { Likelihood } from "./scoring";
+import type { AnswerTask, ChoiceTask, Problem, Question, Blank } from "./task";
+
+/** Metrics of one question under one filter. */
+export type Scores = Record<string, number>;
+
+/** Scores of a question whose choices have these log-likelihoods. */
+export function choiceScores(
+  { metrics }: ChoiceTask,
+  item: Question | Blank,
+  likelihoods: readonly Likelihood[],
+): Scores {
+  const values = likelihoods.map(({ logLikelihood }) => logLikelihood);
+  const choices = "texts" in item ? item.texts : item.choices;
+  const right = [item.gold].flat();
+  const rate = (lengthOf: (choice: string) => number): number =>
+    right.includes(largest(values.map((value, i) => value / lengthOf(choices[i]!)))) ? 1 : 0;
+  const scores: Scores = {};
+  for (const metric of metrics) {
+    if (metric === "acc") scores["acc"] = rate(() => 1);
+    else if (metric === "acc_norm") scores["acc_norm"] = rate((choice) => Array.from(choice).length);
+    else if (metric === "acc_bytes") scores["acc_bytes"] = rate((choice) => Buffer.byteLength(choice));
+    else scores["acc"] = trueMass(values, "labels" in item ? (item.labels ?? []) : []);
+  }
+  return scores;
+}
+
+/** The first of the largest, as NumPy's argmax. */
+function largest(values: readonly number[]): number {
+  return values.reduce((best, value, i) => (value > values[best]! ? i : best), 0);
+}
+
+/** Share of the probability of all choices that the true ones have. */
+function trueMass(logLikelihoods: readonly number[], labels: readonly number[]): number {
+  const most = Math.max(...logLikelihoods); // so that not all of them vanish
+  const mass = logLikelihoods.map((value) => Math.exp(value - most));
+  return total(mass.filter((_, i) => labels[i] === 1)) / total(mass);
+}
+
+/** The answer each filter reads, and what it scores. */
+export function answerScores(
+  task: AnswerTask,
+  { target }: Problem,
+  answer: string,
+): Map<string, { read: string; scores: Scores }> {
+  return new Map(
+    task.filters.map((filter) => {
+      const read = filter.apply(answer);
+      return [filter.name, { read, scores: { exact_match: exactMatch(read, target, task.match) ? 1 : 0 } }];
+    }),
+  );
+}
+
+export function mean(values: readonly number[]): number {
+  return total(values) / values.length;
+}
+
+/** Standard error of the mean; none for a single value. */
+export function standardError(values: readonly number[]): number | "N/A" {
+  if (values.length < 2) return "N/A";
+  const middle = mean(values);
+  const variance = total(values.map((value) => (value - middle) ** 2)) / (values.length - 1);
+  return Math.sqrt(variance) / Math.sqrt(values.length);
+}
+
+/** A metric of a task: its mean, that mean's standard error, and over how many questions. */
+export interface Summary {
+  readonly value: number;
+  readonly error: number | "N/A";
+  readonly size: number;
+}
+
+/** The mean over all questions of several tasks, with the pooled standard error. */
+export function pooled(parts: readonly Summary[]): Summary {
+  const size = total(parts.map((part) => part.size));
+  const value = total(parts.map((part) => part.value * part.size)) / size;
+  if (parts.some(({ error }) => error === "N/A")) return { value, error: "N/A", size };
+  const squares = total(parts.map((part) => (part.size - 1) * (part.error as number) ** 2 * part.size));
+  return { value, error: Math.sqrt(squares / (size - parts.length) / size), size };
+}
+
+function total(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}

@@ -1,0 +1,100 @@
+/**
+ * Log-likelihoods of many continuations, what they share computed once: sequences are sorted, so that the choices of a
+ * question, and questions with the same examples, lie side by side, and each batch is one prefix tree through the
+ * packed pass of training (preference/packing.ts).
+ */
+import { setImmediate } from "node:timers/promises";
+import { InputError } from "../native/errors";
+import type { CausalLM } from "../models";
+import { upload } from "../preference/packedBatch";
+import { scorePairs } from "../preference/packedStep";
+import { commonLength, layOut } from "../preference/packing";
+import { tidy } from "../torch";
+import type { ScoredSequence } from "./requests";
+
+export interface Likelihood {
+  /** Sum over the scored tokens, in nats. */
+  logLikelihood: number;
+  /** Whether each of them is the model's likeliest. */
+  isGreedy: boolean;
+}
+
+export interface ScoringOptions {
+  /** Tokens of a batch, those that its sequences share counted once. Default: 2048 on the CPU, 16384 elsewhere. */
+  maxTokens?: number | undefined;
+  onProgress?: ((done: number) => void) | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** In the order of the sequences. Other work gets a turn between batches. */
+export async function logLikelihoods(
+  model: CausalLM,
+  sequences: readonly ScoredSequence[],
+  { maxTokens, onProgress, signal }: ScoringOptions = {},
+): Promise<Likelihood[]> {
+  const { device } = model.parameters().next().value!;
+  const { vocabSize } = model.config;
+  for (const { ids } of sequences) {
+    const beyond = ids.find((id) => id >= vocabSize);
+    if (beyond !== undefined)
+      throw new InputError(
+        `Expected token ids below the model's ${vocabSize} but the tokenizer gave ${beyond}; it is not this model's`,
+      );
+  }
+  const found: Likelihood[] = Array.from({ length: sequences.length });
+  let done = 0;
+  for (const batch of batchesOf(sequences, maxTokens ?? (device === "cpu" ? 2048 : 16384))) {
+    signal?.throwIfAborted();
+    const { scored, ...layout } = layOut(batch.map((at) => sequences[at]!));
+    const [logProbs, hits] = tidy(() => {
+      const scores = scorePairs(model, upload({ ...layout, pairs: [], completions: [] }, device), {
+        statistics: ["hits"],
+      });
+      return [scores.logProbs.toArray(), scores.hits!.toArray()] as [Float32Array, Float32Array];
+    });
+    for (const [i, at] of batch.entries()) {
+      let logLikelihood = 0;
+      for (const token of scored[i]!) logLikelihood += logProbs[token]!;
+      if (!Number.isFinite(logLikelihood))
+        throw new Error(
+          `Expected a log-likelihood but the model gives ${logLikelihood}; ` +
+            "its weights or activations overflow or hold NaN",
+        );
+      found[at] = { logLikelihood, isGreedy: scored[i]!.every((token) => hits[token] === 1) };
+    }
+    onProgress?.((done += batch.length));
+    await setImmediate();
+  }
+  return found;
+}
+
+/**
+ * Indices of sequences that go through the model together. A batch that is full is ended where little is shared; where
+ * most of the next sequence is there already, it may grow to twice its size.
+ */
+export function batchesOf(sequences: readonly ScoredSequence[], maxTokens: number): number[][] {
+  const order = sequences.map((_, at) => at).sort((a, b) => compare(sequences[a]!.ids, sequences[b]!.ids) || a - b);
+  const batches: number[][] = [];
+  let tokens = 0;
+  let before: Int32Array = new Int32Array();
+  for (const at of order) {
+    const { ids } = sequences[at]!;
+    const shared = commonLength(before, ids);
+    const grown = tokens + ids.length - shared;
+    const isCheap = 2 * shared > ids.length && grown <= 2 * maxTokens;
+    if (batches.length > 0 && (grown <= maxTokens || isCheap)) {
+      batches.at(-1)!.push(at);
+      tokens = grown;
+    } else {
+      batches.push([at]);
+      tokens = ids.length;
+    }
+    before = ids;
+  }
+  return batches;
+}
+
+function compare(a: Int32Array, b: Int32Array): number {
+  const at = commonLength(a, b);
+  return (a[at] ?? -1) - (b[at] ?? -1);
+}

@@ -1,0 +1,186 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Command } from "commander";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { evalCommand } from "../../src/cli/eval";
+import { run } from "../../src/cli/run";
+import type { EvaluationResults } from "../../src/evaluate";
+import { loadModel, saveAdapter } from "../../src/models";
+import { lora } from "../../src/nn";
+import { noGrad } from "../../src/torch";
+import { temporaryFolders } from "../models/folders";
+import { fixture, folderOf } from "../parity/fixture";
+
+const folder = temporaryFolders();
+const model = folderOf("eval", "model");
+const data = folderOf("eval", "data");
+const harness = fixture<Record<string, { results: Record<string, Record<string, number>> }>>("eval");
+
+afterEach(() => vi.restoreAllMocks());
+
+async function smaug(...args: string[]) {
+  const printed = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const)
+    vi.spyOn(process[name], "write").mockImplementation((text) => ((printed[name] += String(text)), true));
+  const before = process.exitCode;
+  process.exitCode = 0;
+  await run(new Command("smaug").addCommand(evalCommand()), ["node", "smaug", "eval", ...args]);
+  const status = process.exitCode;
+  process.exitCode = before;
+  vi.restoreAllMocks();
+  return { status, ...printed };
+}
+
+test("prints the table, and writes results in the harness's shape", async () => {
+  const out = join(folder(), "results.json");
+  const args = [
+    "--model",
+    model,
+    "--tasks",
+    "winogrande,truthfulqa_mc2",
+    "--data",
+    data,
+    "--out",
+    out,
+    "--log-samples",
+  ];
+  const { status, stdout } = await smaug(...args);
+  expect(status).toBe(0);
+  const wanted = harness["winogrande"]!.results["winogrande"]!["acc,none"]!;
+  expect(stdout).toMatch(
+    new RegExp(`^\\|winogrande +\\| +1\\|none +\\| +5\\|acc +\\|↑\\|${wanted.toFixed(4)}\\|±\\|`, "m"),
+  );
+  const found = JSON.parse(readFileSync(out, "utf8")) as EvaluationResults;
+  expect(Object.keys(found)).toEqual(
+    expect.arrayContaining([
+      "results",
+      "group_subtasks",
+      "configs",
+      "versions",
+      "n-shot",
+      "higher_is_better",
+      "n-samples",
+      "samples",
+      "config",
+      "date",
+    ]),
+  );
+  expect(found.config).toMatchObject({ model, fewshot_seed: 1234, limit: null, device: "cpu" });
+  expect(found.samples!["truthfulqa_mc2"]).toHaveLength(5);
+});
+
+test("--json prints the results and nothing else; what was cut is said on standard error", async () => {
+  const { status, stdout, stderr } = await smaug(
+    "--model",
+    model,
+    "--tasks",
+    "arc_challenge",
+    "--data",
+    `arc_challenge=${join(data, "arc_challenge")}`,
+    "--limit",
+    "2",
+    "--max-length",
+    "100",
+    "--num-fewshot",
+    "10",
+    "--json",
+  );
+  expect(status).toBe(0);
+  const found = JSON.parse(stdout) as EvaluationResults;
+  expect(found["n-shot"]).toEqual({ arc_challenge: 10 });
+  expect(found["n-samples"]).toEqual({ arc_challenge: { original: 8, effective: 2 } });
+  expect(found).not.toHaveProperty("samples");
+  expect(stderr).toMatch(/prompts cut on the left to the model's context of 100 tokens: 8 of arc_challenge/);
+});
+
+test("leaderboard ends with the average", async () => {
+  const { stdout } = await smaug(
+    "--model",
+    model,
+    "--tasks",
+    "leaderboard",
+    "--data",
+    data,
+    "--limit",
+    "1",
+    "--num-fewshot",
+    "1",
+  );
+  expect(stdout).toMatch(/^\|mmlu /m);
+  expect(stdout).toMatch(/\nOpen LLM Leaderboard average: \d+\.\d\d\n$/);
+});
+
+test("the adapter takes part", async () => {
+  const adapter = folder();
+  const adapted = await loadModel(model, { adapter: lora({ r: 1 }) });
+  noGrad(() => {
+    for (const parameter of adapted.parameters()) if (parameter.requiresGrad) parameter.fill_(0.5);
+  });
+  await saveAdapter(adapted, adapter);
+  adapted.dispose();
+  const score = async (...more: string[]) => {
+    const { stdout } = await smaug("--model", model, "--tasks", "truthfulqa_mc2", "--data", data, "--json", ...more);
+    return (JSON.parse(stdout) as EvaluationResults).results["truthfulqa_mc2"]!["acc,none"] as number;
+  };
+  expect(Math.abs((await score("--adapter", adapter)) - (await score()))).toBeGreaterThan(1e-3);
+});
+
+test("--contamination asks whether the model has seen a benchmark", async () => {
+  const out = join(folder(), "seen.json");
+  const args = ["--model", model, "--contamination", model, "--data", data, "--limit", "2", "--tasks"];
+  const { status, stdout } = await smaug(...args, "gsm8k", "--out", out);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^gsm8k +\d\.\d\d of 2 items\n$/);
+  const { contamination } = JSON.parse(readFileSync(out, "utf8")) as {
+    contamination: Record<string, { scores: number[] }>;
+  };
+  expect(contamination["gsm8k"]!.scores).toHaveLength(2);
+  expect(await smaug(...args, "winogrande")).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/Expected one of arc_challenge, /),
+  });
+});
+
+describe("bad input ends with 2 and one message", () => {
+  const args = ["--model", model, "--data", data, "--tasks"];
+  test.each([
+    ["an unknown task", [...args, "gsm8"], /Expected a task but received 'gsm8'; did you mean 'gsm8k'/],
+    ["no task", [...args, ","], /Expected at least one task/],
+    ["no model", ["--tasks", "gsm8k"], /required option '--model/],
+    ["a model that is not there", ["--model", "./nowhere", "--tasks", "gsm8k"], /nowhere/],
+    ["a limit of 0", [...args, "gsm8k", "--limit", "0"], /Expected a positive integer, or a share below 1/],
+    ["a folder for --out", [...args, "gsm8k", "--out", data], /Expected a file for '--out'/],
+    ["data for no task among several", [...args, "gsm8k", "--data", "gsm8k=x"], /Expected TASK=SOURCE/],
+    [
+      "data that is not there",
+      ["--model", model, "--tasks", "gsm8k", "--data", "gsm8k=./nowhere.jsonl"],
+      /Expected a data file at/,
+    ],
+  ])("%s", async (_, args, message) => {
+    const { status, stdout, stderr } = await smaug(...args);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(message);
+  });
+
+  test("and leaves no results", async () => {
+    const source = folder();
+    mkdirSync(join(source, "gsm8k"));
+    writeFileSync(join(source, "gsm8k", "test.jsonl"), '{"question": 1}\n');
+    const out = join(source, "results.json");
+    const { status, stderr } = await smaug(
+      "--model",
+      model,
+      "--tasks",
+      "gsm8k",
+      "--num-fewshot",
+      "0",
+      "--data",
+      source,
+      "--out",
+      out,
+    );
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/Expected a text for 'question' but found 1. In '.*test.jsonl', line 1, read for gsm8k/);
+    expect(existsSync(out)).toBe(false);
+  });
+});
