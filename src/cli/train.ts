@@ -1,5 +1,4 @@
 /** `smaug train` and `smaug reference`: a configuration file with TRL's keys, or the same keys as options. */
-import { join } from "node:path";
 import { Command } from "commander";
 import { Progress } from "../train/progress";
 import { type ResolvedConfig, describeSettings, resolveConfig, toSnakeCase } from "./trainConfig";
@@ -64,18 +63,39 @@ async function train(args: readonly string[], { json, printConfig }: Flags): Pro
     const summary = await trainer.train();
     const { outputDir } = resolved.config;
     progress!.finish(`${summary.steps} steps, mean loss ${summary.trainLoss.toFixed(4)}`);
-    if (summary.end === "stopped") {
-      process.stderr.write(`stopped after step ${summary.steps}. Go on with\n  smaug train ${resumeLine(args, summary.checkpoint!)}\n`);
-      process.exitCode = interrupted;
-      return;
-    }
-    const { writeRunReport } = await import("../report/runReport.js");
-    const report = await writeRunReport(outputDir);
-    if (json) process.stdout.write(`${JSON.stringify({ ...summary, output_dir: outputDir })}\n`);
-    else process.stdout.write(`${[outputDir, report].join("\n")}\n`);
+    const stopped = summary.end === "stopped";
+    if (stopped) sayHowToGoOn("train", resumeArguments(args, summary.checkpoint), `after step ${summary.steps}`);
+    const report = stopped ? undefined : await reportOf(outputDir);
+    const { trainLoss, checkpoint = null, ...result } = summary;
+    if (json) process.stdout.write(`${JSON.stringify({ ...result, train_loss: trainLoss, checkpoint, output_dir: outputDir, report })}\n`);
+    else if (!stopped) process.stdout.write(`${[outputDir, ...(report ? [report] : [])].join("\n")}\n`);
+  } catch (error) {
+    if (!isInterruption(error)) throw error;
+    sayHowToGoOn("train", args, "before the first step; the reference values computed so far are kept");
   } finally {
     release();
   }
+}
+
+/** The run's report; that it cannot be made takes nothing from the run. */
+async function reportOf(outputDir: string): Promise<string | undefined> {
+  const { writeRunReport } = await import("../report/runReport.js");
+  try {
+    return await writeRunReport(outputDir);
+  } catch (error) {
+    process.stderr.write(`warning: no report: ${(error as Error).message}\n`);
+    return undefined;
+  }
+}
+
+function isInterruption(error: unknown): boolean {
+  return error instanceof Error && error.name === "InterruptedError";
+}
+
+function sayHowToGoOn(command: string, args: readonly string[], where: string): void {
+  const quoted = args.map((arg) => (/^[\w./:=@,+-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`));
+  process.stderr.write(`stopped ${where}. Go on with\n  smaug ${[command, ...quoted].join(" ")}\n`);
+  process.exitCode = interrupted;
 }
 
 async function reference(args: readonly string[], { json, printConfig }: Flags): Promise<void> {
@@ -97,6 +117,9 @@ async function reference(args: readonly string[], { json, printConfig }: Flags):
     const result = { reference_rows: reference.size, reference_computed: referenceComputed, step0_max_abs: preparation.state.step0MaxAbs };
     if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
     else process.stdout.write(`${reference.size} pairs in the reference cache, ${referenceComputed} of them computed now\n`);
+  } catch (error) {
+    if (!isInterruption(error)) throw error;
+    sayHowToGoOn("reference", args, "in the middle; the values computed so far are kept");
   } finally {
     release();
   }
@@ -119,14 +142,13 @@ function stopOnInterrupt(stop: () => void): () => void {
   return () => void process.off("SIGINT", onInterrupt).off("SIGTERM", onInterrupt);
 }
 
-/** The command line that goes on, as it was given but for where from. */
-function resumeLine(args: readonly string[], checkpoint: string): string {
+/** The arguments of a run that goes on: as they were given, but for where from. */
+function resumeArguments(args: readonly string[], checkpoint: string | undefined): string[] {
   const kept: string[] = [];
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
     if (!/^--resume[_-]from[_-]checkpoint/.test(arg)) kept.push(arg);
     else if (!arg.includes("=") && args[i + 1] !== undefined && !args[i + 1]!.startsWith("--")) i++;
   }
-  const quoted = [...kept, "--resume_from_checkpoint", join(checkpoint)].map((arg) => (/^[\w./:=@,+-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`));
-  return quoted.join(" ");
+  return checkpoint === undefined ? kept : [...kept, "--resume_from_checkpoint", checkpoint];
 }

@@ -30,7 +30,7 @@ export function reportPreparation(preparation: Preparation): void {
   say(`rows       ${train.length} to train on${evaluation.length > 0 ? `, ${evaluation.length} to evaluate on` : ""}; ${schedule.totalSteps} steps`);
   say(`memory     ${plan.reason}`);
   if (reference.size > 0) say(`reference  ${reference.size} pairs, ${referenceComputed} computed now, the others from the cache`);
-  if (start) say(`start      max |β ρ| = ${(state.step0MaxAbs ?? 0).toExponential(1)} over ${start.pairs} pairs (0: the run starts at the reference)`);
+  if (start) say(`start      max |β ρ| = ${(state.step0MaxAbs ?? 0).toExponential(1)} over ${start.pairs} pairs${preparation.startIsReference ? " (0: the run starts at the reference)" : "; the reference is another adapter"}`);
   if (state.dpopTolerance !== null) say(`tolerance  a fall of the chosen answer below ${state.dpopTolerance.toExponential(1)} nats is rounding, and not penalised`);
   if (resumed) say(`resumed    from ${resumed}, after step ${state.globalStep}`);
   say(`loss       ${loss.name || "a function"}`);

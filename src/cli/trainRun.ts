@@ -32,6 +32,8 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig)
     throw new InputError("Expected 'use_peft' or 'adapter_name_or_path' with 'ref_adapter_name_or_path': all weights would train, the reference's too");
 
   const device = config.device ?? (deviceCount() > 0 ? "cuda" : "cpu");
+  if (device !== "cpu" && deviceCount() === 0)
+    throw new InputError(`Expected a device that is there for 'device' but received ${device}; smaug doctor shows which are`);
   const trainsAdapter = config.usePeft || config.adapterNameOrPath !== null;
   const dtype = chooseDType(config, device, trainsAdapter, given, notes);
   const split = config.evalStrategy === "no" ? undefined : config.datasetTestSplit;
@@ -43,6 +45,10 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig)
     dtype,
     revision: config.modelRevision === "main" ? undefined : config.modelRevision,
     adapter: config.adapterNameOrPath ?? (config.usePeft ? newAdapter(config) : undefined),
+  }).catch((error: unknown) => {
+    // Which layers there are is known only now.
+    if (!(error instanceof RangeError)) throw error;
+    throw new InputError(error.message.replace("'targetModules'", "'lora_target_modules'").replace("'modulesToSave'", "'lora_modules_to_save'"));
   });
   if (config.refAdapterNameOrPath !== null) await loadAdapter(model, config.refAdapterNameOrPath, { name: REFERENCE_ADAPTER });
 
@@ -58,6 +64,7 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig)
     truncationMode: config.truncationMode,
     resumeFromCheckpoint: config.resumeFromCheckpoint,
     config: toSnakeCase(config),
+    dataName: config.datasetName!,
   });
   return { trainer, model, device, notes };
 }

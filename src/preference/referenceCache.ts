@@ -6,8 +6,8 @@
  * all the same; one that does not fit its pair counts as missing and is computed again.
  */
 import { createHash } from "node:crypto";
-import { closeSync, constants, accessSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, constants, accessSync, mkdirSync, openSync, readSync, statSync, statfsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { RootDatabase } from "lmdb";
 import type { TokenizedAnswer, TokenizedPair } from "../data/tokenizedPair";
@@ -20,6 +20,8 @@ export type ReferenceLogProbs = Readonly<AnswerLogProbs>;
 
 /** Part of the file's name: another layout of entries is another file. */
 const FORMAT = 1;
+/** Bytes that have to be free beside what is written. */
+const SPARE = 1 << 20;
 
 export class ReferenceCache {
   private constructor(
@@ -45,6 +47,9 @@ export class ReferenceCache {
     }
     checkStore(file);
     const { open } = await import("lmdb"); // only a run that needs it pays for it
+    const { bavail, bsize } = statfsSync(folder);
+    if (bavail * bsize < SPARE)
+      throw new InputError(`Expected 1 MiB free for the reference cache in ${folder}; free some, or name another folder with reference_cache`);
     return new ReferenceCache(file, open({ path: file, noSubdir: true, keyEncoding: "binary", encoding: "binary" }));
   }
 
@@ -56,10 +61,23 @@ export class ReferenceCache {
 
   /** Stores entries in one transaction; when the promise resolves they survive the end of the process. */
   async put(reference: string, entries: Iterable<readonly [TokenizedPair, ReferenceLogProbs]>): Promise<void> {
-    await this.store.transaction(() => {
-      for (const [pair, values] of entries) void this.store.put(keyOf(reference, pair), encode(values, pair));
+    const encoded = [...entries].map(([pair, values]) => [keyOf(reference, pair), encode(values, pair)] as const);
+    this.expectRoom(encoded.reduce((sum, [key, value]) => sum + key.length + value.length, 0));
+    this.store.transactionSync(() => {
+      for (const [key, value] of encoded) this.store.putSync(key, value);
     });
     await this.store.flushed;
+  }
+
+  /** LMDB crashes where the disk is full: its pages are mapped. */
+  private expectRoom(bytes: number): void {
+    const { bavail, bsize } = statfsSync(dirname(this.file));
+    const needed = 4 * bytes + SPARE; // pages are half empty, and copied before they are changed
+    if (bavail * bsize > needed) return;
+    throw new InputError(
+      `Expected ${Math.ceil(needed / 2 ** 20)} MiB free for the reference cache in ${dirname(this.file)} but received ` +
+        `${Math.floor((bavail * bsize) / 2 ** 20)}; free some, or name another folder with reference_cache`,
+    );
   }
 
   async close(): Promise<void> {

@@ -25,15 +25,24 @@ function argument<T>(expected: string, fallback: T, help: string, read: (value: 
   return { expected, fallback, help, read };
 }
 
-/** `fallback: null` makes a setting that may be absent; null (and YAML's `null`, `none`) then stands for it. */
+/** `fallback: null` makes a setting that may be absent; null, or `null` on a command line, then stands for it. */
 export function optional<T>(inner: Argument<T>): Argument<T | null> {
   return { ...inner, fallback: null, read: (value) => (value === null || value === "null" ? null : inner.read(value)) };
+}
+
+/** A setting that null switches off, where leaving it out does not. */
+export function nullable<T>(inner: Argument<T>): Argument<T | null> {
+  return { ...optional(inner), expected: `${inner.expected}, or null`, fallback: inner.fallback };
 }
 
 export const text = (fallback: string, help: string): Argument<string> =>
   argument("a string", fallback, help, (value) =>
     typeof value === "string" && value !== "" ? value : typeof value === "number" ? String(value) : undefined,
   );
+
+/** A string of one form; `expected` says which. */
+export const matching = (pattern: RegExp, expected: string, help: string): Argument<string> =>
+  argument(expected, "", help, (value) => (typeof value === "string" && pattern.test(value) ? value : undefined));
 
 export function number(
   fallback: number,

@@ -15,7 +15,7 @@ import { hasAdapter } from "../nn";
 import type { AdamW, AdamWStateDict } from "../optim";
 import { type Device, type Tensor, dispose, getRngState, setRngState, tidy } from "../torch";
 import { saveGgufTokenizer } from "../text";
-import { type TrainerState, readTrainerState, writeTrainerState } from "./trainerState";
+import { type TrainerState, writeTrainerState } from "./trainerState";
 
 const OPTIMIZER_FILE = "optimizer.safetensors";
 const RNG_FILE = "rng_state.safetensors";
@@ -96,29 +96,28 @@ export function checkpointsIn(outputDir: string): { step: number; folder: string
     .sort((a, b) => a.step - b.step);
 }
 
-/** Removes the oldest checkpoints beyond `limit`; the newest and `best` stay. */
-export function rotateCheckpoints(outputDir: string, limit: number | null, best: string | null): void {
+/** Removes the oldest checkpoints beyond `limit`; the one just written and `best` stay. */
+export function rotateCheckpoints(outputDir: string, limit: number | null, keep: readonly (string | null)[]): void {
   if (limit === null) return;
   const all = checkpointsIn(outputDir).map(({ folder }) => folder);
-  const removable = all.slice(0, -1).filter((folder) => best === null || resolve(folder) !== resolve(best));
+  const kept = new Set(keep.flatMap((folder) => (folder === null ? [] : [resolve(folder)])));
+  const removable = all.filter((folder) => !kept.has(resolve(folder)));
   for (const folder of removable.slice(0, Math.max(0, all.length - limit))) rmSync(folder, { recursive: true, force: true });
 }
 
 /** The folder that `resume_from_checkpoint` means: a path, or the newest in `outputDir` for `true`. */
 export function findCheckpoint(which: string | true, outputDir: string): string {
-  if (which !== true) {
-    if (existsSync(join(which, "trainer_state.json"))) return which;
-    throw new InputError(
-      `Expected a checkpoint for 'resume_from_checkpoint' but received ${which}, ` +
-        (existsSync(which) ? "which has no trainer_state.json" : "which is not there"),
-    );
+  const newest = checkpointsIn(which === true ? outputDir : which).at(-1);
+  if (which === true) {
+    if (newest) return newest.folder;
+    throw new InputError(`Expected a checkpoint in ${outputDir} for 'resume_from_checkpoint' but there is none`);
   }
-  const newest = checkpointsIn(outputDir).at(-1);
-  if (newest) return newest.folder;
-  throw new InputError(`Expected a checkpoint in ${outputDir} for 'resume_from_checkpoint' but there is none`);
+  const missing = ["trainer_state.json", OPTIMIZER_FILE, RNG_FILE].find((name) => !existsSync(join(which, name)));
+  if (missing === undefined) return which;
+  const what = existsSync(which) ? `which has no ${missing}` : "which is not there";
+  const hint = newest ? `; did you mean ${newest.folder}?` : "";
+  throw new InputError(`Expected a checkpoint for 'resume_from_checkpoint' but received ${which}, ${what}${hint}`);
 }
-
-export { readTrainerState };
 
 function optimizerTensors(optimizer: AdamW): Record<string, Tensor> {
   const { state } = optimizer.stateDict();

@@ -4,7 +4,7 @@
  * shows here, before any work is lost, and nothing is written but the caches.
  */
 import { createHash } from "node:crypto";
-import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { PreferenceRow } from "../data/preferenceRow";
 import { type TokenizedPair, areTokenized } from "../data/tokenizedPair";
@@ -13,7 +13,7 @@ import type { TruncationMode } from "../data/pairTokenizer";
 import type { CausalLM } from "../models";
 import { InputError } from "../native/errors";
 import { packageVersion } from "../native/paths";
-import { hasAdapter } from "../nn";
+import { hasAdapter, loraLayers } from "../nn";
 import type { AdamW, Schedule } from "../optim";
 import { type PairLogProbs, type PreferenceLoss, dpop, lossNeeds, pack, packOptionsOf } from "../preference";
 import { type Tokenizer, loadTokenizer } from "../text";
@@ -46,6 +46,8 @@ export interface PreferenceTrainerOptions extends Partial<TrainingArguments> {
   resumeFromCheckpoint?: string | boolean | null;
   /** What the first line of `metrics.jsonl` says of the configuration; the settings when left out. */
   config?: object;
+  /** Where the rows are from, for messages. */
+  dataName?: string;
 }
 
 export interface Preparation {
@@ -69,10 +71,14 @@ export interface Preparation {
   readonly referenceComputed: number;
   /** Absent for a loss without reference, and when a run goes on. */
   readonly start: StartCheck | undefined;
+  /** Whether the reference is the model at its start; otherwise it is another adapter. */
+  readonly startIsReference: boolean;
   readonly bestMetric: { readonly name: string; readonly greaterIsBetter: boolean };
   readonly state: TrainerState;
   /** The checkpoint the run goes on from. */
   readonly resumed: string | undefined;
+  /** Settings that are not what they were before a run went on, as "learning_rate 1e-5 (was 1e-4)". */
+  readonly changed: readonly string[];
   /** The first line of `metrics.jsonl`. */
   readonly statement: object;
 }
@@ -84,8 +90,10 @@ export interface PreparationHooks {
 
 /** Pairs that the check at the start looks at. */
 const CHECKED_PAIRS = 64;
-/** |β ρ| at the start beyond which the reference is not the model that is trained: rounding alone stays far below. */
-const START_LIMIT = { float32: 1e-3, float64: 1e-3, float16: 0.5, bfloat16: 0.5 } as Record<string, number>;
+/** |ρ| at the start, in nats, beyond which the reference is not the model that is trained: rounding stays below. */
+const START_LIMIT = 3e-3;
+/** The same by the square root of an answer's tokens, where each log-prob is rounded to 16 bits or made of such. */
+const START_LIMIT_16_BIT = 0.1;
 
 export async function prepare(options: PreferenceTrainerOptions, hooks: PreparationHooks): Promise<Preparation> {
   const {
@@ -98,6 +106,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
     truncationMode = "keep_start",
     resumeFromCheckpoint = null,
     config,
+    dataName,
     ...values
   } = options;
   const settings = readArguments(trainingArguments, values);
@@ -108,19 +117,19 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   if (settings.evalStrategy !== "no" && !evaluationRows)
     throw new InputError(`Expected rows for 'evaluation' with eval_strategy ${settings.evalStrategy} but received none`);
   expectWritable(settings.outputDir);
+  expectOther(settings.outputDir, model);
   const resumed = resumeFromCheckpoint ? findCheckpoint(resumeFromCheckpoint, settings.outputDir) : undefined;
   const saved = resumed === undefined ? undefined : readTrainerState(resumed);
 
   // Before the first random number of the run; loading has drawn those of a fresh adapter already.
   manualSeed(settings.seed);
-  if (settings.disableDropout) model.eval();
-  else model.train();
+  model.eval(); // the reference, the check and evaluations drop nothing
 
   const limits = { maxLength: maxLength ?? undefined, truncationMode };
   const tokenized: { train?: TokenizedPairs; evaluation?: TokenizedPairs } = {};
   const inTokens = async (which: "train" | "evaluation", given: PreferenceTrainerOptions["train"]) => {
     if (areTokenized(given)) return given;
-    tokenized[which] = await tokenizePairs(given, tokenizer ?? (await loadTokenizer(folderOf(model))), { ...limits, name: which });
+    tokenized[which] = await tokenizePairs(given, tokenizer ?? (await loadTokenizer(folderOf(model))), { ...limits, name: dataName ?? which });
     return tokenized[which].pairs;
   };
   const train = await inTokens("train", rows);
@@ -137,8 +146,13 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   const schedule = planSchedule(settings, sampler.stepsPerEpoch);
   const lrFactor = createSchedule(settings, schedule);
   const longestPair = [...train, ...evaluation].reduce((most, pair) => Math.max(most, packedTokens(pair, model)), 0);
-  const { maxTokensPerBatch: maxTokens, gradientCheckpointing: checkpoint } = settings;
-  const plan = planMemory(model, { device, longestPair, maxTokens, checkpoint });
+  const plan = planMemory(model, {
+    device,
+    longestPair,
+    // Other batches round otherwise: a run that goes on makes those it made.
+    maxTokens: settings.maxTokensPerBatch ?? saved?.plan.maxTokens ?? null,
+    checkpoint: settings.gradientCheckpointing ?? saved?.plan.checkpoint ?? null,
+  });
 
   const startId = await startFingerprint(model);
   const fixed = {
@@ -146,6 +160,10 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
     pairs_per_step: settings.perDeviceTrainBatchSize * settings.gradientAccumulationSteps,
     seed: settings.seed,
     train_sampling_strategy: settings.trainSamplingStrategy,
+    loss: loss.name || null,
+    beta: loss.beta ?? null,
+    ld_alpha: settings.ldAlpha,
+    adapter: JSON.stringify(loraLayers(model)[0]?.[1].adapter.config ?? null),
   };
   if (saved) checkContinues(saved, resumed!, startId, fixed);
 
@@ -166,23 +184,36 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
     const pass = await referencePass(model, [...train, ...evaluation], passOptions);
     reference = pass.values;
     referenceComputed = pass.computed;
-    // The pairs of the first steps, in the batches of the first steps: what training will see.
-    const first = sampler.rowsOf(0).length;
-    const checked: TokenizedPair[] = [];
-    for (let step = 0; checked.length < Math.min(CHECKED_PAIRS, train.length) && step * first < train.length; step++)
-      checked.push(...sampler.rowsOf(step).map((row) => train[row]!));
-    if (!saved) start = checkStart(model, checked.slice(0, CHECKED_PAIRS), reference, { device, maxTokens: plan.maxTokens });
-    if (start && isOwnReference) expectStartIsReference(start, loss, model);
+    if (!saved) {
+      // The first steps' pairs in the first steps' batches: what training will see.
+      const steps: TokenizedPair[][] = [];
+      for (let step = 0; step < sampler.stepsPerEpoch && steps.flat().length < CHECKED_PAIRS; step++)
+        steps.push(sampler.rowsOf(step).map((row) => train[row]!));
+      start = checkStart(model, steps, reference, { device, maxTokens: plan.maxTokens });
+    }
+    if (start && isOwnReference) expectStartIsReference(start, loss, model, longestAnswer(train));
   }
 
-  const tolerance = saved ? saved.dpopTolerance : chooseTolerance(settings.dpopTolerance, loss, isOwnReference ? start : undefined);
+  const tolerance =
+    saved && settings.dpopTolerance === "auto"
+      ? saved.dpopTolerance
+      : chooseTolerance(settings.dpopTolerance, loss, isOwnReference ? start : undefined);
   const calibrated = tolerance !== null && loss.withTolerance ? loss.withTolerance(tolerance) : loss;
   const optimizer = createOptimizer(model, settings);
   const step0MaxAbs = saved ? saved.step0MaxAbs : start ? (loss.beta ?? 1) * start.maxAbs : null;
-  const state: TrainerState = saved
-    ? { ...saved, maxSteps: schedule.totalSteps, numTrainEpochs: settings.numTrainEpochs }
-    : newState({ maxSteps: schedule.totalSteps, numTrainEpochs: settings.numTrainEpochs, dpopTolerance: tolerance, step0MaxAbs, start: startId, fixed });
+  const run = {
+    maxSteps: schedule.totalSteps,
+    numTrainEpochs: settings.numTrainEpochs,
+    every: schedule.every,
+    trainBatchSize: settings.perDeviceTrainBatchSize,
+    plan: { maxTokens: plan.maxTokens, checkpoint: plan.checkpoint },
+    dpopTolerance: tolerance,
+    config: { ...(config ?? settings) } as Record<string, unknown>,
+  };
+  const state: TrainerState = saved ? { ...saved, ...run } : { ...newState(), ...run, step0MaxAbs, start: startId, fixed };
+  const changed = saved ? changedSettings(saved.config, run.config) : [];
   if (resumed) restoreCheckpoint(resumed, { model, optimizer, device });
+  if (!settings.disableDropout) model.train();
 
   const statement = {
     versions: { smaug: packageVersion(), node: process.version, libtorch: versions().compiled },
@@ -207,7 +238,8 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   };
   return {
     model, device, settings, loss: calibrated, train, evaluation, tokenized, limits, sampler, schedule, lrFactor, optimizer, plan,
-    reference, referenceComputed, start, state, resumed, statement, bestMetric: bestMetricOf(settings),
+    reference, referenceComputed, start, startIsReference: isOwnReference, state, resumed, changed, statement,
+    bestMetric: bestMetricOf(settings),
   };
 }
 
@@ -238,6 +270,14 @@ function expectWritable(folder: string): void {
   }
 }
 
+/** A run replaces what an earlier one left in its folder; the model must not be that. */
+function expectOther(outputDir: string, { folder }: CausalLM): void {
+  if (folder === undefined || !existsSync(folder) || !existsSync(outputDir)) return;
+  const place = statSync(folder).isDirectory() ? folder : dirname(folder);
+  if (realpathSync(place) === realpathSync(outputDir))
+    throw new InputError(`Expected another folder than the model's for 'output_dir' but received ${outputDir}`);
+}
+
 function checkLengths(pairs: readonly TokenizedPair[], { config }: CausalLM): void {
   const { maxPositionEmbeddings: limit, vocabSize } = config;
   for (const { index, chosen, rejected } of pairs)
@@ -254,14 +294,14 @@ function packedTokens(pair: TokenizedPair, model: CausalLM): number {
   return pack([pair], packOptionsOf(model)).ids.length;
 }
 
-function expectStartIsReference({ maxAbs, pairs }: StartCheck, loss: PreferenceLoss, model: CausalLM): void {
-  const reached = (loss.beta ?? 1) * maxAbs;
-  const limit = START_LIMIT[model.model.embedTokens.weight.dtype] ?? 1e-3;
-  if (reached <= limit) return;
+function expectStartIsReference({ maxAbs, pairs }: StartCheck, loss: PreferenceLoss, model: CausalLM, longestAnswer: number): void {
+  const is16Bit = ["bfloat16", "float16"].includes(model.model.embedTokens.weight.dtype);
+  const limit = is16Bit ? START_LIMIT_16_BIT * Math.sqrt(longestAnswer) : START_LIMIT;
+  if (maxAbs <= limit) return;
   throw new Error(
-    `Expected |β ρ| of about 0 before the first step, as the model is its own reference, but received ${reached.toPrecision(3)} ` +
-      `(limit ${limit}, ${pairs} pairs). The cached reference is not this model's: please report it, and train with ` +
-      "another reference_cache meanwhile",
+    `Expected |ρ| of about 0 before the first step, as the model is its own reference, but received ${maxAbs.toPrecision(3)} ` +
+      `nats (limit ${limit.toPrecision(2)}, ${pairs} pairs, |β ρ| ${((loss.beta ?? 1) * maxAbs).toPrecision(3)}). The cached ` +
+      "reference is not this model's: please report it, and train with another reference_cache meanwhile",
   );
 }
 
@@ -294,6 +334,21 @@ function checkContinues(saved: TrainerState, folder: string, start: string, fixe
   }
 }
 
+function longestAnswer(pairs: readonly TokenizedPair[]): number {
+  const tokens = ({ ids, start }: TokenizedPair["chosen"]) => ids.length - start;
+  return pairs.reduce((most, { chosen, rejected }) => Math.max(most, tokens(chosen), tokens(rejected)), 0);
+}
+
+/** What a run may change as it goes on, and does. */
+function changedSettings(before: Record<string, unknown>, now: Record<string, unknown>): string[] {
+  const free = new Set(["output_dir", "outputDir", "resume_from_checkpoint", "reference_cache", "referenceCache"]);
+  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter((name) => !free.has(name));
+  const shown = (value: unknown) => JSON.stringify(value) ?? "not given";
+  return names.flatMap((name) =>
+    shown(before[name]) === shown(now[name]) ? [] : [`${name} is ${shown(now[name])}, and was ${shown(before[name])}`],
+  );
+}
+
 function digest(pairs: readonly TokenizedPair[]): string {
   const hash = createHash("sha256");
   for (const { chosen, rejected } of pairs)
@@ -301,18 +356,17 @@ function digest(pairs: readonly TokenizedPair[]): string {
   return hash.digest("hex");
 }
 
-function newState(given: Pick<TrainerState, "maxSteps" | "numTrainEpochs" | "dpopTolerance" | "step0MaxAbs" | "start" | "fixed">): TrainerState {
-  return {
-    ...given,
-    globalStep: 0,
-    epoch: 0,
-    logHistory: [],
-    bestMetric: null,
-    bestStep: null,
-    bestCheckpoint: null,
-    evaluationsSinceBest: 0,
-    numTokens: 0,
-    pending: {},
-    seconds: 0,
-  };
-}
+const newState = () => ({
+  globalStep: 0,
+  epoch: 0,
+  logHistory: [],
+  bestMetric: null,
+  bestStep: null,
+  evaluationsSinceBest: 0,
+  numTokens: 0,
+  pending: {},
+  seconds: 0,
+  lossSum: 0,
+  pairs: 0,
+  flops: 0,
+});

@@ -5,6 +5,7 @@
  * The reference is the model as it is at the start, or a second, frozen adapter named "reference". Either way it is one
  * set of base weights.
  */
+import { setImmediate } from "node:timers/promises";
 import type { TokenizedPair } from "../data/tokenizedPair";
 import { type CausalLM, adapterTensors } from "../models";
 import { hasAdapter, loraLayers, tensorsTrainedWhole, withAdapter } from "../nn";
@@ -21,6 +22,7 @@ import {
   upload,
 } from "../preference";
 import { type Device, type Tensor, fromTypedArray, tidy } from "../torch";
+import { inBatchesThatFit } from "./outOfMemory";
 
 /** The name of a second adapter that is the reference. */
 export const REFERENCE_ADAPTER = "reference";
@@ -62,7 +64,7 @@ export async function referencePass(model: CausalLM, pairs: readonly TokenizedPa
       else missing.push(pair);
     }
     let done = 0;
-    for (const packing of microBatches(missing, { maxTokens, ...packOptionsOf(model) })) {
+    await inBatchesThatFit(missing, { maxTokens, ...packOptionsOf(model) }, async (packing) => {
       checkInterrupted?.();
       const scored = tidy(() => {
         const batch = upload(packing, device);
@@ -75,7 +77,8 @@ export async function referencePass(model: CausalLM, pairs: readonly TokenizedPa
       }
       await cache.put(id, entries);
       onProgress?.((done += packing.pairs.length), missing.length);
-    }
+      await setImmediate(); // others get a turn, such as who wants to stop
+    });
     return { values, fingerprint: id, computed: missing.length };
   } finally {
     await cache.close();
@@ -153,16 +156,16 @@ export interface StartCheck {
   readonly chosenP99: number;
 }
 
-/** Runs pairs through the model as training will, and compares with the reference's values. */
+/** Runs the pairs of some steps through the model as training will, and compares with the reference's values. */
 export function checkStart(
   model: CausalLM,
-  pairs: readonly TokenizedPair[],
+  steps: readonly (readonly TokenizedPair[])[],
   values: ReferenceValues,
   { device, maxTokens }: Pick<ReferenceOptions, "device" | "maxTokens">,
 ): StartCheck {
   const chosen: number[] = [];
   let maxAbs = 0;
-  for (const packing of microBatches(pairs, { maxTokens, ...packOptionsOf(model) })) {
+  for (const packing of steps.flatMap((pairs) => microBatches(pairs, { maxTokens, ...packOptionsOf(model) }))) {
     const scored = tidy(() => {
       const batch = upload(packing, device);
       return answerLogProbs(batch, scorePairs(model, batch).logProbs);
@@ -175,7 +178,7 @@ export function checkStart(
     }
   }
   chosen.sort((a, b) => a - b);
-  return { pairs: pairs.length, maxAbs, chosenP99: chosen[Math.ceil(0.99 * chosen.length) - 1]! };
+  return { pairs: chosen.length, maxAbs, chosenP99: chosen[Math.ceil(0.99 * chosen.length) - 1]! };
 }
 
 function total(values: LogProbs, weights?: Float32Array): number {

@@ -2,9 +2,11 @@
  * What a run writes as it goes: `metrics.jsonl` (one line that states the run, then one a log), `trainer_state.json` and
  * TensorBoard events under `runs/`. Nothing appears before the first step is done.
  */
-import { appendFileSync, mkdirSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileAtomically } from "../data/atomicWrite";
+import { isRunning } from "../native/staging";
+import { checkpointsIn } from "./checkpoint";
 import { TensorBoardWriter } from "./tensorboard";
 import { type LogLine, type TrainerState, writeTrainerState } from "./trainerState";
 
@@ -24,9 +26,20 @@ export class RunFiles {
     this.events = tensorboard ? new TensorBoardWriter(join(folder, "runs")) : undefined;
   }
 
-  /** Begins the files; the lines of a history that goes on are written again, those of steps that were lost are not. */
-  static async begin(folder: string, statement: object, history: readonly LogLine[], { tensorboard }: { tensorboard: boolean }): Promise<RunFiles> {
+  /**
+   * Begins the files; the lines of a history that goes on are written again, those of steps that were lost are not. What
+   * an earlier run has left there goes: its weights and report, and unless this run `goesOn`, its checkpoints.
+   */
+  static async begin(
+    folder: string,
+    statement: object,
+    history: readonly LogLine[],
+    { tensorboard, goesOn }: { tensorboard: boolean; goesOn: boolean },
+  ): Promise<RunFiles> {
     mkdirSync(folder, { recursive: true });
+    if (existsSync(join(folder, "metrics.jsonl"))) removeResults(folder);
+    removeLeftovers(folder);
+    if (!goesOn) for (const { folder: checkpoint } of checkpointsIn(folder)) rmSync(checkpoint, { recursive: true });
     const files = new RunFiles(folder, tensorboard);
     await writeFileAtomically(files.metrics, [statement, ...history].map((line) => `${JSON.stringify(line)}\n`).join(""));
     return files;
@@ -44,6 +57,20 @@ export class RunFiles {
   async writeState(state: TrainerState): Promise<void> {
     await writeTrainerState(this.folder, state);
     this.stateWritten = performance.now();
+  }
+}
+
+/** What only a finished run has. */
+function removeResults(folder: string): void {
+  const results = /^(adapter_model\.safetensors|adapter_config\.json|model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?|report\.html)$/;
+  for (const name of readdirSync(folder)) if (results.test(name)) rmSync(join(folder, name));
+}
+
+/** What writers that were killed have not finished. */
+function removeLeftovers(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const pid = /^\.checkpoint-\d+-(\d+)-|^\..*\.(\d+)-\d+\.tmp$/.exec(name);
+    if (pid && !isRunning(Number(pid[1] ?? pid[2]))) rmSync(join(folder, name), { recursive: true, force: true });
   }
 }
 

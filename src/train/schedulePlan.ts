@@ -10,6 +10,8 @@ export interface SchedulePlan {
   logsAt(step: number): boolean;
   evaluatesAt(step: number): boolean;
   savesAt(step: number): boolean;
+  /** Steps between them. */
+  readonly every: { readonly logging: number; readonly evaluation: number; readonly saving: number };
 }
 
 type Keys =
@@ -30,7 +32,7 @@ export function planSchedule(settings: Pick<TrainingArguments, Keys>, stepsPerEp
   const saving = steps("save_steps", settings.saveSteps);
   const isEpochEnd = (step: number) => step % stepsPerEpoch === 0 || step === totalSteps;
   const at = (strategy: string, every: number) => (step: number) =>
-    strategy === "epoch" ? isEpochEnd(step) : strategy === "steps" && step % every === 0;
+    strategy === "epoch" ? isEpochEnd(step) : strategy === "steps" && (step % every === 0 || step === totalSteps);
 
   if (settings.loadBestModelAtEnd) {
     const fits = evalStrategy === saveStrategy && evalStrategy !== "no" && (evalStrategy === "epoch" || saving % evaluation === 0);
@@ -40,13 +42,16 @@ export function planSchedule(settings: Pick<TrainingArguments, Keys>, stepsPerEp
           `'load_best_model_at_end' but received ${evalStrategy} (${evaluation}) and ${saveStrategy} (${saving})`,
       );
   }
-  const warmup = warmupRatio !== null ? warmupRatio : warmupSteps;
+  if (warmupRatio === null && warmupSteps >= 1 && !Number.isSafeInteger(warmupSteps))
+    throw new InputError(`Expected a whole number of steps or a share below 1 for 'warmup_steps' but received ${warmupSteps}`);
+  const warmup = warmupRatio ?? warmupSteps;
   return {
     totalSteps,
     stepsPerEpoch,
     warmupSteps: warmup < 1 || warmupRatio !== null ? Math.ceil(warmup * totalSteps) : warmup,
-    logsAt: (step) => step % logging === 0 || (loggingFirstStep && step === 1),
+    logsAt: (step) => step % logging === 0 || step === totalSteps || (loggingFirstStep && step === 1),
     evaluatesAt: at(evalStrategy, evaluation),
     savesAt: at(saveStrategy, saving),
+    every: { logging, evaluation, saving },
   };
 }

@@ -15,9 +15,6 @@ const PEAKS: readonly [name: string, flops: number][] = [
 ];
 
 export class Speedometer {
-  /** All pairs and operations of this start. */
-  pairs = 0;
-  flops = 0;
   private readonly perToken: { body: number; head: number };
   private readonly peak: number | undefined;
   private since: { time: number; flops: number; packed: PackingStatistics[] } = { time: performance.now(), flops: 0, packed: [] };
@@ -31,13 +28,13 @@ export class Speedometer {
     this.peak = PEAKS.find(([part]) => name.includes(part))?.[1];
   }
 
-  add(batches: readonly Packing[]): void {
+  /** Counts the batches of a step, and says how many pairs and operations they were. */
+  add(batches: readonly Packing[]): { pairs: number; flops: number } {
     const statistics = packingStatistics(batches);
-    this.pairs += batches.reduce((sum, { pairs }) => sum + pairs.length, 0);
     const flops = statistics.tokens * this.perToken.body + statistics.scoredTokens * this.perToken.head;
-    this.flops += flops;
     this.since.flops += flops;
     this.since.packed.push(statistics);
+    return { pairs: batches.reduce((sum, { pairs }) => sum + pairs.length, 0), flops };
   }
 
   /** Since the last call. Tokens are those of both answers with their prompts, whatever packing made of them. */

@@ -6,17 +6,20 @@
  * (batchPass.ts), what is measured (stepMetrics.ts), checkpoints (checkpoint.ts) and logs (runFiles.ts).
  */
 import { EventEmitter } from "node:events";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { TokenizedPair } from "../data/tokenizedPair";
 import { OutOfMemoryError } from "../native/errors";
 import { clipGradNorm_ } from "../optim";
 import { type Packing, microBatches, pack, packOptionsOf } from "../preference";
-import { type Tensor, noGrad, tidy } from "../torch";
+import { type Tensor, keep, noGrad, tidy } from "../torch";
 import { type PassContext, evaluateBatch, trainBatch } from "./batchPass";
 import { restoreWeights, rotateCheckpoints, saveCheckpoint, saveWeights } from "./checkpoint";
 import { type MemoryPlan, smallerPlan } from "./memoryPlan";
 import { NonFiniteError } from "./nonFinite";
 import { type Preparation, type PreferenceTrainerOptions, prepare } from "./preparation";
+import { inBatchesThatFit } from "./outOfMemory";
 import { RunFiles } from "./runFiles";
 import { Speedometer } from "./speed";
 import { StepMetrics, joinTotals, means } from "./stepMetrics";
@@ -116,8 +119,8 @@ class Run {
   private files: RunFiles | undefined;
   /** Steps whose metrics are still on the device. */
   private unread: { step: number; pairs: readonly TokenizedPair[]; metrics: StepMetrics }[] = [];
-  private lossSum = 0;
-  private readonly firstStep: number;
+  /** Set by the first step that was not finite: the optimizer then updates nothing, until the host learns of it. */
+  private bad: Tensor | undefined;
   private end: TrainingSummary["end"] = "completed";
   private checkpoint: string | undefined;
   private readonly started = performance.now();
@@ -129,10 +132,16 @@ class Run {
   ) {
     this.plan = prepared.plan;
     this.state = prepared.state;
-    this.firstStep = this.state.globalStep;
     this.secondsBefore = this.state.seconds;
     this.watch = new Watch(prepared.loss);
     this.speed = new Speedometer(prepared.model, prepared.device);
+    for (const each of prepared.changed) events.emit("warning", `${each} in the run that goes on`);
+    if (prepared.start && !prepared.startIsReference)
+      events.emit(
+        "warning",
+        `the start is not the reference: before the first step the answers differ from it by up to ` +
+          `${prepared.start.maxAbs.toPrecision(2)} nats. That is as ref_adapter_name_or_path asks; rewards begin there`,
+      );
   }
 
   async *steps(isStopped: () => boolean): AsyncGenerator<TrainingStep> {
@@ -175,32 +184,47 @@ class Run {
   /** After the last step: the final weights and the end of the history. */
   async finish(): Promise<TrainingSummary> {
     const { model, settings } = this.prepared;
-    const steps = this.state.globalStep - this.firstStep;
     this.read();
-    const seconds = this.state.seconds;
-    const trainLoss = steps > 0 ? this.lossSum / steps : NaN;
-    if (this.end !== "stopped" && this.files) {
-      if (settings.loadBestModelAtEnd && this.state.bestCheckpoint) restoreWeights(model, this.state.bestCheckpoint);
+    const { globalStep: steps, epoch, seconds, lossSum, pairs, flops } = this.state;
+    const trainLoss = steps > 0 ? lossSum / steps : NaN;
+    if (this.end !== "stopped") {
+      this.files ??= await this.begin(); // a run that goes on after its last step
+      if (settings.loadBestModelAtEnd) this.restoreBest();
       await saveWeights(model, settings.outputDir);
-      const { globalStep: step, epoch } = this.state;
       const line = {
         train_runtime: seconds,
-        train_samples_per_second: this.speed.pairs / seconds,
+        train_samples_per_second: pairs / seconds,
         train_steps_per_second: steps / seconds,
-        total_flos: this.speed.flops,
+        total_flos: flops,
         train_loss: trainLoss,
         epoch,
-        step,
+        step: steps,
       };
       this.state.logHistory.push(line);
       await this.files.log(line, this.state);
     }
     await this.files?.writeState(this.state);
-    return { steps: this.state.globalStep, end: this.end, checkpoint: this.checkpoint, trainLoss, seconds };
+    return { steps, end: this.end, checkpoint: this.checkpoint, trainLoss, seconds };
+  }
+
+  private restoreBest(): void {
+    const { bestStep, globalStep } = this.state;
+    if (bestStep === null || bestStep === globalStep) return;
+    const best = this.bestCheckpoint();
+    if (best !== null) restoreWeights(this.prepared.model, best);
+    else this.events.emit("warning", `the best checkpoint, of step ${bestStep}, is gone; the weights are those of the last step`);
+  }
+
+  /** The best checkpoint's folder, here or beside the checkpoint that the run went on from. */
+  private bestCheckpoint(): string | null {
+    const { settings, resumed } = this.prepared;
+    const places = [settings.outputDir, ...(resumed ? [dirname(resumed)] : [])];
+    return places.map((place) => join(place, `checkpoint-${this.state.bestStep}`)).find((folder) => existsSync(folder)) ?? null;
   }
 
   dispose(): void {
     for (const { metrics } of this.unread) metrics.dispose();
+    this.bad?.dispose();
     this.prepared.optimizer.zeroGrad();
     this.prepared.optimizer.dispose();
   }
@@ -217,13 +241,16 @@ class Run {
       try {
         const batches = this.batches(pairs);
         for (const packing of batches) trainBatch(packing, context);
-        this.speed.add(batches);
+        const { pairs: trained, flops } = this.speed.add(batches);
+        this.state.pairs += trained;
+        this.state.flops += flops;
       } catch (error) {
         metrics.dispose();
         optimizer.zeroGrad();
         const smaller = error instanceof OutOfMemoryError ? smallerPlan(this.plan, this.batches(pairs)) : undefined;
         if (!smaller) throw error;
         this.plan = smaller;
+        this.state.plan = { maxTokens: smaller.maxTokens, checkpoint: smaller.checkpoint };
         this.events.emit("plan", smaller);
         continue;
       }
@@ -233,11 +260,20 @@ class Run {
         metrics.add("grad_norm", gradNorm, 1);
         this.unread.push({ step, pairs, metrics });
         if (device === "cpu") this.read(); // nothing waits for it there
-        optimizer.step(lrFactor(step - 1), device === "cpu" ? {} : { foundInf: notFinite(gradNorm) });
+        optimizer.step(lrFactor(step - 1), device === "cpu" ? {} : { foundInf: this.rememberNotFinite(gradNorm) });
         optimizer.zeroGrad();
       });
       return metrics;
     }
+  }
+
+  /** 1 from the first step on whose gradient is not finite, else 0. */
+  private rememberNotFinite(norm: Tensor): Tensor {
+    const now = norm.isfinite().logicalNot().to("float32");
+    const bad = keep(this.bad ? this.bad.maximum(now) : now);
+    this.bad?.dispose();
+    this.bad = bad;
+    return bad;
   }
 
   private batches(pairs: readonly TokenizedPair[]): Packing[] {
@@ -256,7 +292,7 @@ class Run {
       const totals = metrics.read();
       const { loss, grad_norm: norm } = means(totals) as { loss: number; grad_norm: number };
       if (!Number.isFinite(loss) || !Number.isFinite(norm)) throw new NonFiniteError(step, pairs, { loss, norm });
-      this.lossSum += loss;
+      this.state.lossSum += loss;
       this.state.pending = joinTotals(this.state.pending, totals);
     }
     this.unread = [];
@@ -264,8 +300,8 @@ class Run {
 
   private async begin(): Promise<RunFiles> {
     const { settings, statement } = this.prepared;
-    const tensorboard = settings.reportTo !== "none";
-    return RunFiles.begin(settings.outputDir, statement, this.state.logHistory, { tensorboard });
+    const options = { tensorboard: settings.reportTo !== "none", goesOn: this.prepared.resumed !== undefined };
+    return RunFiles.begin(settings.outputDir, statement, this.state.logHistory, options);
   }
 
   private async log(metrics: StepMetrics, learningRate: number): Promise<LogLine> {
@@ -298,13 +334,18 @@ class Run {
     const context: PassContext = {
       model, device, loss, reference, pairs, metrics, logged: true, checkpoint: false, ldAlpha: settings.ldAlpha,
     };
-    const batches =
-      loss.scope === "batch"
-        ? microBatches(pairs, { maxPairs: settings.perDeviceEvalBatchSize, ...packOptionsOf(model) })
-        : microBatches(pairs, { maxTokens: this.plan.maxTokens, ...packOptionsOf(model) });
-    for (const packing of batches) {
-      noGrad(() => evaluateBatch(packing, context));
-      await setImmediate();
+    const limits = loss.scope === "batch" ? { maxPairs: settings.perDeviceEvalBatchSize } : { maxTokens: this.plan.maxTokens };
+    const training = model.training;
+    model.eval();
+    let batches = 0;
+    try {
+      await inBatchesThatFit(pairs, { ...limits, ...packOptionsOf(model) }, async (packing) => {
+        noGrad(() => evaluateBatch(packing, context));
+        batches++;
+        await setImmediate();
+      });
+    } finally {
+      model.train(training);
     }
     const measured = means(metrics.read());
     const seconds = (performance.now() - start) / 1000;
@@ -314,7 +355,7 @@ class Run {
       eval_num_tokens: this.state.numTokens,
       eval_runtime: seconds,
       eval_samples_per_second: pairs.length / seconds,
-      eval_steps_per_second: batches.length / seconds,
+      eval_steps_per_second: batches / seconds,
       epoch,
       step,
     };
@@ -346,17 +387,19 @@ class Run {
     const { settings, model, optimizer, device } = this.prepared;
     const { outputDir, saveTotalLimit } = settings;
     if (this.checkpoint?.endsWith(`checkpoint-${this.state.globalStep}`)) return;
-    if (this.state.bestStep === this.state.globalStep) this.state.bestCheckpoint = `${outputDir}/checkpoint-${this.state.globalStep}`;
-    this.checkpoint = await saveCheckpoint(outputDir, this.state, { model, optimizer, device });
-    rotateCheckpoints(outputDir, saveTotalLimit, settings.loadBestModelAtEnd ? this.state.bestCheckpoint : null);
-    await this.files!.writeState(this.state);
-    this.events.emit("save", this.checkpoint);
+    try {
+      const saved = await saveCheckpoint(outputDir, this.state, { model, optimizer, device });
+      this.checkpoint = saved;
+      rotateCheckpoints(outputDir, saveTotalLimit, [saved, settings.loadBestModelAtEnd ? this.bestCheckpoint() : null]);
+      await this.files!.writeState(this.state);
+      this.events.emit("save", saved);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === undefined) throw error;
+      const last = this.checkpoint ? `the last checkpoint is ${this.checkpoint}` : "there is no checkpoint yet";
+      throw new Error(`Expected to write a checkpoint into ${outputDir} but received: ${message}; ${last}`, { cause: error });
+    }
   }
-}
-
-/** 1 where the norm is not finite, else 0: the optimizer then updates nothing, and the host learns of it later. */
-function notFinite(norm: Tensor): Tensor {
-  return norm.isfinite().logicalNot().to("float32");
 }
 
 /** Tokens of both answers with their prompts, which TRL counts. */

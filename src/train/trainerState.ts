@@ -1,6 +1,7 @@
 /**
- * `trainer_state.json`: where a run is and what it has logged, with Hugging Face's keys, and under `smaug` what is ours:
- * sums that are not logged yet, the measured tolerance, and what the run was made from.
+ * `trainer_state.json`: where a run is and what it has logged, with Hugging Face's keys; what is ours (sums that are not
+ * logged yet, the measured tolerance, what the run was made from) stands under `stateful_callbacks`, where their reader
+ * lets it pass.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,63 +11,75 @@ import type { Totals } from "./stepMetrics";
 
 export type LogLine = Record<string, number>;
 
-export interface TrainerState {
+/** What of a run's state is ours. */
+export interface OwnState {
+  /** Evaluations since the best one. */
+  evaluationsSinceBest: number;
+  /** Metrics of the steps since the last logged line. */
+  pending: Totals;
+  /** Over all starts: seconds trained, losses added up, pairs trained on, operations. */
+  seconds: number;
+  lossSum: number;
+  pairs: number;
+  flops: number;
+  dpopTolerance: number | null;
+  /** Largest |β ρ| before the first step; null for a loss without reference. */
+  step0MaxAbs: number | null;
+  /** How batches were made: others would round otherwise. */
+  plan: { maxTokens: number; checkpoint: boolean };
+  /** Fingerprint of the model at the start. */
+  start: string;
+  /** What a run that goes on has to share. */
+  fixed: Record<string, unknown>;
+  /** The whole configuration, to tell what else has changed. */
+  config: Record<string, unknown>;
+}
+
+export interface TrainerState extends OwnState {
   globalStep: number;
   epoch: number;
   maxSteps: number;
   numTrainEpochs: number;
+  /** Of logged lines, evaluations and checkpoints, and pairs a batch: what Hugging Face's reader asks for. */
+  every: { logging: number; evaluation: number; saving: number };
+  trainBatchSize: number;
   logHistory: LogLine[];
   bestMetric: number | null;
   bestStep: number | null;
-  bestCheckpoint: string | null;
-  /** Evaluations since the best one. */
-  evaluationsSinceBest: number;
   /** Tokens of both answers with their prompts so far, as TRL counts them. */
   numTokens: number;
-  /** Metrics of the steps since the last logged line. */
-  pending: Totals;
-  /** Seconds trained so far, over all starts. */
-  seconds: number;
-  dpopTolerance: number | null;
-  /** Largest |β ρ| before the first step; null where the reference is another model. */
-  step0MaxAbs: number | null;
-  /** Fingerprint of the model at the start. */
-  start: string;
-  /** Settings that a run that goes on has to share. */
-  fixed: Record<string, unknown>;
 }
 
 const FILE = "trainer_state.json";
-const FORMAT = 1;
+const FORMAT = 2;
 
 export async function writeTrainerState(folder: string, state: TrainerState): Promise<void> {
   await writeFileAtomically(join(folder, FILE), `${JSON.stringify(toJson(state), null, 2)}\n`);
 }
 
 function toJson(state: TrainerState): object {
-  const { pending, seconds, dpopTolerance, step0MaxAbs, start, fixed, evaluationsSinceBest } = state;
+  const { globalStep, epoch, maxSteps, numTrainEpochs, every, trainBatchSize, logHistory, bestMetric, bestStep, numTokens, ...own } = state;
   return {
-    best_global_step: state.bestStep,
-    best_metric: state.bestMetric,
-    best_model_checkpoint: state.bestCheckpoint,
-    epoch: state.epoch,
-    global_step: state.globalStep,
+    best_global_step: bestStep,
+    best_metric: bestMetric,
+    best_model_checkpoint: bestStep === null ? null : `checkpoint-${bestStep}`,
+    epoch,
+    eval_steps: every.evaluation,
+    global_step: globalStep,
+    is_hyper_param_search: false,
     is_local_process_zero: true,
     is_world_process_zero: true,
-    log_history: state.logHistory,
-    max_steps: state.maxSteps,
-    num_input_tokens_seen: state.numTokens,
-    num_train_epochs: state.numTrainEpochs,
-    smaug: {
-      format: FORMAT,
-      dpop_tolerance: dpopTolerance,
-      evaluations_since_best: evaluationsSinceBest,
-      fixed,
-      pending,
-      seconds,
-      start,
-      step0_max_abs: step0MaxAbs,
-    },
+    log_history: logHistory,
+    logging_steps: every.logging,
+    max_steps: maxSteps,
+    num_input_tokens_seen: numTokens,
+    num_train_epochs: numTrainEpochs,
+    save_steps: every.saving,
+    stateful_callbacks: { smaug: { format: FORMAT, ...own } },
+    total_flos: own.flops,
+    train_batch_size: trainBatchSize,
+    trial_name: null,
+    trial_params: null,
   };
 }
 
@@ -79,28 +92,30 @@ export function readTrainerState(folder: string): TrainerState {
   } catch (error) {
     throw new InputError(`Expected the state of a run in ${path} but received: ${(error as Error).message}`);
   }
-  const own = json["smaug"] as Record<string, unknown> | undefined;
-  if (own?.["format"] !== FORMAT)
+  const callbacks = json["stateful_callbacks"] as Record<string, unknown> | undefined;
+  const own = callbacks?.["smaug"] as (OwnState & { format: number }) | undefined;
+  if (own?.format !== FORMAT)
     throw new InputError(
       `Expected a checkpoint of this version of smaug (format ${FORMAT}) in ${path} but received ` +
-        (own ? `format ${String(own["format"])}` : "one that another program wrote; start from its weights with model_name_or_path or adapter_name_or_path"),
+        (own ? `format ${String(own.format)}` : "one that another program wrote; start from its weights with model_name_or_path or adapter_name_or_path"),
     );
-  return {
+  const { format: _, ...ours } = own;
+  const state: TrainerState = {
+    ...ours,
     globalStep: json["global_step"] as number,
     epoch: json["epoch"] as number,
     maxSteps: json["max_steps"] as number,
     numTrainEpochs: json["num_train_epochs"] as number,
+    every: { logging: json["logging_steps"] as number, evaluation: json["eval_steps"] as number, saving: json["save_steps"] as number },
+    trainBatchSize: json["train_batch_size"] as number,
     logHistory: json["log_history"] as LogLine[],
     bestMetric: json["best_metric"] as number | null,
     bestStep: json["best_global_step"] as number | null,
-    bestCheckpoint: json["best_model_checkpoint"] as string | null,
-    evaluationsSinceBest: own["evaluations_since_best"] as number,
     numTokens: json["num_input_tokens_seen"] as number,
-    pending: own["pending"] as Totals,
-    seconds: own["seconds"] as number,
-    dpopTolerance: own["dpop_tolerance"] as number | null,
-    step0MaxAbs: own["step0_max_abs"] as number | null,
-    start: own["start"] as string,
-    fixed: own["fixed"] as Record<string, unknown>,
   };
+  const missing = [...Object.entries(state), ...needed.map((name) => [name, ours[name]] as const)].find(([, value]) => value === undefined);
+  if (missing) throw new InputError(`Expected a whole state of a run in ${path} but '${missing[0]}' is missing; take another checkpoint`);
+  return state;
 }
+
+const needed = ["pending", "seconds", "lossSum", "pairs", "flops", "plan", "start", "fixed", "config"] as const satisfies readonly (keyof OwnState)[];

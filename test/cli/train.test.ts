@@ -72,7 +72,7 @@ describe("smaug train", () => {
     expect(status).toBe(0);
     expect(stdout.trim().split("\n")).toEqual([settings.output_dir, join(settings.output_dir, "report.html")]);
     expect(readdirSync(settings.output_dir).sort()).toEqual([
-      "adapter_config.json", "adapter_model.safetensors", "metrics.jsonl", "report.html", "runs", "tokenizer.json",
+      "adapter_config.json", "adapter_model.safetensors", "checkpoint-3", "metrics.jsonl", "report.html", "runs", "tokenizer.json",
       "tokenizer_config.json", "trainer_state.json",
     ]);
     expect(stderr).toMatch(/start +max \|β ρ\| = /);
@@ -120,6 +120,21 @@ describe("smaug train", () => {
     expect(log.filter(({ loss }) => loss !== undefined).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
+  test("Ctrl-C before the first step keeps the reference computed so far, and says how to go on", async () => {
+    const settings = { ...base(), reference_cache: newFolder(), max_tokens_per_batch: 1 };
+    const config = yaml(settings);
+    const asking = setInterval(() => process.listenerCount("SIGINT") > 0 && existsSync(settings.reference_cache) && process.emit("SIGINT"), 1);
+    const { status, stderr } = await smaug("reference", config).finally(() => clearInterval(asking));
+    expect(status).toBe(130);
+    expect(stderr).toContain(`smaug reference ${config}`);
+  });
+
+  test("a run shorter than logging_steps logs its last step", async () => {
+    const { status, stdout } = await smaug("train", yaml({ ...base(), logging_steps: 10 }), "--json");
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ end: "completed", train_loss: expect.any(Number), report: expect.stringContaining("report.html") });
+  });
+
   test("rows that cannot be trained on are listed and counted", async () => {
     const odd = file(jsonl([...rows, { prompt: "a", chosen: " b", rejected: " b" }, { prompt: "a", chosen: "", rejected: " c" }]), "odd.jsonl");
     const { status, stderr } = await smaug("train", yaml({ ...base(), dataset_name: odd }));
@@ -146,13 +161,16 @@ describe("smaug train", () => {
     ["a model folder that is not there", { model_name_or_path: "./no/such/folder" }, "no/such/folder"],
     ["data that is not there", { dataset_name: "./none.jsonl" }, "none.jsonl"],
     ["a split that is not there", { eval_strategy: "steps" }, "Expected a source with the split 'test'"],
+    ["layers that are not there", { lora_target_modules: "nope" }, "Expected names of linear layers for 'lora_target_modules'"],
+    ["a share of steps that is none", { warmup_steps: 1.5 }, "for 'warmup_steps'"],
+    ["the model's folder as output", { output_dir: model }, "Expected another folder than the model's for 'output_dir'"],
     ["schedules that follow a metric", { lr_scheduler_type: "reduce_lr_on_plateau" }, "for 'lr_scheduler_type'"],
   ])("names %s", async (_, changes, message) => {
     const settings = { ...base(), ...changes };
     const { status, stderr } = await smaug("train", yaml(settings));
     expect(stderr).toContain(message);
     expect(status).toBe(2);
-    expect(existsSync(settings.output_dir)).toBe(false);
+    if (settings.output_dir !== model) expect(existsSync(settings.output_dir)).toBe(false);
   });
 
   test.each<[string, () => string[], RegExp]>([

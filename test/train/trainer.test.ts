@@ -163,6 +163,28 @@ describe("the reference", () => {
     expect(computed).toEqual([22, 0, 0, 3]);
   });
 
+  test("serves ld_alpha and cut rows by what they are, not by what was there before", async () => {
+    const cache = newFolder();
+    const first = async (changes: Partial<PreferenceTrainerOptions>) => losses((await run({ maxSteps: 1, referenceCache: cache, ...changes })).folder)[0]!;
+    await first({});
+    for (const changes of [{ ldAlpha: 0.2 }, { train: train.map((pair) => ({ ...pair, chosen: { ...pair.chosen, ids: pair.chosen.ids.slice(0, -1) } })) }]) {
+      expect((await first(changes))["loss"]).toBeCloseTo(Math.LN2, 5);
+    }
+  });
+
+  test("a pass that is stopped goes on where it stopped, and computes at most one batch again", async () => {
+    const referenceCache = newFolder();
+    const settings = { referenceCache, maxTokensPerBatch: 1 }; // batches of one pair
+    const trainer = new PreferenceTrainer(options(adapted(), settings));
+    trainer.on("reference", (done) => done === 9 && trainer.stop());
+    await expect(trainer.train()).rejects.toThrow("Stopped before the first step; the reference values computed so far are kept");
+    const again = new PreferenceTrainer(options(adapted(), { ...settings, maxSteps: 1 }));
+    const computed: number[] = [];
+    again.on("prepared", ({ referenceComputed }) => computed.push(referenceComputed));
+    await again.train();
+    expect(computed).toEqual([22 - 9]);
+  });
+
   test("is the start, also of an adapter that goes on", async () => {
     const first = await run();
     const model = tinyModel();
@@ -177,6 +199,27 @@ describe("the reference", () => {
     await loadAdapter(model, first.folder, { name: "reference" });
     const { folder } = await run({ maxSteps: 1 }, model);
     expect(Math.abs(losses(folder)[0]!["loss"]! - Math.LN2)).toBeGreaterThan(1e-3);
+  });
+});
+
+describe("dropout", () => {
+  const dropping = () => {
+    const model = tinyModel();
+    applyLora(model, lora({ r: 4, targetModules: "all-linear", dropout: 0.5 }));
+    noGrad(() => [...model.namedParameters()].forEach(([name, tensor]) => name.includes("lora_") && tensor.fill_(0.1)));
+    return model;
+  };
+
+  test("is no part of the reference, nor of an evaluation, and evaluating draws no random numbers", async () => {
+    const settings = { disableDropout: false, learningRate: 1e-3, loss: dpop() };
+    const evaluation = tinyPairs(5, 3);
+    const plain = await run(settings, dropping());
+    const { folder } = await run({ ...settings, evaluation, evalStrategy: "steps", evalSteps: 2, evalOnStart: true }, dropping());
+    expect(losses(folder)).toEqual(losses(plain.folder));
+    expect(history(folder)[0]!["eval_loss"]).toBeCloseTo(Math.LN2, 5);
+    const statement = JSON.parse(readFileSync(join(folder, "metrics.jsonl"), "utf8").split("\n")[0]!) as Line;
+    expect(statement["step0_max_abs"]).toBeLessThan(1e-5);
+    expect(Math.abs(losses(folder)[0]!["rewards/chosen"]!)).toBeGreaterThan(1e-3); // training does drop
   });
 });
 
@@ -221,6 +264,42 @@ describe("going on from a checkpoint", () => {
     expect(weights(given.outputDir!).equals(weights(whole.folder))).toBe(true);
   });
 
+  test("after the last step writes what the kill left out", async () => {
+    const whole = await run({ ...settings, maxSteps: 4 }, dropping());
+    const killed = newFolder();
+    cpSync(join(whole.folder, "checkpoint-4"), join(killed, "checkpoint-4"), { recursive: true });
+    await run({ ...settings, maxSteps: 4, outputDir: killed, resumeFromCheckpoint: true }, dropping());
+    expect(weights(killed).equals(weights(whole.folder))).toBe(true);
+    const summary = (folder: string) => pick(history(folder).at(-1)!, ["train_loss", "total_flos", "step"]);
+    expect(summary(killed)).toEqual(summary(whole.folder));
+    expect(summary(killed)["train_loss"]).toBeGreaterThan(0);
+  });
+
+  test("makes the batches it made, whatever memory is free now", async () => {
+    const whole = await run({ ...settings, maxTokensPerBatch: 40 }, dropping());
+    const prepared: number[] = [];
+    const trainer = new PreferenceTrainer(options(dropping(), { ...settings, resumeFromCheckpoint: join(whole.folder, "checkpoint-4") }));
+    trainer.on("prepared", ({ plan }) => prepared.push(plan.maxTokens));
+    await trainer.train();
+    expect(prepared).toEqual([40]);
+  });
+
+  test("tells which settings are not what they were", async () => {
+    const first = await run({ saveStrategy: "steps", saveSteps: 2, maxSteps: 4 });
+    const warnings: string[] = [];
+    const trainer = new PreferenceTrainer(options(adapted(), { maxSteps: 4, learningRate: 1e-3, resumeFromCheckpoint: join(first.folder, "checkpoint-2") }));
+    trainer.on("warning", (message) => warnings.push(message));
+    await trainer.train();
+    expect(warnings).toContain("learningRate is 0.001, and was 0.01 in the run that goes on");
+  });
+
+  test("a run that begins anew in a folder of an earlier one replaces it", async () => {
+    const outputDir = newFolder();
+    await run({ outputDir, saveStrategy: "steps", saveSteps: 3, maxSteps: 6 }, tinyModel());
+    await run({ outputDir, saveStrategy: "steps", saveSteps: 1, maxSteps: 2, saveTotalLimit: 1 });
+    expect(readdirSync(outputDir).filter((name) => /checkpoint|model/.test(name))).toEqual(["adapter_model.safetensors", "checkpoint-2"]);
+  });
+
   test("keeps as many checkpoints as asked for, the newest ones", async () => {
     const { folder } = await run({ saveStrategy: "steps", saveSteps: 1, saveTotalLimit: 2 });
     expect(readdirSync(folder).filter((name) => name.startsWith("checkpoint"))).toEqual(["checkpoint-5", "checkpoint-6"]);
@@ -231,6 +310,7 @@ describe("going on from a checkpoint", () => {
     ["other rows", { train: tinyPairs(22, 4) }, tinyModel, "Expected the same rows as in the run of"],
     ["another batch size", { perDeviceTrainBatchSize: 2 }, tinyModel, "Expected pairs_per_step 4 as in the run of"],
     ["another seed", { seed: 1 }, tinyModel, "Expected seed 42 as in the run of"],
+    ["another beta", { loss: sigmoid({ beta: 1 }) }, tinyModel, "Expected beta 0.3 as in the run of"],
   ])("with %s is refused", async (_, changes, model, message) => {
     const first = await run({ saveStrategy: "steps", saveSteps: 2, maxSteps: 2 }, tinyModel());
     const resumeFromCheckpoint = join(first.folder, "checkpoint-2");
@@ -243,7 +323,13 @@ describe("going on from a checkpoint", () => {
     await expect(run({ resumeFromCheckpoint: folder })).rejects.toThrow("which is not there");
     mkdirSync(folder);
     writeFileSync(join(folder, "trainer_state.json"), JSON.stringify({ global_step: 3, log_history: [] }));
+    await expect(run({ resumeFromCheckpoint: folder })).rejects.toThrow("which has no optimizer.safetensors");
+    for (const name of ["optimizer", "rng_state"]) writeFileSync(join(folder, `${name}.safetensors`), "");
     await expect(run({ resumeFromCheckpoint: folder })).rejects.toThrow("one that another program wrote");
+    const first = await run({ saveStrategy: "steps", maxSteps: 1 });
+    await expect(run({ resumeFromCheckpoint: first.folder })).rejects.toThrow(/which has no optimizer.safetensors; did you mean .*checkpoint-1\?/);
+    writeFileSync(join(first.folder, "checkpoint-1", "trainer_state.json"), '{"stateful_callbacks": {"smaug": {"format": 2}}}');
+    await expect(run({ resumeFromCheckpoint: true, outputDir: first.folder })).rejects.toThrow(/Expected a whole state of a run .* is missing/);
   });
 });
 
@@ -271,6 +357,14 @@ describe("evaluation", () => {
     expect(evaluated.length).toBe(Math.min(12, best["step"]! + 2));
     const kept = join(folder, `checkpoint-${best["step"]}`);
     expect(weights(folder).equals(weights(kept))).toBe(true);
+
+    // From a copied folder the best one is found beside the checkpoint.
+    const copied = newFolder();
+    cpSync(folder, copied, { recursive: true });
+    const outputDir = newFolder();
+    const newest = readdirSync(copied).filter((name) => name.startsWith("checkpoint")).sort().at(-1)!;
+    await run({ ...settings, maxSteps: Number(newest.split("-")[1]), learningRate: 0.05, outputDir, resumeFromCheckpoint: join(copied, newest) });
+    expect(weights(outputDir).equals(weights(kept))).toBe(true);
   });
 
   test("without rows is an error", async () => {
@@ -324,6 +418,17 @@ describe("what goes wrong", () => {
   test("a model whose weights are all frozen", async () => {
     await expect(run({}, tinyModel().requiresGrad_(false) as CausalLM)).rejects.toThrow("Expected a model with weights that train");
   });
+});
+
+test("a start that is not the reference is said", async () => {
+  const first = await run({ maxSteps: 4 });
+  const model = adapted();
+  await loadAdapter(model, first.folder, { name: "reference" });
+  const warnings: string[] = [];
+  const trainer = new PreferenceTrainer(options(model, { maxSteps: 1 }));
+  trainer.on("warning", (message) => warnings.push(message));
+  await trainer.train();
+  expect(warnings[0]).toMatch(/^the start is not the reference: before the first step the answers differ from it by up to [\d.]+ nats/);
 });
 
 test("a chosen answer that stays below the reference is warned of once, with what to do", async () => {
