@@ -5,6 +5,7 @@ import type { Inspection, Sample, SampleAnswer } from "../data/inspect";
 import type { HistogramBin } from "../data/summary";
 
 interface InspectFlags {
+  input?: string;
   model?: string;
   split?: string;
   maxLength?: number;
@@ -18,7 +19,8 @@ const WORDS = 120; // words or tokens of a long answer that are shown at each en
 export function inspectCommand(): Command {
   return new Command("inspect")
     .description("show rows as the model sees them, how long and different the answers are, and what is odd")
-    .argument("<source>", "a JSONL, JSON or Parquet file, a folder of them, or a data set of the hub")
+    .argument("[source]", "a JSONL, JSON or Parquet file, a folder of them, or a data set of the hub")
+    .option("--input <source>", "the source, by name as in the commands that make pairs")
     .option("--model <folder>", "count in the tokens of this model (a folder or a name of the hub), not in words")
     .option("--split <name>", "which split of a folder or data set")
     .option("--max-length <n>", "the most tokens prompt and answer may have together, as in training", parseLength)
@@ -27,8 +29,11 @@ export function inspectCommand(): Command {
     .action(inspect);
 }
 
-async function inspect(source: string, flags: InspectFlags, command: Command): Promise<void> {
-  const { model, split, maxLength, json } = flags;
+async function inspect(positional: string | undefined, flags: InspectFlags, command: Command): Promise<void> {
+  const { input, model, split, maxLength, json } = flags;
+  if (positional !== undefined && input !== undefined)
+    command.error(`error: expected one source but received ${positional} and --input ${input}`);
+  const source = positional ?? input ?? command.error("error: missing required argument 'source', or --input");
   if (maxLength !== undefined && model === undefined)
     command.error("error: --max-length counts tokens; name the tokenizer's folder with --model");
   const { loadPreferences } = await import("../data/preferences.js");

@@ -3,7 +3,7 @@
  * and defaults are TRL 1.13's, except the paper's loss with its β and λ. Loads no libtorch: `--help` prints it.
  */
 import { trainingArguments } from "../train/arguments";
-import { choice, either, flag, integer, number, numbers, optional, text, texts } from "../train/argument";
+import { choice, either, flag, integer, matching, nullable, number, numbers, optional, text, texts } from "../train/argument";
 
 export const runArguments = {
   modelNameOrPath: optional(text("", "a folder, a .gguf file or a hub id")),
@@ -27,14 +27,12 @@ export const runArguments = {
   cpoAlpha: optional(number(1, "weight of the cross-entropy in cpo and simpo", { min: 0 })),
   dpoShiftFactor: number(0.95, "weight of the rejected answer in dpo_shift", { min: 0, max: 1 }),
   slicLambda: number(0.1, "weight of the negative log-likelihood in slic", { min: 0 }),
-  maxLength: either(
-    integer(1024, "the most tokens prompt and answer may have together; null for no limit", { min: 2 }),
-    optional(integer(0, "")),
-    1024,
-  ),
+  maxLength: nullable(integer(1024, "the most tokens prompt and answer may have together; null for no limit", { min: 2 })),
   truncationMode: choice(["keep_start", "keep_end"], "keep_start", "what of a longer row is kept; such rows are counted and listed"),
   bf16: optional(flag(true, "the frozen base in bfloat16; on CUDA unless said otherwise, on a CPU when it has the instructions")),
-  device: optional(text("", "cpu, cuda or cuda:N; the first CUDA device if there is one")),
+  device: optional(
+    matching(/^(cpu|cuda(:\d+)?)$/, "cpu, cuda or cuda:N", "cpu, cuda or cuda:N; the first CUDA device if there is one"),
+  ),
   usePeft: flag(false, "train a LoRA adapter, not all weights"),
   loraR: integer(16, "rank", { min: 1 }),
   loraAlpha: number(32, "the adapter's scale is alpha / r", { above: 0 }),

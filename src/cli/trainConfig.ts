@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
 import { InputError } from "../native/errors";
 import { type ArgumentsOf, nearest, readArguments, snakeCase } from "../train/argument";
-import { foreignKey } from "./foreignKeys";
+import { foreignKey, isTracker } from "./foreignKeys";
 import { runArguments } from "./runArguments";
 
 export type RunConfig = ArgumentsOf<typeof runArguments>;
@@ -19,6 +19,7 @@ export interface ResolvedConfig {
   readonly given: ReadonlySet<string>;
 }
 
+const noDifference = "makes no difference here";
 const settings = new Map(Object.keys(runArguments).map((name) => [snakeCase(name), name]));
 
 /** Reads `[config.yaml] [--key value ...]`. */
@@ -36,12 +37,16 @@ export function resolveConfig(args: readonly string[]): ResolvedConfig {
   return { config, notes, given: new Set(Object.keys(values)) };
 }
 
-/** Drops what is foreign and harmless, with a note; refuses what nobody knows and what is not supported. */
+/**
+ * Drops what is foreign and harmless, with a note, and puts settings for what says the same as they do; refuses what
+ * nobody knows and what is not supported.
+ */
 function check(values: Readonly<Record<string, unknown>>, place: string, notes: string[]): Record<string, unknown> {
   const known: Record<string, unknown> = {};
+  const implied: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(values)) {
     if (settings.has(key)) {
-      known[key] = value;
+      known[key] = key === "report_to" ? oneReport(value, place) : value;
       continue;
     }
     const foreign = foreignKey(key, value);
@@ -49,14 +54,33 @@ function check(values: Readonly<Record<string, unknown>>, place: string, notes: 
       const near = nearest(key, [...settings.keys()]);
       throw new InputError(`Unknown key '${key}' in ${place}${near ? `; did you mean '${near}'?` : ""}`);
     }
-    if (!foreign.supported)
-      throw new InputError(
-        `Expected no '${key}' in ${place} but received ${JSON.stringify(value)}: it is TRL's and not supported` +
-          (foreign.way ? `; ${foreign.way}` : ""),
-      );
-    notes.push(`${key} (${place}) makes no difference here`);
+    if ("error" in foreign)
+      throw new InputError(`Expected no '${key}' in ${place} but received ${JSON.stringify(value)}: ${foreign.error}`);
+    Object.assign(implied, foreign.settings);
+    const overruled = Object.keys(foreign.settings).some((name) => Object.hasOwn(values, name));
+    notes.push(`${key} (${place}) ${overruled ? noDifference : (foreign.note ?? noDifference)}`);
   }
-  return known;
+  return { ...implied, ...known };
+}
+
+/**
+ * TRL's `report_to` may be a list.
+ *
+ * @returns the one name that says the same; what fits none is left for the setting to refuse
+ */
+function oneReport(value: unknown, place: string): unknown {
+  const list: unknown = typeof value === "string" ? value.split(/[\s,]+/) : value;
+  const names: readonly unknown[] = Array.isArray(list) ? list : [list];
+  const tracker = names.find(isTracker);
+  if (tracker !== undefined)
+    throw new InputError(
+      `Expected tensorboard, none or all for 'report_to' in ${place} but received ${JSON.stringify(value)}: ` +
+        `${String(tracker)} is TRL's and not supported; metrics.jsonl is always written, and TensorBoard events ` +
+        "with tensorboard",
+    );
+  if (names.includes("all") && names.every((name) => name === "all" || name === "tensorboard")) return "all";
+  if (names.length > 0 && names.every((name) => name === "tensorboard")) return "tensorboard";
+  return names.every((name) => name === "none") ? "none" : value;
 }
 
 function readConfigFile(file: string): Record<string, unknown> {
@@ -91,7 +115,7 @@ function splitArguments(args: readonly string[]): { file: string | undefined; op
     if (Object.hasOwn(options, key)) throw new InputError(`Expected --${name} once but received it twice`);
     const next = args[i + 1];
     if (rest.length > 0) options[key] = rest.join("=");
-    else if (next !== undefined && (!next.startsWith("--") || /^-?[\d.]/.test(next))) options[key] = args[++i];
+    else if (next !== undefined && !next.startsWith("--")) options[key] = args[++i];
     else options[key] = true;
   }
   return { file, options };

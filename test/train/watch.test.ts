@@ -1,0 +1,64 @@
+import { describe, expect, test } from "vitest";
+import { Watch } from "../../src/train/watch";
+
+const line = (chosen: number, loss = 0.5) => ({ loss, "rewards/chosen": chosen });
+const each = (watch: Watch, lines: readonly Record<string, number>[]) => lines.map((one) => watch.after(one).length);
+
+describe("chosen answers below the reference", () => {
+  test("are told once, after five lines, in nats and with the way out", () => {
+    const watch = new Watch({ name: "sigmoid", beta: 0.1 });
+    expect(each(watch, Array(4).fill(line(-0.2)))).toEqual([0, 0, 0, 0]);
+    const [warning, ...more] = watch.after(line(-0.3)); // -0.3 = β · nats: 3 nats
+    expect(more).toEqual([]);
+    expect(warning).toMatch(/for 5 logged lines, now by 3\.00 nats an answer.*Train with loss_type dpop instead of sigmoid/);
+    expect(each(watch, Array(20).fill(line(-0.4)))).toEqual(Array(20).fill(0));
+  });
+
+  test("are counted anew after a line that is not below", () => {
+    const watch = new Watch({ name: "sigmoid", beta: 0.1 });
+    const below = Array(4).fill(line(-0.2));
+    expect(each(watch, [...below, line(0), ...below, line(0.1), ...below])).toEqual(Array(14).fill(0));
+    expect(each(watch, [line(-0.2)])).toEqual([1]);
+  });
+
+  test("are not told again after they were above", () => {
+    const watch = new Watch({ name: "sigmoid", beta: 0.1 });
+    expect(each(watch, [...Array(5).fill(line(-0.2)), line(1), ...Array(6).fill(line(-0.2))])).toEqual([0, 0, 0, 0, 1, ...Array(7).fill(0)]);
+  });
+
+  test("under DPOP ask for more of it, not for it", () => {
+    const watch = new Watch({ name: "dpop", beta: 0.3 });
+    const warnings = Array.from({ length: 5 }, () => watch.after(line(-0.3))).flat();
+    expect(warnings).toEqual([expect.stringMatching(/now by 1\.00 nats an answer.*Raise dpop_lambda, or lower learning_rate$/)]);
+  });
+
+  test("are nats as they stand where the loss has no β", () => {
+    const watch = new Watch({ name: "sft" });
+    const warnings = Array.from({ length: 5 }, () => watch.after(line(-0.25))).flat();
+    expect(warnings).toEqual([expect.stringContaining("by 0.25 nats")]);
+  });
+});
+
+describe("a loss at ln 2", () => {
+  test("is told once, after five lines", () => {
+    const watch = new Watch({ name: "dpop", beta: 0.3 });
+    expect(each(watch, Array(12).fill(line(0, 0.69315)))).toEqual([0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+  });
+
+  test("says that nothing is learnt", () => {
+    const watch = new Watch({ name: "dpop", beta: 0.3 });
+    const warnings = Array.from({ length: 5 }, () => watch.after(line(0, 0.6931))).flat();
+    expect(warnings).toEqual([expect.stringMatching(/ln 2 = 0\.6931 for 5 logged lines.*smaug data inspect/)]);
+  });
+
+  test("is counted anew after a line that moved, by 1e-4 or more", () => {
+    const watch = new Watch({ name: "dpop", beta: 0.3 });
+    const stuck = Array(4).fill(line(0, 0.69315));
+    expect(each(watch, [...stuck, line(0, 0.6929), ...stuck, line(0, 0.6934), ...stuck])).toEqual(Array(14).fill(0));
+  });
+
+  test("and falling chosen answers are two things", () => {
+    const watch = new Watch({ name: "sigmoid", beta: 0.1 });
+    expect(each(watch, Array(6).fill(line(-0.01, 0.69315)))).toEqual([0, 0, 0, 0, 2, 0]);
+  });
+});
