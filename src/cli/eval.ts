@@ -1,9 +1,10 @@
 /** `smaug eval`: a model's scores on benchmarks, as a table and as a JSON file in the evaluation harness's shape. */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { EvaluationResults } from "../evaluate";
 import { InputError } from "../native/errors";
 import type { DType } from "../torch";
+import { expectWritable } from "./outputFile";
 
 interface Flags {
   model: string;
@@ -83,7 +84,7 @@ export function evalCommand(): Command {
 
 async function run(flags: Flags): Promise<void> {
   const { model: folder, adapter, device, dtype, out, json } = flags;
-  if (out !== undefined) await expectWritable(out);
+  if (out !== undefined) expectWritable(out);
   const data = dataOf(flags.data);
   const names = flags.tasks.split(",").filter((name) => name !== "");
   if (flags.contamination !== undefined) return contaminate(flags, flags.contamination, names, data);
@@ -193,20 +194,6 @@ function dataOf(given: readonly string[] | undefined): string | Record<string, s
   if (wrong !== undefined)
     throw new InputError(`Expected TASK=SOURCE for each of several '--data' but received '${wrong}'`);
   return Object.fromEntries(pairs.map((pair) => [pair![1]!, pair![2]!]));
-}
-
-/** Fails now rather than after the work. */
-async function expectWritable(out: string): Promise<void> {
-  const { stat } = await import("node:fs/promises");
-  const kindOf = (path: string) =>
-    stat(path).then(
-      (stats) => (stats.isDirectory() ? "folder" : "file"),
-      () => undefined,
-    );
-  if ((await kindOf(out)) === "folder")
-    throw new InputError(`Expected a file for '--out' but '${out}' is a folder; name a file in it`);
-  if ((await kindOf(dirname(out))) !== "folder")
-    throw new InputError(`Expected a folder that is there for the file of '--out' but received '${out}'`);
 }
 
 function limitOf(text: string): number {

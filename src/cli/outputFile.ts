@@ -7,15 +7,15 @@ import { InputError } from "../native/errors";
 
 const CHUNK = 1 << 18; // bytes
 
-/** Fails now rather than after the work. `input` is what `inputOption` names: it is not to be overwritten. */
-export function expectWritable(out: string, input: string, inputOption: string): void {
+/** Fails now rather than after the work. `input` is what `inputOption` names, if it is not to be overwritten. */
+export function expectWritable(out: string, input?: string, inputOption?: string): void {
   if (out === "-") return;
   const there = statOf(out);
   if (there?.isDirectory())
     throw new InputError(`Expected a file for '--out' but '${out}' is a folder; name a file in it`);
   if (there && !there.isFile()) // a device would be replaced by a file
     throw new InputError(`Expected a file for '--out' but '${out}' is none; name a new one, or - for standard output`);
-  if (existsSync(out) && existsSync(input) && realpathSync(out) === realpathSync(input))
+  if (input !== undefined && existsSync(out) && existsSync(input) && realpathSync(out) === realpathSync(input))
     throw new InputError(`Expected another file for '--out' than for '${inputOption}' but received '${out}' for both`);
   for (let path = dirname(resolve(out)); ; path = dirname(path)) {
     const stats = statOf(path);

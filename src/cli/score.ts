@@ -1,8 +1,4 @@
 /** `smaug score`: what a model gives the two answers of every row, as one JSON line a pair. */
-import { type Stats, existsSync, realpathSync, statSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Refusal } from "../data/screening";
 import type { TokenizedPair } from "../data/tokenizedPair";
@@ -10,6 +6,7 @@ import type { CausalLM } from "../models";
 import { InputError } from "../native/errors";
 import type { LogProbs, PairScore } from "../preference";
 import type { DType } from "../torch";
+import { expectWritable, writeLines } from "./outputFile";
 
 interface Flags {
   model: string;
@@ -77,7 +74,7 @@ export function scoreCommand(): Command {
 
 async function score(flags: Flags): Promise<void> {
   const { model: folder, adapter, data, out, split, device, dtype, json } = flags;
-  expectWritable(out, data);
+  expectWritable(out, data, "--data");
   const { loadPreferences } = await import("../data/preferences.js");
   const { describeRefusals } = await import("../data/screening.js");
   const rows = await loadPreferences(data, split === undefined ? {} : { split });
@@ -130,12 +127,11 @@ async function writeScores(model: CausalLM, pairs: readonly TokenizedPair[], fla
       sums.chosenTokens += pair.chosenTokenLogps.length;
       sums.rejectedTokens += pair.rejectedTokenLogps.length;
       sums.right += pair.chosenLogp > pair.rejectedLogp ? 1 : 0;
-      yield `${JSON.stringify(toLine(pair, perToken))}\n`;
+      yield JSON.stringify(toLine(pair, perToken));
     }
   }
 
-  if (out === "-") await pipeline(Readable.from(lines()), process.stdout, { end: false });
-  else await writeWhole(out, lines());
+  await writeLines(out, lines());
 
   const seconds = (performance.now() - start) / 1000;
   const tokens = pairs.reduce((sum, { chosen, rejected }) => sum + chosen.ids.length + rejected.ids.length, 0);
@@ -148,20 +144,6 @@ async function writeScores(model: CausalLM, pairs: readonly TokenizedPair[], fla
     seconds: rounded(seconds, 3),
     tokens_per_second: rounded(tokens / seconds, 1),
   };
-}
-
-async function writeWhole(file: string, lines: AsyncGenerator<string>): Promise<void> {
-  const { StagedFiles } = await import("../models/stagedFiles.js");
-  const staged = await StagedFiles.in(dirname(file));
-  try {
-    await staged.add(basename(file), async (handle) => {
-      for await (const line of lines) await handle.appendFile(line);
-    });
-    await staged.commit();
-  } catch (error) {
-    await staged.discard();
-    throw error;
-  }
 }
 
 function toLine(pair: PairScore, perToken: boolean): object {
@@ -194,32 +176,6 @@ function describe(summary: Summary): string {
     `rejected  ${side(summary.rejected_logp, summary.rejected_tokens)}`,
     `chosen likelier than rejected in ${(100 * summary.accuracy).toFixed(1)} % of the pairs`,
   ].join("\n");
-}
-
-/** Fails now rather than after the work. */
-function expectWritable(out: string, data: string): void {
-  if (out === "-") return;
-  const there = statOf(out);
-  if (there?.isDirectory())
-    throw new InputError(`Expected a file for '--out' but '${out}' is a folder; name a file in it`);
-  if (there && !there.isFile()) // a device would be replaced by a file
-    throw new InputError(`Expected a file for '--out' but '${out}' is none; name a new one, or - for standard output`);
-  if (existsSync(out) && existsSync(data) && realpathSync(out) === realpathSync(data))
-    throw new InputError(`Expected another file for '--out' than for '--data' but received '${out}' for both`);
-  for (let path = dirname(resolve(out)); ; path = dirname(path)) {
-    const stats = statOf(path);
-    if (!stats) continue;
-    if (stats.isDirectory()) return;
-    throw new InputError(`Expected a folder for the file of '--out' but '${path}' is a file`);
-  }
-}
-
-function statOf(path: string): Stats | undefined {
-  try {
-    return statSync(path);
-  } catch {
-    return undefined; // nothing there, or below a file
-  }
 }
 
 /** A tokenizer that knows more tokens than the model. */
