@@ -90,7 +90,7 @@ test("two rows are enough", () => {
 describe("bad input ends with 2 and one message, and leaves no folder", () => {
   const long = { ...row(1), chosen: "1 ".repeat(600) };
   const cases: [name: string, args: () => string[], message: RegExp][] = [
-    ["a missing file", () => ["--data", "nowhere.jsonl"], /JSONL file at 'nowhere\.jsonl', but there is no such file/],
+    ["a missing file", () => ["--data", "nowhere.jsonl"], /data file at 'nowhere\.jsonl', but there is no such file/],
     ["a line that is not JSON", () => ["--data", write("a.jsonl", row(1), "{oops")],
       /JSON in 'a\.jsonl', line 2, but found \{oops/],
     ["a missing key", () => ["--data", write("b.jsonl", row(1), { prompt: "p", chosen: "c" })],
