@@ -50,17 +50,21 @@ export const otherTypes: ReadonlyMap<number, string> = new Map([
   [27, "I64"], [29, "IQ1_M"], [34, "TQ1_0"], [35, "TQ2_0"], [39, "MXFP4"], [40, "NVFP4"], [41, "Q1_0"],
 ]);
 
+let table: Float32Array | undefined;
+
 /** The value of each float16 by its bits. */
-const halves = Float32Array.from({ length: 65_536 }, (_, bits) => {
+const halves = (): Float32Array => (table ??= Float32Array.from({ length: 65_536 }, (_, bits) => valueOfHalf(bits)));
+
+function valueOfHalf(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;
   if (exponent === 0) return sign * fraction * 2 ** -24;
   if (exponent === 31) return fraction ? NaN : sign * Infinity;
   return sign * (1024 + fraction) * 2 ** (exponent - 25);
-});
+}
 
-const half = (bytes: Uint8Array, at: number): number => halves[bytes[at]! | (bytes[at + 1]! << 8)]!;
+const half = (bytes: Uint8Array, at: number): number => halves()[bytes[at]! | (bytes[at + 1]! << 8)]!;
 
 /** Bytes of a block: scale (2), then 4 bits a weight: those of weights 0 to 15 low, of 16 to 31 high. */
 function q4_0(bytes: Uint8Array, values: Float32Array): void {
