@@ -1,11 +1,22 @@
-/** `smaug report`: the pictures of training runs, one or several side by side, as one HTML file. */
+/**
+ * `smaug report`: the pictures of training runs, one or several side by side, as one HTML file; with `--data` also what
+ * they did to the answers of those rows, token by token.
+ */
 import { mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { InputError } from "../native/errors";
+import type { DiagnosedAnswers } from "../report/diagnosisSection";
+import type { Run } from "../report/run";
+import type { DType } from "../torch";
 
 interface Flags {
   out?: string;
+  data?: string;
+  split?: string;
+  model?: string;
+  device: string;
+  dtype?: DType | "auto";
   json?: boolean;
 }
 
@@ -13,8 +24,14 @@ const notes = `
 A run is the output_dir of a training: its metrics.jsonl is read, or without that the trainer_state.json that other
 programs leave. The report of one run goes into its folder, that of several to report.html where you are.
 
-Example:
+With --data the rows are scored under the base model and under each run's adapter (or model), and the report shows where
+the log-probs went: before, at and after the first difference of the answers, by distance from it, against edit distance
+and CHES score, and on samples with every token coloured. The base model is the one the adapters name, unless --model
+names another.
+
+Examples:
   $ smaug report runs/dpo runs/dpop --out compared.html
+  $ smaug report runs/dpo runs/dpop --data held-out.jsonl
 `;
 
 export function reportCommand(): Command {
@@ -22,12 +39,19 @@ export function reportCommand(): Command {
     .description("draw what training runs logged, several side by side")
     .argument("<runs...>", "folders of runs")
     .option("--out <file>", "where the HTML goes")
+    .option("--data <source>", "preference rows to score token by token: a file, a folder, or a hub id")
+    .option("--split <name>", "which split of a folder or data set")
+    .option("--model <folder>", "the model the runs are compared with, a folder or a hub id")
+    .option("--device <name>", "cpu, cuda, cuda:1", "cpu")
+    .addOption(new Option("--dtype <name>", "of the weights; float32 on the CPU and auto elsewhere when left out")
+      .choices(["auto", "float32", "bfloat16", "float16", "float64"]))
     .option("--json", "print what was found as one JSON object")
     .addHelpText("after", notes)
     .action(report);
 }
 
-async function report(folders: string[], { out, json }: Flags): Promise<void> {
+async function report(folders: string[], flags: Flags): Promise<void> {
+  const { out, data, json } = flags;
   const { writeFileAtomically } = await import("../data/atomicWrite.js");
   const { headline, outcome, warnings } = await import("../report/findings.js");
   const { readRuns } = await import("../report/run.js");
@@ -35,12 +59,63 @@ async function report(folders: string[], { out, json }: Flags): Promise<void> {
   const file = out ?? (folders.length > 1 ? "report.html" : join(folders[0]!, "report.html"));
   if (statSync(file, { throwIfNoEntry: false })?.isDirectory())
     throw new InputError(`Expected a file for '--out' but '${file}' is a folder; name a file in it`);
+  for (const name of ["split", "model"] as const)
+    if (flags[name] !== undefined && data === undefined)
+      throw new InputError(`Expected '--data' beside '--${name}' but received none; it names the rows to score`);
   const runs = readRuns(folders);
-  const page = await renderRuns(runs);
+  const answers = data === undefined ? undefined : await diagnosed(runs, data, flags);
+  const page = await renderRuns(runs, answers);
   mkdirSync(dirname(file), { recursive: true });
   await writeFileAtomically(file, page);
 
   const said = { headline: headline(runs), outcomes: runs.map(outcome), warnings: runs.flatMap(warnings) };
-  if (json) console.log(JSON.stringify({ out: file, ...said }));
-  else console.log([said.headline, ...said.outcomes, ...said.warnings.map((text) => `warning: ${text}`), file].join("\n"));
+  if (json) {
+    const diagnosis = answers && { refused: answers.refused, ...answers.diagnosis };
+    console.log(JSON.stringify({ out: file, ...said, ...(diagnosis ? { diagnosis } : {}) }));
+    return;
+  }
+  const { finding } = await import("../report/diagnosisSection.js");
+  const found = answers ? [finding(answers.diagnosis)] : [];
+  console.log([said.headline, ...said.outcomes, ...found, ...said.warnings.map((text) => `warning: ${text}`), file].join("\n"));
+}
+
+/** What the runs did to the answers of these rows. */
+async function diagnosed(runs: readonly Run[], data: string, flags: Flags): Promise<DiagnosedAnswers> {
+  const { split, device, dtype } = flags;
+  const { loadPreferences } = await import("../data/preferences.js");
+  const { tokenizeRows } = await import("../data/tokenizePairs.js");
+  const { describeRefusals, expectSomeKept } = await import("../data/screening.js");
+  const { baseOf, closeRuns, isAdapterFolder, measureRuns, openRuns } = await import("../evaluate/tokenScoring.js");
+  const { loadModel } = await import("../models/index.js");
+  const { loadTokenizer } = await import("../text/index.js");
+  const { Progress } = await import("../train/progress.js");
+  const { diagnose } = await import("../report/diagnosis.js");
+  const { samplesOf } = await import("../evaluate/tokenSamples.js");
+
+  runs.forEach(({ folder }) => isAdapterFolder(folder));
+  const base = flags.model ?? baseOf(runs.map(({ folder }) => folder));
+  const rows = await loadPreferences(data, split === undefined ? {} : { split });
+  const tokenizer = await loadTokenizer(base);
+  const reference = await loadModel(base, { device, dtype });
+  try {
+    const opened = await openRuns(reference, runs, { device, dtype });
+    try {
+      const tokenizing = new Progress("tokenizing", rows.length);
+      const { pairs, refused } = await tokenizeRows(rows, tokenizer, {
+        maxLength: reference.config.maxPositionEmbeddings,
+        name: data,
+        onProgress: (done) => tokenizing.update(done),
+      });
+      expectSomeKept(pairs, refused, data, "scored");
+      if (refused.length > 0) process.stderr.write(`${describeRefusals(refused, rows.length, "scored")}\n`);
+      const scoring = new Progress("scoring", pairs.length);
+      const measured = await measureRuns(reference, opened, pairs, { onProgress: (done) => scoring.update(done) });
+      const diagnosis = diagnose(measured);
+      return { diagnosis, data, reference: base, refused: refused.length, samples: samplesOf(diagnosis, measured, tokenizer) };
+    } finally {
+      closeRuns(opened);
+    }
+  } finally {
+    reference.dispose();
+  }
 }

@@ -1,4 +1,4 @@
-/** How far two answers are apart: Levenshtein's distance over tokens, as a share of the longer one. */
+/** Where two answers part, and how far they are apart: Levenshtein's distance over tokens, as a share of the longer one. */
 import { distance } from "fastest-levenshtein";
 
 /** 0 for equal lists, 1 for lists that have nothing in common. */
@@ -19,4 +19,11 @@ export function normalisedDistance(a: ArrayLike<number>, b: ArrayLike<number>): 
   const [left, right] = [written(a), written(b)];
   if (units.size > 0xffff) throw new RangeError(`Expected at most 65535 different ids but received ${units.size}`);
   return distance(left, right) / longer;
+}
+
+/** Index of the first element in which two lists differ; the length of the shorter when one begins the other. */
+export function firstDifference<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
+  const shorter = Math.min(a.length, b.length);
+  for (let i = 0; i < shorter; i++) if (a[i] !== b[i]) return i;
+  return shorter;
 }

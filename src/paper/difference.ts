@@ -3,12 +3,7 @@
  * looks at the tokens before, at and after the first difference, and sorts its data sets by normalised edit distance.
  */
 
-/** Index of the first element in which two lists differ; the length of the shorter when one begins the other. */
-export function firstDifference<T>(a: readonly T[], b: readonly T[]): number {
-  const shorter = Math.min(a.length, b.length);
-  for (let i = 0; i < shorter; i++) if (a[i] !== b[i]) return i;
-  return shorter;
-}
+export { firstDifference } from "../data/editDistance";
 
 /** Levenshtein distance: the fewest insertions, deletions and replacements that turn one list into the other. */
 export function editDistance<T>(a: readonly T[], b: readonly T[]): number {

@@ -39,6 +39,8 @@ export interface Chart {
   readonly log?: boolean;
   /** Where the lines are named: at their right ends (default), above the picture, or elsewhere. */
   readonly names?: "ends" | "above" | "elsewhere";
+  /** Points are dots that no line joins, and x need not be whole. */
+  readonly scatter?: boolean;
   /** One narrow drawing, to stand beside another. */
   readonly half?: boolean;
 }
@@ -88,7 +90,14 @@ function draw(plot: Plot, document: unknown, chart: Chart, size: Size): Html {
     marginBottom: MARGIN.bottom,
     marginLeft: MARGIN.left,
     style: { fontSize: "12px", background: "none" },
-    x: { label: chart.xLabel, labelAnchor: "center", labelArrow: "none", ticks: size.width / 60, tickFormat: stepText, tickSize: 0 },
+    x: {
+      label: chart.xLabel,
+      labelAnchor: "center",
+      labelArrow: "none",
+      ticks: size.width / (chart.scatter ? 90 : 60),
+      tickFormat: chart.scatter ? tickText : stepText,
+      tickSize: 0,
+    },
     y: {
       label: chart.yLabel,
       labelAnchor: "top",
@@ -105,10 +114,10 @@ function draw(plot: Plot, document: unknown, chart: Chart, size: Size): Html {
       ...(chart.ruleY === undefined ? [] : [plot.ruleY([chart.ruleY], { stroke: "var(--muted)" })]),
       ...chart.lines.map(({ color, behind = [] }) =>
         plot.line(behind, { x: "x", y: "y", stroke: `var(--${color})`, strokeWidth: 1, strokeOpacity: 0.28 })),
-      ...chart.lines.map(({ color, dash, points }) =>
+      ...(chart.scatter ? [] : chart.lines).map(({ color, dash, points }) =>
         plot.line(points, { x: "x", y: "y", stroke: `var(--${color})`, strokeWidth: 2, strokeDasharray: dash })),
-      ...chart.lines.filter(({ points }) => points.length === 1).map(({ color, points }) =>
-        plot.dot(points, { x: "x", y: "y", fill: `var(--${color})`, r: 3 })),
+      ...chart.lines.filter(({ points }) => chart.scatter || points.length === 1).map(({ color, points }) =>
+        plot.dot(points, { x: "x", y: "y", fill: `var(--${color})`, r: 3, fillOpacity: chart.scatter ? 0.55 : 1 })),
       ...(namesAtEnds ? nameLines(plot, chart.lines, domain, size.height) : []),
     ],
   });

@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { writeFileAtomically } from "../data/atomicWrite";
+import { type DiagnosedAnswers, diagnosisSections } from "./diagnosisSection";
 import { type Chart, type Line, legend, loadCharts } from "./figures";
 import { headline, meanAt, outcome, warnings } from "./findings";
 import { type Html, html } from "./html";
@@ -11,7 +12,8 @@ import { numbersTable, short } from "./numbers";
 import { page } from "./page";
 import { type Run, type RunLine, configOf, readRuns } from "./run";
 import { curve, pointsOf, thinned } from "./series";
-import { SERIES } from "./style";
+import { SERIES, STYLE } from "./style";
+import { TOKEN_STYLE } from "./tokens";
 
 /** A picture of one metric. */
 interface Picture {
@@ -150,13 +152,19 @@ export async function writeRunReport(outputDir: string): Promise<string> {
   return file;
 }
 
-/** The report of runs that have been read. */
-export async function renderRuns(runs: readonly Run[]): Promise<string> {
+/** The report of runs that have been read, with the answers' tokens under them where those were measured. */
+export async function renderRuns(runs: readonly Run[], diagnosed?: DiagnosedAnswers): Promise<string> {
   const draw = await loadCharts();
   const first = runs.every(({ beta }) => beta !== undefined) ? AGAINST_REFERENCE : REWARDS;
   const groups = [first, ...GROUPS, otherMetrics(runs)];
-  const sections = [introduction(runs), endTable(runs), ...groups.map((group) => groupSection(group, runs, draw)), settingsSection(runs)];
-  return page(headline(runs), sections);
+  const sections = [
+    introduction(runs),
+    endTable(runs),
+    ...(diagnosed ? diagnosisSections(diagnosed, draw) : []),
+    ...groups.map((group) => groupSection(group, runs, draw)),
+    settingsSection(runs),
+  ];
+  return page(headline(runs), sections, `${STYLE}${diagnosed ? TOKEN_STYLE : ""}`);
 }
 
 function introduction(runs: readonly Run[]): Html {

@@ -1,10 +1,13 @@
-import { existsSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
-import { afterEach, expect, test, vi } from "vitest";
+import { parseHTML } from "linkedom";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { reportCommand } from "../../src/cli/report";
 import { run } from "../../src/cli/run";
+import type { Diagnosis } from "../../src/report/diagnosis";
 import { temporaryFolders } from "../models/folders";
+import { folderOf } from "../parity/fixture";
 import { writeRun } from "../report/runs";
 
 const folder = temporaryFolders();
@@ -65,4 +68,68 @@ test("refuses a folder without metrics, no folder, and a folder as --out, and wr
   expect(existsSync(join(path, "x.html"))).toBe(false);
   expect(await smaug(good, "--out", path)).toMatchObject({ status: 2, stderr: expect.stringMatching(/is a folder; name a file/) });
   expect(await smaug()).toMatchObject({ status: 2, stderr: expect.stringMatching(/missing required argument 'runs'/) });
+});
+
+describe("--data", () => {
+  const base = folderOf("score", "model");
+  const pairs = [
+    { prompt: "the sky is", chosen: " blue", rejected: " grey" },
+    { prompt: "the sky is", chosen: " blue", rejected: " blue" },
+    { prompt: "2 + 2 =", chosen: " four", rejected: " five, <b>" },
+  ];
+  /** A run with an adapter of the base. */
+  function trained(path: string): string {
+    cpSync(folderOf("score", "adapter"), writeRun(path), { recursive: true });
+    return path;
+  }
+  function dataOf(rows: readonly object[]): string {
+    const file = join(folder(), "pairs.jsonl");
+    writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    return file;
+  }
+
+  test("adds what the runs did to the answers, token by token, and counts rows that cannot be scored", async () => {
+    const root = folder();
+    const runs = ["dpo", "dpop"].map((name) => trained(join(root, name)));
+    const out = join(root, "compared.html");
+    const { status, stdout, stderr } = await smaug(...runs, "--data", dataOf(pairs), "--model", base, "--out", out, "--json");
+    expect(status).toBe(0);
+    expect(stderr).toContain("row 1: the two answers are identical");
+    const { diagnosis } = JSON.parse(stdout) as { diagnosis: Diagnosis & { refused: number } };
+    expect(diagnosis.refused).toBe(1);
+    expect(diagnosis.pairs.map(({ index }) => index)).toEqual([0, 2]);
+    expect(diagnosis.models.map(({ name }) => name)).toEqual(["reference", "dpo", "dpop"]);
+    const [reference, dpo, dpop] = diagnosis.models;
+    expect(dpo!.chosen.logp - reference!.chosen.logp).toBeCloseTo(dpo!.chosen.change, 9);
+    expect({ ...dpop, name: "dpo" }).toEqual(dpo);
+
+    const text = readFileSync(out, "utf8");
+    const { document } = parseHTML(text);
+    expect([...document.querySelectorAll("h2")].slice(1, 5).map((each) => each.textContent)).toEqual([
+      "Before, at and after the first difference", "Token by token along the chosen answer", "What the change goes with", "Samples",
+    ]);
+    expect(text).toContain("rows that cannot be scored and are left out: 1");
+    expect(text).not.toMatch(/undefined|NaN|Infinity|\[object|<script|<img|\bsrc=|\bhref=/);
+    const answers = [...document.querySelectorAll(".tokens dd")].map((each) => each.textContent);
+    expect(answers).toContain(" five, <b>end");
+    // A prompt, and two runs with two answers each, of two pairs.
+    expect(answers).toHaveLength(10);
+  });
+
+  test("says what was found when no JSON is asked for", async () => {
+    const run = trained(join(folder(), "dpo"));
+    const { status, stdout } = await smaug(run, "--data", dataOf(pairs), "--model", base);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/\nAfter the first difference a chosen token has a mean log-prob of −\d\.\d{3} under dpo, against −\d/);
+  });
+
+  test("refuses a run without a model, options without rows, and rows of which none can be scored", async () => {
+    const [bare, run] = [writeRun(folder()), trained(join(folder(), "dpo"))];
+    const fails = async (wanted: RegExp, ...args: string[]) =>
+      expect(await smaug(...args)).toMatchObject({ status: 2, stdout: "", stderr: expect.stringMatching(wanted) });
+    await fails(/adapter_config\.json or config\.json, but found neither/, bare, "--data", dataOf(pairs), "--model", base);
+    await fails(/Expected '--data' beside '--model'/, run, "--model", base);
+    await fails(/identical/, run, "--data", dataOf([pairs[1]!]), "--model", base);
+    expect(existsSync(join(run, "report.html"))).toBe(false);
+  });
 });

@@ -1,0 +1,207 @@
+/**
+ * Where training moved the answers' log-probs, token by token: before, at and after the first difference between chosen
+ * and rejected, the paper's explanation of why DPO lowers the chosen answer (its figure 4). And what the change of the
+ * chosen answer goes with: the edit distance, as the paper has it, or the CHES score (arXiv 2410.08847).
+ *
+ * Only numbers. The models that give the log-probs are in evaluate/tokenScoring.ts, the pictures in diagnosisSection.ts.
+ */
+import { firstDifference, normalisedDistance } from "../data/editDistance";
+import type { TokenizedAnswer, TokenizedPair } from "../data/tokenizedPair";
+import type { AnswerLogProbs, LogProbs } from "../preference";
+
+/** Log-probs of the same pairs under several models. */
+export interface Measurement {
+  readonly pairs: readonly TokenizedPair[];
+  /** By pair, under the reference. */
+  readonly ches: readonly Ches[];
+  /** By pair. */
+  readonly reference: readonly AnswerLogProbs[];
+  readonly runs: readonly { readonly name: string; readonly scores: readonly AnswerLogProbs[] }[];
+}
+
+/** High where the two answers look alike to the model: training them apart is then likely to lower the chosen one. */
+export interface Ches {
+  readonly plain: number;
+  /** Each sum of hidden states divided by the answer's tokens. */
+  readonly normalised: number;
+}
+
+/** Mean log-prob of a token, in nats. */
+export interface TokenMean {
+  /** Over all tokens; null when there are none. */
+  readonly micro: number | null;
+  /** Over the pairs that have such tokens, of each one's mean. */
+  readonly macro: number | null;
+  readonly tokens: number;
+}
+
+export interface SideDiagnosis {
+  /** Means over the pairs of the answers' sums, in nats. */
+  readonly logp: number;
+  /** Against the reference. */
+  readonly change: number;
+  /** Share of answers that are less likely than under the reference. */
+  readonly fell: number;
+  /** Tokens before, at and after the first difference. */
+  readonly before: TokenMean;
+  readonly at: TokenMean;
+  readonly after: TokenMean;
+}
+
+/** How two columns go together, from -1 to 1; null where one of them does not vary. */
+export interface Correlation {
+  readonly pearson: number | null;
+  /** Of the ranks. */
+  readonly spearman: number | null;
+}
+
+export interface ModelDiagnosis {
+  readonly name: string;
+  readonly chosen: SideDiagnosis;
+  readonly rejected: SideDiagnosis;
+  /** Mean log-prob of chosen tokens by their place, 0 being the first difference. */
+  readonly positions: readonly { readonly position: number; readonly logp: number; readonly pairs: number }[];
+  /** What the change of the chosen answer's sum goes with. */
+  readonly distance: Correlation;
+  readonly ches: Correlation;
+}
+
+export interface PairDiagnosis {
+  readonly index: number;
+  /** Place of the first difference, in tokens of the answers. */
+  readonly difference: number;
+  /** Normalised edit distance over tokens. */
+  readonly distance: number;
+  readonly ches: Ches;
+  /** By run: change of the answer's sum against the reference, in nats. */
+  readonly chosen: readonly number[];
+  readonly rejected: readonly number[];
+}
+
+export interface Diagnosis {
+  /** The reference, then the runs. */
+  readonly models: readonly ModelDiagnosis[];
+  readonly pairs: readonly PairDiagnosis[];
+}
+
+/** Positions that fewer than this share of the pairs reach are left out of the curve. */
+const LEAST_SHARE = 0.25;
+
+/** What the log-probs say. There is at least one pair. */
+export function diagnose({ pairs, ches, reference, runs }: Measurement): Diagnosis {
+  const changes = (scores: readonly AnswerLogProbs[], side: keyof AnswerLogProbs) =>
+    scores.map((score, i) => sum(score[side]) - sum(reference[i]![side]));
+  const byRun = runs.map(({ scores }) => ({ chosen: changes(scores, "chosen"), rejected: changes(scores, "rejected") }));
+  const pairDiagnoses = pairs.map(({ index, chosen, rejected }, i) => {
+    const [a, b] = [completionOf(chosen), completionOf(rejected)];
+    return {
+      index,
+      difference: firstDifference(a, b),
+      distance: normalisedDistance(a, b),
+      ches: ches[i]!,
+      chosen: byRun.map((run) => run.chosen[i]!),
+      rejected: byRun.map((run) => run.rejected[i]!),
+    };
+  });
+  const differences = pairDiagnoses.map(({ difference }) => difference);
+  const models = [{ name: "reference", scores: reference }, ...runs].map(({ name, scores }, model): ModelDiagnosis => {
+    const side = (side: keyof AnswerLogProbs): SideDiagnosis => {
+      const moved = changes(scores, side);
+      return {
+        logp: mean(scores.map((score) => sum(score[side])))!,
+        change: mean(moved)!,
+        fell: moved.filter((change) => change < 0).length / moved.length,
+        ...stages(scores.map((score) => score[side]), differences),
+      };
+    };
+    const moved = model === 0 ? [] : byRun[model - 1]!.chosen;
+    return {
+      name,
+      chosen: side("chosen"),
+      rejected: side("rejected"),
+      positions: positions(scores.map(({ chosen }) => chosen), differences),
+      distance: correlation(pairDiagnoses.map(({ distance }) => distance), moved),
+      ches: correlation(ches.map(({ normalised }) => normalised), moved),
+    };
+  });
+  return { models, pairs: pairDiagnoses };
+}
+
+/** The tokens of an answer without its prompt. */
+export function completionOf({ ids, start }: TokenizedAnswer): Int32Array {
+  return ids.subarray(start);
+}
+
+/** Mean log-probs of the tokens before, at and after each answer's first difference. */
+export function stages(
+  answers: readonly LogProbs[],
+  differences: readonly number[],
+): Pick<SideDiagnosis, "before" | "at" | "after"> {
+  const over = (part: (answer: LogProbs, difference: number) => LogProbs): TokenMean => {
+    const parts = answers.map((answer, i) => part(answer, differences[i]!)).filter(({ length }) => length > 0);
+    const tokens = parts.reduce((count, { length }) => count + length, 0);
+    return {
+      micro: tokens > 0 ? parts.reduce((total, each) => total + sum(each), 0) / tokens : null,
+      macro: mean(parts.map((each) => sum(each) / each.length)),
+      tokens,
+    };
+  };
+  return {
+    before: over((answer, at) => answer.subarray(0, at)),
+    at: over((answer, at) => answer.subarray(at, at + 1)),
+    after: over((answer, at) => answer.subarray(at + 1)),
+  };
+}
+
+/** The paper's figure 4: means by place, over the places that enough of the answers have. */
+export function positions(answers: readonly LogProbs[], differences: readonly number[]): ModelDiagnosis["positions"] {
+  const byPosition = new Map<number, { total: number; pairs: number }>();
+  answers.forEach((answer, i) =>
+    answer.forEach((logp, token) => {
+      const position = token - differences[i]!;
+      const entry = byPosition.get(position) ?? { total: 0, pairs: 0 };
+      byPosition.set(position, { total: entry.total + logp, pairs: entry.pairs + 1 });
+    }),
+  );
+  return [...byPosition]
+    .filter(([, { pairs }]) => pairs >= LEAST_SHARE * answers.length)
+    .sort(([a], [b]) => a - b)
+    .map(([position, { total, pairs }]) => ({ position, logp: total / pairs, pairs }));
+}
+
+/** Pearson's of the values and Spearman's, which is Pearson's of their ranks; equal values share the mean of theirs. */
+export function correlation(x: readonly number[], y: readonly number[]): Correlation {
+  return { pearson: pearson(x, y), spearman: pearson(ranks(x), ranks(y)) };
+}
+
+function pearson(x: readonly number[], y: readonly number[]): number | null {
+  if (y.length < 2) return null;
+  const [centreX, centreY] = [mean(x)!, mean(y)!];
+  let [both, ofX, ofY] = [0, 0, 0];
+  y.forEach((value, i) => {
+    const [dx, dy] = [x[i]! - centreX, value - centreY];
+    both += dx * dy;
+    ofX += dx * dx;
+    ofY += dy * dy;
+  });
+  return ofX > 0 && ofY > 0 ? both / Math.sqrt(ofX * ofY) : null;
+}
+
+function ranks(values: readonly number[]): number[] {
+  const sorted = [...values].sort((a, b) => a - b);
+  const first = new Map<number, number>();
+  const last = new Map<number, number>();
+  sorted.forEach((value, rank) => {
+    if (!first.has(value)) first.set(value, rank);
+    last.set(value, rank);
+  });
+  return values.map((value) => (first.get(value)! + last.get(value)!) / 2);
+}
+
+const mean = (values: readonly number[]): number | null => (values.length > 0 ? sum(values) / values.length : null);
+
+function sum(values: readonly number[] | LogProbs): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
