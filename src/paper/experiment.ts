@@ -9,16 +9,18 @@ import type { PlainRow } from "../data/preferences";
 import type { Refusal } from "../data/screening";
 import type { CausalLM } from "../models";
 import { packageVersion } from "../native/paths";
+import type { LossConfig } from "../preference";
 import { getNumThreads, setNumThreads, versions } from "../torch";
-import { type CurvePoint, byPosition, curvePoint, mean, summarise } from "./measure";
+import { curvePoint } from "./measure";
+import { type Measured, inShort, toMethodResult } from "./methodResult";
 import { copyModel, countWeights, createModel, modelConfig } from "./model";
 import { trainPreference } from "./preferencePhase";
-import { type ExperimentResult, METHOD_NAMES, type Method, type MethodResult, byMethod } from "./result";
-import { type ModelOutput, pickAnswers, pickSamples } from "./samples";
-import { type Answer, answerQuestions, scorePairs } from "./scoring";
+import { type ExperimentResult, METHOD_NAMES, type Method, byMethod } from "./result";
+import { pickAnswers, pickSamples } from "./samples";
+import { answerQuestions, scorePairs } from "./scoring";
 import { type Preset, presets } from "./settings";
 import { trainReference } from "./sft";
-import { type Pair, arithmeticTask, rowsTask } from "./task";
+import { arithmeticTask, longestAnswer, rowsTask } from "./task";
 
 /** Shows how far a phase has come. */
 export interface PhaseProgress {
@@ -37,10 +39,7 @@ export interface ExperimentOptions {
   readonly onRefusals?: (refused: readonly Refusal[]) => void;
 }
 
-/** What one model gave, in full. */
-interface Measured extends ModelOutput {
-  readonly curve: CurvePoint[];
-}
+type Trained = Exclude<Method, "reference">;
 
 /**
  * Runs the experiment.
@@ -63,7 +62,7 @@ function run({ seed, preset, data, startPhase, onRefusals }: ExperimentOptions):
   const task = data ? rowsTask(data.rows, data.name, seed, settings.task) : arithmeticTask(seed, settings.task);
   if (task.refused.length > 0) onRefusals?.(task.refused);
   const { vocabulary, examples, pairs, heldOut } = task;
-  const maxNewTokens = Math.max(...examples.map(({ completion }) => completion.length)) + 1;
+  const maxNewTokens = longestAnswer(task) + 1;
   const ask = (model: CausalLM) => answerQuestions(model, heldOut, vocabulary, maxNewTokens);
 
   const config = modelConfig(settings.model, vocabulary.size);
@@ -76,11 +75,17 @@ function run({ seed, preset, data, startPhase, onRefusals }: ExperimentOptions):
   const ofReference = { scores: referenceScores, answers: ask(reference), curve: [atStart] };
   sftPhase.finish(`${sft.steps} steps  loss ${sft.loss.toFixed(3)}  ${inShort(ofReference)}`);
 
-  const train = (method: Exclude<Method, "reference">): Measured => {
+  const { beta, lambda, tolerance } = settings.preference;
+  const losses: Record<Trained, LossConfig> = {
+    sft: { lossType: "sft" },
+    dpo: { lossType: "sigmoid", beta },
+    dpop: { lossType: "dpop", beta, dpopLambda: lambda, dpopTolerance: tolerance },
+  };
+  const train = (method: Trained): Measured => {
     using model = copyModel(config, reference);
     const phase = startPhase(METHOD_NAMES[method], settings.preference.steps);
     const onStep = (step: number, loss: number) => phase.update(step, `loss ${loss.toFixed(3)}`);
-    const curve = trainPreference(model, { method, pairs, referenceScores, settings, seed, onStep });
+    const curve = trainPreference(model, { loss: losses[method], pairs, referenceScores, settings, seed, onStep });
     const measured = { scores: scorePairs(model, pairs), answers: ask(model), curve };
     phase.finish(`${settings.preference.steps} steps  ${inShort(measured)}`);
     return measured;
@@ -104,18 +109,8 @@ function run({ seed, preset, data, startPhase, onRefusals }: ExperimentOptions):
     },
     editDistance: task.editDistance,
     reference: sft,
-    methods: byMethod((method) => toResult(measured[method], pairs)),
+    methods: byMethod((method) => toMethodResult(measured[method], pairs)),
     samples: pickSamples(task, measured),
     answers: pickAnswers(task, measured),
   };
 }
-
-function toResult({ scores, answers, curve }: Measured, pairs: readonly Pair[]): MethodResult {
-  const measures = { ...summarise(scores, pairs), accuracy: accuracyOf(answers) };
-  return { measures, positions: byPosition(scores, pairs), curve };
-}
-
-const accuracyOf = (answers: readonly Answer[]): number => mean(answers.map(({ correct }) => (correct ? 1 : 0)));
-
-const inShort = ({ scores, answers }: Measured): string =>
-  `chosen ${curvePoint(0, scores).chosen.toFixed(2)}  accuracy ${(100 * accuracyOf(answers)).toFixed(1)}%`;

@@ -1,6 +1,6 @@
 /** The experiment's model: a small Llama, its weights drawn from the seed or copied from another. */
 
-import { type HuggingFaceConfig, LlamaForCausalLM } from "../models";
+import { type CausalLM, type HuggingFaceConfig, LlamaForCausalLM } from "../models";
 import { Generator, tidy } from "../torch";
 import type { Settings } from "./settings";
 
@@ -30,7 +30,7 @@ export function createModel(config: HuggingFaceConfig, seed: number): LlamaForCa
 }
 
 /** A model with the weights of another of the same configuration; the caller disposes it. */
-export function copyModel(config: HuggingFaceConfig, source: LlamaForCausalLM): LlamaForCausalLM {
+export function copyModel(config: HuggingFaceConfig, source: CausalLM): LlamaForCausalLM {
   const copy = new LlamaForCausalLM(config, { init: false });
   tidy(() => copy.loadStateDict(source.stateDict()));
   return copy;

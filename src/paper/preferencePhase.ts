@@ -1,15 +1,14 @@
 /**
- * The stage the paper is about: from one reference, a few steps of DPO, of DPOP, or of SFT on the same chosen answers.
- * All weights train; each method sees the same pairs in the same order.
+ * The stage the paper is about: from one reference, a few steps of a preference loss, or of SFT on the same chosen
+ * answers. All weights train; each loss sees the same pairs in the same order.
  */
 
 import { Random } from "../data/random";
 import type { CausalLM } from "../models";
 import { linearSchedule } from "../optim";
-import { collate, dpop, sequenceLogProbs, sigmoid } from "../preference";
+import { type LossConfig, collate, createLoss, sequenceLogProbs } from "../preference";
 import { type Tensor, tensor } from "../torch";
 import { type CurvePoint, type PairScores, curvePoint, sum } from "./measure";
-import type { Method } from "./result";
 import { scorePairs } from "./scoring";
 import type { Settings } from "./settings";
 import { sftLoss } from "./sft";
@@ -17,7 +16,8 @@ import type { Pair } from "./task";
 import { Trainer, batchIndices } from "./training";
 
 interface Phase {
-  readonly method: Exclude<Method, "reference">;
+  /** `sft` takes the chosen answers alone; the rejected ones are then not run. */
+  readonly loss: LossConfig;
   readonly pairs: readonly Pair[];
   /** Of the pairs, in their order. */
   readonly referenceScores: readonly PairScores[];
@@ -47,12 +47,14 @@ export function trainPreference(model: CausalLM, phase: Phase): CurvePoint[] {
 
 /** The loss of a batch, given as indices of pairs: a scalar. */
 function lossOf(model: CausalLM, phase: Phase): (batch: readonly number[]) => Tensor {
-  const { method, pairs, referenceScores, settings: { preference: { beta, lambda, tolerance } } } = phase;
+  const { pairs, referenceScores } = phase;
   const rows = (batch: readonly number[], side: "chosen" | "rejected") =>
     batch.map((i) => ({ prompt: pairs[i]!.prompt, completion: pairs[i]![side] }));
-  if (method === "sft") return (batch) => sftLoss(model, rows(batch, "chosen"));
+  if (phase.loss.lossType === "sft") return (batch) => sftLoss(model, rows(batch, "chosen"));
 
-  const loss = method === "dpop" ? dpop({ beta, lambda, tolerance }) : sigmoid({ beta });
+  const loss = createLoss(phase.loss);
+  const lengths = (batch: readonly number[], side: "chosen" | "rejected") =>
+    tensor(batch.map((i) => pairs[i]![side].length));
   const reference = referenceScores.map(({ chosen, rejected }) => ({ chosen: sum(chosen), rejected: sum(rejected) }));
   return (batch) => {
     // The chosen rows, then the rejected ones: [2 * pairs].
@@ -62,6 +64,8 @@ function lossOf(model: CausalLM, phase: Phase): (batch: readonly number[]) => Te
       policyRejected: sums.narrow(0, batch.length, batch.length),
       referenceChosen: tensor(batch.map((i) => reference[i]!.chosen)),
       referenceRejected: tensor(batch.map((i) => reference[i]!.rejected)),
+      chosenTokens: lengths(batch, "chosen"),
+      rejectedTokens: lengths(batch, "rejected"),
     }).mean();
   };
 }

@@ -45,17 +45,39 @@ export interface Task {
   readonly editDistance: number;
 }
 
-/** The generated task: arithmetic, its pairs made by replacing one intermediate result. */
-export function arithmeticTask(seed: number, settings: Settings["task"]): Task {
+/** How far the two answers of a pair are apart. */
+export const DISTANCES = ["low", "high"] as const;
+export type Distance = (typeof DISTANCES)[number];
+
+/**
+ * The generated task: arithmetic. Its rejected answers are the chosen ones with one intermediate result replaced
+ * (`low`), or, as with the choices of ARC, whole other texts: the worked answers of other problems (`high`). All else
+ * is equal.
+ */
+export function arithmeticTask(seed: number, settings: Settings["task"], distance: Distance = "low"): Task {
   const problems = generateProblems(settings.problems + settings.heldOut, new Random(seed, "problems"));
   const train = problems.slice(0, settings.problems);
-  const random = new Random(seed, "corruption");
+  const random = new Random(seed, distance === "low" ? "corruption" : "wrong choices");
   const rows = train.slice(0, settings.pairs).map(({ prompt, answer }, index): PlainRow => {
-    return { index, prompt, chosen: answer, rejected: corruptIntermediateResult(answer, random)!.text };
+    const rejected =
+      distance === "low" ? corruptIntermediateResult(answer, random)!.text : wrongChoice(answer, train, random);
+    return { index, prompt, chosen: answer, rejected };
   });
   const vocabulary = Vocabulary.of(problems.flatMap(({ prompt, answer }) => [prompt, answer]));
   return assemble(vocabulary, train, rows, problems.slice(settings.problems), []);
 }
+
+/** The worked answer of another problem, which comes to another number. */
+function wrongChoice(answer: string, problems: readonly Question[], random: Random): string {
+  for (;;) {
+    const other = random.pick(problems).answer;
+    if (finalAnswer(other) !== finalAnswer(answer)) return other;
+  }
+}
+
+/** Tokens of the longest answer trained on, its end included. */
+export const longestAnswer = ({ examples }: Task): number =>
+  Math.max(...examples.map(({ completion }) => completion.length));
 
 /**
  * The task of a user's rows: chosen answers for SFT, the first rows as pairs, and a tenth of the prompts held out.

@@ -5,6 +5,21 @@ import { arithmeticTask, finalAnswer, rowsTask } from "../../src/paper/task";
 
 const settings = { ...presets.quick.task, problems: 400, pairs: 100, heldOut: 50 };
 
+test("at high edit distance only the rejected answers are others: answers of other problems", () => {
+  const [low, high] = [arithmeticTask(3, settings), arithmeticTask(3, settings, "high")];
+  expect(high.examples).toEqual(low.examples);
+  expect(high.heldOut).toEqual(low.heldOut);
+  expect(low.editDistance).toBeLessThan(0.1);
+  expect(high.editDistance).toBeGreaterThan(0.5);
+  const answers = new Set(low.examples.map(({ completion }) => low.vocabulary.decode(completion)));
+  high.pairs.forEach(({ prompt, chosen, rejected }, i) => {
+    expect({ prompt, chosen }).toEqual({ prompt: low.pairs[i]!.prompt, chosen: low.pairs[i]!.chosen });
+    const [right, wrong] = [high.vocabulary.decode(chosen), high.vocabulary.decode(rejected)];
+    expect(answers.has(wrong)).toBe(true);
+    expect(finalAnswer(wrong)).not.toBe(finalAnswer(right));
+  });
+});
+
 describe("the generated task", () => {
   const task = arithmeticTask(3, settings);
   const { vocabulary } = task;

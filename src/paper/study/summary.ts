@@ -1,0 +1,131 @@
+/** The numbers of a study: summary.json, and the tables for a terminal. */
+
+import { QUANTITIES, type Quantity } from "../summary";
+import { DISTANCES, type Distance } from "../task";
+import { type ClaimResult, testClaims } from "./claims";
+import { STUDY_NAMES } from "./plan";
+import type { StudyResult } from "./run";
+import { type Spread, spreadOf } from "./spread";
+import { type MeasureSpreads, type Row, ablation, comparison } from "./table";
+
+export const DISTANCE_NAMES: Record<Distance, string> = {
+  low: "low edit distance: one intermediate result replaced",
+  high: "high edit distance: the worked answer of another problem",
+};
+
+/** `-1.27 ± 0.20`; without the deviation for a single seed, a dash for no value. */
+export function spreadText(spread: Spread | null, format: (value: number) => string): string {
+  if (spread === null) return "-";
+  return spread.std === null ? format(spread.mean) : `${format(spread.mean)} ± ${format(spread.std)}`;
+}
+
+/** Mean normalised edit distance of the pairs, over the seeds. */
+export function editDistanceOf({ cells }: Pick<StudyResult, "cells">, distance: Distance): Spread | null {
+  const ofReference = cells.filter((cell) => cell.distance === distance && cell.method === "reference");
+  return spreadOf(ofReference.map(({ editDistance }) => editDistance));
+}
+
+/**
+ * The object of summary.json: under each method's name the seed means on pairs of low edit distance, as in the small
+ * experiment's; then both distances with deviations, the ablation, the claims, and every cell.
+ */
+export function toStudySummary(result: StudyResult): Record<string, unknown> {
+  const { preset, seeds, versions, seconds, study, references, cells } = result;
+  const { problems, pairs, heldOut } = study.settings.task;
+  const means = (measures: MeasureSpreads) =>
+    Object.fromEntries(Object.entries(measures).map(([key, spread]) => [key, spread?.mean ?? null]));
+  return {
+    seed: seeds[0],
+    seeds,
+    preset,
+    versions,
+    seconds,
+    ...Object.fromEntries(comparison(result, "low").map(({ method, measures }) => [method, means(measures)])),
+    edit_distance: Object.fromEntries(DISTANCES.map((distance) => [distance, editDistanceOf(result, distance)])),
+    distances: Object.fromEntries(DISTANCES.map((distance) => [
+      distance, Object.fromEntries(comparison(result, distance).map(({ method, measures }) => [method, measures])),
+    ])),
+    ablation: DISTANCES.flatMap((distance) => ablation(result, distance)),
+    claims: testClaims(result).map(({ text, ...claim }) => ({ claim: text, ...claim })),
+    reference_training: references.map(({ seed, steps, loss, reachedGoal, seconds }) =>
+      ({ seed, steps, loss, reached_goal: reachedGoal, seconds })),
+    rows: { sft: problems, pairs, held_out: heldOut },
+    settings: study,
+    cells: cells.map(({ measures, positions: _positions, curve: _curve, editDistance, ...cell }) =>
+      ({ ...cell, edit_distance: editDistance, ...measures })),
+  };
+}
+
+/** The heads of the columns of measures; accuracy first. */
+export const COLUMNS: readonly { readonly quantity: Quantity; readonly head: string }[] = [
+  ["accuracy", "accuracy"], ["chosen_logp", "chosen"], ["rejected_logp", "rejected"],
+  ["token_logp_before", "before"], ["token_logp_at", "at"], ["token_logp_after", "after"],
+].map(([key, head]) => ({ quantity: QUANTITIES.find((quantity) => quantity.key === key)!, head: head! }));
+
+/** The comparison, the ablation and the claims as aligned text. */
+export function formatStudy(result: StudyResult): string {
+  const parts = DISTANCES.flatMap((distance) => [
+    `${DISTANCE_NAMES[distance]} (${percent(editDistanceOf(result, distance)!.mean)} of the tokens)\n` +
+      aligned([["", ...COLUMNS.map(({ head }) => head)], ...comparison(result, distance).map(rowCells)]),
+    `accuracy / chosen over β and λ, ${distance} edit distance\n${aligned(ablationCells(result, distance))}`,
+  ]);
+  const claims = testClaims(result);
+  const heads = ["the paper says", "tested by", "measured", ""];
+  const rows = claims.map((claim) => [claimText(claim), claim.quantity, claimMeasured(claim), claim.verdict]);
+  return [...parts, aligned([heads, ...rows], 4)].join("\n\n");
+}
+
+/** How many claims came out, and which did not. */
+export function claimsInShort(claims: readonly ClaimResult[]): string {
+  const count = (verdict: ClaimResult["verdict"]) => claims.filter((claim) => claim.verdict === verdict);
+  const names = count("disagree").map((claim) => `“${claimText(claim)}”`);
+  return `${count("agree").length} of the ${claims.length} claims agree, ${names.length} disagree` +
+    `${names.length === 0 ? "" : ` (${names.join(", ")})`}, ${count("unclear").length} are unclear: ` +
+    "within two standard errors of their limit over the seeds, or of one seed.";
+}
+
+export const claimText = ({ distance, text }: ClaimResult): string => `${distance}: ${text}`;
+
+/** The mean and deviation in the claim's unit, and the limit when it is not 0. */
+export function claimMeasured({ measured, unit, side, limit }: ClaimResult): string {
+  const format = unit === "points" ? (value: number) => (100 * value).toFixed(1) : (value: number) => value.toFixed(3);
+  const aimed = limit === 0 ? "" : ` (${side} ${format(limit)})`;
+  return `${spreadText(measured, format)} ${unit}${aimed}`;
+}
+
+function rowCells({ method, measures }: Row): string[] {
+  return [STUDY_NAMES[method], ...COLUMNS.map(({ quantity }) => spreadText(measures[quantity.key], quantity.format))];
+}
+
+/** DPO over beta in the first column, DPOP over lambda in the others. */
+export function ablationCells(result: StudyResult, distance: Distance): string[][] {
+  const { betas, lambdas } = result.study;
+  const rows = ablation(result, distance);
+  const [accuracy, chosen] = COLUMNS.map(({ quantity }) => quantity) as [Quantity, Quantity];
+  const text = (beta: number, lambda: number | null) => {
+    const { measures } = rows.find((row) => row.beta === beta && row.lambda === lambda)!;
+    return `${spreadText(measures.accuracy, accuracy.format)} / ${spreadText(measures.chosen_logp, chosen.format)}`;
+  };
+  return [
+    ["", STUDY_NAMES.dpo, ...lambdas.map((lambda) => `${STUDY_NAMES.dpop} λ ${lambda}`)],
+    ...betas.map((beta) => [`β ${beta}`, text(beta, null), ...lambdas.map((lambda) => text(beta, lambda))]),
+  ];
+}
+
+/** Seeds whose reference missed its goal, or null. */
+export function studyCaveat({ references, study }: StudyResult): string | null {
+  const missed = references.filter(({ reachedGoal }) => !reachedGoal).map(({ seed }) => seed);
+  if (missed.length === 0) return null;
+  return `The reference of seed ${missed.join(", ")} stopped at its limit of steps above the goal of a loss of ` +
+    `${study.settings.sft.goalLoss}. It is not yet sure of its answers, and the effect needs a model that is.`;
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
+
+/** Columns in line: the first `left` of them to the left, the others to the right. */
+function aligned(rows: readonly string[][], left = 1): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const place = (text: string, column: number) =>
+    column < left ? text.padEnd(widths[column]!) : text.padStart(widths[column]!);
+  return rows.map((row) => row.map(place).join("   ").trimEnd()).join("\n");
+}

@@ -1,0 +1,54 @@
+/** The study's cells with the seeds taken together. */
+
+import { QUANTITIES } from "../summary";
+import type { Measures } from "../result";
+import type { Distance } from "../task";
+import { type Parameters, STUDY_METHODS, type StudyMethod, parametersOf } from "./plan";
+import type { FinishedCell, StudyResult } from "./run";
+import { type Spread, spreadOf } from "./spread";
+
+export type MeasureSpreads = Record<keyof Measures, Spread | null>;
+
+/** The same cell over all seeds. */
+export interface Row extends Parameters {
+  readonly distance: Distance;
+  readonly method: StudyMethod;
+  readonly measures: MeasureSpreads;
+}
+
+/** The cells of a method, in the order of the seeds. */
+export function cellsOver(
+  { cells }: Pick<StudyResult, "cells">,
+  distance: Distance,
+  method: StudyMethod,
+  { beta, lambda }: Parameters,
+): FinishedCell[] {
+  return cells.filter((cell) =>
+    cell.distance === distance && cell.method === method && cell.beta === beta && cell.lambda === lambda);
+}
+
+/** Means and deviations of cells; of a measure that some lack (no such token), over those that have it. */
+export function measuresOver(cells: readonly FinishedCell[]): MeasureSpreads {
+  const values = (key: keyof Measures) =>
+    cells.map(({ measures }) => measures[key]).filter((value): value is number => value !== null);
+  return Object.fromEntries(QUANTITIES.map(({ key }) => [key, spreadOf(values(key))])) as MeasureSpreads;
+}
+
+/** Every method at its own parameters. */
+export function comparison(result: StudyResult, distance: Distance): Row[] {
+  return STUDY_METHODS.map((method) => rowOf(result, distance, method, parametersOf(result.study, method)));
+}
+
+/** DPO over beta (lambda null), then DPOP over beta and lambda. */
+export function ablation(result: StudyResult, distance: Distance): Row[] {
+  const { betas, lambdas } = result.study;
+  return [
+    ...betas.map((beta) => rowOf(result, distance, "dpo", { beta, lambda: null })),
+    ...betas.flatMap((beta) => lambdas.map((lambda) => rowOf(result, distance, "dpop", { beta, lambda }))),
+  ];
+}
+
+function rowOf(result: StudyResult, distance: Distance, method: StudyMethod, parameters: Parameters): Row {
+  const { beta, lambda } = parameters;
+  return { distance, method, beta, lambda, measures: measuresOver(cellsOver(result, distance, method, parameters)) };
+}

@@ -1,0 +1,142 @@
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { presets } from "../../../src/paper/settings";
+import { type Study, cellName, cellsOf, studies } from "../../../src/paper/study/plan";
+import { type StudyResult, runStudy } from "../../../src/paper/study/run";
+import { getNumThreads, memory, setNumThreads } from "../../../src/torch";
+import { temporaryFolders } from "../../models/folders";
+
+const folder = temporaryFolders();
+/** A grid of 2 instead of 9: 8 cells for each edit distance of a seed. */
+const study: Study = { ...studies["paper-smoke"], betas: [0.3], lambdas: [5, 50] };
+const CELLS = 16;
+
+interface Watched {
+  result?: StudyResult;
+  /** Labels of the phases that were started. */
+  phases: string[];
+  finished: number;
+}
+
+/** Runs a study; with `stopAt` it is broken off when so many phases were started. */
+async function run(path: string, { seeds = [3], of = study, stopAt = Infinity } = {}): Promise<Watched> {
+  const watched: Watched = { phases: [], finished: -1 };
+  const options = {
+    preset: "test",
+    study: of,
+    seeds,
+    folder: path,
+    startPhase: (label: string) => {
+      watched.phases.push(label);
+      if (watched.phases.length > stopAt) throw new Error("stopped");
+      return { update: () => {}, finish: () => {} };
+    },
+    onPlan: (_cells: number, finished: number) => void (watched.finished = finished),
+  };
+  const running = runStudy(options);
+  if (stopAt < Infinity) await expect(running).rejects.toThrow("stopped");
+  else watched.result = await running;
+  return watched;
+}
+
+/** All numbers but the time they took. */
+const numbers = ({ cells, references }: StudyResult) =>
+  [...cells, ...references].map((part) => ({ ...part, seconds: 0 }));
+
+test("a run that was stopped goes on where it was, and comes to the same numbers bit for bit", async () => {
+  const [whole, parts] = [join(folder(), "whole"), join(folder(), "parts")];
+  const uninterrupted = await run(whole, { seeds: [3, 4] });
+  expect(uninterrupted.phases).toHaveLength(2 * (CELLS + 1));
+
+  expect((await run(parts, { seeds: [3, 4], stopAt: 6 })).finished).toBe(0); // the reference and five cells
+  expect(readdirSync(join(parts, "cells")).sort())
+    .toEqual(cellsOf(study, 3).slice(0, 5).map((cell) => `${cellName(cell)}.json`).sort());
+  const rest = await run(parts, { seeds: [3, 4] });
+  expect(rest.finished).toBe(5);
+  expect(rest.phases).toHaveLength(2 * CELLS - 5 + 1); // and the reference of the second seed
+  expect(numbers(rest.result!)).toEqual(numbers(uninterrupted.result!));
+
+  const again = await run(parts, { seeds: [3, 4] });
+  expect(again.phases).toEqual([]);
+  expect(again.result).toEqual(rest.result);
+  expect((await run(parts, { seeds: [4] })).result!.cells.map(({ seed }) => seed)).toEqual(Array(CELLS).fill(4));
+});
+
+test("cells of other settings, and ones that cannot be read, are made anew", async () => {
+  const path = join(folder(), "study");
+  const first = await run(path);
+  const file = (cell: number) => join(path, "cells", `${cellName(cellsOf(study, 3)[cell]!)}.json`);
+  const text = readFileSync(file(2), "utf8");
+  writeFileSync(file(2), text.slice(0, text.length / 2));
+  rmSync(file(4));
+  const modified = statSync(file(3)).mtimeMs;
+  const mended = await run(path);
+  expect(mended.phases).toEqual([first.phases[3], first.phases[5]]); // the reference's phase is first
+  expect(numbers(mended.result!)).toEqual(numbers(first.result!));
+  expect(statSync(file(3)).mtimeMs).toBe(modified);
+
+  const { settings } = study;
+  const slower = { ...study, settings: { ...settings, preference: { ...settings.preference, learningRate: 1e-4 } } };
+  const other = await run(path, { of: slower });
+  expect(other.finished).toBe(0);
+  expect(other.phases).toHaveLength(CELLS); // the reference is the same
+  const wider = { ...study, settings: { ...settings, sft: { ...settings.sft, learningRate: 1e-3 } } };
+  expect((await run(path, { of: wider })).phases).toHaveLength(CELLS + 1);
+});
+
+test("a reference without the file that says what it is, is made anew", async () => {
+  const path = join(folder(), "study");
+  const first = await run(path, { stopAt: 3 });
+  const training = join(path, "references/seed-3/training.json");
+  expect(existsSync(join(path, "references/seed-3/model.safetensors"))).toBe(true);
+  rmSync(training);
+  const second = await run(path, { stopAt: 1 });
+  expect(second.phases[0]).toBe(first.phases[0]);
+  expect(JSON.parse(readFileSync(training, "utf8"))).toMatchObject({ result: { steps: 16, reachedGoal: false } });
+});
+
+test("all methods of a seed start from one reference; at both distances the chosen answers are the same", async () => {
+  const { result } = await run(join(folder(), "study"));
+  const at = (distance: string, method: string) =>
+    result!.cells.find((cell) => cell.distance === distance && cell.method === method)!;
+  for (const distance of ["low", "high"]) {
+    const start = at(distance, "reference").curve[0];
+    for (const method of ["sft", "dpo", "ipo", "slic", "hinge", "dpop"]) {
+      expect(at(distance, method).curve[0]).toEqual(start);
+      expect(at(distance, method).measures).not.toEqual(at(distance, "reference").measures);
+    }
+  }
+  const [low, high] = [at("low", "reference"), at("high", "reference")];
+  expect(high.measures.chosen_logp).toBe(low.measures.chosen_logp);
+  expect(high.measures.rejected_logp).not.toBe(low.measures.rejected_logp);
+  expect(low.editDistance).toBeLessThan(0.1); // 1 or 2 of 22 to 31 tokens
+  expect(high.editDistance).toBeGreaterThan(0.5);
+  // Plain SFT reads the chosen answers alone.
+  expect(at("high", "sft").measures.chosen_logp).toBe(at("low", "sft").measures.chosen_logp);
+});
+
+test("DPO in the study is DPO in the small experiment", async () => {
+  const { runExperiment } = await import("../../../src/paper/experiment");
+  const startPhase = () => ({ update: () => {}, finish: () => {} });
+  const small = runExperiment({ seed: 3, preset: "smoke", startPhase });
+  const { result } = await run(join(folder(), "study"));
+  expect(study.settings).toEqual(presets.smoke);
+  for (const method of ["reference", "sft", "dpo", "dpop"] as const) {
+    const cell = result!.cells.find((each) =>
+      each.distance === "low" && each.method === method && (each.lambda === null || each.lambda === 50))!;
+    expect(cell.measures).toEqual(small.methods[method].measures);
+    expect(cell.curve).toEqual(small.methods[method].curve);
+  }
+});
+
+test("leaves no tensor behind, and the number of threads as it was", async () => {
+  await run(join(folder(), "first"), { stopAt: 2 });
+  const threads = getNumThreads();
+  setNumThreads(2);
+  const before = memory().tensors;
+  await run(join(folder(), "second"));
+  expect(memory().tensors).toBe(before);
+  expect(getNumThreads()).toBe(2);
+  setNumThreads(threads);
+});
