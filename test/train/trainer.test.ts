@@ -3,7 +3,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { type CausalLM, applyLora, dpop, hasAdapter, loadAdapter, lora, saveAdapter, sft, sigmoid, simpo } from "../../src";
+import { type CausalLM, type PairLogProbs, applyLora, dpop, hasAdapter, loadAdapter, lora, saveAdapter, sft, sigmoid, simpo } from "../../src";
+import { OutOfMemoryError } from "../../src/native/errors";
 import { memory, noGrad } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
 import type { PreferenceTrainerOptions } from "../../src/train/preparation";
@@ -379,6 +380,32 @@ describe("what goes wrong", () => {
     const given = options(model, { loss: simpo() });
     await expect(new PreferenceTrainer(given).train()).rejects.toThrow(/Expected finite numbers but received the loss NaN in step 1, of the rows \d+, \d+, \d+, \d+\./);
     expect(existsSync(given.outputDir!)).toBe(false);
+  });
+
+  test("memory that runs out makes the batches smaller, and changes nothing else", async () => {
+    const plain = await run({ maxSteps: 3 });
+    const tight: PreferenceTrainerOptions["loss"] = Object.assign(
+      (logProbs: PairLogProbs) => {
+        if (logProbs.policyChosen.size(0) > 1) throw new OutOfMemoryError("cannot allocate");
+        return sigmoid({ beta: 0.3 })(logProbs);
+      },
+      { beta: 0.3 },
+    );
+    const given = options(adapted(), { maxSteps: 3, loss: tight });
+    const reasons: string[] = [];
+    const trainer = new PreferenceTrainer(given);
+    trainer.on("plan", ({ reason }) => reasons.push(reason));
+    await trainer.train();
+    expect(reasons.length).toBeGreaterThan(0);
+    expect(reasons[0]).toMatch(/up to \d+ tokens at once, as memory ran out with \d+/);
+    for (const [i, line] of losses(given.outputDir!).entries()) expect(line["loss"]).toBeCloseTo(losses(plain.folder)[i]!["loss"]!, 6);
+  });
+
+  test("memory that does not do for a single pair ends the run", async () => {
+    const never: PreferenceTrainerOptions["loss"] = () => {
+      throw new OutOfMemoryError("cannot allocate");
+    };
+    await expect(run({ loss: never })).rejects.toThrow("cannot allocate");
   });
 
   test("NaN under the reference is named before the first step and kept nowhere", async () => {
