@@ -1,9 +1,10 @@
 /** `smaug reproduce`: the paper's effect or its whole comparison from nothing, as tables, a summary and a report. */
-import { access, constants, mkdir, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { writeFileAtomically } from "../data/atomicWrite";
 import { InputError } from "../native/errors";
+import { expectUsableFolder } from "../data/outputFolder";
 import { expectPlainRows, loadPreferences } from "../data/preferences";
 import { describeRefusals } from "../data/screening";
 import { renderReport } from "../paper/report/report";
@@ -56,7 +57,7 @@ function reproduce({ preset, ...options }: ReproduceOptions): Promise<void> {
 type Options = Omit<ReproduceOptions, "preset">;
 
 async function reproduceOne(preset: Preset, { seed, data, out = "runs/quickstart", json }: Options): Promise<void> {
-  await expectUsableFolder(out);
+  expectUsableFolder(out, "--out");
   const rows = data === undefined ? undefined : expectPlainRows(await loadPreferences(data), data);
   const { runExperiment } = await import("../paper/experiment.js"); // loads libtorch
   const result = runExperiment({
@@ -76,7 +77,7 @@ async function reproduceOne(preset: Preset, { seed, data, out = "runs/quickstart
 
 async function reproduceStudy(preset: StudyPreset, options: Options): Promise<void> {
   const { seed, seeds: count = 3, out = "runs/paper", json } = options;
-  await expectUsableFolder(out);
+  expectUsableFolder(out, "--out");
   const { runStudy } = await import("../paper/study/run.js"); // loads libtorch, as do those below
   const { studies } = await import("../paper/study/plan.js");
   const { renderStudyReport } = await import("../paper/study/report.js");
@@ -124,17 +125,4 @@ function parseCount(text: string): number {
   const count = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(count) && count > 0) return count;
   throw new InvalidArgumentError("Expected a positive integer.");
-}
-
-/** Fails now rather than after the work when nothing could be written there; creates nothing. */
-async function expectUsableFolder(folder: string): Promise<void> {
-  for (let path = resolve(folder); ; path = dirname(path)) {
-    const stats = await stat(path).catch(() => undefined);
-    if (!stats) continue;
-    if (!stats.isDirectory()) throw new InputError(`Expected a folder for '--out' but '${path}' is a file`);
-    await access(path, constants.W_OK).catch(() => {
-      throw new InputError(`Expected a folder that may be written to for '--out' but '${path}' may not`);
-    });
-    return;
-  }
 }

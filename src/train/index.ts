@@ -2,6 +2,7 @@
 export { type TrainingArguments, trainingArguments } from "./arguments";
 export { NonFiniteError } from "./nonFinite";
 export { InterruptedError, type Preparation, type PreferenceTrainerOptions } from "./preparation";
-export { PreferenceTrainer, type TrainerEvents, type TrainingSummary } from "./trainer";
+export type { TrainerEvents, TrainingSummary } from "./run";
+export { PreferenceTrainer } from "./trainer";
 export type { LogLine } from "./trainerState";
 export type { TrainingStep } from "./trainingStep";

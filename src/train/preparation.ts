@@ -4,8 +4,9 @@
  * shows here, before any work is lost, and nothing is written but the caches.
  */
 import { createHash } from "node:crypto";
-import { accessSync, constants, existsSync, realpathSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { existsSync, realpathSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { expectUsableFolder } from "../data/outputFolder";
 import type { PreferenceRow } from "../data/preferenceRow";
 import { type TokenizedPair, areTokenized } from "../data/tokenizedPair";
 import { type TokenizedPairs, tokenizePairs } from "../data/tokenizePairs";
@@ -116,7 +117,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   const { device } = trained[0]!;
   if (settings.evalStrategy !== "no" && !evaluationRows)
     throw new InputError(`Expected rows for 'evaluation' with eval_strategy ${settings.evalStrategy} but received none`);
-  expectWritable(settings.outputDir);
+  expectUsableFolder(settings.outputDir, "output_dir");
   expectOther(settings.outputDir, model);
   const resumed = resumeFromCheckpoint ? findCheckpoint(resumeFromCheckpoint, settings.outputDir) : undefined;
   const saved = resumed === undefined ? undefined : readTrainerState(resumed);
@@ -255,19 +256,6 @@ export class InterruptedError extends Error {
 function folderOf({ folder }: CausalLM): string {
   if (folder !== undefined) return folder;
   throw new TypeError("Expected a 'tokenizer' for rows in text, as the model was not loaded from a folder, but received none");
-}
-
-/** Fails now rather than after the work when nothing could be written there; creates nothing. */
-function expectWritable(folder: string): void {
-  for (let path = resolve(folder); ; path = dirname(path)) {
-    if (!existsSync(path)) continue;
-    if (!statSync(path).isDirectory()) throw new InputError(`Expected a folder for 'output_dir' but ${path} is a file`);
-    try {
-      return accessSync(path, constants.W_OK);
-    } catch {
-      throw new InputError(`Expected a folder that can be written to for 'output_dir' but ${path} cannot`);
-    }
-  }
 }
 
 /** A run replaces what an earlier one left in its folder; the model must not be that. */
