@@ -2,10 +2,12 @@
 import type { TokenizedPair } from "../data/tokenizedPair";
 import type { CausalLM } from "../models";
 import {
+  type PackedBatch,
   type Packing,
   type PairLogProbs,
   type PolicyLogProbs,
   type PreferenceLoss,
+  type TokenScores,
   type TokenStatistic,
   forwardBackward,
   ldWeights,
@@ -15,6 +17,7 @@ import {
   upload,
 } from "../preference";
 import { type Device, type Tensor, fromTypedArray, ops, tidy } from "../torch";
+import { addByDifference } from "./differenceMetrics";
 import { type ReferenceValues, referenceSums } from "./reference";
 import { LOGGED_STATISTICS, type StepMetrics } from "./stepMetrics";
 
@@ -46,7 +49,7 @@ export function trainBatch(packing: Packing, context: PassContext): void {
       (policy) => pairLosses(policy, packing, context).sum().div(context.pairs.length),
       options,
     );
-    context.metrics.addTokens(batch, tokens);
+    measureTokens(batch, tokens, context);
   });
 }
 
@@ -56,8 +59,15 @@ export function evaluateBatch(packing: Packing, context: PassContext): void {
     const batch = upload(packing, context.device);
     const tokens = scorePairs(context.model, batch, { statistics: statistics(context) });
     pairLosses(policyLogProbs(batch, tokens, tokenWeights(packing, context)), packing, context);
-    context.metrics.addTokens(batch, tokens);
+    measureTokens(batch, tokens, context);
   });
+}
+
+/** What is measured by token, on logged steps only. */
+function measureTokens(batch: PackedBatch, tokens: TokenScores, { metrics, loss, reference, logged }: PassContext): void {
+  if (!logged) return;
+  metrics.addTokens(batch, tokens);
+  addByDifference(metrics, batch.packing, tokens.logProbs, lossNeeds(loss, "reference") ? reference : undefined);
 }
 
 /** The loss of each pair, `[pairs]`, measured. */
