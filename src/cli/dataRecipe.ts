@@ -1,5 +1,6 @@
 /** What the commands that make pairs have in common: their options, the work, and the statistics at its end. */
 import { Command, InvalidArgumentError } from "commander";
+import type { PairParts } from "../paper/recipes/pair";
 import type { Recipe } from "../paper/recipes/recipe";
 import type { Distances, Statistics } from "../paper/recipes/statistics";
 import { expectWritable, writeLines } from "./outputFile";
@@ -26,6 +27,7 @@ interface Summary extends Statistics {
 }
 
 const SHOWN = 1000; // rows between two updates of the status line
+const LABELS = { examples: "reading examples", pairs: "making pairs" };
 
 /** A command with the options of all recipes. */
 export function pairsCommand(name: string, description: string, { dataset, maxShots }: {
@@ -58,7 +60,7 @@ export async function makePairFile(recipe: Recipe, flags: RecipeFlags): Promise<
   const tokenizer = flags.model === undefined ? undefined : await loadTokenizer(flags.model);
 
   const statistics = new StatisticsCollector(seed, maxShots, tokenizer);
-  const progress = { examples: new Progress("reading examples"), pairs: new Progress("making pairs") };
+  const progress = new Map<string, InstanceType<typeof Progress>>(); // each from its own start: it shows a rate
   const start = performance.now();
   const pairs = makePairs(recipe, input, {
     split,
@@ -66,10 +68,11 @@ export async function makePairFile(recipe: Recipe, flags: RecipeFlags): Promise<
     limit,
     maxShots,
     onProgress: (rows, phase) => {
-      if (rows % SHOWN === 0) progress[phase].update(rows, "rows");
+      if (!progress.has(phase)) progress.set(phase, new Progress(LABELS[phase]));
+      if (rows % SHOWN === 0) progress.get(phase)!.update(rows, "rows");
     },
   }, statistics);
-  await writeLines(out, inJson(pairs));
+  await writeLines(out, linesOf(pairs));
   const seconds = (performance.now() - start) / 1000;
 
   const summary: Summary = {
@@ -86,8 +89,9 @@ export async function makePairFile(recipe: Recipe, flags: RecipeFlags): Promise<
   else (out === "-" ? process.stderr : process.stdout).write(`${JSON.stringify(summary)}\n`);
 }
 
-async function* inJson(pairs: AsyncIterable<object>): AsyncGenerator<string> {
-  for await (const pair of pairs) yield JSON.stringify(pair);
+async function* linesOf(pairs: AsyncIterable<PairParts>): AsyncGenerator<string> {
+  const { lineOf } = await import("../paper/recipes/pair.js");
+  for await (const pair of pairs) yield lineOf(pair);
 }
 
 async function describe(summary: Summary): Promise<string> {

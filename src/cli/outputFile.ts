@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { InputError } from "../native/errors";
 
 const CHUNK = 1 << 18; // bytes
+const NEWLINE = 10;
 
 /** Fails now rather than after the work. `input` is what `inputOption` names, if it is not to be overwritten. */
 export function expectWritable(out: string, input?: string, inputOption?: string): void {
@@ -32,7 +33,16 @@ export async function writeLines(out: string, lines: AsyncIterable<string>): Pro
   const staged = await StagedFiles.in(dirname(out));
   try {
     await staged.add(basename(out), async (file) => {
-      for await (const chunk of inChunks(lines)) await file.appendFile(chunk);
+      let writing = Promise.resolve();
+      try {
+        for await (const chunk of inChunks(lines)) {
+          await writing;
+          writing = file.appendFile(chunk); // while the next lines are made
+          writing.catch(() => undefined); // it is awaited below
+        }
+      } finally {
+        await writing;
+      }
     });
     await staged.commit();
   } catch (error) {
@@ -41,18 +51,21 @@ export async function writeLines(out: string, lines: AsyncIterable<string>): Pro
   }
 }
 
-/** Many lines at once: a write each would take most of the time. In one memory, so each is for the next step only. */
+/** Many lines at once: a write each would take most of the time. Two memories in turn, so each is for two steps. */
 async function* inChunks(lines: AsyncIterable<string>): AsyncGenerator<Buffer> {
-  const chunk = Buffer.allocUnsafe(CHUNK);
+  let [chunk, other] = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)];
   let end = 0;
   for await (const line of lines) {
-    const size = Buffer.byteLength(line) + 1;
-    if (end + size > CHUNK) {
+    const most = 3 * line.length + 1; // bytes that UTF-8 can take
+    if (end + most > CHUNK && end > 0) {
       yield chunk.subarray(0, end);
-      end = 0;
+      [chunk, other, end] = [other, chunk, 0];
     }
-    if (size > CHUNK) yield Buffer.from(`${line}\n`);
-    else end += chunk.write(`${line}\n`, end);
+    if (most > CHUNK) yield Buffer.from(`${line}\n`);
+    else {
+      end += chunk.write(line, end);
+      chunk[end++] = NEWLINE;
+    }
   }
   if (end > 0) yield chunk.subarray(0, end);
 }

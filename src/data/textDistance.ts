@@ -6,32 +6,43 @@
 import { distance } from "fastest-levenshtein";
 import { normalisedDistance } from "./editDistance";
 
-/** 0 for equal texts, 1 for texts that have nothing in common. */
-export function characterDistance(a: string, b: string): number {
+/** Each 0 for equal texts, 1 for texts that have nothing in common. White space counts for nothing among words. */
+export interface TextDistances {
+  readonly character: number;
+  readonly word: number;
+}
+
+export function textDistances(a: string, b: string): TextDistances {
   const start = commonStart(a, b);
   const end = commonEnd(a, b, start);
+  return { character: characterDistance(a, b, start, end), word: wordDistance(a, b, start, end) };
+}
+
+function characterDistance(a: string, b: string, start: number, end: number): number {
   const longer = Math.max(a.length, b.length);
   return longer === 0 ? 0 : distance(a.slice(start, a.length - end), b.slice(start, b.length - end)) / longer;
 }
 
-/** 0 for equal words, 1 for texts that have no word in common; white space counts for nothing. */
-export function wordDistance(a: string, b: string): number {
-  let start = commonStart(a, b);
-  let end = commonEnd(a, b, start);
+function wordDistance(a: string, b: string, start: number, end: number): number {
   // Back to the white space before and after the words in which they differ.
   while (start > 0 && !isSpace(a.charCodeAt(start - 1))) start--;
   while (end > 0 && !isSpace(a.charCodeAt(a.length - end))) end--;
+  const left = words(a.slice(start, a.length - end));
+  const right = words(b.slice(start, b.length - end));
+  const longer = Math.max(left.length, right.length);
+  const edits = left.length === 1 && longer === 1 ? Number(left[0] !== right[0]) : editsBetween(left, right);
+  return edits === 0 ? 0 : edits / (countWords(a) - left.length + longer);
+}
+
+function editsBetween(left: readonly string[], right: readonly string[]): number {
   const numbers = new Map<string, number>();
-  const [left, right] = [a, b].map((text) =>
-    words(text.slice(start, text.length - end)).map((word) => {
+  const numbered = (list: readonly string[]) =>
+    list.map((word) => {
       const number = numbers.get(word) ?? numbers.size;
       numbers.set(word, number);
       return number;
-    }),
-  ) as [number[], number[]];
-  const longer = Math.max(left.length, right.length);
-  const edits = normalisedDistance(left, right) * longer;
-  return edits === 0 ? 0 : edits / (countWords(a) - left.length + longer);
+    });
+  return normalisedDistance(numbered(left), numbered(right)) * Math.max(left.length, right.length);
 }
 
 function commonStart(a: string, b: string): number {

@@ -54,7 +54,8 @@ export function startOfFinalPart(text: string): number | undefined {
 export function intermediateResults(text: string): IntermediateResult[] {
   const work = text.slice(0, startOfFinalPart(text));
   const results: IntermediateResult[] = [];
-  for (const match of work.matchAll(RESULT)) {
+  RESULT.lastIndex = 0;
+  for (let match = RESULT.exec(work); match !== null; match = RESULT.exec(work)) {
     const end = match.index + match[0].length;
     const rest = work.slice(end);
     if (GOES_ON.test(rest) || (isFraction(match[1]!) && IS_WORKED_OUT.test(rest))) continue;
@@ -79,7 +80,7 @@ export function corruptIntermediateResult(text: string, random: Random): Corrupt
   const { start, end } = random.pick(results);
   const from = text.slice(start, end);
   const to = differentResult(from, random);
-  return { text: text.slice(0, start) + to + text.slice(end), start, from, to };
+  return { text: [text.slice(0, start), to, text.slice(end)].join(""), start, from, to };
 }
 
 const isFraction = (result: string): boolean => /[/\\]/.test(result);

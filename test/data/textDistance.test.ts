@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { characterDistance, wordDistance } from "../../src/data/textDistance";
+import { textDistances } from "../../src/data/textDistance";
 import { editDistance } from "../../src/paper/difference";
 
 test.each([
@@ -11,8 +11,9 @@ test.each([
   ["ab cd", "ab d", 1 / 5, 1 / 2],
   ["xay", "xaay", 1 / 4, 1],
 ])("%j and %j", (a, b, characters, words) => {
-  expect(characterDistance(a, b)).toBeCloseTo(characters, 12);
-  expect(wordDistance(a, b)).toBeCloseTo(words, 12);
+  const { character, word } = textDistances(a, b);
+  expect(character).toBeCloseTo(characters, 12);
+  expect(word).toBeCloseTo(words, 12);
 });
 
 test("putting aside what the texts begin and end with changes no distance", () => {
@@ -20,7 +21,8 @@ test("putting aside what the texts begin and end with changes no distance", () =
   const share = (a: string[], b: string[]) => editDistance(a, b) / Math.max(a.length, b.length, 1);
   const words = (whole: string) => whole.match(/\S+/g) ?? [];
   fc.assert(fc.property(text, text, (a, b) => {
-    expect(characterDistance(a, b)).toBeCloseTo(share([...a], [...b]), 12);
-    expect(wordDistance(a, b)).toBeCloseTo(share(words(a), words(b)), 12);
+    const { character, word } = textDistances(a, b);
+    expect(character).toBeCloseTo(share([...a], [...b]), 12);
+    expect(word).toBeCloseTo(share(words(a), words(b)), 12);
   }));
 });

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { arc, hellaswag } from "../../src/paper/recipes/choices";
 import { metamath } from "../../src/paper/recipes/metamath";
+import { pairOf } from "../../src/paper/recipes/pair";
 import { makePairs } from "../../src/paper/recipes/pairs";
 import type { Recipe } from "../../src/paper/recipes/recipe";
 import { StatisticsCollector } from "../../src/paper/recipes/statistics";
@@ -21,7 +22,7 @@ const recipes: Record<string, Recipe> = { arc, hellaswag, metamath };
 async function pairsOf(recipe: Recipe, source: string, seed: number, maxShots: number, split?: string) {
   const made = [];
   const statistics = new StatisticsCollector(seed, maxShots);
-  for await (const pair of makePairs(recipe, source, { seed, maxShots, split }, statistics)) made.push(pair);
+  for await (const parts of makePairs(recipe, source, { seed, maxShots, split }, statistics)) made.push(pairOf(parts));
   return { pairs: made, statistics: statistics.summary() };
 }
 

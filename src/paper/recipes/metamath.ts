@@ -21,12 +21,12 @@ export const metamath: Recipe = {
       // Rephrased and turned round, it is still the same question.
       subject: typeof original === "string" && original !== "" ? original : query,
       prompt: `Question: ${query}\nAnswer:`,
-      answer: ` ${response}`,
+      answer: [" ", response].join(""), // joined, not added: what is added stays in pieces, slow to walk through
       wrong(random) {
         if (startOfFinalPart(response) === undefined)
           return new Unusable("the response states no final answer ('####' or 'The answer is')");
         const corrupted = corruptIntermediateResult(response, random);
-        return corrupted ? [` ${corrupted.text}`] : new Unusable("the response has no intermediate result ('= 12')");
+        return corrupted ? [[" ", corrupted.text].join("")] : new Unusable("the response has no intermediate result ('= 12')");
       },
     };
   },

@@ -10,15 +10,10 @@ import { streamRecords } from "../../data/records";
 import type { SourceRecord } from "../../data/source";
 import { resolveFolder } from "../../hub";
 import { InputError } from "../../native/errors";
+import type { PairParts } from "./pair";
 import { type Question, type Recipe, type Row, Unusable } from "./recipe";
 import { ShotPool } from "./shots";
 import type { StatisticsCollector } from "./statistics";
-
-export interface Pair {
-  readonly prompt: string;
-  readonly chosen: string;
-  readonly rejected: string;
-}
 
 export interface PairOptions {
   readonly split?: string | undefined;
@@ -32,7 +27,7 @@ export interface PairOptions {
 }
 
 /**
- * The pairs of a source, in the order of its rows; several pairs of a row share a prompt.
+ * The pairs of a source, in the order of its rows and in their parts (pair.ts); several pairs of a row share a prompt.
  *
  * @param source a JSONL, JSON or Parquet file, a folder of them, or a data set of the hub
  * @param statistics is told of every row and pair
@@ -40,8 +35,8 @@ export interface PairOptions {
  *
  * ```ts
  * const statistics = new StatisticsCollector(0, 4);
- * for await (const pair of makePairs(metamath, "MetaMathQA-395K.json", { seed: 0, maxShots: 4 }, statistics))
- *   console.log(pair.prompt, pair.chosen, pair.rejected);
+ * for await (const parts of makePairs(metamath, "MetaMathQA-395K.json", { seed: 0, maxShots: 4 }, statistics))
+ *   console.log(pairOf(parts));
  * console.log(statistics.summary());
  * ```
  */
@@ -50,7 +45,7 @@ export async function* makePairs(
   source: string,
   { split, seed, limit = Infinity, maxShots, onProgress }: PairOptions,
   statistics: StatisticsCollector,
-): AsyncGenerator<Pair> {
+): AsyncGenerator<PairParts> {
   const path = await withSubset(recipe, source);
   const name = split === undefined ? `'${source}'` : `the split '${split}' of '${source}'`;
   const pool = new ShotPool(seed, maxShots);
@@ -70,11 +65,10 @@ export async function* makePairs(
     }
     const { subject, prompt, answer } = question as Question;
     const shots = pool.draw(index, subject);
-    statistics.use(shots.count);
-    const whole = [shots.text, prompt].join("");
+    statistics.use(shots.length);
     for (const rejected of answers) {
       statistics.add(answer, rejected);
-      yield { prompt: whole, chosen: answer, rejected };
+      yield { shots, question: prompt, chosen: answer, rejected };
     }
   }
   if (statistics.rows === 0)

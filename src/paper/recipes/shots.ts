@@ -11,9 +11,12 @@ export const POOL_SIZE = 8_192;
 
 const SEPARATOR = "\n\n";
 
-interface Shot {
+/** An example: a question with its answer, and what separates it from the next. */
+export interface Shot {
   readonly subject: string;
   readonly text: string;
+  /** `text` as it stands in a JSON string; made when it is first needed. */
+  escaped?: string;
 }
 
 /** The examples to draw from: all rows, or a uniform sample of {@link POOL_SIZE} (Vitter's algorithm R). */
@@ -40,21 +43,21 @@ export class ShotPool {
    * The examples for a row: from 0 to `maxShots`, each number equally likely, none of which asks what the row or
    * another of them asks. Fewer where the pool has no more.
    */
-  draw(index: number, subject: string): { text: string; count: number } {
+  draw(index: number, subject: string): Shot[] {
     const random = new Random(this.seed, `shots ${index}`);
     const wanted = random.integer(0, this.maxShots);
     const subjects = new Set([subject]);
     // Fisher and Yates, as far as it goes: `moved` holds what a shuffled copy would hold elsewhere than the pool.
     const moved = new Map<number, number>();
-    const texts: string[] = [];
+    const drawn: Shot[] = [];
     for (let i = 0; i < this.shots.length && subjects.size <= wanted; i++) {
       const j = random.integer(i, this.shots.length - 1);
       const shot = this.shots[moved.get(j) ?? j]!;
       moved.set(j, moved.get(i) ?? i);
       if (subjects.has(shot.subject)) continue;
       subjects.add(shot.subject);
-      texts.push(shot.text);
+      drawn.push(shot);
     }
-    return { text: texts.join(""), count: texts.length };
+    return drawn;
   }
 }

@@ -1,7 +1,7 @@
 /** What came of the rows: how many pairs, which rows make none and why, and how far the answers are apart. */
 import { Random } from "../../data/random";
 import { normalisedDistance } from "../../data/editDistance";
-import { characterDistance, wordDistance } from "../../data/textDistance";
+import { textDistances } from "../../data/textDistance";
 import type { Tokenizer } from "../../text";
 
 /** Up to here an edit distance counts as low: MetaMath's pairs are mostly below, those of ARC and HellaSwag above. */
@@ -86,8 +86,9 @@ export class StatisticsCollector {
   }
 
   add(chosen: string, rejected: string): void {
-    this.characters.push(characterDistance(chosen, rejected));
-    this.words.push(wordDistance(chosen, rejected));
+    const { character, word } = textDistances(chosen, rejected);
+    this.characters.push(character);
+    this.words.push(word);
     const place = this.pairs < TOKEN_SAMPLE ? this.pairs : this.random.integer(0, this.pairs);
     this.pairs++;
     if (this.tokenizer && place < TOKEN_SAMPLE) this.sample[place] = [chosen, rejected];

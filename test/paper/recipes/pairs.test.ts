@@ -6,6 +6,7 @@ import { InputError } from "../../../src/native/errors";
 import { arc, hellaswag } from "../../../src/paper/recipes/choices";
 import { columnPairs } from "../../../src/paper/recipes/columns";
 import { metamath } from "../../../src/paper/recipes/metamath";
+import { lineOf, pairOf } from "../../../src/paper/recipes/pair";
 import { type PairOptions, makePairs } from "../../../src/paper/recipes/pairs";
 import type { Recipe } from "../../../src/paper/recipes/recipe";
 import { StatisticsCollector } from "../../../src/paper/recipes/statistics";
@@ -25,7 +26,11 @@ async function made(recipe: Recipe, rows: readonly unknown[], { tokenizer, ...op
   const settings = { seed: 0, maxShots: 0, ...options };
   const statistics = new StatisticsCollector(settings.seed, settings.maxShots, tokenizer);
   const pairs = [];
-  for await (const pair of makePairs(recipe, file, settings, statistics)) pairs.push(pair);
+  for await (const parts of makePairs(recipe, file, settings, statistics)) {
+    const pair = pairOf(parts);
+    expect(lineOf(parts)).toBe(JSON.stringify(pair));
+    pairs.push(pair);
+  }
   return { pairs, statistics: statistics.summary() };
 }
 
