@@ -119,7 +119,7 @@ export function resultsOf(
   const shots = new Map(outcomes.map(({ task, shots }) => [task.name, shots]));
   const counted = (of: (each: TaskOutcome) => number) =>
     Object.fromEntries(outcomes.filter((each) => of(each) > 0).map((each) => [each.task.name, of(each)]));
-  const average = averageOf(summaries);
+  const average = averageOf(summaries, leaves);
   return {
     results: { ...Object.fromEntries(outcomes.map(({ task }) => [task.name, entry(task)])), ...groupResults },
     ...(groups.length > 0 ? { groups: groupResults } : {}),
@@ -235,8 +235,15 @@ function targetOf(item: Item): unknown {
   return "texts" in item ? item.ending : "target" in item ? item.target : item.gold;
 }
 
-function averageOf(summaries: ReadonlyMap<string, ReadonlyMap<string, Summary>>): number | undefined {
-  const found = Object.entries(leaderboard).map(([name, key]) => summaries.get(name)?.get(key)?.value);
+/** The leaderboard took the plain mean of MMLU's subjects; `mmlu` in the results counts each question once, as the harness does. */
+function averageOf(
+  summaries: ReadonlyMap<string, ReadonlyMap<string, Summary>>,
+  leaves: ReadonlyMap<string, readonly string[]>,
+): number | undefined {
+  const found = Object.entries(leaderboard).map(([name, key]) => {
+    const parts = leaves.get(name)?.map((leaf) => summaries.get(leaf)!.get(key)?.value);
+    return parts?.every((value) => value !== undefined) ? mean(parts as number[]) : undefined;
+  });
   return found.every((value) => value !== undefined) ? 100 * mean(found as number[]) : undefined;
 }
 
