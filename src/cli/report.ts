@@ -7,11 +7,13 @@ import { dirname, join } from "node:path";
 import { Command, Option } from "commander";
 import { InputError } from "../native/errors";
 import type { DiagnosedAnswers } from "../report/diagnosisSection";
+import type { Chart } from "../report/figures";
 import type { Run } from "../report/run";
 import type { DType } from "../torch";
 
 interface Flags {
   out?: string;
+  svg?: string;
   data?: string;
   split?: string;
   model?: string;
@@ -29,9 +31,11 @@ the log-probs went: before, at and after the first difference of the answers, by
 and CHES score, and on samples with every token coloured. The base model is the one the adapters name, unless --model
 names another.
 
+With --svg every picture of the report is also written as an SVG file of its own, with title and legend, in light colours.
+
 Examples:
   $ smaug report runs/dpo runs/dpop --out compared.html
-  $ smaug report runs/dpo runs/dpop --data held-out.jsonl
+  $ smaug report runs/dpo runs/dpop --data held-out.jsonl --svg pictures
 `;
 
 export function reportCommand(): Command {
@@ -39,6 +43,7 @@ export function reportCommand(): Command {
     .description("draw what training runs logged, several side by side")
     .argument("<runs...>", "folders of runs")
     .option("--out <file>", "where the HTML goes")
+    .option("--svg <folder>", "write every picture into this folder, too, as SVG files")
     .option("--data <source>", "preference rows to score token by token: a file, a folder, or a hub id")
     .option("--split <name>", "which split of a folder or data set")
     .option("--model <folder>", "the model the runs are compared with, a folder or a hub id")
@@ -51,8 +56,9 @@ export function reportCommand(): Command {
 }
 
 async function report(folders: string[], flags: Flags): Promise<void> {
-  const { out, data, json } = flags;
+  const { out, svg, data, json } = flags;
   const { writeFileAtomically } = await import("../data/atomicWrite.js");
+  const { expectUsableFolder } = await import("../data/outputFolder.js");
   const { headline, outcome, warnings } = await import("../report/findings.js");
   const { readRuns } = await import("../report/run.js");
   const { renderRuns } = await import("../report/runReport.js");
@@ -62,21 +68,31 @@ async function report(folders: string[], flags: Flags): Promise<void> {
   for (const name of ["split", "model"] as const)
     if (flags[name] !== undefined && data === undefined)
       throw new InputError(`Expected '--data' beside '--${name}' but received none; it names the rows to score`);
+  if (svg !== undefined) expectUsableFolder(svg, "--svg");
   const runs = readRuns(folders);
   const answers = data === undefined ? undefined : await diagnosed(runs, data, flags);
-  const page = await renderRuns(runs, answers);
+  const charts: Chart[] = [];
+  const page = await renderRuns(runs, answers, (chart) => charts.push(chart));
   mkdirSync(dirname(file), { recursive: true });
   await writeFileAtomically(file, page);
+  const pictures = svg === undefined ? [] : await writePictures(svg, charts);
 
   const said = { headline: headline(runs), outcomes: runs.map(outcome), warnings: runs.flatMap(warnings) };
   if (json) {
     const diagnosis = answers && { refused: answers.refused, ...answers.diagnosis };
-    console.log(JSON.stringify({ out: file, ...said, ...(diagnosis ? { diagnosis } : {}) }));
+    console.log(JSON.stringify({ out: file, ...(svg === undefined ? {} : { svg: pictures }), ...said, ...(diagnosis ? { diagnosis } : {}) }));
     return;
   }
   const { finding } = await import("../report/diagnosisSection.js");
   const found = answers ? [finding(answers.diagnosis)] : [];
-  console.log([said.headline, ...said.outcomes, ...found, ...said.warnings.map((text) => `warning: ${text}`), file].join("\n"));
+  const written = svg === undefined ? [file] : [file, `${pictures.length} pictures in ${svg}`];
+  const warned = said.warnings.map((text) => `warning: ${text}`);
+  console.log([said.headline, ...said.outcomes, ...found, ...warned, ...written].join("\n"));
+}
+
+async function writePictures(folder: string, charts: readonly Chart[]): Promise<string[]> {
+  const { writeSvgFiles } = await import("../report/standaloneSvg.js");
+  return (await writeSvgFiles(folder, charts)).map((name) => join(folder, name));
 }
 
 /** What the runs did to the answers of these rows. */

@@ -2,7 +2,7 @@
 import { type Correlation, type Diagnosis, type ModelDiagnosis, type PairDiagnosis, type TokenMean } from "./diagnosis";
 import type { Chart, loadCharts } from "./figures";
 import { signed } from "./findings";
-import { type Html, html, withMinus } from "./html";
+import { type Html, breakable, html, withMinus } from "./html";
 import { numbersTable, short } from "./numbers";
 import { SERIES } from "./style";
 import { changeLegend, changedToken } from "./tokens";
@@ -61,7 +61,7 @@ export function finding({ models: [reference, ...runs] }: Diagnosis): string {
 
 function meansSection({ diagnosis, data, reference, refused }: DiagnosedAnswers): Html {
   const { models, pairs } = diagnosis;
-  const heads = models.map(({ name }, i) => html`<th class="${colorOf(i)}">${name}</th>`);
+  const heads = models.map(({ name }, i) => html`<th class="${colorOf(i)}">${breakable(name)}</th>`);
   const heading = (text: string) => html`<tr class="group"><th colspan="${models.length + 1}">${text}</th></tr>`;
   const row = (label: string, cell: (model: ModelDiagnosis, i: number) => Html | string) =>
     html`<tr><th>${label}</th>${models.map((model, i) => html`<td>${cell(model, i)}</td>`)}</tr>`;
@@ -142,6 +142,7 @@ function scatterSection({ models, pairs }: Diagnosis, draw: Draw): Html {
 <h3 class="${colorOf(i + 1)}">${run.name}: ${correlationText(correlationOf(run))}</h3>
 ${draw({
     description: `Change of the chosen answers of ${run.name} by ${xLabel}`,
+    caption: `A dot is a pair. ${correlationText(correlationOf(run))}`,
     xLabel,
     yLabel: "change of the chosen answer, nats",
     scatter: true,
@@ -183,16 +184,39 @@ function samplesSection({ diagnosis, samples }: DiagnosedAnswers): Html {
 <dl class="tokens">
 <dt class="plain">prompt</dt><dd class="plain">${prompt}</dd>
 ${(["chosen", "rejected"] as const).flatMap((name) => runs.map((_, run) => line(name, run)))}
-</dl>`;
+</dl>
+${tokenTable(sides, diagnosis.models)}`;
   };
   return html`<section>
 <h2>Samples</h2>
 <p class="note">${samples.length} pairs, from what ${runs[0]!.name} lowered most to what it raised most. A token is coloured
 where its log-prob changed against the reference by at least so many nats; the underlined one is the first difference. Point
-at a token for its numbers.</p>
+at a token for its numbers, or open the table under its pair.</p>
 ${changeLegend()}
 ${samples.map(sample)}
 </section>`;
+}
+
+/** The log-probs behind a sample's colours. */
+function tokenTable(sides: Pick<DiagnosedSample, "chosen" | "rejected">, models: Diagnosis["models"]): Html {
+  const rows = (["chosen", "rejected"] as const).flatMap((name) => {
+    const { tokens, logps } = sides[name];
+    return [
+      html`<tr class="group"><th colspan="${models.length + 1}">${name}</th></tr>`,
+      ...tokens.map((text, i) => html`<tr><th><code>${shownText(text, i, tokens)}</code></th>${
+        models.map((_, model) => html`<td>${nats(logps[model]![i]!)}</td>`)}</tr>`),
+    ];
+  });
+  return html`<details><summary>The numbers</summary><div class="scroll"><table>
+<thead><tr><th>token</th>${models.map(({ name }) => html`<th>${name}</th>`)}</tr></thead>
+<tbody>${rows}</tbody>
+</table></div></details>`;
+}
+
+/** A token with its spaces seen. */
+function shownText(text: string, i: number, { length }: readonly string[]): string {
+  if (text === "") return i === length - 1 ? "end" : "·";
+  return text.replaceAll(" ", "␣").replaceAll("\n", "⏎");
 }
 
 /** As many of a list as that, evenly spread from its first to its last. */

@@ -26,6 +26,8 @@ export interface Line {
 export interface Chart {
   /** What a screen reader says. */
   readonly description: string;
+  /** What a picture that stands alone says below it; on a page the text around it does. */
+  readonly caption?: string;
   readonly xLabel: string;
   readonly yLabel: string;
   readonly lines: readonly Line[];
@@ -45,10 +47,16 @@ export interface Chart {
   readonly half?: boolean;
 }
 
-interface Size {
+export interface Size {
   readonly className: string;
   readonly width: number;
   readonly height: number;
+}
+
+/** What is used of an element. */
+interface SvgElement {
+  readonly outerHTML: string;
+  readonly innerHTML: string;
 }
 
 const WIDE: Size = { className: "wide", width: 720, height: 280 };
@@ -59,14 +67,25 @@ const MARGIN_RIGHT_WITHOUT_NAMES = 8;
 /** Least distance between the names at the ends of lines, in pixels. */
 const NAME_GAP = 14;
 
-/** Loads the plotting library (an ES module) and returns a function that draws charts. */
+/** Loads the plotting library and returns a function that draws charts. */
 export async function loadCharts(): Promise<(chart: Chart) => Html> {
-  const [plot, { parseHTML }] = await Promise.all([import("@observablehq/plot"), import("linkedom")]);
-  const { document } = parseHTML("<!doctype html><html><body></body></html>");
+  const plotted = await loadPlotted();
   return (chart) => {
     const sizes = chart.half ? [HALF] : [WIDE, NARROW];
-    return html`${chart.names === "above" ? legend(chart.lines) : ""}${sizes.map((size) => draw(plot, document, chart, size))}`;
+    return html`${chart.names === "above" ? legend(chart.lines) : ""}${sizes.map((size) => {
+      // linkedom leaves < in attributes as it is.
+      const start = html`<svg role="img" aria-label="${chart.description}"`;
+      const svg = plotted(chart, size).outerHTML.replace(/^<svg/, () => start.text);
+      return new Html(`<div class="${size.className}">${svg}</div>`);
+    })}`;
   };
+}
+
+/** Loads the plotting library (an ES module) and returns a function that gives charts as elements, colours as variables. */
+export async function loadPlotted(): Promise<(chart: Chart, size: Size) => SvgElement> {
+  const [plot, { parseHTML }] = await Promise.all([import("@observablehq/plot"), import("linkedom")]);
+  const { document } = parseHTML("<!doctype html><html><body></body></html>");
+  return (chart, size) => plotElement(plot, document, chart, size);
 }
 
 /** Names of lines beside pieces of them. */
@@ -77,10 +96,12 @@ class="${color}">${name}</b></span>`);
   return html`<div class="legend">${entries}</div>`;
 }
 
-function draw(plot: Plot, document: unknown, chart: Chart, size: Size): Html {
+function plotElement(plot: Plot, document: unknown, chart: Chart, size: Size): SvgElement {
   const domain = yDomain(chart);
   const namesAtEnds = (chart.names ?? "ends") === "ends";
-  const svg = plot.plot({
+  // What is dashed lies above what it may coincide with, and both are seen.
+  const lines = chart.scatter ? [] : [...chart.lines].sort((a, b) => Number(a.dash !== undefined) - Number(b.dash !== undefined));
+  return plot.plot({
     document: document as never,
     className: `chart-${size.className}`,
     width: size.width,
@@ -94,6 +115,7 @@ function draw(plot: Plot, document: unknown, chart: Chart, size: Size): Html {
       label: chart.xLabel,
       labelAnchor: "center",
       labelArrow: "none",
+      inset: chart.scatter ? 6 : 0,
       ticks: size.width / (chart.scatter ? 90 : 60),
       tickFormat: chart.scatter ? tickText : stepText,
       tickSize: 0,
@@ -114,16 +136,13 @@ function draw(plot: Plot, document: unknown, chart: Chart, size: Size): Html {
       ...(chart.ruleY === undefined ? [] : [plot.ruleY([chart.ruleY], { stroke: "var(--muted)" })]),
       ...chart.lines.map(({ color, behind = [] }) =>
         plot.line(behind, { x: "x", y: "y", stroke: `var(--${color})`, strokeWidth: 1, strokeOpacity: 0.28 })),
-      ...(chart.scatter ? [] : chart.lines).map(({ color, dash, points }) =>
+      ...lines.map(({ color, dash, points }) =>
         plot.line(points, { x: "x", y: "y", stroke: `var(--${color})`, strokeWidth: 2, strokeDasharray: dash })),
       ...chart.lines.filter(({ points }) => chart.scatter || points.length === 1).map(({ color, points }) =>
         plot.dot(points, { x: "x", y: "y", fill: `var(--${color})`, r: 3, fillOpacity: chart.scatter ? 0.55 : 1 })),
       ...(namesAtEnds ? nameLines(plot, chart.lines, domain, size.height) : []),
     ],
   });
-  // linkedom leaves < in attributes as it is.
-  const start = html`<svg role="img" aria-label="${chart.description}"`;
-  return new Html(`<div class="${size.className}">${svg.outerHTML.replace(/^<svg/, () => start.text)}</div>`);
 }
 
 /** Steps and places of tokens are whole. */

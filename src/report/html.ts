@@ -27,6 +27,9 @@ export function html(strings: TemplateStringsArray, ...values: Content[]): Html 
   return new Html(strings.reduce((text, part, i) => text + render(values[i - 1]!) + part));
 }
 
+/** A name that may go on in the next line after _ and /. */
+export const breakable = (name: string): Html => new Html(escapeHtml(name).replace(/[_/]/g, "$&<wbr>"));
+
 /** Figures with the sign of minus instead of a hyphen. */
 export const withMinus = (text: string): string => text.replace(/-(?=\d)/g, "−");
 

@@ -7,35 +7,14 @@ import { writeFileAtomically } from "../data/atomicWrite";
 import { type DiagnosedAnswers, diagnosisSections } from "./diagnosisSection";
 import { type Chart, type Line, legend, loadCharts } from "./figures";
 import { headline, meanAt, outcome, warnings } from "./findings";
-import { type Html, html } from "./html";
+import { type Html, breakable, html } from "./html";
+import { type Group, type Picture, ENDS, firstGroup, groupsOf } from "./metricGroups";
 import { numbersTable, short } from "./numbers";
 import { page } from "./page";
 import { type Run, type RunLine, configOf, readRuns } from "./run";
 import { curve, pointsOf, thinned } from "./series";
 import { SERIES, STYLE } from "./style";
 import { TOKEN_STYLE } from "./tokens";
-
-/** A picture of one metric. */
-interface Picture {
-  readonly metric: string;
-  readonly label: string;
-  /** Divides rewards by each run's β. */
-  readonly inNats?: boolean;
-  readonly ruleY?: number;
-  /** Logarithmic where the values are positive and far apart. */
-  readonly mayBeLog?: boolean;
-  /** Has no noise that a running mean would take out. */
-  readonly isExact?: boolean;
-}
-
-/** Pictures that belong together, with their numbers as one table. */
-interface Group {
-  readonly title: string;
-  readonly note: string;
-  readonly pictures: readonly Picture[];
-  /** Pictures as wide as the page, not two in a row. */
-  readonly isLarge?: boolean;
-}
 
 type Draw = (chart: Chart) => Html;
 
@@ -44,92 +23,6 @@ const DASHES = "5 3";
 const MOST_ROWS = 200;
 /** Highest value over lowest, from which a logarithmic scale shows more. */
 const FAR_APART = 100;
-
-const AGAINST_REFERENCE: Group = {
-  title: "Against the reference",
-  note:
-    "Log-prob of the whole answer minus the reference's, in nats, mean over the pairs of each logged step: rewards/chosen " +
-    "and rewards/rejected divided by β. The rule at 0 is the reference. A chosen curve below it says that the model has " +
-    "become less likely to give the preferred answer.",
-  isLarge: true,
-  pictures: [
-    { metric: "rewards/chosen", label: "chosen answer, nats against the reference", inNats: true, ruleY: 0 },
-    { metric: "rewards/rejected", label: "rejected answer, nats against the reference", inNats: true, ruleY: 0 },
-  ],
-};
-
-const REWARDS: Group = {
-  title: "Rewards",
-  note:
-    "rewards/chosen and rewards/rejected as they were logged. Not every run here says what its β and its reference are, so " +
-    "they cannot be given in nats against the reference.",
-  isLarge: true,
-  pictures: [
-    { metric: "rewards/chosen", label: "reward of the chosen answer", ruleY: 0 },
-    { metric: "rewards/rejected", label: "reward of the rejected answer", ruleY: 0 },
-  ],
-};
-
-const GROUPS: readonly Group[] = [
-  {
-    title: "Log-probs",
-    note: "Of whole answers, in nats, mean over the pairs of each logged step: other pairs in every step, so these vary more.",
-    pictures: [
-      { metric: "logps/chosen", label: "logps/chosen, nats" },
-      { metric: "logps/rejected", label: "logps/rejected, nats" },
-    ],
-  },
-  {
-    title: "Margin and accuracy",
-    note: "Reward of the chosen minus that of the rejected answer (with β), and the share of pairs where it is above 0.",
-    pictures: [
-      { metric: "rewards/margins", label: "rewards/margins", ruleY: 0 },
-      { metric: "rewards/accuracies", label: "rewards/accuracies" },
-    ],
-  },
-  {
-    title: "DPOP's penalty",
-    note: "By how many nats chosen answers are below the reference, mean over pairs without λ and β, and the share of pairs where it counts.",
-    pictures: [
-      { metric: "dpop/penalty_mean", label: "dpop/penalty_mean, nats" },
-      { metric: "dpop/penalty_active", label: "dpop/penalty_active" },
-    ],
-  },
-  {
-    title: "Optimisation",
-    note: "The gradient's norm is that before clipping. Losses of different kinds are not to be compared.",
-    pictures: [
-      { metric: "loss", label: "loss", mayBeLog: true },
-      { metric: "grad_norm", label: "grad_norm", mayBeLog: true },
-      { metric: "learning_rate", label: "learning_rate", isExact: true },
-    ],
-  },
-  {
-    title: "Tokens",
-    note: "Entropy of the next token in nats, over the tokens of both answers; share of chosen tokens that are the likeliest; means of the logits.",
-    pictures: [
-      { metric: "entropy", label: "entropy, nats" },
-      { metric: "mean_token_accuracy", label: "mean_token_accuracy" },
-      { metric: "logits/chosen", label: "logits/chosen" },
-      { metric: "logits/rejected", label: "logits/rejected" },
-    ],
-  },
-  {
-    title: "Speed and memory",
-    note: "Tokens are those of both answers with their prompts, whatever packing made of them.",
-    pictures: [
-      { metric: "perf/tokens_per_second", label: "tokens per second" },
-      { metric: "perf/peak_memory_gib", label: "peak memory, GiB", isExact: true },
-      { metric: "perf/mfu", label: "model FLOP utilisation" },
-      { metric: "perf/prefix_sharing_saved", label: "tokens saved by shared prefixes" },
-    ],
-  },
-];
-
-/** Metrics that no picture is needed of. */
-const UNSEEN = new Set([
-  "step", "epoch", "num_tokens", "perf/packing_saved", "perf/tflops", "runtime", "samples_per_second", "steps_per_second",
-]);
 
 /**
  * The report of the runs in these folders as HTML.
@@ -152,16 +45,25 @@ export async function writeRunReport(outputDir: string): Promise<string> {
   return file;
 }
 
-/** The report of runs that have been read, with the answers' tokens under them where those were measured. */
-export async function renderRuns(runs: readonly Run[], diagnosed?: DiagnosedAnswers): Promise<string> {
-  const draw = await loadCharts();
-  const first = runs.every(({ beta }) => beta !== undefined) ? AGAINST_REFERENCE : REWARDS;
-  const groups = [first, ...GROUPS, otherMetrics(runs)];
+/**
+ * The report of runs that have been read, with the answers' tokens under them where those were measured. `onChart` is
+ * told of every picture in it.
+ */
+export async function renderRuns(
+  runs: readonly Run[],
+  diagnosed?: DiagnosedAnswers,
+  onChart?: (chart: Chart) => void,
+): Promise<string> {
+  const drawn = await loadCharts();
+  const draw: Draw = (chart) => {
+    onChart?.(chart);
+    return drawn(chart);
+  };
   const sections = [
     introduction(runs),
     endTable(runs),
     ...(diagnosed ? diagnosisSections(diagnosed, draw) : []),
-    ...groups.map((group) => groupSection(group, runs, draw)),
+    ...groupsOf(runs).map((group) => groupSection(group, runs, draw)),
     settingsSection(runs),
   ];
   return page(headline(runs), sections, `${STYLE}${diagnosed ? TOKEN_STYLE : ""}`);
@@ -179,13 +81,7 @@ ${found.map((text) => html`<p class="warning">${text}</p>`)}
 
 /** What each run came to, beside what it began with. */
 function endTable(runs: readonly Run[]): Html {
-  const rewards = (runs.every(({ beta }) => beta !== undefined) ? AGAINST_REFERENCE : REWARDS).pictures;
-  const pictures = [
-    ...rewards,
-    ...["rewards/margins", "rewards/accuracies", "loss", "dpop/penalty_mean", "grad_norm", "entropy", "mean_token_accuracy"].map(
-      (metric) => ({ metric, label: metric }),
-    ),
-  ];
+  const pictures = [...firstGroup(runs).pictures, ...ENDS];
   const row = (picture: Picture, linesOf: (run: Run) => readonly RunLine[], count?: number): Html[] => {
     if (runs.every((run) => meanAt("end", linesOf(run), picture.metric) === undefined)) return [];
     const cells = runs.map((run) => {
@@ -194,7 +90,7 @@ function endTable(runs: readonly Run[]): Html {
       const scale = scaleOf(picture, run);
       return html`<td>${short(end * scale)}<small>from ${short(start * scale)}</small></td>`;
     });
-    return [html`<tr><th>${picture.label}</th>${cells}</tr>`];
+    return [html`<tr><th>${breakable(picture.label)}</th>${cells}</tr>`];
   };
   const training = pictures.flatMap((picture) => row(picture, ({ lines }) => lines));
   const evaluation = pictures.flatMap((picture) => row(picture, ({ evaluations }) => evaluations, 1));
@@ -202,7 +98,7 @@ function endTable(runs: readonly Run[]): Html {
   return html`<section>
 <h2>What ${runs.length > 1 ? "each run" : "the run"} came to</h2>
 <div class="sideways"><table>
-<thead><tr><th></th>${runs.map(({ name }, i) => html`<th class="${colorOf(i)}">${name}</th>`)}</tr></thead>
+<thead><tr><th></th>${runs.map(({ name }, i) => html`<th class="${colorOf(i)}">${breakable(name)}</th>`)}</tr></thead>
 <tbody>${heading("training: the last lines logged (mean of up to five), from the first")}${training}${
   evaluation.length > 0 ? html`${heading("the last evaluation, from the first")}${evaluation}` : ""}</tbody>
 </table></div>
@@ -210,26 +106,32 @@ function endTable(runs: readonly Run[]): Html {
 }
 
 function groupSection(group: Group, runs: readonly Run[], draw: Draw): Html {
-  const pictures = group.pictures.filter(({ metric }) => runs.some((run) => isLogged(run, metric)));
-  if (pictures.length === 0) return html``;
-  const hasEvaluations = runs.some(({ evaluations }) => pictures.some(({ metric }) => pointsOf(evaluations, metric).length > 0));
-  const hasMeans = runs.some(({ lines }) => pictures.some(({ metric, isExact }) => !isExact && curve(pointsOf(lines, metric)).behind));
-  const reading = [
-    ...(pictures.some(({ inNats }) => inNats) ? [betas(runs)] : []),
-    ...(hasMeans ? ["Pale: each logged line; strong: their running mean."] : []),
-    ...(hasEvaluations ? ["Dashed: evaluations."] : []),
-  ];
+  const logged = group.pictures.filter(({ metric }) => runs.some((run) => isLogged(run, metric)));
+  if (logged.length === 0) return html``;
+  const pictures = logged.filter(({ isInTableOnly }) => !isInTableOnly);
+  const charts = pictures.map((picture) => chartOf(picture, group, runs));
+  const reading = readingOf(charts, pictures.some(({ inNats }) => inNats) ? runs : []);
   const names = runs.length > 1 ? legend(runs.map(({ name }, i) => ({ name, color: colorOf(i) }))) : "";
   return html`<section>
 <h2>${group.title}</h2>
 <p class="note">${group.note}</p>
 <figure>
 ${names}
-<div class="${group.isLarge ? "pictures" : "pictures halves"}">${pictures.map((picture) => draw(chartOf(picture, group, runs)))}</div>
-${reading.length > 0 ? html`<figcaption>${reading.join(" ")}</figcaption>` : ""}
+<div class="${group.isLarge ? "pictures" : "pictures halves"}">${charts.map(draw)}</div>
+${reading === "" ? "" : html`<figcaption>${reading}</figcaption>`}
 </figure>
-${numbersOf(pictures, runs)}
+${numbersOf(logged, runs)}
 </section>`;
+}
+
+/** How to read charts; `scaled` are the runs whose rewards are divided by β in them. */
+function readingOf(charts: readonly Pick<Chart, "lines">[], scaled: readonly Run[]): string {
+  const lines = charts.flatMap((chart) => chart.lines);
+  return [
+    ...(scaled.length > 0 ? [betas(scaled)] : []),
+    ...(lines.some(({ behind }) => behind) ? ["Pale: each logged line; strong: their running mean."] : []),
+    ...(lines.some(({ dash }) => dash) ? ["Dashed: evaluations."] : []),
+  ].join(" ");
 }
 
 /** What rewards are divided by. */
@@ -239,7 +141,7 @@ function betas(runs: readonly Run[]): string {
 }
 
 function chartOf(picture: Picture, { isLarge = false }: Group, runs: readonly Run[]): Chart {
-  const { metric, label, ruleY, mayBeLog = false, isExact = false } = picture;
+  const { metric, label, subject = label, inNats, ruleY, mayBeLog = false, isExact = false } = picture;
   const lines = runs.flatMap((run, i): Line[] => {
     const of = (each: readonly RunLine[]) => pointsOf(each, metric, scaleOf(picture, run));
     const color = colorOf(i);
@@ -252,7 +154,8 @@ function chartOf(picture: Picture, { isLarge = false }: Group, runs: readonly Ru
   const [low, high] = values.reduce(([a, b], y) => [Math.min(a, y), Math.max(b, y)], [Infinity, -Infinity]);
   const log = mayBeLog && low > 0 && high / low > FAR_APART;
   return {
-    description: `${label} over training steps${runs.length > 1 ? ", by run" : ""}`,
+    description: `${subject} over training steps${runs.length > 1 ? ", by run" : ""}`,
+    caption: readingOf([{ lines }], inNats ? runs : []),
     xLabel: "step",
     yLabel: log ? `${label} (logarithmic)` : label,
     lines,
@@ -283,24 +186,16 @@ function numbersOf(pictures: readonly Picture[], runs: readonly Run[]): Html {
   return numbersTable(heads, rows, short);
 }
 
-/** What was logged and is in no group. */
-function otherMetrics(runs: readonly Run[]): Group {
-  const known = new Set([...AGAINST_REFERENCE.pictures, ...GROUPS.flatMap(({ pictures }) => pictures)].map(({ metric }) => metric));
-  const logged = new Set(runs.flatMap(({ lines, evaluations }) => [...lines, ...evaluations].flatMap((line) => Object.keys(line))));
-  const rest = [...logged].filter((metric) => !known.has(metric) && !UNSEEN.has(metric)).sort();
-  return { title: "More", note: "Whatever else was logged.", pictures: rest.map((metric) => ({ metric, label: metric })) };
-}
-
 function settingsSection(runs: readonly Run[]): Html {
   const settings = runs.map(settingsOf);
   const names = [...new Set(settings.flatMap((each) => [...each.keys()]))];
   const isSame = (name: string) => settings.every((each) => each.get(name) === settings[0]!.get(name));
   const table = (some: readonly string[]) => html`<div class="sideways"><table class="texts">
-<thead><tr><th></th>${runs.map(({ name }, i) => html`<th class="${colorOf(i)}">${name}</th>`)}</tr></thead>
-<tbody>${some.map((name) => html`<tr><th>${name}</th>${settings.map((each) => html`<td>${each.get(name) ?? "–"}</td>`)}</tr>`)}</tbody>
+<thead><tr><th></th>${runs.map(({ name }, i) => html`<th class="${colorOf(i)}">${breakable(name)}</th>`)}</tr></thead>
+<tbody>${some.map((name) => html`<tr><th>${breakable(name)}</th>${settings.map((each) => html`<td>${each.get(name) ?? "–"}</td>`)}</tr>`)}</tbody>
 </table></div>`;
   const list = (some: readonly string[]) =>
-    html`<dl class="settings">${some.map((name) => html`<dt>${name}</dt><dd>${settings[0]!.get(name)!}</dd>`)}</dl>`;
+    html`<dl class="settings">${some.map((name) => html`<dt>${breakable(name)}</dt><dd>${settings[0]!.get(name)!}</dd>`)}</dl>`;
   const different = names.filter((name) => !isSame(name));
   const same = names.filter(isSame);
   const versions = runs.map(({ statement }) => Object.entries(statement["versions"] ?? {}).map((entry) => entry.join(" ")).join(" · "));

@@ -1,25 +1,31 @@
 /** Colours of lines and names, as CSS classes and variables. */
 export const SERIES = Array.from({ length: 8 }, (_, i) => `series-${i + 1}`);
 
+/** The variables of the style sheet by day; pictures that stand alone have these. */
+export const LIGHT: Readonly<Record<string, string>> = {
+  paper: "#fdfdfb", ink: "#1c1d22", muted: "#63656f", faint: "#dcdcd6", panel: "#f4f4ef",
+  alert: "#c22f3d", "series-1": "#1667b7", "series-2": "#c22f3d", "series-3": "#a8710c", "series-4": "#16806c",
+  "series-5": "#7a4fc0", "series-6": "#b83f8a", "series-7": "#5c6b1f", "series-8": "#6b5a4e",
+};
+
+const DARK: typeof LIGHT = {
+  paper: "#15161a", ink: "#e9e9e4", muted: "#a2a4ad", faint: "#34363e", panel: "#1d1f24",
+  alert: "#ff7a80", "series-1": "#6cb2f7", "series-2": "#ff7a80", "series-3": "#dfa73c", "series-4": "#4fc4ab",
+  "series-5": "#b497f0", "series-6": "#f08cc4", "series-7": "#b3c45a", "series-8": "#c9b3a3",
+};
+
+const variables = (colors: typeof LIGHT) => Object.entries(colors).map(([name, color]) => `--${name}: ${color};`).join(" ");
+
 /** The reports' style sheet: one column, light and dark, readable from a phone's width up. */
 export const STYLE = `
-:root {
-  color-scheme: light dark;
-  --paper: #fdfdfb; --ink: #1c1d22; --muted: #63656f; --faint: #dcdcd6; --panel: #f4f4ef;
-  --alert: #c22f3d; --series-1: #1667b7; --series-2: #c22f3d; --series-3: #a8710c; --series-4: #16806c;
-  --series-5: #7a4fc0; --series-6: #b83f8a; --series-7: #5c6b1f; --series-8: #6b5a4e;
-}
+:root { color-scheme: light dark; ${variables(LIGHT)} }
 @media (prefers-color-scheme: dark) {
-  :root {
-    --paper: #15161a; --ink: #e9e9e4; --muted: #a2a4ad; --faint: #34363e; --panel: #1d1f24;
-    --alert: #ff7a80; --series-1: #6cb2f7; --series-2: #ff7a80; --series-3: #dfa73c; --series-4: #4fc4ab;
-    --series-5: #b497f0; --series-6: #f08cc4; --series-7: #b3c45a; --series-8: #c9b3a3;
-  }
+  :root { ${variables(DARK)} }
 }
 * { box-sizing: border-box; }
 body {
   margin: 0 auto; max-width: 760px; padding: 40px 20px 64px; background: var(--paper); color: var(--ink);
-  font: 16px/1.55 system-ui, sans-serif; -webkit-text-size-adjust: 100%;
+  font: 16px/1.55 system-ui, sans-serif; -webkit-text-size-adjust: 100%; overflow-wrap: break-word;
 }
 header p:first-child, footer { color: var(--muted); font-size: 14px; }
 header p:first-child { margin: 0; }
@@ -61,10 +67,11 @@ details th, details td { padding: 3px 0 3px 12px; }
 .texts td { white-space: normal; overflow-wrap: anywhere; min-width: 110px; }
 .scroll { overflow-x: auto; max-height: 340px; overflow-y: auto; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 14px; font-size: 13px; color: var(--muted); margin: 0 0 4px; }
-.legend span { display: inline-flex; align-items: center; gap: 2px; white-space: nowrap; }
-.legend b { margin-left: 5px; }
+.legend span { display: inline-flex; align-items: center; gap: 2px; min-width: 0; }
+.legend svg { flex: none; }
+.legend b { margin-left: 5px; min-width: 0; overflow-wrap: anywhere; }
 .legend i { width: 16px; height: 12px; border-radius: 2px; display: inline-block; margin-right: 2px; }
-.settings { display: grid; grid-template-columns: max-content 1fr; gap: 4px 20px; font-size: 14px; margin: 12px 0; }
+.settings { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 4px 20px; font-size: 14px; margin: 12px 0; }
 .settings dt { color: var(--muted); }
 .settings dd { margin: 0; }
 footer { margin-top: 56px; border-top: 1px solid var(--faint); padding-top: 14px; }
@@ -75,8 +82,9 @@ footer { margin-top: 56px; border-top: 1px solid var(--faint); padding-top: 14px
   h2 { margin-top: 44px; }
   table { font-size: 13px; }
   th, td { padding-left: 8px; }
+  .sideways th:first-child { min-width: 110px; }
   .legend { column-gap: 10px; }
-  .settings { grid-template-columns: 1fr; gap: 0; }
+  .settings { grid-template-columns: minmax(0, 1fr); gap: 0; }
   .settings dd { margin-bottom: 8px; }
 }
 @media print { details { display: none; } }

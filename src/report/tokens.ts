@@ -33,8 +33,8 @@ export const TOKEN_STYLE = `
     --down: 240 84 92; --up: 74 150 236; --tint-1: .24; --tint-2: .42; --tint-3: .6; --tint-4: .8;
   }
 }
-.tokens { display: grid; grid-template-columns: auto 1fr; gap: 6px 14px; margin: 0 0 8px; font-size: 14px; }
-.tokens dt { font-weight: 600; }
+.tokens { display: grid; grid-template-columns: fit-content(30%) minmax(0, 1fr); gap: 6px 14px; margin: 0 0 8px; font-size: 14px; }
+.tokens dt { font-weight: 600; overflow-wrap: anywhere; }
 .tokens dd {
   margin: 0; font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace;
   white-space: pre-wrap; overflow-wrap: anywhere;
@@ -48,7 +48,7 @@ export const TOKEN_STYLE = `
 .u1 { background: rgb(var(--up) / var(--tint-1)); } .u2 { background: rgb(var(--up) / var(--tint-2)); }
 .u3 { background: rgb(var(--up) / var(--tint-3)); } .u4 { background: rgb(var(--up) / var(--tint-4)); }
 @media (max-width: 600px) {
-  .tokens { font-size: 13px; grid-template-columns: 1fr; gap: 0; }
+  .tokens { font-size: 13px; grid-template-columns: minmax(0, 1fr); gap: 0; }
   .tokens dd { margin-bottom: 6px; }
 }
 `;

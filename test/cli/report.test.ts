@@ -1,5 +1,5 @@
-import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { Command } from "commander";
 import { parseHTML } from "linkedom";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -9,6 +9,7 @@ import type { Diagnosis } from "../../src/report/diagnosis";
 import { temporaryFolders } from "../models/folders";
 import { folderOf } from "../parity/fixture";
 import { writeRun } from "../report/runs";
+import { expectWellFormed } from "../report/xml";
 
 const folder = temporaryFolders();
 
@@ -70,6 +71,36 @@ test("refuses a folder without metrics, no folder, and a folder as --out, and wr
   expect(await smaug()).toMatchObject({ status: 2, stderr: expect.stringMatching(/missing required argument 'runs'/) });
 });
 
+describe("--svg", () => {
+  test("writes every picture as a file of its own", async () => {
+    const run = writeRun(join(folder(), "dpo <b>&co"), { evaluateEvery: 20 });
+    const pictures = join(folder(), "new", "pictures");
+    const { status, stdout } = await smaug(run, "--svg", pictures, "--json");
+    expect(status).toBe(0);
+    const { svg } = JSON.parse(stdout) as { svg: string[] };
+    const files = readdirSync(pictures);
+    expect(svg.map((path) => relative(pictures, path)).sort()).toEqual(files.sort());
+    const { document } = parseHTML(readFileSync(join(run, "report.html"), "utf8"));
+    expect(files).toHaveLength(document.querySelectorAll(".wide svg[role=img], .half svg[role=img]").length);
+    expect(files).toContain("chosen-answers-nats-against-the-reference-over-training-steps.svg");
+    for (const file of files) {
+      const text = readFileSync(join(pictures, file), "utf8");
+      expectWellFormed(text);
+      expect(text).not.toMatch(/var\(--|currentColor|undefined|NaN/);
+      expect(text).toContain("dpo &lt;b&gt;&amp;co"); // in its legend
+    }
+    expect((await smaug(run, "--svg", pictures)).stdout).toMatch(new RegExp(`\\n${files.length} pictures in .*pictures\\n$`));
+  });
+
+  test("refuses a file before any work, and writes nothing", async () => {
+    const run = writeRun(folder());
+    const file = join(run, "metrics.jsonl");
+    const { status, stderr } = await smaug(run, "--svg", file);
+    expect({ status, stderr }).toEqual({ status: 2, stderr: `error: Expected a folder for '--svg' but '${file}' is a file\n` });
+    expect(existsSync(join(run, "report.html"))).toBe(false);
+  });
+});
+
 describe("--data", () => {
   const base = folderOf("score", "model");
   const pairs = [
@@ -114,6 +145,11 @@ describe("--data", () => {
     expect(answers).toContain(" five, <b>end");
     // A prompt, and two runs with two answers each, of two pairs.
     expect(answers).toHaveLength(10);
+    // Behind the samples' colours: each pair's tokens with their log-probs under the reference and both runs.
+    const sample = [...document.querySelectorAll(".tokens + details table")].at(-1)!;
+    const tokens = [...sample.querySelectorAll("tbody tr:not(.group)")].map((row) => [...row.children].map((cell) => cell.textContent));
+    expect(tokens.every((cells) => cells.length === 4 && cells.slice(1).every((cell) => /^−?\d+\.\d{3}$/.test(cell!)))).toBe(true);
+    expect(tokens.map(([text]) => text)).toContain("end");
   });
 
   test("says what was found when no JSON is asked for", async () => {

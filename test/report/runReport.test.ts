@@ -3,6 +3,9 @@ import { join } from "node:path";
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { renderRunReport, writeRunReport } from "../../src/report";
+import type { Chart } from "../../src/report/figures";
+import { readRuns } from "../../src/report/run";
+import { renderRuns } from "../../src/report/runReport";
 import { temporaryFolders } from "../models/folders";
 import { type RunFixture, statement, writeRun } from "./runs";
 
@@ -103,6 +106,55 @@ describe("against the reference", () => {
     expect(rows[18]![2]).toBe("");
     expect(rows[19]![2]).toBe("−2");
   });
+});
+
+describe("around the first difference", () => {
+  const means = (prefix: string, value: number) => Object.fromEntries(["before", "at", "after"].flatMap((stage, i) =>
+    [[`${prefix}/chosen_${stage}`, value - i], [`${prefix}/chosen_${stage}_macro`, value - i - (i === 1 ? 0 : 0.5)]]));
+  const logged = { ...means("token_logps", -1), ...means("token_logratios", 2) };
+
+  test("runs stand side by side in each picture, with micro and macro means in the numbers", async () => {
+    const document = await open(["dpo", { more: logged, evaluateEvery: 20 }], ["dpop", { ...dpop, more: { ...dpop.more, ...logged } }]);
+    expect(titles(document).slice(1, 5)).toEqual([
+      "Against the reference", "Around the first difference, against the reference", "Log-probs",
+      "Log-probs of tokens around the first difference",
+    ]);
+    expect(titles(document)).not.toContain("More");
+    const part = section(document, "Around the first difference, against the reference");
+    const drawn = [...part.querySelectorAll("svg[role=img]")];
+    expect(drawn.map((svg) => svg.getAttribute("aria-label"))).toEqual(
+      ["before the difference", "at the difference", "after the difference", "after the difference by pair"].map(
+        (place) => `Chosen tokens ${place}, nats from the reference over training steps, by run`,
+      ),
+    );
+    for (const svg of drawn)
+      for (const color of ["series-1", "series-2"]) expect(svg.querySelectorAll(`[stroke='var(--${color})'][stroke-width='2']`)).toHaveLength(1);
+    expect(part.querySelector("figcaption")!.textContent).toBe("Pale: each logged line; strong: their running mean.");
+    const [heads, row] = table(part);
+    expect(heads!.slice(1, 6)).toEqual(["before", "at", "after", "after_macro", "before_macro"].map((name) => `dpo: token_logratios/chosen_${name}`));
+    expect(row!.slice(1, 6)).toEqual(["2", "1", "0", "−0.5", "1.5"]);
+  });
+
+  test("a run without a reference has its log-probs", async () => {
+    const document = await open(["simpo", { more: means("token_logps", -1) }]);
+    expect(titles(document)).not.toContain("Around the first difference, against the reference");
+    expect(titles(document)).toContain("Log-probs of tokens around the first difference");
+  });
+
+  test("the end of a run has them beside its beginning", async () => {
+    const rows = table(section(await open(["dpo", { more: logged }]), "What the run came to"));
+    expect(rows).toContainEqual(["chosen token before the first difference, nats against the reference", "2from 2"]);
+  });
+});
+
+test("tells of every picture", async () => {
+  const charts: Chart[] = [];
+  const runs = readRuns([writeRun(join(folder(), "dpo"), { evaluateEvery: 20 })]);
+  const { document } = parseHTML(await renderRuns(runs, undefined, (chart) => charts.push(chart)));
+  expect(charts.map(({ description }) => description)).toEqual(
+    [...document.querySelectorAll(".wide svg[role=img], .half svg[role=img]")].map((svg) => svg.getAttribute("aria-label")),
+  );
+  expect(charts[0]!.caption).toBe("β is 0.5. Pale: each logged line; strong: their running mean. Dashed: evaluations.");
 });
 
 test("a loss over several orders of magnitude is drawn logarithmically", async () => {
