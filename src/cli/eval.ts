@@ -1,5 +1,4 @@
 /** `smaug eval`: a model's scores on benchmarks, as a table and as a JSON file in the evaluation harness's shape. */
-import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { EvaluationResults } from "../evaluate";
 import { InputError } from "../native/errors";
@@ -27,9 +26,15 @@ interface Flags {
 
 const notes = `
 Tasks: arc_challenge, hellaswag, winogrande, truthfulqa_mc2, mmlu (or one of its subjects, such as mmlu_anatomy) and
-gsm8k; leaderboard is all six with their average. A file ending in .yaml is a task of your own: task, dataset_path,
-output_type (multiple_choice or generate_until), test_split, doc_to_text, doc_to_choice, doc_to_target and the harness's
-other keys for prompts, metrics and filters; templates are Jinja, Python functions are not run.
+gsm8k; leaderboard is all six with the Open LLM Leaderboard's average: of acc_norm (ARC, HellaSwag), acc (Winogrande,
+TruthfulQA, the plain mean of MMLU's subjects) and strict-match (GSM8K).
+A file ending in .yaml is a task of your own: task, dataset_path, output_type (multiple_choice or generate_until),
+test_split, doc_to_text, doc_to_choice, doc_to_target and the harness's other keys for prompts, metrics and filters;
+templates are Jinja, Python functions are not run. A file ending in .mjs or .js is one as a function, its default export:
+  export default { kind: "choice", name: "sums", dataset: "sums.jsonl", split: "test", shots: 0, metrics: ["acc"],
+    item: (row) => ({ text: row.question, choices: row.options, gold: row.answer }) };
+(kind "answer" has until, filters and match in place of metrics: see AnswerTask in smaug's types). The library's
+evaluate() takes the same objects.
 Prompts, examples, tokens and metrics are those of lm-evaluation-harness 0.4, with the Open LLM Leaderboard's numbers of
 examples: 25, 10, 5, 0, 5, 5. Prompts longer than the model's context lose their beginnings, as there, and are counted.
 --data gives rows from the disk or elsewhere: --data DIR for a folder with one folder or file a task, or, as often as
@@ -128,6 +133,14 @@ async function run(flags: Flags): Promise<void> {
   }
 }
 
+/** Options that change nothing of the contamination check. */
+const SCORING_ONLY = {
+  numFewshot: "--num-fewshot",
+  maxLength: "--max-length",
+  maxTokensPerBatch: "--max-tokens-per-batch",
+  logSamples: "--log-samples",
+};
+
 /** Two models, one after the other: what the reference writes, then what the model makes of it. */
 async function contaminate(
   flags: Flags,
@@ -138,7 +151,11 @@ async function contaminate(
   const { model: folder, adapter, device, dtype, out, json, limit } = flags;
   if (limit !== undefined && limit < 1)
     throw new InputError(`Expected a whole number of items for '--limit' with '--contamination' but received ${limit}`);
+  const idle = Object.entries(SCORING_ONLY).find(([key]) => flags[key as keyof Flags] !== undefined);
+  if (idle) throw new InputError(`Expected no '${idle[1]}' beside '--contamination', which has no use for it`);
   const { contamination, continueTexts } = await import("../evaluate/index.js");
+  const { expectContaminationTasks } = await import("../evaluate/contamination.js");
+  expectContaminationTasks(tasks); // before a model is read
   const { loadModel } = await import("../models/index.js");
   const { loadTokenizer } = await import("../text/index.js");
   const { Progress } = await import("../train/progress.js");
@@ -149,11 +166,10 @@ async function contaminate(
       shown.get(task)!.update(done);
     };
   };
-  const sources = typeof data === "string" ? Object.fromEntries(tasks.map((task) => [task, join(data, task)])) : data;
   const writer = await loadModel(reference, { device, dtype });
   const texts = await continueTexts(writer, await loadTokenizer(reference), {
     tasks,
-    ...(sources === undefined ? {} : { data: sources }),
+    ...(data === undefined ? {} : { data }),
     ...(limit === undefined ? {} : { items: limit }),
     onProgress: showing("continuing"),
   }).finally(() => writer.dispose());

@@ -15,6 +15,8 @@ import { PythonRandom } from "./pythonRandom";
 import { type PlacedRow, forgetRows, readSplit } from "./rows";
 import { logLikelihoods } from "./scoring";
 import type { Row } from "./task";
+import { type TaskData, expectTasks, sourceOf } from "./taskSource";
+import { taskNames } from "./taskList";
 
 /** An item's text and other ends for it. */
 export interface ContinuedText {
@@ -36,7 +38,7 @@ export interface ContinueOptions {
   /** Names: arc_challenge, truthfulqa_mc2, mmlu, gsm8k. */
   tasks: readonly string[];
   /** As for `evaluate`. */
-  data?: Readonly<Record<string, string>>;
+  data?: TaskData;
   /** Items of each benchmark. Default 100. */
   items?: number;
   /** Continuations of each item. Default 100. */
@@ -114,13 +116,16 @@ export async function continueTexts(
   options: ContinueOptions,
 ): Promise<Record<string, ContinuedText[]>> {
   checkOptions("continueTexts", options, ["tasks", "data", "items", "samples", "seed", "onProgress"]);
-  const { tasks, data = {}, items = 100, samples = 100, seed = 0, onProgress } = options;
+  const { tasks, data, items = 100, samples = 100, seed = 0, onProgress } = options;
   for (const [name, value] of Object.entries({ items, samples }))
     if (!Number.isSafeInteger(value) || value < 1)
       throw new RangeError(`Expected a positive integer for '${name}' but received ${value}`);
+  expectContaminationTasks(tasks);
+  expectTasks(data, taskNames());
   const drawn: [task: string, texts: string[]][] = [];
   try {
-    for (const task of tasks) drawn.push([task, await itemsOf(task, data[task], items)]); // all of them before any work
+    // All of them before any work.
+    for (const task of tasks) drawn.push([task, await itemsOf(task, await sourceOf({ name: task }, data), items)]);
   } finally {
     forgetRows();
   }
@@ -135,16 +140,23 @@ export async function continueTexts(
   return found;
 }
 
-async function itemsOf(task: string, source: string | undefined, count: number): Promise<string[]> {
-  const benchmark = BENCHMARKS[task];
-  if (!benchmark) {
-    const names = Object.keys(BENCHMARKS);
+/** Refuses no task, and one that the check does not have. */
+export function expectContaminationTasks(tasks: readonly string[]): void {
+  const names = Object.keys(BENCHMARKS);
+  if (tasks.length === 0)
+    throw new InputError(`Expected one of ${names.join(", ")} for the contamination check but received none`);
+  for (const task of tasks) {
+    if (names.includes(task)) continue;
     const near = nearest(task, names);
     throw new InputError(
       `Expected one of ${names.join(", ")} for the contamination check but received '${task}'` +
         (near === undefined ? "" : `; did you mean '${near}'?`),
     );
   }
+}
+
+async function itemsOf(task: string, source: string | undefined, count: number): Promise<string[]> {
+  const benchmark = BENCHMARKS[task]!;
   const { dataset, subset, split } = benchmark;
   const rows = await readSplit(source ?? dataset, {
     split,

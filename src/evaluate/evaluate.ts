@@ -2,7 +2,6 @@
  * Running tasks on a model: all of them are read and checked first, then each is scored. Results have the shape of
  * lm-evaluation-harness 0.4's JSON (results.ts).
  */
-import { InputError } from "../native/errors";
 import type { CausalLM } from "../models";
 import type { Tokenizer } from "../text";
 import { checkOptions } from "../torch/options";
@@ -13,17 +12,18 @@ import { Encoder } from "./requests";
 import { type EvaluationResults, type Outcome, type TaskOutcome, resultsOf } from "./results";
 import { forgetRows } from "./rows";
 import { logLikelihoods } from "./scoring";
-import { findTasks } from "./taskList";
+import { findTasks, taskNames } from "./taskList";
 import type { AnswerTask, ChoiceTask, Task } from "./task";
+import { type TaskData, expectTasks, sourceOf } from "./taskSource";
 
 export interface EvaluateOptions {
-  /** Names (`taskNames()` lists them), YAML files, or tasks of your own. */
+  /** Names (`taskNames()` lists them), files (YAML, or a JavaScript module), or tasks of your own. */
   tasks: readonly (string | Task)[];
   /**
    * Where rows are: a folder with one folder or file a task, named for it, or for each task a file, a folder or a hub
    * id. `mmlu` stands for all its subjects. Default: the data sets on the hub.
    */
-  data?: string | Readonly<Record<string, string>>;
+  data?: TaskData;
   /** Examples before each question; the leaderboard's numbers when left out. TruthfulQA keeps its own. */
   numFewshot?: number;
   /** The first so many questions of each task; below 1 that share of them. */
@@ -85,6 +85,7 @@ export async function evaluate(
   } = options;
   const started = Date.now();
   const { tasks, groups } = await findTasks(wanted);
+  expectTasks(data, [...taskNames(), ...tasks.map(({ name }) => name)]);
   const prepared: PreparedTask[] = [];
   try {
     for (const task of tasks) {
@@ -179,24 +180,6 @@ async function answer(
     truncated: prompts.filter(({ cut }) => cut > 0).length,
     unfinished: answers.filter(({ hasEnded }) => !hasEnded).length,
   };
-}
-
-/** Where a task's rows are, when an option says so. */
-async function sourceOf({ name, family }: Task, data: EvaluateOptions["data"]): Promise<string | undefined> {
-  if (data === undefined) return undefined;
-  if (typeof data !== "string") return data[name] ?? (family === undefined ? undefined : data[family]);
-  const { readdir } = await import("node:fs/promises");
-  const there = await readdir(data).catch((error: unknown) => {
-    throw new InputError(`Expected a folder with the tasks' data at '${data}' but: ${(error as Error).message}`);
-  });
-  for (const wanted of [name, family]) {
-    const found = there.find((each) => each === wanted || each.replace(/\.(jsonl|json|parquet)$/, "") === wanted);
-    if (found !== undefined) return `${data}/${found}`;
-  }
-  const shown = there.map((each) => `'${each}'`).join(", ");
-  throw new InputError(
-    `Expected a folder or file named '${family ?? name}' in '${data}' but found ${shown || "nothing"}`,
-  );
 }
 
 function checkNumbers({ numFewshot, limit, maxLength, maxTokens, batchSize }: EvaluateOptions): void {

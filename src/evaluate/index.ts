@@ -23,4 +23,6 @@ export {
   type Task,
 } from "./task";
 export { readTaskFile } from "./taskFile";
+export { readTaskModule } from "./taskModule";
+export { type TaskData } from "./taskSource";
 export { taskNames } from "./taskList";

@@ -4,8 +4,8 @@
  */
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
+import { resolveDataSet } from "../data/dataSet";
 import { decodeText, readPieces, unreadable } from "../data/source";
-import { resolveFolder } from "../hub";
 import { InputError } from "../native/errors";
 import { shown } from "./fields";
 import type { Row } from "./task";
@@ -77,7 +77,7 @@ export async function readSplit(
   const found = hasSubject ? rows.filter(({ row }) => row["subject"] === chosen) : rows;
   if (found.length > 0) return found;
   const what = hasSubject ? `rows of the subject '${chosen}'` : "rows";
-  throw new InputError(`Expected ${what} in the split '${split}' of '${source}' but it is empty`);
+  throw new InputError(`Expected ${what} in the split '${split}' of '${source}' but it is empty; name a source that has some`);
 }
 
 /** The files that a split's likeliest word names: in the file's own name, or else in its folder's. */
@@ -118,7 +118,7 @@ function rootOf(source: string, files: readonly string[] | undefined): Promise<s
   const key = JSON.stringify([source, files]);
   let root = roots.get(key);
   if (!root)
-    roots.set(key, (root = resolveFolder(source, { kind: "dataset", ...(files === undefined ? {} : { files }) })));
+    roots.set(key, (root = resolveDataSet(source, files === undefined ? {} : { files })));
   return root;
 }
 

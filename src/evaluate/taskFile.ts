@@ -131,7 +131,10 @@ export async function readTaskFile(file: string): Promise<Task> {
 
 async function parsed(file: string): Promise<Yaml> {
   const source = await readFile(file, "utf8").catch((error: unknown) => {
-    throw new InputError(`Expected a task file at '${file}' but: ${(error as Error).message}`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new InputError(
+      `Expected a task file at '${file}', but ${code === "ENOENT" ? "there is no such file" : message}`,
+    );
   });
   if (/!function\b/.test(source))
     throw new InputError(

@@ -5,6 +5,7 @@ import { benchmarks } from "./benchmarks";
 import { mmluGroups, mmluTasks } from "./mmlu";
 import type { Group, Task } from "./task";
 import { readTaskFile } from "./taskFile";
+import { checkedTask, readTaskModule } from "./taskModule";
 
 const tasksByName = new Map([...benchmarks, ...mmluTasks].map((task) => [task.name, task]));
 const groupsByName = new Map(mmluGroups.map((group) => [group.name, group]));
@@ -35,20 +36,25 @@ export async function findTasks(wanted: readonly (string | Task)[]): Promise<{ t
       groups.set(name, group);
       return;
     }
-    const task = tasksByName.get(name) ?? (/\.ya?ml$/.test(name) ? await readTaskFile(name) : undefined);
+    const task = tasksByName.get(name) ?? (await fromFile(name));
     if (!task) {
       const near = nearest(name, taskNames());
       const most = [...Object.keys(leaderboard)].join(", ");
       throw new InputError(
-        `Expected a task but received '${name}'${near === undefined ? "" : `; did you mean '${near}'?`} ` +
-          `There are ${most}, the subjects of mmlu, leaderboard for all of them, and YAML files`,
+        `Expected a task but received '${name}'${near === undefined ? "." : `; did you mean '${near}'?`} ` +
+          `There are ${most}, the subjects of mmlu, leaderboard for all of them, and files: YAML or a module (.mjs)`,
       );
     }
     tasks.set(task.name, task);
   };
   for (const each of wanted.flatMap((name) => (name === "leaderboard" ? Object.keys(leaderboard) : [name])))
     if (typeof each === "string") await add(each);
-    else tasks.set(each.name, each);
+    else tasks.set(each.name, checkedTask(each, "a task"));
   if (tasks.size === 0) throw new InputError("Expected at least one task but received none");
   return { tasks: [...tasks.values()], groups: [...groups.values()] };
+}
+
+async function fromFile(name: string): Promise<Task | undefined> {
+  if (/\.ya?ml$/.test(name)) return readTaskFile(name);
+  return /\.[cm]?js$/.test(name) ? readTaskModule(name) : undefined;
 }

@@ -139,6 +139,21 @@ test("--contamination asks whether the model has seen a benchmark", async () => 
     status: 2,
     stderr: expect.stringMatching(/Expected one of arc_challenge, /),
   });
+  expect(await smaug(...args, "gsm8k", "--num-fewshot", "3")).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/Expected no '--num-fewshot' beside '--contamination'/),
+  });
+});
+
+test("an answer that never ends is cut, counted and said", async () => {
+  const source = folder();
+  writeFileSync(join(source, "rows.jsonl"), '{"q": "Question: Ann has 3 coins", "a": "3"}\n');
+  const keys = { dataset_path: "rows.jsonl", test_split: "test", doc_to_text: "q", doc_to_target: "a" };
+  const generation = { generation_kwargs: { until: ["\u0001never"], max_gen_toks: 5 } };
+  writeFileSync(join(source, "endless.yaml"), JSON.stringify({ task: "endless", ...keys, ...generation })); // JSON is YAML
+  const { status, stderr } = await smaug("--model", model, "--tasks", join(source, "endless.yaml"));
+  expect(status).toBe(0);
+  expect(stderr).toMatch(/answers that did not end within the most tokens they may have: 1 of endless\n/);
 });
 
 describe("bad input ends with 2 and one message", () => {
@@ -150,6 +165,7 @@ describe("bad input ends with 2 and one message", () => {
     ["a model that is not there", ["--model", "./nowhere", "--tasks", "gsm8k"], /nowhere/],
     ["a limit of 0", [...args, "gsm8k", "--limit", "0"], /Expected a positive integer, or a share below 1/],
     ["a folder for --out", [...args, "gsm8k", "--out", data], /Expected a file for '--out'/],
+    ["data for what is no task", ["--model", model, "--tasks", "gsm8k", "--data", "gsm9k=x"], /did you mean 'gsm8k'/],
     ["data for no task among several", [...args, "gsm8k", "--data", "gsm8k=x"], /Expected TASK=SOURCE/],
     [
       "data that is not there",

@@ -68,9 +68,22 @@ test("the share counts items below a tenth", async () => {
   expect(known).toEqual({ share: 0.5, items: 2, scores: [0, 1] });
 });
 
+test("data are found in a folder with a folder or a file for each task", async () => {
+  const options = { tasks: ["gsm8k"], items: 1, samples: 1 };
+  const { gsm8k } = await continueTexts(model, tokenizer, { ...options, data: folderOf("eval", "data") });
+  expect(gsm8k!.map(({ text }) => text)).toEqual(tool.texts.slice(0, 1));
+  const source = folder();
+  writeFileSync(join(source, "gsm8k.jsonl"), '{"question": "1 + 1?", "answer": "2"}\n');
+  const own = await continueTexts(model, tokenizer, { ...options, data: source });
+  expect(own["gsm8k"]!.map(({ text }) => text)).toEqual(["1 + 1? 2"]);
+});
+
 test("bad input", async () => {
   const attempt = (options: object) => continueTexts(model, tokenizer, { tasks: ["gsm8k"], data, ...options });
   await expect(attempt({ tasks: ["gsm8"] })).rejects.toThrow(/received 'gsm8'; did you mean 'gsm8k'/);
+  await expect(attempt({ tasks: [] })).rejects.toThrow(/Expected one of .* but received none/);
+  await expect(attempt({ data: { gsm8: "x" } })).rejects.toThrow(/each source but received 'gsm8'; did you mean 'gsm8k'/);
+  await expect(attempt({ data: folder() })).rejects.toThrow(/a folder or file named 'gsm8k' in '.*' but found nothing/);
   await expect(attempt({ samples: 0 })).rejects.toThrow(RangeError);
   const source = folder();
   writeFileSync(join(source, "test.jsonl"), '{"question": "a", "answer": 3}\n');

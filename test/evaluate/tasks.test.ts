@@ -118,12 +118,69 @@ describe("a task as a function", () => {
   });
 });
 
+describe("a task as a module", () => {
+  const source = (fields: string) => `export default { kind: "choice", name: "sums", dataset: "rows.jsonl", split: "test",
+    shots: 0, metrics: ["acc"], item: ({ a, b }) => ({ text: \`${"${a}"} + ${"${b}"} =\`, choices: ["3", "4"], gold: a + b - 3 }),
+    ${fields} };`;
+  const write = (text: string): string => {
+    const root = dataOf({ "rows.jsonl": [{ a: 1, b: 2 }] });
+    writeFileSync(join(root, "mine.mjs"), text);
+    return join(root, "mine.mjs");
+  };
+
+  test("finds its data beside itself", async () => {
+    const { samples } = await evaluate(model, tokenizer, { tasks: [write(source(""))], logSamples: true });
+    expect(samples!["sums"]![0]).toMatchObject({ target: 0, arguments: [["1 + 2 =", " 3"], ["1 + 2 =", " 4"]] });
+  });
+
+  test("that answers in the model's words", async () => {
+    const file = write(
+      source(
+        'kind: "answer", until: ["."], maxTokens: 4, filters: [{ name: "none", apply: (text) => text.trim() }], ' +
+          'match: {}, item: ({ a, b }) => ({ text: "x", target: String(a + b) }),',
+      ),
+    );
+    const { results } = await evaluate(model, tokenizer, { tasks: [file] });
+    expect(results["sums"]).toHaveProperty(["exact_match,none"]);
+  });
+
+  test.each([
+    ["no task", "export default 3;", /an object with a function 'item', for the default export of '.*' but received 3/],
+    ["nothing", "", /but received undefined/],
+    ["another kind", source('kind: "text"'), /Expected 'choice' or 'answer' for 'kind' of the default .* received "text"/],
+    ["no function", source("item: 3"), /Expected a function that makes a question of a row for 'item'/],
+    ["no name", source("name: undefined"), /Expected a text for 'name' of .* but received undefined/],
+    ["a metric that is not there", source('metrics: ["f1"]'), /Expected a list of acc, .* received \["f1"\]/],
+    ["no filters", source('kind: "answer", until: [], filters: []'), /Expected a list of \{ name, apply/],
+    ["what does not run", "export default (", /Expected a module with a task at '.*mine\.mjs' but: /],
+  ])("refuses %s", async (_, text, message) => {
+    const attempt = evaluate(model, tokenizer, { tasks: [write(text)] });
+    await expect(attempt).rejects.toThrow(message);
+    await expect(attempt).rejects.toMatchObject({ name: "InputError" });
+  });
+
+  test("refuses a file that is not there, and an object that is no task", async () => {
+    await expect(evaluate(model, tokenizer, { tasks: ["nowhere.mjs"] })).rejects.toThrow(/there is no such file/);
+    await expect(evaluate(model, tokenizer, { tasks: [{ name: "a" } as never] })).rejects.toThrow(/for 'kind' of a task/);
+  });
+});
+
 describe("bad input", () => {
   test.each([
     [
       "an unknown task",
       () => evaluate(model, tokenizer, { tasks: ["arc_chalenge"] }),
-      /Expected a task but received 'arc_chalenge'; did you mean 'arc_challenge'\?/,
+      /Expected a task but received 'arc_chalenge'; did you mean 'arc_challenge'\? There are /,
+    ],
+    [
+      "an unknown task without a neighbour",
+      () => evaluate(model, tokenizer, { tasks: ["poetry"] }),
+      /received 'poetry'\. There are arc_challenge, /,
+    ],
+    [
+      "data for what is no task",
+      () => evaluate(model, tokenizer, { tasks: ["gsm8k"], data: { gsm8: "x" } }),
+      /Expected the name of a task for each source but received 'gsm8'; did you mean 'gsm8k'/,
     ],
     ["no task", () => evaluate(model, tokenizer, { tasks: [] }), /Expected at least one task/],
     [
@@ -134,7 +191,7 @@ describe("bad input", () => {
     [
       "an empty split",
       () => run("arc_challenge", dataOf({ "test.jsonl": [], "train.jsonl": [arcRow("A")] })),
-      /Expected rows in the split 'test' of '.*' but it is empty/,
+      /Expected rows in the split 'test' of '.*' but it is empty; name a source that has some/,
     ],
     [
       "no right choice",
@@ -211,7 +268,7 @@ describe("bad input", () => {
     [
       "a folder without the task",
       () => evaluate(model, tokenizer, { tasks: ["mmlu_virology"], data: folder() }),
-      /Expected a folder or file named 'mmlu' in/,
+      /Expected a folder or file named 'mmlu' in '.*' but found nothing; to name it directly, .*: mmlu=/,
     ],
   ])("%s", async (_, attempt, message) => {
     await expect(attempt()).rejects.toThrow(message);
@@ -251,6 +308,10 @@ describe("a YAML task", () => {
         ["a?", " y"],
       ],
     });
+  });
+
+  test("that is not there is refused", async () => {
+    await expect(readTaskFile("nowhere.yaml")).rejects.toThrow(/task file at 'nowhere.yaml', but there is no such file/);
   });
 
   test.each([
