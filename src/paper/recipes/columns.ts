@@ -25,7 +25,9 @@ export function columnPairs(templates: PairTemplates): Recipe {
   const paths = Object.entries(templates).flatMap(([name, template]) => {
     const found = [...template.matchAll(PLACE)].map((match) => match[1]!);
     if (found.length === 0)
-      throw new InputError(`Expected a column in braces for the template of '${name}' but received '${template}'`);
+      throw new InputError(
+        `Expected a column in braces, such as '{question}', for the template of '${name}' but received '${template}'`,
+      );
     return found;
   });
   const columns = [...new Set(paths.map((path) => path.split(".")[0]!))];

@@ -5,10 +5,10 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { RowError } from "../../evaluate/fields";
+import { resolveDataSet } from "../../data/dataSet";
 import { Random } from "../../data/random";
 import { streamRecords } from "../../data/records";
 import type { SourceRecord } from "../../data/source";
-import { resolveFolder } from "../../hub";
 import { InputError } from "../../native/errors";
 import type { PairParts } from "./pair";
 import { type Question, type Recipe, type Row, Unusable } from "./recipe";
@@ -74,7 +74,10 @@ export async function* makePairs(
   if (statistics.rows === 0)
     throw new InputError(`Expected at least one row in ${name} but found none. ${recipe.form}`);
   if (statistics.pairs === 0)
-    throw new InputError(`Expected rows that make pairs in ${name}, but none does:\n${statistics.describe()}`);
+    throw new InputError(
+      `Expected rows that make pairs in ${name}, but none does:\n${statistics.describe()}\n` +
+        `Name another file or split. ${recipe.form}`,
+    );
 }
 
 /** The wrong answers that make a pair with the right one. */
@@ -99,7 +102,7 @@ function wrongAnswers(
 
 /** The folder of the recipe's subset, where the source is a folder that has it. */
 async function withSubset({ subset }: Recipe, source: string): Promise<string> {
-  const path = await resolveFolder(source, { kind: "dataset" });
+  const path = await resolveDataSet(source);
   if (subset === undefined) return path;
   const isThere = await stat(join(path, subset)).then((stats) => stats.isDirectory(), () => false);
   return isThere ? join(path, subset) : path;

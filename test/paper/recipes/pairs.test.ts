@@ -78,7 +78,7 @@ describe("metamath", () => {
     const none = { query: "Is 7 prime?", response: "Yes. The answer is: yes" };
     await expect(made(metamath, [none, none])).rejects.toThrow(InputError);
     await expect(made(metamath, [none, none])).rejects.toThrow(
-      /rows that make pairs in '.*metamath\.json', but none does:\n2 rows: the response has no intermediate result/,
+      /rows that make pairs in '.*metamath\.json', but none does:\n2 rows: the response has no intermediate result .*\nName another file or split\. Every row/,
     );
   });
 });
@@ -162,7 +162,7 @@ describe("columns", () => {
     const recipe = columnPairs({ prompt: "{q}", chosen: "{best}", rejected: "{worst}" });
     await expect(made(recipe, rows)).rejects.toThrow(/the column 'best', 'worst' in .* found only 'q', 'marks', 'note'/);
     expect(() => columnPairs({ prompt: "q", chosen: "{a}", rejected: "{b}" })).toThrow(
-      /a column in braces for the template of 'prompt' but received 'q'/,
+      /a column in braces, such as '\{question\}', for the template of 'prompt' but received 'q'/,
     );
   });
 });
