@@ -9,21 +9,14 @@ import { expectPlainRows, loadPreferences } from "../data/preferences";
 import { describeRefusals } from "../data/screening";
 import { renderReport } from "../paper/report/report";
 import type { Preset } from "../paper/settings";
-import type { StudyPreset } from "../paper/study/plan";
 import { caveat, findings, formatTable, toSummary } from "../paper/summary";
 import { Progress } from "../train/progress";
+import { STUDY_OPTIONS, STUDY_PRESETS, type StudyFlags, type StudyPreset, reproduceStudy } from "./reproduceStudy";
 
-interface ReproduceOptions {
+interface ReproduceOptions extends Omit<StudyFlags, "out"> {
   preset: Preset | StudyPreset;
-  seed: number;
-  seeds?: number;
-  data?: string;
   out?: string;
-  json?: boolean;
 }
-
-/** Named here too, so that the help needs no libtorch. */
-const STUDY_PRESETS = ["paper", "paper-smoke"] as const satisfies readonly StudyPreset[];
 
 export function reproduceCommand(): Command {
   return new Command("reproduce")
@@ -34,29 +27,54 @@ export function reproduceCommand(): Command {
       .choices(["quick", "smoke", ...STUDY_PRESETS]).default("quick"))
     .option("--seed <n>", "the same seed gives the same numbers; of several, the first", parseSeed, 0)
     .option("--seeds <n>", "how many seeds the paper presets take (default: 3)", parseCount)
-    .option("--data <file>", "JSONL with prompt, chosen and rejected, instead of generated arithmetic")
+    .option("--data <files...>", "rows with prompt, chosen and rejected, instead of generated ones: a JSONL, JSON or " +
+      "Parquet file, a folder or a hub id; with a paper preset also two, of low and of high edit distance (one is cut " +
+      "in the middle)")
+    .option("--model <folder>", "with --preset paper and --data: a model folder or hub id to train adapters on, " +
+      "instead of a small model made here")
+    .option("--device <name>", "of --model: cpu, cuda, cuda:1 (default: cpu)")
+    .addOption(new Option("--dtype <name>", "of the weights of --model; float32 on the CPU and auto elsewhere when left out")
+      .choices(["auto", "float32", "bfloat16", "float16", "float64"]))
+    .option("--steps <n>", "optimizer steps of each cell of --model (default: 1000, the paper's)", parseCount)
+    .option("--batch-size <n>", "pairs in a step of --model (default: 8)", parseCount)
+    .option("--learning-rate <x>", "of --model (default: 5e-5, the paper's)", parseRate)
+    .option("--held-out <n>", "the most prompts held out with --model, at most a tenth of all (default: 100)", parseCount)
+    .option("--no-grid", "with a paper preset: only the comparison, without beta and lambda")
     .option("--out <folder>", "where report.html and summary.json go; with a paper preset also each finished cell, " +
       "and the same command goes on where it stopped (default: runs/quickstart, or runs/paper)")
     .option("--json", "print summary.json instead of the table")
     .addHelpText("after", "\nExample:\n  $ smaug reproduce --data pairs.jsonl --seed 1 --out runs/pairs\n" +
-      "  $ smaug reproduce --preset paper --seeds 5 --out runs/paper\n")
+      "  $ smaug reproduce --preset paper --seeds 5 --out runs/paper\n" +
+      "  $ smaug reproduce --preset paper --model models/SmolLM2-135M --data metamath.jsonl arc.jsonl --out runs/smollm2\n")
     .action(reproduce);
 }
 
 function reproduce({ preset, ...options }: ReproduceOptions): Promise<void> {
   if (isStudy(preset)) {
-    if (options.data !== undefined)
-      throw new InputError(`Expected no '--data' with '--preset ${preset}', which has its own problems; leave it out`);
-    return reproduceStudy(preset, options);
+    const { out = "runs/paper" } = options;
+    expectUsableFolder(out, "--out");
+    return reproduceStudy(preset, { ...options, out }, (report, content) => writeFiles(out, report, content));
   }
-  if (options.seeds !== undefined)
-    throw new InputError(`Expected no '--seeds' with '--preset ${preset}', which runs one seed; take --preset paper`);
-  return reproduceOne(preset, options);
+  const { seed, data = [], out, json, ...others } = options;
+  for (const name of STUDY_OPTIONS)
+    if (others[name] !== undefined && others[name] !== true)
+      throw new InputError(`Expected no '${flagOf(name)}' with '--preset ${preset}', which runs one seed of a small ` +
+        "model; take --preset paper");
+  if (data.length > 1)
+    throw new InputError(`Expected one file for '--data' with '--preset ${preset}' but received ${data.length}`);
+  return reproduceOne(preset, { seed, data: data[0], out, json });
 }
 
-type Options = Omit<ReproduceOptions, "preset">;
+const flagOf = (name: string): string => (name === "grid" ? "--no-grid" : `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
 
-async function reproduceOne(preset: Preset, { seed, data, out = "runs/quickstart", json }: Options): Promise<void> {
+interface OneOptions {
+  seed: number;
+  data: string | undefined;
+  out: string | undefined;
+  json: boolean | undefined;
+}
+
+async function reproduceOne(preset: Preset, { seed, data, out = "runs/quickstart", json }: OneOptions): Promise<void> {
   expectUsableFolder(out, "--out");
   const rows = data === undefined ? undefined : expectPlainRows(await loadPreferences(data), data);
   const { runExperiment } = await import("../paper/experiment.js"); // loads libtorch
@@ -72,33 +90,6 @@ async function reproduceOne(preset: Preset, { seed, data, out = "runs/quickstart
   const warning = caveat(result);
   if (warning) process.stderr.write(`warning: ${warning}\n`);
   const parts = [formatTable(result.methods), findings(result).join("\n"), files.names];
-  process.stdout.write(json ? files.summary : `\n${parts.join("\n\n")}\n`);
-}
-
-async function reproduceStudy(preset: StudyPreset, options: Options): Promise<void> {
-  const { seed, seeds: count = 3, out = "runs/paper", json } = options;
-  expectUsableFolder(out, "--out");
-  const { runStudy } = await import("../paper/study/run.js"); // loads libtorch, as do those below
-  const { studies } = await import("../paper/study/plan.js");
-  const { renderStudyReport } = await import("../paper/study/report.js");
-  const { claimsInShort, formatStudy, studyCaveat, toStudySummary } = await import("../paper/study/summary.js");
-  const { testClaims } = await import("../paper/study/claims.js");
-  const result = await runStudy({
-    preset,
-    study: studies[preset],
-    seeds: Array.from({ length: count }, (_, i) => seed + i),
-    folder: out,
-    startPhase: (label, total) => new Progress(label, total),
-    onPlan: (cells, finished) => {
-      const left = finished === 0 ? "" : `; ${finished} are in ${out} already`;
-      process.stderr.write(`${cells} cells for ${count === 1 ? "1 seed" : `${count} seeds`}${left}\n`);
-    },
-  });
-
-  const files = await writeFiles(out, await renderStudyReport(result), toStudySummary(result));
-  const warning = studyCaveat(result);
-  if (warning) process.stderr.write(`warning: ${warning}\n`);
-  const parts = [formatStudy(result), claimsInShort(testClaims(result)), files.names];
   process.stdout.write(json ? files.summary : `\n${parts.join("\n\n")}\n`);
 }
 
@@ -125,4 +116,10 @@ function parseCount(text: string): number {
   const count = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(count) && count > 0) return count;
   throw new InvalidArgumentError("Expected a positive integer.");
+}
+
+function parseRate(text: string): number {
+  const rate = Number(text);
+  if (text.trim() !== "" && Number.isFinite(rate) && rate > 0) return rate;
+  throw new InvalidArgumentError("Expected a positive number.");
 }

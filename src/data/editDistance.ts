@@ -2,12 +2,12 @@
 import { distance } from "fastest-levenshtein";
 
 /** 0 for equal lists, 1 for lists that have nothing in common. */
-export function normalisedDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+export function normalisedDistance<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
   const longer = Math.max(a.length, b.length);
   if (longer === 0) return 0;
-  // The library compares UTF-16 units: each id of the two lists becomes one, in the order of appearance.
-  const units = new Map<number, number>();
-  const written = (ids: ArrayLike<number>) => {
+  // The library compares UTF-16 units: each element of the two lists becomes one, in the order of appearance.
+  const units = new Map<T, number>();
+  const written = (ids: ArrayLike<T>) => {
     let text = "";
     for (let i = 0; i < ids.length; i++) {
       let unit = units.get(ids[i]!);

@@ -39,18 +39,27 @@ export function generateProblems(count: number, random: Random): Problem[] {
 }
 
 function generateProblem(random: Random): Problem {
+  const { story, thing, work, value } = generateStory((begun) => begun.integer(2, 3), random);
+  return { prompt: `${story}How many ${thing} now?`, answer: `${work}#### ${value}` };
+}
+
+/** A story in sentences, each followed by a space, with the work that comes to its last value. */
+export function generateStory(
+  drawSteps: (random: Random) => number,
+  random: Random,
+): { story: string; thing: string; work: string; value: number } {
   const name = random.pick(NAMES);
   const thing = random.pick(THINGS);
   let value = random.integer(10, 60);
   let story = `${name} has ${value} ${thing}. `;
   let work = "";
-  for (let steps = random.integer(2, 3); steps > 0; steps--) {
+  for (let steps = drawSteps(random); steps > 0; steps--) {
     const { gain, operand, result } = drawStep(value, random);
     story += `${name} ${random.pick(gain ? GAINS : LOSSES).replace("#", String(operand))}. `;
     work += `${value} ${gain ? "+" : "-"} ${operand} = ${result}. `;
     value = result;
   }
-  return { prompt: `${story}How many ${thing} now?`, answer: `${work}#### ${value}` };
+  return { story, thing, work, value };
 }
 
 /** A step whose result has two digits; from any value of 10–99 there is one. */

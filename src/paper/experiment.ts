@@ -10,7 +10,7 @@ import type { Refusal } from "../data/screening";
 import type { CausalLM } from "../models";
 import { packageVersion } from "../native/paths";
 import type { LossConfig } from "../preference";
-import { getNumThreads, setNumThreads, versions } from "../torch";
+import { versions } from "../torch";
 import { curvePoint } from "./measure";
 import { type Measured, inShort, toMethodResult } from "./methodResult";
 import { copyModel, countWeights, createModel, modelConfig } from "./model";
@@ -21,6 +21,7 @@ import { answerQuestions, scorePairs } from "./scoring";
 import { type Preset, presets } from "./settings";
 import { trainReference } from "./sft";
 import { arithmeticTask, longestAnswer, rowsTask } from "./task";
+import { withOneThread } from "./training";
 
 /** Shows how far a phase has come. */
 export interface PhaseProgress {
@@ -47,13 +48,7 @@ type Trained = Exclude<Method, "reference">;
  * @throws InputError when the rows cannot be used
  */
 export function runExperiment(options: ExperimentOptions): ExperimentResult {
-  const threads = getNumThreads();
-  setNumThreads(1);
-  try {
-    return run(options);
-  } finally {
-    setNumThreads(threads);
-  }
+  return withOneThread(() => run(options));
 }
 
 function run({ seed, preset, data, startPhase, onRefusals }: ExperimentOptions): ExperimentResult {

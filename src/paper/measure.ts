@@ -7,6 +7,9 @@
 
 import type { Pair } from "./task";
 
+/** Where the answers of a pair part. */
+type Parting = Pick<Pair, "difference">;
+
 /** Log-probs of the tokens of one pair's answers, end tokens included. */
 export interface PairScores {
   readonly chosen: readonly number[];
@@ -42,7 +45,7 @@ export const sum = (values: readonly number[]): number => values.reduce((total, 
 export const mean = (values: readonly number[]): number => sum(values) / values.length;
 
 /** Reduces the scores of pairs to the means of the summary. `scores` and `pairs` run in parallel. */
-export function summarise(scores: readonly PairScores[], pairs: readonly Pair[]): LogProbs {
+export function summarise(scores: readonly PairScores[], pairs: readonly Parting[]): LogProbs {
   const tokens = (part: (logps: readonly number[], difference: number) => readonly number[]) => {
     const logps = scores.flatMap(({ chosen }, i) => part(chosen, pairs[i]!.difference));
     return logps.length === 0 ? null : mean(logps);
@@ -63,7 +66,7 @@ export function curvePoint(step: number, scores: readonly PairScores[]): CurvePo
 }
 
 /** Means by distance from the first difference, in order, without those that fewer than a tenth of the pairs have. */
-export function byPosition(scores: readonly PairScores[], pairs: readonly Pair[]): PositionMean[] {
+export function byPosition(scores: readonly PairScores[], pairs: readonly Parting[]): PositionMean[] {
   const columns = new Map<number, number[]>();
   scores.forEach(({ chosen }, i) => {
     chosen.forEach((logp, token) => {

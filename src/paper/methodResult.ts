@@ -12,7 +12,7 @@ export interface Measured extends ModelOutput {
 }
 
 /** Reduces the output to the means of the summary and the lines of the pictures. */
-export function toMethodResult({ scores, answers, curve }: Measured, pairs: readonly Pair[]): MethodResult {
+export function toMethodResult({ scores, answers, curve }: Measured, pairs: readonly Pick<Pair, "difference">[]): MethodResult {
   const measures = { ...summarise(scores, pairs), accuracy: accuracyOf(answers) };
   return { measures, positions: byPosition(scores, pairs), curve };
 }

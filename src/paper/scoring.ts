@@ -4,7 +4,7 @@ import { generateSync } from "../generate";
 import type { CausalLM } from "../models";
 import { collate, completionLogProbs } from "../preference";
 import { noGrad, tidy } from "../torch";
-import type { PairScores } from "./measure";
+import { type PairScores, sum } from "./measure";
 import { type Example, type Pair, type Question, finalAnswer } from "./task";
 import type { Vocabulary } from "./vocabulary";
 
@@ -31,13 +31,17 @@ export interface Answer {
   readonly correct: boolean;
 }
 
-/** Answers questions by greedy generation; right is the same final answer as the given one. */
+/**
+ * Answers questions by greedy generation, where right is the same final answer as the given one; or, where they have
+ * wrong answers, by taking the one whose log-prob is highest by the character (lm-evaluation-harness's `acc_norm`).
+ */
 export function answerQuestions(
   model: CausalLM,
   questions: readonly Question[],
   vocabulary: Vocabulary,
   maxNewTokens: number,
 ): Answer[] {
+  if (questions.every(({ wrong }) => wrong)) return chooseAnswers(model, questions, vocabulary);
   return chunks(questions).flatMap((chunk) => {
     const prompts = chunk.map(({ prompt }) => vocabulary.encode(prompt));
     return generateSync(model, prompts, { maxNewTokens, eosTokenId: vocabulary.endId }).map(({ tokens }, i) => {
@@ -45,6 +49,20 @@ export function answerQuestions(
       return { text, correct: finalAnswer(text) === finalAnswer(chunk[i]!.answer) };
     });
   });
+}
+
+function chooseAnswers(model: CausalLM, questions: readonly Question[], vocabulary: Vocabulary): Answer[] {
+  const choices = questions.flatMap(({ prompt, answer, wrong = [] }) =>
+    [answer, ...wrong].map((text, place) => ({ prompt, text, place })));
+  const scores = scoreRows(model, choices.map(({ prompt, text }) =>
+    ({ prompt: vocabulary.encode(prompt), completion: [...vocabulary.encode(text), vocabulary.endId] })));
+  const taken: { text: string; place: number; score: number }[] = [];
+  choices.forEach(({ text, place }, i) => {
+    const score = sum(scores[i]!) / text.length;
+    if (place === 0) taken.push({ text, place, score });
+    else if (score >= taken.at(-1)!.score) taken[taken.length - 1] = { text, place, score };
+  });
+  return taken.map(({ text, place }) => ({ text, correct: place === 0 }));
 }
 
 function chunks<T>(list: readonly T[]): T[][] {

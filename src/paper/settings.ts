@@ -7,7 +7,7 @@ export interface Settings {
   readonly task: {
     /** Generated training problems. */
     readonly problems: number;
-    /** Preference pairs, made from the first training problems. */
+    /** The first training problems, of which preference pairs are made; one a problem, of multiple choice three. */
     readonly pairs: number;
     /** Problems for accuracy; their prompts are in no training row. */
     readonly heldOut: number;

@@ -4,12 +4,13 @@
  */
 
 import { InputError } from "../native/errors";
+import { firstDifference, normalisedDistance } from "../data/editDistance";
 import type { PlainRow } from "../data/preferences";
 import { Random } from "../data/random";
 import { type Refusal, expectSomeKept, reasonToRefuse, screen } from "../data/screening";
 import { generateProblems } from "./arithmetic";
 import { corruptIntermediateResult } from "./corruption";
-import { firstDifference, normalisedEditDistance } from "./difference";
+import { generateQuestions } from "./multipleChoice";
 import type { Settings } from "./settings";
 import { Vocabulary } from "./vocabulary";
 
@@ -28,10 +29,11 @@ export interface Pair {
   readonly difference: number;
 }
 
-/** A problem to answer, as text. */
+/** A problem to answer, as text: in the model's own words, or where wrong answers are given, by choosing. */
 export interface Question {
   readonly prompt: string;
   readonly answer: string;
+  readonly wrong?: readonly string[];
 }
 
 export interface Task {
@@ -45,16 +47,11 @@ export interface Task {
   readonly editDistance: number;
 }
 
-/** How far the two answers of a pair are apart. */
-export const DISTANCES = ["low", "high"] as const;
-export type Distance = (typeof DISTANCES)[number];
-
 /**
- * The generated task: arithmetic. Its rejected answers are the chosen ones with one intermediate result replaced
- * (`low`), or, as with the choices of ARC, whole other texts: the worked answers of other problems (`high`). All else
- * is equal.
+ * Generated arithmetic. Its rejected answers are the chosen ones with one intermediate result replaced (`low`), or whole
+ * other texts, the worked answers of other problems (`high`). All else is equal.
  */
-export function arithmeticTask(seed: number, settings: Settings["task"], distance: Distance = "low"): Task {
+export function arithmeticTask(seed: number, settings: Settings["task"], distance: "low" | "high" = "low"): Task {
   const problems = generateProblems(settings.problems + settings.heldOut, new Random(seed, "problems"));
   const train = problems.slice(0, settings.problems);
   const random = new Random(seed, distance === "low" ? "corruption" : "wrong choices");
@@ -65,6 +62,16 @@ export function arithmeticTask(seed: number, settings: Settings["task"], distanc
   });
   const vocabulary = Vocabulary.of(problems.flatMap(({ prompt, answer }) => [prompt, answer]));
   return assemble(vocabulary, train, rows, problems.slice(settings.problems), []);
+}
+
+/** Generated multiple choice. A question makes as many pairs as it has wrong choices. */
+export function choiceTask(seed: number, settings: Settings["task"]): Task {
+  const questions = generateQuestions(settings.problems + settings.heldOut, new Random(seed, "questions"));
+  const train = questions.slice(0, settings.problems);
+  const rows = train.slice(0, settings.pairs).flatMap(({ prompt, answer, wrong }, index) =>
+    wrong.map((rejected): PlainRow => ({ index, prompt, chosen: answer, rejected })));
+  const vocabulary = Vocabulary.of(questions.flatMap(({ prompt, answer, wrong }) => [prompt, answer, ...wrong]));
+  return assemble(vocabulary, train, rows, questions.slice(settings.problems), []);
 }
 
 /** The worked answer of another problem, which comes to another number. */
@@ -123,15 +130,19 @@ function assemble(
     const rejected = encodeAnswer(row.rejected);
     return { prompt: vocabulary.encode(row.prompt), chosen, rejected, difference: firstDifference(chosen, rejected) };
   });
-  const distances = pairs.map(({ chosen, rejected }) => normalisedEditDistance(chosen, rejected));
+  const distances = pairs.map(({ chosen, rejected }) => normalisedDistance(chosen, rejected));
   const editDistance = distances.reduce((sum, distance) => sum + distance, 0) / pairs.length;
   return { vocabulary, examples, pairs, heldOut, refused, editDistance };
 }
 
-/** The final answer of a worked one: what follows the last `####` on its line; the whole text when there is none. */
+/**
+ * The final answer of a worked one: what follows the last `####`, or else the last "The answer is:", on its line; the
+ * whole text when there is neither.
+ */
 export function finalAnswer(text: string): string {
-  const marker = text.lastIndexOf("####");
-  if (marker < 0) return text.trim();
-  const line = text.slice(marker + 4).trimStart().split("\n")[0]!;
+  const [rest] = [/^[^]*####/, /^[^]*[Tt]he answer is:?/].flatMap((until) =>
+    until.test(text) ? [text.replace(until, "")] : []);
+  if (rest === undefined) return text.trim();
+  const line = rest.trimStart().split("\n")[0]!;
   return line.replace(/[,$]/g, "").trim().replace(/\.$/, "");
 }

@@ -3,7 +3,7 @@
 import type { Random } from "../data/random";
 import type { CausalLM } from "../models";
 import { AdamW, clipGradNorm_ } from "../optim";
-import { type Tensor, tidy } from "../torch";
+import { type Tensor, getNumThreads, setNumThreads, tidy } from "../torch";
 import type { Settings } from "./settings";
 
 /** An optimizer over all weights of a model, with gradient clipping. */
@@ -45,6 +45,17 @@ export class Trainer {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+}
+
+/** Runs synchronous work on one thread: a model this small gains nothing from a second. */
+export function withOneThread<T>(work: () => T): T {
+  const threads = getNumThreads();
+  setNumThreads(1);
+  try {
+    return work();
+  } finally {
+    setNumThreads(threads);
   }
 }
 

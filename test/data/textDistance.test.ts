@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { textDistances } from "../../src/data/textDistance";
-import { editDistance } from "../../src/paper/difference";
+import { levenshtein } from "./levenshtein";
 
 test.each([
   ["16 * 47 = 752. So 752", "16 * 47 = 812. So 752", 2 / 21, 1 / 7],
@@ -18,7 +18,7 @@ test.each([
 
 test("putting aside what the texts begin and end with changes no distance", () => {
   const text = fc.array(fc.constantFrom("a", "b", "ab", " ", "\n", "é"), { maxLength: 12 }).map((parts) => parts.join(""));
-  const share = (a: string[], b: string[]) => editDistance(a, b) / Math.max(a.length, b.length, 1);
+  const share = (a: string[], b: string[]) => levenshtein(a, b) / Math.max(a.length, b.length, 1);
   const words = (whole: string) => whole.match(/\S+/g) ?? [];
   fc.assert(fc.property(text, text, (a, b) => {
     const { character, word } = textDistances(a, b);

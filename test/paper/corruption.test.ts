@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Random } from "../../src/data/random";
 import { corruptIntermediateResult, intermediateResults } from "../../src/paper/corruption";
-import { editDistance } from "../../src/paper/difference";
+import { levenshtein } from "../data/levenshtein";
 
 const found = (text: string) => intermediateResults(text).map(({ start, end }) => text.slice(start, end));
 
@@ -59,7 +59,7 @@ test("the datasheet's example: only one of its two results changes", () => {
     seen.add(from);
     expect(text).toBe(FOOTBALL.slice(0, start) + to + FOOTBALL.slice(start + from.length));
     expect(text.split("#### ")[1]).toBe("752\nThe answer is: 752");
-    expect(editDistance(text.split(/\s+/), FOOTBALL.split(/\s+/))).toBe(1);
+    expect(levenshtein(text.split(/\s+/), FOOTBALL.split(/\s+/))).toBe(1);
   }
   expect(seen).toEqual(new Set(["47", "752"]));
 });

@@ -103,6 +103,8 @@ test.each([
   ["#### 1\n#### $1,500.\nThe answer is: 1500", "1500"],
   [" yes \n", "yes"],
   ["####", ""],
+  ["So 8 + 4 = 12. The answer is: 12.", "12"],
+  ["The answer is 3 of them\nand more", "3 of them"],
 ])("the final answer of %j is %j", (text, answer) => {
   expect(finalAnswer(text)).toBe(answer);
 });

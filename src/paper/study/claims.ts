@@ -3,97 +3,110 @@
  * a 7B model on other tasks, so what is tested is the direction, not the size.
  *
  * A claim that something is no better or that settings make little difference has a limit of its own: what a difference
- * must stay below. For accuracy that is 3.5 points, the largest standard error of 200 held-out problems.
+ * must stay below. For accuracy that is the largest standard error of a share of the held-out questions.
  */
 import type { Measures } from "../result";
-import type { Distance } from "../task";
-import { type Parameters, type StudyMethod, parametersOf } from "./plan";
+import { type Corpus, type Parameters, type Study, type StudyMethod, parametersOf } from "./plan";
 import type { StudyResult } from "./run";
 import { type Spread, type Verdict, spreadOf, verdictOf } from "./spread";
 import { cellsOver } from "./table";
 
-/** Measures of one seed at one edit distance. */
-type Of = (method: StudyMethod, parameters?: Parameters) => Measures;
+/** Measures of one seed. */
+type Of = (corpus: Corpus, method: StudyMethod, parameters?: Parameters) => Measures;
 
 interface Claim {
-  readonly distance: Distance;
+  readonly corpus: Corpus;
   readonly text: string;
   /** What is measured, as a difference. */
   readonly quantity: string;
   readonly unit: "nats" | "points";
   /** Of one seed; null when it cannot be had. Accuracies are shares. */
-  readonly measure: (of: Of, study: StudyResult["study"]) => number | null;
+  readonly measure: (of: Of, study: Study) => number | null;
   readonly side: "above" | "below";
-  readonly limit: number;
+  /** Whether the difference may be as large as noise. */
+  readonly withinNoise?: boolean;
+  /** Whether it takes the cells over beta and lambda. */
+  readonly takesGrid?: boolean;
 }
 
-export interface ClaimResult extends Pick<Claim, "distance" | "text" | "quantity" | "unit" | "side" | "limit"> {
+export interface ClaimResult extends Pick<Claim, "corpus" | "text" | "quantity" | "unit" | "side"> {
+  readonly limit: number;
   /** One for each seed. */
   readonly values: readonly number[];
   readonly measured: Spread | null;
   readonly verdict: Verdict;
 }
 
-/** The largest standard error of a share of 200. */
-const NOISE = 0.035;
-
-const chosen = (method: StudyMethod) => (of: Of) => of(method).chosen_logp - of("reference").chosen_logp;
-const accuracy = (method: StudyMethod, other: StudyMethod) => (of: Of) => of(method).accuracy - of(other).accuracy;
-const after = (method: StudyMethod) => (of: Of) => {
-  const [is, was] = [of(method).token_logp_after, of("reference").token_logp_after];
+const chosen = (corpus: Corpus, method: StudyMethod) => (of: Of) =>
+  of(corpus, method).chosen_logp - of(corpus, "reference").chosen_logp;
+const accuracy = (corpus: Corpus, method: StudyMethod, other: StudyMethod = "reference") => (of: Of) =>
+  of(corpus, method).accuracy - of(corpus, other).accuracy;
+const after = (corpus: Corpus, method: StudyMethod) => (of: Of) => {
+  const [is, was] = [of(corpus, method).token_logp_after, of(corpus, "reference").token_logp_after];
   return is === null || was === null ? null : is - was;
 };
 
-const low = { distance: "low", side: "above", limit: 0 } as const;
-const high = { distance: "high", side: "above", limit: 0, unit: "points" } as const;
+const low = { corpus: "low", side: "above" } as const;
+const high = { corpus: "high", side: "above", unit: "points" } as const;
 const against = (method: string, other = "the reference") => `accuracy of ${method} − ${other}`;
 
 const CLAIMS: readonly Claim[] = [
   { ...low, side: "below", unit: "nats", text: "DPO makes the chosen answers less likely",
-    quantity: "chosen log-prob, DPO − reference", measure: chosen("dpo") },
+    quantity: "chosen log-prob, DPO − reference", measure: chosen("low", "dpo") },
   { ...low, unit: "nats", text: "DPOP does not",
-    quantity: "chosen log-prob, DPOP − reference", measure: chosen("dpop") },
+    quantity: "chosen log-prob, DPOP − reference", measure: chosen("low", "dpop") },
   { ...low, side: "below", unit: "nats", text: "DPO loses the tokens after the first difference",
-    quantity: "token log-prob after, DPO − reference", measure: after("dpo") },
+    quantity: "token log-prob after, DPO − reference", measure: after("low", "dpo") },
   { ...low, unit: "nats", text: "DPOP gains on them",
-    quantity: "token log-prob after, DPOP − reference", measure: after("dpop") },
+    quantity: "token log-prob after, DPOP − reference", measure: after("low", "dpop") },
   { ...low, side: "below", unit: "points", text: "DPO collapses",
-    quantity: against("DPO"), measure: accuracy("dpo", "reference") },
+    quantity: against("DPO"), measure: accuracy("low", "dpo") },
   { ...low, side: "below", unit: "points", text: "SLiC collapses",
-    quantity: against("SLiC"), measure: accuracy("slic", "reference") },
+    quantity: against("SLiC"), measure: accuracy("low", "slic") },
   { ...low, side: "below", unit: "points", text: "SLiC collapses, in TRL's form",
-    quantity: against("SLiC (TRL)"), measure: accuracy("hinge", "reference") },
-  { ...low, side: "below", limit: NOISE, unit: "points", text: "IPO does not improve",
-    quantity: against("IPO"), measure: accuracy("ipo", "reference") },
-  { ...low, unit: "points", text: "DPOP improves", quantity: against("DPOP"), measure: accuracy("dpop", "reference") },
-  { ...low, unit: "points", text: "no β rescues DPO",
+    quantity: against("SLiC (TRL)"), measure: accuracy("low", "hinge") },
+  { ...low, side: "below", withinNoise: true, unit: "points", text: "IPO does not improve",
+    quantity: against("IPO"), measure: accuracy("low", "ipo") },
+  { ...low, unit: "points", text: "DPOP improves", quantity: against("DPOP"), measure: accuracy("low", "dpop") },
+  { ...low, takesGrid: true, unit: "points", text: "no β rescues DPO",
     quantity: "accuracy of the reference − best DPO over β",
-    measure: (of, { betas }) => of("reference").accuracy -
-      Math.max(...betas.map((beta) => of("dpo", { beta, lambda: null }).accuracy)) },
-  { ...low, side: "below", limit: NOISE, unit: "points", text: "λ makes little difference",
+    measure: (of, { betas }) => of("low", "reference").accuracy -
+      Math.max(...betas.map((beta) => of("low", "dpo", { beta, lambda: null }).accuracy)) },
+  { ...low, side: "below", withinNoise: true, takesGrid: true, unit: "points", text: "λ makes little difference",
     quantity: "accuracy of DPOP, best λ − worst λ",
-    measure: (of, { lambdas, settings: { preference: { beta } } }) => {
-      const shares = lambdas.map((lambda) => of("dpop", { beta, lambda }).accuracy);
+    measure: (of, { lambdas, beta }) => {
+      const shares = lambdas.map((lambda) => of("low", "dpop", { beta, lambda }).accuracy);
       return Math.max(...shares) - Math.min(...shares);
     } },
-  { ...high, text: "DPO improves", quantity: against("DPO"), measure: accuracy("dpo", "reference") },
-  { ...high, text: "SLiC improves", quantity: against("SLiC"), measure: accuracy("slic", "reference") },
+  { ...high, text: "DPO improves", quantity: against("DPO"), measure: accuracy("high", "dpo") },
+  { ...high, text: "SLiC improves", quantity: against("SLiC"), measure: accuracy("high", "slic") },
   { ...high, text: "SLiC improves, in TRL's form",
-    quantity: against("SLiC (TRL)"), measure: accuracy("hinge", "reference") },
-  { ...high, text: "DPOP improves", quantity: against("DPOP"), measure: accuracy("dpop", "reference") },
-  { ...high, text: "DPOP improves more than DPO", quantity: against("DPOP", "DPO"), measure: accuracy("dpop", "dpo") },
+    quantity: against("SLiC (TRL)"), measure: accuracy("high", "hinge") },
+  { ...high, text: "DPOP improves", quantity: against("DPOP"), measure: accuracy("high", "dpop") },
+  { ...high, text: "DPOP improves more than DPO", quantity: against("DPOP", "DPO"),
+    measure: accuracy("high", "dpop", "dpo") },
+  { corpus: "control", side: "above", unit: "nats", text: "the farther apart the answers, the less DPO lowers the chosen ones",
+    quantity: "chosen log-prob, DPO − reference, here − at low edit distance",
+    measure: (of) => chosen("control", "dpo")(of) - chosen("low", "dpo")(of) },
 ];
 
-/** Tests every claim on the study's seeds. */
+/** Tests every claim for which the study has cells, on its seeds. */
 export function testClaims(result: StudyResult): ClaimResult[] {
-  return CLAIMS.map(({ measure, ...claim }) => {
-    const values = result.seeds
+  const { study, seeds, subject } = result;
+  const claims = CLAIMS.filter(({ corpus, takesGrid = false }) =>
+    study.corpora.includes(corpus) && (!takesGrid || study.grid.includes(corpus)));
+  return claims.map(({ measure, withinNoise = false, takesGrid: _, ...claim }) => {
+    const values = seeds
       .map((seed) => {
         const cells = result.cells.filter((cell) => cell.seed === seed);
-        return measure((method, parameters = parametersOf(result.study, method)) =>
-          cellsOver({ cells }, claim.distance, method, parameters)[0]!.measures, result.study);
+        return measure((corpus, method, parameters = parametersOf(study, method)) =>
+          cellsOver({ cells }, corpus, method, parameters)[0]!.measures, study);
       })
       .filter((value): value is number => value !== null);
-    return { ...claim, values, measured: spreadOf(values), verdict: verdictOf(values, claim.side, claim.limit) };
+    const limit = withinNoise ? largestError(subject.corpora[claim.corpus]!.heldOut) : 0;
+    return { ...claim, limit, values, measured: spreadOf(values), verdict: verdictOf(values, claim.side, limit) };
   });
 }
+
+/** Standard error of a share of one half, of so many questions. */
+const largestError = (questions: number): number => 0.5 / Math.sqrt(questions);

@@ -1,6 +1,6 @@
 /**
- * What the paper's comparison consists of: cells, each one model trained from its seed's reference and measured on its
- * pairs. Every method at its own settings on pairs of low and of high edit distance, then DPOP over beta and lambda,
+ * What the paper's comparison consists of: cells, each one model trained from its seed's reference on one corpus and
+ * measured. Every method at its own settings on pairs of low and of high edit distance, then DPOP over beta and lambda,
  * and DPO over beta.
  *
  * The paper gives beta 0.3, lambda 50 and the grid; the settings of its IPO and SLiC are not known. Here IPO has the
@@ -8,8 +8,6 @@
  * has it, a hinge on log-ratios, which is what a comparison made with TRL would show.
  */
 import type { LossConfig } from "../../preference";
-import { type Settings, presets } from "../settings";
-import { DISTANCES, type Distance } from "../task";
 
 /** In the order of every table. */
 export const STUDY_METHODS = ["reference", "sft", "dpo", "ipo", "slic", "hinge", "dpop"] as const;
@@ -19,6 +17,12 @@ export const STUDY_NAMES: Record<StudyMethod, string> = {
   reference: "reference", sft: "SFT", dpo: "DPO", ipo: "IPO", slic: "SLiC", hinge: "SLiC (TRL)", dpop: "DPOP",
 };
 
+/**
+ * Pairs whose answers hardly differ and pairs that hardly have a token in common, in the paper MetaMath's and ARC's;
+ * `control` has the prompts and chosen answers of the first with rejected ones that are far from them.
+ */
+export type Corpus = "low" | "high" | "control";
+
 /** Of a loss that has them; SLiC's are its margin in nats and the weight of its pull. */
 export interface Parameters {
   readonly beta: number | null;
@@ -27,56 +31,63 @@ export interface Parameters {
 
 export interface Cell extends Parameters {
   readonly seed: number;
-  readonly distance: Distance;
+  readonly corpus: Corpus;
   readonly method: StudyMethod;
 }
 
 export interface Study {
-  readonly settings: Settings;
-  /** Of SLiC as published, HALOs' defaults; all other losses share the beta and lambda of the settings. */
-  readonly slic: { readonly beta: number; readonly lambda: number };
+  readonly corpora: readonly Corpus[];
+  /** Those with every beta and lambda. */
+  readonly grid: readonly Corpus[];
   readonly betas: readonly number[];
   readonly lambdas: readonly number[];
+  /** Those with which a loss stands in the comparison. */
+  readonly beta: number;
+  readonly lambda: number;
+  /** Of SLiC as published: HALOs' defaults. */
+  readonly slic: { readonly beta: number; readonly lambda: number };
 }
 
-const paper: Study = {
-  settings: presets.quick,
-  slic: { beta: 1, lambda: 0.1 },
+/** The paper's, on the corpora made here; a user's rows are of low and of high edit distance only. */
+export const paperStudy: Study = {
+  corpora: ["low", "high", "control"],
+  grid: ["low", "high"],
   betas: [0.1, 0.3, 1],
   lambdas: [5, 50, 500],
+  beta: 0.3,
+  lambda: 50,
+  slic: { beta: 1, lambda: 0.1 },
 };
 
-export const studies = { paper, "paper-smoke": { ...paper, settings: presets.smoke } } satisfies Record<string, Study>;
-export type StudyPreset = keyof typeof studies;
-
 /** The parameters with which a method stands in the comparison. */
-export function parametersOf({ settings: { preference }, slic }: Study, method: StudyMethod): Parameters {
+export function parametersOf({ beta, lambda, slic }: Study, method: StudyMethod): Parameters {
   if (method === "reference" || method === "sft") return { beta: null, lambda: null };
   if (method === "slic") return slic;
-  return { beta: preference.beta, lambda: method === "dpop" ? preference.lambda : null };
+  return { beta, lambda: method === "dpop" ? lambda : null };
 }
 
 /** Every cell of one seed. */
 export function cellsOf(study: Study, seed: number): Cell[] {
-  return DISTANCES.flatMap((distance) => {
-    const compared = STUDY_METHODS.map((method) => ({ seed, distance, method, ...parametersOf(study, method) }));
-    const ablated = study.betas.flatMap((beta): Cell[] => [
-      { seed, distance, method: "dpo", beta, lambda: null },
-      ...study.lambdas.map((lambda): Cell => ({ seed, distance, method: "dpop", beta, lambda })),
+  return study.corpora.flatMap((corpus) => {
+    const compared = STUDY_METHODS.map((method) => ({ seed, corpus, method, ...parametersOf(study, method) }));
+    if (!study.grid.includes(corpus)) return compared;
+    const grid = study.betas.flatMap((beta): Cell[] => [
+      { seed, corpus, method: "dpo", beta, lambda: null },
+      ...study.lambdas.map((lambda): Cell => ({ seed, corpus, method: "dpop", beta, lambda })),
     ]);
     const known = new Set(compared.map(cellName));
-    return [...compared, ...ablated.filter((cell) => !known.has(cellName(cell)))];
+    return [...compared, ...grid.filter((cell) => !known.has(cellName(cell)))];
   });
 }
 
 /** A cell's name, and that of its file: `seed-0_low_dpop_beta-0.3_lambda-50`. */
-export function cellName({ seed, distance, method, beta, lambda }: Cell): string {
+export function cellName({ seed, corpus, method, beta, lambda }: Cell): string {
   const parameters = [beta === null ? [] : `beta-${beta}`, lambda === null ? [] : `lambda-${lambda}`].flat();
-  return [`seed-${seed}`, distance, method, ...parameters].join("_");
+  return [`seed-${seed}`, corpus, method, ...parameters].join("_");
 }
 
 /** The loss of a cell; null for the reference, which is not trained further. */
-export function lossOf({ settings }: Study, { method, beta, lambda }: Cell): LossConfig | null {
+export function lossOf({ method, beta, lambda }: Cell): LossConfig | null {
   const scaled = { beta: beta ?? undefined };
   switch (method) {
     case "reference":
@@ -88,12 +99,7 @@ export function lossOf({ settings }: Study, { method, beta, lambda }: Cell): Los
     case "slic":
       return { lossType: "slic", ...scaled, slicLambda: lambda ?? undefined };
     case "dpop":
-      return {
-        lossType: "dpop",
-        ...scaled,
-        dpopLambda: lambda ?? undefined,
-        dpopTolerance: settings.preference.tolerance,
-      };
+      return { lossType: "dpop", ...scaled, dpopLambda: lambda ?? undefined };
     default:
       return { lossType: method, ...scaled };
   }

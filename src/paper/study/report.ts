@@ -6,13 +6,11 @@ import { numbersTable } from "../../report/numbers";
 import { page } from "../../report/page";
 import { STYLE } from "../../report/style";
 import { mean } from "../measure";
-import { DISTANCES, type Distance } from "../task";
 import { testClaims } from "./claims";
-import { STUDY_METHODS, STUDY_NAMES, type StudyMethod, parametersOf } from "./plan";
+import { type Corpus, STUDY_METHODS, STUDY_NAMES, type StudyMethod, parametersOf } from "./plan";
 import type { FinishedCell, StudyResult } from "./run";
 import {
   COLUMNS,
-  DISTANCE_NAMES,
   ablationCells,
   claimMeasured,
   claimText,
@@ -20,6 +18,7 @@ import {
   editDistanceOf,
   spreadText,
   studyCaveat,
+  titleOf,
 } from "./summary";
 import { cellsOver, comparison } from "./table";
 
@@ -38,25 +37,23 @@ export async function renderStudyReport(result: StudyResult): Promise<string> {
   return page(TITLE, [
     introduction(result),
     claimsSection(result),
-    ...DISTANCES.flatMap((distance) => [
-      comparisonSection(result, distance),
-      curvesFigure(result, distance, draw),
-      positionsFigure(result, distance, draw),
-      ablationSection(result, distance),
+    ...result.study.corpora.flatMap((corpus) => [
+      comparisonSection(result, corpus),
+      curvesFigure(result, corpus, draw),
+      positionsFigure(result, corpus, draw),
+      ...(result.study.grid.includes(corpus) ? [ablationSection(result, corpus)] : []),
     ]),
     settingsSection(result),
   ], STYLE);
 }
 
 function introduction(result: StudyResult): Html {
-  const { preset, seeds, study: { settings: { task } } } = result;
+  const { preset, seeds, subject } = result;
   const warning = studyCaveat(result);
   return html`<header>
 <p>smaug reproduce · preset ${preset} · ${seeds.length === 1 ? "seed" : "seeds"} ${seeds.join(", ")}</p>
 <h1>${TITLE}</h1>
-<p class="lead">For each seed a small language model was trained on generated grade-school arithmetic. From that one
-reference every method was trained on ${task.pairs} pairs whose answers hardly differ, and on the same
-${task.pairs} prompts and chosen answers with rejected ones that are wholly other texts.</p>
+<p class="lead">${subject.lead}</p>
 <p>${withMinus(claimsInShort(testClaims(result)))}</p>
 ${warning === null ? "" : html`<p class="warning">${warning}</p>`}
 </header>`;
@@ -77,26 +74,27 @@ said), and is unclear otherwise. The paper's models are of 7 billion weights and
 </section>`;
 }
 
-function comparisonSection(result: StudyResult, distance: Distance): Html {
-  const rows = comparison(result, distance).map(({ method, measures }) => html`<tr><th class="${COLORS[method]}">${
+function comparisonSection(result: StudyResult, corpus: Corpus): Html {
+  const rows = comparison(result, corpus).map(({ method, measures }) => html`<tr><th class="${COLORS[method]}">${
     STUDY_NAMES[method]}</th>${COLUMNS.map(({ quantity }) =>
     html`<td>${withMinus(spreadText(measures[quantity.key], quantity.format))}</td>`)}</tr>`);
-  const edited = (100 * editDistanceOf(result, distance)!.mean).toFixed(1);
+  const edited = (100 * editDistanceOf(result, corpus)!.mean).toFixed(1);
+  const { accuracy, heldOut } = result.subject.corpora[corpus]!;
   return html`<section>
-<h2>${capitalised(DISTANCE_NAMES[distance])}</h2>
+<h2>${capitalised(titleOf(result, corpus))}</h2>
 <div class="scroll"><table>
 <thead><tr><th></th>${COLUMNS.map(({ head }) => html`<th>${head}</th>`)}</tr></thead>
 <tbody>${rows}</tbody>
 </table></div>
 <p class="note">Mean and standard deviation over the seeds. Chosen and rejected: mean log-prob of whole answers, in
-nats; before, at and after the first difference: of a token of the chosen answer. The two answers of a pair differ in
-${edited}% of their tokens.</p>
+nats; before, at and after the first difference: of a token of the chosen answer. Accuracy: ${accuracy}, of ${heldOut}
+held-out ones. The two answers of a pair differ in ${edited}% of their tokens.</p>
 </section>`;
 }
 
-function curvesFigure(result: StudyResult, distance: Distance, draw: Draw): Html {
+function curvesFigure(result: StudyResult, corpus: Corpus, draw: Draw): Html {
   const lines = STUDY_METHODS.filter((method) => method !== "reference").map((method) => {
-    const points = meanOver(cellsOf(result, distance, method), ({ curve }) =>
+    const points = meanOver(cellsOf(result, corpus, method), ({ curve }) =>
       curve.map(({ step, chosen }): [number, number] => [step, chosen]));
     return { name: STUDY_NAMES[method], color: COLORS[method], points };
   });
@@ -107,7 +105,7 @@ function curvesFigure(result: StudyResult, distance: Distance, draw: Draw): Html
   ] };
   return html`<figure>
 ${draw({
-    description: `Mean log-prob of the chosen answers over training steps, by method, ${distance} edit distance`,
+    description: `Mean log-prob of the chosen answers over training steps, by method: ${titleOf(result, corpus)}`,
     xLabel: "step",
     yLabel: "log-prob of the chosen answer, nats",
     names: "above",
@@ -120,18 +118,18 @@ ${numbersTable(["step", ...lines.map(({ name }) => name)],
     steps.map((step, i) => [step, ...lines.map(({ points }) => points[i]!.y)]), (value) => value.toFixed(3))}`;
 }
 
-function positionsFigure(result: StudyResult, distance: Distance, draw: Draw): Html {
+function positionsFigure(result: StudyResult, corpus: Corpus, draw: Draw): Html {
   const lines = STUDY_METHODS.map((method) => ({
     name: STUDY_NAMES[method],
     color: COLORS[method],
     dash: method === "reference" ? DOTS : undefined,
-    points: meanOver(cellsOf(result, distance, method), ({ positions }) =>
+    points: meanOver(cellsOf(result, corpus, method), ({ positions }) =>
       positions.map(({ position, logp }): [number, number] => [position, logp])),
   }));
   return html`<figure>
 ${draw({
-    description: "Mean token log-prob of the chosen answers by distance from the first difference, " +
-      `${distance} edit distance`,
+    description: "Mean token log-prob of the chosen answers by distance from the first difference: " +
+      titleOf(result, corpus),
     xLabel: "tokens after the first difference",
     yLabel: "log-prob of a chosen token, nats",
     ruleX: 0,
@@ -145,10 +143,10 @@ ${numbersTable(["tokens after", ...lines.map(({ name }) => name)],
     lines[0]!.points.map(({ x }, i) => [x, ...lines.map(({ points }) => points[i]!.y)]), (value) => value.toFixed(4))}`;
 }
 
-function ablationSection(result: StudyResult, distance: Distance): Html {
-  const [heads, ...rows] = ablationCells(result, distance);
+function ablationSection(result: StudyResult, corpus: Corpus): Html {
+  const [heads, ...rows] = ablationCells(result, corpus);
   return html`<section>
-<h2>β and λ, ${distance} edit distance</h2>
+<h2>β and λ, ${corpus} edit distance</h2>
 <div class="scroll"><table>
 <thead><tr>${heads!.map((head) => html`<th>${head}</th>`)}</tr></thead>
 <tbody>${rows.map(([name, ...cells]) =>
@@ -159,22 +157,13 @@ function ablationSection(result: StudyResult, distance: Distance): Html {
 }
 
 function settingsSection(result: StudyResult): Html {
-  const { study, references, versions, seconds } = result;
-  const { model, sft, preference, optimizer, task } = study.settings;
-  const made = references.map(({ seed, steps, loss }) => `${seed}: ${steps}, ${loss.toFixed(3)}`);
-  const entries: [name: string, text: string][] = [
-    ["Model", `Llama shape: hidden size ${model.hiddenSize}, ${model.layers} layers, ${model.heads} heads, ` +
-      `MLP ${model.intermediateSize}, RoPE theta ${model.ropeTheta}, tied embeddings`],
-    ["References", `SFT on ${task.problems} examples: batch ${sft.batchSize}, learning rate ${sft.learningRate}, ` +
-      `until the mean of ${sft.goalWindow} losses is below ${sft.goalLoss}, then ${sft.decaySteps} steps to 0; ` +
-      `steps and last loss by seed: ${made.join("; ")}`],
-    ["Methods", `${preference.steps} steps of ${preference.batchSize} pairs, ` +
-      `learning rate ${preference.learningRate}, warm-up ${preference.warmupSteps}, then linearly to 0; ` +
-      `β ${preference.beta}, λ ${preference.lambda}; SLiC with a margin of ${study.slic.beta} nats ` +
-      `and weight ${study.slic.lambda}; IPO on means over tokens; all weights train`],
-    ["Optimizer", `AdamW, betas ${optimizer.betas.join(" and ")}, weight decay ${optimizer.weightDecay}, ` +
-      `gradient norm at most ${optimizer.maxGradNorm}`],
-    ["Held out", `${task.heldOut} problems, their prompts in no training row; greedy generation`],
+  const { study: { beta, lambda, slic }, subject, references, versions, seconds } = result;
+  const made = references.map(({ seed, name, steps, loss }) => `${seed} (${name}): ${steps}, ${loss.toFixed(3)}`);
+  const entries: (readonly [name: string, text: string])[] = [
+    ...subject.settings,
+    ["Losses", `β ${beta}, λ ${lambda}; SLiC with a margin of ${slic.beta} nats and weight ${slic.lambda}; ` +
+      "IPO on means over tokens"],
+    ...(made.length > 0 ? [["Steps and last loss of the references, by seed", made.join("; ")] as const] : []),
     ["Time", `${seconds.toFixed(1)} s`],
   ];
   return html`<section>
@@ -185,8 +174,8 @@ function settingsSection(result: StudyResult): Html {
 <i>Smaug: Fixing Failure Modes of Preference Optimisation with DPO-Positive</i>, arXiv 2402.13228.</footer>`;
 }
 
-const cellsOf = (result: StudyResult, distance: Distance, method: StudyMethod): FinishedCell[] =>
-  cellsOver(result, distance, method, parametersOf(result.study, method));
+const cellsOf = (result: StudyResult, corpus: Corpus, method: StudyMethod): FinishedCell[] =>
+  cellsOver(result, corpus, method, parametersOf(result.study, method));
 
 /** The mean of the cells' lines at every x that all of them have, in order. */
 function meanOver(cells: readonly FinishedCell[], line: (cell: FinishedCell) => [number, number][]) {

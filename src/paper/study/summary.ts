@@ -1,17 +1,20 @@
 /** The numbers of a study: summary.json, and the tables for a terminal. */
 
 import { QUANTITIES, type Quantity } from "../summary";
-import { DISTANCES, type Distance } from "../task";
 import { type ClaimResult, testClaims } from "./claims";
-import { STUDY_NAMES } from "./plan";
+import { type Corpus, STUDY_NAMES } from "./plan";
 import type { StudyResult } from "./run";
 import { type Spread, spreadOf } from "./spread";
 import { type MeasureSpreads, type Row, ablation, comparison } from "./table";
 
-export const DISTANCE_NAMES: Record<Distance, string> = {
-  low: "low edit distance: one intermediate result replaced",
-  high: "high edit distance: the worked answer of another problem",
+const CORPUS_NAMES: Record<Corpus, string> = {
+  low: "low edit distance", high: "high edit distance", control: "control",
 };
+
+/** `low edit distance: …` */
+export function titleOf({ subject }: Pick<StudyResult, "subject">, corpus: Corpus): string {
+  return `${CORPUS_NAMES[corpus]}: ${subject.corpora[corpus]!.title}`;
+}
 
 /** `-1.27 ± 0.20`; without the deviation for a single seed, a dash for no value. */
 export function spreadText(spread: Spread | null, format: (value: number) => string): string {
@@ -20,18 +23,17 @@ export function spreadText(spread: Spread | null, format: (value: number) => str
 }
 
 /** Mean normalised edit distance of the pairs, over the seeds. */
-export function editDistanceOf({ cells }: Pick<StudyResult, "cells">, distance: Distance): Spread | null {
-  const ofReference = cells.filter((cell) => cell.distance === distance && cell.method === "reference");
+export function editDistanceOf({ cells }: Pick<StudyResult, "cells">, corpus: Corpus): Spread | null {
+  const ofReference = cells.filter((cell) => cell.corpus === corpus && cell.method === "reference");
   return spreadOf(ofReference.map(({ editDistance }) => editDistance));
 }
 
 /**
  * The object of summary.json: under each method's name the seed means on pairs of low edit distance, as in the small
- * experiment's; then both distances with deviations, the ablation, the claims, and every cell.
+ * experiment's; then every corpus with deviations, the ablation, the claims, and every cell.
  */
 export function toStudySummary(result: StudyResult): Record<string, unknown> {
-  const { preset, seeds, versions, seconds, study, references, cells } = result;
-  const { problems, pairs, heldOut } = study.settings.task;
+  const { preset, seeds, versions, seconds, study, subject, references, cells } = result;
   const means = (measures: MeasureSpreads) =>
     Object.fromEntries(Object.entries(measures).map(([key, spread]) => [key, spread?.mean ?? null]));
   return {
@@ -41,16 +43,16 @@ export function toStudySummary(result: StudyResult): Record<string, unknown> {
     versions,
     seconds,
     ...Object.fromEntries(comparison(result, "low").map(({ method, measures }) => [method, means(measures)])),
-    edit_distance: Object.fromEntries(DISTANCES.map((distance) => [distance, editDistanceOf(result, distance)])),
-    distances: Object.fromEntries(DISTANCES.map((distance) => [
-      distance, Object.fromEntries(comparison(result, distance).map(({ method, measures }) => [method, measures])),
+    edit_distance: Object.fromEntries(study.corpora.map((corpus) => [corpus, editDistanceOf(result, corpus)])),
+    corpora: Object.fromEntries(study.corpora.map((corpus) => [
+      corpus, Object.fromEntries(comparison(result, corpus).map(({ method, measures }) => [method, measures])),
     ])),
-    ablation: DISTANCES.flatMap((distance) => ablation(result, distance)),
+    ablation: study.grid.flatMap((corpus) => ablation(result, corpus)),
     claims: testClaims(result).map(({ text, ...claim }) => ({ claim: text, ...claim })),
-    reference_training: references.map(({ seed, steps, loss, reachedGoal, seconds }) =>
-      ({ seed, steps, loss, reached_goal: reachedGoal, seconds })),
-    rows: { sft: problems, pairs, held_out: heldOut },
-    settings: study,
+    reference_training: references.map(({ reachedGoal, ...reference }) =>
+      ({ ...reference, reached_goal: reachedGoal })),
+    subject,
+    study,
     cells: cells.map(({ measures, positions: _positions, curve: _curve, editDistance, ...cell }) =>
       ({ ...cell, edit_distance: editDistance, ...measures })),
   };
@@ -64,10 +66,12 @@ export const COLUMNS: readonly { readonly quantity: Quantity; readonly head: str
 
 /** The comparison, the ablation and the claims as aligned text. */
 export function formatStudy(result: StudyResult): string {
-  const parts = DISTANCES.flatMap((distance) => [
-    `${DISTANCE_NAMES[distance]} (${percent(editDistanceOf(result, distance)!.mean)} of the tokens)\n` +
-      aligned([["", ...COLUMNS.map(({ head }) => head)], ...comparison(result, distance).map(rowCells)]),
-    `accuracy / chosen over β and λ, ${distance} edit distance\n${aligned(ablationCells(result, distance))}`,
+  const parts = result.study.corpora.flatMap((corpus) => [
+    `${titleOf(result, corpus)} (${percent(editDistanceOf(result, corpus)!.mean)} of the tokens)\n` +
+      aligned([["", ...COLUMNS.map(({ head }) => head)], ...comparison(result, corpus).map(rowCells)]),
+    ...(result.study.grid.includes(corpus)
+      ? [`accuracy / chosen over β and λ, ${CORPUS_NAMES[corpus]}\n${aligned(ablationCells(result, corpus))}`]
+      : []),
   ]);
   const claims = testClaims(result);
   const heads = ["the paper says", "tested by", "measured", ""];
@@ -84,7 +88,7 @@ export function claimsInShort(claims: readonly ClaimResult[]): string {
     "within two standard errors of their limit over the seeds, or of one seed.";
 }
 
-export const claimText = ({ distance, text }: ClaimResult): string => `${distance}: ${text}`;
+export const claimText = ({ corpus, text }: ClaimResult): string => `${corpus}: ${text}`;
 
 /** The mean and deviation in the claim's unit, and the limit when it is not 0. */
 export function claimMeasured({ measured, unit, side, limit }: ClaimResult): string {
@@ -98,9 +102,9 @@ function rowCells({ method, measures }: Row): string[] {
 }
 
 /** DPO over beta in the first column, DPOP over lambda in the others. */
-export function ablationCells(result: StudyResult, distance: Distance): string[][] {
+export function ablationCells(result: StudyResult, corpus: Corpus): string[][] {
   const { betas, lambdas } = result.study;
-  const rows = ablation(result, distance);
+  const rows = ablation(result, corpus);
   const [accuracy, chosen] = COLUMNS.map(({ quantity }) => quantity) as [Quantity, Quantity];
   const text = (beta: number, lambda: number | null) => {
     const { measures } = rows.find((row) => row.beta === beta && row.lambda === lambda)!;
@@ -113,11 +117,12 @@ export function ablationCells(result: StudyResult, distance: Distance): string[]
 }
 
 /** Seeds whose reference missed its goal, or null. */
-export function studyCaveat({ references, study }: StudyResult): string | null {
-  const missed = references.filter(({ reachedGoal }) => !reachedGoal).map(({ seed }) => seed);
+export function studyCaveat({ references }: StudyResult): string | null {
+  const missed = references.filter(({ reachedGoal }) => !reachedGoal);
   if (missed.length === 0) return null;
-  return `The reference of seed ${missed.join(", ")} stopped at its limit of steps above the goal of a loss of ` +
-    `${study.settings.sft.goalLoss}. It is not yet sure of its answers, and the effect needs a model that is.`;
+  const which = missed.map(({ seed, name, goal }) => `seed ${seed} (${name}, ${goal} nats a token)`).join(", ");
+  return `The reference of ${which} stopped at its limit of steps above the loss it was to reach. ` +
+    "It is not yet sure of its answers, and the effect needs a model that is.";
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;

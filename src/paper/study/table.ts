@@ -2,8 +2,7 @@
 
 import { QUANTITIES } from "../summary";
 import type { Measures } from "../result";
-import type { Distance } from "../task";
-import { type Parameters, STUDY_METHODS, type StudyMethod, parametersOf } from "./plan";
+import { type Corpus, type Parameters, STUDY_METHODS, type StudyMethod, parametersOf } from "./plan";
 import type { FinishedCell, StudyResult } from "./run";
 import { type Spread, spreadOf } from "./spread";
 
@@ -11,7 +10,7 @@ export type MeasureSpreads = Record<keyof Measures, Spread | null>;
 
 /** The same cell over all seeds. */
 export interface Row extends Parameters {
-  readonly distance: Distance;
+  readonly corpus: Corpus;
   readonly method: StudyMethod;
   readonly measures: MeasureSpreads;
 }
@@ -19,12 +18,12 @@ export interface Row extends Parameters {
 /** The cells of a method, in the order of the seeds. */
 export function cellsOver(
   { cells }: Pick<StudyResult, "cells">,
-  distance: Distance,
+  corpus: Corpus,
   method: StudyMethod,
   { beta, lambda }: Parameters,
 ): FinishedCell[] {
   return cells.filter((cell) =>
-    cell.distance === distance && cell.method === method && cell.beta === beta && cell.lambda === lambda);
+    cell.corpus === corpus && cell.method === method && cell.beta === beta && cell.lambda === lambda);
 }
 
 /** Means and deviations of cells; of a measure that some lack (no such token), over those that have it. */
@@ -35,20 +34,20 @@ export function measuresOver(cells: readonly FinishedCell[]): MeasureSpreads {
 }
 
 /** Every method at its own parameters. */
-export function comparison(result: StudyResult, distance: Distance): Row[] {
-  return STUDY_METHODS.map((method) => rowOf(result, distance, method, parametersOf(result.study, method)));
+export function comparison(result: StudyResult, corpus: Corpus): Row[] {
+  return STUDY_METHODS.map((method) => rowOf(result, corpus, method, parametersOf(result.study, method)));
 }
 
 /** DPO over beta (lambda null), then DPOP over beta and lambda. */
-export function ablation(result: StudyResult, distance: Distance): Row[] {
+export function ablation(result: StudyResult, corpus: Corpus): Row[] {
   const { betas, lambdas } = result.study;
   return [
-    ...betas.map((beta) => rowOf(result, distance, "dpo", { beta, lambda: null })),
-    ...betas.flatMap((beta) => lambdas.map((lambda) => rowOf(result, distance, "dpop", { beta, lambda }))),
+    ...betas.map((beta) => rowOf(result, corpus, "dpo", { beta, lambda: null })),
+    ...betas.flatMap((beta) => lambdas.map((lambda) => rowOf(result, corpus, "dpop", { beta, lambda }))),
   ];
 }
 
-function rowOf(result: StudyResult, distance: Distance, method: StudyMethod, parameters: Parameters): Row {
+function rowOf(result: StudyResult, corpus: Corpus, method: StudyMethod, parameters: Parameters): Row {
   const { beta, lambda } = parameters;
-  return { distance, method, beta, lambda, measures: measuresOver(cellsOver(result, distance, method, parameters)) };
+  return { corpus, method, beta, lambda, measures: measuresOver(cellsOver(result, corpus, method, parameters)) };
 }

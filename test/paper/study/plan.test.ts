@@ -1,14 +1,15 @@
 import { expect, test } from "vitest";
-import { presets } from "../../../src/paper/settings";
-import { STUDY_METHODS, cellName, cellsOf, lossOf, studies } from "../../../src/paper/study/plan";
+import { STUDY_METHODS, cellName, cellsOf, lossOf, paperStudy } from "../../../src/paper/study/plan";
 import { createLoss } from "../../../src/preference";
 
-const cells = cellsOf(studies.paper, 4);
+const cells = cellsOf(paperStudy, 4);
 
 test("every method and the whole grid are there once at both edit distances", () => {
   expect(new Set(cells.map(cellName)).size).toBe(cells.length);
-  for (const distance of ["low", "high"]) {
-    const here = cells.filter((cell) => cell.distance === distance);
+  const control = cells.filter(({ corpus }) => corpus === "control");
+  expect(control.map(({ method }) => method)).toEqual(STUDY_METHODS);
+  for (const corpus of ["low", "high"]) {
+    const here = cells.filter((cell) => cell.corpus === corpus);
     // Seven compared, one of them in the grid of 9; DPO at two more betas.
     expect(here).toHaveLength(7 + 8 + 2);
     expect(new Set(here.map(({ method }) => method))).toEqual(new Set(STUDY_METHODS));
@@ -20,20 +21,20 @@ test("every method and the whole grid are there once at both edit distances", ()
 });
 
 test("cells are named after all that sets them apart", () => {
-  expect(cellName({ seed: 4, distance: "low", method: "dpop", beta: 0.3, lambda: 50 }))
+  expect(cellName({ seed: 4, corpus: "low", method: "dpop", beta: 0.3, lambda: 50 }))
     .toBe("seed-4_low_dpop_beta-0.3_lambda-50");
-  expect(cellName({ seed: 0, distance: "high", method: "sft", beta: null, lambda: null })).toBe("seed-0_high_sft");
+  expect(cellName({ seed: 0, corpus: "high", method: "sft", beta: null, lambda: null })).toBe("seed-0_high_sft");
 });
 
 test("each trained cell has the loss of its name, with its own beta and lambda", () => {
-  const losses = cells.map((cell) => ({ cell, loss: lossOf(studies.paper, cell) }));
+  const losses = cells.map((cell) => ({ cell, loss: lossOf(cell) }));
   const names = new Map(losses.map(({ cell, loss }) => [cell.method, loss && createLoss(loss).name]));
   expect(Object.fromEntries(names)).toEqual({
     reference: null, sft: "sft", dpo: "sigmoid", ipo: "ipo", slic: "slic", hinge: "hinge", dpop: "dpop",
   });
   for (const { cell, loss } of losses) if (cell.beta !== null) expect(loss!.beta).toBe(cell.beta);
-  expect(lossOf(studies.paper, { seed: 0, distance: "low", method: "dpop", beta: 1, lambda: 500 }))
-    .toEqual({ lossType: "dpop", beta: 1, dpopLambda: 500, dpopTolerance: presets.quick.preference.tolerance });
-  expect(lossOf(studies.paper, cells.find(({ method }) => method === "slic")!))
+  expect(lossOf({ seed: 0, corpus: "low", method: "dpop", beta: 1, lambda: 500 }))
+    .toEqual({ lossType: "dpop", beta: 1, dpopLambda: 500 });
+  expect(lossOf(cells.find(({ method }) => method === "slic")!))
     .toEqual({ lossType: "slic", beta: 1, slicLambda: 0.1 });
 });

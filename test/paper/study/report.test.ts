@@ -15,13 +15,13 @@ test("has both comparisons, the grid, the claims with their verdicts, and pictur
   const { document } = parseHTML(await renderStudyReport(result));
   const rows = [...document.querySelectorAll("section tbody tr")].map((row) =>
     [...row.querySelectorAll("th, td")].map((each) => each.textContent));
-  expect(rows.filter(([name, , chosen]) => name === "DPO" && chosen === "−4.00 ± 2.00")).toHaveLength(2);
+  expect(rows.filter(([name, , chosen]) => name === "DPO" && chosen === "−4.00 ± 2.00")).toHaveLength(3);
   expect(rows.filter(([name, dpo]) => name === "β 0.3" && dpo === "80.0% ± 0.0% / −4.00 ± 2.00")).toHaveLength(2);
   expect(rows).toContainEqual([
     "low: DPO makes the chosen answers less likely", "chosen log-prob, DPO − reference", "−3.000 ± 2.000 nats", "agree",
   ]);
-  expect(document.querySelectorAll("figure svg[role=img]")).toHaveLength(8); // two for each distance, wide and narrow
-  expect(document.querySelectorAll("details table")).toHaveLength(4);
+  expect(document.querySelectorAll("figure svg[role=img]")).toHaveLength(12); // two for each corpus, wide and narrow
+  expect(document.querySelectorAll("details table")).toHaveLength(6);
 });
 
 test("a single seed has no deviations, and a token that is nowhere a dash", async () => {

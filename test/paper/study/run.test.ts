@@ -2,15 +2,19 @@ import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync 
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { presets } from "../../../src/paper/settings";
-import { type Study, cellName, cellsOf, studies } from "../../../src/paper/study/plan";
+import { type Study, cellName, cellsOf, paperStudy } from "../../../src/paper/study/plan";
 import { type StudyResult, runStudy } from "../../../src/paper/study/run";
+import { generatedCorpora } from "../../../src/paper/study/smallCorpora";
+import { SmallModel } from "../../../src/paper/study/smallModel";
 import { getNumThreads, memory, setNumThreads } from "../../../src/torch";
 import { temporaryFolders } from "../../models/folders";
 
 const folder = temporaryFolders();
-/** A grid of 2 instead of 9: 8 cells for each edit distance of a seed. */
-const study: Study = { ...studies["paper-smoke"], betas: [0.3], lambdas: [5, 50] };
-const CELLS = 16;
+/** A grid of 2 instead of 9: 8 cells for low and for high edit distance, 7 for the control. */
+const study: Study = { ...paperStudy, betas: [0.3], lambdas: [5, 50] };
+const CELLS = 23;
+/** One for each task. */
+const REFERENCES = 2;
 
 interface Watched {
   result?: StudyResult;
@@ -20,11 +24,12 @@ interface Watched {
 }
 
 /** Runs a study; with `stopAt` it is broken off when so many phases were started. */
-async function run(path: string, { seeds = [3], of = study, stopAt = Infinity } = {}): Promise<Watched> {
+async function run(path: string, { seeds = [3], of = presets.smoke, stopAt = Infinity } = {}): Promise<Watched> {
   const watched: Watched = { phases: [], finished: -1 };
   const options = {
     preset: "test",
-    study: of,
+    study,
+    subject: new SmallModel(path, generatedCorpora(of), "A small model."),
     seeds,
     folder: path,
     startPhase: (label: string) => {
@@ -47,14 +52,14 @@ const numbers = ({ cells, references }: StudyResult) =>
 test("a run that was stopped goes on where it was, and comes to the same numbers bit for bit", async () => {
   const [whole, parts] = [join(folder(), "whole"), join(folder(), "parts")];
   const uninterrupted = await run(whole, { seeds: [3, 4] });
-  expect(uninterrupted.phases).toHaveLength(2 * (CELLS + 1));
+  expect(uninterrupted.phases).toHaveLength(2 * (CELLS + REFERENCES));
 
   expect((await run(parts, { seeds: [3, 4], stopAt: 6 })).finished).toBe(0); // the reference and five cells
   expect(readdirSync(join(parts, "cells")).sort())
     .toEqual(cellsOf(study, 3).slice(0, 5).map((cell) => `${cellName(cell)}.json`).sort());
   const rest = await run(parts, { seeds: [3, 4] });
   expect(rest.finished).toBe(5);
-  expect(rest.phases).toHaveLength(2 * CELLS - 5 + 1); // and the reference of the second seed
+  expect(rest.phases).toHaveLength(2 * CELLS - 5 + 3); // and the references that were not there
   expect(numbers(rest.result!)).toEqual(numbers(uninterrupted.result!));
 
   const again = await run(parts, { seeds: [3, 4] });
@@ -76,44 +81,45 @@ test("cells of other settings, and ones that cannot be read, are made anew", asy
   expect(numbers(mended.result!)).toEqual(numbers(first.result!));
   expect(statSync(file(3)).mtimeMs).toBe(modified);
 
-  const { settings } = study;
-  const slower = { ...study, settings: { ...settings, preference: { ...settings.preference, learningRate: 1e-4 } } };
+  const { smoke } = presets;
+  const slower = { ...smoke, preference: { ...smoke.preference, learningRate: 1e-4 } };
   const other = await run(path, { of: slower });
   expect(other.finished).toBe(0);
-  expect(other.phases).toHaveLength(CELLS); // the reference is the same
-  const wider = { ...study, settings: { ...settings, sft: { ...settings.sft, learningRate: 1e-3 } } };
-  expect((await run(path, { of: wider })).phases).toHaveLength(CELLS + 1);
+  expect(other.phases).toHaveLength(CELLS); // the references are the same
+  const wider = { ...smoke, sft: { ...smoke.sft, learningRate: 1e-3 } };
+  expect((await run(path, { of: wider })).phases).toHaveLength(CELLS + REFERENCES);
 });
 
 test("a reference without the file that says what it is, is made anew", async () => {
   const path = join(folder(), "study");
   const first = await run(path, { stopAt: 3 });
-  const training = join(path, "references/seed-3/training.json");
-  expect(existsSync(join(path, "references/seed-3/model.safetensors"))).toBe(true);
+  const training = join(path, "references/seed-3_arithmetic/training.json");
+  expect(existsSync(join(path, "references/seed-3_arithmetic/model.safetensors"))).toBe(true);
   rmSync(training);
   const second = await run(path, { stopAt: 1 });
   expect(second.phases[0]).toBe(first.phases[0]);
   expect(JSON.parse(readFileSync(training, "utf8"))).toMatchObject({ result: { steps: 16, reachedGoal: false } });
 });
 
-test("all methods of a seed start from one reference; at both distances the chosen answers are the same", async () => {
+test("all methods of a seed start from one reference; in the control the chosen answers are those of low distance", async () => {
   const { result } = await run(join(folder(), "study"));
-  const at = (distance: string, method: string) =>
-    result!.cells.find((cell) => cell.distance === distance && cell.method === method)!;
-  for (const distance of ["low", "high"]) {
-    const start = at(distance, "reference").curve[0];
+  const at = (corpus: string, method: string) =>
+    result!.cells.find((cell) => cell.corpus === corpus && cell.method === method)!;
+  for (const corpus of study.corpora) {
+    const start = at(corpus, "reference").curve[0];
     for (const method of ["sft", "dpo", "ipo", "slic", "hinge", "dpop"]) {
-      expect(at(distance, method).curve[0]).toEqual(start);
-      expect(at(distance, method).measures).not.toEqual(at(distance, "reference").measures);
+      expect(at(corpus, method).curve[0]).toEqual(start);
+      expect(at(corpus, method).measures).not.toEqual(at(corpus, "reference").measures);
     }
   }
-  const [low, high] = [at("low", "reference"), at("high", "reference")];
-  expect(high.measures.chosen_logp).toBe(low.measures.chosen_logp);
-  expect(high.measures.rejected_logp).not.toBe(low.measures.rejected_logp);
-  expect(low.editDistance).toBeLessThan(0.1); // 1 or 2 of 22 to 31 tokens
-  expect(high.editDistance).toBeGreaterThan(0.5);
+  const [low, high, control] = study.corpora.map((corpus) => at(corpus, "reference"));
+  expect(control!.measures.chosen_logp).toBe(low!.measures.chosen_logp);
+  expect(control!.measures.rejected_logp).not.toBe(low!.measures.rejected_logp);
+  expect(low!.editDistance).toBeLessThan(0.1); // 1 or 2 of 22 to 31 tokens
+  expect(control!.editDistance).toBeGreaterThan(0.5);
+  expect(high!.editDistance).toBeGreaterThan(0.8);
   // Plain SFT reads the chosen answers alone.
-  expect(at("high", "sft").measures.chosen_logp).toBe(at("low", "sft").measures.chosen_logp);
+  expect(at("control", "sft").measures.chosen_logp).toBe(at("low", "sft").measures.chosen_logp);
 });
 
 test("DPO in the study is DPO in the small experiment", async () => {
@@ -121,10 +127,9 @@ test("DPO in the study is DPO in the small experiment", async () => {
   const startPhase = () => ({ update: () => {}, finish: () => {} });
   const small = runExperiment({ seed: 3, preset: "smoke", startPhase });
   const { result } = await run(join(folder(), "study"));
-  expect(study.settings).toEqual(presets.smoke);
   for (const method of ["reference", "sft", "dpo", "dpop"] as const) {
     const cell = result!.cells.find((each) =>
-      each.distance === "low" && each.method === method && (each.lambda === null || each.lambda === 50))!;
+      each.corpus === "low" && each.method === method && (each.lambda === null || each.lambda === 50))!;
     expect(cell.measures).toEqual(small.methods[method].measures);
     expect(cell.curve).toEqual(small.methods[method].curve);
   }

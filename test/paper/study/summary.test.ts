@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { testClaims } from "../../../src/paper/study/claims";
 import { claimsInShort, formatStudy, studyCaveat, toStudySummary } from "../../../src/paper/study/summary";
+import { paperStudy } from "../../../src/paper/study/plan";
 import { studyWith } from "./fixtures";
 
 const MEASURES = [
@@ -9,8 +10,8 @@ const MEASURES = [
 
 describe("the summary", () => {
   // Seeds 0, 1, 2: DPO's chosen log-prob at low edit distance is -2, -4, -6, at high it is the others' -1.
-  const result = studyWith([0, 1, 2], ({ seed, distance, method, beta }) =>
-    method === "dpo" && distance === "low" && beta === 0.3 ? { chosen_logp: -2 - 2 * seed } : {});
+  const result = studyWith([0, 1, 2], ({ seed, corpus, method, beta }) =>
+    method === "dpo" && corpus === "low" && beta === 0.3 ? { chosen_logp: -2 - 2 * seed } : {});
   const summary = toStudySummary(result) as Record<string, object>;
 
   test("has the seed means under the keys that other programs read", () => {
@@ -21,18 +22,18 @@ describe("the summary", () => {
   });
 
   test("has means and deviations at both distances, the grid, the claims and every cell", () => {
-    expect(summary.distances).toMatchObject({
+    expect(summary.corpora).toMatchObject({
       low: { dpo: { chosen_logp: { mean: -4, std: 2 } } }, // by hand: 4 + 0 + 4 over 2, its root
       high: { dpo: { chosen_logp: { mean: -1, std: 0 } } },
     });
     expect(summary.ablation).toHaveLength(2 * (3 + 9));
     expect(summary.claims).toContainEqual(expect.objectContaining({
-      claim: "DPO makes the chosen answers less likely", distance: "low", values: [-1, -3, -5],
+      claim: "DPO makes the chosen answers less likely", corpus: "low", values: [-1, -3, -5],
       measured: { mean: -3, std: 2 }, verdict: "agree", // the standard error is 1.15
     }));
-    expect(summary.cells).toHaveLength(3 * 34);
+    expect(summary.cells).toHaveLength(3 * 41);
     expect(summary.cells).toContainEqual({
-      seed: 2, distance: "low", method: "dpo", beta: 0.3, lambda: null, seconds: 5, edit_distance: 0.07,
+      seed: 2, corpus: "low", method: "dpo", beta: 0.3, lambda: null, seconds: 5, edit_distance: 0.07,
       accuracy: 0.8, chosen_logp: -6, rejected_logp: -40, token_logp_before: -0.02, token_logp_at: -0.1,
       token_logp_after: -0.03,
     });
@@ -50,23 +51,23 @@ describe("the summary", () => {
 describe("the claims", () => {
   const verdicts = (...args: Parameters<typeof studyWith>) =>
     Object.fromEntries(testClaims(studyWith(...args)).map((claim) =>
-      [`${claim.distance}: ${claim.text}`, claim.verdict]));
+      [`${claim.corpus}: ${claim.text}`, claim.verdict]));
 
   test("numbers as in the paper agree with all of it", () => {
     const accuracy = { reference: 0.75, sft: 0.8, dpo: 0.45, ipo: 0.74, slic: 0.5, hinge: 0.5, dpop: 0.85 };
     const atHigh = { ...accuracy, dpo: 0.8, slic: 0.8, hinge: 0.8 };
-    const found = verdicts([0, 1, 2], ({ seed, distance, method }) => ({
-      accuracy: (distance === "low" ? accuracy : atHigh)[method] + (method === "reference" ? 0 : seed / 1000),
-      chosen_logp: { dpo: -3, dpop: -0.5 }[method as string] ?? -1,
+    const found = verdicts([0, 1, 2], ({ seed, corpus, method }) => ({
+      accuracy: (corpus === "low" ? accuracy : atHigh)[method] + (method === "reference" ? 0 : seed / 1000),
+      chosen_logp: { dpo: corpus === "low" ? -3 : -2, dpop: -0.5 }[method as string] ?? -1,
       token_logp_after: { dpo: -0.2, dpop: -0.02 }[method as string] ?? -0.03,
     }));
-    expect(Object.values(found)).toEqual(Array(16).fill("agree"));
+    expect(Object.values(found)).toEqual(Array(17).fill("agree"));
   });
 
   test("numbers against the paper disagree, and the sentence names them", () => {
-    const claims = testClaims(studyWith([0, 1, 2], ({ method, distance, lambda }) => ({
+    const claims = testClaims(studyWith([0, 1, 2], ({ method, corpus, lambda }) => ({
       chosen_logp: { dpo: -0.5, dpop: -1.5 }[method as string] ?? -1,
-      accuracy: method === "dpop" && distance === "low" ? (lambda === 5 ? 0.7 : 0.9) : 0.8,
+      accuracy: method === "dpop" && corpus === "low" ? (lambda === 5 ? 0.7 : 0.9) : 0.8,
     })));
     const verdict = (text: string) => claims.find((claim) => claim.text === text)!.verdict;
     expect(verdict("DPO makes the chosen answers less likely")).toBe("disagree");
@@ -84,6 +85,18 @@ describe("the claims", () => {
     expect(lost["low: no β rescues DPO"]).toBe("agree");
   });
 
+  test("what a study has no cells for is not claimed of it", () => {
+    const short = testClaims(studyWith([0, 1], () => ({}), { ...paperStudy, corpora: ["low", "high"], grid: [] }));
+    expect(short.map(({ corpus }) => corpus)).not.toContain("control");
+    expect(short.filter(({ text }) => /β|λ/.test(text))).toEqual([]);
+    expect(short).toHaveLength(14);
+  });
+
+  test("noise is the largest standard error of the held-out questions", () => {
+    const limit = testClaims(studyWith([0])).find(({ text }) => text === "IPO does not improve")!.limit;
+    expect(limit).toBeCloseTo(Math.sqrt(0.25 / 200), 12);
+  });
+
   test("one seed leaves them open", () => {
     expect(new Set(Object.values(verdicts([5])))).toEqual(new Set(["unclear"]));
   });
@@ -96,7 +109,7 @@ test("the text has both comparisons, the grid and the claims", () => {
   expect(text).toMatch(/^low edit distance.*\(7\.0% of the tokens\)$/m);
   expect(text).toMatch(/^high edit distance.*\(61\.0% of the tokens\)$/m);
   const lines = (pattern: RegExp) => text.match(pattern);
-  expect(lines(/^DPO +80\.0% ± 0\.0% +-2\.50 ± 0\.71 +-40\.00 ± 0\.00( +-0\.\d{3} ± 0\.000){3}$/gm)).toHaveLength(2);
+  expect(lines(/^DPO +80\.0% ± 0\.0% +-2\.50 ± 0\.71 +-40\.00 ± 0\.00( +-0\.\d{3} ± 0\.000){3}$/gm)).toHaveLength(3);
   expect(lines(/^β 0\.3 +80\.0% ± 0\.0% \/ -2\.50 ± 0\.71( +80\.0% ± 0\.0% \/ -1\.00 ± 0\.00){3}$/gm))
     .toHaveLength(2);
   expect(text).toMatch(/^low: DPO makes the chosen .*DPO − reference +-1\.500 ± 0\.707 nats +agree$/m);
@@ -107,5 +120,5 @@ test("references that missed their goal are a caveat", () => {
   const result = studyWith([0, 1, 2]);
   expect(studyCaveat(result)).toBeNull();
   const references = result.references.map((each) => ({ ...each, reachedGoal: each.seed === 1 }));
-  expect(studyCaveat({ ...result, references })).toMatch(/seed 0, 2 stopped at its limit .* loss of 0\.14/);
+  expect(studyCaveat({ ...result, references })).toMatch(/seed 0 \(arithmetic, 0\.14 nats a token\), seed 2 .* stopped at its limit/);
 });

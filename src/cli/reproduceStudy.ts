@@ -1,0 +1,136 @@
+/** `smaug reproduce --preset paper`: the paper's comparison, on a small model made here or on a user's. */
+import { createHash } from "node:crypto";
+import { InputError } from "../native/errors";
+import { expectPlainRows, loadPreferences } from "../data/preferences";
+import type { PreferenceRow } from "../data/preferenceRow";
+import { describeRefusals, expectSomeKept } from "../data/screening";
+import { presets } from "../paper/settings";
+import type { Study } from "../paper/study/plan";
+import type { Subject } from "../paper/study/subject";
+import type { DType } from "../torch";
+import { Progress } from "../train/progress";
+
+/** Named here, so that the help needs no libtorch. */
+export const STUDY_PRESETS = ["paper", "paper-smoke"] as const;
+export type StudyPreset = (typeof STUDY_PRESETS)[number];
+
+/** What a user's model is trained with. */
+const OWN_OPTIONS = ["device", "dtype", "steps", "batchSize", "learningRate", "heldOut"] as const;
+/** Options of these presets alone. */
+export const STUDY_OPTIONS = ["seeds", "model", "grid", ...OWN_OPTIONS] as const;
+
+export interface StudyFlags {
+  seed: number;
+  seeds?: number;
+  data?: string[];
+  model?: string;
+  device?: string;
+  dtype?: DType | "auto";
+  steps?: number;
+  batchSize?: number;
+  learningRate?: number;
+  heldOut?: number;
+  /** True when left out. */
+  grid: boolean;
+  out: string;
+  json?: boolean;
+}
+
+/** Writes report and summary; gives the text of the summary, and the names of both. */
+type Write = (report: string, content: object) => Promise<{ summary: string; names: string }>;
+
+export async function reproduceStudy(preset: StudyPreset, flags: StudyFlags, write: Write): Promise<void> {
+  const { seed, seeds: count = 3, out, json } = flags;
+  checkFlags(preset, flags);
+  const { runStudy } = await import("../paper/study/run.js"); // loads libtorch, as do those below
+  const { paperStudy } = await import("../paper/study/plan.js");
+  const { renderStudyReport } = await import("../paper/study/report.js");
+  const { claimsInShort, formatStudy, studyCaveat, toStudySummary } = await import("../paper/study/summary.js");
+  const { testClaims } = await import("../paper/study/claims.js");
+  const subject = await createSubject(preset, flags);
+  using _ = { [Symbol.dispose]: () => (subject as Partial<Disposable>)[Symbol.dispose]?.() };
+  const study: Study = {
+    ...paperStudy,
+    corpora: paperStudy.corpora.filter((corpus) => subject.description.corpora[corpus]),
+    ...(flags.grid ? {} : { grid: [] }),
+  };
+  const result = await runStudy({
+    preset,
+    study,
+    subject,
+    seeds: Array.from({ length: count }, (_, i) => seed + i),
+    folder: out,
+    startPhase: (label, total) => new Progress(label, total),
+    onPlan: (cells, finished) => {
+      const left = finished === 0 ? "" : `; ${finished} are in ${out} already`;
+      process.stderr.write(`${cells} cells for ${count === 1 ? "1 seed" : `${count} seeds`}${left}\n`);
+    },
+  });
+
+  const files = await write(await renderStudyReport(result), toStudySummary(result));
+  const warning = studyCaveat(result);
+  if (warning) process.stderr.write(`warning: ${warning}\n`);
+  const parts = [formatStudy(result), claimsInShort(testClaims(result)), files.names];
+  process.stdout.write(json ? files.summary : `\n${parts.join("\n\n")}\n`);
+}
+
+function checkFlags(preset: StudyPreset, flags: StudyFlags): void {
+  const { model, data } = flags;
+  if (data && data.length > 2)
+    throw new InputError(`Expected one or two sources of rows for '--data' but received ${data.length}`);
+  if (model !== undefined && preset !== "paper")
+    throw new InputError(`Expected '--preset paper' with '--model' but received '${preset}'; --steps makes it short`);
+  if (model !== undefined && !data)
+    throw new InputError("Expected '--data' beside '--model' but received none; it names the rows to train on");
+  const idle = OWN_OPTIONS.find((name) => flags[name] !== undefined);
+  if (model === undefined && idle !== undefined) {
+    const name = idle.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new InputError(`Expected '--model' beside '--${name}' but received none; the small model has settings of its own`);
+  }
+}
+
+async function createSubject(preset: StudyPreset, flags: StudyFlags): Promise<Subject> {
+  const settings = preset === "paper" ? presets.quick : presets.smoke;
+  if (flags.model !== undefined) return ownModel(flags.model, flags);
+  const { SmallModel } = await import("../paper/study/smallModel.js");
+  const { corporaOfRows, generatedCorpora } = await import("../paper/study/smallCorpora.js");
+  const { data, out } = flags;
+  if (!data)
+    return new SmallModel(out, generatedCorpora(settings), "For each seed two small language models were trained, on " +
+      "generated grade-school arithmetic and on multiple choice. From those references every method was trained on " +
+      "pairs whose answers hardly differ, and on pairs whose answers are wholly other texts.");
+  const sources = await Promise.all(data.map(async (name) => {
+    const rows = expectPlainRows(await loadPreferences(name), name);
+    return { name, rows, digest: digestOf(rows) };
+  }));
+  const corpora = corporaOfRows(sources, settings, (name, refused, rows) =>
+    process.stderr.write(`${name}: ${describeRefusals(refused, rows)}\n`));
+  return new SmallModel(out, corpora, `For each seed and half a small language model was trained on the rows of ` +
+    `${data.join(" and ")}, and from it every method.`);
+}
+
+/** A user's model; its rows are read and checked before it is loaded. */
+async function ownModel(name: string, flags: StudyFlags): Promise<Subject> {
+  const { OWN_DEFAULTS, OwnModel } = await import("../paper/study/ownModel.js");
+  const { splitByDistance } = await import("../paper/study/halves.js");
+  const { tokenizeRows } = await import("../data/tokenizePairs.js");
+  const { completionOf } = await import("../report/diagnosis.js");
+  const { loadTokenizer } = await import("../text/index.js");
+  const { data = [], out: folder, device = "cpu", dtype } = flags;
+  const tokenizer = await loadTokenizer(name);
+  const sources = [];
+  for (const source of data) {
+    const rows = await loadPreferences(source);
+    const { pairs, refused } = await tokenizeRows(rows, tokenizer, { maxLength: 1024, name: source });
+    expectSomeKept(pairs, refused, source);
+    if (refused.length > 0) process.stderr.write(`${source}: ${describeRefusals(refused, rows.length)}\n`);
+    sources.push({ name: source, rows: pairs, digest: digestOf(rows) });
+  }
+  const halves = splitByDistance(sources, ({ chosen, rejected }) => [completionOf(chosen), completionOf(rejected)]);
+  const given = Object.entries(flags).filter(([key, value]) => key in OWN_DEFAULTS && value !== undefined);
+  const settings = { ...OWN_DEFAULTS, ...Object.fromEntries(given) };
+  return OwnModel.load({ folder, name, sources: halves, tokenizer, settings, device, dtype });
+}
+
+const digestOf = (rows: readonly PreferenceRow[]): string =>
+  createHash("sha256").update(JSON.stringify(rows)).digest("hex").slice(0, 16);

@@ -1,0 +1,74 @@
+/** Whether a user's model answers held-out prompts rightly: in its own words, or by choosing among the rows' answers. */
+import type { TokenizedPair } from "../../data/tokenizedPair";
+import { answersTo } from "../../evaluate/answers";
+import type { CausalLM } from "../../models";
+import { completionOf } from "../../report/diagnosis";
+import type { Tokenizer } from "../../text";
+import { startOfFinalPart } from "../corruption";
+import { type PairScores, sum } from "../measure";
+import type { Answer } from "../scoring";
+import { finalAnswer } from "../task";
+
+/** A prompt with the answers that its rows give. */
+export interface HeldOutQuestion {
+  readonly prompt: readonly number[];
+  readonly chosen: string;
+  /** Tokens of the chosen answer. */
+  readonly tokens: number;
+  /** The pairs of this prompt, as places in the list they come from, with the texts of both answers. */
+  readonly pairs: readonly { readonly at: number; readonly chosen: string; readonly rejected: string }[];
+}
+
+/** `generate` where every chosen answer ends in a final one (`#### 752`, `The answer is: 752`), else `choose`. */
+export type WayToAnswer = "generate" | "choose";
+
+/** Tokens that a model may take more than the longest chosen answer. */
+const ROOM = 32;
+const BATCH = 8;
+
+/** One question for each prompt, in the order of the pairs. */
+export function questionsOf(
+  pairs: readonly TokenizedPair[],
+  promptOf: (pair: TokenizedPair) => string,
+  tokenizer: Tokenizer,
+): HeldOutQuestion[] {
+  const groups = new Map<string, number[]>();
+  pairs.forEach((pair, at) => {
+    const prompt = promptOf(pair);
+    groups.set(prompt, [...(groups.get(prompt) ?? []), at]);
+  });
+  const text = (answer: TokenizedPair["chosen"]) => tokenizer.decode(completionOf(answer), { skipSpecialTokens: true });
+  return [...groups.values()].map((places) => {
+    const { ids, start } = pairs[places[0]!]!.chosen;
+    const texts = places.map((at) => ({ at, chosen: text(pairs[at]!.chosen), rejected: text(pairs[at]!.rejected) }));
+    return { prompt: [...ids.subarray(0, start)], chosen: texts[0]!.chosen, tokens: ids.length - start, pairs: texts };
+  });
+}
+
+export function wayToAnswer(questions: readonly HeldOutQuestion[]): WayToAnswer {
+  return questions.every(({ chosen }) => startOfFinalPart(chosen) !== undefined) ? "generate" : "choose";
+}
+
+/** @param scores of the pairs that the questions were made of */
+export async function answerOwn(
+  model: CausalLM,
+  tokenizer: Tokenizer,
+  questions: readonly HeldOutQuestion[],
+  scores: readonly PairScores[],
+): Promise<Answer[]> {
+  if (wayToAnswer(questions) === "choose") return questions.map((question) => chosenOf(question, scores));
+  const longest = questions.reduce((most, { tokens }) => Math.max(most, tokens), 0);
+  const answers = await answersTo(model, tokenizer, questions.map(({ prompt }) => prompt), {
+    until: ["Question:"], // a model that goes on with a next one, as the evaluation harness ends GSM8K's answers
+    maxTokens: longest + ROOM,
+    batchSize: BATCH,
+  });
+  return answers.map(({ text }, i) => ({ text, correct: finalAnswer(text) === finalAnswer(questions[i]!.chosen) }));
+}
+
+function chosenOf({ pairs }: HeldOutQuestion, scores: readonly PairScores[]): Answer {
+  const perCharacter = (logps: readonly number[], text: string) => sum(logps) / Math.max(1, text.length);
+  const wrong = pairs.find(({ at, chosen, rejected }) =>
+    perCharacter(scores[at]!.chosen, chosen) <= perCharacter(scores[at]!.rejected, rejected));
+  return { text: wrong?.rejected ?? pairs[0]!.chosen, correct: wrong === undefined };
+}

@@ -1,0 +1,216 @@
+/**
+ * A study on a user's model and rows: every cell trains a fresh adapter on it with the training engine, and leaves in
+ * `runs/NAME` what `smaug train` leaves. A tenth of the prompts is held out, others for each seed; log-probs, curves and
+ * accuracy are of those.
+ */
+import { join } from "node:path";
+import { rm } from "node:fs/promises";
+import type { TokenizedPair } from "../../data/tokenizedPair";
+import { firstDifference, normalisedDistance } from "../../data/editDistance";
+import { Random } from "../../data/random";
+import { type CausalLM, loadModel } from "../../models";
+import { InputError } from "../../native/errors";
+import { type LossConfig, createLoss, fingerprint, scorePreferences } from "../../preference";
+import { completionOf } from "../../report/diagnosis";
+import type { Tokenizer } from "../../text";
+import { type DType, type Device, manualSeed } from "../../torch";
+import { applyLora, lora, removeAdapter } from "../../nn";
+import { PreferenceTrainer } from "../../train";
+import type { PhaseProgress } from "../experiment";
+import { type CurvePoint, type PairScores, curvePoint, mean } from "../measure";
+import { inShort, toMethodResult } from "../methodResult";
+import { type HeldOutQuestion, type WayToAnswer, answerOwn, questionsOf, wayToAnswer } from "./ownAnswers";
+import type { RowSource } from "./halves";
+import { type Cell, type Corpus, cellName } from "./plan";
+import type { Bench, CellResult, Subject, SubjectDescription } from "./subject";
+
+export interface OwnSettings {
+  /** Optimizer steps of a cell. */
+  readonly steps: number;
+  /** Pairs in a step. */
+  readonly batchSize: number;
+  readonly learningRate: number;
+  /** The most prompts that are held out. */
+  readonly heldOut: number;
+  /** Rank of the adapter, which is on all linear layers. */
+  readonly rank: number;
+}
+
+export const OWN_DEFAULTS: OwnSettings = { steps: 1000, batchSize: 8, learningRate: 5e-5, heldOut: 100, rank: 16 };
+
+type Sources = Readonly<Record<"low" | "high", RowSource<TokenizedPair>>>;
+
+interface OwnModelOptions {
+  readonly folder: string;
+  /** The folder or hub id of the model. */
+  readonly name: string;
+  readonly sources: Sources;
+  readonly tokenizer: Tokenizer;
+  readonly settings: OwnSettings;
+  readonly device: Device;
+  readonly dtype: DType | "auto" | undefined;
+}
+
+/** Points of a curve, the first not counted, and the most pairs they are measured on. */
+const CURVE_POINTS = 12;
+const CURVE_PAIRS = 64;
+
+export class OwnModel implements Subject, Disposable {
+  readonly description: SubjectDescription;
+
+  private constructor(
+    private readonly options: OwnModelOptions,
+    private readonly model: CausalLM,
+    /** Of the model's weights. */
+    private readonly content: string,
+  ) {
+    const { name, sources, settings, device } = options;
+    const corpora = Object.entries(sources).map(([corpus, source]) => {
+      const { heldOut, questions } = this.split(0, corpus as Corpus); // their number does not depend on the seed
+      const way = wayToAnswer(questions);
+      return [corpus, { title: `${source.name}, ${heldOut.length} of ${source.rows.length} pairs held out`,
+        heldOut: questions.length, accuracy: ACCURACY[way] }];
+    });
+    const dtype = model.model.embedTokens.weight.dtype;
+    this.description = {
+      lead: `From ${name} every method was trained as an adapter of its own on pairs of low and of high edit distance. ` +
+        "What is measured is measured on pairs whose prompts were held out.",
+      corpora: Object.fromEntries(corpora),
+      settings: [
+        ["Model", `${name} in ${dtype} on ${device}; LoRA of rank ${settings.rank} on all linear layers`],
+        ["Methods", `${settings.steps} steps of ${settings.batchSize} pairs, AdamW, ` +
+          `learning rate ${settings.learningRate}, then linearly to 0, gradient norm at most 1`],
+      ],
+    };
+  }
+
+  /** Loads the model. The caller disposes it. */
+  static async load(options: OwnModelOptions): Promise<OwnModel> {
+    const { name, device, dtype } = options;
+    const model = await loadModel(name, { device, dtype });
+    try {
+      return new OwnModel(options, model, await fingerprint(model.config, model.namedParameters()));
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
+  }
+
+  settingsOf(seed: number, corpus: Corpus): object {
+    const { settings, sources } = this.options;
+    const { digest, name } = sources[corpus as keyof Sources];
+    return { seed, model: this.content, rows: { digest, name }, ...settings };
+  }
+
+  async prepare(): Promise<null> {
+    return null;
+  }
+
+  async open(seed: number, corpus: Corpus): Promise<Bench> {
+    const { folder, tokenizer, settings, device } = this.options;
+    const { train, heldOut, questions } = this.split(seed, corpus);
+    return new OwnBench({ folder, tokenizer, settings, device, seed, model: this.model, train, heldOut, questions });
+  }
+
+  [Symbol.dispose](): void {
+    this.model.dispose();
+  }
+
+  private split(seed: number, corpus: Corpus) {
+    const { sources, settings, tokenizer } = this.options;
+    const { rows, name } = sources[corpus as keyof Sources];
+    const prompts = new Random(seed, "held-out").shuffled([...new Set(rows.map(promptOf))]);
+    if (prompts.length < 2)
+      throw new InputError(`Expected at least two different prompts in ${name} but found one; what is measured is ` +
+        "measured on prompts that are held out of training. Add rows.");
+    const count = Math.min(settings.heldOut, Math.max(1, Math.floor(prompts.length / 10)));
+    const held = new Set(prompts.slice(0, count));
+    const heldOut = rows.filter((pair) => held.has(promptOf(pair)));
+    const rest = rows.filter((pair) => !held.has(promptOf(pair)));
+    // No more than are trained on: each costs a reference.
+    const train = new Random(seed, "train").shuffled(rest).slice(0, settings.steps * settings.batchSize);
+    return { train, heldOut, questions: questionsOf(heldOut, promptOf, tokenizer) };
+  }
+}
+
+const ACCURACY: Record<WayToAnswer, string> = {
+  generate: "greedy answers whose final answer is right",
+  choose: "prompts whose chosen answer is likelier than every rejected one, by the character",
+};
+
+/** Tells prompts apart. */
+const promptOf = ({ chosen }: TokenizedPair): string => chosen.ids.subarray(0, chosen.start).join(" ");
+
+interface OwnBenchOptions extends Pick<OwnModelOptions, "folder" | "tokenizer" | "settings" | "device"> {
+  readonly seed: number;
+  readonly model: CausalLM;
+  readonly train: readonly TokenizedPair[];
+  readonly heldOut: readonly TokenizedPair[];
+  readonly questions: readonly HeldOutQuestion[];
+}
+
+class OwnBench implements Bench {
+  readonly steps: number;
+  private readonly editDistance: number;
+
+  constructor(private readonly options: OwnBenchOptions) {
+    this.steps = options.settings.steps;
+    this.editDistance = mean(options.heldOut.map(({ chosen, rejected }) =>
+      normalisedDistance(completionOf(chosen), completionOf(rejected))));
+  }
+
+  async run(cell: Cell, loss: LossConfig | null, phase: PhaseProgress): Promise<CellResult> {
+    const { model, settings, seed } = this.options;
+    if (loss === null) return this.measure(phase);
+    manualSeed(seed);
+    applyLora(model, lora({ r: settings.rank, targetModules: "all-linear" }));
+    try {
+      return await this.measure(phase, await this.train(cell, loss, phase));
+    } finally {
+      removeAdapter(model, "default");
+    }
+  }
+
+  /** @returns the curve, from step 0 */
+  private async train(cell: Cell, loss: LossConfig, phase: PhaseProgress): Promise<CurvePoint[]> {
+    const { folder, model, train, heldOut, settings, seed } = this.options;
+    const outputDir = join(folder, "runs", cellName(cell));
+    await rm(outputDir, { recursive: true, force: true }); // what a run that was stopped has left
+    const trainer = new PreferenceTrainer({
+      model, train, outputDir, seed,
+      evaluation: heldOut.slice(0, CURVE_PAIRS),
+      loss: createLoss(loss),
+      maxSteps: settings.steps,
+      perDeviceTrainBatchSize: settings.batchSize,
+      learningRate: settings.learningRate,
+      evalStrategy: "steps",
+      evalSteps: Math.max(1, Math.round(settings.steps / CURVE_POINTS)),
+      evalOnStart: true,
+      saveStrategy: "no",
+      reportTo: "none",
+    });
+    const curve: CurvePoint[] = [];
+    trainer.on("evaluate", (line) =>
+      curve.push({ step: line["step"]!, chosen: line["eval_logps/chosen"]!, rejected: line["eval_logps/rejected"]! }));
+    trainer.on("reference", (done, total) => phase.update(0, `reference of ${done} of ${total} pairs`));
+    for await (const { step, loss } of trainer) phase.update(step, `loss ${loss.toFixed(3)}`);
+    return curve;
+  }
+
+  private async measure(phase: PhaseProgress, trained?: CurvePoint[]): Promise<CellResult> {
+    const { model, heldOut, questions, tokenizer } = this.options;
+    model.eval();
+    const scores: PairScores[] = [];
+    for await (const { chosenTokenLogps, rejectedTokenLogps } of scorePreferences(model, heldOut))
+      scores.push({ chosen: Array.from(chosenTokenLogps), rejected: Array.from(rejectedTokenLogps) });
+    const answers = await answerOwn(model, tokenizer, questions, scores);
+    const curve = trained ?? [curvePoint(0, scores.slice(0, CURVE_PAIRS))];
+    const output = { scores, answers, curve };
+    phase.finish(inShort(output));
+    const partings = heldOut.map(({ chosen, rejected }) =>
+      ({ difference: firstDifference(completionOf(chosen), completionOf(rejected)) }));
+    return { ...toMethodResult(output, partings), editDistance: this.editDistance };
+  }
+
+  [Symbol.dispose](): void {}
+}

@@ -1,0 +1,162 @@
+/**
+ * A study on a small model that is made here: for each seed one reference is trained from random weights on a corpus's
+ * examples and kept in `references/`, then every cell trains a copy of it, all weights. On one thread, which is all that
+ * a model this small can use.
+ */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type CausalLM, loadModel, saveModel } from "../../models";
+import type { LossConfig } from "../../preference";
+import type { PhaseProgress } from "../experiment";
+import { type PairScores, curvePoint } from "../measure";
+import { inShort, toMethodResult } from "../methodResult";
+import { copyModel, createModel, modelConfig } from "../model";
+import { trainPreference } from "../preferencePhase";
+import { answerQuestions, scorePairs } from "../scoring";
+import type { Settings } from "../settings";
+import { trainReference } from "../sft";
+import { type Task, longestAnswer } from "../task";
+import { withOneThread } from "../training";
+import type { Cell, Corpus } from "./plan";
+import { readResult, writeResult } from "./store";
+import type { Bench, CellResult, CorpusDescription, ReferenceResult, StartPhase, Subject, SubjectDescription } from "./subject";
+
+/** A corpus for the small model. */
+export interface SmallCorpus {
+  /** Corpora of the same examples have one reference: its name. */
+  readonly reference: string;
+  readonly settings: Settings;
+  /** Says which rows they are, where they are a user's. */
+  readonly data?: string;
+  readonly makeTask: (seed: number) => Task;
+  readonly description: CorpusDescription;
+}
+
+export type SmallCorpora = Readonly<Partial<Record<Corpus, SmallCorpus>>>;
+
+export class SmallModel implements Subject {
+  readonly description: SubjectDescription;
+
+  /** @param folder where references are kept and found */
+  constructor(
+    private readonly folder: string,
+    private readonly corpora: SmallCorpora,
+    lead: string,
+  ) {
+    const described = Object.entries(corpora).map(([id, { description }]) => [id, description]);
+    this.description = { lead, corpora: Object.fromEntries(described), settings: settingsInWords(Object.values(corpora)) };
+  }
+
+  settingsOf(seed: number, corpus: Corpus): object {
+    const { beta: _beta, lambda: _lambda, ...preference } = this.corpora[corpus]!.settings.preference;
+    return { ...this.referenceSettings(seed, corpus), preference };
+  }
+
+  async prepare(seed: number, corpus: Corpus, startPhase: StartPhase): Promise<ReferenceResult> {
+    const settings = this.referenceSettings(seed, corpus);
+    const folder = this.referenceFolder(seed, corpus);
+    const file = join(folder, "training.json");
+    const found = await readResult<ReferenceResult>(file, settings);
+    if (found) return found;
+    const { model, result } = this.makeReference(seed, corpus, startPhase);
+    using _ = model;
+    await rm(file, { force: true }); // while the weights change nothing may say whose they are
+    await saveModel(model, folder);
+    await writeResult(file, settings, result);
+    return result;
+  }
+
+  async open(seed: number, corpus: Corpus): Promise<Bench> {
+    return new SmallBench(this.corpora[corpus]!, seed, await loadModel(this.referenceFolder(seed, corpus)));
+  }
+
+  private makeReference(seed: number, corpus: Corpus, startPhase: StartPhase): { model: CausalLM; result: ReferenceResult } {
+    const start = performance.now();
+    const { reference: name, settings, makeTask } = this.corpora[corpus]!;
+    const { examples, vocabulary } = makeTask(seed);
+    const { goalLoss: goal } = settings.sft;
+    const phase = startPhase(`seed ${seed}, reference (${name})`);
+    const model = createModel(modelConfig(settings.model, vocabulary.size), seed);
+    try {
+      const outcome = withOneThread(() =>
+        trainReference(model, examples, settings, seed, (step, loss) =>
+          phase.update(step, `loss ${loss.toFixed(3)}, goal ${goal}`)));
+      phase.finish(`${outcome.steps} steps  loss ${outcome.loss.toFixed(3)}`);
+      return { model, result: { ...outcome, name, goal, seconds: (performance.now() - start) / 1000 } };
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
+  }
+
+  private referenceFolder = (seed: number, corpus: Corpus): string =>
+    join(this.folder, "references", `seed-${seed}_${this.corpora[corpus]!.reference}`);
+
+  private referenceSettings(seed: number, corpus: Corpus): object {
+    const { reference, data, settings: { task, model, sft, optimizer } } = this.corpora[corpus]!;
+    return { seed, reference, data, task, model, sft, optimizer };
+  }
+}
+
+class SmallBench implements Bench {
+  readonly steps: number;
+  private readonly task: Task;
+  private readonly referenceScores: PairScores[];
+
+  /** Takes the reference over. */
+  constructor(
+    private readonly corpus: SmallCorpus,
+    private readonly seed: number,
+    private readonly reference: CausalLM,
+  ) {
+    this.task = corpus.makeTask(seed);
+    this.steps = corpus.settings.preference.steps;
+    this.referenceScores = withOneThread(() => scorePairs(reference, this.task.pairs));
+  }
+
+  async run(_cell: Cell, loss: LossConfig | null, phase: PhaseProgress): Promise<CellResult> {
+    return withOneThread(() => this.runHere(loss, phase));
+  }
+
+  private runHere(loss: LossConfig | null, phase: PhaseProgress): CellResult {
+    const { task, seed, referenceScores, reference, corpus: { settings } } = this;
+    const { pairs } = task;
+    const { curvePairs, tolerance } = settings.preference;
+    const ask = (model: CausalLM) => answerQuestions(model, task.heldOut, task.vocabulary, longestAnswer(task) + 1);
+    const measured = () => {
+      if (loss === null) {
+        const curve = [curvePoint(0, referenceScores.slice(0, curvePairs))];
+        return { scores: referenceScores, answers: ask(reference), curve };
+      }
+      using model = copyModel(modelConfig(settings.model, task.vocabulary.size), reference);
+      const tolerant = loss.lossType === "dpop" ? { ...loss, dpopTolerance: tolerance } : loss;
+      const onStep = (step: number, value: number) => phase.update(step, `loss ${value.toFixed(3)}`);
+      const curve = trainPreference(model, { loss: tolerant, pairs, referenceScores, settings, seed, onStep });
+      return { scores: scorePairs(model, pairs), answers: ask(model), curve };
+    };
+    const output = measured();
+    phase.finish(inShort(output));
+    return { ...toMethodResult(output, pairs), editDistance: task.editDistance };
+  }
+
+  [Symbol.dispose](): void {
+    this.reference.dispose();
+  }
+}
+
+function settingsInWords(corpora: readonly SmallCorpus[]): [string, string][] {
+  const { model, sft, preference, optimizer } = corpora[0]!.settings;
+  const references = [...new Map(corpora.map((corpus) => [corpus.reference, corpus])).values()];
+  const goals = references.map(({ reference, settings: { task, sft: { goalLoss } } }) =>
+    `${goalLoss} nats a token on up to ${task.problems} examples (${reference})`);
+  return [
+    ["Model", `Llama shape: hidden size ${model.hiddenSize}, ${model.layers} layers, ${model.heads} heads, ` +
+      `MLP ${model.intermediateSize}, RoPE theta ${model.ropeTheta}, tied embeddings; all weights train`],
+    ["References", `SFT: batch ${sft.batchSize}, learning rate ${sft.learningRate}, until the mean of ` +
+      `${sft.goalWindow} losses is below ${goals.join(", ")}, then ${sft.decaySteps} steps to 0`],
+    ["Methods", `${preference.steps} steps of ${preference.batchSize} pairs, learning rate ${preference.learningRate}, ` +
+      `warm-up ${preference.warmupSteps}, then linearly to 0`],
+    ["Optimizer", `AdamW, betas ${optimizer.betas.join(" and ")}, weight decay ${optimizer.weightDecay}, ` +
+      `gradient norm at most ${optimizer.maxGradNorm}`],
+  ];
+}
