@@ -109,28 +109,39 @@ async function createSubject(preset: StudyPreset, flags: StudyFlags): Promise<Su
     `${data.join(" and ")}, and from it every method.`);
 }
 
-/** A user's model; its rows are read and checked before it is loaded. */
+/** A user's model; its rows are read before it is loaded. */
 async function ownModel(name: string, flags: StudyFlags): Promise<Subject> {
   const { OWN_DEFAULTS, OwnModel } = await import("../paper/study/ownModel.js");
   const { splitByDistance } = await import("../paper/study/halves.js");
   const { tokenizeRows } = await import("../data/tokenizePairs.js");
   const { completionOf } = await import("../report/diagnosis.js");
+  const { loadModel } = await import("../models/index.js");
   const { loadTokenizer } = await import("../text/index.js");
   const { data = [], out: folder, device = "cpu", dtype } = flags;
+  const read = await Promise.all(data.map(async (source) => ({ name: source, rows: await loadPreferences(source) })));
   const tokenizer = await loadTokenizer(name);
-  const sources = [];
-  for (const source of data) {
-    const rows = await loadPreferences(source);
-    const { pairs, refused } = await tokenizeRows(rows, tokenizer, { maxLength: 1024, name: source });
-    expectSomeKept(pairs, refused, source);
-    if (refused.length > 0) process.stderr.write(`${source}: ${describeRefusals(refused, rows.length)}\n`);
-    sources.push({ name: source, rows: pairs, digest: digestOf(rows) });
+  const model = await loadModel(name, { device, dtype });
+  try {
+    const maxLength = Math.min(MOST_TOKENS, model.config.maxPositionEmbeddings);
+    const sources = [];
+    for (const { name: source, rows } of read) {
+      const { pairs, refused } = await tokenizeRows(rows, tokenizer, { maxLength, name: source });
+      expectSomeKept(pairs, refused, source);
+      if (refused.length > 0) process.stderr.write(`${source}: ${describeRefusals(refused, rows.length)}\n`);
+      sources.push({ name: source, rows: pairs, digest: digestOf(rows) });
+    }
+    const halves = splitByDistance(sources, ({ chosen, rejected }) => [completionOf(chosen), completionOf(rejected)]);
+    const given = Object.entries(flags).filter(([key, value]) => key in OWN_DEFAULTS && value !== undefined);
+    const settings = { ...OWN_DEFAULTS, ...Object.fromEntries(given) };
+    return await OwnModel.of({ folder, name, model, sources: halves, tokenizer, settings, device });
+  } catch (error) {
+    model.dispose();
+    throw error;
   }
-  const halves = splitByDistance(sources, ({ chosen, rejected }) => [completionOf(chosen), completionOf(rejected)]);
-  const given = Object.entries(flags).filter(([key, value]) => key in OWN_DEFAULTS && value !== undefined);
-  const settings = { ...OWN_DEFAULTS, ...Object.fromEntries(given) };
-  return OwnModel.load({ folder, name, sources: halves, tokenizer, settings, device, dtype });
 }
+
+/** Of prompt and answer together, as in training; a longer row is refused. */
+const MOST_TOKENS = 1024;
 
 const digestOf = (rows: readonly PreferenceRow[]): string =>
   createHash("sha256").update(JSON.stringify(rows)).digest("hex").slice(0, 16);

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterEach, expect, test, vi } from "vitest";
@@ -43,11 +43,49 @@ test("the paper's comparison leaves its cells, a summary and a report, and goes 
     .toMatchObject({ seed: 5, preset: "paper-smoke", dpop: { accuracy: expect.any(Number) } });
 });
 
+test("a user's rows are cut into near and far ones, and their refusals listed", async () => {
+  const out = join(folder(), "rows");
+  const file = join(folder(), "rows.jsonl");
+  const rows = Array.from({ length: 24 }, (_, i) => ({ prompt: `What is ${i}?`, chosen: `${i} and one. #### ${i}`,
+    rejected: i % 2 === 0 ? `${i} and two. #### ${i}` : "no idea at all" }));
+  const lines = [...rows, { prompt: "p", chosen: "same", rejected: "same" }].map((row) => JSON.stringify(row));
+  writeFileSync(file, lines.join("\n"));
+  const { status, stdout, stderr } =
+    await smaug("--preset", "paper-smoke", "--seeds", "1", "--no-grid", "--data", file, "--out", out, "--json");
+  expect(status, stderr).toBe(0);
+  expect(stderr).toMatch(/1 of 13 rows cannot be trained on[^\n]*\n {2}row 24: the two answers are identical/);
+  expect(stderr).toMatch(/^14 cells for 1 seed/m);
+  const { edit_distance: distance, corpora, cells } = JSON.parse(stdout);
+  expect(distance.low.mean).toBeLessThan(0.3);
+  expect(distance.high.mean).toBeGreaterThan(0.7);
+  expect(Object.keys(corpora)).toEqual(["low", "high"]);
+  expect(cells).toHaveLength(14);
+});
+
 test("options that a preset does not read are refused before any work", async () => {
   const out = join(folder(), "none");
   const seeds = await smaug("--seeds", "3", "--out", out);
   expect(seeds.status).toBe(2);
   expect(seeds.stderr).toMatch(/Expected no '--seeds' with '--preset quick'/);
+  const model = await smaug("--preset", "paper", "--model", "there", "--out", out);
+  expect(model.status).toBe(2);
+  expect(model.stderr).toMatch(/Expected '--data' beside '--model'/);
+  const quick = await smaug("--model", "there", "--data", "rows.jsonl", "--out", out);
+  expect(quick.status).toBe(2);
+  expect(quick.stderr).toMatch(/Expected no '--model' with '--preset quick'.*take --preset paper/);
+  const smoke = await smaug("--preset", "paper-smoke", "--model", "there", "--data", "rows.jsonl", "--out", out);
+  expect(smoke.stderr).toMatch(/Expected '--preset paper' with '--model'/);
+  const idle = await smaug("--preset", "paper", "--batch-size", "4", "--out", out);
+  expect(idle.status).toBe(2);
+  expect(idle.stderr).toMatch(/Expected '--model' beside '--batch-size'/);
+  const grid = await smaug("--no-grid", "--out", out);
+  expect(grid.stderr).toMatch(/Expected no '--no-grid' with '--preset quick'/);
+  const three = await smaug("--preset", "paper", "--data", "a", "b", "c", "--out", out);
+  expect(three.status).toBe(2);
+  expect(three.stderr).toMatch(/Expected one or two sources of rows for '--data' but received 3/);
+  const missing = await smaug("--preset", "paper", "--data", "nowhere.jsonl", "--model", "nowhere", "--out", out);
+  expect(missing.status).toBe(2);
+  expect(missing.stderr).toMatch(/nowhere\.jsonl/);
   const none = await smaug("--preset", "paper", "--seeds", "0", "--out", out);
   expect(none.status).toBe(2);
   expect(none.stderr).toMatch(/Expected a positive integer/);

@@ -8,12 +8,12 @@ import { rm } from "node:fs/promises";
 import type { TokenizedPair } from "../../data/tokenizedPair";
 import { firstDifference, normalisedDistance } from "../../data/editDistance";
 import { Random } from "../../data/random";
-import { type CausalLM, loadModel } from "../../models";
+import type { CausalLM } from "../../models";
 import { InputError } from "../../native/errors";
 import { type LossConfig, createLoss, fingerprint, scorePreferences } from "../../preference";
 import { completionOf } from "../../report/diagnosis";
 import type { Tokenizer } from "../../text";
-import { type DType, type Device, manualSeed } from "../../torch";
+import { type Device, manualSeed } from "../../torch";
 import { applyLora, lora, removeAdapter } from "../../nn";
 import { PreferenceTrainer } from "../../train";
 import type { PhaseProgress } from "../experiment";
@@ -44,11 +44,14 @@ interface OwnModelOptions {
   readonly folder: string;
   /** The folder or hub id of the model. */
   readonly name: string;
+  /** Becomes the study's, which disposes it. */
+  readonly model: CausalLM;
   readonly sources: Sources;
   readonly tokenizer: Tokenizer;
   readonly settings: OwnSettings;
   readonly device: Device;
-  readonly dtype: DType | "auto" | undefined;
+  /** Folder of the reference cache; the user's when left out. */
+  readonly referenceCache?: string;
 }
 
 /** Points of a curve, the first not counted, and the most pairs they are measured on. */
@@ -60,11 +63,10 @@ export class OwnModel implements Subject, Disposable {
 
   private constructor(
     private readonly options: OwnModelOptions,
-    private readonly model: CausalLM,
     /** Of the model's weights. */
     private readonly content: string,
   ) {
-    const { name, sources, settings, device } = options;
+    const { name, model, sources, settings, device } = options;
     const corpora = Object.entries(sources).map(([corpus, source]) => {
       const { heldOut, questions } = this.split(0, corpus as Corpus); // their number does not depend on the seed
       const way = wayToAnswer(questions);
@@ -84,16 +86,10 @@ export class OwnModel implements Subject, Disposable {
     };
   }
 
-  /** Loads the model. The caller disposes it. */
-  static async load(options: OwnModelOptions): Promise<OwnModel> {
-    const { name, device, dtype } = options;
-    const model = await loadModel(name, { device, dtype });
-    try {
-      return new OwnModel(options, model, await fingerprint(model.config, model.namedParameters()));
-    } catch (error) {
-      model.dispose();
-      throw error;
-    }
+  /** @throws InputError when the rows of a source have only one prompt */
+  static async of(options: OwnModelOptions): Promise<OwnModel> {
+    const { model } = options;
+    return new OwnModel(options, await fingerprint(model.config, model.namedParameters()));
   }
 
   settingsOf(seed: number, corpus: Corpus): object {
@@ -107,13 +103,11 @@ export class OwnModel implements Subject, Disposable {
   }
 
   async open(seed: number, corpus: Corpus): Promise<Bench> {
-    const { folder, tokenizer, settings, device } = this.options;
-    const { train, heldOut, questions } = this.split(seed, corpus);
-    return new OwnBench({ folder, tokenizer, settings, device, seed, model: this.model, train, heldOut, questions });
+    return new OwnBench({ ...this.options, ...this.split(seed, corpus), seed });
   }
 
   [Symbol.dispose](): void {
-    this.model.dispose();
+    this.options.model.dispose();
   }
 
   private split(seed: number, corpus: Corpus) {
@@ -141,9 +135,8 @@ const ACCURACY: Record<WayToAnswer, string> = {
 /** Tells prompts apart. */
 const promptOf = ({ chosen }: TokenizedPair): string => chosen.ids.subarray(0, chosen.start).join(" ");
 
-interface OwnBenchOptions extends Pick<OwnModelOptions, "folder" | "tokenizer" | "settings" | "device"> {
+interface OwnBenchOptions extends Pick<OwnModelOptions, "folder" | "model" | "tokenizer" | "settings" | "referenceCache"> {
   readonly seed: number;
-  readonly model: CausalLM;
   readonly train: readonly TokenizedPair[];
   readonly heldOut: readonly TokenizedPair[];
   readonly questions: readonly HeldOutQuestion[];
@@ -173,11 +166,11 @@ class OwnBench implements Bench {
 
   /** @returns the curve, from step 0 */
   private async train(cell: Cell, loss: LossConfig, phase: PhaseProgress): Promise<CurvePoint[]> {
-    const { folder, model, train, heldOut, settings, seed } = this.options;
+    const { folder, model, train, heldOut, settings, seed, referenceCache = null } = this.options;
     const outputDir = join(folder, "runs", cellName(cell));
     await rm(outputDir, { recursive: true, force: true }); // what a run that was stopped has left
     const trainer = new PreferenceTrainer({
-      model, train, outputDir, seed,
+      model, train, outputDir, seed, referenceCache,
       evaluation: heldOut.slice(0, CURVE_PAIRS),
       loss: createLoss(loss),
       maxSteps: settings.steps,
