@@ -22,7 +22,7 @@ export function reproduceCommand(): Command {
   return new Command("reproduce")
     .description("train a small model, then DPO, DPOP and SFT from it, and show what each does to the chosen answers")
     .addOption(new Option("--preset <name>", "quick: the effect, in about a minute; paper: SFT, DPO, IPO, SLiC and " +
-      "DPOP at low and high edit distance over 3 seeds, with DPOP over beta and lambda, in 10 to 20 minutes on one " +
+      "DPOP at low and high edit distance over 3 seeds, with DPOP over beta and lambda, in about 20 minutes on one " +
       "core; smoke, paper-smoke: the same paths in seconds")
       .choices(["quick", "smoke", ...STUDY_PRESETS]).default("quick"))
     .option("--seed <n>", "the same seed gives the same numbers; of several, the first", parseSeed, 0)

@@ -9,6 +9,7 @@ import { mean } from "../measure";
 import { testClaims } from "./claims";
 import { type Corpus, STUDY_METHODS, STUDY_NAMES, type StudyMethod, parametersOf } from "./plan";
 import type { FinishedCell, StudyResult } from "./run";
+import type { Spread } from "./spread";
 import {
   COLUMNS,
   ablationCells,
@@ -16,7 +17,6 @@ import {
   claimText,
   claimsInShort,
   editDistanceOf,
-  spreadText,
   studyCaveat,
   titleOf,
 } from "./summary";
@@ -64,7 +64,7 @@ function claimsSection(result: StudyResult): Html {
 <td>${withMinus(claimMeasured(claim))}</td><td>${claim.verdict}</td></tr>`);
   return html`<section>
 <h2>What the paper says, and what came out</h2>
-<div class="scroll"><table>
+<div class="sideways"><table>
 <thead><tr><th>the paper says</th><th>tested by</th><th>measured</th><th></th></tr></thead>
 <tbody>${rows}</tbody>
 </table></div>
@@ -77,12 +77,12 @@ said), and is unclear otherwise. The paper's models are of 7 billion weights and
 function comparisonSection(result: StudyResult, corpus: Corpus): Html {
   const rows = comparison(result, corpus).map(({ method, measures }) => html`<tr><th class="${COLORS[method]}">${
     STUDY_NAMES[method]}</th>${COLUMNS.map(({ quantity }) =>
-    html`<td>${withMinus(spreadText(measures[quantity.key], quantity.format))}</td>`)}</tr>`);
+    html`<td>${spreadCell(measures[quantity.key], quantity.format)}</td>`)}</tr>`);
   const edited = (100 * editDistanceOf(result, corpus)!.mean).toFixed(1);
   const { accuracy, heldOut } = result.subject.corpora[corpus]!;
   return html`<section>
 <h2>${capitalised(titleOf(result, corpus))}</h2>
-<div class="scroll"><table>
+<div class="sideways"><table>
 <thead><tr><th></th>${COLUMNS.map(({ head }) => html`<th>${head}</th>`)}</tr></thead>
 <tbody>${rows}</tbody>
 </table></div>
@@ -147,12 +147,12 @@ function ablationSection(result: StudyResult, corpus: Corpus): Html {
   const [heads, ...rows] = ablationCells(result, corpus);
   return html`<section>
 <h2>β and λ, ${corpus} edit distance</h2>
-<div class="scroll"><table>
+<div class="sideways"><table>
 <thead><tr>${heads!.map((head) => html`<th>${head}</th>`)}</tr></thead>
 <tbody>${rows.map(([name, ...cells]) =>
-    html`<tr><th>${name!}</th>${cells.map((text) => html`<td>${withMinus(text)}</td>`)}</tr>`)}</tbody>
+    html`<tr><th>${name!.replace(" ", "\u00a0")}</th>${cells.map((text) => html`<td>${stacked(text)}</td>`)}</tr>`)}</tbody>
 </table></div>
-<p class="note">Accuracy, then the log-prob of the chosen answers.</p>
+<p class="note">Accuracy, below it the log-prob of the chosen answers.</p>
 </section>`;
 }
 
@@ -187,6 +187,19 @@ function meanOver(cells: readonly FinishedCell[], line: (cell: FinishedCell) => 
     .filter(([, ys]) => ys.length === cells.length)
     .sort(([a], [b]) => a - b)
     .map(([x, ys]) => ({ x, y: mean(ys) }));
+}
+
+/** The mean, below it the deviation. */
+function spreadCell(spread: Spread | null, format: (value: number) => string): Html {
+  if (spread === null) return html`–`;
+  const deviation = spread.std === null ? "" : html`<small>± ${format(spread.std)}</small>`;
+  return html`${withMinus(format(spread.mean))}${deviation}`;
+}
+
+/** `80.0% ± 2.0% / -1.00 ± 0.10` on two lines. */
+function stacked(text: string): Html {
+  const [accuracy, chosen] = text.split(" / ") as [string, string];
+  return html`${accuracy}<small>${withMinus(chosen)}</small>`;
 }
 
 const capitalised = (text: string): string => text[0]!.toUpperCase() + text.slice(1);
