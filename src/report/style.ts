@@ -50,7 +50,7 @@ th:first-child { padding-left: 0; }
 thead th { border-bottom: 1px solid var(--muted); }
 tbody .group th { color: var(--muted); font-size: 13px; padding-top: 16px; border-bottom: 0; padding-bottom: 2px; }
 table + .note { margin-top: 12px; }
-td small { display: block; color: var(--muted); font-size: 12px; line-height: 1.2; }
+td small, th small { display: block; color: var(--muted); font-size: 12px; line-height: 1.2; }
 ${SERIES.map((name) => `.${name} { color: var(--${name}); }`).join("\n")}
 figure { margin: 20px 0 8px; }
 figure svg { display: block; max-width: 100%; height: auto; overflow: visible; color: var(--muted); }

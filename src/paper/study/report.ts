@@ -60,12 +60,16 @@ ${warning === null ? "" : html`<p class="warning">${warning}</p>`}
 }
 
 function claimsSection(result: StudyResult): Html {
-  const rows = testClaims(result).map((claim) => html`<tr><th>${claimText(claim)}</th><th>${claim.quantity}</th>
-<td>${withMinus(claimMeasured(claim))}</td><td>${claim.verdict}</td></tr>`);
+  const rows = testClaims(result).map((claim) => {
+    const [measured, limit] = claimMeasured(claim).split(" (");
+    const aim = limit === undefined ? "" : html`<small>${limit.replace(")", "")}</small>`;
+    return html`<tr><th>${claimText(claim)}<small>${claim.quantity}</small></th>
+<td>${withMinus(measured!)}${aim}</td><td>${claim.verdict}</td></tr>`;
+  });
   return html`<section>
 <h2>What the paper says, and what came out</h2>
 <div class="sideways"><table>
-<thead><tr><th>the paper says</th><th>tested by</th><th>measured</th><th></th></tr></thead>
+<thead><tr><th>the paper says, tested by</th><th>measured</th><th></th></tr></thead>
 <tbody>${rows}</tbody>
 </table></div>
 <p class="note">Mean and standard deviation over the seeds; points are percentage points of held-out problems answered

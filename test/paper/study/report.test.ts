@@ -18,7 +18,7 @@ test("has both comparisons, the grid, the claims with their verdicts, and pictur
   expect(rows.filter(([name, , chosen]) => name === "DPO" && chosen === "−4.00± 2.00")).toHaveLength(3);
   expect(rows.filter(([name, dpo]) => name === "β\u00a00.3" && dpo === "80.0% ± 0.0%−4.00 ± 2.00")).toHaveLength(2);
   expect(rows).toContainEqual([
-    "low: DPO makes the chosen answers less likely", "chosen log-prob, DPO − reference", "−3.000 ± 2.000 nats", "agree",
+    "low: DPO makes the chosen answers less likelychosen log-prob, DPO − reference", "−3.000 ± 2.000 nats", "agree",
   ]);
   expect(document.querySelectorAll("figure svg[role=img]")).toHaveLength(12); // two for each corpus, wide and narrow
   expect(document.querySelectorAll("details table")).toHaveLength(6);
