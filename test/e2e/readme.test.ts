@@ -13,6 +13,7 @@ it("runs the README's first program as a user would, from ln 2 to near 0", () =>
   try {
     mkdirSync(join(folder, "node_modules"));
     symlinkSync(root, join(folder, "node_modules", "smaug"));
+    writeFileSync(join(folder, "package.json"), "{}"); // whatever is above the folder
     writeFileSync(join(folder, "first.mjs"), program);
     const lines = execFileSync(process.execPath, ["first.mjs"], { cwd: folder, encoding: "utf8" }).trim().split("\n");
     expect(lines).toHaveLength(6);
