@@ -11,7 +11,7 @@ import { renderReport } from "../paper/report/report";
 import type { Preset } from "../paper/settings";
 import { caveat, findings, formatTable, toSummary } from "../paper/summary";
 import { Progress } from "../train/progress";
-import { STUDY_OPTIONS, STUDY_PRESETS, type StudyFlags, type StudyPreset, reproduceStudy } from "./reproduceStudy";
+import { STUDY_OPTIONS, STUDY_PRESETS, type StudyFlags, type StudyPreset, flagOf, reproduceStudy } from "./reproduceStudy";
 
 interface ReproduceOptions extends Omit<StudyFlags, "out"> {
   preset: Preset | StudyPreset;
@@ -64,8 +64,6 @@ function reproduce({ preset, ...options }: ReproduceOptions): Promise<void> {
     throw new InputError(`Expected one file for '--data' with '--preset ${preset}' but received ${data.length}`);
   return reproduceOne(preset, { seed, data: data[0], out, json });
 }
-
-const flagOf = (name: string): string => (name === "grid" ? "--no-grid" : `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
 
 interface OneOptions {
   seed: number;

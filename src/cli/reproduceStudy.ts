@@ -19,6 +19,10 @@ const OWN_OPTIONS = ["device", "dtype", "steps", "batchSize", "learningRate", "h
 /** Options of these presets alone. */
 export const STUDY_OPTIONS = ["seeds", "model", "grid", ...OWN_OPTIONS] as const;
 
+/** As it is written on a command line. */
+export const flagOf = (name: (typeof STUDY_OPTIONS)[number]): string =>
+  name === "grid" ? "--no-grid" : `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
 export interface StudyFlags {
   seed: number;
   seeds?: number;
@@ -47,8 +51,7 @@ export async function reproduceStudy(preset: StudyPreset, flags: StudyFlags, wri
   const { renderStudyReport } = await import("../paper/study/report.js");
   const { claimsInShort, formatStudy, studyCaveat, toStudySummary } = await import("../paper/study/summary.js");
   const { testClaims } = await import("../paper/study/claims.js");
-  const subject = await createSubject(preset, flags);
-  using _ = { [Symbol.dispose]: () => (subject as Partial<Disposable>)[Symbol.dispose]?.() };
+  using subject = await createSubject(preset, flags);
   const study: Study = {
     ...paperStudy,
     corpora: paperStudy.corpora.filter((corpus) => subject.description.corpora[corpus]),
@@ -83,10 +86,8 @@ function checkFlags(preset: StudyPreset, flags: StudyFlags): void {
   if (model !== undefined && !data)
     throw new InputError("Expected '--data' beside '--model' but received none; it names the rows to train on");
   const idle = OWN_OPTIONS.find((name) => flags[name] !== undefined);
-  if (model === undefined && idle !== undefined) {
-    const name = idle.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    throw new InputError(`Expected '--model' beside '--${name}' but received none; the small model has settings of its own`);
-  }
+  if (model === undefined && idle !== undefined)
+    throw new InputError(`Expected '--model' beside '${flagOf(idle)}' but received none; the small model has settings of its own`);
 }
 
 async function createSubject(preset: StudyPreset, flags: StudyFlags): Promise<Subject> {

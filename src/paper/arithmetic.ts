@@ -30,12 +30,17 @@ const LOSSES = ["sells #", "loses #", "gives # to a friend"];
  * ```
  */
 export function generateProblems(count: number, random: Random): Problem[] {
-  const problems = new Map<string, Problem>();
-  while (problems.size < count) {
-    const problem = generateProblem(random);
-    problems.set(problem.prompt, problem);
+  return drawDifferent(count, () => generateProblem(random));
+}
+
+/** Draws until there are `count` with different prompts. */
+export function drawDifferent<T extends { readonly prompt: string }>(count: number, draw: () => T): T[] {
+  const drawn = new Map<string, T>();
+  while (drawn.size < count) {
+    const each = draw();
+    drawn.set(each.prompt, each);
   }
-  return [...problems.values()];
+  return [...drawn.values()];
 }
 
 function generateProblem(random: Random): Problem {

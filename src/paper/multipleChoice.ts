@@ -6,7 +6,7 @@
  *   wooden box behind three heavy doors      (the forties; wrong: those of the tens nearest to it)
  */
 import type { Random } from "../data/random";
-import { generateStory } from "./arithmetic";
+import { drawDifferent, generateStory } from "./arithmetic";
 
 /** A question with its right answer and the wrong ones. */
 export interface MultipleChoice {
@@ -38,12 +38,7 @@ const WRONG = 3;
  * ```
  */
 export function generateQuestions(count: number, random: Random): MultipleChoice[] {
-  const questions = new Map<string, MultipleChoice>();
-  while (questions.size < count) {
-    const question = generateQuestion(random);
-    questions.set(question.prompt, question);
-  }
-  return [...questions.values()];
+  return drawDifferent(count, () => generateQuestion(random));
 }
 
 function generateQuestion(random: Random): MultipleChoice {

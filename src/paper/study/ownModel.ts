@@ -58,7 +58,7 @@ interface OwnModelOptions {
 const CURVE_POINTS = 12;
 const CURVE_PAIRS = 64;
 
-export class OwnModel implements Subject, Disposable {
+export class OwnModel implements Subject {
   readonly description: SubjectDescription;
 
   private constructor(

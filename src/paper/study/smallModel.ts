@@ -70,6 +70,9 @@ export class SmallModel implements Subject {
     return new SmallBench(this.corpora[corpus]!, seed, await loadModel(this.referenceFolder(seed, corpus)));
   }
 
+  /** Models live no longer than their benches. */
+  [Symbol.dispose](): void {}
+
   private makeReference(seed: number, corpus: Corpus, startPhase: StartPhase): { model: CausalLM; result: ReferenceResult } {
     const start = performance.now();
     const { reference: name, settings, makeTask } = this.corpora[corpus]!;

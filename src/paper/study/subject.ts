@@ -8,7 +8,7 @@ import type { MethodResult } from "../result";
 import type { SftOutcome } from "../sft";
 import type { Cell, Corpus } from "./plan";
 
-export interface Subject {
+export interface Subject extends Disposable {
   readonly description: SubjectDescription;
   /** All that the numbers of a seed's cells depend on besides the cell and its loss. */
   settingsOf(seed: number, corpus: Corpus): object;
