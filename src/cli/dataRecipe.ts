@@ -1,6 +1,5 @@
 /** What the commands that make pairs have in common: their options, the work, and the statistics at its end. */
 import { Command, InvalidArgumentError } from "commander";
-import type { PairParts } from "../paper/recipes/pair";
 import type { Recipe } from "../paper/recipes/recipe";
 import type { Distances, Statistics } from "../paper/recipes/statistics";
 import { expectWritable, writeLines } from "./outputFile";
@@ -53,6 +52,7 @@ export async function makePairFile(recipe: Recipe, flags: RecipeFlags): Promise<
   const { out, split, seed, limit, maxShots, json } = flags;
   const input = flags.input!;
   expectWritable(out, input, "--input");
+  const { lineOf } = await import("../paper/recipes/pair.js");
   const { makePairs } = await import("../paper/recipes/pairs.js");
   const { StatisticsCollector } = await import("../paper/recipes/statistics.js");
   const { loadTokenizer } = await import("../text/index.js");
@@ -72,7 +72,7 @@ export async function makePairFile(recipe: Recipe, flags: RecipeFlags): Promise<
       if (rows % SHOWN === 0) progress.get(phase)!.update(rows, "rows");
     },
   }, statistics);
-  await writeLines(out, linesOf(pairs));
+  await writeLines(out, pairs, lineOf);
   const seconds = (performance.now() - start) / 1000;
 
   const summary: Summary = {
@@ -87,11 +87,6 @@ export async function makePairFile(recipe: Recipe, flags: RecipeFlags): Promise<
   };
   if (!json) process.stderr.write(await describe(summary));
   else (out === "-" ? process.stderr : process.stdout).write(`${JSON.stringify(summary)}\n`);
-}
-
-async function* linesOf(pairs: AsyncIterable<PairParts>): AsyncGenerator<string> {
-  const { lineOf } = await import("../paper/recipes/pair.js");
-  for await (const pair of pairs) yield lineOf(pair);
 }
 
 async function describe(summary: Summary): Promise<string> {

@@ -26,16 +26,16 @@ export function expectWritable(out: string, input?: string, inputOption?: string
   }
 }
 
-/** Writes lines to a file that appears when all of them are in it, or to standard output for `-`. */
-export async function writeLines(out: string, lines: AsyncIterable<string>): Promise<void> {
-  if (out === "-") return pipeline(Readable.from(copied(inChunks(lines))), process.stdout, { end: false });
+/** Writes a line for each item to a file that appears when all of them are in it, or to standard output for `-`. */
+export async function writeLines<T>(out: string, items: AsyncIterable<T>, lineOf: (item: T) => string): Promise<void> {
+  if (out === "-") return pipeline(Readable.from(copied(inChunks(items, lineOf))), process.stdout, { end: false });
   const { StagedFiles } = await import("../models/stagedFiles.js");
   const staged = await StagedFiles.in(dirname(out));
   try {
     await staged.add(basename(out), async (file) => {
       let writing = Promise.resolve();
       try {
-        for await (const chunk of inChunks(lines)) {
+        for await (const chunk of inChunks(items, lineOf)) {
           await writing;
           writing = file.appendFile(chunk); // while the next lines are made
           writing.catch(() => undefined); // it is awaited below
@@ -52,10 +52,11 @@ export async function writeLines(out: string, lines: AsyncIterable<string>): Pro
 }
 
 /** Many lines at once: a write each would take most of the time. Two memories in turn, so each is for two steps. */
-async function* inChunks(lines: AsyncIterable<string>): AsyncGenerator<Buffer> {
+async function* inChunks<T>(items: AsyncIterable<T>, lineOf: (item: T) => string): AsyncGenerator<Buffer> {
   let [chunk, other] = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)];
   let end = 0;
-  for await (const line of lines) {
+  for await (const item of items) {
+    const line = lineOf(item);
     const most = 3 * line.length + 1; // bytes that UTF-8 can take
     if (end + most > CHUNK && end > 0) {
       yield chunk.subarray(0, end);

@@ -131,7 +131,7 @@ async function writeScores(model: CausalLM, pairs: readonly TokenizedPair[], fla
     }
   }
 
-  await writeLines(out, lines());
+  await writeLines(out, lines(), (line) => line);
 
   const seconds = (performance.now() - start) / 1000;
   const tokens = pairs.reduce((sum, { chosen, rejected }) => sum + chosen.ids.length + rejected.ids.length, 0);

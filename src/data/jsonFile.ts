@@ -26,7 +26,7 @@ export async function* readJson(file: string, form = FORM): Source {
   } finally {
     await pieces.return(undefined); // closes the file when no more rows are asked for
   }
-  yield* readWhole(decodeText(Buffer.concat(read), `'${file}'`), file, form);
+  yield readWhole(decodeText(Buffer.concat(read), `'${file}'`), file, form);
 }
 
 /** What a piece begins with, but for white space and a byte order mark; undefined when it has no more than that. */
@@ -41,10 +41,13 @@ async function* joined(read: readonly Buffer[], rest: AsyncIterable<Buffer>): As
 
 async function* readList(pieces: AsyncIterable<Buffer>, file: string, form: string): Source {
   let count = 0;
-  for await (const element of listElements(pieces, file)) {
-    const place = `'${file}', row ${count++} (counted from 0)`;
-    yield { value: parseLine(decodeText(element, place), place, form), place };
-  }
+  const recordsOf = function* (elements: Iterable<Uint8Array>): Generator<SourceRecord> {
+    for (const element of elements) {
+      const place = `'${file}', row ${count++} (counted from 0)`;
+      yield { value: parseLine(decodeText(element, place), place, form), place };
+    }
+  };
+  for await (const elements of listElements(pieces, file)) yield recordsOf(elements);
 }
 
 function* readWhole(text: string, file: string, form: string): Generator<SourceRecord> {

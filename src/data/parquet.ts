@@ -6,7 +6,7 @@
 import { stat } from "node:fs/promises";
 import { InputError } from "../native/errors";
 import { KEYS } from "./preferenceRow";
-import { type Source, decodeText, unreadable } from "./source";
+import { type Source, type SourceRecord, decodeText, unreadable } from "./source";
 
 /** The columns that are read where they are there, and those that have to be. */
 export interface Columns {
@@ -38,10 +38,14 @@ export async function* readParquet(file: string, { wanted, required }: Columns =
     const rowEnd = rowStart + Number(count);
     const options = { file: buffer, metadata, columns, rowStart, rowEnd, compressors, parsers };
     const rows = await blaming(file, () => parquetReadObjects(options));
-    for (const [i, row] of rows.entries())
-      yield { value: jsonValue(row), place: `'${file}', row ${rowStart + i} (counted from 0)` };
+    yield recordsOf(rows, file, rowStart);
     rowStart = rowEnd;
   }
+}
+
+function* recordsOf(rows: readonly unknown[], file: string, start: number): Generator<SourceRecord> {
+  for (const [i, row] of rows.entries())
+    yield { value: jsonValue(row), place: `'${file}', row ${start + i} (counted from 0)` };
 }
 
 /** What the library cannot read is bad input. */

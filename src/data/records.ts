@@ -3,7 +3,7 @@ import { findDataFiles } from "./dataFiles";
 import { readJson } from "./jsonFile";
 import { readJsonLines } from "./jsonLines";
 import { type Columns, readParquet } from "./parquet";
-import type { Source } from "./source";
+import type { Source, SourceRecord } from "./source";
 
 export interface RecordOptions {
   split?: string | undefined;
@@ -15,7 +15,12 @@ export interface RecordOptions {
 }
 
 /** One record at a time, in the order of the files. */
-export async function* streamRecords(source: string, options: RecordOptions = {}): Source {
+export async function* streamRecords(source: string, options: RecordOptions = {}): AsyncGenerator<SourceRecord> {
+  for await (const records of streamLots(source, options)) for (const record of records) yield record;
+}
+
+/** The same in lots, for who has many rows to go through. */
+export async function* streamLots(source: string, options: RecordOptions = {}): Source {
   const { columns, form } = options;
   const readers = {
     jsonl: (path: string) => readJsonLines(path, form),

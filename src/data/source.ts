@@ -10,7 +10,11 @@ export interface SourceRecord {
   readonly place: string;
 }
 
-export type Source = AsyncGenerator<SourceRecord>;
+/**
+ * The records of a file, those of a piece at a time: to wait for each alone would take longer than to parse it. Each lot
+ * is to be gone through before the next is asked for.
+ */
+export type Source = AsyncGenerator<Iterable<SourceRecord>>;
 
 /** Why a file cannot be read, by the system's code. */
 const REASONS: Record<string, string> = {

@@ -14,7 +14,8 @@ async function* pieces(text: string, sizes: readonly number[]): AsyncGenerator<B
 
 async function elements(text: string, ...sizes: number[]): Promise<string[]> {
   const found = [];
-  for await (const element of listElements(pieces(text, sizes), "list.json")) found.push(Buffer.from(element).toString());
+  for await (const elements of listElements(pieces(text, sizes), "list.json"))
+    for (const element of elements) found.push(Buffer.from(element).toString());
   return found;
 }
 

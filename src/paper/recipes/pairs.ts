@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { RowError } from "../../evaluate/fields";
 import { resolveDataSet } from "../../data/dataSet";
 import { Random } from "../../data/random";
-import { streamRecords } from "../../data/records";
+import { streamLots } from "../../data/records";
 import type { SourceRecord } from "../../data/source";
 import { InputError } from "../../native/errors";
 import type { PairParts } from "./pair";
@@ -48,29 +48,37 @@ export async function* makePairs(
 ): AsyncGenerator<PairParts> {
   const path = await withSubset(recipe, source);
   const name = split === undefined ? `'${source}'` : `the split '${split}' of '${source}'`;
+  const { columns, form } = recipe;
+  const lots = () => streamLots(path, { split, columns, form });
   const pool = new ShotPool(seed, maxShots);
+  let index = 0;
   if (maxShots > 0)
-    for await (const { question, index } of questions(recipe, path, split)) {
-      if (!(question instanceof Unusable)) pool.add(question);
-      onProgress?.(index + 1, "examples");
-    }
+    for await (const records of lots())
+      for (const record of records) {
+        const question = questionOf(recipe, record, index++);
+        if (!(question instanceof Unusable)) pool.add(question);
+        onProgress?.(index, "examples");
+      }
 
-  for await (const { question, index } of questions(recipe, path, split)) {
-    if (index >= limit) break;
-    onProgress?.(index + 1, "pairs");
-    const answers = question instanceof Unusable ? question : wrongAnswers(question, index, seed, statistics);
-    if (answers instanceof Unusable) {
-      statistics.refuse(index, answers.reason);
-      continue;
+  index = -1;
+  reading: for await (const records of lots())
+    for (const record of records) {
+      if (++index >= limit) break reading;
+      onProgress?.(index + 1, "pairs");
+      const question = questionOf(recipe, record, index);
+      const answers = question instanceof Unusable ? question : wrongAnswers(question, index, seed, statistics);
+      if (answers instanceof Unusable) {
+        statistics.refuse(index, answers.reason);
+        continue;
+      }
+      const { subject, prompt, answer } = question as Question;
+      const shots = pool.draw(index, subject);
+      statistics.use(shots.length);
+      for (const rejected of answers) {
+        statistics.add(answer, rejected);
+        yield { shots, question: prompt, chosen: answer, rejected };
+      }
     }
-    const { subject, prompt, answer } = question as Question;
-    const shots = pool.draw(index, subject);
-    statistics.use(shots.length);
-    for (const rejected of answers) {
-      statistics.add(answer, rejected);
-      yield { shots, question: prompt, chosen: answer, rejected };
-    }
-  }
   if (statistics.rows === 0)
     throw new InputError(`Expected at least one row in ${name} but found none. ${recipe.form}`);
   if (statistics.pairs === 0)
@@ -106,19 +114,6 @@ async function withSubset({ subset }: Recipe, source: string): Promise<string> {
   if (subset === undefined) return path;
   const isThere = await stat(join(path, subset)).then((stats) => stats.isDirectory(), () => false);
   return isThere ? join(path, subset) : path;
-}
-
-async function* questions(
-  recipe: Recipe,
-  path: string,
-  split: string | undefined,
-): AsyncGenerator<{ question: Question | Unusable; index: number }> {
-  const { columns, form } = recipe;
-  let index = 0;
-  for await (const record of streamRecords(path, { split, columns, form })) {
-    yield { question: questionOf(recipe, record, index), index };
-    index++;
-  }
 }
 
 /** The first row says whether the source has the columns; a later one without a value is one row less. */
