@@ -75,6 +75,7 @@ function countWords(text: string): number {
 
 /** As `\s` has it. */
 function isSpace(unit: number): boolean {
+  if (unit > 32 && unit < 128) return false; // most are
   if (unit < 128) return unit === 32 || (unit >= 9 && unit <= 13);
   return unit === 0xa0 || unit === 0xfeff || (unit >= 0x1680 && /\s/.test(String.fromCharCode(unit)));
 }
