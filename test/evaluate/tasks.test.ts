@@ -1,7 +1,7 @@
 /** Tasks of one's own, and what bad data and bad tasks get. Expected texts are derived by hand. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import {
   type AnswerTask,
   type ChoiceTask,
@@ -357,6 +357,14 @@ describe("a YAML task", () => {
   ])("refuses rows with %s", async (_, keys, message) => {
     await expect(evaluate(model, tokenizer, { tasks: [write(keys)] })).rejects.toThrow(message);
   });
+});
+
+test("where the hub cannot be asked, what may be named instead is said", async () => {
+  await freshHub();
+  vi.stubEnv("HF_HUB_OFFLINE", "1");
+  await expect(evaluate(model, tokenizer, { tasks: ["gsm8k"] })).rejects.toThrow(
+    /HF_HUB_OFFLINE is set, .*\n'openai\/gsm8k' was taken for a data set of the hub; a file or folder on this disk can be/,
+  );
 });
 
 test("data sets of the hub are fetched as far as they are needed", async () => {
