@@ -69,7 +69,7 @@ class ListScanner {
       } else if (depth > 1 && (byte === CLOSE || byte === CLOSE_BRACE)) depth--;
       i++;
     }
-    if (depth > 0 && !this.isDone && start < length) this.begun.push(piece.subarray(start));
+    if (depth > 0 && !this.isDone && start < length) this.begun.push(Buffer.from(piece.subarray(start)));
     [this.depth, this.inString] = [depth, inString];
   }
 

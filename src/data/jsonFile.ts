@@ -4,7 +4,7 @@
  */
 import { InputError } from "../native/errors";
 import { listElements } from "./jsonArray";
-import { parseLine } from "./jsonLines";
+import { JsonRecord, parseLine } from "./jsonLines";
 import { FORM } from "./preferenceRow";
 import { type Source, type SourceRecord, decodeText, excerpt, readPieces } from "./source";
 
@@ -16,13 +16,13 @@ export async function* readJson(file: string, form = FORM): Source {
   const read: Buffer[] = [];
   try {
     for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
-      read.push(next.value);
+      read.push(Buffer.from(next.value));
       const first = firstCharacter(next.value);
       if (first === undefined) continue;
       if (first === "[") return yield* readList(joined(read, pieces), file, form);
       break;
     }
-    for await (const piece of pieces) read.push(piece);
+    for await (const piece of pieces) read.push(Buffer.from(piece));
   } finally {
     await pieces.return(undefined); // closes the file when no more rows are asked for
   }
@@ -44,7 +44,7 @@ async function* readList(pieces: AsyncIterable<Buffer>, file: string, form: stri
   const recordsOf = function* (elements: Iterable<Uint8Array>): Generator<SourceRecord> {
     for (const element of elements) {
       const place = `'${file}', row ${count++} (counted from 0)`;
-      yield { value: parseLine(decodeText(element, place), place, form), place };
+      yield new JsonRecord(element, place, form);
     }
   };
   for await (const elements of listElements(pieces, file)) yield recordsOf(elements);

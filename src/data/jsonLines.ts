@@ -11,11 +11,31 @@ export async function* readJsonLines(file: string, form = FORM): Source {
   const recordsOf = function* (found: Iterable<Uint8Array>): Generator<SourceRecord> {
     for (const line of found) {
       const place = `'${file}', line ${++number}`;
-      const text = decodeText(line, place);
-      if (text.trim() !== "") yield { value: parseLine(text, place, form), place };
+      if (!isBlank(line, place)) yield new JsonRecord(line, place, form);
     }
   };
   for await (const found of lines(file)) yield recordsOf(found);
+}
+
+/** A record in JSON, parsed when its value is first asked for. */
+export class JsonRecord implements SourceRecord {
+  private parsed: unknown;
+
+  constructor(
+    private readonly bytes: Uint8Array,
+    readonly place: string,
+    private readonly form: string,
+  ) {}
+
+  get value(): unknown {
+    return (this.parsed ??= parseLine(decodeText(this.bytes, this.place), this.place, this.form));
+  }
+}
+
+function isBlank(line: Uint8Array, place: string): boolean {
+  const first = line[0] ?? 32;
+  const isLetter = first > 32 && first < 128; // nearly always: the rest need not be looked at
+  return !isLetter && decodeText(line, place).trim() === "";
 }
 
 /** The JSON of one line. */
@@ -40,7 +60,7 @@ async function* lines(file: string): AsyncGenerator<Iterable<Uint8Array>> {
       start = end + 1;
       yield line;
     }
-    if (start < piece.length) begun.push(piece.subarray(start));
+    if (start < piece.length) begun.push(Buffer.from(piece.subarray(start)));
   };
   for await (const piece of readPieces(file)) yield linesOf(piece);
   if (begun.length > 0) yield [Buffer.concat(begun)];

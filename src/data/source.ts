@@ -1,13 +1,15 @@
 /** Records as they stand in a file, each with its place for messages, and what reading a file can fail with. */
-import { type ReadStream, createReadStream } from "node:fs";
-import { type Readable, pipeline } from "node:stream";
+import { createReadStream } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { InputError } from "../native/errors";
 
-/** One record: not yet judged, but it parses. `place` is such as `'pairs.jsonl', line 3`. */
+/** One record, not yet judged. `place` is such as `'pairs.jsonl', line 3`. */
 export interface SourceRecord {
-  readonly value: unknown;
   readonly place: string;
+  /** JSON is parsed when this is asked for, which may throw: who needs a few rows of many need not wait for the rest. */
+  readonly value: unknown;
 }
 
 /**
@@ -30,16 +32,46 @@ export function unreadable(file: string, error: unknown): InputError {
   return new InputError(`Expected a data file at '${file}', but ${REASONS[code ?? ""] ?? message}.`, { cause: error });
 }
 
-/** The bytes of a file in pieces, unpacked when its name ends with .gz. */
+const PIECE = 1 << 18; // bytes
+
+/**
+ * The bytes of a file in pieces, unpacked when its name ends with .gz. The next piece may take this one's memory: to
+ * free memory a piece would be most of the work.
+ */
 export async function* readPieces(file: string): AsyncGenerator<Buffer> {
-  const packed: ReadStream = createReadStream(file, { highWaterMark: 1 << 18 });
-  // The callback is the stream's own error, which the loop below throws.
-  const bytes: Readable = file.endsWith(".gz") ? pipeline(packed, createGunzip(), () => undefined) : packed;
+  let opened: FileHandle | undefined;
   try {
-    for await (const piece of bytes) yield piece as Buffer;
+    if (file.endsWith(".gz")) return yield* unpacked(file);
+    const from = (opened = await open(file));
+    const readInto = (memory: Buffer) => {
+      const reading = from.read(memory, 0, PIECE);
+      reading.catch(() => undefined); // it is awaited below, unless no more is asked for
+      return reading;
+    };
+    let [next, other] = [Buffer.allocUnsafe(PIECE), Buffer.allocUnsafe(PIECE)];
+    for (let reading = readInto(next); ; [next, other] = [other, next]) {
+      const { bytesRead } = await reading;
+      if (bytesRead === 0) return;
+      reading = readInto(other); // while this one is gone through
+      yield next.subarray(0, bytesRead);
+    }
   } catch (error) {
     throw unreadable(file, error);
+  } finally {
+    await opened?.close();
   }
+}
+
+async function* unpacked(file: string): AsyncGenerator<Buffer> {
+  const packed = createReadStream(file, { highWaterMark: PIECE });
+  // The callback is the stream's own error, which the loop throws.
+  for await (const piece of pipeline(packed, createGunzip(), () => undefined)) yield piece as Buffer;
+}
+
+export async function readBytes(file: string): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of readPieces(file)) pieces.push(Buffer.from(piece));
+  return Buffer.concat(pieces);
 }
 
 /** Decodes UTF-8, without a byte order mark. */

@@ -4,7 +4,7 @@
  * changes no distance and is most of the work where one number differs.
  */
 import { distance } from "fastest-levenshtein";
-import { normalisedDistance } from "./editDistance";
+import { firstDifference, normalisedDistance } from "./editDistance";
 
 /** Each 0 for equal texts, 1 for texts that have nothing in common. White space counts for nothing among words. */
 export interface TextDistances {
@@ -13,25 +13,44 @@ export interface TextDistances {
 }
 
 export function textDistances(a: string, b: string): TextDistances {
-  const start = commonStart(a, b);
-  const end = commonEnd(a, b, start);
-  return { character: characterDistance(a, b, start, end), word: wordDistance(a, b, start, end) };
+  const [left, right] = [memories[0].unitsOf(a), memories[1].unitsOf(b)];
+  const start = firstDifference(left, right);
+  const end = commonEnd(left, right, start);
+  return { character: characterDistance(a, b, start, end), word: wordDistance(a, b, start, end, left) };
 }
+
+/** To walk through a string takes several times as long as to copy it into an array and walk through that. */
+class UnitMemory {
+  private units = new Uint16Array(1 << 12);
+  private bytes = Buffer.from(this.units.buffer);
+
+  /** The UTF-16 units of a text, until the next is asked for. */
+  unitsOf(text: string): Uint16Array {
+    if (text.length > this.units.length) {
+      this.units = new Uint16Array(2 * text.length);
+      this.bytes = Buffer.from(this.units.buffer);
+    }
+    this.bytes.write(text, "utf16le");
+    return this.units.subarray(0, text.length);
+  }
+}
+
+const memories = [new UnitMemory(), new UnitMemory()] as const;
 
 function characterDistance(a: string, b: string, start: number, end: number): number {
   const longer = Math.max(a.length, b.length);
   return longer === 0 ? 0 : distance(a.slice(start, a.length - end), b.slice(start, b.length - end)) / longer;
 }
 
-function wordDistance(a: string, b: string, start: number, end: number): number {
+function wordDistance(a: string, b: string, start: number, end: number, units: Uint16Array): number {
   // Back to the white space before and after the words in which they differ.
-  while (start > 0 && !isSpace(a.charCodeAt(start - 1))) start--;
-  while (end > 0 && !isSpace(a.charCodeAt(a.length - end))) end--;
+  while (start > 0 && !isSpace(units[start - 1]!)) start--;
+  while (end > 0 && !isSpace(units[a.length - end]!)) end--;
   const left = words(a.slice(start, a.length - end));
   const right = words(b.slice(start, b.length - end));
   const longer = Math.max(left.length, right.length);
   const edits = left.length === 1 && longer === 1 ? Number(left[0] !== right[0]) : editsBetween(left, right);
-  return edits === 0 ? 0 : edits / (countWords(a) - left.length + longer);
+  return edits === 0 ? 0 : edits / (countWords(units) - left.length + longer);
 }
 
 function editsBetween(left: readonly string[], right: readonly string[]): number {
@@ -45,37 +64,29 @@ function editsBetween(left: readonly string[], right: readonly string[]): number
   return normalisedDistance(numbered(left), numbered(right)) * Math.max(left.length, right.length);
 }
 
-function commonStart(a: string, b: string): number {
-  const shorter = Math.min(a.length, b.length);
-  let start = 0;
-  while (start < shorter && a.charCodeAt(start) === b.charCodeAt(start)) start++;
-  return start;
-}
-
 /** How many characters are common at the end, after the `start` ones at the beginning. */
-function commonEnd(a: string, b: string, start: number): number {
+function commonEnd(a: Uint16Array, b: Uint16Array, start: number): number {
   const shorter = Math.min(a.length, b.length) - start;
   let end = 0;
-  while (end < shorter && a.charCodeAt(a.length - 1 - end) === b.charCodeAt(b.length - 1 - end)) end++;
+  while (end < shorter && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
   return end;
 }
 
 const words = (text: string): string[] => text.match(/\S+/g) ?? [];
 
-function countWords(text: string): number {
+/** Of each UTF-16 unit, whether `\s` has it. */
+const SPACES = Uint8Array.from({ length: 1 << 16 }, (_, unit) => Number(/\s/.test(String.fromCharCode(unit))));
+
+const isSpace = (unit: number): boolean => SPACES[unit] === 1;
+
+/** Without a branch: where words end cannot be foretold. */
+function countWords(units: Uint16Array): number {
   let count = 0;
-  let isInside = false;
-  for (let i = 0; i < text.length; i++) {
-    const space = isSpace(text.charCodeAt(i));
-    if (!space && !isInside) count++;
-    isInside = !space;
+  let before = 1;
+  for (let i = 0; i < units.length; i++) {
+    const space = SPACES[units[i]!]!;
+    count += before & (space ^ 1);
+    before = space;
   }
   return count;
-}
-
-/** As `\s` has it. */
-function isSpace(unit: number): boolean {
-  if (unit > 32 && unit < 128) return false; // most are
-  if (unit < 128) return unit === 32 || (unit >= 9 && unit <= 13);
-  return unit === 0xa0 || unit === 0xfeff || (unit >= 0x1680 && /\s/.test(String.fromCharCode(unit)));
 }

@@ -5,7 +5,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import { resolveDataSet } from "../data/dataSet";
-import { decodeText, readPieces, unreadable } from "../data/source";
+import { decodeText, readBytes, unreadable } from "../data/source";
 import { InputError } from "../native/errors";
 import { shown } from "./fields";
 import type { Row } from "./task";
@@ -136,9 +136,7 @@ export function forgetRows(): void {
 
 async function jsonRows(file: string): Promise<PlacedRow[]> {
   if (!ENDINGS.test(file)) throw new InputError(`Expected a JSONL, JSON or Parquet file but received '${file}'`);
-  const pieces: Buffer[] = [];
-  for await (const piece of readPieces(file)) pieces.push(piece);
-  const text = decodeText(Buffer.concat(pieces), `'${file}'`);
+  const text = decodeText(await readBytes(file), `'${file}'`);
   const whole = /\.json(\.gz)?$/.test(file) ? attempt(text) : undefined;
   const list = Array.isArray(whole)
     ? whole

@@ -34,9 +34,16 @@ test("reads rows, ignoring blank lines and other keys, and counts rows from 0", 
 });
 
 test("reads lines longer than a piece of the file, and characters that the pieces cut", async () => {
-  const long = "é👋".repeat(400_000); // 2.4 MB; pieces are 1 MB
+  const long = "é👋".repeat(400_000); // 2.4 MB
   const rows = [good, JSON.stringify({ prompt: long, chosen: "b", rejected: "c" }), good];
   expect((await load(rows.join("\n"))).map(({ prompt }) => prompt)).toEqual(["2 + 2 =", long, "2 + 2 ="]);
+});
+
+test("a list that many pieces of the file hold, with rows and characters that the pieces cut", async () => {
+  const rows = Array.from({ length: 60 }, (_, i) => ({ prompt: "é😀".repeat(2000 + i), chosen: `${i}`, rejected: "x" }));
+  const text = JSON.stringify(rows, null, 1);
+  for (const read of [await load(text, "pairs.json"), await load(gzipSync(text), "pairs.json.gz")])
+    expect(read.map(({ prompt, chosen }) => [prompt, chosen])).toEqual(rows.map(({ prompt, chosen }) => [prompt, chosen]));
 });
 
 test("a byte order mark is no part of the first line, and .gz is unpacked", async () => {

@@ -26,3 +26,15 @@ test("putting aside what the texts begin and end with changes no distance", () =
     expect(word).toBeCloseTo(share(words(a), words(b)), 12);
   }));
 });
+
+test("texts of any length", () => {
+  const long = "word ".repeat(3000);
+  expect(textDistances(`${long}a`, `${long}b`)).toEqual({ character: 1 / 15_001, word: 1 / 3001 });
+  expect(textDistances("a b", `a ${long}`).word).toBeCloseTo(3000 / 3001, 12);
+});
+
+test("words are what JavaScript's white space separates", () => {
+  const spaces = ["\t", "\n", "\v", "\f", "\r", " ", "\u00a0", "\u1680", "\u2003", "\u2028", "\u2029", "\u202f", "\u3000", "\ufeff"];
+  for (const space of spaces) expect(textDistances(`x${space}y`, `x${space}z`).word).toBe(1 / 2);
+  for (const other of ["\u200b", "\u0085", "\u180e", "\0"]) expect(textDistances(`x${other}y`, `x${other}z`).word).toBe(1);
+});

@@ -55,8 +55,8 @@ export async function* makePairs(
   if (maxShots > 0)
     for await (const records of lots())
       for (const record of records) {
-        const question = questionOf(recipe, record, index++);
-        if (!(question instanceof Unusable)) pool.add(question);
+        const row = index++;
+        pool.offer(() => questionOf(recipe, record, row));
         onProgress?.(index, "examples");
       }
 

@@ -4,7 +4,7 @@
  * are taken changes them.
  */
 import { Random } from "../../data/random";
-import type { Question } from "./recipe";
+import { type Question, Unusable } from "./recipe";
 
 /** Beyond this, examples are drawn from a uniform sample of the rows: it has to fit into memory. */
 export const POOL_SIZE = 8_192;
@@ -21,7 +21,8 @@ export interface Shot {
 
 /** The examples to draw from: all rows, or a uniform sample of {@link POOL_SIZE} (Vitter's algorithm R). */
 export class ShotPool {
-  private readonly shots: Shot[] = [];
+  private readonly sample: (Shot | undefined)[] = [];
+  private shots: Shot[] | undefined;
   private readonly random: Random;
   private seen = 0;
 
@@ -32,11 +33,11 @@ export class ShotPool {
     this.random = new Random(seed, "pool");
   }
 
-  add({ subject, prompt, answer }: Question): void {
+  /** Offers the next row; it is read only when the sample takes it. What is unusable then is no example. */
+  offer(read: () => Question | Unusable): void {
     const place = this.seen < POOL_SIZE ? this.seen : this.random.integer(0, this.seen);
     this.seen++;
-    // Joined, not added: it is read often, and adding leaves it in pieces.
-    if (place < POOL_SIZE) this.shots[place] = { subject, text: [prompt, answer, SEPARATOR].join("") };
+    if (place < POOL_SIZE) this.sample[place] = shotOf(read());
   }
 
   /**
@@ -44,15 +45,16 @@ export class ShotPool {
    * another of them asks. Fewer where the pool has no more.
    */
   draw(index: number, subject: string): Shot[] {
+    const shots = (this.shots ??= this.sample.filter((shot) => shot !== undefined));
     const random = new Random(this.seed, `shots ${index}`);
     const wanted = random.integer(0, this.maxShots);
     const subjects = new Set([subject]);
     // Fisher and Yates, as far as it goes: `moved` holds what a shuffled copy would hold elsewhere than the pool.
     const moved = new Map<number, number>();
     const drawn: Shot[] = [];
-    for (let i = 0; i < this.shots.length && subjects.size <= wanted; i++) {
-      const j = random.integer(i, this.shots.length - 1);
-      const shot = this.shots[moved.get(j) ?? j]!;
+    for (let i = 0; i < shots.length && subjects.size <= wanted; i++) {
+      const j = random.integer(i, shots.length - 1);
+      const shot = shots[moved.get(j) ?? j]!;
       moved.set(j, moved.get(i) ?? i);
       if (subjects.has(shot.subject)) continue;
       subjects.add(shot.subject);
@@ -60,4 +62,10 @@ export class ShotPool {
     }
     return drawn;
   }
+}
+
+function shotOf(row: Question | Unusable): Shot | undefined {
+  if (row instanceof Unusable) return undefined;
+  // Joined, not added: it is read often, and adding leaves it in pieces.
+  return { subject: row.subject, text: [row.prompt, row.answer, SEPARATOR].join("") };
 }

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { Unusable } from "../../../src/paper/recipes/recipe";
 import { POOL_SIZE, type Shot, ShotPool } from "../../../src/paper/recipes/shots";
 
 function poolOf(count: number, maxShots: number, seed = 3): ShotPool {
   const pool = new ShotPool(seed, maxShots);
   for (let i = 0; i < count; i++)
-    pool.add({ subject: `q${i}`, prompt: `q${i}`, answer: " a", wrong: () => [] });
+    pool.offer(() => ({ subject: `q${i}`, prompt: `q${i}`, answer: " a", wrong: () => [] }));
   return pool;
 }
 
@@ -49,4 +50,19 @@ test("of many rows the pool is a uniform sample", () => {
   for (const row of drawn) quarters[Math.floor(row / POOL_SIZE)]!++;
   // About 6000 examples: 1500 ± 34 from each quarter of the rows.
   for (const count of quarters) expect(Math.abs(count - drawn.length / 4)).toBeLessThan(170);
+});
+
+test("rows that are unusable are no examples, and rows out of the sample are not read", () => {
+  const pool = new ShotPool(0, 1);
+  let reads = 0;
+  for (let i = 0; i < 2 * POOL_SIZE; i++)
+    pool.offer(() => {
+      reads++;
+      return i % 2 === 0 ? new Unusable("even") : { subject: `q${i}`, prompt: `q${i}`, answer: " a", wrong: () => [] };
+    });
+  // The second half of the rows is taken with probability ln 2 on average: 5678 ± 42.
+  expect(Math.abs(reads - POOL_SIZE * (1 + Math.LN2))).toBeLessThan(210);
+  const drawn = Array.from({ length: 2000 }, (_, index) => numbers(pool.draw(index, ""))).flat();
+  expect(drawn.length).toBeGreaterThan(900);
+  for (const row of drawn) expect(row % 2).toBe(1);
 });
