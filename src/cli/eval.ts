@@ -12,9 +12,9 @@ interface Flags {
   data?: string[];
   numFewshot?: number;
   limit?: number;
-  fewshotSeed: number;
+  fewshotSeed?: number;
   maxLength?: number;
-  batchSize: number;
+  batchSize?: number;
   maxTokensPerBatch?: number;
   device: string;
   dtype?: DType | "auto";
@@ -62,9 +62,9 @@ export function evalCommand(): Command {
     ])
     .option("--num-fewshot <n>", "examples before each question", whole(0))
     .option("--limit <n>", "the first so many questions of each task; below 1 that share of them", limitOf)
-    .option("--fewshot-seed <n>", "which examples are drawn", whole(0), 1234)
+    .option("--fewshot-seed <n>", "which examples are drawn (default: 1234)", whole(0))
     .option("--max-length <n>", "the most tokens the model sees; its max_position_embeddings when left out", whole(2))
-    .option("--batch-size <n>", "word problems answered at once", whole(1), 8)
+    .option("--batch-size <n>", "word problems answered at once (default: 8)", whole(1))
     .option("--max-tokens-per-batch <n>", "tokens of choices run at once, shared ones counted once", whole(1))
     .option("--device <name>", "cpu, cuda, cuda:1", "cpu")
     .addOption(
@@ -93,32 +93,31 @@ async function run(flags: Flags): Promise<void> {
   const data = dataOf(flags.data);
   const names = flags.tasks.split(",").filter((name) => name !== "");
   if (flags.contamination !== undefined) return contaminate(flags, flags.contamination, names, data);
-  const { evaluate, resultsTable } = await import("../evaluate/index.js");
-  const { findTasks } = await import("../evaluate/taskList.js");
-  const { tasks } = await findTasks(names); // before the model is read
-  const { loadModel } = await import("../models/index.js"); // loads libtorch
-  const { loadTokenizer } = await import("../text/index.js");
+  const { evaluatePrepared, prepareEvaluation, resultsTable } = await import("../evaluate/index.js");
   const { Progress } = await import("../train/progress.js");
+  const { loadTokenizer } = await import("../text/index.js");
   const tokenizer = await loadTokenizer(folder);
+  const progress = new Map<string, InstanceType<typeof Progress>>();
+  const prepared = await prepareEvaluation({
+    tasks: names,
+    ...(data === undefined ? {} : { data }),
+    numFewshot: flags.numFewshot,
+    limit: flags.limit,
+    fewshotSeed: flags.fewshotSeed,
+    maxLength: flags.maxLength,
+    batchSize: flags.batchSize,
+    maxTokens: flags.maxTokensPerBatch,
+    logSamples: flags.logSamples === true,
+    onProgress: (task, done, total) => {
+      if (!progress.has(task)) progress.set(task, new Progress(task, total));
+      progress.get(task)!.update(done);
+      if (done === total && prepared.tasks.length <= 10) progress.get(task)!.finish(`${total} requests`);
+    },
+  });
+  const { loadModel } = await import("../models/index.js"); // loads libtorch
   const model = await loadModel(folder, { adapter, device, dtype });
   try {
-    const progress = new Map<string, InstanceType<typeof Progress>>();
-    const found = await evaluate(model, tokenizer, {
-      tasks: names,
-      ...(data === undefined ? {} : { data }),
-      numFewshot: flags.numFewshot,
-      limit: flags.limit,
-      fewshotSeed: flags.fewshotSeed,
-      maxLength: flags.maxLength,
-      batchSize: flags.batchSize,
-      maxTokens: flags.maxTokensPerBatch,
-      logSamples: flags.logSamples === true,
-      onProgress: (task, done, total) => {
-        if (!progress.has(task)) progress.set(task, new Progress(task, total));
-        progress.get(task)!.update(done);
-        if (done === total && tasks.length <= 10) progress.get(task)!.finish(`${total} requests`);
-      },
-    });
+    const found = await evaluatePrepared(model, tokenizer, prepared);
     found.config = { ...found.config, model: folder, adapter: adapter ?? null, device, dtype: dtype ?? null };
     if (out !== undefined) {
       const { writeFileAtomically } = await import("../data/atomicWrite.js");
@@ -136,7 +135,9 @@ async function run(flags: Flags): Promise<void> {
 /** Options that change nothing of the contamination check. */
 const SCORING_ONLY = {
   numFewshot: "--num-fewshot",
+  fewshotSeed: "--fewshot-seed",
   maxLength: "--max-length",
+  batchSize: "--batch-size",
   maxTokensPerBatch: "--max-tokens-per-batch",
   logSamples: "--log-samples",
 };

@@ -3,7 +3,7 @@
  * message on standard error; the stack comes with `DEBUG`.
  */
 import { type Command, CommanderError } from "commander";
-import { InputError } from "../native/errors";
+import { DeviceError, InputError } from "../native/errors";
 
 /** Parses `argv`, runs the command it names and sets `process.exitCode`. */
 export async function run(program: Command, argv: readonly string[]): Promise<void> {
@@ -25,7 +25,7 @@ export async function run(program: Command, argv: readonly string[]): Promise<vo
 
 function exitCode(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // 0: --help and --version
-  return error instanceof InputError ? 2 : 1;
+  return error instanceof InputError || error instanceof DeviceError ? 2 : 1;
 }
 
 // Commander hands settings down only to commands it makes itself.

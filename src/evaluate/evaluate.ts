@@ -13,7 +13,7 @@ import { type EvaluationResults, type Outcome, type TaskOutcome, resultsOf } fro
 import { forgetRows } from "./rows";
 import { logLikelihoods } from "./scoring";
 import { findTasks, taskNames } from "./taskList";
-import type { AnswerTask, ChoiceTask, Task } from "./task";
+import type { AnswerTask, ChoiceTask, Group, Task } from "./task";
 import { type TaskData, expectTasks, sourceOf } from "./taskSource";
 
 export interface EvaluateOptions {
@@ -41,6 +41,8 @@ export interface EvaluateOptions {
   onProgress?: (task: string, done: number, total: number) => void;
   signal?: AbortSignal;
 }
+
+const FEWSHOT_SEED = 1234; // the harness's
 
 const NAMES = [
   "tasks",
@@ -74,15 +76,26 @@ export async function evaluate(
   tokenizer: Tokenizer,
   options: EvaluateOptions,
 ): Promise<EvaluationResults> {
+  return evaluatePrepared(model, tokenizer, await prepareEvaluation(options));
+}
+
+export interface PreparedEvaluation {
+  readonly options: EvaluateOptions;
+  readonly tasks: readonly PreparedTask[];
+  readonly groups: readonly Group[];
+  /** When it was begun, in ms. */
+  readonly started: number;
+}
+
+/**
+ * The part of {@link evaluate} that needs no model, so that what is wrong with tasks or data shows before one is loaded.
+ *
+ * @throws InputError as `evaluate` does
+ */
+export async function prepareEvaluation(options: EvaluateOptions): Promise<PreparedEvaluation> {
   checkOptions("evaluate", options, NAMES);
   checkNumbers(options);
-  const {
-    tasks: wanted,
-    data,
-    fewshotSeed = 1234,
-    maxLength = model.config.maxPositionEmbeddings,
-    logSamples = false,
-  } = options;
+  const { tasks: wanted, data, fewshotSeed: seed = FEWSHOT_SEED } = options;
   const started = Date.now();
   const { tasks, groups } = await findTasks(wanted);
   expectTasks(data, [...taskNames(), ...tasks.map(({ name }) => name)]);
@@ -90,19 +103,28 @@ export async function evaluate(
   try {
     for (const task of tasks) {
       const source = await sourceOf(task, data);
-      prepared.push(
-        await prepare(task, { source, shots: options.numFewshot, limit: options.limit, seed: fewshotSeed }),
-      );
+      prepared.push(await prepare(task, { source, shots: options.numFewshot, limit: options.limit, seed }));
     }
   } finally {
     forgetRows();
   }
+  return { options, tasks: prepared, groups, started };
+}
+
+/** The rest of {@link evaluate}: scores what is prepared. */
+export async function evaluatePrepared(
+  model: CausalLM,
+  tokenizer: Tokenizer,
+  { options, tasks, groups, started }: PreparedEvaluation,
+): Promise<EvaluationResults> {
+  const { fewshotSeed = FEWSHOT_SEED, limit = null, logSamples = false } = options;
+  const { maxLength = model.config.maxPositionEmbeddings } = options;
   const encoder = new Encoder(tokenizer, maxLength);
   const outcomes: TaskOutcome[] = [];
   const wasTraining = model.training;
   model.eval();
   try {
-    for (const each of prepared) {
+    for (const each of tasks) {
       const outcome =
         each.task.kind === "choice"
           ? choose(model, encoder, each, options)
@@ -112,7 +134,7 @@ export async function evaluate(
   } finally {
     if (wasTraining) model.train();
   }
-  return resultsOf(outcomes, groups, { started, maxLength, fewshotSeed, limit: options.limit ?? null, logSamples });
+  return resultsOf(outcomes, groups, { started, maxLength, fewshotSeed, limit, logSamples });
 }
 
 type Run = Pick<TaskOutcome, "outcomes" | "truncated" | "unfinished">;

@@ -6,7 +6,13 @@ export {
   contamination,
   continueTexts,
 } from "./contamination";
-export { type EvaluateOptions, evaluate } from "./evaluate";
+export {
+  type EvaluateOptions,
+  type PreparedEvaluation,
+  evaluate,
+  evaluatePrepared,
+  prepareEvaluation,
+} from "./evaluate";
 export { type AnswerFilter, type MatchRules, regexFilter } from "./filters";
 export { type EvaluationResults, type Sample, type TaskResults } from "./results";
 export { resultsTable } from "./table";

@@ -1,4 +1,5 @@
 /** What goes wrong in preference training while every number looks well: said once each, with what to do. */
+import { type PreferenceLoss, lossNeeds } from "../preference";
 import type { LogLine } from "./trainerState";
 
 /** Logged lines in a row after which something is no accident. */
@@ -10,11 +11,13 @@ export class Watch {
   private lossStuck = 0;
   private readonly said = new Set<string>();
 
-  constructor(private readonly loss: { readonly name: string; readonly beta?: number }) {}
+  constructor(private readonly loss: Pick<PreferenceLoss, "name" | "beta" | "needs">) {}
 
   /** The warnings that this line gives reason for. */
   after(line: LogLine): string[] {
-    this.chosenBelow = line["rewards/chosen"]! < 0 ? this.chosenBelow + 1 : 0;
+    // Without a reference rewards are log-probs, which are always below 0.
+    const isBelow = lossNeeds(this.loss, "reference") && line["rewards/chosen"]! < 0;
+    this.chosenBelow = isBelow ? this.chosenBelow + 1 : 0;
     this.lossStuck = Math.abs(line["loss"]! - LN2) < 1e-4 ? this.lossStuck + 1 : 0;
     const warnings: string[] = [];
     if (this.chosenBelow >= LINES) {

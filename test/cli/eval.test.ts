@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -139,10 +139,11 @@ test("--contamination asks whether the model has seen a benchmark", async () => 
     status: 2,
     stderr: expect.stringMatching(/Expected one of arc_challenge, /),
   });
-  expect(await smaug(...args, "gsm8k", "--num-fewshot", "3")).toMatchObject({
-    status: 2,
-    stderr: expect.stringMatching(/Expected no '--num-fewshot' beside '--contamination'/),
-  });
+  for (const option of ["--num-fewshot", "--fewshot-seed", "--batch-size"])
+    expect(await smaug(...args, "gsm8k", option, "3")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining(`Expected no '${option}' beside '--contamination'`),
+    });
 });
 
 test("an answer that never ends is cut, counted and said", async () => {
@@ -161,6 +162,7 @@ describe("bad input ends with 2 and one message", () => {
   test.each([
     ["an unknown task", [...args, "gsm8"], /Expected a task but received 'gsm8'; did you mean 'gsm8k'/],
     ["no task", [...args, ","], /Expected at least one task/],
+    ["a device that is not there", [...args, "gsm8k", "--limit", "1", "--device", "cuda:63"], /Expected a device that is here/],
     ["no model", ["--tasks", "gsm8k"], /required option '--model/],
     ["a model that is not there", ["--model", "./nowhere", "--tasks", "gsm8k"], /nowhere/],
     ["a limit of 0", [...args, "gsm8k", "--limit", "0"], /Expected a positive integer, or a share below 1/],
@@ -176,6 +178,17 @@ describe("bad input ends with 2 and one message", () => {
     const { status, stdout, stderr } = await smaug(...args);
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
     expect(stderr).toMatch(message);
+  });
+
+  test("faults of the data show before the model is read", async () => {
+    const broken = folder();
+    cpSync(model, broken, { recursive: true });
+    rmSync(join(broken, "model.safetensors"));
+    const bad = join(broken, "rows.jsonl");
+    writeFileSync(bad, '{"question": 1}\n');
+    const run = (...more: string[]) => smaug("--model", broken, "--tasks", "gsm8k", "--num-fewshot", "0", "--data", ...more);
+    expect((await run(`gsm8k=${bad}`)).stderr).toMatch(/Expected a text for 'question' but found 1/);
+    expect((await run(data)).stderr).toMatch(/model\.safetensors/);
   });
 
   test("and leaves no results", async () => {

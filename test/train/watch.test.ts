@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { createLoss } from "../../src/preference";
 import { Watch } from "../../src/train/watch";
 
 const line = (chosen: number, loss = 0.5) => ({ loss, "rewards/chosen": chosen });
@@ -32,8 +33,14 @@ describe("chosen answers below the reference", () => {
     expect(warnings).toEqual([expect.stringMatching(/now by 1\.00 nats an answer.*Raise dpop_lambda, or lower learning_rate$/)]);
   });
 
+  test("are nothing where the loss has no reference to be below", () => {
+    for (const lossType of ["sft", "slic", "simpo", "cpo", "orpo"] as const)
+      expect(each(new Watch(createLoss({ lossType })), Array(9).fill(line(-3)))).toEqual(Array(9).fill(0));
+    expect(each(new Watch(createLoss({ lossType: ["dpop", "sft"] })), Array(5).fill(line(-3)))).toEqual([0, 0, 0, 0, 1]);
+  });
+
   test("are nats as they stand where the loss has no β", () => {
-    const watch = new Watch({ name: "sft" });
+    const watch = new Watch({ name: "of my own" });
     const warnings = Array.from({ length: 5 }, () => watch.after(line(-0.25))).flat();
     expect(warnings).toEqual([expect.stringContaining("by 0.25 nats")]);
   });

@@ -84,7 +84,7 @@ export function defineLoss(name: string, traits: LossTraits, loss: (logProbs: Pa
 }
 
 /** Whether the trainer has to supply `need` for this loss. */
-export function lossNeeds(loss: PreferenceLoss, need: LossNeed): boolean {
+export function lossNeeds(loss: Pick<PreferenceLoss, "needs">, need: LossNeed): boolean {
   return (loss.needs ?? ["reference", "tokens"]).includes(need);
 }
 
