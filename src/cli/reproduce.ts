@@ -23,7 +23,7 @@ export function reproduceCommand(): Command {
     .description("train a small model, then DPO, DPOP and SFT from it, and show what each does to the chosen answers")
     .addOption(new Option("--preset <name>", "quick: the effect, in about a minute; paper: SFT, DPO, IPO, SLiC and " +
       "DPOP at low and high edit distance over 3 seeds, with DPOP over beta and lambda, in about 20 minutes on one " +
-      "core; smoke, paper-smoke: the same paths in seconds")
+      "core; paper-large: the same with a model 20 times as large; smoke, paper-smoke: the same paths in seconds")
       .choices(["quick", "smoke", ...STUDY_PRESETS]).default("quick"))
     .option("--seed <n>", "the same seed gives the same numbers; of several, the first", parseSeed, 0)
     .option("--seeds <n>", "how many seeds the paper presets take (default: 3)", parseCount)
@@ -32,7 +32,7 @@ export function reproduceCommand(): Command {
       "in the middle)")
     .option("--model <folder>", "with --preset paper and --data: a model folder or hub id to train adapters on, " +
       "instead of a small model made here")
-    .option("--device <name>", "of --model: cpu, cuda, cuda:1 (default: cpu)")
+    .option("--device <name>", "with a paper preset: cpu, cuda, cuda:1 (default: cpu)")
     .addOption(new Option("--dtype <name>", "of the weights of --model; float32 on the CPU and auto elsewhere when left out")
       .choices(["auto", "float32", "bfloat16", "float16", "float64"]))
     .option("--steps <n>", "optimizer steps of each cell of --model (default: 1000, the paper's)", parseCount)

@@ -11,13 +11,15 @@ import type { DType } from "../torch";
 import { Progress } from "../train/progress";
 
 /** Named here, so that the help needs no libtorch. */
-export const STUDY_PRESETS = ["paper", "paper-smoke"] as const;
+export const STUDY_PRESETS = ["paper", "paper-large", "paper-smoke"] as const;
 export type StudyPreset = (typeof STUDY_PRESETS)[number];
 
+const SETTINGS = { paper: presets.quick, "paper-large": presets.large, "paper-smoke": presets.smoke };
+
 /** What a user's model is trained with. */
-const OWN_OPTIONS = ["device", "dtype", "steps", "batchSize", "learningRate", "heldOut"] as const;
+const OWN_OPTIONS = ["dtype", "steps", "batchSize", "learningRate", "heldOut"] as const;
 /** Options of these presets alone. */
-export const STUDY_OPTIONS = ["seeds", "model", "grid", ...OWN_OPTIONS] as const;
+export const STUDY_OPTIONS = ["seeds", "model", "grid", "device", ...OWN_OPTIONS] as const;
 
 /** As it is written on a command line. */
 export const flagOf = (name: (typeof STUDY_OPTIONS)[number]): string =>
@@ -91,15 +93,15 @@ function checkFlags(preset: StudyPreset, flags: StudyFlags): void {
 }
 
 async function createSubject(preset: StudyPreset, flags: StudyFlags): Promise<Subject> {
-  const settings = preset === "paper" ? presets.quick : presets.smoke;
+  const settings = SETTINGS[preset];
   if (flags.model !== undefined) return ownModel(flags.model, flags);
   const { SmallModel } = await import("../paper/study/smallModel.js");
   const { corporaOfRows, generatedCorpora } = await import("../paper/study/smallCorpora.js");
-  const { data, out } = flags;
+  const { data, out, device } = flags;
   if (!data)
     return new SmallModel(out, generatedCorpora(settings), "For each seed two small language models were trained, on " +
       "generated grade-school arithmetic and on multiple choice. From those references every method was trained on " +
-      "pairs whose answers hardly differ, and on pairs whose answers are wholly other texts.");
+      "pairs whose answers hardly differ, and on pairs whose answers are wholly other texts.", device);
   const sources = await Promise.all(data.map(async (name) => {
     const rows = expectPlainRows(await loadPreferences(name), name);
     return { name, rows, digest: digestOf(rows) };
@@ -107,7 +109,7 @@ async function createSubject(preset: StudyPreset, flags: StudyFlags): Promise<Su
   const corpora = corporaOfRows(sources, settings, (name, refused, rows) =>
     process.stderr.write(`${name}: ${describeRefusals(refused, rows)}\n`));
   return new SmallModel(out, corpora, `For each seed and half a small language model was trained on the rows of ` +
-    `${data.join(" and ")}, and from it every method.`);
+    `${data.join(" and ")}, and from it every method.`, device);
 }
 
 /** A user's model; its rows are read before it is loaded. */

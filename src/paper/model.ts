@@ -1,7 +1,7 @@
 /** The experiment's model: a small Llama, its weights drawn from the seed or copied from another. */
 
 import { type CausalLM, type HuggingFaceConfig, LlamaForCausalLM } from "../models";
-import { Generator, tidy } from "../torch";
+import { type Device, Generator, tidy } from "../torch";
 import type { Settings } from "./settings";
 
 /** The `config.json` of the shape. */
@@ -19,11 +19,11 @@ export function modelConfig(settings: Settings["model"], vocabularySize: number)
   };
 }
 
-/** A model with random weights; the caller disposes it. */
-export function createModel(config: HuggingFaceConfig, seed: number): LlamaForCausalLM {
+/** A model with random weights, the same on every device; the caller disposes it. */
+export function createModel(config: HuggingFaceConfig, seed: number, device: Device = "cpu"): LlamaForCausalLM {
   const generator = new Generator().manualSeed(seed);
   try {
-    return new LlamaForCausalLM(config, { generator });
+    return new LlamaForCausalLM(config, { generator }).to({ device });
   } finally {
     generator.dispose();
   }
@@ -31,9 +31,13 @@ export function createModel(config: HuggingFaceConfig, seed: number): LlamaForCa
 
 /** A model with the weights of another of the same configuration; the caller disposes it. */
 export function copyModel(config: HuggingFaceConfig, source: CausalLM): LlamaForCausalLM {
-  const copy = new LlamaForCausalLM(config, { init: false });
+  const copy = new LlamaForCausalLM(config, { init: false, device: deviceOf(source) });
   tidy(() => copy.loadStateDict(source.stateDict()));
   return copy;
+}
+
+export function deviceOf(model: CausalLM): Device {
+  return model.parameters().next().value!.device;
 }
 
 /** Number of weights. */

@@ -9,6 +9,7 @@ import { linearSchedule } from "../optim";
 import { type LossConfig, collate, createLoss, sequenceLogProbs } from "../preference";
 import { type Tensor, tensor } from "../torch";
 import { type CurvePoint, type PairScores, curvePoint, sum } from "./measure";
+import { deviceOf } from "./model";
 import { scorePairs } from "./scoring";
 import type { Settings } from "./settings";
 import { sftLoss } from "./sft";
@@ -53,17 +54,18 @@ function lossOf(model: CausalLM, phase: Phase): (batch: readonly number[]) => Te
   if (phase.loss.lossType === "sft") return (batch) => sftLoss(model, rows(batch, "chosen"));
 
   const loss = createLoss(phase.loss);
+  const device = deviceOf(model);
   const lengths = (batch: readonly number[], side: "chosen" | "rejected") =>
-    tensor(batch.map((i) => pairs[i]![side].length));
+    tensor(batch.map((i) => pairs[i]![side].length), { device });
   const reference = referenceScores.map(({ chosen, rejected }) => ({ chosen: sum(chosen), rejected: sum(rejected) }));
   return (batch) => {
     // The chosen rows, then the rejected ones: [2 * pairs].
-    const sums = sequenceLogProbs(model, collate([...rows(batch, "chosen"), ...rows(batch, "rejected")]));
+    const sums = sequenceLogProbs(model, collate([...rows(batch, "chosen"), ...rows(batch, "rejected")], device));
     return loss({
       policyChosen: sums.narrow(0, 0, batch.length),
       policyRejected: sums.narrow(0, batch.length, batch.length),
-      referenceChosen: tensor(batch.map((i) => reference[i]!.chosen)),
-      referenceRejected: tensor(batch.map((i) => reference[i]!.rejected)),
+      referenceChosen: tensor(batch.map((i) => reference[i]!.chosen), { device }),
+      referenceRejected: tensor(batch.map((i) => reference[i]!.rejected), { device }),
       chosenTokens: lengths(batch, "chosen"),
       rejectedTokens: lengths(batch, "rejected"),
     }).mean();

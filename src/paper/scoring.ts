@@ -5,6 +5,7 @@ import type { CausalLM } from "../models";
 import { collate, completionLogProbs } from "../preference";
 import { noGrad, tidy } from "../torch";
 import { type PairScores, sum } from "./measure";
+import { deviceOf } from "./model";
 import { type Example, type Pair, type Question, finalAnswer } from "./task";
 import type { Vocabulary } from "./vocabulary";
 
@@ -19,8 +20,9 @@ export function scorePairs(model: CausalLM, pairs: readonly Pair[]): PairScores[
 }
 
 function scoreRows(model: CausalLM, rows: readonly Example[]): number[][] {
+  const device = deviceOf(model);
   return chunks(rows).flatMap((chunk) => {
-    const logps = tidy(() => noGrad(() => completionLogProbs(model, collate(chunk)).toList())) as number[][];
+    const logps = tidy(() => noGrad(() => completionLogProbs(model, collate(chunk, device)).toList())) as number[][];
     return logps.map((row, i) => row.slice(0, chunk[i]!.completion.length)); // [rows, longest], 0 after each end
   });
 }

@@ -1,6 +1,6 @@
 /**
- * Every number of the experiment. `quick` shows the paper's effect on a laptop in about a minute; `smoke` runs the same
- * path in a few seconds, too short for any effect.
+ * Every number of the experiment. `quick` shows the paper's effect on a laptop in about a minute; `large` has a model 20
+ * times as large; `smoke` runs the same path in a few seconds, too short for any effect.
  */
 
 export interface Settings {
@@ -73,6 +73,14 @@ const quick: Settings = {
   optimizer: { betas: [0.9, 0.98], weightDecay: 0.01, maxGradNorm: 1 },
 };
 
+/** Rates fall as width grows, as in Yang et al.'s maximal update parametrization (arXiv 2203.03466). */
+const large: Settings = {
+  ...quick,
+  model: { ...quick.model, hiddenSize: 256, layers: 4, heads: 8, intermediateSize: 768, initializerRange: 0.025 },
+  sft: { ...quick.sft, learningRate: 1e-3 },
+  preference: { ...quick.preference, learningRate: 1.25e-4 },
+};
+
 const smoke: Settings = {
   ...quick,
   task: { ...quick.task, problems: 200, pairs: 24, heldOut: 8 },
@@ -81,5 +89,5 @@ const smoke: Settings = {
   preference: { ...quick.preference, steps: 4, batchSize: 4, warmupSteps: 1, curveEvery: 2, curvePairs: 8 },
 };
 
-export const presets = { quick, smoke };
+export const presets = { quick, large, smoke };
 export type Preset = keyof typeof presets;

@@ -10,6 +10,7 @@ import { constantSchedule, linearSchedule } from "../optim";
 import { collate, sequenceLogProbs } from "../preference";
 import type { Tensor } from "../torch";
 import { mean } from "./measure";
+import { deviceOf } from "./model";
 import type { Settings } from "./settings";
 import type { Example } from "./task";
 import { Trainer, batchIndices } from "./training";
@@ -25,7 +26,7 @@ export interface SftOutcome {
 /** Mean negative log-prob of the answers' tokens, a scalar. */
 export function sftLoss(model: CausalLM, examples: readonly Example[]): Tensor {
   const tokens = examples.reduce((total, { completion }) => total + completion.length, 0);
-  return sequenceLogProbs(model, collate(examples)).sum().neg().div(tokens);
+  return sequenceLogProbs(model, collate(examples, deviceOf(model))).sum().neg().div(tokens);
 }
 
 /**

@@ -86,6 +86,9 @@ test("options that a preset does not read are refused before any work", async ()
   const missing = await smaug("--preset", "paper", "--data", "nowhere.jsonl", "--model", "nowhere", "--out", out);
   expect(missing.status).toBe(2);
   expect(missing.stderr).toMatch(/nowhere\.jsonl/);
+  const device = await smaug("--preset", "paper-large", "--device", "cuda:63", "--out", out);
+  expect(device.status).toBe(2);
+  expect(device.stderr).toMatch(/Expected a device that is here \(cpu.*\) but received 'cuda:63'/);
   const none = await smaug("--preset", "paper", "--seeds", "0", "--out", out);
   expect(none.status).toBe(2);
   expect(none.stderr).toMatch(/Expected a positive integer/);

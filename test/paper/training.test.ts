@@ -26,9 +26,11 @@ test("a batch larger than the rows repeats them", () => {
   expect(batchIndices(2, 5, new Random(0)).next().value.filter((i) => i === 0).length).toBeGreaterThanOrEqual(2);
 });
 
-test("the quick preset's model has 163,904 weights with the task's 58 pieces", () => {
+test("the quick preset's model has 163,904 weights with the task's 58 pieces, the large one's 20 times as many", () => {
   using model = createModel(modelConfig(presets.quick.model, 58), 0);
   expect(countWeights(model)).toBe(163_904);
+  using large = createModel(modelConfig(presets.large.model, 58), 0);
+  expect(countWeights(large)).toBe(4 * (4 * 256 ** 2 + 3 * 256 * 768 + 2 * 256) + 256 + 58 * 256);
 });
 
 test("a model is drawn from its seed, and a copy is apart from its source", () => {

@@ -7,6 +7,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type CausalLM, loadModel, saveModel } from "../../models";
 import type { LossConfig } from "../../preference";
+import type { Device } from "../../torch";
 import type { PhaseProgress } from "../experiment";
 import { type PairScores, curvePoint } from "../measure";
 import { inShort, toMethodResult } from "../methodResult";
@@ -42,9 +43,10 @@ export class SmallModel implements Subject {
     private readonly folder: string,
     private readonly corpora: SmallCorpora,
     lead: string,
+    private readonly device: Device = "cpu",
   ) {
     const described = Object.entries(corpora).map(([id, { description }]) => [id, description]);
-    this.description = { lead, corpora: Object.fromEntries(described), settings: settingsInWords(Object.values(corpora)) };
+    this.description = { lead, corpora: Object.fromEntries(described), settings: settingsInWords(Object.values(corpora), device) };
   }
 
   settingsOf(seed: number, corpus: Corpus): object {
@@ -67,7 +69,7 @@ export class SmallModel implements Subject {
   }
 
   async open(seed: number, corpus: Corpus): Promise<Bench> {
-    return new SmallBench(this.corpora[corpus]!, seed, await loadModel(this.referenceFolder(seed, corpus)));
+    return new SmallBench(this.corpora[corpus]!, seed, await loadModel(this.referenceFolder(seed, corpus), { device: this.device }));
   }
 
   /** Models live no longer than their benches. */
@@ -79,7 +81,7 @@ export class SmallModel implements Subject {
     const { examples, vocabulary } = makeTask(seed);
     const { goalLoss: goal } = settings.sft;
     const phase = startPhase(`seed ${seed}, reference (${name})`);
-    const model = createModel(modelConfig(settings.model, vocabulary.size), seed);
+    const model = createModel(modelConfig(settings.model, vocabulary.size), seed, this.device);
     try {
       const outcome = withOneThread(() =>
         trainReference(model, examples, settings, seed, (step, loss) =>
@@ -147,14 +149,14 @@ class SmallBench implements Bench {
   }
 }
 
-function settingsInWords(corpora: readonly SmallCorpus[]): [string, string][] {
+function settingsInWords(corpora: readonly SmallCorpus[], device: Device): [string, string][] {
   const { model, sft, preference, optimizer } = corpora[0]!.settings;
   const references = [...new Map(corpora.map((corpus) => [corpus.reference, corpus])).values()];
   const goals = references.map(({ reference, settings: { task, sft: { goalLoss } } }) =>
     `${goalLoss} nats a token on up to ${task.problems} examples (${reference})`);
   return [
     ["Model", `Llama shape: hidden size ${model.hiddenSize}, ${model.layers} layers, ${model.heads} heads, ` +
-      `MLP ${model.intermediateSize}, RoPE theta ${model.ropeTheta}, tied embeddings; all weights train`],
+      `MLP ${model.intermediateSize}, RoPE theta ${model.ropeTheta}, tied embeddings; float32 on ${device}; all weights train`],
     ["References", `SFT: batch ${sft.batchSize}, learning rate ${sft.learningRate}, until the mean of ` +
       `${sft.goalWindow} losses is below ${goals.join(", ")}, then ${sft.decaySteps} steps to 0`],
     ["Methods", `${preference.steps} steps of ${preference.batchSize} pairs, learning rate ${preference.learningRate}, ` +
