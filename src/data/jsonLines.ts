@@ -34,8 +34,8 @@ export class JsonRecord implements SourceRecord {
 
 function isBlank(line: Uint8Array, place: string): boolean {
   const first = line[0] ?? 32;
-  const isLetter = first > 32 && first < 128; // nearly always: the rest need not be looked at
-  return !isLetter && decodeText(line, place).trim() === "";
+  if (first > 32 && first < 128) return false; // nearly always: the rest need not be looked at
+  return decodeText(line, place).trim() === "";
 }
 
 /** The JSON of one line. */

@@ -8,7 +8,10 @@ import { InputError } from "../native/errors";
 /** One record, not yet judged. `place` is such as `'pairs.jsonl', line 3`. */
 export interface SourceRecord {
   readonly place: string;
-  /** JSON is parsed when this is asked for, which may throw: who needs a few rows of many need not wait for the rest. */
+  /**
+   * JSON is parsed when this is first asked for, which may throw: who needs a few rows of many need not wait for the
+   * rest. To be asked for before the next record: the bytes may be gone then.
+   */
   readonly value: unknown;
 }
 

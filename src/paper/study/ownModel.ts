@@ -93,9 +93,9 @@ export class OwnModel implements Subject {
   }
 
   settingsOf(seed: number, corpus: Corpus): object {
-    const { settings, sources } = this.options;
+    const { settings, sources, device } = this.options;
     const { digest, name } = sources[corpus as keyof Sources];
-    return { seed, model: this.content, rows: { digest, name }, ...settings };
+    return { seed, model: this.content, rows: { digest, name }, ...settings, device };
   }
 
   async prepare(): Promise<null> {

@@ -99,7 +99,7 @@ export class SmallModel implements Subject {
 
   private referenceSettings(seed: number, corpus: Corpus): object {
     const { reference, data, settings: { task, model, sft, optimizer } } = this.corpora[corpus]!;
-    return { seed, reference, data, task, model, sft, optimizer };
+    return { seed, reference, data, task, model, sft, optimizer, device: this.device };
   }
 }
 
