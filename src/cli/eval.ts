@@ -120,8 +120,8 @@ async function run(flags: Flags): Promise<void> {
     const found = await evaluatePrepared(model, tokenizer, prepared);
     found.config = { ...found.config, model: folder, adapter: adapter ?? null, device, dtype: dtype ?? null };
     if (out !== undefined) {
-      const { writeFileAtomically } = await import("../data/atomicWrite.js");
-      await writeFileAtomically(out, `${JSON.stringify(found, null, 2)}\n`);
+      const { writeWhole } = await import("../base/wholeFiles.js");
+      await writeWhole(out, `${JSON.stringify(found, null, 2)}\n`);
     }
     process.stdout.write(`${json === true ? JSON.stringify(found) : resultsTable(found)}\n`);
     for (const note of notesOf(found)) process.stderr.write(`${note}\n`);
@@ -180,8 +180,8 @@ async function contaminate(
   }).finally(() => model.dispose());
   const result = { model: folder, adapter: adapter ?? null, reference, contamination: found };
   if (out !== undefined) {
-    const { writeFileAtomically } = await import("../data/atomicWrite.js");
-    await writeFileAtomically(out, `${JSON.stringify(result, null, 2)}\n`);
+    const { writeWhole } = await import("../base/wholeFiles.js");
+    await writeWhole(out, `${JSON.stringify(result, null, 2)}\n`);
   }
   const lines = Object.entries(found).map(
     ([task, { share, items }]) => `${task.padEnd(16)} ${share.toFixed(2)} of ${items} items`,

@@ -30,7 +30,7 @@ export function expectWritable(out: string, input?: string, inputOption?: string
 /** Writes a line for each item to a file that appears when all of them are in it, or to standard output for `-`. */
 export async function writeLines<T>(out: string, items: AsyncIterable<T>, lineOf: (item: T) => string): Promise<void> {
   if (out === "-") return pipeline(Readable.from(copied(inChunks(items, lineOf))), process.stdout, { end: false });
-  const { StagedFiles } = await import("../models/stagedFiles.js");
+  const { StagedFiles } = await import("../base/wholeFiles.js");
   const staged = await StagedFiles.in(dirname(out));
   try {
     await staged.add(basename(out), async (file) => {

@@ -57,7 +57,7 @@ export function reportCommand(): Command {
 
 async function report(folders: string[], flags: Flags): Promise<void> {
   const { out, svg, data, json } = flags;
-  const { writeFileAtomically } = await import("../data/atomicWrite.js");
+  const { writeWhole } = await import("../base/wholeFiles.js");
   const { expectUsableFolder } = await import("../data/outputFolder.js");
   const { headline, outcome, warnings } = await import("../report/findings.js");
   const { readRuns } = await import("../report/run.js");
@@ -74,7 +74,7 @@ async function report(folders: string[], flags: Flags): Promise<void> {
   const charts: Chart[] = [];
   const page = await renderRuns(runs, answers, (chart) => charts.push(chart));
   mkdirSync(dirname(file), { recursive: true });
-  await writeFileAtomically(file, page);
+  await writeWhole(file, page);
   const pictures = svg === undefined ? [] : await writePictures(svg, charts);
 
   const said = { headline: headline(runs), outcomes: runs.map(outcome), warnings: runs.flatMap(warnings) };

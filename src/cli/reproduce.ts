@@ -2,7 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { writeFileAtomically } from "../data/atomicWrite";
+import { writeWhole } from "../base/wholeFiles";
 import { InputError } from "../native/errors";
 import { expectUsableFolder } from "../data/outputFolder";
 import { expectPlainRows, loadPreferences } from "../data/preferences";
@@ -96,8 +96,8 @@ async function writeFiles(out: string, report: string, content: object): Promise
   const summary = `${JSON.stringify(content, null, 2)}\n`;
   const files = { report: join(out, "report.html"), summary: join(out, "summary.json") };
   await mkdir(out, { recursive: true });
-  await writeFileAtomically(files.report, report);
-  await writeFileAtomically(files.summary, summary);
+  await writeWhole(files.report, report);
+  await writeWhole(files.summary, summary);
   return { summary, names: `${files.report}\n${files.summary}` };
 }
 

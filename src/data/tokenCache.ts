@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { packageVersion } from "../native/paths";
 import type { Tokenizer } from "../text";
 import { readTokenizerFolder } from "../text/folder";
-import { writeFileAtomically } from "./atomicWrite";
+import { writeWhole } from "../base/wholeFiles";
 import { packPairs, unpackPairs } from "./packedPairs";
 import type { Limits, TokenizedRows } from "./pairTokenizer";
 import type { PreferenceRow } from "./preferenceRow";
@@ -83,7 +83,7 @@ export async function writeTokenCache(folder: string, key: string, rows: Tokeniz
   const ids = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength);
   const content = Buffer.concat([Buffer.from(MAGIC), length, header, ids]);
   await mkdir(folder, { recursive: true });
-  await writeFileAtomically(join(folder, key), Buffer.concat([content, digestOf(content)]));
+  await writeWhole(join(folder, key), Buffer.concat([content, digestOf(content)]));
   for (const name of await readdir(folder)) {
     const file = join(folder, name);
     const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Infinity }));

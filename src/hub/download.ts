@@ -13,7 +13,7 @@ import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { threadId } from "node:worker_threads";
-import { isRunning } from "../native/staging";
+import { isRunning } from "../base/processes";
 import { sizeOf } from "./cache";
 import { HubError } from "./errors";
 import { type HubClient, Passing, Retries, read } from "./http";

@@ -24,7 +24,7 @@ import { stageCompanions } from "./companionFiles";
 import { FolderError, blaming, readJsonObject } from "./folderError";
 import { SafetensorsFile } from "./safetensors";
 import { writable, writeSafetensors } from "./safetensorsWriter";
-import { StagedFiles } from "./stagedFiles";
+import { StagedFiles } from "../base/wholeFiles";
 
 const CONFIG_FILE = "adapter_config.json";
 const WEIGHTS_FILE = "adapter_model.safetensors";

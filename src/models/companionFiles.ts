@@ -4,7 +4,7 @@
  */
 import { readFileSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { StagedFiles } from "./stagedFiles";
+import type { StagedFiles } from "../base/wholeFiles";
 
 /** The tokenizer's, in every form that transformers writes or reads. */
 const TOKENIZER_FILES = [

@@ -11,7 +11,7 @@ import type { CausalLM } from "./causalLm";
 import { stageCompanions } from "./companionFiles";
 import { configText } from "./configText";
 import { writable, writeSafetensors, type WritableTensor } from "./safetensorsWriter";
-import { StagedFiles } from "./stagedFiles";
+import { StagedFiles } from "../base/wholeFiles";
 import { INDEX_FILE, SINGLE_FILE } from "./weights";
 
 export interface SaveOptions {

@@ -13,7 +13,7 @@ import type { Environment } from "./paths";
 import type { Progress } from "./progress";
 import { formatChecks, hasProblem } from "./report";
 import { SetupError } from "./setupError";
-import { stagingFolder } from "./staging";
+import { stagingFolder } from "../base/wholeFiles";
 
 /** A unit that includes ATen takes about this much to compile, in bytes. */
 const memoryPerCompiler = 2 ** 31;

@@ -4,10 +4,7 @@
  * `TypeError`s and `RangeError`s; files, folders and rows that cannot be used are `InputError`s.
  */
 
-/** Input that cannot be used: a file, a folder, a line, a row. The command line says it and exits with 2. */
-export class InputError extends Error {
-  override name = "InputError";
-}
+export { InputError } from "../base/errors";
 
 export class TorchError extends Error {
   override name = "TorchError";

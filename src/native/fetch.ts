@@ -13,7 +13,7 @@ import { examine, libraryFiles } from "./locate";
 import { cacheFolder, type Environment } from "./paths";
 import type { Progress } from "./progress";
 import { SetupError } from "./setupError";
-import { publish, stagingFolder } from "./staging";
+import { publishFolder, stagingFolder } from "../base/wholeFiles";
 import { unpackLibtorch } from "./unpack";
 
 export const pinned = "2.13.0";
@@ -53,7 +53,7 @@ export async function fetchLibtorch({ env, progress, url = archiveUrl }: FetchOp
         const defect = defectOf(unpacked);
         if (defect) throw new Error(defect);
         if (defectOf(target)) rmSync(target, { recursive: true, force: true });
-        publish(unpacked, target);
+        publishFolder(unpacked, target);
         return target;
       } catch (error) {
         failures.push(`${name}: ${reason(error)}`);

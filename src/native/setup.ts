@@ -2,8 +2,9 @@
  * `smaug setup`: chooses a libtorch (fetching the pinned one when there is none), and an addon for it (building one
  * when no prebuilt one fits). All that an install script would do, when asked. Doing it again takes no time.
  */
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { writeWhole } from "../base/wholeFiles";
 import { findAddon, isCurrent, sourceStamp } from "./addon";
 import { buildAddons } from "./build";
 import { libraryDefect } from "./elf";
@@ -48,7 +49,7 @@ export async function setup(options: SetupOptions): Promise<Libtorch> {
     attempt = attemptLoad(env, root, libtorch);
   }
   if (!attempt.binding) throw new SetupError("libtorch could not be loaded", formatChecks(attempt.checks));
-  remember(env, libtorch.folder);
+  await remember(env, libtorch.folder);
   if (env.LIBTORCH && resolve(env.LIBTORCH) !== libtorch.folder)
     progress.line(`LIBTORCH names another folder and goes before this choice: unset LIBTORCH`);
   return libtorch;
@@ -79,13 +80,11 @@ function addonsAreCurrent(root: string, { minor }: Libtorch): boolean {
   });
 }
 
-function remember(env: Environment, folder: string): void {
+async function remember(env: Environment, folder: string): Promise<void> {
   const file = choiceFile(env);
-  const temporary = `${file}.${process.pid}`;
   try {
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(temporary, `${JSON.stringify({ folder }, null, 2)}\n`);
-    renameSync(temporary, file);
+    await writeWhole(file, `${JSON.stringify({ folder }, null, 2)}\n`);
   } catch (error) {
     throw new SetupError("the choice could not be kept", (error as Error).message, [
       "let XDG_CACHE_HOME name a folder that can be written, and run it again",

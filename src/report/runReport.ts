@@ -3,7 +3,7 @@
  * colour a run, each picture with its numbers behind it; what went wrong; and the settings, first those that differ.
  */
 import { join } from "node:path";
-import { writeFileAtomically } from "../data/atomicWrite";
+import { writeWhole } from "../base/wholeFiles";
 import { type DiagnosedAnswers, diagnosisSections } from "./diagnosisSection";
 import { type Chart, type Line, legend, loadCharts } from "./figures";
 import { headline, meanAt, outcome, warnings } from "./findings";
@@ -41,7 +41,7 @@ export async function renderRunReport(folders: readonly string[]): Promise<strin
 /** Writes a run's report.html into its folder, whole or not at all, and returns its path. */
 export async function writeRunReport(outputDir: string): Promise<string> {
   const file = join(outputDir, "report.html");
-  await writeFileAtomically(file, await renderRunReport([outputDir]));
+  await writeWhole(file, await renderRunReport([outputDir]));
   return file;
 }
 

@@ -1,5 +1,5 @@
 /** The tokenizer of a GGUF file as files of a Hugging Face folder, beside a model or an adapter made from it. */
-import { StagedFiles } from "../models/stagedFiles";
+import { StagedFiles } from "../base/wholeFiles";
 import { findGguf } from "../models/ggufPaths";
 import { readGgufTokenizer } from "./ggufTokenizer";
 

@@ -3,14 +3,13 @@
  * one: the adapter or model, `optimizer.safetensors`, `rng_state.safetensors` and `trainer_state.json`. The order of the
  * rows follows from the seed and the step, the learning rate from the step.
  */
-import { chmodSync, existsSync, readdirSync, rmSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type CausalLM, FolderError, SafetensorsFile, adapterTensors, saveAdapter, saveModel } from "../models";
 import { saveTensors } from "../models/safetensorsWriter";
 import { openWeights } from "../models/weights";
 import { InputError } from "../native/errors";
-import { publish, stagingFolder } from "../native/staging";
+import { publishFolder, stagingFolder } from "../base/wholeFiles";
 import { hasAdapter } from "../nn";
 import type { AdamW, AdamWStateDict } from "../optim";
 import { type Device, type Tensor, dispose, getRngState, setRngState, tidy } from "../torch";
@@ -38,10 +37,7 @@ export async function saveCheckpoint(outputDir: string, state: TrainerState, par
     const states = rngStates(parts.device);
     await saveTensors(join(staging, RNG_FILE), states).finally(() => dispose(states));
     await writeTrainerState(staging, state);
-    rmSync(folder, { recursive: true, force: true }); // of a run that went this way before
-    chmodSync(staging, 0o777 & ~process.umask()); // a temporary folder is its owner's alone
-    publish(staging, folder);
-    await flushFolder(outputDir);
+    publishFolder(staging, folder, { replace: true }); // a resumed run passes the same step again
     return folder;
   } catch (error) {
     rmSync(staging, { recursive: true, force: true });
@@ -147,9 +143,4 @@ function rngStates(device: Device): Record<string, Tensor> {
 function readTensors(path: string): Record<string, Tensor> {
   const file = new SafetensorsFile(path);
   return Object.fromEntries([...file.entries.keys()].map((name) => [name, file.read(name)]));
-}
-
-async function flushFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  await handle.sync().finally(() => handle.close());
 }

@@ -4,8 +4,7 @@
  */
 import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { writeFileAtomically } from "../data/atomicWrite";
-import { isRunning } from "../native/staging";
+import { removeAbandoned, writeWhole } from "../base/wholeFiles";
 import { checkpointsIn } from "./checkpoint";
 import { TensorBoardWriter } from "./tensorboard";
 import { type LogLine, type TrainerState, writeTrainerState } from "./trainerState";
@@ -38,10 +37,10 @@ export class RunFiles {
   ): Promise<RunFiles> {
     mkdirSync(folder, { recursive: true });
     if (existsSync(join(folder, "metrics.jsonl"))) removeResults(folder);
-    removeLeftovers(folder);
+    removeAbandoned(folder);
     if (!goesOn) for (const { folder: checkpoint } of checkpointsIn(folder)) rmSync(checkpoint, { recursive: true });
     const files = new RunFiles(folder, tensorboard);
-    await writeFileAtomically(files.metrics, [statement, ...history].map((line) => `${JSON.stringify(line)}\n`).join(""));
+    await writeWhole(files.metrics, [statement, ...history].map((line) => `${JSON.stringify(line)}\n`).join(""));
     return files;
   }
 
@@ -64,14 +63,6 @@ export class RunFiles {
 function removeResults(folder: string): void {
   const results = /^(adapter_model\.safetensors|adapter_config\.json|model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?|report\.html)$/;
   for (const name of readdirSync(folder)) if (results.test(name)) rmSync(join(folder, name));
-}
-
-/** What writers that were killed have not finished. */
-function removeLeftovers(folder: string): void {
-  for (const name of readdirSync(folder)) {
-    const pid = /^\.checkpoint-\d+-(\d+)-|^\..*\.(\d+)-\d+\.tmp$/.exec(name);
-    if (pid && !isRunning(Number(pid[1] ?? pid[2]))) rmSync(join(folder, name), { recursive: true, force: true });
-  }
 }
 
 /** Hugging Face's: `eval/…` for what an evaluation measured, `train/…` for the rest. */

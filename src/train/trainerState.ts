@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { writeFileAtomically } from "../data/atomicWrite";
+import { writeWhole } from "../base/wholeFiles";
 import { InputError } from "../native/errors";
 import type { Totals } from "./stepMetrics";
 
@@ -54,7 +54,7 @@ const FILE = "trainer_state.json";
 const FORMAT = 2;
 
 export async function writeTrainerState(folder: string, state: TrainerState): Promise<void> {
-  await writeFileAtomically(join(folder, FILE), `${JSON.stringify(toJson(state), null, 2)}\n`);
+  await writeWhole(join(folder, FILE), `${JSON.stringify(toJson(state), null, 2)}\n`);
 }
 
 function toJson(state: TrainerState): object {

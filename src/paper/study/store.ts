@@ -5,7 +5,7 @@
  */
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { writeFileAtomically } from "../../data/atomicWrite";
+import { writeWhole } from "../../base/wholeFiles";
 import { packageVersion } from "../../native/paths";
 import { versions } from "../../torch";
 import { type Cell, cellName, lossOf } from "./plan";
@@ -47,7 +47,7 @@ export async function readResult<T>(file: string, settings: object): Promise<T |
 
 export async function writeResult(file: string, settings: object, result: object): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
-  await writeFileAtomically(file, `${JSON.stringify({ settings: complete(settings), result }, null, 2)}\n`);
+  await writeWhole(file, `${JSON.stringify({ settings: complete(settings), result }, null, 2)}\n`);
 }
 
 const complete = (settings: object) =>

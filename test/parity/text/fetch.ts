@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { cacheFolder } from "../../../src/native/paths";
-import { publish, stagingFolder } from "../../../src/native/staging";
+import { publishFolder, stagingFolder } from "../../../src/base/wholeFiles";
 
 const version = "3.7.2";
 
@@ -18,6 +18,6 @@ export function tokenizerFolder(name: string): string {
   if (pack.status !== 0) throw new Error(`npm could not fetch ${spec}, which this test needs:\n${pack.stderr}`);
   const [{ filename }] = JSON.parse(pack.stdout) as [{ filename: string }];
   execFileSync("tar", ["-xzf", join(staging, filename), "-C", staging, "package/models"]);
-  publish(staging, target);
+  publishFolder(staging, target);
   return models;
 }

@@ -1,0 +1,42 @@
+/**
+ * Which process made a file: its pid, when it started, and its host. A pid alone is not enough, since the system reuses
+ * pids, and another host on the same file system has pids of its own.
+ */
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks between boot and the start of the process, as `/proc/PID/stat` gives them. */
+  readonly started: number;
+  readonly host: string;
+}
+
+export function thisProcess(): ProcessIdentity {
+  return (self ??= { pid: process.pid, started: startOf(process.pid) ?? 0, host: hostname() });
+}
+
+let self: ProcessIdentity | undefined;
+
+/** `unknown` for a process of another host, which cannot be asked. */
+export function stateOf({ pid, started, host }: ProcessIdentity): "running" | "gone" | "unknown" {
+  if (host !== hostname()) return "unknown";
+  return startOf(pid) === started ? "running" : "gone";
+}
+
+function startOf(pid: number): number | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  } catch {
+    return undefined;
+  }
+  // The second field, the program's name in parentheses, may itself hold spaces and parentheses.
+  const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return state === "Z" || state === "X" ? undefined : Number(fields[18]);
+}
+
+/** Whether a process with that pid exists on this host, whoever owns it. */
+export function isRunning(pid: number): boolean {
+  return startOf(pid) !== undefined;
+}

@@ -1,0 +1,15 @@
+/** Text from files and models on a terminal. */
+
+/**
+ * Escapes control characters, except newlines and tabs, so that data cannot move the cursor, clear the screen or set the
+ * window's title: `\x1b` is shown as those four characters. Bidirectional controls, which reorder what is read, too.
+ */
+export function printable(text: string): string {
+  return text.replace(UNSAFE, (character) => {
+    const code = character.codePointAt(0)!;
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
+  });
+}
+
+/** C0 without \t and \n, DEL, C1, and the bidirectional embeddings, overrides and isolates. */
+const UNSAFE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
