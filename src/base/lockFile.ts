@@ -1,0 +1,79 @@
+/**
+ * One process at a time, by a lock file that names its holder. The file appears whole (it is linked into place), so a
+ * reader never finds half a lock; a lock whose process is gone is taken over; one of another host cannot be checked and
+ * is left for the user to remove. Node has no `flock`, and network file systems do not all honour it.
+ */
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { type ProcessIdentity, stateOf, thisProcess } from "./processes";
+import { temporaryName } from "./wholeFiles";
+
+/** Who holds a lock, and since when (milliseconds since 1970). */
+export interface LockHolder extends ProcessIdentity {
+  readonly since: number;
+}
+
+export class LockFile {
+  private held = true;
+
+  private constructor(readonly path: string, private readonly content: string) {}
+
+  /** The lock, or its holder when another process has it. `state` is `unknown` for a process of another host. */
+  static acquire(path: string): LockFile | { readonly holder: LockHolder; readonly state: "running" | "unknown" } {
+    const content = JSON.stringify({ ...thisProcess(), since: Date.now() });
+    const temporary = join(dirname(path), temporaryName());
+    writeFileSync(temporary, content, { flag: "wx" });
+    try {
+      for (;;) {
+        if (succeeds("EEXIST", () => linkSync(temporary, path))) return new LockFile(path, content);
+        const found = read(path);
+        if (found === undefined) continue; // released since
+        const state = found.holder === undefined ? "gone" : stateOf(found.holder);
+        if (state !== "gone") return { holder: found.holder!, state };
+        takeAway(path, found.text);
+      }
+    } finally {
+      rmSync(temporary, { force: true });
+    }
+  }
+
+  /** Gives the lock back. Doing it twice is harmless, and so is losing the file. */
+  release(): void {
+    if (!this.held) return;
+    this.held = false;
+    if (read(this.path)?.text === this.content) rmSync(this.path, { force: true });
+  }
+}
+
+/** Removes a stale lock, unless another process has replaced it meanwhile. */
+function takeAway(path: string, stale: string): void {
+  const aside = join(dirname(path), temporaryName());
+  if (!succeeds("ENOENT", () => renameSync(path, aside))) return;
+  // What was moved away was another process's new lock: put it back.
+  if (readFileSync(aside, "utf8") !== stale) succeeds("EEXIST", () => linkSync(aside, path));
+  rmSync(aside);
+}
+
+/** `holder` is undefined when the content is not a lock's. */
+function read(path: string): { text: string; holder: LockHolder | undefined } | undefined {
+  let text = "";
+  if (!succeeds("ENOENT", () => (text = readFileSync(path, "utf8")))) return undefined;
+  try {
+    const { pid, started, host, since } = JSON.parse(text) as LockHolder;
+    const isHolder = [pid, started, since].every(Number.isFinite) && typeof host === "string";
+    return { text, holder: isHolder ? { pid, started, host, since } : undefined };
+  } catch {
+    return { text, holder: undefined };
+  }
+}
+
+/** Whether `action` ran; false when it failed with `code`. */
+function succeeds(code: string, action: () => unknown): boolean {
+  try {
+    action();
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === code) return false;
+    throw error;
+  }
+}

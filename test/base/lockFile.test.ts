@@ -1,0 +1,59 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { LockFile } from "../../src/base/lockFile";
+import { thisProcess } from "../../src/base/processes";
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "smaug-"));
+  path = join(folder, ".smaug.lock");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const holderOf = (found: ReturnType<typeof LockFile.acquire>) => (found instanceof LockFile ? undefined : found);
+
+test("a held lock names its holder; a released one is free and leaves nothing", () => {
+  const lock = LockFile.acquire(path) as LockFile;
+  expect(holderOf(LockFile.acquire(path))).toMatchObject({ state: "running", holder: { pid: process.pid, host: hostname() } });
+  lock.release();
+  lock.release();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test("a lock is stale when its process is gone, and when its pid belongs to another process now", () => {
+  const { pid } = spawnSync(process.execPath, ["-e", ""]);
+  for (const stale of [{ ...thisProcess(), pid }, { ...thisProcess(), started: 1 }]) {
+    writeFileSync(path, JSON.stringify({ ...stale, since: 0 }));
+    const lock = LockFile.acquire(path) as LockFile;
+    expect(JSON.parse(readFileSync(path, "utf8"))).toMatchObject({ ...thisProcess() });
+    lock.release();
+  }
+});
+
+test("a lock of another host is never taken, one that is not a lock always", () => {
+  writeFileSync(path, JSON.stringify({ ...thisProcess(), host: "elsewhere", since: 0 }));
+  expect(holderOf(LockFile.acquire(path))).toMatchObject({ state: "unknown", holder: { host: "elsewhere" } });
+  writeFileSync(path, "");
+  expect(LockFile.acquire(path)).toBeInstanceOf(LockFile);
+});
+
+test("of several processes that find a stale lock exactly one takes it", async () => {
+  writeFileSync(path, JSON.stringify({ ...thisProcess(), started: 1, since: 0 }));
+  const program = `
+    const { LockFile } = require(${JSON.stringify(join(__dirname, "../../dist/base/lockFile.js"))});
+    const lock = LockFile.acquire(${JSON.stringify(path)});
+    console.log(lock instanceof LockFile ? "mine" : "other");
+    setTimeout(() => {}, 1500);`;
+  const children = Array.from({ length: 6 }, () => spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] }));
+  const said = await Promise.all(children.map(async (child) => {
+    const [text] = (await once(child.stdout, "data")) as [Buffer];
+    return text.toString().trim();
+  }));
+  for (const child of children) child.kill("SIGKILL");
+  expect(said.filter((each) => each === "mine")).toEqual(["mine"]);
+});
