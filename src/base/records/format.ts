@@ -6,7 +6,7 @@
  *
  *     marker 8 · key 32 · length of the value 4 · kind 4 · zeros 4 · CRC-32 of all that 4 · value · digest 16
  *
- * The digest is the start of SHA-256 of key and value: a value is never taken for that of another key. A file that its
+ * The digest is the start of SHA-256 of all that: a value is never taken for that of another key. A file that its
  * writer has closed ends with a table of its records, itself a record, and a trailer that leads to it; a reader of the
  * table does not have to walk through the file.
  */
@@ -52,8 +52,9 @@ export function writeRecord(target: Buffer, at: number, key: Uint8Array, value: 
   target.writeUInt32LE(0, at + 48);
   target.writeUInt32LE(crc32(target.subarray(at, at + 52)), at + 52);
   target.set(value, at + HEADER_BYTES);
-  digest(key, value).copy(target, at + HEADER_BYTES + value.length);
-  return at + recordBytes(value.length);
+  const end = at + HEADER_BYTES + value.length;
+  digest(target.subarray(at, end)).copy(target, end);
+  return end + DIGEST_BYTES;
 }
 
 /** The header at `at`, if there is a whole one that is intact. */
@@ -65,16 +66,15 @@ export function headerAt(bytes: Buffer, at: number): RecordHeader | undefined {
   return kind === undefined || length > MAX_VALUE_BYTES ? undefined : { kind, length };
 }
 
-/** Whether a value and the digest behind it are those of a key; `value` includes the digest. */
-export function isIntact(key: Uint8Array, value: Buffer): boolean {
-  const length = value.length - DIGEST_BYTES;
-  return digest(key, value.subarray(0, length)).equals(value.subarray(length));
+/** Whether bytes are a record of that kind with a value of `length` bytes, undamaged. */
+function isIntact(bytes: Buffer, kind: RecordKind, length: number): boolean {
+  if (bytes.length !== recordBytes(length)) return false;
+  const header = headerAt(bytes, 0);
+  if (header?.kind !== kind || header.length !== length) return false;
+  return digest(bytes.subarray(0, -DIGEST_BYTES)).equals(bytes.subarray(-DIGEST_BYTES));
 }
 
-function digest(key: Uint8Array, value: Uint8Array): Buffer {
-  const bytes = Buffer.allocUnsafe(KEY_BYTES + value.length);
-  bytes.set(key);
-  bytes.set(value, KEY_BYTES);
+function digest(bytes: Buffer): Buffer {
   return hash("sha256", bytes, "buffer").subarray(0, DIGEST_BYTES);
 }
 
@@ -125,9 +125,9 @@ export function readTable(read: Read, size: number, found: Found): boolean {
   if (!(Number.isSafeInteger(start) && start >= FILE_HEADER.length && start < trailer)) return false;
   const header = headerAt(read(start, HEADER_BYTES), 0);
   if (header?.kind !== "table" || start + recordBytes(header.length) !== trailer) return false;
-  const table = read(start + HEADER_BYTES, header.length + DIGEST_BYTES);
-  if (table.length !== header.length + DIGEST_BYTES || !isIntact(TABLE_KEY, table)) return false;
-  for (let at = 0; at + ENTRY_BYTES <= header.length; at += ENTRY_BYTES)
+  const table = read(start, recordBytes(header.length));
+  if (!isIntact(table, "table", header.length)) return false;
+  for (let at = HEADER_BYTES; at + ENTRY_BYTES <= HEADER_BYTES + header.length; at += ENTRY_BYTES)
     found(table, at, table.readDoubleLE(at + 8), table.readUInt32LE(at + 16));
   return true;
 }
@@ -135,10 +135,7 @@ export function readTable(read: Read, size: number, found: Found): boolean {
 /** Reads a record whose place is known. Undefined when it is not intact. */
 export function readRecord(read: Read, position: number, length: number): Buffer | undefined {
   const bytes = read(position, recordBytes(length));
-  if (bytes.length !== recordBytes(length)) return undefined;
-  const header = headerAt(bytes, 0);
-  if (header?.kind !== "value" || header.length !== length) return undefined;
-  return isIntact(keyOf(bytes), bytes.subarray(HEADER_BYTES)) ? bytes : undefined;
+  return isIntact(bytes, "value", length) ? bytes : undefined;
 }
 
 /** The key and the value of a record, without copying. */

@@ -85,7 +85,7 @@ export class OpenFile {
 
 /** Reads up to `length` bytes into memory of their own. */
 export function readAt(descriptor: number, position: number, length: number): Buffer {
-  const bytes = Buffer.from(new ArrayBuffer(length));
+  const bytes = Buffer.allocUnsafeSlow(length);
   let filled = 0;
   while (filled < length) {
     const read = readSync(descriptor, bytes, filled, length - filled, position + filled);
