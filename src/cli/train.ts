@@ -58,7 +58,10 @@ async function train(args: readonly string[], { json, printConfig }: Flags): Pro
     else trainer.on("log", (line) => process.stderr.write(`step ${line["step"]}  ${metrics}\n`));
     trainer.on("evaluate", (line) => progress?.note(`evaluation at step ${line["step"]}: ${formatMetrics(line, "eval_")}`));
     trainer.on("plan", ({ reason }) => progress?.note(`memory: ${reason}`));
-    trainer.on("warning", (message) => progress?.note(`warning: ${message}`));
+    trainer.on("warning", (message) => {
+      if (progress) progress.note(`warning: ${message}`);
+      else process.stderr.write(`warning: ${message}\n`); // while the run is prepared
+    });
     trainer.on("save", (folder) => progress?.note(`saved ${folder}`));
     const summary = await trainer.train();
     const { outputDir } = resolved.config;
@@ -108,6 +111,7 @@ async function reference(args: readonly string[], { json, printConfig }: Flags):
   let pass: Progress | undefined;
   try {
     for (const note of notes) process.stderr.write(`note: ${note}\n`);
+    trainer.on("warning", (message) => void process.stderr.write(`warning: ${message}\n`));
     trainer.on("reference", (done, total) => (pass ??= new Progress("reference", total)).update(done));
     const preparation = await trainer.prepare();
     pass?.finish(`${preparation.referenceComputed} pairs computed`);

@@ -86,6 +86,7 @@ export interface Preparation {
 
 export interface PreparationHooks {
   onReference(done: number, total: number): void;
+  onWarning(message: string): void;
   isStopped(): boolean;
 }
 
@@ -178,6 +179,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
       maxTokens: plan.maxTokens,
       cacheFolder: settings.referenceCache,
       onProgress: hooks.onReference,
+      onWarning: hooks.onWarning,
       checkInterrupted: () => {
         if (hooks.isStopped()) throw new InterruptedError();
       },

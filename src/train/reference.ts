@@ -43,6 +43,8 @@ export interface ReferenceOptions {
   /** Folder of the cache; the user's when null. */
   readonly cacheFolder: string | null;
   onProgress?(done: number, total: number): void;
+  /** Told of damage in the cache, a line for each file. */
+  onWarning?(message: string): void;
   /** Asked between batches: an error ends the pass; what was computed stays in the cache. */
   checkInterrupted?(): void;
 }
@@ -52,7 +54,7 @@ export interface ReferenceOptions {
  * model must be as it is at the start of training.
  */
 export async function referencePass(model: CausalLM, pairs: readonly TokenizedPair[], options: ReferenceOptions): Promise<ReferencePass> {
-  const { device, maxTokens, cacheFolder, onProgress, checkInterrupted } = options;
+  const { device, maxTokens, cacheFolder, onProgress, onWarning, checkInterrupted } = options;
   const id = await referenceFingerprint(model);
   const cache = await ReferenceCache.open(cacheFolder ?? undefined);
   try {
@@ -63,6 +65,8 @@ export async function referencePass(model: CausalLM, pairs: readonly TokenizedPa
       if (known) values.set(pair, known);
       else missing.push(pair);
     }
+    for (const problem of cache.takeProblems())
+      onWarning?.(`the reference cache: ${problem}; rows that are missing for it are computed again`);
     let done = 0;
     await inBatchesThatFit(missing, { maxTokens, ...packOptionsOf(model) }, async (packing) => {
       checkInterrupted?.();

@@ -48,6 +48,7 @@ export class PreferenceTrainer extends EventEmitter<TrainerEvents> implements As
   prepare(): Promise<Preparation> {
     return prepare(this.options, {
       onReference: (done, total) => this.emit("reference", done, total),
+      onWarning: (message) => this.emit("warning", message),
       isStopped: () => this.stopping,
     });
   }

@@ -1,0 +1,127 @@
+/**
+ * Finds the records of a file by their headers, without reading their values where they are large. Behind damage it
+ * searches for the next intact header.
+ */
+import { readSync } from "node:fs";
+import { FILE_HEADER, type Found, HEADER_BYTES, MARKER, type RecordHeader, headerAt, isTrailer, recordBytes } from "./format";
+
+/** Bytes read at a time. */
+const WINDOW = 2 ** 18;
+/** A file of zeros or of markers, however large, takes a second or two; the rest of it then counts as damaged. */
+const MAX_SEARCHED = 2 ** 30;
+const MAX_FALSE_MARKERS = 10 ** 6;
+
+export interface Scan {
+  /** Behind the last record that was found; what follows may be a record that is being written. */
+  readonly end: number;
+  /** Bytes before `end` that belong to no record. */
+  readonly damaged: number;
+  /** Whether the file ends with the trailer of one that its writer has closed. */
+  readonly closed: boolean;
+}
+
+/** Scans the first `size` bytes of a file, from the beginning or from the `end` of an earlier scan. */
+export function scanRecords(descriptor: number, from: number, size: number, found: Found): Scan {
+  const window = new Window(descriptor, size);
+  const hasHeader = from > 0 || window.read(0, FILE_HEADER.length).equals(FILE_HEADER);
+  let position = from === 0 && hasHeader ? FILE_HEADER.length : from;
+  let end = position;
+  let damaged = 0;
+  let header = window.header(position);
+  while (position < size) {
+    if (!header) {
+      const next = window.find(position);
+      if (!next) break;
+      ({ position, header } = next);
+      damaged += position - end;
+      end = position;
+    }
+    const next = position + recordBytes(header.length);
+    const following: RecordHeader | undefined = window.header(next);
+    if (next <= size) {
+      if (header.kind === "value") window.report(position, header.length, found);
+      end = next;
+    }
+    if (next === size || following) {
+      position = next;
+      header = following;
+    } else if (isTrailer(window.read, next, size)) {
+      return { end: size, damaged, closed: true };
+    } else {
+      // This record was cut, or the header behind it is damaged. Another may begin before the place where this one ends.
+      const another = window.find(position + HEADER_BYTES);
+      if (!another) break;
+      damaged += another.position - (another.position < next ? position : next);
+      ({ position, header } = another);
+      end = position;
+    }
+  }
+  return { end, damaged, closed: false };
+}
+
+/** A part of the file in memory. */
+class Window {
+  private readonly bytes: Buffer;
+  private start = 0;
+  private filled = 0;
+  private searched = 0;
+  private falseMarkers = 0;
+
+  constructor(
+    private readonly descriptor: number,
+    private readonly size: number,
+  ) {
+    this.bytes = Buffer.allocUnsafeSlow(Math.max(HEADER_BYTES, Math.min(WINDOW, size)));
+  }
+
+  /** Up to `length` bytes, which the next call may replace. */
+  readonly read = (position: number, length: number): Buffer => {
+    const from = this.load(position, length);
+    return this.bytes.subarray(from, Math.min(from + length, this.filled));
+  };
+
+  header(position: number): RecordHeader | undefined {
+    if (position + HEADER_BYTES > this.size) return undefined;
+    const at = this.load(position, HEADER_BYTES);
+    return at + HEADER_BYTES <= this.filled ? headerAt(this.bytes, at) : undefined;
+  }
+
+  report(position: number, length: number, found: Found): void {
+    found(this.bytes, this.load(position, HEADER_BYTES) + 8, position, length);
+  }
+
+  /** The first intact header at or behind `position`. */
+  find(position: number): { position: number; header: RecordHeader } | undefined {
+    while (position + HEADER_BYTES <= this.size && this.searched < MAX_SEARCHED && this.falseMarkers < MAX_FALSE_MARKERS) {
+      const from = this.load(position, HEADER_BYTES);
+      const part = this.bytes.subarray(0, this.filled);
+      if (this.filled - from < HEADER_BYTES) return undefined; // the file has become shorter
+      const at = part.indexOf(MARKER, from);
+      // The last bytes may be the beginning of a marker.
+      const next = this.start + (at < 0 ? this.filled - MARKER.length + 1 : at);
+      this.searched += next - position;
+      position = next;
+      if (at < 0) continue;
+      const header = this.header(position);
+      if (header) return { position, header };
+      this.falseMarkers++;
+      position++;
+    }
+    return undefined;
+  }
+
+  /** Makes sure that `length` bytes at `position` are in memory, if the file has them, and returns where. */
+  private load(position: number, length: number): number {
+    const end = Math.min(position + length, this.size);
+    if (position >= this.start && end <= this.start + this.filled) return position - this.start;
+    this.start = position;
+    this.filled = 0;
+    const wanted = Math.min(this.bytes.length, this.size - position);
+    while (this.filled < wanted) {
+      const read = readSync(this.descriptor, this.bytes, this.filled, wanted - this.filled, position + this.filled);
+      if (read === 0) break;
+      this.filled += read;
+    }
+    return 0;
+  }
+}

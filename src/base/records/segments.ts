@@ -1,0 +1,105 @@
+/**
+ * The files of a store: `NAME-CREATED-RANDOM.records`, and while its writer lives
+ * `NAME-CREATED-RANDOM-PID-STARTED-HOST.records`. A writer appends to its own file only; renaming the file takes it away
+ * from the writer, who notices and continues in another.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { type Stats, closeSync, constants, fstatSync, openSync, readSync, readdirSync, renameSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { stateOf, thisProcess } from "../processes";
+
+const DAY = 24 * 3600 * 1000; // ms
+
+/** A file of the store by its name. */
+export interface SegmentName {
+  readonly file: string;
+  /** Milliseconds since 1970. */
+  readonly created: number;
+  /** The name it has once its writer has closed it. */
+  readonly closedName: string;
+  /** Whether the writer may still append: it runs, or it ran on another host within the last day. */
+  isLive(path: string): boolean;
+}
+
+/** The files of a store, the newest first. */
+export function listSegments(folder: string, name: string): SegmentName[] {
+  const pattern = new RegExp(`^(${name}-(\\d{13,15})-[0-9a-f]{8})(?:-(\\d+)-(\\d+)-([0-9a-f]{8}))?\\.records$`);
+  const found = readdirSync(folder).flatMap((file): SegmentName[] => {
+    const [, stem, created, pid, started, host] = pattern.exec(file) ?? [];
+    if (stem === undefined) return [];
+    const isLive = (path: string) => {
+      if (pid === undefined) return false;
+      if (host === digestOf(thisProcess().host))
+        return stateOf({ pid: Number(pid), started: Number(started), host: thisProcess().host }) === "running";
+      const modified = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+      return Math.abs(Date.now() - modified) < DAY;
+    };
+    return [{ file, created: Number(created), closedName: `${stem}.records`, isLive }];
+  });
+  return found.sort((a, b) => b.created - a.created);
+}
+
+/** A name for a file that this process is going to write, and the name that it gets when it is closed. */
+export function newSegmentName(name: string): { live: string; closed: string } {
+  const { pid, started, host } = thisProcess();
+  const stem = `${name}-${Date.now()}-${randomBytes(4).toString("hex")}`;
+  return { live: `${stem}-${pid}-${started}-${digestOf(host)}.records`, closed: `${stem}.records` };
+}
+
+/** Takes a file away from a writer that is gone, and returns its path. Undefined when another process was faster. */
+export function claim(folder: string, { file, closedName }: SegmentName): string | undefined {
+  const path = join(folder, closedName);
+  if (file === closedName) return path;
+  try {
+    renameSync(join(folder, file), path);
+    return path;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** An open regular file. A FIFO does not block, and is refused like a device or a folder. */
+export class OpenFile {
+  private constructor(
+    readonly descriptor: number,
+    readonly stats: Stats,
+  ) {}
+
+  /** @throws Error with a message for the user when the file cannot be opened; with code ENOENT when there is none */
+  static open(path: string): OpenFile {
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stats = fstatSync(descriptor);
+    if (stats.isFile()) return new OpenFile(descriptor, stats);
+    closeSync(descriptor);
+    throw new Error("not a regular file");
+  }
+
+  /** Reads up to `length` bytes into memory of their own. */
+  readonly read = (position: number, length: number): Buffer => readAt(this.descriptor, position, length);
+
+  close(): void {
+    closeSync(this.descriptor);
+  }
+}
+
+/** Reads up to `length` bytes into memory of their own. */
+export function readAt(descriptor: number, position: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  let filled = 0;
+  while (filled < length) {
+    const read = readSync(descriptor, bytes, filled, length - filled, position + filled);
+    if (read === 0) break;
+    filled += read;
+  }
+  return bytes.subarray(0, filled);
+}
+
+/** The same for all names of a file. */
+export function identityOf({ dev, ino }: Stats): string {
+  return `${dev}:${ino}`;
+}
+
+function digestOf(host: string): string {
+  return createHash("sha256").update(host).digest("hex").slice(0, 8);
+}
