@@ -238,7 +238,7 @@ describe("a folder that cannot be read", () => {
     [
       "a config that is no JSON",
       (path) => writeFileSync(join(path, "adapter_config.json"), "{"),
-      /Expected JSON in .*adapter_config\.json/,
+      /Expected an adapter's configuration as JSON in .*adapter_config\.json/,
     ],
     [
       "no weights",
