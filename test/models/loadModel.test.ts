@@ -135,8 +135,8 @@ describe("a folder that does not fit its config", () => {
     expect(memory().tensors).toBe(before);
 
     const text = readFileSync(join(single, "model.safetensors"), "latin1");
-    const other = text.replace("layers.1.input_layernorm", "layers.1.inputs_layernor").replace('"shape":[16]', '"shape":[4,4]');
-    writeFileSync(join(copy, "model.safetensors"), other.replace("[4,4]", "[4,4]"), "latin1");
+    const other = text.replace("layers.1.input_layernorm", "layers.1.inputs_layernor");
+    writeFileSync(join(copy, "model.safetensors"), other, "latin1");
     change(join(copy, "config.json"), (config) => (config.attention_bias = false));
     await expect(loadModel(copy)).rejects.toThrow(
       "Expected no 'model.layers.1.inputs_layernor.weight': LlamaForCausalLM has no such tensor",
