@@ -20,9 +20,9 @@ const TRIES = 5;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 60_000;
 
-/** Limits of the API's answers about one repository: bytes of one, pages of a listing, and the time for all. */
+/** Limits of the API's answers about one repository: bytes of one, pages of a listing (of 1000 files each), time for all. */
 const ANSWER_BYTES = 32 * 2 ** 20;
-const PAGES = 2000;
+const PAGES = 500;
 const ANSWERS_MS = 10 * 60_000;
 
 const RETRIED = [408, 429, 500, 502, 503, 504];

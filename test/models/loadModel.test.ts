@@ -123,6 +123,7 @@ describe("a folder that does not fit its config", () => {
     const copy = folder(single);
     change(join(copy, "config.json"), (config) => {
       config.attention_bias = true;
+      config.mlp_bias = true;
       config.tie_word_embeddings = false;
     });
     const before = memory().tensors;
@@ -137,7 +138,7 @@ describe("a folder that does not fit its config", () => {
     const text = readFileSync(join(single, "model.safetensors"), "latin1");
     const other = text.replace("layers.1.input_layernorm", "layers.1.inputs_layernor");
     writeFileSync(join(copy, "model.safetensors"), other, "latin1");
-    change(join(copy, "config.json"), (config) => (config.attention_bias = false));
+    change(join(copy, "config.json"), (config) => (config.attention_bias = config.mlp_bias = false));
     await expect(loadModel(copy)).rejects.toThrow(
       "Expected no 'model.layers.1.inputs_layernor.weight': LlamaForCausalLM has no such tensor",
     );
