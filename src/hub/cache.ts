@@ -8,9 +8,10 @@
  * Its listing of trees (`trees/`) is left out: it would say that a snapshot with only the needed files is incomplete.
  */
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { mkdir, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
+import { readInputText } from "../base/inputFiles";
 import type { RepoKind } from "./names";
 
 export const COMMIT = /^[0-9a-f]{40}$/;
@@ -53,7 +54,7 @@ export class RepoCache {
 
   private ref(revision: string): string | undefined {
     const file = join(this.folder, "refs", revision);
-    return statSync(file, { throwIfNoEntry: false })?.isFile() ? readFileSync(file, "utf8").trim() : undefined;
+    return statSync(file, { throwIfNoEntry: false })?.isFile() ? readInputText(file, "a commit", { maxBytes: 1 << 16 }).trim() : undefined;
   }
 
   async setRef(revision: string, commit: string): Promise<void> {

@@ -25,6 +25,8 @@ const IDLE_MS = 60_000;
 const GONE_MS = 2_000;
 const POLL_MS = 250;
 const CHUNK = 1 << 20;
+/** Bytes that a try must bring for the next one not to count as one more failure in a row. */
+const PROGRESS = 64 << 10;
 
 const host = hostname().replace(/[^\w-]/g, "_");
 
@@ -156,8 +158,10 @@ async function receive(
       });
       if (at < file.size) throw new Passing("the connection ended early");
     } catch (error) {
-      if (at > furthest) retries.succeeded();
-      furthest = Math.max(at, furthest);
+      if (at >= furthest + PROGRESS) {
+        retries.succeeded();
+        furthest = at;
+      }
       if (error instanceof Passing)
         error.message = `${file.path} of ${client.page} stopped after ${at} of ${file.size} bytes: ${error.message}. ` +
           "What has come stays in the cache, and the next run goes on from there";

@@ -12,10 +12,18 @@ import { type HubSettings, defaultEndpoint } from "./settings";
 const ANSWER_MS = 10_000;
 /** A body that stands still for so long has broken off. */
 const STALL_MS = 30_000;
+/** A body that brings fewer bytes than this in that time has broken off too. */
+const SLOW_BYTES = 16 << 10;
+const SLOW_MS = 60_000;
 /** How often in a row something may fail. */
 const TRIES = 5;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 60_000;
+
+/** Limits of the API's answers about one repository: bytes of one, pages of a listing (of 1000 files each), time for all. */
+const ANSWER_BYTES = 32 * 2 ** 20;
+const PAGES = 500;
+const ANSWERS_MS = 10 * 60_000;
 
 const RETRIED = [408, 429, 500, 502, 503, 504];
 
@@ -71,18 +79,30 @@ export class HubClient {
 
   /**
    * A `fetch` for @huggingface/hub. It is given here, not there, because the package has no second tries and no
-   * time limit, takes only tokens that begin with `hf_`, and keeps the hub's error code to itself.
+   * time limit, takes only tokens that begin with `hf_`, and keeps the hub's error code to itself; nor does it stop
+   * when a server's pages or answers never end. The limits hold for all requests of one such function together.
    */
   apiFetch(tries?: number): typeof fetch {
+    const end = performance.now() + ANSWERS_MS;
+    const seen = new Set<string>();
     return async (input, init) => {
+      // A mirror's answer may name the hub itself as the place of the next page.
+      const url = String(input).replace(defaultEndpoint, this.settings.endpoint);
+      if (seen.has(url)) throw endless(url, "an answer that names itself as the next page");
+      if (seen.size === PAGES) throw endless(url, `more than ${PAGES} pages`);
+      seen.add(url);
       const retries = new Retries(this.signal, tries);
       for (;;) {
         try {
-          // A mirror's answer may name the hub itself as the place of the next page.
-          const url = String(input).replace(defaultEndpoint, this.settings.endpoint);
           const response = await this.get(url, new Headers(init?.headers));
           const body: Uint8Array[] = [];
-          await read(response, (chunk) => void body.push(chunk));
+          let bytes = 0;
+          await read(response, (chunk) => {
+            bytes += chunk.length;
+            if (bytes > ANSWER_BYTES) throw endless(url, `more than ${ANSWER_BYTES} bytes`);
+            if (performance.now() > end) throw endless(url, `answers that take longer than ${ANSWERS_MS / 60_000} minutes`);
+            body.push(chunk);
+          });
           return new Response(Buffer.concat(body), { status: response.status, headers: response.headers });
         } catch (error) {
           await retries.failed(error);
@@ -116,6 +136,7 @@ export class HubClient {
       response = await fetch(url, { headers, signal: AbortSignal.any([this.signal, patience.signal]) });
     } catch (error) {
       this.signal.throwIfAborted();
+      if (/redirect count exceeded/.test(reason(error))) throw endless(url, "more than 20 redirects");
       throw new Passing(`${this.settings.endpoint} cannot be reached: ${reason(error)}`, undefined, { cause: error });
     } finally {
       clearTimeout(timer);
@@ -164,15 +185,26 @@ export class HubClient {
   }
 }
 
-/** Reads a body to its end, piece by piece. One that breaks off or stands still is a failure that may pass. */
+/** A server whose answer does not end. */
+function endless(url: string, received: string): HubError {
+  const { origin, pathname } = new URL(url);
+  return new HubError(`Expected an answer as the hub gives it from ${origin}${pathname} but received ${received}`, "unreachable");
+}
+
+/** Reads a body to its end, piece by piece. One that breaks off, stalls or trickles is a failure that may pass. */
 export async function read(response: Response, take: (chunk: Uint8Array) => void | Promise<void>): Promise<void> {
   const reader = (response.body as ReadableStream<Uint8Array> | null)?.getReader();
   if (!reader) return;
+  let [since, bytes] = [performance.now(), 0];
   try {
     for (;;) {
       const chunk = await nextChunk(reader);
       if (!chunk) return;
       await take(chunk);
+      bytes += chunk.length;
+      if (performance.now() - since < SLOW_MS) continue;
+      if (bytes < SLOW_BYTES) throw new Passing(`the connection broke off: only ${bytes} bytes in ${SLOW_MS / 1000} s`);
+      [since, bytes] = [performance.now(), 0];
     }
   } finally {
     // Ends the connection when it is left early. Not waited for: a connection that stands still would not answer.

@@ -21,6 +21,9 @@ export interface Listing {
   readonly files: ReadonlyMap<string, RepoFile>;
 }
 
+/** Hugging Face advises to have fewer than 100,000 in a repository. */
+const MAX_FILES = 500_000;
+
 /** Asks the hub. `tries` is how often each question may fail. */
 export async function listRepo(client: HubClient, tries?: number): Promise<Listing> {
   const { listFiles, modelInfo, datasetInfo } = await import("@huggingface/hub");
@@ -36,7 +39,9 @@ export async function listRepo(client: HubClient, tries?: number): Promise<Listi
     const files = new Map<string, RepoFile>();
     const repo = { type: kind, name: id };
     for await (const entry of listFiles({ ...shared, repo, revision: commit, recursive: true })) {
+      if (typeof entry !== "object" || entry === null) throw new SyntaxError(`${JSON.stringify(entry)} for a file`);
       if (entry.type !== "file") continue;
+      if (files.size === MAX_FILES) throw new SyntaxError(`more than ${MAX_FILES} files`);
       const file = { path: entry.path, size: entry.lfs?.size ?? entry.size, digest: entry.lfs?.oid ?? entry.oid ?? "" };
       check(file);
       files.set(file.path, file);
@@ -44,17 +49,22 @@ export async function listRepo(client: HubClient, tries?: number): Promise<Listi
     return { commit, files };
   } catch (error) {
     if (error instanceof HubError || client.signal.aborted) throw error;
+    // An answer of another form makes the package fail at whatever it does with it.
+    const found = error instanceof TypeError && !("code" in error) ? "its JSON has another form" : (error as Error).message;
     throw new HubError(
-      `${client.settings.endpoint} does not answer as a Hugging Face hub does: ${(error as Error).message}`,
+      `${client.settings.endpoint} does not answer as a Hugging Face hub does: ${found}; asked for ${client.page}`,
       "unreachable",
       { cause: error },
     );
   }
 }
 
+/** Backslashes and control characters. */
+const UNSAFE = /[\0-\x1f\x7f-\x9f\\]/;
+
 function check({ path, size, digest }: RepoFile): void {
   const parts = typeof path === "string" ? path.split("/") : [];
-  if (parts.length === 0 || parts.some((part) => part === "" || part === "." || part === ".." || /[\0\\]/.test(part)))
+  if (parts.length === 0 || parts.some((part) => part === "" || part === "." || part === ".." || UNSAFE.test(part)))
     throw new SyntaxError(`${JSON.stringify(path)} for the path of a file`);
   if (!Number.isSafeInteger(size) || size < 0) throw new SyntaxError(`${String(size)} for the size of ${path}`);
   if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(digest)) throw new SyntaxError(`'${digest}' for the digest of ${path}`);

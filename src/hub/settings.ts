@@ -2,9 +2,9 @@
  * The environment variables of huggingface_hub, with its names and its precedence: where the cache is, which hub is
  * asked, with which token, or whether none may be. Tokens that refresh themselves (OAuth, OIDC) are left out.
  */
-import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { readInputText } from "../base/inputFiles";
 import type { Environment } from "../native/paths";
 
 export interface HubSettings {
@@ -37,7 +37,7 @@ export function hubSettings(env: Environment = process.env): HubSettings {
 
 function readToken(file: string): string | undefined {
   try {
-    return readFileSync(file, "utf8");
+    return readInputText(file, "a token", { maxBytes: 1 << 16 });
   } catch {
     return undefined; // most users have none, and public repositories need none
   }

@@ -3,7 +3,6 @@
  * model's layers after `base_model.model.`, whatever the adapter is called. Whether an adapter fits is checked before
  * the model is changed.
  */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { resolveFolder } from "../hub";
 import {
@@ -21,7 +20,7 @@ import { checkOptions } from "../torch/options";
 import { adapterConfigJson, parseAdapterConfig } from "./adapterConfig";
 import type { CausalLM } from "./causalLm";
 import { stageCompanions } from "./companionFiles";
-import { FolderError, blaming, readJsonObject } from "./folderError";
+import { FolderError, blaming, isThere, readJsonObject } from "./folderError";
 import { SafetensorsFile } from "./safetensors";
 import { writable, writeSafetensors } from "./safetensorsWriter";
 import { StagedFiles } from "../base/wholeFiles";
@@ -65,16 +64,19 @@ export async function loadAdapter(
   const plan = blaming(place, () => planLora(model, config, adapter));
   const problems = misfits(model, expectedShapes(model, config, plan), plan, file);
   if (problems.length > 0) {
-    const base = json["base_model_name_or_path"] ?? "an unnamed model";
+    const named = json["base_model_name_or_path"];
+    const base = typeof named === "string" ? named : "an unnamed model";
     const more = problems.length > 10 ? `\n  … and ${problems.length - 10} more` : "";
     throw new FolderError(
-      `The adapter in ${folder} (made for ${String(base)}) does not fit the model ` +
+      `The adapter in ${folder} (made for ${base}) does not fit the model ` +
         `${model.folder ?? model.constructor.name}:\n  ${problems.slice(0, 10).join("\n  ")}${more}`,
     );
   }
 
   const adapted = addAdapter(model, config, adapter);
-  for (const [name, tensor] of Object.entries(adapterTensors(model, adapter))) file.copyTo(name, tensor.detach());
+  tidy(() => {
+    for (const [name, tensor] of Object.entries(adapterTensors(model, adapter))) file.copyTo(name, tensor.detach());
+  });
   return adapted;
 }
 
@@ -157,16 +159,16 @@ function expectedShapes(model: CausalLM, config: LoraConfig, plan: LoraPlan): Ma
 /** An adapter folder's `adapter_config.json`, as it stands there. */
 export function readAdapterJson(folder: string): Record<string, unknown> {
   const path = join(folder, CONFIG_FILE);
-  if (existsSync(path)) return readJsonObject(path);
-  const found = existsSync(join(folder, "config.json")) ? "a model folder" : "none";
+  if (isThere(path)) return readJsonObject(path, "an adapter's configuration");
+  const found = isThere(join(folder, "config.json")) ? "a model folder" : "none";
   throw new FolderError(`Expected an adapter, with ${CONFIG_FILE}, in ${folder} but received ${found}`);
 }
 
 function openAdapterWeights(folder: string): SafetensorsFile {
   const path = join(folder, WEIGHTS_FILE);
-  if (existsSync(path)) return new SafetensorsFile(path);
+  if (isThere(path)) return new SafetensorsFile(path);
   const pickled = join(folder, "adapter_model.bin");
-  if (!existsSync(pickled)) throw new FolderError(`Expected ${WEIGHTS_FILE} in ${folder} but it is missing`);
+  if (!isThere(pickled)) throw new FolderError(`Expected ${WEIGHTS_FILE} in ${folder} but it is missing`);
   throw new FolderError(
     `Expected ${WEIGHTS_FILE} in ${folder} but received adapter_model.bin: ` +
       "such a file can run code when it is opened. Convert it, if you trust it, with\n" +
@@ -205,9 +207,9 @@ function misfits(
 function isSame(file: SafetensorsFile, name: string, model: CausalLM, weight: string): boolean {
   return tidy(() => {
     const own = model.stateDict()[weight]!;
+    if (`${file.entries.get(name)!.shape}` !== `${own.shape}`) return false;
     const { device, dtype } = own;
     const saved = file.read(name, { device });
-    if (`${saved.shape}` !== `${own.shape}`) return false;
     return ops.equal(saved.to({ dtype }), own) || ops.equal(saved, own.to({ dtype: saved.dtype }));
   });
 }

@@ -22,6 +22,9 @@ const neutral = new Set([
   "runtime_config",
 ]);
 
+/** Entries of a list: more than any model has layers. Each is compared with each layer. */
+const MAX_ENTRIES = 10_000;
+
 /** Ways to initialise that leave the base weights as they are; the others change them. */
 const initialisations = [true, false, "gaussian", "orthogonal", "eva"];
 
@@ -51,6 +54,12 @@ export function parseAdapterConfig(json: HuggingFaceConfig): LoraConfig {
   config.only("init_lora_weights", initialisations);
   const checked = new Set([...neutral, ...supported, "peft_type", "task_type", "init_lora_weights"]);
   for (const [key, value] of Object.entries(json)) if (!checked.has(key) && !isOff(value)) config.only(key, []);
+
+  for (const [key, value] of Object.entries(json)) {
+    const length = typeof value === "object" && value !== null ? Object.keys(value).length : 0;
+    if (length > MAX_ENTRIES)
+      throw new RangeError(`Expected at most ${MAX_ENTRIES} entries for '${key}' but received ${length}`);
+  }
 
   const layers = layersOf(config, json["layers_to_transform"]);
   return lora({

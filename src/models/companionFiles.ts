@@ -2,9 +2,11 @@
  * The files of a model folder beside config and weights: what its tokenizer is made of, its chat templates, how to
  * generate. They are not read here, only carried along.
  */
-import { readFileSync, readdirSync, realpathSync, statSync } from "node:fs";
+import { readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { expectRegularFile, readInput } from "../base/inputFiles";
 import type { StagedFiles } from "../base/wholeFiles";
+import { FolderError, asFolderError, isThere } from "./folderError";
 
 /** The tokenizer's, in every form that transformers writes or reads. */
 const TOKENIZER_FILES = [
@@ -22,6 +24,23 @@ const TOKENIZER_FILES = [
 ];
 const TEMPLATE_FOLDER = "additional_chat_templates";
 const GENERATION_FILE = "generation_config.json";
+/** Bytes of one file. Tokenizers have some 30 MB. */
+const MAX_BYTES = 500 * 2 ** 20;
+
+/**
+ * Checks that those of the files that are in a folder can be copied once there is something to save.
+ *
+ * @throws FolderError when one is a pipe, a device or a folder, leads to nothing, or is too large
+ */
+export function expectCompanions(folder: string): void {
+  for (const name of [...TOKENIZER_FILES, GENERATION_FILE]) {
+    const path = join(folder, name);
+    if (!isThere(path)) continue;
+    const { size } = asFolderError(() => expectRegularFile(path, "a file of the model"));
+    if (size > MAX_BYTES)
+      throw new FolderError(`Expected at most ${MAX_BYTES} bytes in ${path} but received ${size}`);
+  }
+}
 
 /** Copies the tokenizer's files, and for a model how to generate, from the folder it came from, if it is one. */
 export async function stageCompanions(
@@ -39,7 +58,7 @@ export async function stageCompanions(
   for (const name of names) {
     const path = join(from, name);
     if (statSync(path, { throwIfNoEntry: false })?.isFile())
-      await staged.add(name, (file) => file.writeFile(readFileSync(path)));
+      await staged.add(name, (file) => file.writeFile(readInput(path, "a file of the model", { maxBytes: MAX_BYTES })));
   }
 }
 

@@ -41,25 +41,32 @@ export class ConfigReader {
     );
   }
 
+  /** A positive integer of at most `max`. */
+  sizeUpTo(key: string, max: number): number {
+    const size = this.size(key);
+    return this.read(key, `a positive integer up to ${max}`, () => size <= max);
+  }
+
   /** A positive integer, or undefined. */
   optionalSize(key: string): number | undefined {
     return this.has(key) ? this.size(key) : undefined;
   }
 
   number(key: string, { min, max = Infinity, fallback }: { min: number; max?: number; fallback?: number }): number {
-    const within = (value: unknown) => typeof value === "number" && value >= min && value <= max;
+    const within = (value: unknown) => isFinite(value) && value >= min && value <= max;
     return this.read(key, `a number from ${min}${max < Infinity ? ` to ${max}` : ""}`, within, fallback);
   }
 
   /** A positive number, or undefined. */
   positive(key: string): number | undefined {
-    const fits = (value: unknown) => typeof value === "number" && value > 0;
+    const fits = (value: unknown) => isFinite(value) && value > 0;
     return this.has(key) ? this.read(key, "a positive number", fits) : undefined;
   }
 
   /** As many positive numbers. */
   list(key: string, length: number): number[] {
-    const fits = (value: unknown) => Array.isArray(value) && value.length === length && value.every((n) => n > 0);
+    const fits = (value: unknown) =>
+      Array.isArray(value) && value.length === length && value.every((n) => isFinite(n) && n > 0);
     return this.read(key, `${length} positive numbers`, fits);
   }
 
@@ -104,7 +111,7 @@ export class ConfigReader {
   /** Numbers by name; none when the key is absent. */
   numbers(key: string): Record<string, number> {
     const isNumbers = (value: unknown) =>
-      typeof value === "object" && !Array.isArray(value) && Object.values(value!).every((n) => typeof n === "number");
+      typeof value === "object" && !Array.isArray(value) && Object.values(value!).every(isFinite);
     return this.has(key) ? this.read(key, "numbers by name", isNumbers) : {};
   }
 
@@ -157,6 +164,13 @@ export function savedDType(config: ConfigReader): DType | undefined {
   return config.string(key) as DType;
 }
 
+/** JSON has no NaN, but 1e999 is infinite. */
+function isFinite(value: unknown): value is number {
+  return Number.isFinite(value);
+}
+
 function describe(value: unknown): string {
-  return value === undefined ? "nothing" : JSON.stringify(value);
+  if (typeof value === "number") return String(value); // JSON has no Infinity
+  const text = value === undefined ? "nothing" : JSON.stringify(value);
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

@@ -1,26 +1,49 @@
 /** What is wrong with a folder of weights, a model's or an adapter's, and reading the JSON in it. */
-import { readFileSync } from "node:fs";
+import { lstatSync, readdirSync } from "node:fs";
 import { InputError } from "../native/errors";
+import { parseJson, readInputText } from "../base/inputFiles";
+
+/** Characters of a message; names and shapes come from files and can be of any length. */
+const MAX_MESSAGE = 8000;
 
 /** A model or adapter folder that cannot be used: the message names the file, and what was expected. */
 export class FolderError extends InputError {
   override name = "FolderError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message, options);
+  }
 }
 
-/** Parses a JSON file that must hold an object. */
-export function readJsonObject(file: string): Record<string, unknown> {
-  const value = parseJson(file);
+/** Bytes of a configuration. Real ones have a few thousand. */
+const MAX_CONFIG_BYTES = 8 * 2 ** 20;
+
+/**
+ * Reads a JSON file that must hold an object.
+ *
+ * @param expected what the file should be, such as "a model's configuration"
+ * @throws FolderError when it is not a regular file, is too large or nested too deep, or is not a JSON object
+ */
+export function readJsonObject(
+  file: string,
+  expected: string,
+  { maxBytes = MAX_CONFIG_BYTES } = {},
+): Record<string, unknown> {
+  const value = asFolderError(() => {
+    const text = readInputText(file, expected, { maxBytes });
+    return parseJson(text.replace(/^\ufeff/, ""), file, expected); // some editors on Windows begin with that mark
+  });
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new FolderError(`Expected a JSON object in ${file} but received ${JSON.stringify(value).slice(0, 60)}`);
 }
 
-function parseJson(file: string): unknown {
+/** Runs `read`; input that it refuses is a {@link FolderError}. */
+export function asFolderError<T>(read: () => T): T {
   try {
-    return JSON.parse(readFileSync(file, "utf8"));
+    return read();
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw new FolderError(`Expected JSON in ${file} but received something else: ${message}`);
-    throw new FolderError(`Expected a file that can be read at ${file} but received ${code}`);
+    if (!(error instanceof InputError) || error instanceof FolderError) throw error;
+    throw new FolderError(error.message, { cause: error });
   }
 }
 
@@ -32,4 +55,32 @@ export function blaming<T>(place: string, fn: () => T): T {
     if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
     throw new FolderError(`${place}: ${error.message}`, { cause: error });
   }
+}
+
+/** Whether a folder has an entry of that name, be it a link to nothing or a file that may not be read. */
+export function isThere(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code !== "ENOENT" && code !== "ENOTDIR";
+  }
+}
+
+/** The names in a folder. */
+export function filesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    throw new FolderError(`Expected a folder that can be read at ${folder} but received: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Names for a message: the first few. */
+export function listed(names: readonly string[]): string {
+  const more = names.length > 5 ? ` and ${names.length - 5} more` : "";
+  return `${names.slice(0, 5).join(", ")}${more}`;
 }

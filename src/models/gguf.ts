@@ -8,7 +8,7 @@ import { FolderError } from "./folderError";
 import { architectureNamed } from "./ggufArchitectures";
 import { ggufConfig } from "./ggufConfig";
 import { type GgufChange, GgufFile } from "./ggufFile";
-import { readGgufHeader } from "./ggufHeader";
+import { readGgufHeader, show } from "./ggufHeader";
 import { changeOf, configTensors, huggingFaceName } from "./ggufNames";
 import { shardsOf } from "./ggufPaths";
 import type { WeightEntry, Weights } from "./weights";
@@ -36,12 +36,12 @@ function checkShardCount({ path, header }: GgufFile, files: number, tensors: num
   const count = header.metadata.get("split.count") ?? 1;
   if (count !== files && !(count === 0 && files === 1))
     throw new FolderError(
-      `Expected ${count} files for 'split.count' of ${path} but received ${files}; ` +
+      `Expected ${show(count)} files for 'split.count' of ${path} but received ${files}; ` +
         "shards must keep their names, <name>-00001-of-0000N.gguf",
     );
   const total = header.metadata.get("split.tensors.count") ?? tensors;
   if (total !== tensors)
-    throw new FolderError(`Expected ${total} tensors in ${path} and its shards but received ${tensors}`);
+    throw new FolderError(`Expected ${show(total)} tensors in ${path} and its shards but received ${tensors}`);
 }
 
 class GgufWeights implements Weights {

@@ -6,6 +6,7 @@
 import { FolderError } from "./folderError";
 import { architectureNamed } from "./ggufArchitectures";
 import type { GgufFile } from "./ggufFile";
+import { show } from "./ggufHeader";
 import { GgufMetadata } from "./ggufMetadata";
 
 type Json = Record<string, unknown>;
@@ -22,9 +23,11 @@ export function ggufConfig(file: GgufFile, tensors: ReadonlyMap<string, GgufFile
 
   const hiddenSize = metadata.size(key("embedding_length"));
   const heads = metadata.size(key("attention.head_count"));
-  const rotated = metadata.get(key("rope.dimension_count"));
+  const layers = metadata.size(key("block_count"));
+  checkBlocks(file.path, key("block_count"), layers, tensors);
+  const rotated = metadata.optionalSize(key("rope.dimension_count"));
   // Llama files without key_length say the size of a head as the number of dimensions that are rotated.
-  const headWithout = (architecture.pairs && (rotated as number)) || hiddenSize / heads;
+  const headWithout = (architecture.pairs && rotated) || hiddenSize / heads;
   const headDim = metadata.size(key("attention.key_length"), headWithout);
   const valueDim = metadata.size(key("attention.value_length"), headDim);
   if (valueDim !== headDim)
@@ -38,15 +41,15 @@ export function ggufConfig(file: GgufFile, tensors: ReadonlyMap<string, GgufFile
     vocab_size: embedding.shape[0],
     hidden_size: hiddenSize,
     intermediate_size: metadata.size(key("feed_forward_length")),
-    num_hidden_layers: metadata.size(key("block_count")),
+    num_hidden_layers: layers,
     num_attention_heads: heads,
     num_key_value_heads: metadata.size(key("attention.head_count_kv"), heads),
     head_dim: headDim,
     max_position_embeddings: metadata.size(key("context_length")),
     rms_norm_eps: metadata.number(key("attention.layer_norm_rms_epsilon")),
     rope_theta: metadata.number(key("rope.freq_base"), 10_000),
-    ...(rotated !== undefined && rotated !== headDim && { partial_rotary_factor: (rotated as number) / headDim }),
-    rope_scaling: ropeScaling(metadata, name, tensors),
+    ...(rotated !== undefined && rotated !== headDim && { partial_rotary_factor: rotated / headDim }),
+    rope_scaling: ropeScaling(metadata, name, tensors, rotated ?? headDim),
     tie_word_embeddings: !has("output.weight"),
     ...architecture.entries(metadata, has),
     ...tokenIds(metadata),
@@ -58,7 +61,7 @@ export function ggufConfig(file: GgufFile, tensors: ReadonlyMap<string, GgufFile
 
 /** Ends of text: the tokenizer's, and that of a turn in chat models. */
 export function tokenIds(metadata: GgufMetadata): { [key: string]: number | number[] } {
-  const id = (key: string) => metadata.get(`tokenizer.ggml.${key}_token_id`) as number | undefined;
+  const id = (key: string) => metadata.tokenId(`tokenizer.ggml.${key}_token_id`);
   const ends = [...new Set([id("eos"), id("eot")])].filter((each) => each !== undefined);
   const [bos, pad] = [id("bos"), id("padding")];
   return {
@@ -68,10 +71,23 @@ export function tokenIds(metadata: GgufMetadata): { [key: string]: number | numb
   };
 }
 
-function ropeScaling(metadata: GgufMetadata, name: string, tensors: ReadonlyMap<string, GgufFile>): Json | null {
+/** The number of layers must be that of the tensors: lists as long as it says are made of it. */
+function checkBlocks(path: string, key: string, count: number, tensors: ReadonlyMap<string, GgufFile>): void {
+  const found = new Set<string>();
+  for (const name of tensors.keys()) if (name.startsWith("blk.")) found.add(name.split(".", 2)[1]!);
+  if (found.size !== count)
+    throw new FolderError(`Expected ${found.size} for '${key}' in ${path}, the number of its blocks, but received ${count}`);
+}
+
+function ropeScaling(
+  metadata: GgufMetadata,
+  name: string,
+  tensors: ReadonlyMap<string, GgufFile>,
+  rotated: number,
+): Json | null {
   const type = metadata.string(`${name}.rope.scaling.type`, "none");
   const factor = () => metadata.number(`${name}.rope.scaling.factor`);
-  if (tensors.has("rope_freqs.weight")) return llama3Scaling(metadata, name, tensors.get("rope_freqs.weight")!);
+  if (tensors.has("rope_freqs.weight")) return llama3Scaling(metadata, name, tensors.get("rope_freqs.weight")!, rotated / 2);
   switch (type) {
     case "none":
       return null;
@@ -96,7 +112,12 @@ function ropeScaling(metadata: GgufMetadata, name: string, tensors: ReadonlyMap<
  * these the models in use differ only in the factor, which is the largest divisor; that they give the file's divisors
  * is checked.
  */
-function llama3Scaling(metadata: GgufMetadata, name: string, file: GgufFile): Json {
+function llama3Scaling(metadata: GgufMetadata, name: string, file: GgufFile, count: number): Json {
+  const { shape } = file.entries.get("rope_freqs.weight")!;
+  if (`${shape}` !== `${count}`)
+    throw new FolderError(
+      `Expected shape [${count}] for 'rope_freqs.weight' in ${file.path} but received [${shape.join(", ")}]`,
+    );
   const divisors = file.floats("rope_freqs.weight");
   const [low, high, original] = [1, 4, 8192];
   const factor = Math.max(...divisors);
@@ -134,6 +155,6 @@ function refuseUnread(metadata: GgufMetadata, name: string): void {
   if (problem === undefined) return;
   throw new FolderError(
     `Expected no '${problem}' in ${metadata.file} but received ` +
-      `${JSON.stringify(metadata.get(problem)).slice(0, 60)}; it is not supported`,
+      `${show(metadata.get(problem))}; it is not supported`,
   );
 }

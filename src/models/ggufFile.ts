@@ -2,9 +2,10 @@
  * The tensors of one GGUF file: places checked as ggml checks them, values turned into a dtype a part at a time, so
  * that no second copy of a tensor stands on the host.
  */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
+import { openInput } from "../base/inputFiles";
 import { type Tensor, fromTypedArray, noGrad, tidy, zeros } from "../torch";
-import { FolderError } from "./folderError";
+import { FolderError, asFolderError } from "./folderError";
 import { type GgufHeader, align } from "./ggufHeader";
 import { type GgufType, ggufTypes, otherTypes } from "./ggufTypes";
 
@@ -45,7 +46,7 @@ export class GgufFile {
   /** Writes a tensor's values into a contiguous one of the same shape, converting to its dtype. */
   copyTo(name: string, target: Tensor, { plus = 0, heads }: GgufChange = {}): void {
     const { type, start } = this.entries.get(name)!;
-    const fd = openSync(this.path, "r");
+    const fd = asFolderError(() => openInput(this.path, "a GGUF file"));
     try {
       let at = start;
       tidy(() =>

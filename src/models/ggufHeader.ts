@@ -1,11 +1,13 @@
 /**
  * The head of a GGUF file (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md): metadata by key, and each
  * tensor's name, shape, type and place. Read as far as it goes, whatever its length; a count or a length that the file
- * cannot hold is an error before anything is made of it. `@huggingface/gguf` is not used: past the end of a file it
+ * cannot hold is an error before anything is made of it, and so is a head far larger than that of any model: a sparse
+ * file holds whatever is claimed. `@huggingface/gguf` is not used: past the end of a file it
  * reads zeros. Left out: version 1, and files of big-endian machines.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { FolderError } from "./folderError";
+import { closeSync, fstatSync, readSync } from "node:fs";
+import { openInput } from "../base/inputFiles";
+import { FolderError, asFolderError } from "./folderError";
 
 export type GgufValue = number | boolean | string | readonly GgufValue[];
 
@@ -35,16 +37,16 @@ const MAX_DIMENSIONS = 4; // ggml's
 const MAX_NESTING = 4; // of arrays in metadata
 /** Bytes read at first; then as many again. */
 const FIRST_READ = 1 << 20;
+/** Bytes of the head. A vocabulary of 262,144 tokens with its scores and merges takes some 20 MB. */
+const MAX_HEAD = 128 * 2 ** 20;
+/** Values in all arrays together: eight such vocabularies. */
+const MAX_VALUES = 2 ** 23;
+const MAX_TENSORS = 2 ** 17;
+const MAX_PAIRS = 2 ** 16;
 
 /** @throws FolderError when the file cannot be read, or its head is not right */
 export function readGgufHeader(file: string): GgufHeader {
-  let fd: number;
-  try {
-    fd = openSync(file, "r");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new FolderError(`Expected a file that can be read at ${file} but received ${code}`);
-  }
+  const fd = asFolderError(() => openInput(file, "a GGUF file"));
   try {
     return parse(new Cursor(fd, file, fstatSync(fd).size));
   } finally {
@@ -62,8 +64,8 @@ function parse(cursor: Cursor): GgufHeader {
       `Expected version 2 or 3 of GGUF in ${file} but received ` +
         (version % 65_536 === 0 ? "a file of a big-endian machine" : version),
     );
-  const tensorCount = cursor.count("tensors", 24); // the least bytes one can take
-  const pairCount = cursor.count("metadata entries", 13);
+  const tensorCount = cursor.count("tensors", { least: 24, most: MAX_TENSORS });
+  const pairCount = cursor.count("metadata entries", { least: 13, most: MAX_PAIRS });
 
   const metadata = new Map<string, GgufValue>();
   for (let i = 0; i < pairCount; i++) {
@@ -72,13 +74,20 @@ function parse(cursor: Cursor): GgufHeader {
     metadata.set(key, readValue(cursor, cursor.uint32(), key));
   }
   const alignment = metadata.get("general.alignment") ?? 32;
-  if (typeof alignment !== "number" || !Number.isSafeInteger(Math.log2(alignment)))
-    throw new FolderError(`Expected a power of two for 'general.alignment' in ${file} but received ${alignment}`);
+  if (typeof alignment !== "number" || alignment < 1 || !Number.isSafeInteger(Math.log2(alignment)))
+    throw new FolderError(`Expected a power of two for 'general.alignment' in ${file} but received ${show(alignment)}`);
 
   const infos = Array.from({ length: tensorCount }, () => readTensorInfo(cursor));
   const dataStart = align(cursor.position, alignment);
   const tensors = infos.map((info) => ({ ...info, start: dataStart + info.start }));
   return { file, fileSize, metadata, tensors, dataStart, alignment };
+}
+
+/** A value for a message. */
+export function show(value: GgufValue | undefined): string {
+  if (value === undefined) return "nothing";
+  if (typeof value === "object") return `a list of ${value.length}`;
+  return (typeof value === "string" ? JSON.stringify(value) : String(value)).slice(0, 60);
 }
 
 /** The next multiple of `alignment`. */
@@ -104,7 +113,7 @@ function readValue(cursor: Cursor, type: number, key: string, nesting = 0): Gguf
     if (nesting === MAX_NESTING)
       throw new FolderError(`Expected arrays at most ${MAX_NESTING} deep for '${key}' in ${cursor.file}`);
     const itemType = cursor.uint32();
-    const count = cursor.count(`values of '${key}'`, 1);
+    const count = cursor.values(key, leastBytes.get(itemType) ?? 1);
     return Array.from({ length: count }, () => readValue(cursor, itemType, key, nesting + 1));
   }
   const read = scalars.get(type);
@@ -127,6 +136,9 @@ const scalars = new Map<number, (cursor: Cursor) => number | boolean>([
   [12, (cursor) => cursor.next(8).getFloat64(0, true)],
 ]);
 
+/** Bytes that a value takes at least, by its type. */
+const leastBytes = new Map([[2, 2], [3, 2], [4, 4], [5, 4], [6, 4], [8, 8], [9, 12], [10, 8], [11, 8], [12, 8]]);
+
 /** The shortest decimal number with the same float32: 1e-5, where the float32 itself is 9.999999747378752e-6. */
 function shortest(value: number): number {
   for (let digits = 6; digits < 9; digits++) {
@@ -140,6 +152,7 @@ function shortest(value: number): number {
 class Cursor {
   position = 0;
   private bytes = Buffer.alloc(0);
+  private valuesLeft = MAX_VALUES;
 
   constructor(
     private readonly fd: number,
@@ -169,13 +182,21 @@ class Cursor {
   }
 
   /** How many things follow, of which each takes `least` bytes at least. */
-  count(what: string, least: number): number {
+  count(what: string, { least, most }: { least: number; most: number }): number {
     const count = this.uint64();
     if (count * least > this.size - this.position)
       throw new FolderError(
         `Expected ${count} ${what} in ${this.file} but only ${this.size - this.position} bytes follow; ` +
           "it is cut short or damaged",
       );
+    if (count > most) throw new FolderError(`Expected at most ${most} ${what} in ${this.file} but received ${count}`);
+    return count;
+  }
+
+  /** How many values an array has. */
+  values(key: string, least: number): number {
+    const count = this.count(`values of '${key}'`, { least, most: this.valuesLeft });
+    this.valuesLeft -= count;
     return count;
   }
 
@@ -194,7 +215,11 @@ class Cursor {
         `Expected ${length} bytes at byte ${this.position} of ${this.file} but it has ${this.size} bytes; ` +
           "its head is cut short or damaged",
       );
-    const wanted = Math.min(this.size, Math.max(end, FIRST_READ, 2 * this.bytes.length));
+    if (end > MAX_HEAD)
+      throw new FolderError(
+        `Expected at most ${MAX_HEAD} bytes of metadata in ${this.file} but received ${length} at byte ${this.position}`,
+      );
+    const wanted = Math.min(this.size, MAX_HEAD, Math.max(end, FIRST_READ, 2 * this.bytes.length));
     const grown = Buffer.alloc(wanted);
     this.bytes.copy(grown);
     for (let at = this.bytes.length, got = -1; at < wanted; at += got) {

@@ -1,6 +1,6 @@
 /** Typed access to the metadata of a GGUF file that names the key when a value does not fit. */
 import { FolderError } from "./folderError";
-import type { GgufHeader, GgufValue } from "./ggufHeader";
+import { type GgufHeader, type GgufValue, show } from "./ggufHeader";
 
 export class GgufMetadata {
   readonly file: string;
@@ -23,6 +23,17 @@ export class GgufMetadata {
   size(key: string, fallback?: number): number {
     const fits = (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0;
     return this.read(key, "a positive integer", fits, fallback);
+  }
+
+  /** A positive integer, or undefined. */
+  optionalSize(key: string): number | undefined {
+    return this.has(key) ? this.size(key) : undefined;
+  }
+
+  /** A token's number, or undefined. */
+  tokenId(key: string): number | undefined {
+    const fits = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+    return this.has(key) ? this.read(key, "a token id", fits) : undefined;
   }
 
   number(key: string, fallback?: number): number {
@@ -55,7 +66,7 @@ export class GgufMetadata {
   private read<T>(key: string, expected: string, fits: (value: unknown) => boolean, fallback?: T): T {
     const value = this.get(key) ?? fallback;
     if (fits(value)) return value as T;
-    const shown = value === undefined ? "nothing" : JSON.stringify(value).slice(0, 60);
+    const shown = show(value as GgufValue | undefined);
     throw new FolderError(`Expected ${expected} for '${key}' in ${this.file} but received ${shown}`);
   }
 }

@@ -1,7 +1,7 @@
 /** Where a GGUF model is: one file, or shards named `<name>-00001-of-0000N.gguf`. */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { FolderError } from "./folderError";
+import { FolderError, filesIn, isThere, listed } from "./folderError";
 
 const SHARD = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;
 
@@ -13,14 +13,14 @@ const SHARD = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;
  */
 export function findGguf(path: string): string | undefined {
   if (path.endsWith(".gguf")) return path;
-  if (!existsSync(path) || !statSync(path).isDirectory()) return undefined;
-  const names = readdirSync(path);
+  if (!isFolder(path)) return undefined;
+  const names = filesIn(path);
   if (names.some((name) => name.endsWith(".safetensors") || name.endsWith(".safetensors.index.json"))) return undefined;
   const files = names.filter((name) => name.endsWith(".gguf") && !name.startsWith("."));
   const models = files.filter((name) => Number(SHARD.exec(name)?.[2] ?? 1) === 1);
   if (files.length > 0 && models.length !== 1)
     throw new FolderError(
-      `Expected one GGUF model in ${path} but received ${files.sort().join(", ")}; give the path of the file to load`,
+      `Expected one GGUF model in ${path} but received ${listed(files.sort())}; give the path of the file to load`,
     );
   return models[0] && join(path, models[0]);
 }
@@ -28,14 +28,22 @@ export function findGguf(path: string): string | undefined {
 /** The file, and all others it is a shard with. */
 export function shardsOf(path: string): string[] {
   const [, prefix, , total] = SHARD.exec(basename(path)) ?? [];
-  if (total === undefined) return [path];
+  if (total === undefined || Number(total) === 0) return [path];
   const five = (n: number) => String(n).padStart(5, "0");
   const names = Array.from({ length: Number(total) }, (_, i) => `${prefix}-${five(i + 1)}-of-${total}.gguf`);
-  const missing = names.filter((name) => !existsSync(join(dirname(path), name)));
+  const missing = names.filter((name) => !isThere(join(dirname(path), name)));
   if (missing.length > 0)
     throw new FolderError(
-      `Expected ${names.length} shards beside ${path} but ${missing.join(", ")} ` +
+      `Expected ${names.length} shards beside ${path} but ${listed(missing)} ` +
         `${missing.length === 1 ? "is" : "are"} missing`,
     );
   return names.map((name) => join(dirname(path), name));
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false; // whoever opens the path says what is wrong with it
+  }
 }

@@ -2,8 +2,7 @@
  * A Hugging Face model folder (`config.json` and safetensors) or a GGUF file as a model. Everything that can be wrong
  * with it is found before a weight is read. Folders with quantised weights are left out.
  */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { repoName, resolveFolder } from "../hub";
 import { type LoraConfig, applyLora } from "../nn";
@@ -11,11 +10,14 @@ import { type DType, type Device, type Tensor, empty, isFloatingPoint, ops, tidy
 import { loadAdapter } from "./adapter";
 import { architectureOf } from "./architectures";
 import type { CausalLM } from "./causalLm";
-import { ConfigReader, savedDType } from "./config";
-import { FolderError, blaming, readJsonObject } from "./folderError";
+import { expectCompanions } from "./companionFiles";
+import { type HuggingFaceConfig, ConfigReader, savedDType } from "./config";
+import { describeShape, layerMiscount, misfit, missizes } from "./configSizes";
+import { FolderError, blaming, isThere, readJsonObject } from "./folderError";
 import { openGguf } from "./gguf";
 import { findGguf } from "./ggufPaths";
 import { usableDType } from "./safetensors";
+import type { TransformerConfig } from "./transformer";
 import { type Weights, openWeights } from "./weights";
 
 export interface LoadOptions {
@@ -52,21 +54,23 @@ const COMPUTED = /(^|\.)rotary_emb\.inv_freq$/;
 export async function loadModel(nameOrFolder: string, options: LoadOptions = {}): Promise<CausalLM> {
   const { device = "cpu", adapter, revision } = options;
   const folder = await resolveFolder(nameOrFolder, { revision });
-  if (!existsSync(folder)) throw new FolderError(`Expected a model folder at ${folder} but there is none`);
+  if (!isThere(folder)) throw new FolderError(`Expected a model folder at ${folder} but there is none`);
   const gguf = findGguf(folder);
   const opened = gguf === undefined ? undefined : openGguf(gguf);
   const configFile = gguf ?? join(folder, "config.json");
-  const config = opened?.config ?? readJsonObject(configFile);
-  const { Model } = blaming(configFile, () => architectureOf(config));
+  const config = opened?.config ?? readJsonObject(configFile, "a model's configuration");
+  if (gguf === undefined) expectCompanions(folder);
+  const { Model, parse } = blaming(configFile, () => architectureOf(config));
   const saved = blaming(configFile, () => savedDType(new ConfigReader(config)));
   using weights = opened?.weights ?? openWeights(folder);
+  checkSizes(config, parse, weights, configFile);
   const dtype = chooseDType(options.dtype ?? (device === "cpu" ? "float32" : "auto"), saved, weights);
 
   const model = blaming(configFile, () => new Model(config, { dtype, device, init: false }));
   try {
     model.folder = folder;
     model.hub = repoName(nameOrFolder, revision);
-    await fill(model, weights, folder);
+    await fill(model, weights, configFile);
     if (typeof adapter === "string") await loadAdapter(model, adapter);
     else if (adapter) applyLora(model, adapter);
     return model.eval();
@@ -87,7 +91,7 @@ function chooseDType(dtype: DType | "auto", saved: DType | undefined, weights: W
 }
 
 /** Puts the weights in, after checking that they are the model's; other work gets a turn between them. */
-async function fill(model: CausalLM, weights: Weights, folder: string): Promise<void> {
+async function fill(model: CausalLM, weights: Weights, configFile: string): Promise<void> {
   const parameters = new Map(model.namedParameters());
   const sources = new Map([...weights.entries.keys()].filter((name) => !COMPUTED.test(name)).map((name) => [name, name]));
   const repeated: [copy: string, original: string][] = [];
@@ -96,7 +100,7 @@ async function fill(model: CausalLM, weights: Weights, folder: string): Promise<
     if (sources.has(original)) repeated.push([copy, original]);
     else sources.set(original, copy);
   }
-  checkFit(parameters, sources, weights, folder, model.constructor.name);
+  checkFit(parameters, sources, weights, configFile, model.constructor.name);
 
   for (const [name, source] of sources) {
     put(weights, source, parameters.get(name)!);
@@ -120,19 +124,18 @@ function checkFit(
   parameters: ReadonlyMap<string, Tensor>,
   sources: ReadonlyMap<string, string>,
   weights: Weights,
-  folder: string,
+  configFile: string,
   className: string,
 ): void {
   const problems: string[] = [];
   for (const [name, { shape }] of parameters) {
     const source = sources.get(name);
     if (source === undefined) {
-      problems.push(`Expected a tensor '${name}' [${shape.join(", ")}] but received none`);
+      problems.push(`Expected a tensor '${name}' ${describeShape(name, shape)} but received none`);
       continue;
     }
     const entry = weights.entries.get(source)!;
-    if (`${entry.shape}` !== `${shape}`)
-      problems.push(`Expected shape [${shape.join(", ")}] for '${source}' but received [${entry.shape.join(", ")}]`);
+    if (`${entry.shape}` !== `${shape}`) problems.push(misfit(source, shape, entry.shape));
     else if (!isFloatingPoint(entry.dtype))
       problems.push(
         `Expected floating-point values for '${source}' but received ${entry.dtype}; ` +
@@ -141,10 +144,27 @@ function checkFit(
   }
   for (const name of sources.keys())
     if (!parameters.has(name)) problems.push(`Expected no '${name}': ${className} has no such tensor`);
+  refuse(problems, configFile);
+}
+
+/** Compares the sizes in the config with the weights, so that none makes the model larger than they are. */
+function checkSizes(
+  json: HuggingFaceConfig,
+  parse: (json: HuggingFaceConfig) => TransformerConfig,
+  weights: Weights,
+  configFile: string,
+): void {
+  refuse(layerMiscount(json, weights), configFile);
+  refuse(missizes(blaming(configFile, () => parse(json)), weights), configFile);
+}
+
+function refuse(problems: readonly string[], configFile: string): void {
   if (problems.length === 0) return;
   const more = problems.length > 10 ? `\n  … and ${problems.length - 10} more` : "";
+  const asks = configFile.endsWith(".gguf") ? "its metadata asks" : "its config.json asks";
+  const folder = configFile.endsWith(".gguf") ? configFile : dirname(configFile);
   throw new FolderError(
-    `The weights in ${folder} are not those its config.json asks for:\n  ${problems.slice(0, 10).join("\n  ")}${more}`,
+    `The weights in ${folder} are not those ${asks} for:\n  ${problems.slice(0, 10).join("\n  ")}${more}`,
   );
 }
 

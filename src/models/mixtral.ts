@@ -35,7 +35,7 @@ export function parseMixtralConfig(json: HuggingFaceConfig): MixtralConfig {
     rope: ropeOf(config, entries.headDim),
     slidingWindow: config.optionalSize("sliding_window"),
     numLocalExperts,
-    numExpertsPerTok: config.number("num_experts_per_tok", { min: 1, max: numLocalExperts }),
+    numExpertsPerTok: config.sizeUpTo("num_experts_per_tok", numLocalExperts),
   };
 }
 

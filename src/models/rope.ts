@@ -89,6 +89,8 @@ function scalingOf(entries: ConfigReader, config: ConfigReader, dim: number, nam
         truncate: entries.boolean("truncate", true),
       };
     case "longrope":
+      if (originalMaxPositions < 2)
+        throw new RangeError(`Expected at least 2 for 'original_max_position_embeddings' but received 1`);
       return {
         type,
         shortFactors: entries.list("short_factor", dim / 2),

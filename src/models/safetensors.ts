@@ -7,13 +7,16 @@
  * A mapped file must not be written over or cut short (that changes the tensors, or ends the process). To replace it by
  * renaming another one, as everything here does, is safe.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
+import { expectRegularFile, openInput } from "../base/inputFiles";
+import { TorchError } from "../native/errors";
 import { type DType, type Device, type Tensor, empty, noGrad, ops, tidy } from "../torch";
-import { FolderError } from "./folderError";
+import { FolderError, asFolderError } from "./folderError";
 import { LENGTH_BYTES, type TensorEntry, headerLength, parseHeader } from "./safetensorsHeader";
 
 /** Bytes mapped and converted in one step. */
 const STEP = 16 << 20;
+const EXPECTED = "a safetensors file";
 
 export interface ReadOptions {
   /** The file's dtype when left out, but bfloat16 for 8-bit floats, which hardly any operator takes. */
@@ -36,7 +39,7 @@ export class SafetensorsFile {
 
   /** @throws FolderError when the file cannot be read, or its header is not right */
   constructor(readonly path: string) {
-    const fd = open(path);
+    const fd = asFolderError(() => openInput(path, EXPECTED));
     try {
       this.size = fstatSync(fd).size;
       const length = headerLength(path, readAt(fd, 0, LENGTH_BYTES), this.size);
@@ -60,7 +63,20 @@ export class SafetensorsFile {
 
   /** The whole file as bytes, read when they are used. Disposing of it leaves the views taken of it. */
   map(): Tensor {
-    return ops.fromFile(this.path, { shared: false, size: this.size, dtype: "uint8" });
+    const { size } = asFolderError(() => expectRegularFile(this.path, EXPECTED));
+    if (size !== this.size)
+      throw new FolderError(
+        `Expected ${this.size} bytes in ${this.path}, as when its header was read, but received ${size}; ` +
+          "another process has written to it",
+      );
+    try {
+      return ops.fromFile(this.path, { shared: false, size, dtype: "uint8" });
+    } catch (error) {
+      if (!(error instanceof TorchError)) throw error;
+      throw new FolderError(`Expected ${EXPECTED} that can be mapped at ${this.path} but received: ${error.message}`, {
+        cause: error,
+      });
+    }
   }
 
   /** A tensor's values where they are mapped, without a copy; undefined when they are not aligned for that. */
@@ -105,16 +121,6 @@ export class SafetensorsFile {
 /** The dtype to compute in with what a file holds. */
 export function usableDType(dtype: DType): DType {
   return dtype.startsWith("float8") ? "bfloat16" : dtype;
-}
-
-function open(path: string): number {
-  try {
-    return openSync(path, "r");
-  } catch (error) {
-    throw new FolderError(
-      `Expected a file that can be read at ${path} but received ${(error as NodeJS.ErrnoException).code}`,
-    );
-  }
 }
 
 /** Up to `length` bytes: fewer where the file ends. */

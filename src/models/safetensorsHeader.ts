@@ -4,7 +4,8 @@
  * what is read has no gap, no overlap and no byte too many; a name that stands there twice is an error too.
  */
 import type { DType } from "../torch";
-import { FolderError } from "./folderError";
+import { parseJson } from "../base/inputFiles";
+import { FolderError, asFolderError } from "./folderError";
 
 /** The format's dtypes that libtorch has, and the bytes of one element. Its 4-bit and 6-bit ones are left out. */
 const formatDTypes = {
@@ -32,8 +33,10 @@ const formatNames = new Map<DType, FormatDType>(
   Object.entries(formatDTypes).map(([name, [dtype]]) => [dtype, name as FormatDType]),
 );
 
-/** The Rust library's limit, in bytes. */
-export const HEADER_LIMIT = 100_000_000;
+/** Bytes: room for some 200,000 tensors. The Rust library takes 100 MB, which need gigabytes once they are parsed. */
+export const HEADER_LIMIT = 32 * 2 ** 20;
+/** NumPy's and libtorch's. */
+const MAX_DIMENSIONS = 64;
 export const LENGTH_BYTES = 8;
 
 /** One tensor of a file. */
@@ -120,13 +123,12 @@ export function byteSize(dtype: DType, shape: readonly number[]): number {
 
 function parse(file: string, bytes: Buffer): Record<string, unknown> {
   let text: string;
-  let json: unknown;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    json = JSON.parse(text);
   } catch (error) {
-    throw new FolderError(`Expected JSON for the header of ${file} but received: ${(error as Error).message}`);
+    throw new FolderError(`Expected UTF-8 for the header of ${file} but received: ${(error as Error).message}`);
   }
+  const json = asFolderError(() => parseJson(text, `the header of ${file}`, "tensors by name"));
   if (!text.startsWith("{"))
     throw new FolderError(`Expected the header of ${file} to start with '{' but received ${show(text)}`);
   const twice = repeatedKey(text);
@@ -158,6 +160,7 @@ function readEntry(file: string, name: string, info: unknown, dataStart: number)
   if (typeof format !== "string" || !Object.hasOwn(formatDTypes, format))
     throw fail(`one of ${Object.keys(formatDTypes).join(", ")} for the dtype`, format);
   if (!isSizes(shape)) throw fail("non-negative integers for the shape", shape);
+  if (shape.length > MAX_DIMENSIONS) throw fail(`at most ${MAX_DIMENSIONS} dimensions for the shape`, shape.length);
   if (!isSizes(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!)
     throw fail("a start and an end for the data_offsets", offsets);
 

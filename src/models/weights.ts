@@ -3,14 +3,15 @@
  * files are read and checked at once, so that whatever is wrong shows before anything is loaded. Other formats are
  * refused: PyTorch's can run code when they are opened.
  */
-import { existsSync, readdirSync } from "node:fs";
 import { isAbsolute, join, normalize, sep } from "node:path";
 import { type DType, type Tensor, dispose, keep } from "../torch";
-import { FolderError, readJsonObject } from "./folderError";
+import { FolderError, filesIn, isThere, listed, readJsonObject } from "./folderError";
 import { SafetensorsFile } from "./safetensors";
 
 export const SINGLE_FILE = "model.safetensors";
 export const INDEX_FILE = "model.safetensors.index.json";
+/** Bytes of the index. That of a model of a trillion weights in 384 experts a layer has 15 MB. */
+const MAX_INDEX_BYTES = 64 * 2 ** 20;
 
 export interface WeightEntry {
   readonly dtype: DType;
@@ -32,9 +33,9 @@ export interface Weights extends Disposable {
 
 /** Finds and checks a folder's safetensors. */
 export function openWeights(folder: string): Weights {
-  if (existsSync(join(folder, SINGLE_FILE)))
+  if (isThere(join(folder, SINGLE_FILE)))
     return new SafetensorsWeights([new SafetensorsFile(join(folder, SINGLE_FILE))]);
-  if (existsSync(join(folder, INDEX_FILE))) return openShards(folder);
+  if (isThere(join(folder, INDEX_FILE))) return openShards(folder);
   throw new FolderError(whyNoWeights(folder));
 }
 
@@ -42,10 +43,10 @@ function openShards(folder: string): Weights {
   const index = join(folder, INDEX_FILE);
   const places = readIndex(index);
   const names = [...new Set(places.values())].sort();
-  const missing = names.filter((name) => !existsSync(join(folder, name)));
+  const missing = names.filter((name) => !isThere(join(folder, name)));
   if (missing.length > 0)
     throw new FolderError(
-      `Expected ${names.length} shards beside ${index} but ${missing.join(", ")} ` +
+      `Expected ${names.length} shards beside ${index} but ${listed(missing)} ` +
         `${missing.length === 1 ? "is" : "are"} missing; fetch the folder again`,
     );
 
@@ -61,9 +62,12 @@ function openShards(folder: string): Weights {
 
 /** Checks the index: tensor to file. A file outside the folder is refused. */
 function readIndex(index: string): Map<string, string> {
-  const { weight_map: map } = readJsonObject(index);
+  const { weight_map: map } = readJsonObject(index, "an index of weights", { maxBytes: MAX_INDEX_BYTES });
   if (typeof map !== "object" || map === null || Array.isArray(map) || Object.keys(map).length === 0)
-    throw new FolderError(`Expected files by tensor for 'weight_map' of ${index} but received ${JSON.stringify(map)}`);
+    throw new FolderError(
+      `Expected files by tensor for 'weight_map' of ${index} but received ` +
+        (map === undefined ? "nothing" : JSON.stringify(map).slice(0, 60)),
+    );
   for (const [tensor, file] of Object.entries(map as Record<string, unknown>)) {
     const outside = typeof file !== "string" || isAbsolute(file) || normalize(file).split(sep)[0] === "..";
     if (outside || !file.endsWith(".safetensors"))
@@ -113,18 +117,18 @@ class SafetensorsWeights implements Weights {
 
 function whyNoWeights(folder: string): string {
   const expected = `Expected ${SINGLE_FILE} or ${INDEX_FILE} in ${folder}`;
-  if (!existsSync(folder)) return `${expected} but there is no such folder`;
-  const files = readdirSync(folder);
+  if (!isThere(folder)) return `${expected} but there is no such folder`;
+  const files = filesIn(folder);
   const pickled = files.filter(
     (file) => /\.(bin|pt|pth|ckpt)$/.test(file) && !/^(training_args|optimizer|scheduler)/.test(file),
   );
   if (pickled.length > 0)
     return (
-      `${expected} but received only ${pickled.join(", ")}: such a file can run code when it is opened. ` +
+      `${expected} but received only ${listed(pickled)}: such a file can run code when it is opened. ` +
       "Convert it, if you trust it, with\n" +
       `  python -c "from transformers import AutoModelForCausalLM as M; M.from_pretrained('${folder}', dtype='auto')` +
       `.save_pretrained('${folder}')"`
     );
   const others = files.filter((file) => /\.(safetensors|h5|msgpack|onnx)$/.test(file));
-  return `${expected} but received ${others.length > 0 ? `only ${others.join(", ")}` : "no weights"}`;
+  return `${expected} but received ${others.length > 0 ? `only ${listed(others)}` : "no weights"}`;
 }

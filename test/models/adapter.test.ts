@@ -52,6 +52,17 @@ describe("loadAdapter", () => {
     expect(loraLayers(model)[0]![1].adapter.dropout).toBe(0.1);
   });
 
+  test("leaves no handles but those of the adapter, which the model frees", async () => {
+    const model = await loadModel(single);
+    const before = memory().tensors;
+    await loadAdapter(model, list);
+    const added = Object.keys(adapterTensors(model)).length;
+    // Garbage collection of other tests' tensors can only lower the number.
+    expect(memory().tensors - before).toBeLessThanOrEqual(added);
+    model.dispose();
+    expect(memory().tensors).toBeLessThan(before);
+  });
+
   test("what the config leaves out has PEFT's defaults", async () => {
     const copy = folder(folderOf("adapters", "suffix"));
     const { target_modules } = readJson(join(copy, "adapter_config.json"));
@@ -238,7 +249,7 @@ describe("a folder that cannot be read", () => {
     [
       "a config that is no JSON",
       (path) => writeFileSync(join(path, "adapter_config.json"), "{"),
-      /Expected JSON in .*adapter_config\.json/,
+      /Expected an adapter's configuration as JSON in .*adapter_config\.json/,
     ],
     [
       "no weights",

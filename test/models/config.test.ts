@@ -246,7 +246,7 @@ describe("what an architecture of transformers' would not apply, or is not suppo
     [parseMistralConfig, { sliding_window: 0 }, "Expected a positive integer for 'sliding_window' but received 0"],
     [parseMixtralConfig, { router_jitter_noise: 0.1 }, "Expected 0 for 'router_jitter_noise' but received 0.1"],
     [parseMixtralConfig, { output_router_logits: true }, "Expected false for 'output_router_logits'"],
-    [parseMixtralConfig, { num_experts_per_tok: 9 }, "Expected a number from 1 to 8 for 'num_experts_per_tok'"],
+    [parseMixtralConfig, { num_experts_per_tok: 9 }, "Expected a positive integer up to 8 for 'num_experts_per_tok'"],
     [
       parseQwen2Config,
       { layer_types: ["full_attention", "chunked_attention"] },
