@@ -25,7 +25,7 @@ napi_valuetype typeOf(napi_env env, napi_value value) {
 
 int32_t toSlot(napi_env env, const Argument& argument, napi_value value) {
   int32_t slot = -1;
-  if (napi_get_value_int32(env, value, &slot) != napi_ok) mismatch(argument, "a tensor's slot");
+  if (!readSlot(env, value, &slot)) mismatch(argument, argument.kind == Kind::Generator ? "a generator" : "a tensor's slot");
   return slot;
 }
 
@@ -33,12 +33,28 @@ const at::Tensor& toTensor(napi_env env, Environment& state, const Argument& arg
   return tensorAt(state, toSlot(env, argument, value));
 }
 
+// Node-API's getters are asked for the value's own type only: see readSlot.
 int64_t toInt(napi_env env, const Argument& argument, napi_value value) {
-  int64_t integer = 0;
-  if (napi_get_value_int64(env, value, &integer) == napi_ok) return integer;
-  bool lossless = false;
-  if (napi_get_value_bigint_int64(env, value, &integer, &lossless) == napi_ok && lossless) return integer;
-  if (napi_get_value_bool(env, value, &lossless) == napi_ok) return lossless ? 1 : 0;
+  switch (typeOf(env, value)) {
+    case napi_number: {
+      double number = 0;
+      napi_get_value_double(env, value, &number);
+      if (std::trunc(number) == number && std::abs(number) <= 9007199254740992.0) return static_cast<int64_t>(number);
+      break;
+    }
+    case napi_bigint: {
+      int64_t integer = 0;
+      bool lossless = false;
+      if (napi_get_value_bigint_int64(env, value, &integer, &lossless) == napi_ok && lossless) return integer;
+      break;
+    }
+    case napi_boolean: {
+      bool boolean = false;
+      napi_get_value_bool(env, value, &boolean);
+      return boolean ? 1 : 0;
+    }
+    default: break;
+  }
   mismatch(argument, "an integer");
 }
 
@@ -52,13 +68,15 @@ int64_t toCode(napi_env env, const Argument& argument, napi_value value, Enumera
 
 double toDouble(napi_env env, const Argument& argument, napi_value value) {
   double number = 0;
-  if (napi_get_value_double(env, value, &number) != napi_ok) mismatch(argument, "a number");
+  if (typeOf(env, value) != napi_number || napi_get_value_double(env, value, &number) != napi_ok)
+    mismatch(argument, "a number");
   return number;
 }
 
 bool toBool(napi_env env, const Argument& argument, napi_value value) {
   bool boolean = false;
-  if (napi_get_value_bool(env, value, &boolean) != napi_ok) mismatch(argument, "a boolean");
+  if (typeOf(env, value) != napi_boolean || napi_get_value_bool(env, value, &boolean) != napi_ok)
+    mismatch(argument, "a boolean");
   return boolean;
 }
 
@@ -277,23 +295,29 @@ c10::IValue defaultOf(const Argument& argument) {
 }
 
 c10::IValue toIValue(napi_env env, Environment& state, const Argument& argument, napi_value value) {
-  // The case of almost every argument, first: a slot costs one call.
-  if (argument.kind == Kind::Tensor && !argument.list) {
-    int32_t slot = -1;
-    if (napi_get_value_int32(env, value, &slot) == napi_ok) return tensorAt(state, slot);
-  }
   const auto type = typeOf(env, value);
   if (type == napi_undefined) return defaultOf(argument);
   if (type == napi_null && argument.optional) return c10::IValue();
   return argument.list ? toList(env, state, argument, value) : toElement(env, state, argument, value);
 }
 
-napi_value fromIValue(napi_env env, Environment& state, c10::IValue&& value, const c10::Type& type) {
+napi_value fromIValue(napi_env env, Environment& state, c10::IValue&& value, const c10::Type& type, NewSlots* slots) {
   if (value.isTensor()) {
     napi_value slot = nullptr;
     at::Tensor tensor = std::move(value).toTensor();
-    napi_create_int32(env, tensor.defined() ? state.tensors.put(std::move(tensor)) : -1, &slot);
+    if (!tensor.defined()) {
+      napi_create_int32(env, -1, &slot);
+      return slot;
+    }
+    state.hadMetaTensors |= tensor.is_meta();
+    napi_create_int32(env, slots ? slots->put(std::move(tensor)) : state.tensors.put(std::move(tensor)), &slot);
     return slot;
+  }
+  if (slots == nullptr && (value.isList() || value.isGenericDict())) {
+    NewSlots own(state);
+    napi_value result = fromIValue(env, state, std::move(value), type, &own);
+    own.keep();
+    return result;
   }
   if (value.isNone()) return Napi::Env(env).Null();
   if (value.isBool()) return Napi::Boolean::New(env, value.toBool());
@@ -315,15 +339,15 @@ napi_value fromIValue(napi_env env, Environment& state, c10::IValue&& value, con
     const auto& element = type.kind() == c10::TypeKind::ListType ? *type.castRaw<c10::ListType>()->getElementType() : type;
     auto array = Napi::Array::New(env, list.size());
     for (size_t i = 0; i < list.size(); i++)
-      array.Set(static_cast<uint32_t>(i), Napi::Value(env, fromIValue(env, state, c10::IValue(list[i]), element)));
+      array.Set(static_cast<uint32_t>(i), Napi::Value(env, fromIValue(env, state, c10::IValue(list[i]), element, slots)));
     return array;
   }
   if (value.isGenericDict()) {
     auto array = Napi::Array::New(env);
     for (const auto& entry : value.toGenericDict()) {
       auto pair = Napi::Array::New(env, 2);
-      pair.Set(0u, Napi::Value(env, fromIValue(env, state, c10::IValue(entry.key()), type)));
-      pair.Set(1u, Napi::Value(env, fromIValue(env, state, c10::IValue(entry.value()), type)));
+      pair.Set(0u, Napi::Value(env, fromIValue(env, state, c10::IValue(entry.key()), type, slots)));
+      pair.Set(1u, Napi::Value(env, fromIValue(env, state, c10::IValue(entry.value()), type, slots)));
       array.Set(array.Length(), pair);
     }
     return array;

@@ -151,8 +151,8 @@ std::vector<at::Tensor> tensorsArgument(const Napi::CallbackInfo& info, Environm
   std::vector<at::Tensor> tensors;
   for (uint32_t i = 0; i < slots.Length(); i++) {
     const Napi::Value slot = slots[i];
-    if (!slot.IsNumber()) wrongArgument(index, "an array of slots");
-    const int32_t number = slot.As<Napi::Number>().Int32Value();
+    int32_t number = -1;
+    if (!readSlot(info.Env(), slot, &number)) wrongArgument(index, "an array of slots");
     tensors.push_back(number == -1 ? at::Tensor() : tensorAt(state, number));  // -1: no tensor here
   }
   return tensors;

@@ -31,7 +31,7 @@ napi_value release(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   int32_t slot = -1;
   napi_get_cb_info(env, info, &count, &value, nullptr, &data);
-  if (count == 1 && napi_get_value_int32(env, value, &slot) == napi_ok) static_cast<Environment*>(data)->tensors.drop(slot);
+  if (count == 1 && readSlot(env, value, &slot)) static_cast<Environment*>(data)->tensors.drop(slot);
   return nullptr;
 }
 
