@@ -70,7 +70,7 @@ napi_value call(napi_env env, Environment& state, Operator& op, const napi_value
                                          std::to_string(count));
   BorrowedStack borrowed(state);
   auto& stack = borrowed.values;
-  for (size_t i = 0; i < count; i++) stack.push_back(toIValue(env, state, op.arguments[i], values[i]));
+  for (size_t i = 0; i < count; i++) stack.emplace_back(toIValue(env, state, op.arguments[i], values[i]));
   for (size_t i = count; i < arity; i++) stack.push_back(defaultOf(op.arguments[i]));
   if (state.hadMetaTensors) refuseMixedWithMeta(op, stack);
   op.handle.callBoxed(stack);
@@ -137,7 +137,7 @@ napi_value callOperator(napi_env env, napi_callback_info info) {
   Operator* op = nullptr;
   try {
     int32_t id = -1;
-    if (count == 0 || !readSlot(env, values[0], &id)) throw BoundaryError("TypeError", "native call: expected an operator's id");
+    if (count == 0 || !readSlot(env, state, values[0], &id)) throw BoundaryError("TypeError", "native call: expected an operator's id");
     op = &operatorAt(state, id);
     return call(env, state, *op, values + 1, count - 1);
   } catch (const Napi::Error& error) {

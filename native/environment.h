@@ -77,27 +77,36 @@ struct Operator {
   std::vector<int32_t> returnAliases;
 };
 
-// Reads a slot; false unless `value` is a number and an integer of 32 bits. The type comes first: what Node-API's getters
-// do with other types differs between Node, Deno and Bun, and Deno reads null and false as 0, a slot that holds a tensor.
-inline bool readSlot(napi_env env, napi_value value, int32_t* slot) {
-  napi_valuetype type = napi_undefined;
-  double number = 0;
-  if (napi_typeof(env, value, &type) != napi_ok || type != napi_number) return false;
-  if (napi_get_value_double(env, value, &number) != napi_ok || !(number >= INT32_MIN && number <= INT32_MAX)) return false;
-  *slot = static_cast<int32_t>(number);
-  return *slot == number;
-}
-
 struct Environment {
   SlotTable<at::Tensor> tensors;
   SlotTable<at::Generator> generators;
   std::deque<Operator> operators;  // stays in place as it grows: a call refers to its operator
   std::unordered_map<std::string, int32_t> operatorIds;
   std::vector<c10::IValue> stack;  // reused between calls
+  // Whether Node-API's getters convert values of other types, as Deno's do: null and false are 0 there.
+  bool lenientGetters = false;
   bool hadMetaTensors = false;     // calls are checked for a mix of meta tensors and others from then on
   Napi::FunctionReference makeError;
   int64_t reportedBytes = 0;  // what V8 was last told of memory outside its heap
 };
+
+// Reads a number; false for a value of any other type.
+inline bool readNumber(napi_env env, const Environment& state, napi_value value, double* number) {
+  if (state.lenientGetters) {
+    napi_valuetype type = napi_undefined;
+    if (napi_typeof(env, value, &type) != napi_ok || type != napi_number) return false;
+  }
+  return napi_get_value_double(env, value, number) == napi_ok;
+}
+
+// Reads a slot; false unless the value is a number and an integer of 32 bits. Never napi_get_value_int32, which makes 0 of
+// NaN and of 2^32: slot 0 holds a tensor.
+inline bool readSlot(napi_env env, const Environment& state, napi_value value, int32_t* slot) {
+  double number = 0;
+  if (!readNumber(env, state, value, &number) || !(number >= INT32_MIN && number <= INT32_MAX)) return false;
+  *slot = static_cast<int32_t>(number);
+  return *slot == number;
+}
 
 // The slots that a call has filled, emptied again unless the call gets as far as `keep`. A result of several tensors would
 // otherwise leave some of them behind, owned by nobody, when a later one cannot be passed on.
