@@ -20,10 +20,20 @@ Napi::Value setErrorFactory(const Napi::CallbackInfo& info, Environment& state) 
   return info.Env().Undefined();
 }
 
+// Asks for numbers where there are none.
+bool hasLenientGetters(Napi::Env env) {
+  double number = 0;
+  const napi_value values[] = {env.Null(), Napi::Boolean::New(env, true), Napi::String::New(env, "1")};
+  for (const napi_value value : values)
+    if (napi_get_value_double(env, value, &number) == napi_ok) return true;
+  return false;
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   installCpuAllocator();
   auto* state = new Environment();
   env.SetInstanceData(state);  // deleted with the environment
+  state->lenientGetters = hasLenientGetters(env);
 
   std::vector<napi_property_descriptor> entries;
   const auto define = [&](const char* name, napi_callback callback) {

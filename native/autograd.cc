@@ -33,10 +33,11 @@ Napi::Value grad(const Napi::CallbackInfo& info, Environment& state) {
   const auto gradients = torch::autograd::grad(
       outputs, tensorsArgument(info, state, 1), outputGradients(tensorsArgument(info, state, 2), outputs.size()),
       boolArgument(info, 3), boolArgument(info, 4), boolArgument(info, 5));
+  NewSlots made(state);
   auto slots = Napi::Array::New(info.Env(), gradients.size());
   for (size_t i = 0; i < gradients.size(); i++)
-    slots.Set(static_cast<uint32_t>(i),
-              Napi::Number::New(info.Env(), gradients[i].defined() ? state.tensors.put(gradients[i]) : -1));
+    slots.Set(static_cast<uint32_t>(i), Napi::Number::New(info.Env(), gradients[i].defined() ? made.put(gradients[i]) : -1));
+  made.keep();
   return slots;
 }
 

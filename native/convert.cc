@@ -23,42 +23,55 @@ napi_valuetype typeOf(napi_env env, napi_value value) {
   return type;
 }
 
-int32_t toSlot(napi_env env, const Argument& argument, napi_value value) {
+int32_t toSlot(napi_env env, Environment& state, const Argument& argument, napi_value value) {
   int32_t slot = -1;
-  if (napi_get_value_int32(env, value, &slot) != napi_ok) mismatch(argument, "a tensor's slot");
+  if (!readSlot(env, state, value, &slot))
+    mismatch(argument, argument.kind == Kind::Generator ? "a generator" : "a tensor's slot");
   return slot;
 }
 
 const at::Tensor& toTensor(napi_env env, Environment& state, const Argument& argument, napi_value value) {
-  return tensorAt(state, toSlot(env, argument, value));
+  return tensorAt(state, toSlot(env, state, argument, value));
 }
 
-int64_t toInt(napi_env env, const Argument& argument, napi_value value) {
+int64_t toInt(napi_env env, Environment& state, const Argument& argument, napi_value value) {
+  double number = 0;
+  if (readNumber(env, state, value, &number)) {
+    if (std::trunc(number) == number && std::abs(number) <= 9007199254740992.0) return static_cast<int64_t>(number);
+    mismatch(argument, "an integer");
+  }
   int64_t integer = 0;
-  if (napi_get_value_int64(env, value, &integer) == napi_ok) return integer;
-  bool lossless = false;
-  if (napi_get_value_bigint_int64(env, value, &integer, &lossless) == napi_ok && lossless) return integer;
-  if (napi_get_value_bool(env, value, &lossless) == napi_ok) return lossless ? 1 : 0;
+  bool flag = false;
+  switch (typeOf(env, value)) {
+    case napi_bigint:
+      if (napi_get_value_bigint_int64(env, value, &integer, &flag) == napi_ok && flag) return integer;  // lossless
+      break;
+    case napi_boolean:
+      if (napi_get_value_bool(env, value, &flag) == napi_ok) return flag ? 1 : 0;
+      break;
+    default: break;
+  }
   mismatch(argument, "an integer");
 }
 
 // libtorch looks enumerations up in tables without checking them.
 template <class Enumeration>
-int64_t toCode(napi_env env, const Argument& argument, napi_value value, Enumeration end) {
-  const int64_t code = toInt(env, argument, value);
+int64_t toCode(napi_env env, Environment& state, const Argument& argument, napi_value value, Enumeration end) {
+  const int64_t code = toInt(env, state, argument, value);
   if (code < 0 || code >= static_cast<int64_t>(end)) mismatch(argument, "a code of libtorch's");
   return code;
 }
 
-double toDouble(napi_env env, const Argument& argument, napi_value value) {
+double toDouble(napi_env env, Environment& state, const Argument& argument, napi_value value) {
   double number = 0;
-  if (napi_get_value_double(env, value, &number) != napi_ok) mismatch(argument, "a number");
+  if (!readNumber(env, state, value, &number)) mismatch(argument, "a number");
   return number;
 }
 
 bool toBool(napi_env env, const Argument& argument, napi_value value) {
   bool boolean = false;
-  if (napi_get_value_bool(env, value, &boolean) != napi_ok) mismatch(argument, "a boolean");
+  if (typeOf(env, value) != napi_boolean || napi_get_value_bool(env, value, &boolean) != napi_ok)
+    mismatch(argument, "a boolean");
   return boolean;
 }
 
@@ -68,10 +81,10 @@ std::string toString(napi_env env, const Argument& argument, napi_value value) {
 }
 
 // An integral number is an int Scalar, so that `int64Tensor.add(1)` stays int64; every other number is a double.
-at::Scalar toScalar(napi_env env, const Argument& argument, napi_value value) {
+at::Scalar toScalar(napi_env env, Environment& state, const Argument& argument, napi_value value) {
   switch (typeOf(env, value)) {
     case napi_number: {
-      const double number = toDouble(env, argument, value);
+      const double number = toDouble(env, state, argument, value);
       const bool integral = std::trunc(number) == number && std::abs(number) <= 9007199254740991.0;
       if (integral && !(number == 0 && std::signbit(number))) return at::Scalar(static_cast<int64_t>(number));
       return at::Scalar(number);
@@ -82,13 +95,13 @@ at::Scalar toScalar(napi_env env, const Argument& argument, napi_value value) {
       uint64_t natural = 0;
       bool lossless = false;
       napi_get_value_bigint_uint64(env, value, &natural, &lossless);
-      return lossless ? at::Scalar(natural) : at::Scalar(toInt(env, argument, value));
+      return lossless ? at::Scalar(natural) : at::Scalar(toInt(env, state, argument, value));
     }
     case napi_object: {
       Napi::Object complex(env, value);
       const Napi::Value real = complex.Get("real"), imag = complex.Get("imag");
       if (real.IsNumber() && imag.IsNumber())
-        return at::Scalar(c10::complex<double>(toDouble(env, argument, real), toDouble(env, argument, imag)));
+        return at::Scalar(c10::complex<double>(toDouble(env, state, argument, real), toDouble(env, state, argument, imag)));
       mismatch(argument, "a number, bigint, boolean or { real, imag }");
     }
     default:
@@ -132,14 +145,14 @@ c10::IValue toList(napi_env env, Environment& state, const Argument& argument, n
         });
       return listOf<at::Tensor>(env, argument, value, [&](napi_value v) { return toTensor(env, state, argument, v); });
     case Kind::Int:
-      return listOf<int64_t>(env, argument, value, [&](napi_value v) { return toInt(env, argument, v); });
+      return listOf<int64_t>(env, argument, value, [&](napi_value v) { return toInt(env, state, argument, v); });
     case Kind::Float:
-      return listOf<double>(env, argument, value, [&](napi_value v) { return toDouble(env, argument, v); });
+      return listOf<double>(env, argument, value, [&](napi_value v) { return toDouble(env, state, argument, v); });
     case Kind::Bool:
       return listOf<bool>(env, argument, value, [&](napi_value v) { return toBool(env, argument, v); });
     case Kind::Scalar: {
       auto list = c10::impl::GenericList(c10::NumberType::get());
-      for (napi_value v : elements(env, argument, value)) list.push_back(c10::IValue(toScalar(env, argument, v)));
+      for (napi_value v : elements(env, argument, value)) list.push_back(c10::IValue(toScalar(env, state, argument, v)));
       return list;
     }
     default:
@@ -151,18 +164,18 @@ c10::IValue toList(napi_env env, Environment& state, const Argument& argument, n
 c10::IValue toElement(napi_env env, Environment& state, const Argument& argument, napi_value value) {
   switch (argument.kind) {
     case Kind::Tensor: return toTensor(env, state, argument, value);
-    case Kind::Scalar: return c10::IValue(toScalar(env, argument, value));
-    case Kind::Int: return toInt(env, argument, value);
-    case Kind::ScalarType: return toCode(env, argument, value, c10::ScalarType::NumOptions);
-    case Kind::MemoryFormat: return toCode(env, argument, value, c10::MemoryFormat::NumOptions);
-    case Kind::Layout: return toCode(env, argument, value, c10::Layout::NumOptions);
-    case Kind::Float: return toDouble(env, argument, value);
+    case Kind::Scalar: return c10::IValue(toScalar(env, state, argument, value));
+    case Kind::Int: return toInt(env, state, argument, value);
+    case Kind::ScalarType: return toCode(env, state, argument, value, c10::ScalarType::NumOptions);
+    case Kind::MemoryFormat: return toCode(env, state, argument, value, c10::MemoryFormat::NumOptions);
+    case Kind::Layout: return toCode(env, state, argument, value, c10::Layout::NumOptions);
+    case Kind::Float: return toDouble(env, state, argument, value);
     case Kind::Bool: return toBool(env, argument, value);
     case Kind::String: return toString(env, argument, value);
     case Kind::Device: return deviceNamed(toString(env, argument, value), true);
     case Kind::Storage: return toTensor(env, state, argument, value).storage();
     case Kind::Generator: {
-      at::Generator* generator = state.generators.find(toSlot(env, argument, value));
+      at::Generator* generator = state.generators.find(toSlot(env, state, argument, value));
       if (generator == nullptr) mismatch(argument, "a generator");
       return *generator;
     }
@@ -257,6 +270,44 @@ napi_value complexNumber(napi_env env, const c10::complex<double>& value) {
   return object;
 }
 
+// Any value but a tensor.
+napi_value fromOther(napi_env env, Environment& state, c10::IValue&& value, const c10::Type& type, NewSlots* slots) {
+  if (value.isNone()) return Napi::Env(env).Null();
+  if (value.isBool()) return Napi::Boolean::New(env, value.toBool());
+  if (type.kind() == c10::TypeKind::QSchemeType) return Napi::String::New(env, toString(static_cast<c10::QScheme>(value.toInt())));
+  if (value.isInt()) return integer(env, value.toInt());
+  if (value.isUnsigned()) {  // a uint64 beyond int64
+    napi_value result = nullptr;
+    napi_create_bigint_uint64(env, value.toUInt(), &result);
+    return result;
+  }
+  if (value.isDouble()) return number(env, value.toDouble());
+  if (value.isComplexDouble()) return complexNumber(env, value.toComplexDouble());
+  if (value.isString()) return Napi::String::New(env, value.toStringRef());
+  if (value.isDevice()) return Napi::String::New(env, value.toDevice().str());
+  if (value.isSymInt() || value.isSymFloat() || value.isSymBool())
+    throw BoundaryError("NotImplementedError", "a symbolic number has no value in JavaScript");
+  if (value.isList()) {
+    const auto list = value.toListRef();
+    const auto& element = type.kind() == c10::TypeKind::ListType ? *type.castRaw<c10::ListType>()->getElementType() : type;
+    auto array = Napi::Array::New(env, list.size());
+    for (size_t i = 0; i < list.size(); i++)
+      array.Set(static_cast<uint32_t>(i), Napi::Value(env, fromIValue(env, state, c10::IValue(list[i]), element, slots)));
+    return array;
+  }
+  if (value.isGenericDict()) {
+    auto array = Napi::Array::New(env);
+    for (const auto& entry : value.toGenericDict()) {
+      auto pair = Napi::Array::New(env, 2);
+      pair.Set(0u, Napi::Value(env, fromIValue(env, state, c10::IValue(entry.key()), type, slots)));
+      pair.Set(1u, Napi::Value(env, fromIValue(env, state, c10::IValue(entry.value()), type, slots)));
+      array.Set(array.Length(), pair);
+    }
+    return array;
+  }
+  throw BoundaryError("NotImplementedError", "a result of type " + value.tagKind() + " cannot be passed to JavaScript");
+}
+
 }  // namespace
 
 Operator describe(const c10::OperatorHandle& handle) {
@@ -280,7 +331,7 @@ c10::IValue toIValue(napi_env env, Environment& state, const Argument& argument,
   // The case of almost every argument, first: a slot costs one call.
   if (argument.kind == Kind::Tensor && !argument.list) {
     int32_t slot = -1;
-    if (napi_get_value_int32(env, value, &slot) == napi_ok) return tensorAt(state, slot);
+    if (readSlot(env, state, value, &slot)) return tensorAt(state, slot);
   }
   const auto type = typeOf(env, value);
   if (type == napi_undefined) return defaultOf(argument);
@@ -288,47 +339,23 @@ c10::IValue toIValue(napi_env env, Environment& state, const Argument& argument,
   return argument.list ? toList(env, state, argument, value) : toElement(env, state, argument, value);
 }
 
-napi_value fromIValue(napi_env env, Environment& state, c10::IValue&& value, const c10::Type& type) {
+napi_value fromIValue(napi_env env, Environment& state, c10::IValue&& value, const c10::Type& type, NewSlots* slots) {
   if (value.isTensor()) {
     napi_value slot = nullptr;
     at::Tensor tensor = std::move(value).toTensor();
-    napi_create_int32(env, tensor.defined() ? state.tensors.put(std::move(tensor)) : -1, &slot);
+    if (!tensor.defined()) {
+      napi_create_int32(env, -1, &slot);
+      return slot;
+    }
+    state.hadMetaTensors |= tensor.is_meta();
+    napi_create_int32(env, slots ? slots->put(std::move(tensor)) : state.tensors.put(std::move(tensor)), &slot);
     return slot;
   }
-  if (value.isNone()) return Napi::Env(env).Null();
-  if (value.isBool()) return Napi::Boolean::New(env, value.toBool());
-  if (type.kind() == c10::TypeKind::QSchemeType) return Napi::String::New(env, toString(static_cast<c10::QScheme>(value.toInt())));
-  if (value.isInt()) return integer(env, value.toInt());
-  if (value.isUnsigned()) {  // a uint64 beyond int64
-    napi_value result = nullptr;
-    napi_create_bigint_uint64(env, value.toUInt(), &result);
-    return result;
-  }
-  if (value.isDouble()) return number(env, value.toDouble());
-  if (value.isComplexDouble()) return complexNumber(env, value.toComplexDouble());
-  if (value.isString()) return Napi::String::New(env, value.toStringRef());
-  if (value.isDevice()) return Napi::String::New(env, value.toDevice().str());
-  if (value.isSymInt() || value.isSymFloat() || value.isSymBool())
-    throw BoundaryError("NotImplementedError", "a symbolic number has no value in JavaScript");
-  if (value.isList()) {
-    const auto list = value.toListRef();
-    const auto& element = type.kind() == c10::TypeKind::ListType ? *type.castRaw<c10::ListType>()->getElementType() : type;
-    auto array = Napi::Array::New(env, list.size());
-    for (size_t i = 0; i < list.size(); i++)
-      array.Set(static_cast<uint32_t>(i), Napi::Value(env, fromIValue(env, state, c10::IValue(list[i]), element)));
-    return array;
-  }
-  if (value.isGenericDict()) {
-    auto array = Napi::Array::New(env);
-    for (const auto& entry : value.toGenericDict()) {
-      auto pair = Napi::Array::New(env, 2);
-      pair.Set(0u, Napi::Value(env, fromIValue(env, state, c10::IValue(entry.key()), type)));
-      pair.Set(1u, Napi::Value(env, fromIValue(env, state, c10::IValue(entry.value()), type)));
-      array.Set(array.Length(), pair);
-    }
-    return array;
-  }
-  throw BoundaryError("NotImplementedError", "a result of type " + value.tagKind() + " cannot be passed to JavaScript");
+  if (slots != nullptr || !(value.isList() || value.isGenericDict())) return fromOther(env, state, std::move(value), type, slots);
+  NewSlots own(state);
+  napi_value result = fromOther(env, state, std::move(value), type, &own);
+  own.keep();
+  return result;
 }
 
 const char* kindName(Kind kind) {

@@ -13,8 +13,10 @@ c10::IValue defaultOf(const Argument& argument);
 // One argument. `undefined` takes the schema's default; `null` is None.
 c10::IValue toIValue(napi_env env, Environment& state, const Argument& argument, napi_value value);
 
-// A returned value: tensors become slots (-1 for an undefined one), enumerations their PyTorch names or codes.
-napi_value fromIValue(napi_env env, Environment& state, c10::IValue&& value, const c10::Type& type);
+// A returned value: tensors become slots (-1 for an undefined one), enumerations their PyTorch names or codes. A caller
+// that converts several values passes `slots`; without it, this call empties its own slots when it throws.
+napi_value fromIValue(napi_env env, Environment& state, c10::IValue&& value, const c10::Type& type,
+                      NewSlots* slots = nullptr);
 
 // The kind in TypeScript's description of an argument.
 const char* kindName(Kind kind);

@@ -43,11 +43,11 @@ std::string describeValue(napi_env env, Environment& state, const Argument& argu
     return text + (length > 8 ? ", …]" : "]");
   }
   int32_t slot = -1;
-  if (argument.kind == Kind::Tensor && napi_get_value_int32(env, value, &slot) == napi_ok) {
+  if (argument.kind == Kind::Tensor && readSlot(env, state, value, &slot)) {
     const at::Tensor* tensor = state.tensors.find(slot);
     return tensor == nullptr ? "a disposed tensor" : describeTensor(*tensor);
   }
-  if (argument.kind == Kind::ScalarType && napi_get_value_int32(env, value, &slot) == napi_ok && slot >= 0 &&
+  if (argument.kind == Kind::ScalarType && readSlot(env, state, value, &slot) && slot >= 0 &&
       slot < static_cast<int32_t>(c10::ScalarType::NumOptions))
     return dtypeName(static_cast<c10::ScalarType>(slot));
   switch (Napi::Value(env, value).Type()) {

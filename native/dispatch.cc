@@ -2,6 +2,8 @@
 
 #include <ATen/core/function_schema.h>
 
+#include <unordered_set>
+
 #include "convert.h"
 #include "describe.h"
 #include "errors.h"
@@ -33,6 +35,34 @@ class BorrowedStack {
   Environment& state_;
 };
 
+struct Mix {
+  bool meta = false, data = false;
+
+  // Kernels read a tensor without dimensions as a number, wherever it is.
+  void add(const c10::IValue& value) {
+    if (value.isTensor() && value.toTensor().defined()) {
+      const at::Tensor& tensor = value.toTensor();
+      if (tensor.is_meta()) meta = true;
+      else if (tensor.dim() > 0) data = true;
+    } else if (value.isList()) {
+      for (const c10::IValue& element : value.toListRef()) add(element);
+    }
+  }
+};
+
+// A meta tensor has a shape and no memory. Some kernels of libtorch read that memory when the other tensors have some,
+// and end the process (native_group_norm with a meta weight). Operators that copy, or want a shape or indices only, may mix.
+void refuseMixedWithMeta(const Operator& op, const std::vector<c10::IValue>& stack) {
+  static const std::unordered_set<std::string> mayMix = {
+      "aten::copy_", "aten::copy", "aten::_foreach_copy_", "aten::_copy_from", "aten::set_data", "aten::expand_as",
+      "aten::view_as", "aten::reshape_as", "aten::resize_as_", "aten::type_as", "aten::is_same_size", "aten::is_set_to",
+      "aten::index", "aten::index_put", "aten::index_put_", "aten::_has_compatible_shallow_copy_type"};
+  Mix mix;
+  for (const c10::IValue& value : stack) mix.add(value);
+  if (!mix.meta || !mix.data || mayMix.count(op.handle.operator_name().name) > 0) return;
+  throw BoundaryError("TorchError", "Expected either meta tensors or tensors with data but received both");
+}
+
 napi_value call(napi_env env, Environment& state, Operator& op, const napi_value* values, size_t count) {
   const size_t arity = op.arguments.size();
   if (count > arity)
@@ -40,19 +70,22 @@ napi_value call(napi_env env, Environment& state, Operator& op, const napi_value
                                          std::to_string(count));
   BorrowedStack borrowed(state);
   auto& stack = borrowed.values;
-  for (size_t i = 0; i < count; i++) stack.push_back(toIValue(env, state, op.arguments[i], values[i]));
+  for (size_t i = 0; i < count; i++) stack.emplace_back(toIValue(env, state, op.arguments[i], values[i]));
   for (size_t i = count; i < arity; i++) stack.push_back(defaultOf(op.arguments[i]));
+  if (state.hadMetaTensors) refuseMixedWithMeta(op, stack);
   op.handle.callBoxed(stack);
 
   // A return that the schema calls an argument is known to JavaScript already: no new slot.
   const auto& types = op.returnTypes;
   if (types.size() == 1 && op.returnAliases[0] < 0) return fromIValue(env, state, std::move(stack[0]), *types[0]);
   if (types.size() <= 1) return nullptr;
+  NewSlots slots(state);
   auto results = Napi::Array::New(env, types.size());
   for (size_t i = 0; i < types.size(); i++) {
     if (op.returnAliases[i] < 0)
-      results.Set(static_cast<uint32_t>(i), Napi::Value(env, fromIValue(env, state, std::move(stack[i]), *types[i])));
+      results.Set(static_cast<uint32_t>(i), Napi::Value(env, fromIValue(env, state, std::move(stack[i]), *types[i], &slots)));
   }
+  slots.keep();
   return results;
 }
 
@@ -104,7 +137,7 @@ napi_value callOperator(napi_env env, napi_callback_info info) {
   Operator* op = nullptr;
   try {
     int32_t id = -1;
-    if (count > 0) napi_get_value_int32(env, values[0], &id);
+    if (count == 0 || !readSlot(env, state, values[0], &id)) throw BoundaryError("TypeError", "native call: expected an operator's id");
     op = &operatorAt(state, id);
     return call(env, state, *op, values + 1, count - 1);
   } catch (const Napi::Error& error) {

@@ -5,8 +5,10 @@
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <c10/util/SmallVector.h>
 #include <napi.h>
 
+#include <cstdint>
 #include <deque>
 #include <optional>
 #include <string>
@@ -81,8 +83,52 @@ struct Environment {
   std::deque<Operator> operators;  // stays in place as it grows: a call refers to its operator
   std::unordered_map<std::string, int32_t> operatorIds;
   std::vector<c10::IValue> stack;  // reused between calls
+  // Whether Node-API's getters convert values of other types, as Deno's do: null and false are 0 there.
+  bool lenientGetters = false;
+  bool hadMetaTensors = false;     // calls are checked for a mix of meta tensors and others from then on
   Napi::FunctionReference makeError;
   int64_t reportedBytes = 0;  // what V8 was last told of memory outside its heap
+};
+
+// Reads a number; false for a value of any other type.
+inline bool readNumber(napi_env env, const Environment& state, napi_value value, double* number) {
+  if (state.lenientGetters) {
+    napi_valuetype type = napi_undefined;
+    if (napi_typeof(env, value, &type) != napi_ok || type != napi_number) return false;
+  }
+  return napi_get_value_double(env, value, number) == napi_ok;
+}
+
+// Reads a slot; false unless the value is a number and an integer of 32 bits. Never napi_get_value_int32, which makes 0 of
+// NaN and of 2^32: slot 0 holds a tensor.
+inline bool readSlot(napi_env env, const Environment& state, napi_value value, int32_t* slot) {
+  double number = 0;
+  if (!readNumber(env, state, value, &number) || !(number >= INT32_MIN && number <= INT32_MAX)) return false;
+  *slot = static_cast<int32_t>(number);
+  return *slot == number;
+}
+
+// The slots that a call has filled, emptied again unless the call gets as far as `keep`. A result of several tensors would
+// otherwise leave some of them behind, owned by nobody, when a later one cannot be passed on.
+class NewSlots {
+ public:
+  explicit NewSlots(Environment& state) : state_(state) {}
+  ~NewSlots() {
+    for (const int32_t slot : slots_) state_.tensors.drop(slot);
+  }
+  NewSlots(const NewSlots&) = delete;
+  NewSlots& operator=(const NewSlots&) = delete;
+
+  int32_t put(at::Tensor tensor) {
+    const int32_t slot = state_.tensors.put(std::move(tensor));
+    slots_.push_back(slot);
+    return slot;
+  }
+  void keep() { slots_.clear(); }
+
+ private:
+  Environment& state_;
+  c10::SmallVector<int32_t, 8> slots_;
 };
 
 }  // namespace smaug

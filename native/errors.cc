@@ -104,6 +104,12 @@ int32_t intArgument(const Napi::CallbackInfo& info, size_t index) {
   return static_cast<int32_t>(value);
 }
 
+int32_t slotArgument(const Napi::CallbackInfo& info, const Environment& state, size_t index) {
+  int32_t slot = -1;
+  if (!readSlot(info.Env(), state, argument(info, index), &slot)) wrongArgument(index, "a slot");
+  return slot;
+}
+
 int64_t int64Argument(const Napi::CallbackInfo& info, size_t index) {
   const auto value = argument(info, index);
   if (value.IsBigInt()) {
@@ -143,7 +149,7 @@ at::Tensor& tensorAt(Environment& state, int32_t slot) {
 }
 
 at::Tensor& tensorArgument(const Napi::CallbackInfo& info, Environment& state, size_t index) {
-  return tensorAt(state, intArgument(info, index));
+  return tensorAt(state, slotArgument(info, state, index));
 }
 
 std::vector<at::Tensor> tensorsArgument(const Napi::CallbackInfo& info, Environment& state, size_t index) {
@@ -151,8 +157,8 @@ std::vector<at::Tensor> tensorsArgument(const Napi::CallbackInfo& info, Environm
   std::vector<at::Tensor> tensors;
   for (uint32_t i = 0; i < slots.Length(); i++) {
     const Napi::Value slot = slots[i];
-    if (!slot.IsNumber()) wrongArgument(index, "an array of slots");
-    const int32_t number = slot.As<Napi::Number>().Int32Value();
+    int32_t number = -1;
+    if (!readSlot(info.Env(), state, slot, &number)) wrongArgument(index, "an array of slots");
     tensors.push_back(number == -1 ? at::Tensor() : tensorAt(state, number));  // -1: no tensor here
   }
   return tensors;

@@ -45,6 +45,7 @@ napi_value guarded(napi_env rawEnv, napi_callback_info rawInfo) {
 
 // Argument `index` of a cold entry point; these throw when the value is not of the kind asked for.
 int32_t intArgument(const Napi::CallbackInfo& info, size_t index);
+int32_t slotArgument(const Napi::CallbackInfo& info, const Environment& state, size_t index);
 int64_t int64Argument(const Napi::CallbackInfo& info, size_t index);
 bool boolArgument(const Napi::CallbackInfo& info, size_t index);
 std::string stringArgument(const Napi::CallbackInfo& info, size_t index);

@@ -17,7 +17,7 @@ namespace {
 at::Generator generatorArgument(const Napi::CallbackInfo& info, Environment& state, size_t index) {
   const Napi::Value value = info[index];
   if (value.IsString()) return at::globalContext().defaultGenerator(deviceNamed(stringArgument(info, index)));
-  at::Generator* generator = state.generators.find(intArgument(info, index));
+  at::Generator* generator = state.generators.find(slotArgument(info, state, index));
   if (generator == nullptr) throw BoundaryError("DisposedTensorError", "the generator has been disposed");
   return *generator;
 }
@@ -42,7 +42,7 @@ Napi::Value createGenerator(const Napi::CallbackInfo& info, Environment& state) 
 }
 
 Napi::Value releaseGenerator(const Napi::CallbackInfo& info, Environment& state) {
-  state.generators.drop(intArgument(info, 0));
+  state.generators.drop(slotArgument(info, state, 0));
   return info.Env().Undefined();
 }
 

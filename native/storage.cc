@@ -6,6 +6,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
+#include <cmath>
 #include <cstring>
 
 #include "allocator.h"
@@ -97,8 +98,10 @@ Napi::Value fromBytes(const Napi::CallbackInfo& info, Environment& state) {
   std::vector<int64_t> shape;
   for (uint32_t i = 0; i < sizes.Length(); i++) {
     const Napi::Value size = sizes[i];
-    if (!size.IsNumber()) throw BoundaryError("TypeError", "native call: expected an array of sizes for argument 2");
-    shape.push_back(size.As<Napi::Number>().Int64Value());
+    const double number = size.IsNumber() ? size.As<Napi::Number>().DoubleValue() : -1;
+    if (!(number >= 0 && number <= 9007199254740991.0 && std::trunc(number) == number))
+      throw BoundaryError("TypeError", "native call: expected an array of sizes for argument 2");
+    shape.push_back(static_cast<int64_t>(number));
   }
   // After the sizes: reading an array may run JavaScript, which may take the view's memory away.
   const Napi::Value view = info[0];

@@ -31,7 +31,8 @@ napi_value release(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   int32_t slot = -1;
   napi_get_cb_info(env, info, &count, &value, nullptr, &data);
-  if (count == 1 && napi_get_value_int32(env, value, &slot) == napi_ok) static_cast<Environment*>(data)->tensors.drop(slot);
+  auto& state = *static_cast<Environment*>(data);
+  if (count == 1 && readSlot(env, state, value, &slot)) state.tensors.drop(slot);
   return nullptr;
 }
 
@@ -105,7 +106,7 @@ Napi::Value gradient(const Napi::CallbackInfo& info, Environment& state) {
 // setGradient(slot, gradSlot): -1 clears it.
 Napi::Value setGradient(const Napi::CallbackInfo& info, Environment& state) {
   at::Tensor& tensor = tensorArgument(info, state, 0);
-  const int32_t slot = intArgument(info, 1);
+  const int32_t slot = slotArgument(info, state, 1);
   at::Tensor value = slot == -1 ? at::Tensor() : tensorAt(state, slot);
   if (value.defined()) {
     TORCH_CHECK(value.sizes() == tensor.sizes(), "assigned grad has shape ", value.sizes(), " but the tensor has shape ",

@@ -100,10 +100,11 @@ export function stagingFolder(target: string): string {
 
 /**
  * Flushes everything in a staging folder and renames it to `target`. A folder that is already there is kept, and ours
- * removed, unless `replace` is set: it is then moved aside first and removed once the new one is in place.
+ * removed, unless `replace` is set: it is then moved aside first and removed once the new one is in place. A caller that
+ * has flushed the staging folder itself, because it holds thousands of files, sets `flushed`.
  */
-export function publishFolder(staging: string, target: string, { replace = false } = {}): void {
-  flushTree(staging);
+export function publishFolder(staging: string, target: string, { replace = false, flushed = false } = {}): void {
+  if (!flushed) flushTree(staging);
   chmodSync(staging, 0o777 & ~process.umask());
   const parent = dirname(target);
   const aside = asidePath(target);

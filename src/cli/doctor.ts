@@ -7,9 +7,9 @@ export function doctorCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText("after", "\nExample:\n  $ smaug doctor --json\n")
     .action(async ({ json }: { json?: boolean }) => {
-      const { diagnose } = await import("../native/doctor.js");
+      const { diagnoseApart } = await import("../native/doctor.js");
       const { formatChecks } = await import("../native/report.js");
-      const diagnosis = diagnose();
+      const diagnosis = diagnoseApart();
       const { ok, smaug, checks } = diagnosis;
       const closing = ok ? "all is well" : "!! marks what has to change";
       if (json) console.log(JSON.stringify(diagnosis, null, 2));

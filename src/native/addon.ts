@@ -6,6 +6,8 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import nodeGypBuild from "node-gyp-build";
+import { readInputText } from "../base/inputFiles";
+import { digestOf } from "./digest";
 import { libraryDefect } from "./elf";
 
 export interface Addon {
@@ -60,10 +62,11 @@ export function stampFile(folder: string): string {
   return join(folder, "stamp");
 }
 
-/** Whether the addon was made from these sources. */
-export function isCurrent(addon: Addon, stamp: string): boolean {
+/** Whether the addon was made from these sources, and is the very file that its stamp was written for. */
+export function isCurrent({ folder, file }: Addon, stamp: string): boolean {
   try {
-    return readFileSync(stampFile(addon.folder), "utf8").trim() === stamp;
+    const [sources, digest] = readInputText(stampFile(folder), "a stamp", { maxBytes: 1000 }).trim().split(" ");
+    return sources === stamp && (digest === undefined || digest === digestOf(file));
   } catch {
     return false;
   }

@@ -3,7 +3,7 @@
  * nothing; finished files are renamed into `build/`.
  */
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { buildFolder, sourceStamp, stampFile } from "./addon";
@@ -13,7 +13,8 @@ import type { Environment } from "./paths";
 import type { Progress } from "./progress";
 import { formatChecks, hasProblem } from "./report";
 import { SetupError } from "./setupError";
-import { stagingFolder } from "../base/wholeFiles";
+import { digestOf } from "./digest";
+import { flushFolder, stagingFolder, writeWhole } from "../base/wholeFiles";
 
 /** A unit that includes ATen takes about this much to compile, in bytes. */
 const memoryPerCompiler = 2 ** 31;
@@ -36,13 +37,13 @@ export async function buildAddons({ root, libtorch, env, progress }: BuildOption
 
   const name = `torch-${libtorch.minor}`;
   const stamp = sourceStamp(root); // before the compiler reads the sources: a later edit builds again
-  const staging = stagingFolder(buildFolder(root, name));
   const log = join(root, "build", `${name}.log`);
+  const { staging, output } = prepare(buildFolder(root, name), log);
   const started = Date.now();
   progress.line(`building the addon for libtorch ${libtorch.minor} (some minutes; log: ${log})`);
   try {
     const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / memoryPerCompiler)));
-    const code = await run(root, env, log, [
+    const code = await run(root, env, output, [
       "build", `--CDLIBTORCH=${libtorch.folder}`, `--CDADDON_DIR=${join(staging, "addon")}`,
       `--CDLOADER_DIR=${join(staging, "loader")}`, "--out", join(staging, "cmake"), "--parallel", String(jobs),
     ]);
@@ -50,16 +51,28 @@ export async function buildAddons({ root, libtorch, env, progress }: BuildOption
       const tail = readFileSync(log, "utf8").trimEnd().split("\n").slice(-30).join("\n");
       throw new SetupError("the addon could not be built", tail, [`the whole log is in ${log}`]);
     }
-    install(join(staging, "loader"), buildFolder(root, "loader"), "loader.node", stamp);
-    install(join(staging, "addon"), buildFolder(root, name), "smaug.node", stamp);
+    await install(join(staging, "loader"), buildFolder(root, "loader"), "loader.node", stamp);
+    await install(join(staging, "addon"), buildFolder(root, name), "smaug.node", stamp);
     progress.line(`built in ${Math.round((Date.now() - started) / 1000)} s`);
   } finally {
     rmSync(staging, { recursive: true, force: true });
   }
 }
 
-function run(root: string, env: Environment, log: string, args: string[]): Promise<number | null> {
-  const output = openSync(log, "w");
+/** Makes the folder to build in and opens the log. */
+function prepare(target: string, log: string): { staging: string; output: number } {
+  try {
+    const staging = stagingFolder(target);
+    rmSync(log, { recursive: true, force: true }); // whatever has that name: a FIFO would wait for a reader
+    return { staging, output: openSync(log, "wx") };
+  } catch (error) {
+    throw new SetupError("the addon cannot be built", (error as Error).message, [
+      `let ${dirname(log)} be a folder that can be written`,
+    ]);
+  }
+}
+
+function run(root: string, env: Environment, output: number, args: string[]): Promise<number | null> {
   const cmakeJs = join(dirname(require.resolve("cmake-js/package.json")), "bin", "cmake-js");
   return new Promise<number | null>((resolve, reject) => {
     spawn(process.execPath, [cmakeJs, ...args], { cwd: root, env, stdio: ["ignore", output, output] })
@@ -68,10 +81,26 @@ function run(root: string, env: Environment, log: string, args: string[]): Promi
   }).finally(() => closeSync(output));
 }
 
-// The stamp goes first and comes last: without it an addon counts as out of date.
-function install(from: string, to: string, file: string, stamp: string): void {
-  mkdirSync(join(to, "build", "Release"), { recursive: true });
+/**
+ * Puts an addon and its stamp in place. The stamp goes first and comes last, and names the digest of its addon: a build
+ * that is killed between the two, or another that ends at the same time, leaves an addon that counts as out of date.
+ */
+async function install(from: string, to: string, file: string, stamp: string): Promise<void> {
+  const [built, folder] = [join(from, "build", "Release", file), join(to, "build", "Release")];
+  mkdirSync(folder, { recursive: true });
+  flush(built);
+  const digest = digestOf(built);
   rmSync(stampFile(to), { force: true });
-  renameSync(join(from, "build", "Release", file), join(to, "build", "Release", file));
-  writeFileSync(stampFile(to), `${stamp}\n`);
+  renameSync(built, join(folder, file));
+  await flushFolder(folder);
+  await writeWhole(stampFile(to), `${stamp} ${digest}\n`);
+}
+
+function flush(file: string): void {
+  const descriptor = openSync(file, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }

@@ -1,7 +1,9 @@
 /** `smaug doctor`: everything that has to be right before a tensor can be made, then a product on every device. */
 import type { NativeBinding } from "./binding";
 import { buildToolChecks, cudaDriver, hostChecks, pipCheck } from "./host";
+import { apart, crashCheck } from "./apart";
 import { attemptLoad } from "./load";
+import { type Libtorch, locate } from "./locate";
 import { type Environment, packageRoot, packageVersion } from "./paths";
 import { type Check, hasProblem } from "./report";
 
@@ -13,9 +15,20 @@ export interface Diagnosis {
   checks: Check[];
 }
 
+/** As {@link diagnose} in a process of its own, so that there is a diagnosis even when libtorch ends the process. */
+export function diagnoseApart(env: Environment = process.env, root: string = packageRoot): Diagnosis {
+  if ("deno" in process.versions) return diagnose(env, root); // `deno` does not take Node's options
+  const diagnosis = apart<Diagnosis>("doctor", "diagnose", [null, root], env);
+  if (!("ended" in diagnosis)) return diagnosis;
+  const { libtorch } = locate({ env });
+  const checks = [...hostChecks(), crashCheck(diagnosis, libtorch)];
+  return { ok: false, smaug: packageVersion(), libtorch: describeLibtorch(libtorch), checks };
+}
+
 /** Looks at the machine, loads what it can and reports. Takes about a second per device. */
-export function diagnose(env: Environment = process.env, root: string = packageRoot): Diagnosis {
-  const attempt = attemptLoad(env, root);
+export function diagnose(given?: Environment | null, root: string = packageRoot): Diagnosis {
+  const env = given ?? process.env;
+  const attempt = attemptLoad(env, root, undefined, { verify: true });
   const { libtorch, binding } = attempt;
   const checks = [
     ...hostChecks(),
@@ -27,9 +40,13 @@ export function diagnose(env: Environment = process.env, root: string = packageR
   return {
     ok: !hasProblem(checks),
     smaug: packageVersion(),
-    libtorch: libtorch ? { version: libtorch.version, folder: libtorch.folder, cuda: libtorch.cuda } : null,
+    libtorch: describeLibtorch(libtorch),
     checks,
   };
+}
+
+function describeLibtorch(libtorch: Libtorch | undefined): Diagnosis["libtorch"] {
+  return libtorch ? { version: libtorch.version, folder: libtorch.folder, cuda: libtorch.cuda } : null;
 }
 
 function deviceChecks(binding: NativeBinding, builtForCuda: boolean): Check[] {

@@ -1,5 +1,5 @@
 /** What the machine offers: Node and the C library for running, a compiler, CMake and pip for setting up. */
-import { spawnSync } from "node:child_process";
+import { spawnSync, type SpawnSyncOptions } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import type { Environment } from "./paths";
 import type { Check } from "./report";
@@ -48,9 +48,12 @@ function glibcVersion(): string | undefined {
   return header.glibcVersionRuntime;
 }
 
+/** A program that does not answer is one that is not there. */
+const limits: SpawnSyncOptions = { timeout: 20_000, killSignal: "SIGKILL", stdio: ["ignore", "pipe", "ignore"] };
+
 /** The first line a program prints, or `undefined` when it is not there. */
 function firstLine(command: string, args: string[], env: Environment): string | undefined {
-  const result = spawnSync(command, args, { env, encoding: "utf8", timeout: 20_000 });
+  const result = spawnSync(command, args, { ...limits, env, encoding: "utf8" });
   return result.status === 0 ? result.stdout.split("\n")[0]!.trim() : undefined;
 }
 
@@ -87,7 +90,7 @@ function installLine(): string {
 export function pythonTorch(env: Environment): string | undefined {
   const find =
     "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
-  const result = spawnSync("python3", ["-c", find], { env, encoding: "utf8", timeout: 20_000, cwd: "/" });
+  const result = spawnSync("python3", ["-c", find], { ...limits, env, encoding: "utf8", cwd: "/" });
   return (result.status === 0 && result.stdout.trim()) || undefined;
 }
 

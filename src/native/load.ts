@@ -10,6 +10,7 @@ import { libraryDefect } from "./elf";
 import { NativeLoadError } from "./errors";
 import { hostChecks } from "./host";
 import { type Libtorch, libraryFiles, locate, type Located, supportedText } from "./locate";
+import { fetchedDefect } from "./manifest";
 import { type Environment, packageRoot } from "./paths";
 import { type Check, formatChecks } from "./report";
 
@@ -38,8 +39,13 @@ export function load(): NativeBinding {
   throw new NativeLoadError(`libtorch could not be loaded\n\n${formatChecks([...hostChecks(), ...checks])}\n`);
 }
 
-/** Loads the addon for `chosen` or what `env` names, from the addons under `root`, and reports each step. */
-export function attemptLoad(env: Environment = process.env, root = packageRoot, chosen?: Libtorch): LoadAttempt {
+/**
+ * Loads the addon for `chosen` or what `env` names, from the addons under `root`, and reports each step. `verify` compares
+ * the digests of a fetched libtorch before it is opened, which takes half a second; without it, only sizes.
+ */
+export function attemptLoad(
+  env: Environment = process.env, root = packageRoot, chosen?: Libtorch, { verify = false } = {},
+): LoadAttempt {
   const checks: Check[] = [];
   const ok = (name: string, found: string, expected: string) => checks.push({ name, found, expected, status: "ok" });
   const problem = (failed: "libtorch" | "addon", check: Omit<Check, "status">): LoadAttempt => {
@@ -70,7 +76,7 @@ export function attemptLoad(env: Environment = process.env, root = packageRoot, 
   const loader = result(() => nodeGypBuild(loaderFolder) as Loader);
   if (loader instanceof Error)
     return problem("addon", { name: "loader", found: firstLine(loader), expected: "opens", fix: rebuild });
-  const opened = result(() => openAll(loader, libtorch));
+  const opened = result(() => openAll(loader, libtorch, verify));
   if (opened instanceof Error)
     return problem("libtorch", {
       name: "libraries", found: firstLine(opened), expected: "open", fix: wayToOpening(firstLine(opened), libtorch),
@@ -92,8 +98,11 @@ export function attemptLoad(env: Environment = process.env, root = packageRoot, 
   return { binding, libtorch, checks };
 }
 
-function openAll(loader: Loader, libtorch: Libtorch): void {
-  for (const library of libraryFiles(libtorch)) {
+function openAll(loader: Loader, libtorch: Libtorch, verify: boolean): void {
+  const libraries = libraryFiles(libtorch);
+  const difference = fetchedDefect(libtorch.folder, libraries, verify ? "digest" : "size");
+  if (difference) throw new Error(difference);
+  for (const library of libraries) {
     const defect = libraryDefect(library);
     if (defect) throw new Error(`${library}: ${defect}`);
     loader.open(library);

@@ -3,8 +3,9 @@
  * asked for, `LIBTORCH`, what an earlier setup chose, Python's torch (when setup found one), the system's folders.
  * The first two are orders: when such a folder does not fit, nothing else is tried.
  */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { readInputJson, readInputText } from "../base/inputFiles";
 import { cacheFolder, type Environment } from "./paths";
 
 /** The libtorch minors the addon is written for. */
@@ -51,6 +52,9 @@ interface Candidate {
   source: string;
 }
 
+/** A version, a choice: nothing that is read here is larger. */
+const small = { maxBytes: 2 ** 20 };
+
 const systemFolders = ["/usr/local/libtorch", "/opt/libtorch", "/usr/local", "/usr"];
 
 /** Finds the first libtorch that fits. */
@@ -82,16 +86,17 @@ export function choiceFile(env: Environment): string {
 /** What an earlier setup chose. */
 export function chosenFolder(env: Environment): string | undefined {
   try {
-    const { folder } = JSON.parse(readFileSync(choiceFile(env), "utf8")) as { folder?: unknown };
-    return typeof folder === "string" ? folder : undefined;
+    const { folder } = readInputJson(choiceFile(env), "setup's choice", small) as { folder?: unknown };
+    return typeof folder === "string" && folder !== "" ? resolve(folder) : undefined;
   } catch {
-    return undefined; // no setup yet
+    return undefined; // no setup yet, or not its file
   }
 }
 
 /** What a folder holds, or why it is no libtorch for us. */
 export function examine(folder: string): Omit<Libtorch, "source"> | string {
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return "no such folder";
+  const absent = folderDefect(folder);
+  if (absent) return absent;
   const libraries = libraryFolder(folder);
   if (!libraries) return "no lib/libtorch_cpu.so in it";
   const version = readVersion(folder, libraries);
@@ -99,6 +104,15 @@ export function examine(folder: string): Omit<Libtorch, "source"> | string {
   const [major, minor] = version.split(".").map(Number) as [number, number];
   if (major !== 2 || minor < supported.oldest || minor > supported.newest) return `libtorch ${version}`;
   return { folder, libraries, version, minor: `${major}.${minor}`, cuda: !!findLibrary(libraries, "libtorch_cuda") };
+}
+
+function folderDefect(folder: string): string | undefined {
+  try {
+    const stats = statSync(folder, { throwIfNoEntry: false });
+    return stats === undefined ? "no such folder" : stats.isDirectory() ? undefined : "not a folder";
+  } catch (error) {
+    return (error as Error).message; // closed to us, a circle of links, a name that is too long
+  }
 }
 
 /** `libtorch_cpu` in a folder: as `libtorch_cpu.so`, or with a distribution's version behind it. */
@@ -134,7 +148,7 @@ function filesIn(folder: string): string[] {
 function readVersion(folder: string, libraries: string): string | undefined {
   const read = (file: string) => {
     try {
-      return readFileSync(join(folder, file), "utf8");
+      return readInputText(join(folder, file), "a version", small);
     } catch {
       return "";
     }

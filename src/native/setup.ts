@@ -8,10 +8,11 @@ import { writeWhole } from "../base/wholeFiles";
 import { findAddon, isCurrent, sourceStamp } from "./addon";
 import { buildAddons } from "./build";
 import { libraryDefect } from "./elf";
-import { fetchLibtorch } from "./fetch";
+import { loadApart } from "./apart";
+import { fetchedFolder, fetchLibtorch } from "./fetch";
 import { hostChecks, pythonTorch } from "./host";
-import { attemptLoad } from "./load";
 import { choiceFile, chosenFolder, examine, type Libtorch, libraryFiles, locate, supportedText } from "./locate";
+import { fetchedDefect } from "./manifest";
 import { type Environment, packageRoot } from "./paths";
 import type { Progress } from "./progress";
 import { formatChecks, hasProblem } from "./report";
@@ -38,17 +39,16 @@ export async function setup(options: SetupOptions): Promise<Libtorch> {
 
   const libtorch = await chooseLibtorch(options, env);
   const current = addonsAreCurrent(root, libtorch);
-  const whole = libraryFiles(libtorch).every((file) => !libraryDefect(file));
-  if (whole && current && !build && chosenFolder(env) === libtorch.folder) return libtorch;
+  if (!defectOf(libtorch) && current && !build && chosenFolder(env) === libtorch.folder) return libtorch;
 
   progress.line(`libtorch ${libtorch.version} in ${libtorch.folder} (${libtorch.source})`);
-  let attempt = current && !build ? attemptLoad(env, root, libtorch) : undefined;
+  let attempt = current && !build ? loadApart(env, root, libtorch) : undefined;
   // A prebuilt addon may want a newer C library than this machine has.
   if (!attempt || attempt.failed === "addon") {
     await buildAddons({ root, libtorch, env, progress });
-    attempt = attemptLoad(env, root, libtorch);
+    attempt = loadApart(env, root, libtorch);
   }
-  if (!attempt.binding) throw new SetupError("libtorch could not be loaded", formatChecks(attempt.checks));
+  if (!attempt.loaded) throw new SetupError("libtorch could not be loaded", formatChecks(attempt.checks));
   await remember(env, libtorch.folder);
   if (env.LIBTORCH && resolve(env.LIBTORCH) !== libtorch.folder)
     progress.line(`LIBTORCH names another folder and goes before this choice: unset LIBTORCH`);
@@ -58,9 +58,12 @@ export async function setup(options: SetupOptions): Promise<Libtorch> {
 async function chooseLibtorch({ libtorch: asked, fetch, progress }: SetupOptions, env: Environment): Promise<Libtorch> {
   if (!fetch) {
     const { libtorch, rejected } = locate({ env, asked, python: () => pythonTorch(env) });
-    if (libtorch) return libtorch;
+    const isOrder = asked !== undefined || !!env.LIBTORCH;
+    const damage = !isOrder && libtorch?.folder === fetchedFolder(env) ? defectOf(libtorch) : undefined;
+    if (libtorch && !damage) return libtorch;
+    if (damage) rejected.push({ folder: libtorch!.folder, source: libtorch!.source, reason: damage });
     const passedOver = rejected.map(({ folder, source, reason }) => `${source}: ${folder}: ${reason}`);
-    if (asked !== undefined || env.LIBTORCH)
+    if (isOrder)
       throw new SetupError(`expected ${supportedText}`, passedOver.join("\n"), [
         "name a libtorch folder with lib/ and include/, or none to have one found or fetched",
       ]);
@@ -70,6 +73,12 @@ async function chooseLibtorch({ libtorch: asked, fetch, progress }: SetupOptions
   const fetched = examine(folder);
   if (typeof fetched === "string") throw new SetupError("the fetched libtorch does not fit", `${folder}: ${fetched}`);
   return { ...fetched, source: "fetched" };
+}
+
+/** Whether a library is not whole, or not what setup unpacked. */
+function defectOf(libtorch: Libtorch): string | undefined {
+  const files = libraryFiles(libtorch);
+  return files.map((file) => libraryDefect(file)).find(Boolean) ?? fetchedDefect(libtorch.folder, files, "time");
 }
 
 function addonsAreCurrent(root: string, { minor }: Libtorch): boolean {
