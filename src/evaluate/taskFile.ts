@@ -320,12 +320,8 @@ function regexOf(source: unknown, place: string): RegExp {
   try {
     return new RegExp(pattern.replaceAll("(?P<", "(?<").replaceAll("\\Z", "$").replaceAll("\\A", "^"), `${flags}u`);
   } catch {
-    try {
-      // Escapes that only Unicode mode refuses, such as \-.
-      return compilePattern(pattern.replaceAll("(?P<", "(?<"), [...new Set(flags)].join(""), place);
-    } catch (error) {
-      throw new InputError((error as Error).message, { cause: error });
-    }
+    // Escapes that only Unicode mode refuses, such as \-.
+    return compilePattern(pattern.replaceAll("(?P<", "(?<"), [...new Set(flags)].join(""), place);
   }
 }
 

@@ -48,7 +48,8 @@ export class Bpe {
       const id = vocab[token]!;
       if (!Number.isSafeInteger(id) || id < 0 || id >= MOST_IDS)
         throw new TokenizerError(
-          `Expected an id from 0 to ${MOST_IDS - 1} for 'model.vocab[${shown(token)}]' in ${file} but received ${shown(id)}`,
+          `Expected an id for 'model.vocab[${shown(token)}]' in ${file} but received ${shown(id)}; ` +
+            `ids go from 0 to ${MOST_IDS - 1}`,
         );
       this.ids.set(token, id);
       this.tokens[id] = token;

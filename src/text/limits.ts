@@ -94,8 +94,8 @@ export function expectPattern(origin: Origin, file: string, compile: () => unkno
     compile();
   } catch (error) {
     throw new TokenizerError(
-      `Expected a regular expression for '${origin.key}' in ${file} but received ${shownPattern(origin.source)}: ` +
-        (error as Error).message.split("\n")[0]!.slice(0, 200),
+      `Expected a regular expression for '${origin.key}' in ${file} but received ${shownPattern(origin.source)}, with ` +
+        `which the tokenizer cannot be built: ${(error as Error).message.split("\n")[0]!.slice(-100)}`,
     );
   }
 }
