@@ -6,9 +6,10 @@
  * those are; the two agree wherever the prompt's ids are a prefix. Exactly one BOS is expected where there is one, and
  * EOS at the end of plain answers.
  */
+import { TimeLimitError, secondsFor, withinTime } from "../base/timeLimit";
 import { InputError } from "../native/errors";
 import { type ChatMessage, type Tokenizer, tokenizeAnswers, tokenizeChatAnswers } from "../text";
-import { type Oddities, type OddityKind, note } from "./oddities";
+import { type Oddities, type OddityKind, mergeOddities, note } from "./oddities";
 import { type PreferenceRow, isPlain } from "./preferenceRow";
 import type { Refusal } from "./screening";
 import type { TokenizedAnswer, TokenizedPair } from "./tokenizedPair";
@@ -62,8 +63,39 @@ export class PairTokenizer {
 
   addAll(rows: readonly PreferenceRow[]): TokenizedRows {
     const result: TokenizedRows = { pairs: [], refused: [], cut: [], odd: {} };
-    for (const row of rows) this.add(row, result);
+    for (const batch of batchesOf(rows)) this.addBatch(batch, result);
     return result;
+  }
+
+  /**
+   * Adds rows to `result`, all of them under one limit of time: one for each text would cost more than the texts. When
+   * it strikes, each row has its own.
+   *
+   * @throws TimeLimitError that names the row on which the tokenizer does not end
+   */
+  addBatch(rows: readonly PreferenceRow[], result: TokenizedRows): void {
+    if (rows.length > 1) {
+      const characters = rows.reduce((sum, row) => sum + charactersOf(row), 0);
+      try {
+        const added = withinTime(
+          secondsFor(characters),
+          () => {
+            const part: TokenizedRows = { pairs: [], refused: [], cut: [], odd: {} };
+            for (const row of rows) this.add(row, part);
+            return part;
+          },
+          () => "a batch took too long",
+        );
+        result.pairs.push(...added.pairs);
+        result.refused.push(...added.refused);
+        result.cut.push(...added.cut);
+        result.odd = mergeOddities(result.odd, added.odd);
+        return;
+      } catch (error) {
+        if (!(error instanceof TimeLimitError)) throw error;
+      }
+    }
+    for (const row of rows) this.add(row, result);
   }
 
   /** Adds the row to `result`. */
@@ -78,6 +110,8 @@ export class PairTokenizer {
     } catch (error) {
       // A template may refuse a conversation: that row's fault. It says why over several lines at times.
       if (!(error instanceof Reason || error instanceof InputError)) throw error;
+      // What takes seconds for one row would take hours for all.
+      if (error instanceof TimeLimitError) throw new TimeLimitError(`Row ${row.index}: ${error.message}`, { cause: error });
       result.refused.push({ index: row.index, reason: error.message.split("\n")[0]! });
     }
   }
@@ -142,6 +176,31 @@ export class PairTokenizer {
     for (let i = ids.length - 1; i >= start; i--) if (this.eos.has(ids[i]!)) return true;
     return false;
   }
+}
+
+/** Rows, and their characters, under one limit of time. */
+const BATCH = { rows: 32, characters: 100_000 };
+
+/** Rows in batches of a few, less where they are long. */
+export function* batchesOf(rows: readonly PreferenceRow[]): Generator<readonly PreferenceRow[]> {
+  let start = 0;
+  let characters = 0;
+  for (const [i, row] of rows.entries()) {
+    characters += charactersOf(row);
+    if (i + 1 - start < BATCH.rows && characters < BATCH.characters) continue;
+    yield rows.slice(start, i + 1);
+    [start, characters] = [i + 1, 0];
+  }
+  if (start < rows.length) yield rows.slice(start);
+}
+
+/** About how much there is to tokenize in a row. */
+function charactersOf({ prompt, chosen, rejected }: PreferenceRow): number {
+  const lengthOf = (part: string | readonly ChatMessage[]): number =>
+    typeof part === "string"
+      ? part.length
+      : part.reduce((sum, { content }) => sum + (typeof content === "string" ? content.length : 100), 0);
+  return 2 * lengthOf(prompt) + lengthOf(chosen) + lengthOf(rejected);
 }
 
 /** No text, or nothing but EOS; of messages, none or no content of any kind. */

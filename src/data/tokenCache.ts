@@ -44,12 +44,12 @@ const TEMPLATES = "additional_chat_templates";
 /** Everything a tokenizer is read from, as far as it is there: the files of a folder, the metadata of a GGUF file. */
 async function tokenizerFiles(path: string): Promise<[name: string, content: Buffer][]> {
   if (path.endsWith(".gguf")) {
-    const { file: _, ...content } = await readTokenizerFolder(path);
+    const { file: _, templatePlaces: __, ...content } = await readTokenizerFolder(path);
     return [["gguf", Buffer.from(JSON.stringify(content))]];
   }
   const there = new Set(await readdir(path));
   const names = [...FILES.map((name) => `${name}.json`), "chat_template.jinja"].filter((name) => there.has(name));
-  const more = there.has(TEMPLATES) ? await readdir(join(path, TEMPLATES)) : [];
+  const more = there.has(TEMPLATES) ? (await readdir(join(path, TEMPLATES))).filter((name) => name.endsWith(".jinja")) : [];
   const files = [...names, ...more.sort().map((name) => join(TEMPLATES, name))];
   return Promise.all(files.map(async (file): Promise<[string, Buffer]> => [file, await readFile(join(path, file))]));
 }

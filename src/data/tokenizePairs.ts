@@ -11,7 +11,7 @@ import { cacheFolder } from "../native/paths";
 import type { Tokenizer } from "../text";
 import { type Oddities, describeOddities } from "./oddities";
 import { expectOptions } from "./options";
-import { type Cut, type Limits, PairTokenizer, type TokenizedRows, type TruncationMode } from "./pairTokenizer";
+import { type Cut, type Limits, PairTokenizer, type TokenizedRows, type TruncationMode, batchesOf } from "./pairTokenizer";
 import { type PreferenceRow, isPlain } from "./preferenceRow";
 import { type Refusal, describeRefusals, expectSomeKept } from "./screening";
 import { type LengthSummary, summarise } from "./summary";
@@ -150,10 +150,12 @@ async function tokenizeHere(
   const worker = new PairTokenizer(tokenizer, limits);
   const result: TokenizedRows = { pairs: [], refused: [], cut: [], odd: {} };
   let turn = performance.now();
-  for (const [i, row] of rows.entries()) {
-    worker.add(row, result);
+  let done = 0;
+  for (const batch of batchesOf(rows)) {
+    worker.addBatch(batch, result);
+    done += batch.length;
     if (performance.now() - turn < TURN) continue;
-    report(i + 1);
+    report(done);
     await new Promise((resolve) => setImmediate(resolve));
     turn = performance.now();
   }

@@ -1,5 +1,6 @@
 /** A thread of tokenizePairs.ts: loads the tokenizer for itself, then answers each chunk of rows with packed pairs. */
 import { parentPort, workerData } from "node:worker_threads";
+import { InputError } from "../base/errors";
 import { loadTokenizer } from "../text";
 import { packPairs } from "./packedPairs";
 import { type Limits, PairTokenizer, type TokenizedRows } from "./pairTokenizer";
@@ -17,6 +18,11 @@ export interface WorkerAnswer extends Omit<TokenizedRows, "pairs"> {
   readonly packed: Int32Array;
 }
 
+/** Its answer to a chunk with a row on which the tokenizer does not end: an error loses its class between threads. */
+export interface WorkerFailure {
+  readonly inputError: string;
+}
+
 if (parentPort) {
   const port = parentPort;
   const { path, limits } = workerData as WorkerStart;
@@ -24,7 +30,14 @@ if (parentPort) {
   port.on("message", (rows: readonly PreferenceRow[]) => {
     // A failure is nobody's to catch here: it ends the thread, and its "error" event carries it.
     void ready.then((tokenizer) => {
-      const { pairs, ...rest } = tokenizer.addAll(rows);
+      let tokenized: TokenizedRows;
+      try {
+        tokenized = tokenizer.addAll(rows);
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        return port.postMessage({ inputError: error.message } satisfies WorkerFailure);
+      }
+      const { pairs, ...rest } = tokenized;
       const packed = packPairs(pairs);
       port.postMessage({ packed, ...rest } satisfies WorkerAnswer, [packed.buffer as ArrayBuffer]);
     });

@@ -5,7 +5,8 @@ import { mergeOddities } from "./oddities";
 import { unpackPairs } from "./packedPairs";
 import type { Limits, TokenizedRows } from "./pairTokenizer";
 import type { PreferenceRow } from "./preferenceRow";
-import type { WorkerAnswer, WorkerStart } from "./tokenizeWorker";
+import { InputError } from "../base/errors";
+import type { WorkerAnswer, WorkerFailure, WorkerStart } from "./tokenizeWorker";
 
 const CHUNK = 256; // rows: some hundred milliseconds of work
 
@@ -31,7 +32,8 @@ export async function tokenizeInWorkers(
         if (mine < chunks.length) worker.postMessage(chunks[mine]);
         else resolve();
       };
-      worker.on("message", (answer: WorkerAnswer) => {
+      worker.on("message", (answer: WorkerAnswer | WorkerFailure) => {
+        if ("inputError" in answer) return reject(new InputError(answer.inputError));
         answers[mine] = answer;
         onProgress((done += chunks[mine]!.length));
         take();

@@ -50,6 +50,12 @@ function expected(what: string, key: string, row: Row): RowError {
 }
 
 export function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  if (Array.isArray(value) && value.length > 60) return `a list of ${value.length}`;
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? String(value);
+  } catch {
+    text = "a value that is too large to show"; // or a bigint, or an object that contains itself
+  }
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

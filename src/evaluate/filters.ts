@@ -2,7 +2,10 @@
  * What is read out of a generated answer, and when it counts as the right one: the filters and the `exact_match` of
  * lm-evaluation-harness 0.4.
  */
+import { Pattern } from "../base/patterns";
+import { InputError } from "../native/errors";
 import { strip } from "../text/python";
+import { shown } from "./fields";
 
 export interface AnswerFilter {
   readonly name: string;
@@ -13,6 +16,7 @@ export interface AnswerFilter {
 export interface MatchRules {
   readonly ignoreCase?: boolean;
   readonly ignorePunctuation?: boolean;
+  /** Of a text that is longer than the patterns can take, scoring throws an InputError. */
   readonly regexesToIgnore?: readonly RegExp[];
 }
 
@@ -20,14 +24,26 @@ const PUNCTUATION = /[!"#$%&'()*+,\-./:;<=>?@[\\\]^_`{|}~]/g;
 
 /**
  * Python's `findall`, and the match at `select` (negative from the end): the whole match, the one group, or the first
- * group that is not empty; `fallback` where nothing matches.
+ * group that is not empty; `fallback` where nothing matches. Where the pattern takes seconds, as those with nested
+ * repetitions do, `apply` throws an InputError.
  */
 export function regexFilter(name: string, pattern: RegExp, select = 0, fallback = "[invalid]"): AnswerFilter {
-  const everywhere = globalRegex(pattern);
+  return placedFilter(name, pattern, { select, fallback, place: `the filter '${name}'` });
+}
+
+/** {@link regexFilter} of a pattern from somewhere; `place` is named when it fails. */
+export function placedFilter(
+  name: string,
+  pattern: RegExp,
+  { select, fallback, place }: { select: number; fallback: string; place: string },
+): AnswerFilter {
+  if (!(pattern instanceof RegExp))
+    throw new InputError(`Expected a regular expression for ${place} but received ${shown(pattern)}`);
+  const everywhere = new Pattern(globalRegex(pattern), place);
   return {
     name,
     apply: (answer) => {
-      const match = [...answer.matchAll(everywhere)].at(select);
+      const match = everywhere.matchAll(answer).at(select);
       if (!match) return fallback;
       const found =
         match.length <= 2 ? (match[1] ?? (match.length === 1 ? match[0] : "")) : match.slice(1).find(Boolean);
@@ -41,11 +57,20 @@ export function exactMatch(answer: string, target: string, rules: MatchRules): b
   const { ignoreCase = false, ignorePunctuation = false, regexesToIgnore = [] } = rules;
   const plain = (text: string): string => {
     let rest = text;
-    for (const regex of regexesToIgnore) rest = rest.replace(globalRegex(regex), "");
+    for (const regex of regexesToIgnore) rest = ignored(regex).remove(rest);
     if (ignoreCase) rest = rest.toLowerCase();
     return ignorePunctuation ? rest.replace(PUNCTUATION, "") : rest;
   };
   return plain(answer) === plain(target);
+}
+
+/** Patterns to take out, made once each: their limits count over all texts. */
+const ignoredPatterns = new WeakMap<RegExp, Pattern>();
+
+function ignored(regex: RegExp): Pattern {
+  let pattern = ignoredPatterns.get(regex);
+  if (!pattern) ignoredPatterns.set(regex, (pattern = new Pattern(globalRegex(regex), "'regexesToIgnore'")));
+  return pattern;
 }
 
 function globalRegex(regex: RegExp): RegExp {

@@ -6,6 +6,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import { resolveDataSet } from "../data/dataSet";
 import { decodeText, readBytes, unreadable } from "../data/source";
+import { expectShallow } from "../base/inputFiles";
 import { InputError } from "../native/errors";
 import { shown } from "./fields";
 import type { Row } from "./task";
@@ -143,6 +144,7 @@ async function jsonRows(file: string): Promise<PlacedRow[]> {
     : Array.isArray((whole as Row | undefined)?.["data"])
       ? ((whole as Row)["data"] as unknown[])
       : undefined;
+  if (list && text.length > DEEP) expectShallow(list, `'${file}'`);
   const rows: PlacedRow[] = [];
   const add = (value: unknown, place: string): void => {
     if (typeof value !== "object" || value === null || Array.isArray(value))
@@ -155,11 +157,15 @@ async function jsonRows(file: string): Promise<PlacedRow[]> {
       if (line.trim() !== "") {
         const place = `'${file}', line ${i + 1}`;
         const value = attempt(line);
+        if (line.length > DEEP) expectShallow(value, place);
         if (value === undefined) throw new InputError(`Expected JSON in ${place} but found ${shown(line)}`);
         add(value, place);
       }
   return rows;
 }
+
+/** Characters that a value nested too deep has at least. */
+const DEEP = 1_000;
 
 function attempt(text: string): unknown {
   try {

@@ -3,13 +3,14 @@
  * written, with Jinja templates. What would run Python (`!function`, `process_docs`) is an error that says so.
  */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
+import { expectShallow, readInputText } from "../base/inputFiles";
+import { checkPatternSize, compilePattern } from "../base/patterns";
 import { InputError } from "../native/errors";
 import { strip } from "../text/python";
 import { nearest } from "../train/argument";
 import { RowError, shown } from "./fields";
-import { type AnswerFilter, type MatchRules, regexFilter } from "./filters";
+import { type AnswerFilter, type MatchRules, placedFilter } from "./filters";
 import { Template } from "./template";
 import type { ChoiceMetric, Row, Task } from "./task";
 
@@ -41,6 +42,9 @@ const KEYS = [
 /** Keys of the harness that change no number here. */
 const IDLE = ["tag", "group", "should_decontaminate", "doc_to_decontamination_query"];
 const CHOICE_METRICS = ["acc", "acc_norm", "acc_bytes"];
+
+/** Bytes of a task file. The harness's longest has 20 KB. */
+const MAX_BYTES = 2 ** 20;
 
 type Yaml = Readonly<Record<string, unknown>>;
 type Read<T> = (row: Row) => T;
@@ -130,12 +134,8 @@ export async function readTaskFile(file: string): Promise<Task> {
 }
 
 async function parsed(file: string): Promise<Yaml> {
-  const source = await readFile(file, "utf8").catch((error: unknown) => {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new InputError(
-      `Expected a task file at '${file}', but ${code === "ENOENT" ? "there is no such file" : message}`,
-    );
-  });
+  if (!existsSync(file)) throw new InputError(`Expected a task file at '${file}', but there is no such file`);
+  const source = readInputText(file, "a task file", { maxBytes: MAX_BYTES });
   if (/!function\b/.test(source))
     throw new InputError(
       `Expected templates in '${file}' but found !function, which runs Python; ` +
@@ -146,8 +146,10 @@ async function parsed(file: string): Promise<Yaml> {
   try {
     yaml = parse(source);
   } catch (error) {
-    throw new InputError(`Expected YAML in '${file}' but: ${(error as Error).message}`);
+    const reason = error instanceof RangeError ? "it is nested too deep" : (error as Error).message;
+    throw new InputError(`Expected YAML in '${file}' but: ${reason}`);
   }
+  expectShallow(yaml, `'${file}'`);
   const object = objectOf(yaml, `'${file}'`);
   for (const key of Object.keys(object))
     if (!KEYS.includes(key) && !IDLE.includes(key)) {
@@ -206,7 +208,8 @@ async function goldReader(
   if (typeof value !== "string")
     throw new InputError(`Expected an index, a column or a template for ${place} but received ${shown(value)}`);
   if (!value.includes("{{")) return (row, choices) => check(row[value], choices);
-  const isExpression = /^\s*\{\{[^]*\}\}\s*$/.test(value) && value.indexOf("{{", 2) < 0;
+  const trimmed = value.trim();
+  const isExpression = trimmed.startsWith("{{") && trimmed.endsWith("}}") && trimmed.indexOf("{{", 2) < 0;
   const template = isExpression ? await Template.expression(value, place) : await Template.parse(value, place);
   return (row, choices) => check(isExpression ? template.evaluate(row) : template.render(row), choices);
 }
@@ -248,6 +251,8 @@ function matchOf(value: unknown, place: string): MatchRules {
       regexes_to_ignore: regexes = [],
     } = {},
   ] = metricsOf(value, ["exact_match"], place);
+  if (!Array.isArray(regexes))
+    throw new InputError(`Expected a list for 'regexes_to_ignore' in ${place} but received ${shown(regexes)}`);
   return {
     ignoreCase: ignoreCase === true,
     ignorePunctuation: ignorePunctuation === true,
@@ -292,7 +297,11 @@ function stepOf({ function: name, ...options }: Yaml, place: string): (text: str
       return (text) => text.toUpperCase();
     case "regex": {
       const { regex_pattern: pattern, group_select: select = 0, fallback = "[invalid]" } = options;
-      return regexFilter("", regexOf(pattern, place), select as number, fallback as string).apply;
+      if (!Number.isSafeInteger(select))
+        throw new InputError(`Expected an integer for 'group_select' in ${place} but received ${shown(select)}`);
+      if (typeof fallback !== "string")
+        throw new InputError(`Expected a text for 'fallback' in ${place} but received ${shown(fallback)}`);
+      return placedFilter("", regexOf(pattern, place), { select: select as number, fallback, place }).apply;
     }
     default:
       throw new InputError(
@@ -306,17 +315,13 @@ function stepOf({ function: name, ...options }: Yaml, place: string): (text: str
 function regexOf(source: unknown, place: string): RegExp {
   if (typeof source !== "string")
     throw new InputError(`Expected a regular expression in ${place} but received ${shown(source)}`);
+  checkPatternSize(source, place);
   const [, flags = "", pattern = ""] = /^(?:\(\?([ims]+)\))?([^]*)$/.exec(source)!;
   try {
     return new RegExp(pattern.replaceAll("(?P<", "(?<").replaceAll("\\Z", "$").replaceAll("\\A", "^"), `${flags}u`);
   } catch {
-    try {
-      return new RegExp(pattern.replaceAll("(?P<", "(?<"), flags); // escapes that only Unicode mode refuses, such as \-
-    } catch (error) {
-      throw new InputError(
-        `Expected a regular expression in ${place} but received ${shown(source)}: ${(error as Error).message}`,
-      );
-    }
+    // Escapes that only Unicode mode refuses, such as \-.
+    return compilePattern(pattern.replaceAll("(?P<", "(?<"), [...new Set(flags)].join(""), place);
   }
 }
 

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { expectRegularFile } from "../base/inputFiles";
 import { InputError } from "../native/errors";
 import { shown } from "./fields";
 import type { Task } from "./task";
@@ -9,6 +10,7 @@ import type { Task } from "./task";
 /** @throws InputError for a module that cannot be read, or whose default export is no task */
 export async function readTaskModule(file: string): Promise<Task> {
   if (!existsSync(file)) throw new InputError(`Expected a task file at '${file}', but there is no such file`);
+  expectRegularFile(file, "a module with a task");
   let found: unknown;
   try {
     const module = (await import(/* @vite-ignore */ pathToFileURL(resolve(file)).href)) as { default?: unknown };

@@ -3,9 +3,10 @@
  * does not have is an error. Python's meaning of values comes from text/chatTemplate.ts.
  */
 import { InputError } from "../native/errors";
-import { type Jinja, type Node, pythonInterpreter } from "../text/chatTemplate";
+import { type Jinja, type Node, parsed, pythonInterpreter } from "../text/chatTemplate";
 import { type Value, equal, text } from "../text/python";
-import { RowError } from "./fields";
+import { limitReason } from "../text/templateLimits";
+import { RowError, shown } from "./fields";
 import type { Row } from "./task";
 
 const TIME_LIMIT = 5_000; // milliseconds
@@ -20,6 +21,7 @@ export class Template {
   private constructor(
     private readonly jinja: Jinja,
     private readonly program: Node,
+    private readonly place: string,
   ) {
     const [used, made] = [new Set<string>(), new Set<string>()];
     collect(program, used, made);
@@ -31,21 +33,20 @@ export class Template {
     const jinja = (await import("@huggingface/jinja")) as unknown as Jinja;
     try {
       // The library takes one newline off the end, which the harness keeps.
-      const tokens = jinja.tokenize(source.endsWith("\n") ? `${source}\n` : source, {
-        lstrip_blocks: false,
-        trim_blocks: false,
-      });
-      return new Template(jinja, jinja.parse(tokens));
+      const whole = source.endsWith("\n") ? `${source}\n` : source;
+      return new Template(jinja, parsed(jinja, whole, { lstrip_blocks: false, trim_blocks: false }), place);
     } catch (error) {
-      throw new InputError(`Expected a Jinja template for ${place} but it does not parse: ${(error as Error).message}`);
+      const message = limitReason(error) ?? (error as Error).message;
+      throw new InputError(`Expected a Jinja template for ${place} but it does not parse: ${message}`);
     }
   }
 
   /** A template whose one expression's value is wanted (`evaluate`), not its text. */
   static async expression(source: string, place: string): Promise<Template> {
-    const inner = /^\s*\{\{-?((?:(?!\}\}).)*?)-?\}\}\s*$/s.exec(source)?.[1];
-    if (inner === undefined)
-      throw new InputError(`Expected one expression ({{ … }}) for ${place} but received ${JSON.stringify(source)}`);
+    const trimmed = source.trim();
+    const inner = trimmed.slice(2, -2).replace(/^-/, "").replace(/-$/, "");
+    if (!(trimmed.length >= 4 && trimmed.startsWith("{{") && trimmed.endsWith("}}") && !inner.includes("}}")))
+      throw new InputError(`Expected one expression ({{ … }}) for ${place} but received ${shown(source)}`);
     return Template.parse(`{{ (${inner}) | tojson }}`, place);
   }
 
@@ -60,20 +61,30 @@ export class Template {
           `but the row has only ${there || "nothing"}`,
       );
     }
-    const environment = new this.jinja.Environment();
-    for (const [name, value] of [...Object.entries(constants), ...Object.entries(row)]) {
-      environment.variables.delete(name);
-      environment.set(name, value);
-    }
     try {
+      const environment = new this.jinja.Environment();
+      for (const [name, value] of [...Object.entries(constants), ...Object.entries(row)]) {
+        environment.variables.delete(name);
+        environment.set(name, value);
+      }
       return text(new (rowInterpreter(this.jinja))(environment).run(this.program));
     } catch (error) {
-      throw new RowError(`Expected a template that the row can fill but it failed: ${(error as Error).message}`);
+      const reason = limitReason(error);
+      throw new RowError(
+        reason === undefined
+          ? `Expected a template that the row can fill but it failed: ${(error as Error).message}`
+          : `Expected a template within limits for ${this.place} but it ${reason}`,
+      );
     }
   }
 
   evaluate(row: Row): unknown {
-    return JSON.parse(this.render(row)) as unknown;
+    const rendered = this.render(row);
+    try {
+      return JSON.parse(rendered) as unknown;
+    } catch {
+      throw new RowError(`Expected a value for ${this.place} but its expression gives ${shown(rendered)}`);
+    }
   }
 }
 

@@ -8,7 +8,7 @@ import { synchronously } from "../torch/synchronous";
 import { Embedding } from "./embedding";
 import { LinearLayer } from "./linear";
 import { DEFAULT_ADAPTER, LoraAdapter, LoraLinear } from "./lora";
-import { type LoraConfig, isSavedWhole, isTarget } from "./loraConfig";
+import { type LoraConfig, findingLayers, isSavedWhole, isTarget, loraScaling } from "./loraConfig";
 import { Module } from "./module";
 import { roleOf } from "./parameter";
 import { type TensorPlace, WholeTensors } from "./wholeTensors";
@@ -57,7 +57,7 @@ export function planLora(model: Model, config: LoraConfig, adapter: string): Lor
     throw new TorchError(`applyLora: the model has adapters already (${taken[0]}) under the name "${adapter}"`);
   const modules = modulesBesideAdapters(model);
   const tied = Object.entries(model.tiedWeights ?? {}).map((pair) => pair.map(parentOf) as [string, string]);
-  const targets = modules.filter(([name]) => name !== "" && isTarget(config, name));
+  const targets = findingLayers(() => modules.filter(([name]) => name !== "" && isTarget(config, name)));
   const layers = targets.filter((entry): entry is [string, LinearLayer] => entry[1] instanceof LinearLayer);
   if (config.targetModules !== "all-linear") {
     const embedding = targets.find(([, module]) => module instanceof Embedding);
@@ -76,6 +76,7 @@ export function planLora(model: Model, config: LoraConfig, adapter: string): Lor
         `the model has ${last.join(", ")}`,
     );
   }
+  findingLayers(() => layers.forEach(([name]) => loraScaling(config, name))); // what is wrong shows before work begins
   return { layers, whole: placesTrainedWhole(modules, layers, tied, config) };
 }
 

@@ -2,6 +2,9 @@
  * What a LoRA adapter is made of: ranks, scaling, and PEFT's rules for which layers it sits on and which weights it
  * trains whole. The rules are those of PEFT 0.21 (`check_target_module_exists`, `_set_trainable`, `get_pattern_key`).
  */
+import { InputError } from "../base/errors";
+import { Pattern, checkPatternSize } from "../base/patterns";
+import { withinTime } from "../base/timeLimit";
 import { checkOptions, given } from "../torch/options";
 
 export interface LoraConfig {
@@ -32,6 +35,11 @@ export interface LoraConfig {
   ensureWeightTying: boolean;
 }
 
+/** Names or patterns of one option. A model has fewer modules. */
+const MOST_NAMES = 10_000;
+/** Seconds that finding an adapter's layers in a model may take. It needs milliseconds. */
+const MOST_SECONDS = 10;
+
 const defaults: LoraConfig = {
   r: 16,
   alpha: 32,
@@ -60,6 +68,12 @@ export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
   checkOptions("lora", options, Object.keys(defaults));
   const config = { ...defaults, ...given(options) };
   const { r, alpha, dropout, rankPattern, alphaPattern, layersToTransform, layersPattern, bias } = config;
+  for (const key of ["targetModules", "excludeModules", "modulesToSave", "layersPattern"] as const)
+    if (typeof config[key] !== "string" && config[key].length > MOST_NAMES)
+      throw new RangeError(`Expected at most ${MOST_NAMES} names for '${key}' but received ${config[key].length}`);
+  for (const [key, patterns] of Object.entries({ rankPattern, alphaPattern }))
+    if (Object.keys(patterns).length > MOST_NAMES)
+      throw new RangeError(`Expected at most ${MOST_NAMES} patterns for '${key}' but received more`);
   checkRank("r", r);
   checkAlpha("alpha", alpha);
   for (const [pattern, rank] of Object.entries(rankPattern)) checkRank(`rankPattern["${pattern}"]`, rank);
@@ -88,25 +102,37 @@ export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
   return config;
 }
 
+/** Runs `find`, which asks for many names, within one limit of time; without it each pattern has its own. */
+export function findingLayers<T>(find: () => T): T {
+  return inRange(() =>
+    withinTime(MOST_SECONDS, find, (seconds) => `Expected to find an adapter's layers within ${seconds} s but it takes longer`),
+  );
+}
+
 /** The rank of the layer called `name`. */
 export function loraRank(config: LoraConfig, name: string): number {
-  return byPattern(config.rankPattern, name) ?? config.r;
+  return byPattern(config, "rankPattern", name) ?? config.r;
 }
 
 /** What the product of the layer's factors is multiplied with. */
 export function loraScaling(config: LoraConfig, name: string): number {
   const r = loraRank(config, name);
-  const alpha = byPattern(config.alphaPattern, name) ?? config.alpha;
+  const alpha = byPattern(config, "alphaPattern", name) ?? config.alpha;
   return config.useRslora ? alpha / Math.sqrt(r) : alpha / r;
 }
 
 /** PEFT's rule for the layers an adapter sits on; a module trained whole is none of them. */
 export function isTarget(config: LoraConfig, name: string): boolean {
   const { targetModules: targets, excludeModules: excluded, modulesToSave } = config;
-  if (typeof excluded === "string" ? matches(excluded, name) : endsIn(excluded, name)) return false;
-  if (modulesToSave.some((each) => new RegExp(`^(?:|.*\\.)${each}(?:$|\\.)`).test(name))) return false;
+  const matches = (key: PatternKey, pattern: string) => patternOf(config, key, `^(?:${pattern})$`).test(name);
+  if (typeof excluded === "string" ? matches("excludeModules", excluded) : endsIn(excluded, name)) return false;
+  const isSaved = (each: string) =>
+    isName(each)
+      ? `.${name}.`.includes(`.${each}.`)
+      : patternOf(config, "modulesToSave", `^(?:|.*\\.)${each}(?:$|\\.)`).test(name);
+  if (modulesToSave.some(isSaved)) return false;
   if (targets === "all-linear") return name !== "lm_head" && !name.endsWith(".lm_head");
-  if (typeof targets === "string") return matches(targets, name);
+  if (typeof targets === "string") return matches("targetModules", targets);
   return targets.includes(name) || (endsIn(targets, name) && isInLayers(config, name));
 }
 
@@ -115,27 +141,55 @@ export function isSavedWhole({ modulesToSave }: LoraConfig, name: string): boole
   return modulesToSave.some((each) => name.endsWith(each));
 }
 
-function isInLayers({ layersToTransform, layersPattern }: LoraConfig, name: string): boolean {
+function isInLayers(config: LoraConfig, name: string): boolean {
+  const { layersToTransform, layersPattern } = config;
   if (layersToTransform.length === 0) return true;
   const patterns =
     layersPattern.length > 0
       ? layersPattern.map((pattern) => `^(?:|.*?\\.)(?:${pattern})\\.(?<layer>\\d+)\\.`)
       : ["^.*?\\.[^.]*\\.(?<layer>\\d+)\\."];
-  const found = patterns.map((pattern) => new RegExp(pattern).exec(name)).find((match) => match !== null);
+  const found = patterns
+    .map((pattern) => patternOf(config, "layersPattern", pattern).exec(name))
+    .find((match) => match !== null);
   return found !== undefined && layersToTransform.includes(Number(found.groups!["layer"]));
 }
 
 /** PEFT's rule for `rank_pattern` and `alpha_pattern`. */
-function byPattern(patterns: Readonly<Record<string, number>>, name: string): number | undefined {
-  return Object.entries(patterns).find(([pattern]) => new RegExp(`^(?:.*\\.)?(?:${pattern})$`).test(name))?.[1];
+function byPattern(config: LoraConfig, key: "rankPattern" | "alphaPattern", name: string): number | undefined {
+  const fits = (pattern: string) =>
+    isName(pattern) ? endsIn([pattern], name) : patternOf(config, key, `^(?:.*\\.)?(?:${pattern})$`).test(name);
+  return Object.entries(config[key]).find(([pattern]) => fits(pattern))?.[1];
 }
+
+type PatternKey = "targetModules" | "excludeModules" | "modulesToSave" | "layersPattern" | "rankPattern" | "alphaPattern";
+
+/** The compiled patterns of each configuration. */
+const compiled = new WeakMap<LoraConfig, Map<string, Pattern>>();
+
+function patternOf(config: LoraConfig, key: PatternKey, source: string): Pick<RegExp, "test" | "exec"> {
+  let patterns = compiled.get(config);
+  if (!patterns) compiled.set(config, (patterns = new Map<string, Pattern>()));
+  let pattern = patterns.get(source);
+  if (!pattern) patterns.set(source, (pattern = new Pattern(new RegExp(source), `'${key}'`)));
+  const found = pattern;
+  return { test: (name) => inRange(() => found.test(name)), exec: (name) => inRange(() => found.exec(name)) };
+}
+
+/** What is wrong with an option is a RangeError here; a reader of files adds the file. */
+function inRange<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof InputError) throw new RangeError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+/** Whether a pattern matches nothing but itself. */
+const isName = (pattern: string): boolean => /^\w+$/.test(pattern);
 
 function endsIn(names: readonly string[], name: string): boolean {
   return names.some((each) => name === each || name.endsWith(`.${each}`));
-}
-
-function matches(pattern: string, name: string): boolean {
-  return new RegExp(`^(?:${pattern})$`).test(name);
 }
 
 function checkRank(name: string, rank: number): void {
@@ -149,12 +203,16 @@ function checkAlpha(name: string, alpha: number): void {
 }
 
 function checkPattern(name: string, pattern: string): void {
+  if (typeof pattern !== "string") throw new RangeError(`Expected texts for '${name}' but received ${String(pattern)}`);
+  inRange(() => checkPatternSize(pattern, `'${name}'`));
   try {
     new RegExp(pattern);
   } catch (error) {
     throw new RangeError(
-      `Expected a regular expression for '${name}' but received ${JSON.stringify(pattern)}: ` +
-        (error as Error).message,
+      `Expected a regular expression for '${name}' but received ${shown(pattern)}: ` +
+        (error as Error).message.slice(-100),
     );
   }
 }
+
+const shown = (pattern: string): string => JSON.stringify(pattern.length > 80 ? `${pattern.slice(0, 80)}…` : pattern);

@@ -12,6 +12,9 @@ import type { Step } from "./pipeline";
 /** The longest piece that is remembered, in UTF-16 units, and how many are. */
 const cached = { length: 64, pieces: 65_536 };
 
+/** Ids end here; the largest vocabularies have 2^18. An id is an index of an array. */
+export const MOST_IDS = 2 ** 24;
+
 /** In the queue a pair is one number, rank * 2^31 + position: in order of rank, then of place. */
 const positions = 2 ** 31;
 
@@ -43,9 +46,10 @@ export class Bpe {
     this.ids = new Map();
     for (const token of Object.keys(vocab)) {
       const id = vocab[token]!;
-      if (!Number.isSafeInteger(id) || id < 0 || id >= positions)
+      if (!Number.isSafeInteger(id) || id < 0 || id >= MOST_IDS)
         throw new TokenizerError(
-          `Expected an id for 'model.vocab[${shown(token)}]' in ${file} but received ${shown(id)}`,
+          `Expected an id for 'model.vocab[${shown(token)}]' in ${file} but received ${shown(id)}; ` +
+            `ids go from 0 to ${MOST_IDS - 1}`,
         );
       this.ids.set(token, id);
       this.tokens[id] = token;
@@ -133,6 +137,7 @@ export class Bpe {
 
   private merge(length: number): void {
     const { symbols, next, previous, queue, pairs, made } = this;
+    queue.length = 0; // a text that a time limit stopped leaves its queue
     for (let i = 0; i < length; i++) {
       next[i] = i + 1 < length ? i + 1 : -1;
       previous[i] = i - 1;

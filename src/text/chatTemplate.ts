@@ -3,12 +3,14 @@
  *
  * Where the library follows JavaScript, templates of real models come out differently without an error:
  * `lstrip('\n')` takes off every white space, `None` prints as nothing, `'' == []` holds. The interpreter here
- * overrides those points, see python.ts. A clock bounds every rendering: a template is a downloaded program.
+ * overrides those points, see python.ts. templateLimits.ts bounds every rendering: a template is a downloaded program.
  *
  * `{% generation %}` blocks are rendered; the mask of assistant tokens they allow is not made.
  */
 import { ChatTemplateError, shown } from "./errors";
-import { type Value, capitalize, equal, range, strftime, strip, text } from "./python";
+import { withinTime } from "../base/timeLimit";
+import { type Value, capitalize, equal, measure, range, strftime, strip, text } from "./python";
+import { MOST_SOURCE, TemplateLimits, limitReason } from "./templateLimits";
 
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
@@ -51,14 +53,18 @@ export class ChatRenderer {
 
   private constructor(
     private readonly templates: Readonly<Record<string, string>>,
+    private readonly places: Readonly<Record<string, string>>,
     private readonly jinja: Jinja,
     private readonly PythonInterpreter: ReturnType<typeof pythonInterpreter>,
   ) {}
 
-  /** `timeLimit`: the longest a template may run, in milliseconds. Real ones take less than one. */
-  static async create(templates: Readonly<Record<string, string>>, timeLimit = 5_000): Promise<ChatRenderer> {
+  /** `timeLimit`: the longest a template may run, in milliseconds; `places`: where each was read. */
+  static async create(
+    templates: Readonly<Record<string, string>>,
+    { timeLimit = 5_000, places = {} }: { timeLimit?: number; places?: Readonly<Record<string, string>> } = {},
+  ): Promise<ChatRenderer> {
     const jinja = (await import("@huggingface/jinja")) as unknown as Jinja;
-    return new ChatRenderer(templates, jinja, pythonInterpreter(jinja, timeLimit));
+    return new ChatRenderer(templates, places, jinja, pythonInterpreter(jinja, timeLimit));
   }
 
   get names(): string[] {
@@ -67,19 +73,24 @@ export class ChatRenderer {
 
   /** Renders the template of that name, or that template, or the folder's own, with these variables. */
   render(template: string | undefined, variables: Readonly<Record<string, JsonValue | undefined>>): string {
-    const program = this.parse(this.choose(template, variables.tools !== null));
-    const environment = new this.jinja.Environment();
-    for (const [name, value] of Object.entries({ ...globals, ...variables })) {
-      environment.variables.delete(name); // variables win over `namespace`, as they do in Jinja
-      environment.set(name, value);
-    }
+    const source = this.choose(template, variables.tools !== null);
+    const name = this.names.find((each) => this.templates[each] === source && this.places[each] !== undefined);
+    const place = name === undefined ? "" : ` (${this.places[name]})`;
+    const program = this.parse(source, place);
     try {
+      const environment = new this.jinja.Environment();
+      for (const [name, value] of Object.entries({ ...globals, ...variables })) {
+        environment.variables.delete(name); // variables win over `namespace`, as they do in Jinja
+        environment.set(name, value);
+      }
       return text(new this.PythonInterpreter(environment).run(program));
     } catch (error) {
       if (error instanceof ChatTemplateError) throw error;
+      const reason = limitReason(error);
+      if (reason !== undefined) throw new ChatTemplateError(`The chat template${place} ${reason}`);
       const { message } = error as Error;
-      const what = error instanceof Refusal ? "refuses the conversation" : "could not be rendered";
-      throw new ChatTemplateError(`The chat template ${what}: ${message}`);
+      if (error instanceof Refusal) throw new ChatTemplateError(`The chat template refuses the conversation: ${message}`);
+      throw new ChatTemplateError(`The chat template${place} could not be rendered: ${message}`);
     }
   }
 
@@ -95,19 +106,31 @@ export class ChatRenderer {
     );
   }
 
-  private parse(template: string): Node {
+  private parse(template: string, place: string): Node {
     const known = this.programs.get(template);
     if (known) return known;
     let program: Node;
     try {
       const source = template.replace(/\r\n?/g, "\n"); // as Jinja reads it
-      program = this.jinja.parse(this.jinja.tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
+      program = parsed(this.jinja, source, { lstrip_blocks: true, trim_blocks: true });
     } catch (error) {
-      throw new ChatTemplateError(`Expected a Jinja template but it does not parse: ${(error as Error).message}`);
+      const message = limitReason(error) ?? (error as Error).message;
+      throw new ChatTemplateError(`Expected a Jinja template${place} but it does not parse: ${message}`);
     }
     this.programs.set(template, program);
     return program;
   }
+}
+
+/** The program of a template, which is read within limits of size and time. */
+export function parsed(jinja: Jinja, source: string, options: Parameters<Jinja["tokenize"]>[1]): Node {
+  if (source.length > MOST_SOURCE)
+    throw new Error(`it has ${source.length} characters; the limit is ${MOST_SOURCE}`);
+  return withinTime(
+    5,
+    () => jinja.parse(jinja.tokenize(source, options)),
+    (seconds) => `reading its ${source.length} characters does not end within ${seconds} s`,
+  );
 }
 
 const globals = {
@@ -119,12 +142,29 @@ const globals = {
   None: null,
   range,
   raise_exception: (message: unknown) => {
-    throw new Refusal(String(message));
+    throw new Refusal(typeof message === "object" && message !== null ? "it gives a list or mapping as reason" : String(message));
   },
   strftime_now: (format: string) => strftime(new Date(), format),
 };
 
 const iterable = new Set(["ArrayValue", "TupleValue", "ObjectValue", "StringValue", "UndefinedValue"]);
+
+/** Filters that look at all of a value, or whose arguments say how much they make. */
+const growing = new Set(["indent", "join", "replace", "sort", "string", "tojson", "unique"]);
+
+/** How often a text holds another. */
+function count(whole: string, part: string): number {
+  if (part === "") return whole.length + 1;
+  let found = 0;
+  for (let at = whole.indexOf(part); at >= 0; at = whole.indexOf(part, at + part.length)) found++;
+  return found;
+}
+
+/** How many levels of lists and mappings a value has. */
+function levelsOf({ value }: Value): number {
+  const inner = Array.isArray(value) ? (value as Value[]) : value instanceof Map ? [...(value as Map<string, Value>).values()] : [];
+  return inner.reduce((most, each) => Math.max(most, 1 + levelsOf(each)), 0);
+}
 
 /** Stands for an expression whose value is known, so that nothing is evaluated twice. */
 const evaluated = (result: Value): Node => ({ type: "Evaluated", result });
@@ -137,11 +177,29 @@ export function pythonInterpreter(jinja: Jinja, timeLimit: number): Jinja["Inter
   const BooleanValue = constant(true).constructor as new (value: boolean) => Value;
 
   return class PythonInterpreter extends jinja.Interpreter {
-    private readonly deadline = performance.now() + timeLimit;
+    private readonly limits = new TemplateLimits(timeLimit / 1000);
 
     override evaluate(node: Node | undefined, environment: Environment): Value {
-      if (performance.now() > this.deadline)
-        throw new ChatTemplateError(`The chat template did not end within ${timeLimit / 1000} s and was stopped`);
+      const { limits } = this;
+      limits.enter();
+      let value: Value;
+      try {
+        value = this.dispatch(node, environment) ?? constant(undefined); // the first item of an empty list
+      } finally {
+        limits.leave();
+      }
+      const isSlice = node?.type === "MemberExpression" && (node.property as Node).type === "SliceExpression";
+      const isCopy = isSlice || node?.type === "CallExpression" || node?.type === "FilterExpression";
+      // Concatenated texts share their parts.
+      if (value.type === "StringValue") {
+        const { length } = value.value as string;
+        if (length > 1024) isCopy ? limits.copiedText(length) : limits.text(length);
+      } else if (value.type === "ArrayValue" && (isCopy || node?.type === "BinaryExpression" || node?.type === "ArrayLiteral"))
+        limits.copiedList((value.value as Value[]).length);
+      return value;
+    }
+
+    private dispatch(node: Node | undefined, environment: Environment): Value | undefined {
       switch (node?.type) {
         case "CallExpression":
           return this.method(node, environment);
@@ -153,6 +211,11 @@ export function pythonInterpreter(jinja: Jinja, timeLimit: number): Jinja["Inter
           return this.test(node, environment);
         case "For":
           return this.loop(node, environment);
+        case "FilterStatement":
+          return this.filter(
+            { ...node, operand: evaluated(this.evaluateBlock(node.body as Node[], environment)) },
+            environment,
+          );
         case "Evaluated":
           return node.result as Value;
         default:
@@ -166,6 +229,7 @@ export function pythonInterpreter(jinja: Jinja, timeLimit: number): Jinja["Inter
       for (const node of nodes) {
         const value = this.evaluate(node, environment);
         if (node.type !== "Set" && node.type !== "Macro" && node.type !== "Comment") printed += text(value);
+        this.limits.text(printed.length);
       }
       return new StringValue(printed);
     }
@@ -176,6 +240,11 @@ export function pythonInterpreter(jinja: Jinja, timeLimit: number): Jinja["Inter
       if (callee.type !== "MemberExpression" || callee.computed === true) return super.evaluate(node, environment);
       const name = (callee.property as Node).value;
       const object = this.evaluate(callee.object as Node, environment);
+      if (object.type === "StringValue" && (name === "replace" || name === "split")) {
+        const args = this.settled(node.args as Node[], environment);
+        this.expectRoom(name, object, args);
+        return super.evaluate({ ...node, args, callee: { ...callee, object: evaluated(object) } }, environment);
+      }
       const isStrip = name === "strip" || name === "lstrip" || name === "rstrip";
       if (object.type !== "StringValue" || !(isStrip || name === "capitalize"))
         return super.evaluate({ ...node, callee: { ...callee, object: evaluated(object) } }, environment);
@@ -196,7 +265,42 @@ export function pythonInterpreter(jinja: Jinja, timeLimit: number): Jinja["Inter
       if (name === "capitalize") return new StringValue(capitalize(text(operand)));
       if ((name === "length" || name === "count") && operand.type === "StringValue")
         return new IntegerValue(Array.from(operand.value as string).length);
-      return this.applyFilter(operand, filter, environment);
+      if (!filter.callee || !growing.has(name as string)) {
+        if (!filter.callee && growing.has(name as string)) this.expectRoom(name as string, operand, []);
+        return this.applyFilter(operand, filter, environment);
+      }
+      const args = this.settled(filter.args as Node[], environment);
+      this.expectRoom(name as string, operand, args);
+      return this.applyFilter(operand, { ...filter, args } as Node, environment);
+    }
+
+    /** The arguments of a call, evaluated. */
+    private settled(args: readonly Node[], environment: Environment): Node[] {
+      return args.map((argument) => {
+        if (argument.type === "KeywordArgumentExpression")
+          return { ...argument, value: evaluated(this.evaluate(argument.value as Node, environment)) };
+        const isSpread = argument.type === "SpreadExpression" || argument.type === "KeywordSpreadExpression";
+        return isSpread ? argument : evaluated(this.evaluate(argument, environment));
+      });
+    }
+
+    /** Checks what a filter or method that may make much of little would make. */
+    private expectRoom(name: string, operand: Value, args: readonly Node[]): void {
+      const values = args.map(({ result, value }) => (result ?? (value as Node | undefined)?.result) as Value | undefined);
+      const whole = operand.type === "StringValue" ? (operand.value as string) : "";
+      const longest = Math.max(0, ...values.map((each) => (each?.type === "StringValue" ? (each.value as string).length : 0)));
+      const width = Math.max(0, ...values.map((each) => (each?.type === "IntegerValue" ? (each.value as number) : 0)));
+      if (name === "replace") {
+        const [from, to] = values.map((each) => (typeof each?.value === "string" ? each.value : ""));
+        if (whole.length * (to?.length ?? 0) > 1024) this.limits.text(whole.length + count(whole, from ?? "") * (to?.length ?? 0));
+      } else if (name === "split") {
+        if (whole.length > 1024) this.limits.list(count(whole, (values[0]?.value as string | undefined) || " ") + 1);
+      } else if (name === "indent") this.limits.text(whole.length + (count(whole, "\n") + 1) * width);
+      else if (typeof operand.value === "object" && operand.value !== null) {
+        const { nodes, characters } = measure(operand);
+        const indent = name === "tojson" && width > 0 ? width * levelsOf(operand) : 0;
+        this.limits.text(characters + nodes * (longest + indent));
+      } else if (name === "join") this.limits.text(whole.length * (longest + 1));
     }
 
     /** What is missing counts as iterable, as strings and mappings do. */
@@ -212,6 +316,7 @@ export function pythonInterpreter(jinja: Jinja, timeLimit: number): Jinja["Inter
       const over = node.iterable as Node;
       if (over.type === "SelectExpression") return super.evaluate(node, environment);
       const value = this.evaluate(over, environment);
+      if (value.type === "StringValue") this.limits.list((value.value as string).length);
       const characters = value.type === "StringValue" ? Array.from(value.value as string) : [];
       const items = value.type === "StringValue" || value.type === "UndefinedValue" ? constant(characters) : value;
       return super.evaluate({ ...node, iterable: evaluated(items) }, environment);
@@ -223,6 +328,8 @@ export function pythonInterpreter(jinja: Jinja, timeLimit: number): Jinja["Inter
         return super.evaluate(node, environment);
       const left = this.evaluate(node.left as Node, environment);
       const right = this.evaluate(node.right as Node, environment);
+      if (left.type === "ArrayValue" && right.type === "ArrayValue")
+        this.limits.list((left.value as Value[]).length + (right.value as Value[]).length);
       if (operator === "~") return new StringValue(text(left) + text(right));
       if (operator !== "+") return new BooleanValue(equal(left, right) === (operator === "=="));
       const strings = [left, right].filter(({ type }) => type === "StringValue").length;

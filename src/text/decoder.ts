@@ -3,6 +3,8 @@
  * where the bytes are not whole characters, as in a stream of generated tokens, and drop a byte order mark.
  */
 import { byteOf } from "./byteLevel";
+import { TokenizerError } from "./errors";
+import { MOST_CHARACTERS } from "./growth";
 import { type Step, steps, unsupported } from "./pipeline";
 
 /** Turns tokens into pieces of text; joined, they are the text. */
@@ -29,15 +31,33 @@ export function createDecoder(step: Step | null, file: string, key = "decoder"):
       return (tokens) => [tokens.join("")];
     case "Replace": {
       const { pattern, content } = step as Step & { pattern?: { String?: string }; content?: string };
-      if (typeof pattern?.String !== "string") throw unsupported(file, `${key}.pattern`, pattern);
-      return (tokens) => tokens.map((token) => token.replaceAll(pattern.String!, () => content ?? ""));
+      const source: unknown = pattern?.String;
+      if (typeof source !== "string") throw unsupported(file, `${key}.pattern`, pattern);
+      if (content !== undefined && typeof content !== "string") throw unsupported(file, `${key}.content`, content);
+      return (tokens) => {
+        let characters = 0;
+        return tokens.map((token) => {
+          if ((content?.length ?? 0) > source.length) {
+            characters += token.length + (token.split(source).length + 1) * (content!.length - source.length);
+            if (characters > MOST_CHARACTERS)
+              throw new TokenizerError(
+                `Expected '${key}' in ${file} to make a text of at most ${MOST_CHARACTERS} characters but it makes more`,
+              );
+          }
+          return token.replaceAll(source, () => content ?? "");
+        });
+      };
     }
     case "Strip": {
-      const { content, start, stop } = step as Step & { content: string; start: number; stop: number };
+      const { content, start = 0, stop = 0 } = step as Step & { content: string; start?: number; stop?: number };
+      if (typeof content !== "string" || content === "") throw unsupported(file, `${key}.content`, content);
+      for (const [name, count] of Object.entries({ start, stop }))
+        if (!Number.isSafeInteger(count) || count < 0) throw unsupported(file, `${key}.${name}`, count);
       return (tokens) => tokens.map((token) => strip(token, content, start, stop));
     }
     case "Metaspace": {
       const { replacement = "▁", prepend_scheme, add_prefix_space } = step as Step & { replacement?: string };
+      if (typeof replacement !== "string" || replacement === "") throw unsupported(file, `${key}.replacement`, replacement);
       const prefixed = prepend_scheme !== "never" && add_prefix_space !== false;
       return (tokens) => tokens.map((token, i) => token.replaceAll(replacement, i === 0 && prefixed ? "" : " "));
     }

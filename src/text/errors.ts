@@ -14,6 +14,13 @@ export class ChatTemplateError extends InputError {
 
 /** The text of a value in a message, cut to fit. */
 export function shown(value: unknown): string {
-  const text = value === undefined ? "nothing" : JSON.stringify(value);
+  if (value === undefined) return "nothing";
+  if (Array.isArray(value) && value.length > 60) return `a list of ${value.length}`;
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? String(value);
+  } catch {
+    text = "a value that is too large to show"; // or a bigint, or an object that contains itself
+  }
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

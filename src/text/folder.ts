@@ -3,9 +3,13 @@
  * companions add, the named special tokens, the chat templates, the generation config. Every fault names file and key.
  * A GGUF file has all of this itself.
  */
-import { readFile, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { InputError } from "../base/errors";
+import { expectShallow, readInput } from "../base/inputFiles";
 import { findGguf } from "../models/ggufPaths";
+import { MOST_IDS } from "./bpe";
 import { TokenizerError, shown } from "./errors";
 import { readGgufTokenizer } from "./ggufTokenizer";
 import type { Step } from "./pipeline";
@@ -39,6 +43,8 @@ export interface TokenizerFolder {
   readonly specialTokens: Readonly<Record<string, string>>;
   /** By name; a folder with one template calls it "default". */
   readonly chatTemplates: Readonly<Record<string, string>>;
+  /** Where each template was read, for messages. */
+  readonly templatePlaces: Readonly<Record<string, string>>;
   readonly generationConfig: Json;
 }
 
@@ -65,8 +71,8 @@ export async function readTokenizerFolder(folder: string): Promise<TokenizerFold
     file,
     json: tokenizer,
     specialTokens,
-    chatTemplates: await readChatTemplates(folder, config),
-    generationConfig: (await readJson(path("generation_config.json"))) ?? {},
+    ...(await readChatTemplates(folder, config)),
+    generationConfig: checkedGeneration((await readJson(path("generation_config.json"))) ?? {}, folder),
   };
 }
 
@@ -75,10 +81,13 @@ function readTokenizer(json: Json, file: string): TokenizerJson {
   if (!isObject(model) || !isObject(model.vocab) && !Array.isArray(model.vocab))
     throw new TokenizerError(`Expected an object with a 'vocab' for 'model' in ${file} but received ${shown(model)}`);
   const merges = (model as Json).merges;
+  if (Array.isArray(model.vocab)) checkScores(model, file);
   // A missing type is written by old versions: merges make it BPE, a list of scores Unigram.
   const type = model.type ?? (merges ? "BPE" : Array.isArray(model.vocab) ? "Unigram" : undefined);
   if (type === "BPE" && !(Array.isArray(merges) && !Array.isArray(model.vocab)))
     throw new TokenizerError(`Expected a list for 'model.merges' in ${file} but received ${shown(merges)}`);
+  if (type === "Unigram" && !Array.isArray(model.vocab))
+    throw new TokenizerError(`Expected a list for 'model.vocab' in ${file} but received ${shown(model.vocab)}`);
   const step = (key: string): Step | null => {
     const value = json[key] ?? null;
     if (value !== null && !(isObject(value) && typeof value.type === "string"))
@@ -98,10 +107,42 @@ function readTokenizer(json: Json, file: string): TokenizerJson {
   };
 }
 
-function addedToken(token: unknown, key: string, file: string): AddedToken {
-  if (!isObject(token) || typeof token.content !== "string" || token.content === "" || !Number.isSafeInteger(token.id))
+/** A Unigram vocabulary: texts with their scores, and which of them stands for what is not among them. */
+function checkScores(model: Json, file: string): void {
+  const vocab = model.vocab as readonly unknown[];
+  if (vocab.length === 0 || vocab.length > MOST_IDS)
+    throw new TokenizerError(`Expected 1 to ${MOST_IDS} tokens for 'model.vocab' in ${file} but received ${vocab.length}`);
+  for (const [i, entry] of vocab.entries()) {
+    const [token, score] = Array.isArray(entry) ? (entry as unknown[]) : [];
+    if (typeof token !== "string" || typeof score !== "number")
+      throw new TokenizerError(`Expected [text, score] for 'model.vocab[${i}]' in ${file} but received ${shown(entry)}`);
+  }
+  const { unk_id: unk = null } = model;
+  if (unk !== null && !(isId(unk) && unk < vocab.length))
     throw new TokenizerError(
-      `Expected an object with 'content' and an integer 'id' for '${key}' in ${file} but received ${shown(token)}`,
+      `Expected one of ${vocab.length} ids for 'model.unk_id' in ${file} but received ${shown(unk)}`,
+    );
+}
+
+const isId = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < MOST_IDS;
+
+/** The ids that end a text, which `eosTokenIds` hands out. */
+function checkedGeneration(config: Json, folder: string): Json {
+  for (const id of [config.eos_token_id ?? []].flat())
+    if (!isId(id))
+      throw new TokenizerError(
+        `Expected token ids for 'eos_token_id' in ${join(folder, "generation_config.json")} but received ` +
+          shown(config.eos_token_id),
+      );
+  return config;
+}
+
+function addedToken(token: unknown, key: string, file: string): AddedToken {
+  if (!isObject(token) || typeof token.content !== "string" || token.content === "" || !isId(token.id))
+    throw new TokenizerError(
+      `Expected an object with 'content' and an 'id' from 0 to ${MOST_IDS - 1} for '${key}' in ${file} ` +
+        `but received ${shown(token)}`,
     );
   if (token.single_word === true)
     throw new TokenizerError(
@@ -136,10 +177,12 @@ function readSpecialTokens(config: Json, file: string): Record<string, string> {
 function complete(json: TokenizerJson, specialTokens: Record<string, string>, config: Json, file: string): void {
   const { vocab } = json.model;
   const isList = Array.isArray(vocab);
+  let places: Map<string, number> | undefined;
   const idOf = (token: string): number | undefined => {
     if (!isList) return Object.hasOwn(vocab, token) ? (vocab as Record<string, number>)[token] : undefined;
-    const id = vocab.findIndex(([each]) => each === token);
-    return id < 0 ? undefined : id;
+    // A token that is there twice has the first place.
+    places ??= new Map(vocab.map(([each], i) => [each, i] as const).reverse());
+    return places.get(token);
   };
   const size = isList ? vocab.length : Object.keys(vocab).length;
   const known = new Map(json.added_tokens.map((token) => [token.content, token]));
@@ -163,8 +206,14 @@ function complete(json: TokenizerJson, specialTokens: Record<string, string>, co
     if (found) Object.assign(found, flags); // they win over tokenizer.json's
     else add(content, { id, ...flags });
   }
-  for (const [content, id] of Object.entries(config.added as Json))
-    add(content, { id: id as number, special: false, normalized: true });
+  for (const [content, id] of Object.entries(config.added as Json)) {
+    if (!isId(id))
+      throw new TokenizerError(
+        `Expected an id from 0 to ${MOST_IDS - 1} for '${shown(content)}' in ${join(dirname(file), "added_tokens.json")} ` +
+          `but received ${shown(id)}`,
+      );
+    add(content, { id, special: false, normalized: true });
+  }
   for (const key of named) if (specialTokens[key] !== undefined) add(specialTokens[key], { special: true });
   for (const [key, content] of Object.entries(specialTokens)) if (!named.includes(key)) add(content, { special: true });
   const lists = [config.additional_special_tokens, config.extra_special_tokens].filter(Array.isArray).flat();
@@ -175,26 +224,36 @@ function complete(json: TokenizerJson, specialTokens: Record<string, string>, co
 }
 
 /** As in transformers, files win over tokenizer_config.json. */
-async function readChatTemplates(folder: string, config: Json): Promise<Record<string, string>> {
+async function readChatTemplates(
+  folder: string,
+  config: Json,
+): Promise<Pick<TokenizerFolder, "chatTemplates" | "templatePlaces">> {
   const templates: Record<string, string> = {};
-  const single = await readText(join(folder, "chat_template.jinja"));
-  if (single !== undefined) templates.default = single;
+  const places: Record<string, string> = {};
+  const read = (name: string, file: string) => {
+    const text = readText(file);
+    if (text !== undefined) [templates[name], places[name]] = [text, file];
+  };
+  read("default", join(folder, "chat_template.jinja"));
   const more = join(folder, "additional_chat_templates");
   for (const name of await readdir(more).catch(() => []))
-    if (name.endsWith(".jinja")) templates[name.slice(0, -".jinja".length)] = (await readText(join(more, name)))!;
-  if (Object.keys(templates).length > 0) return templates;
+    if (name.endsWith(".jinja")) read(name.slice(0, -".jinja".length), join(more, name));
+  if (Object.keys(templates).length > 0) return { chatTemplates: templates, templatePlaces: places };
 
   const { chat_template: template } = config;
-  if (typeof template === "string") return { default: template };
-  if (template === undefined || template === null) return {};
+  const place = `'chat_template' in ${join(folder, "tokenizer_config.json")}`;
+  if (typeof template === "string") return { chatTemplates: { default: template }, templatePlaces: { default: place } };
+  if (template === undefined || template === null) return { chatTemplates: {}, templatePlaces: {} };
   const entries = Array.isArray(template) ? (template as Json[]) : [];
   const fits = (entry: Json) => typeof entry?.name === "string" && typeof entry.template === "string";
   if (entries.length === 0 || !entries.every(fits))
     throw new TokenizerError(
-      `Expected a template or a list of { name, template } for 'chat_template' in ` +
-        `${join(folder, "tokenizer_config.json")} but received ${shown(template)}`,
+      `Expected a template or a list of { name, template } for ${place} but received ${shown(template)}`,
     );
-  return Object.fromEntries(entries.map(({ name, template: text }) => [name as string, text as string]));
+  return {
+    chatTemplates: Object.fromEntries(entries.map(({ name, template: text }) => [name as string, text as string])),
+    templatePlaces: Object.fromEntries(entries.map(({ name }) => [name as string, place])),
+  };
 }
 
 async function missing(folder: string): Promise<TokenizerError> {
@@ -213,7 +272,7 @@ async function missing(folder: string): Promise<TokenizerError> {
 }
 
 async function readJson(file: string): Promise<Json | undefined> {
-  const text = await readText(file);
+  const text = readText(file);
   if (text === undefined) return undefined;
   let value: unknown;
   try {
@@ -221,23 +280,29 @@ async function readJson(file: string): Promise<Json | undefined> {
   } catch (error) {
     throw new TokenizerError(`Expected JSON in ${file} but it does not parse: ${(error as Error).message}`);
   }
+  within(() => expectShallow(value, file));
   if (!isObject(value)) throw new TokenizerError(`Expected an object in ${file} but received ${shown(value)}`);
   return value;
 }
 
 /** The file's text, or undefined when there is none. */
-async function readText(file: string): Promise<string | undefined> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(file);
-  } catch (error) {
-    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code!)) return undefined;
-    throw new TokenizerError(`Expected a readable file at ${file}: ${(error as Error).message}`);
-  }
+function readText(file: string): string | undefined {
+  if (!existsSync(file)) return undefined;
+  const bytes = within(() => readInput(file, "a tokenizer's file"));
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     throw new TokenizerError(`Expected UTF-8 text in ${file} but found bytes that are not`);
+  }
+}
+
+/** What base/inputFiles.ts refuses is a tokenizer that cannot be read. */
+function within<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof InputError) throw new TokenizerError(error.message, { cause: error });
+    throw error;
   }
 }
 

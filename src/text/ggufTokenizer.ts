@@ -64,7 +64,7 @@ function read(metadata: GgufMetadata): TokenizerFolder {
       added_tokens: addedTokens(tokens, types, Object.values(specialTokens)),
     },
     specialTokens,
-    chatTemplates: chatTemplates(metadata),
+    ...chatTemplates(metadata),
     generationConfig: { ...tokenIds(metadata) },
   };
 }
@@ -140,12 +140,16 @@ function around(
 }
 
 /** `tokenizer.chat_template` is the one without a name. */
-function chatTemplates(metadata: GgufMetadata): Record<string, string> {
+function chatTemplates(metadata: GgufMetadata): Pick<TokenizerFolder, "chatTemplates" | "templatePlaces"> {
   const templates: Record<string, string> = {};
   const names = metadata.has("tokenizer.chat_templates") ? metadata.strings("tokenizer.chat_templates") : [];
   for (const name of names) templates[name] = metadata.string(`tokenizer.chat_template.${name}`);
   if (metadata.has("tokenizer.chat_template")) templates.default = metadata.string("tokenizer.chat_template");
-  return templates;
+  const places = Object.keys(templates).map((name) => {
+    const key = name === "default" ? "tokenizer.chat_template" : `tokenizer.chat_template.${name}`;
+    return [name, `'${key}' in ${metadata.file}`] as const;
+  });
+  return { chatTemplates: templates, templatePlaces: Object.fromEntries(places) };
 }
 
 function unsupported(metadata: GgufMetadata, key: string, supported: readonly string[], value: string): TokenizerError {

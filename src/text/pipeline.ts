@@ -7,6 +7,7 @@
  *
  * Left out: what no causal language model uses (WordPiece, WordLevel, BERT's steps, Precompiled normalizers).
  */
+import { checkPatternSize } from "../base/patterns";
 import { TokenizerError, shown } from "./errors";
 
 /** A step of tokenizer.json: its type and its options. */
@@ -21,6 +22,14 @@ const punctuation = "[\\p{P}$+<=>^`|~]";
 
 /** Word characters of Rust's regex crate. */
 const word = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}";
+
+/** Where a step's pattern comes from; rides on the step, for messages. */
+export interface Origin {
+  /** The key in tokenizer.json, such as `pre_tokenizer.pretokenizers[0].pattern`. */
+  readonly key: string;
+  /** The pattern as the file has it. */
+  readonly source: string;
+}
 
 /** Refuses what the library would silently get wrong in the model. */
 export function checkModel(model: Step, file: string): void {
@@ -44,10 +53,17 @@ export function normalizer(step: Step | null, file: string, key = "normalizer"):
     case "NFD":
     case "NFKC":
     case "NFKD":
+      return { type: step.type };
     case "Prepend":
-      return step;
-    case "Replace": // the library takes `content` for a JavaScript replacement, in which $ has a meaning
-      return { ...step, content: String(step.content).replaceAll("$", "$$$$") };
+      if (typeof step.prepend !== "string") throw unsupported(file, `${key}.prepend`, step.prepend);
+      return { type: "Prepend", prepend: step.prepend };
+    case "Replace": {
+      const { content } = step;
+      if (typeof content !== "string") throw unsupported(file, `${key}.content`, content);
+      const { origin, pattern } = patternOf(step, file, key);
+      // The library takes `content` for a JavaScript replacement, in which $ has a meaning.
+      return { type: "Replace", pattern, content: content.replaceAll("$", "$$$$"), length: content.length, origin };
+    }
     case "Strip": {
       const sides = [step.strip_left && "\\A\\s+", step.strip_right && "\\s+\\z"].filter(Boolean);
       return replace({ Regex: sides.length > 0 ? sides.join("|") : "(?!)" }, "");
@@ -73,13 +89,13 @@ export function preTokenizer(step: Step | null, file: string, key = "pre_tokeniz
     case "ByteLevel": {
       const bytes = { type: "ByteLevel", add_prefix_space: false, use_regex: false };
       const prefix = step.add_prefix_space ? [replace({ Regex: "\\A[^ ]" }, " $&")] : [];
-      const pieces = (step.use_regex ?? true) ? [isolate(gpt2)] : [];
+      const pieces = (step.use_regex ?? true) ? [isolate(gpt2, { key, source: gpt2 })] : [];
       return sequence(...prefix, ...pieces, bytes);
     }
     case "Split":
       return split(step, file, key);
     case "Digits":
-      return isolate(step.individual_digits ? "\\p{N}" : "\\p{N}+");
+      return isolate(step.individual_digits ? "\\p{N}" : "\\p{N}+", undefined);
     case "Punctuation": {
       const behavior = step.behavior ?? "Isolated";
       return split({ type: "Split", pattern: { Regex: punctuation }, behavior, invert: false }, file, key);
@@ -90,6 +106,8 @@ export function preTokenizer(step: Step | null, file: string, key = "pre_tokeniz
       return { type: "Split", pattern: { Regex: "\\s+" }, behavior: "Removed", invert: false };
     case "Metaspace": {
       const { replacement = "▁", prepend_scheme: scheme = "always", split: splits = true } = step;
+      if (!isCharacter(replacement)) throw unsupported(file, `${key}.replacement`, replacement);
+      if (!["always", "never", "first"].includes(scheme as string)) throw unsupported(file, `${key}.prepend_scheme`, scheme);
       const prepend_scheme = step.add_prefix_space === false ? "never" : scheme;
       const spaces = { type: "Metaspace", replacement, prepend_scheme };
       const mark = { type: "Split", pattern: { String: replacement }, behavior: "MergedWithNext", invert: false };
@@ -111,14 +129,17 @@ export function splitByteLevel(step: Step | null): [Step | null, boolean] {
  * with the text before it, or after it, or with a match beside it.
  */
 function split(step: Step, file: string, key: string): Step {
-  const { pattern, behavior, invert } = step as Step & { pattern?: { String?: string; Regex?: string } };
-  const source = pattern?.Regex ?? (typeof pattern?.String === "string" ? escape(pattern.String) : undefined);
-  if (source === undefined) throw unsupported(file, `${key}.pattern`, pattern);
-  if (behavior === "Removed") return { ...step, pattern: { Regex: source } };
-  if (behavior === "Isolated") return isolate(source); // inverted it cuts at the same places
-  if (!invert && behavior === "MergedWithPrevious") return isolate(`(?:(?!${source})[\\s\\S])*(?:${source})`);
-  if (!invert && behavior === "MergedWithNext") return isolate(`(?:${source})(?:(?!${source})[\\s\\S])*`);
-  if (!invert && behavior === "Contiguous") return isolate(`(?:${source})+`);
+  const { behavior } = step;
+  const invert = step.invert === true;
+  const { pattern, origin } = patternOf(step, file, key);
+  const source = pattern.Regex ?? escape(pattern.String!);
+  if (behavior === "Removed") return { type: "Split", pattern: { Regex: source }, behavior, invert, origin };
+  if (behavior === "Isolated") return isolate(source, origin); // inverted it cuts at the same places
+  // A long run is matched without a place to come back to at each character where one character ends it.
+  const other = isCharacter(pattern.String) ? `[^${source}]*` : `(?:(?!${source})[\\s\\S])*`;
+  if (!invert && behavior === "MergedWithPrevious") return isolate(`${other}(?:${source})`, origin);
+  if (!invert && behavior === "MergedWithNext") return isolate(`(?:${source})${other}`, origin);
+  if (!invert && behavior === "Contiguous") return isolate(`(?:${source})+`, origin);
   throw unsupported(file, `${key}.behavior`, invert ? `${String(behavior)}, inverted` : behavior);
 }
 
@@ -127,19 +148,43 @@ export function steps(step: Step, list: string, file: string, key: string): [Ste
   const entries = step[list];
   if (!Array.isArray(entries))
     throw new TokenizerError(`Expected a list for '${key}.${list}' in ${file} but received ${shown(entries)}`);
-  return entries.map((each: Step, i) => [each, `${key}.${list}[${i}]`]);
+  return entries.map((each: Step | null | undefined, i) => {
+    const name = `${key}.${list}[${i}]`;
+    if (typeof each !== "object" || each === null || typeof each.type !== "string")
+      throw new TokenizerError(`Expected an object with a 'type' for '${name}' in ${file} but received ${shown(each)}`);
+    return [each, name];
+  });
 }
+
+/** The pattern of a Split or a Replace, a string or a regular expression, checked as far as it is possible here. */
+function patternOf(step: Step, file: string, key: string): { pattern: FilePattern; origin: Origin } {
+  const { String: string, Regex: regex } = (step.pattern ?? {}) as { String?: unknown; Regex?: unknown };
+  const source = regex ?? string;
+  if (typeof source !== "string") throw unsupported(file, `${key}.pattern`, step.pattern);
+  checkPatternSize(regex === undefined ? "" : source, `'${key}.pattern' in ${file}`);
+  const pattern = regex === undefined ? { String: source } : { Regex: source };
+  return { pattern, origin: { key: `${key}.pattern`, source } };
+}
+
+interface FilePattern {
+  readonly String?: string;
+  readonly Regex?: string;
+}
+
+/** Rust's `char`. */
+const isCharacter = (value: unknown): boolean => typeof value === "string" && Array.from(value).length === 1;
 
 function sequence(...list: Step[]): Step {
   const flat = list.flatMap((step) => (step.type === "Sequence" ? (step.pretokenizers as Step[]) : [step]));
   return { type: "Sequence", pretokenizers: flat };
 }
 
-const isolate = (source: string): Step => ({
+const isolate = (source: string, origin: Origin | undefined): Step => ({
   type: "Split",
   pattern: { Regex: source },
   behavior: "Isolated",
   invert: false,
+  origin,
 });
 
 const replace = (pattern: object, content: string): Step => ({ type: "Replace", pattern, content });

@@ -2,6 +2,7 @@
  * What Python makes of values in a chat template, where `@huggingface/jinja` follows JavaScript: texts of values,
  * equality, white space, dates. Values are the library's: an object with a `type` such as "StringValue" and a `value`.
  */
+import { type Tree, treeOf } from "./templateLimits";
 
 /** A value while a template runs. */
 export interface Value {
@@ -12,7 +13,18 @@ export interface Value {
 /** `str(value)`. */
 export function text(value: Value): string {
   if (value.type === "StringValue") return value.value as string;
-  return value.type === "UndefinedValue" ? "" : repr(value);
+  if (value.type === "UndefinedValue") return "";
+  measure(value);
+  return repr(value);
+}
+
+/** The size of a value when all of it is written. @throws TemplateLimitError when that is too much */
+export function measure(value: Value): Tree {
+  return treeOf(value, ({ type, value: inner }: Value) => {
+    if (type === "StringValue") return inner as string;
+    if (type === "ArrayValue" || type === "TupleValue") return inner as Value[];
+    return inner instanceof Map ? inner.values() : undefined;
+  });
 }
 
 /** `repr(value)`. */
@@ -64,17 +76,22 @@ function float(value: number): string {
 
 /** `a == b`: by value, and never across kinds, but for numbers and booleans. */
 export function equal(a: Value, b: Value): boolean {
+  if (typeof a.value === "object" && a.value !== null) measure(a);
+  return isEqual(a, b);
+}
+
+function isEqual(a: Value, b: Value): boolean {
   const [kind, other] = [kindOf(a), kindOf(b)];
   if (kind !== other) return false;
   if (kind === "number") return Number(a.value) === Number(b.value);
   if (kind === "NullValue" || kind === "UndefinedValue") return true;
   if (kind === "ArrayValue" || kind === "TupleValue") {
     const [left, right] = [a.value as Value[], b.value as Value[]];
-    return left.length === right.length && left.every((item, i) => equal(item, right[i]!));
+    return left.length === right.length && left.every((item, i) => isEqual(item, right[i]!));
   }
   if (kind === "ObjectValue") {
     const [left, right] = [a.value as Map<string, Value>, b.value as Map<string, Value>];
-    return left.size === right.size && [...left].every(([key, item]) => right.has(key) && equal(item, right.get(key)!));
+    return left.size === right.size && [...left].every(([key, item]) => right.has(key) && isEqual(item, right.get(key)!));
   }
   return a.value === b.value;
 }

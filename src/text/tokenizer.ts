@@ -7,12 +7,16 @@
  */
 import { dirname } from "node:path";
 import { resolveFolder } from "../hub";
+import { InputError } from "../base/errors";
 import { TokenizerError, shown } from "./errors";
 import { Bpe } from "./bpe";
 import { ChatRenderer, type ChatMessage, type JsonValue } from "./chatTemplate";
 import { type Decoder, createDecoder } from "./decoder";
 import { type TokenizerFolder, readTokenizerFolder } from "./folder";
-import { checkModel, normalizer, preTokenizer, splitByteLevel } from "./pipeline";
+import { areKnown } from "./knownPatterns";
+import { TokenizerLimits, expectPattern } from "./limits";
+import { type Origin, type Step, checkModel, normalizer, preTokenizer, splitByteLevel } from "./pipeline";
+import { checkPostProcessor } from "./postProcessor";
 
 type Library = import("@huggingface/tokenizers", { with: { "resolution-mode": "import" } }).Tokenizer;
 
@@ -53,13 +57,16 @@ export class Tokenizer {
   readonly specialTokenIds: ReadonlySet<number>;
   /** What generation_config.json says, empty without one. */
   readonly generationConfig: Readonly<Record<string, unknown>>;
+  private readonly file: string;
 
   constructor(
     folder: TokenizerFolder,
     private readonly library: Library,
     private readonly decoder: Decoder,
     private readonly chat: ChatRenderer,
+    private readonly limits: TokenizerLimits,
   ) {
+    this.file = folder.file;
     this.path = folder.file.endsWith(".gguf") ? folder.file : dirname(folder.file);
     this.vocabSize = library.model!.vocab.length;
     this.specialTokens = folder.specialTokens;
@@ -103,13 +110,24 @@ export class Tokenizer {
    * The token ids of a text. Special tokens written in it are special tokens. Halves of surrogate pairs, which UTF-8
    * cannot hold, count as U+FFFD.
    *
+   * @throws InputError when a pattern of the tokenizer does not end on this text
    * @example
    * const tokenizer = await loadTokenizer("models/SmolLM2-135M-Instruct");
    * const ids = tokenizer.encode("Hello");
    */
   encode(text: string, { addSpecialTokens = true }: EncodeOptions = {}): number[] {
     if (typeof text !== "string") throw new TypeError(`Expected a string for 'text' but received ${shown(text)}`);
-    return this.library.encode(text.replace(/\p{Cs}/gu, "\ufffd"), { add_special_tokens: addSpecialTokens }).ids;
+    const whole = text.replace(/\p{Cs}/gu, "\ufffd");
+    const { ids } = this.limits.encode(whole, () =>
+      this.library.encode(whole, { add_special_tokens: addSpecialTokens }),
+    );
+    const at = ids.indexOf(undefined as unknown as number);
+    if (at >= 0)
+      throw new TokenizerError(
+        `Expected a token for every part of the text but '${this.file}' has none for its token ${at}, ` +
+          "and no 'model.unk_id' for what it does not know",
+      );
+    return ids;
   }
 
   /**
@@ -197,13 +215,63 @@ export async function loadTokenizer(nameOrFolder: string, options: { revision?: 
     decoder: null,
   };
   const decoder = createDecoder(json.decoder, file);
-  const { Tokenizer: Library } = await import("@huggingface/tokenizers");
-  let library: Library;
-  try {
-    library = new Library(pipeline, {});
-    if (bpe) (library.model as { encode: Bpe["encode"] }).encode = (pieces) => bpe.encode(pieces);
-  } catch (error) {
-    throw new TokenizerError(`Expected a tokenizer in ${file} but it cannot be built: ${(error as Error).message}`);
+  const limits = new TokenizerLimits(file, areKnown(pipeline.normalizer, cut));
+  const library = build(await import("@huggingface/tokenizers"), pipeline, limits, file);
+  if (bpe) (library.model as { encode: Bpe["encode"] }).encode = (pieces) => bpe.encode(pieces);
+  else encodeLongTexts(library);
+  const isToken = (token: string) => library.token_to_id(token) !== undefined;
+  checkPostProcessor(json.post_processor, file, isToken);
+  const chat = await ChatRenderer.create(files.chatTemplates, { places: files.templatePlaces });
+  return new Tokenizer(files, library, decoder, chat, limits);
+}
+
+type Pipeline = { normalizer: Step | null; pre_tokenizer: Step | null; added_tokens: { content: string }[] };
+
+/** The library's tokenizer, its patterns compiled and its added tokens normalised within limits. */
+function build(
+  { Tokenizer: Library }: { Tokenizer: new (json: object, config: object) => Library },
+  pipeline: Pipeline,
+  limits: TokenizerLimits,
+  file: string,
+): Library {
+  // Without vocabulary and added tokens: nothing runs before it is watched.
+  const empty = { ...pipeline, model: { type: "BPE", vocab: {}, merges: [] }, added_tokens: [], post_processor: null };
+  const attempt = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof InputError) throw error;
+      const { message } = error as Error;
+      throw new TokenizerError(`Expected a tokenizer in ${file} but it cannot be built: ${message.slice(0, 300)}`);
+    }
+  };
+  for (const step of leaves(pipeline.normalizer, pipeline.pre_tokenizer)) {
+    const alone = { ...empty, normalizer: null, pre_tokenizer: { type: "Split", behavior: "Isolated", invert: false, pattern: step.pattern } };
+    if (step.origin) expectPattern(step.origin as Origin, file, () => new Library(alone, {}));
   }
-  return new Tokenizer(files, library, decoder, await ChatRenderer.create(files.chatTemplates));
+  const { normalizer: normalize, pre_tokenizer: preTokenize } = attempt(() => new Library(empty, {}));
+  limits.watch(normalize as Parameters<TokenizerLimits["watch"]>[0]);
+  limits.watch(preTokenize as Parameters<TokenizerLimits["watch"]>[0]);
+  const characters = pipeline.added_tokens.reduce((sum, { content }) => sum + content.length, 0);
+  return limits.run(characters, 60 + characters / 10_000, () =>
+    attempt(() => {
+      for (const { content } of normalize ? pipeline.added_tokens : []) (normalize as (text: string) => string)(content);
+      const library = new Library(pipeline, {});
+      return Object.assign(library, { normalizer: normalize, pre_tokenizer: preTokenize });
+    }),
+  );
+}
+
+/** The steps within sequences. */
+function leaves(...list: (Step | null)[]): Step[] {
+  return list.flatMap((step) => {
+    const inner = (step?.pretokenizers ?? step?.normalizers) as Step[] | undefined;
+    return inner ? leaves(...inner) : step ? [step] : [];
+  });
+}
+
+/** The library spreads the tokens of a text over a call's arguments, which must be few. */
+function encodeLongTexts(library: Library): void {
+  const model = library.model as unknown as { tokenize(piece: string): string[]; encode(pieces: string[]): string[] };
+  model.encode = (pieces) => pieces.flatMap((piece) => model.tokenize(piece));
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { ChatTemplateError } from "../../src/text";
 import { ChatRenderer } from "../../src/text/chatTemplate";
 
-const renderer = await ChatRenderer.create({}, 200);
+const renderer = await ChatRenderer.create({}, { timeLimit: 200 });
 const render = (template: string, variables = {}) =>
   renderer.render(template, { messages: [], tools: null, ...variables });
 
