@@ -1,69 +1,142 @@
 /**
- * Records from Parquet, one row group at a time, of the columns that are asked for. Values come as JSON would
- * give them: 64-bit integers as numbers, and without the empty fields that Arrow gives a struct because another row has
- * them (but for `content`, which a message may leave empty).
+ * Records from Parquet, one row group at a time, of the columns that are asked for.
+ *
+ * The file is decoded in a thread. A damaged one can make the decoder loop without end or ask for all memory there is,
+ * and a promise of its own may fail where nobody waits for it; all of that ends the thread, and here it is an error.
  */
-import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { InputError } from "../native/errors";
+import { type ParquetFile, ParquetReader } from "./parquetReader";
+import type { ParquetAnswer, ParquetRequest } from "./parquetWorker";
 import { KEYS } from "./preferenceRow";
-import { type Source, type SourceRecord, decodeText, unreadable } from "./source";
+import { type Source, type SourceRecord, excerpt } from "./source";
+import { canStartWorkers } from "./workerPool";
 
 /** The columns that are read where they are there, and those that have to be. */
 export interface Columns {
   /** Left out: all of them. */
   readonly wanted?: readonly string[];
   readonly required: readonly string[];
+  /** Whether a null is kept. Left out: it is as if it were not there (but for `content`). */
+  readonly keepNulls?: boolean;
 }
 
 const PREFERENCE: Columns = { wanted: KEYS, required: ["chosen", "rejected"] };
 
-export async function* readParquet(file: string, { wanted, required }: Columns = PREFERENCE): Source {
-  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import("hyparquet");
-  const { compressors } = await import("hyparquet-compressors");
-  await stat(file).catch((error: unknown) => {
-    throw unreadable(file, error);
-  });
-  const buffer = await asyncBufferFromFile(file);
-  const metadata = await blaming(file, () => parquetMetadataAsync(buffer));
-  const found = parquetSchema(metadata).children.map(({ element }) => element.name);
-  const columns = (wanted ?? found).filter((key) => found.includes(key));
-  const missing = required.filter((key) => !found.includes(key));
-  if (missing.length > 0) {
-    const [wanted, there] = [missing, found].map((names) => names.map((name) => `'${name}'`).join(", "));
-    throw new InputError(`Expected the column ${wanted} in '${file}', but found only ${there}.`);
-  }
-  const parsers = { stringFromBytes: (bytes: Uint8Array) => bytes && decodeText(bytes, `'${file}'`) };
-  let rowStart = 0;
-  for (const { num_rows: count } of metadata.row_groups) {
-    const rowEnd = rowStart + Number(count);
-    const options = { file: buffer, metadata, columns, rowStart, rowEnd, compressors, parsers };
-    const rows = await blaming(file, () => parquetReadObjects(options));
-    yield recordsOf(rows, file, rowStart);
-    rowStart = rowEnd;
-  }
-}
-
-function* recordsOf(rows: readonly unknown[], file: string, start: number): Generator<SourceRecord> {
-  for (const [i, row] of rows.entries())
-    yield { value: jsonValue(row), place: `'${file}', row ${start + i} (counted from 0)` };
-}
-
-/** What the library cannot read is bad input. */
-async function blaming<T>(file: string, read: () => Promise<T>): Promise<T> {
+export async function* readParquet(file: string, { wanted, required, keepNulls = false }: Columns = PREFERENCE): Source {
+  const reader = await (canStartWorkers ? ParquetThread : ParquetReader).open(file);
   try {
-    return await read();
-  } catch (error) {
-    if (error instanceof InputError) throw error;
-    const { message } = error as Error;
-    throw new InputError(`Expected a Parquet file that can be read at '${file}', but: ${message}`, { cause: error });
+    const found = reader.columns;
+    const columns = (wanted ?? found).filter((key) => found.includes(key));
+    const missing = required.filter((key) => !found.includes(key));
+    if (missing.length > 0) throw new InputError(missingColumns(file, missing, found));
+    let start = 0;
+    for (const [group, { rows }] of reader.groups.entries()) {
+      const values = await reader.read(group, columns, keepNulls);
+      yield recordsOf({ columns, values, rows, keepNulls }, file, start);
+      start += rows;
+    }
+  } finally {
+    await reader.close();
   }
 }
 
-function jsonValue(value: unknown): unknown {
-  if (typeof value === "bigint") return Number(value);
-  if (Array.isArray(value)) return value.map(jsonValue);
-  if (value === undefined) return null;
-  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
-  const entries = Object.entries(value).map(([key, each]) => [key, jsonValue(each)] as const);
-  return Object.fromEntries(entries.filter(([key, each]) => each !== null || key === "content"));
+function missingColumns(file: string, missing: readonly string[], found: readonly string[]): string {
+  const [wanted, there] = [missing, found].map((names) => names.slice(0, 20).map((name) => `'${excerpt(name)}'`).join(", "));
+  return `Expected the column ${wanted} in '${file}', but found only ${there}.`;
+}
+
+interface Group {
+  readonly columns: readonly string[];
+  readonly values: readonly unknown[][];
+  readonly rows: number;
+  readonly keepNulls: boolean;
+}
+
+function* recordsOf({ columns, values, rows, keepNulls }: Group, file: string, start: number): Generator<SourceRecord> {
+  for (let i = 0; i < rows; i++) {
+    const entries = columns.map((name, c) => [name, values[c]![i]] as const);
+    const present = keepNulls ? entries : entries.filter(([name, value]) => value !== null || name === "content");
+    yield { value: Object.fromEntries(present), place: `'${file}', row ${start + i} (counted from 0)` };
+  }
+}
+
+const TICK = 100; // ms
+/** What a decoder gets in any case, and for each MiB of the file that it decodes: honest ones take a tenth of it. */
+const TICKS = 150;
+const TICKS_PER_MIB = 10;
+
+/** A {@link ParquetReader} in a thread. */
+class ParquetThread implements ParquetFile {
+  columns: readonly string[] = [];
+  groups: ParquetFile["groups"] = [];
+  private readonly worker: Worker;
+  /** Set once the thread is gone: what to say of the file, and the error. */
+  private ended: { readonly why: string; readonly cause?: unknown } | undefined;
+  private onEnd: () => void = () => undefined;
+
+  private constructor(private readonly file: string) {
+    this.worker = new Worker(join(__dirname, "parquetWorker.js"), { workerData: file });
+    const end = (why: string, cause?: unknown): void => {
+      this.ended ??= { why, cause };
+      this.onEnd();
+    };
+    const isFull = ({ code }: NodeJS.ErrnoException) => code === "ERR_WORKER_OUT_OF_MEMORY";
+    this.worker.on("error", (error) => end(isFull(error) ? "a row group does not fit in memory" : error.message, error));
+    this.worker.on("messageerror", (error) => end(error.message, error));
+    this.worker.on("exit", () => end("the thread that reads it has ended"));
+  }
+
+  static async open(file: string): Promise<ParquetThread> {
+    const thread = new ParquetThread(file);
+    try {
+      const answer = await thread.answer(0);
+      if ("opened" in answer) Object.assign(thread, answer.opened);
+      return thread;
+    } catch (error) {
+      await thread.close();
+      throw error;
+    }
+  }
+
+  async read(group: number, columns: readonly string[], keepNulls: boolean): Promise<unknown[][]> {
+    const answered = this.answer(this.groups[group]!.bytes);
+    this.worker.postMessage({ group, columns, keepNulls } satisfies ParquetRequest);
+    const answer = await answered;
+    return "values" in answer ? answer.values : [];
+  }
+
+  async close(): Promise<void> {
+    await this.worker.terminate();
+  }
+
+  /** The thread's next answer, which it owes within a time that follows from what it reads. */
+  private answer(bytes: number): Promise<Exclude<ParquetAnswer, { failure: string }>> {
+    return new Promise((resolve, reject) => {
+      const done = (): void => {
+        clearInterval(timer);
+        this.worker.off("message", onMessage);
+        this.onEnd = () => undefined;
+      };
+      const fail = (why: string, cause?: unknown): void => {
+        done();
+        const message = `Expected a Parquet file that can be read at '${this.file}', but ${why}.`;
+        reject(new InputError(message, { cause }));
+      };
+      const onMessage = (answer: ParquetAnswer): void => {
+        done();
+        if ("failure" in answer) reject(new InputError(answer.failure));
+        else resolve(answer);
+      };
+      // Ticks that this thread has seen, not time that has passed: a suspended or busy process is no broken file.
+      let ticks = TICKS + Math.ceil((bytes / 2 ** 20) * TICKS_PER_MIB);
+      const timer = setInterval(() => {
+        if (--ticks < 0) fail("it takes far longer than a file of its size should; it is damaged");
+      }, TICK);
+      this.worker.on("message", onMessage);
+      this.onEnd = () => fail(this.ended!.why, this.ended!.cause);
+      if (this.ended) this.onEnd();
+    });
+  }
 }

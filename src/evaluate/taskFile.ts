@@ -3,7 +3,6 @@
  * written, with Jinja templates. What would run Python (`!function`, `process_docs`) is an error that says so.
  */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { InputError } from "../native/errors";
 import { strip } from "../text/python";
@@ -130,24 +129,14 @@ export async function readTaskFile(file: string): Promise<Task> {
 }
 
 async function parsed(file: string): Promise<Yaml> {
-  const source = await readFile(file, "utf8").catch((error: unknown) => {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new InputError(
-      `Expected a task file at '${file}', but ${code === "ENOENT" ? "there is no such file" : message}`,
-    );
-  });
+  const { parseYaml, readYamlText } = await import("../base/yaml.js");
+  const source = readYamlText(file, "a task file");
   if (/!function\b/.test(source))
     throw new InputError(
       `Expected templates in '${file}' but found !function, which runs Python; ` +
         "write a task in JavaScript (the 'tasks' of 'evaluate') instead",
     );
-  const { parse } = await import("yaml");
-  let yaml: unknown;
-  try {
-    yaml = parse(source);
-  } catch (error) {
-    throw new InputError(`Expected YAML in '${file}' but: ${(error as Error).message}`);
-  }
+  const yaml = parseYaml(source, `'${file}'`);
   const object = objectOf(yaml, `'${file}'`);
   for (const key of Object.keys(object))
     if (!KEYS.includes(key) && !IDLE.includes(key)) {
