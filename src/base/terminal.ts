@@ -11,9 +11,14 @@ export function printable(text: string): string {
   });
 }
 
-/** JSON of `value` without a control character that a terminal obeys: `JSON.stringify` leaves DEL, C1 and bidi. */
+/** JSON of `value` with the control characters that `JSON.stringify` leaves (DEL, C1, bidirectional ones) escaped. */
 export function printableJson(value: unknown, indent?: number): string {
-  return JSON.stringify(value, null, indent).replace(UNSAFE, (character) => unicodeEscape(character.codePointAt(0)!));
+  return escapeJson(JSON.stringify(value, null, indent));
+}
+
+/** The same of JSON that is already written. It stays JSON of the same value: such characters occur in strings alone. */
+export function escapeJson(json: string): string {
+  return json.replace(UNSAFE, (character) => unicodeEscape(character.codePointAt(0)!));
 }
 
 const unicodeEscape = (code: number): string => `\\u${code.toString(16).padStart(4, "0")}`;

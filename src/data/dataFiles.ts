@@ -97,21 +97,27 @@ function noData(name: string, files: readonly string[]): string {
 /** The paths of all files in a folder, sorted; what begins with a dot is left out. Links are followed. */
 export async function filesUnder(folder: string): Promise<string[]> {
   const found: string[] = [];
-  await addFiles(folder, [], found);
+  await addFiles(folder, [], { found, folders: 0 });
   return found;
 }
 
-/** Files of one data set. Links to folders that hold links to folders can name more without end. */
+/** Files, or folders, of one data set. Links to folders that hold links to folders can name more without end. */
 const MOST_FILES = 100_000;
 
+interface Found {
+  readonly found: string[];
+  folders: number;
+}
+
 /** `around` are the folders that hold this one, by device and inode. */
-async function addFiles(folder: string, around: readonly string[], found: string[]): Promise<void> {
+async function addFiles(folder: string, around: readonly string[], all: Found): Promise<void> {
   const read = async <T>(path: string, action: () => Promise<T>): Promise<T> =>
     action().catch((error: unknown) => {
       throw unreadable(path, error);
     });
   const { dev, ino } = await read(folder, () => stat(folder));
   const self = `${dev}:${ino}`;
+  all.folders++;
   if (around.includes(self))
     throw new InputError(`Expected a folder of data files at '${folder}', but it is a link to a folder that holds it.`);
   const entries = await read(folder, () => readdir(folder, { withFileTypes: true }));
@@ -123,12 +129,12 @@ async function addFiles(folder: string, around: readonly string[], found: string
       if (isData) throw unreadable(path, error);
       return undefined; // a link to nothing, which is nobody's data
     });
-    if (stats?.isDirectory()) await addFiles(path, [...around, self], found);
+    if (stats?.isDirectory()) await addFiles(path, [...around, self], all);
     else if (stats) {
       if (isData) expectFile(path, stats);
-      found.push(path);
+      all.found.push(path);
     }
-    if (found.length > MOST_FILES)
+    if (all.found.length > MOST_FILES || all.folders > MOST_FILES)
       throw new InputError(`Expected at most ${MOST_FILES} files in '${folder}', but found more. Name a folder below it.`);
   }
 }

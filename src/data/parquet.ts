@@ -71,72 +71,98 @@ const TICKS_PER_MIB = 10;
 class ParquetThread implements ParquetFile {
   columns: readonly string[] = [];
   groups: ParquetFile["groups"] = [];
-  private readonly worker: Worker;
-  /** Set once the thread is gone: what to say of the file, and the error. */
-  private ended: { readonly why: string; readonly cause?: unknown } | undefined;
-  private onEnd: () => void = () => undefined;
 
-  private constructor(private readonly file: string) {
-    this.worker = new Worker(join(__dirname, "parquetWorker.js"), { workerData: file });
-    const end = (why: string, cause?: unknown): void => {
-      this.ended ??= { why, cause };
-      this.onEnd();
-    };
-    const isFull = ({ code }: NodeJS.ErrnoException) => code === "ERR_WORKER_OUT_OF_MEMORY";
-    this.worker.on("error", (error) => end(isFull(error) ? "a row group does not fit in memory" : error.message, error));
-    this.worker.on("messageerror", (error) => end(error.message, error));
-    this.worker.on("exit", () => end("the thread that reads it has ended"));
-  }
+  private constructor(
+    private readonly file: string,
+    private readonly decoder: Decoder,
+  ) {}
 
   static async open(file: string): Promise<ParquetThread> {
-    const thread = new ParquetThread(file);
-    try {
-      const answer = await thread.answer(0);
-      if ("opened" in answer) Object.assign(thread, answer.opened);
-      return thread;
-    } catch (error) {
-      await thread.close();
-      throw error;
-    }
+    const thread = new ParquetThread(file, idle.pop() ?? new Decoder());
+    const answer = await thread.ask({ open: file }, 0);
+    return Object.assign(thread, typeof answer === "object" && "opened" in answer ? answer.opened : {});
   }
 
   async read(group: number, columns: readonly string[], keepNulls: boolean): Promise<unknown[][]> {
-    const answered = this.answer(this.groups[group]!.bytes);
-    this.worker.postMessage({ group, columns, keepNulls } satisfies ParquetRequest);
-    const answer = await answered;
-    return "values" in answer ? answer.values : [];
+    const answer = await this.ask({ group, columns, keepNulls }, this.groups[group]!.bytes);
+    return typeof answer === "object" && "values" in answer ? answer.values : [];
   }
 
+  /** The thread waits for the next file: to start one takes longer than to read a small file. */
   async close(): Promise<void> {
-    await this.worker.terminate();
+    if (this.decoder.ended) return;
+    await this.ask("close", 0);
+    if (idle.length === 0) idle.push(this.decoder);
+    else await this.decoder.end();
   }
 
-  /** The thread's next answer, which it owes within a time that follows from what it reads. */
-  private answer(bytes: number): Promise<Exclude<ParquetAnswer, { failure: string }>> {
-    return new Promise((resolve, reject) => {
-      const done = (): void => {
-        clearInterval(timer);
-        this.worker.off("message", onMessage);
-        this.onEnd = () => undefined;
-      };
-      const fail = (why: string, cause?: unknown): void => {
-        done();
-        const message = `Expected a Parquet file that can be read at '${this.file}', but ${why}.`;
-        reject(new InputError(message, { cause }));
-      };
-      const onMessage = (answer: ParquetAnswer): void => {
-        done();
-        if ("failure" in answer) reject(new InputError(answer.failure));
-        else resolve(answer);
-      };
-      // Ticks that this thread has seen, not time that has passed: a suspended or busy process is no broken file.
-      let ticks = TICKS + Math.ceil((bytes / 2 ** 20) * TICKS_PER_MIB);
-      const timer = setInterval(() => {
-        if (--ticks < 0) fail("it takes far longer than a file of its size should; it is damaged");
-      }, TICK);
-      this.worker.on("message", onMessage);
-      this.onEnd = () => fail(this.ended!.why, this.ended!.cause);
-      if (this.ended) this.onEnd();
-    });
+  /** After a failure the thread is not used again: the decoder may have left work behind that fails later. */
+  private async ask(request: ParquetRequest, bytes: number): Promise<ParquetAnswer> {
+    let fault: Error;
+    try {
+      const answer = await this.decoder.ask(request, bytes);
+      if (typeof answer === "string" || !("failure" in answer)) return answer;
+      fault = new InputError(answer.failure);
+    } catch (error) {
+      const message = `Expected a Parquet file that can be read at '${this.file}', but ${(error as Error).message}.`;
+      fault = new InputError(message, { cause: error });
+    }
+    await this.decoder.end();
+    throw fault;
+  }
+}
+
+const idle: Decoder[] = [];
+
+/** The thread itself. It keeps the process alive only while it owes an answer. */
+class Decoder {
+  ended: Error | undefined;
+  private readonly worker = new Worker(join(__dirname, "parquetWorker.js"));
+  private onAnswer: (answer: ParquetAnswer) => void = () => undefined;
+  private onEnd: () => void = () => undefined;
+
+  constructor() {
+    const end = (error: Error): void => {
+      this.ended ??= error;
+      const at = idle.indexOf(this);
+      if (at >= 0) idle.splice(at, 1);
+      this.onEnd();
+    };
+    this.worker
+      .on("message", (answer: ParquetAnswer) => this.onAnswer(answer))
+      .on("error", (error: NodeJS.ErrnoException) => {
+        const isFull = error.code === "ERR_WORKER_OUT_OF_MEMORY";
+        end(isFull ? new Error("a row group does not fit in memory", { cause: error }) : error);
+      })
+      .on("messageerror", end)
+      .on("exit", () => end(new Error("the thread that reads it has ended")))
+      .unref();
+  }
+
+  /** The answer, which is owed within a time that follows from the bytes to decode. */
+  async ask(request: ParquetRequest, bytes: number): Promise<ParquetAnswer> {
+    // Ticks that this thread has seen, not time that has passed: a suspended or busy process is no broken file.
+    let ticks = TICKS + Math.ceil((bytes / 2 ** 20) * TICKS_PER_MIB);
+    let timer: NodeJS.Timeout | undefined;
+    this.worker.ref();
+    try {
+      return await new Promise((resolve, reject) => {
+        if (this.ended) return reject(this.ended);
+        this.onAnswer = resolve;
+        this.onEnd = () => reject(this.ended!);
+        const slow = new Error("it takes far longer than a file of its size should; it is damaged");
+        timer = setInterval(() => --ticks < 0 && reject(slow), TICK);
+        this.worker.postMessage(request);
+      });
+    } finally {
+      clearInterval(timer);
+      this.onAnswer = this.onEnd = () => undefined;
+      this.worker.unref();
+    }
+  }
+
+  async end(): Promise<void> {
+    this.ended ??= new Error("the thread that reads it has ended");
+    await this.worker.terminate();
   }
 }

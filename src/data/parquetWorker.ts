@@ -1,28 +1,39 @@
-/** A thread of parquet.ts: opens one file, says what it holds, then answers each request with the values of columns. */
-import { parentPort, workerData } from "node:worker_threads";
+/** The thread of parquet.ts: opens files and answers with the values of their columns, one request after the other. */
+import { parentPort } from "node:worker_threads";
 import { type ParquetFile, ParquetReader } from "./parquetReader";
 
-/** Which columns of which row group. */
-export interface ParquetRequest {
-  readonly group: number;
-  readonly columns: readonly string[];
-  readonly keepNulls: boolean;
-}
+/** Opens a file in place of the one before, reads some columns of a row group, or closes the file. */
+export type ParquetRequest =
+  | { readonly open: string }
+  | { readonly group: number; readonly columns: readonly string[]; readonly keepNulls: boolean }
+  | "close";
 
 /** `failure` is what is wrong with the file. */
 export type ParquetAnswer =
   | { readonly opened: ParquetFile }
   | { readonly values: unknown[][] }
-  | { readonly failure: string };
+  | { readonly failure: string }
+  | "closed";
+
+let reader: ParquetReader | undefined;
+
+async function answer(request: ParquetRequest): Promise<ParquetAnswer> {
+  if (request === "close" || "open" in request) {
+    const before = reader;
+    reader = undefined;
+    await before?.close();
+    if (request === "close") return "closed";
+    const { columns, groups } = (reader = await ParquetReader.open(request.open));
+    return { opened: { columns, groups } };
+  }
+  const { group, columns, keepNulls } = request;
+  return { values: await reader!.read(group, columns, keepNulls) };
+}
 
 if (parentPort) {
   const port = parentPort;
-  const answer = (value: Promise<ParquetAnswer>): void => {
-    const failed = (error: unknown): ParquetAnswer => ({ failure: (error as Error).message });
-    void value.catch(failed).then((each) => port.postMessage(each));
-  };
-  const reader = ParquetReader.open(workerData as string);
-  answer(reader.then(({ columns, groups }) => ({ opened: { columns, groups } })));
-  port.on("message", ({ group, columns, keepNulls }: ParquetRequest) =>
-    answer(reader.then(async (open) => ({ values: await open.read(group, columns, keepNulls) }))));
+  const failed = (error: unknown): ParquetAnswer => ({ failure: (error as Error).message });
+  port.on("message", (request: ParquetRequest) => {
+    void answer(request).catch(failed).then((each) => port.postMessage(each));
+  });
 }
