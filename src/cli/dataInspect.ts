@@ -1,8 +1,10 @@
 /** `smaug data inspect`: rows as the model will see them, lengths, distances, and what is wrong with the data. */
 import { styleText } from "node:util";
 import { Command, InvalidArgumentError } from "commander";
+import { printable } from "../base/terminal";
 import type { Inspection, Sample, SampleAnswer } from "../data/inspect";
 import type { HistogramBin } from "../data/summary";
+import { printJson } from "./output";
 
 interface InspectFlags {
   input?: string;
@@ -48,11 +50,11 @@ async function inspect(positional: string | undefined, flags: InspectFlags, comm
     ...(maxLength === undefined ? {} : { maxLength, truncationMode: "keep_start" as const }), // TRL's default
     onProgress: (done) => progress.update(done),
   });
-  if (json) process.stdout.write(`${JSON.stringify({ source, ...result })}\n`);
-  else process.stdout.write(await report(source, result, maxLength));
+  if (json) printJson({ source, ...result });
+  else process.stdout.write((await report(source, result, maxLength)).map((line) => `${styled(line)}\n`).join(""));
 }
 
-async function report(source: string, result: Inspection, maxLength: number | undefined): Promise<string> {
+async function report(source: string, result: Inspection, maxLength: number | undefined): Promise<Line[]> {
   const { describeRefusals } = await import("../data/screening.js");
   const { describeCuts } = await import("../data/tokenizePairs.js");
   const { describeOddities } = await import("../data/oddities.js");
@@ -63,7 +65,7 @@ async function report(source: string, result: Inspection, maxLength: number | un
     ...describeOddities(odd),
   ];
   return [
-    ...samples.flatMap((sample) => [describeSample(sample, unit), ""]),
+    ...samples.flatMap((sample) => [...describeSample(sample, unit), ""]),
     ...Object.entries(lengths).flatMap(([name, { histogram, mean, median, p95, max }]) => [
       `${name} ${unit}: mean ${mean.toFixed(1)}, median ${median}, 95 % within ${p95}, longest ${max}`,
       ...bars(histogram, 1),
@@ -75,23 +77,23 @@ async function report(source: string, result: Inspection, maxLength: number | un
     "",
     `${usable} of ${rows} rows of ${source} can be trained on${remarks.length > 0 ? "; look at these:" : ""}`,
     ...remarks.map((remark) => `- ${remark}`),
-    "",
-  ].join("\n");
+  ];
 }
 
-function describeSample({ index, chosen, rejected }: Sample, unit: string): string {
+/** Text, and how it looks where a person sees it. */
+type Line = string | readonly [format: "bold" | "dim", text: string];
+
+function describeSample({ index, chosen, rejected }: Sample, unit: string): Line[] {
   const same = chosen.prompt === rejected.prompt;
   return [
-    styled("bold", `row ${index}: prompt (masked), then the ${unit} of the answers, which are learnt`),
-    styled("dim", ended(shortened(chosen.prompt))),
-    styled("bold", "  chosen"),
+    ["bold", `row ${index}: prompt (masked), then the ${unit} of the answers, which are learnt`],
+    ["dim", ended(shortened(chosen.prompt))],
+    ["bold", "  chosen"],
     joined(chosen),
-    ...(same
-      ? []
-      : [styled("bold", "  rejected, whose prompt ends otherwise"), styled("dim", ended(shortened(rejected.prompt)))]),
-    styled("bold", "  rejected"),
+    ...(same ? [] : ([["bold", "  rejected, whose prompt ends otherwise"], ["dim", ended(shortened(rejected.prompt))]] as const)),
+    ["bold", "  rejected"],
     joined(rejected),
-  ].join("\n");
+  ];
 }
 
 /** Each unit between bars, with line breaks to be seen. */
@@ -108,9 +110,11 @@ function shortened(text: string): string {
   return `${text.slice(0, ENDS)} … ${text.length - 2 * ENDS} characters … ${text.slice(-ENDS)}`;
 }
 
-/** Formatted where it is seen by a person. */
-function styled(format: "bold" | "dim", text: string): string {
-  return process.stdout.isTTY && !process.env.NO_COLOR ? styleText(format, text) : text;
+/** Formatted where it is seen by a person. What a row holds formats nothing. */
+function styled(line: Line): string {
+  if (typeof line === "string") return printable(line);
+  const text = printable(line[1]);
+  return process.stdout.isTTY && !process.env.NO_COLOR ? styleText(line[0], text) : text;
 }
 
 const ended = (text: string): string => text.replaceAll("\n", "↵\n");

@@ -1,7 +1,9 @@
 /** What the commands that make pairs have in common: their options, the work, and the statistics at its end. */
 import { Command, InvalidArgumentError } from "commander";
+import { escapeJson } from "../base/terminal";
 import type { Recipe } from "../paper/recipes/recipe";
 import type { Distances, Statistics } from "../paper/recipes/statistics";
+import { printJson, tell, tellJson } from "./output";
 import { expectWritable, writeLines } from "./outputFile";
 
 export interface RecipeFlags {
@@ -72,7 +74,8 @@ export async function makePairFile(recipe: Recipe, flags: RecipeFlags): Promise<
       if (rows % SHOWN === 0) progress.get(phase)!.update(rows, "rows");
     },
   }, statistics);
-  await writeLines(out, pairs, lineOf);
+  const isTerminal = out === "-" && process.stdout.isTTY;
+  await writeLines(out, pairs, isTerminal ? (pair) => escapeJson(lineOf(pair)) : lineOf);
   const seconds = (performance.now() - start) / 1000;
 
   const summary: Summary = {
@@ -85,8 +88,8 @@ export async function makePairFile(recipe: Recipe, flags: RecipeFlags): Promise<
     seconds: Number(seconds.toFixed(3)),
     rows_per_second: Number((statistics.rows / seconds).toFixed(1)),
   };
-  if (!json) process.stderr.write(await describe(summary));
-  else (out === "-" ? process.stderr : process.stdout).write(`${JSON.stringify(summary)}\n`);
+  if (!json) tell(await describe(summary));
+  else (out === "-" ? tellJson : printJson)(summary);
 }
 
 async function describe(summary: Summary): Promise<string> {
@@ -112,7 +115,6 @@ async function describe(summary: Summary): Promise<string> {
           `${percent(found.p10)}–${percent(found.p90)}, at most ${low} in ${percent(found.low)} of the pairs` +
           from(unit, found),
     ),
-    "",
   ].join("\n");
 }
 

@@ -1,5 +1,6 @@
 /** `smaug doctor`: what was found, what is expected, and the line to paste for each problem. */
 import { Command } from "commander";
+import { print, printJson } from "./output";
 
 export function doctorCommand(): Command {
   return new Command("doctor")
@@ -12,8 +13,8 @@ export function doctorCommand(): Command {
       const diagnosis = diagnoseApart();
       const { ok, smaug, checks } = diagnosis;
       const closing = ok ? "all is well" : "!! marks what has to change";
-      if (json) console.log(JSON.stringify(diagnosis, null, 2));
-      else console.log(`smaug ${smaug}\n\n${formatChecks(checks)}\n\n${closing}`);
+      if (json) printJson(diagnosis, 2);
+      else print(`smaug ${smaug}\n\n${formatChecks(checks)}\n\n${closing}`);
       process.exitCode = ok ? 0 : 1;
     });
 }

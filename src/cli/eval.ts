@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import type { EvaluationResults } from "../evaluate";
 import { InputError } from "../native/errors";
 import type { DType } from "../torch";
+import { print, printJson, tell } from "./output";
 import { expectWritable } from "./outputFile";
 
 interface Flags {
@@ -123,10 +124,11 @@ async function run(flags: Flags): Promise<void> {
       const { writeWhole } = await import("../base/wholeFiles.js");
       await writeWhole(out, `${JSON.stringify(found, null, 2)}\n`);
     }
-    process.stdout.write(`${json === true ? JSON.stringify(found) : resultsTable(found)}\n`);
-    for (const note of notesOf(found)) process.stderr.write(`${note}\n`);
+    if (json === true) printJson(found);
+    else print(resultsTable(found));
+    for (const note of notesOf(found)) tell(note);
     if (json !== true && found.smaug.leaderboard_average !== undefined)
-      process.stdout.write(`Open LLM Leaderboard average: ${found.smaug.leaderboard_average.toFixed(2)}\n`);
+      print(`Open LLM Leaderboard average: ${found.smaug.leaderboard_average.toFixed(2)}`);
   } finally {
     model.dispose();
   }
@@ -186,7 +188,8 @@ async function contaminate(
   const lines = Object.entries(found).map(
     ([task, { share, items }]) => `${task.padEnd(16)} ${share.toFixed(2)} of ${items} items`,
   );
-  process.stdout.write(`${json === true ? JSON.stringify(result) : lines.join("\n")}\n`);
+  if (json === true) printJson(result);
+  else print(lines.join("\n"));
 }
 
 /** What was cut short. */

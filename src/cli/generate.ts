@@ -1,10 +1,12 @@
 /** `smaug generate`: what a model folder answers to a prompt or to conversations, as it comes or as JSON. */
-import { readFile } from "node:fs/promises";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { expectShallow, readInputText } from "../base/inputFiles";
+import { printable } from "../base/terminal";
 import type { GenerateOptions, GeneratedToken } from "../generate";
 import { InputError } from "../native/errors";
 import type { ChatMessage, Tokenizer } from "../text";
 import type { DType } from "../torch";
+import { printJson } from "./output";
 
 interface Flags {
   model: string;
@@ -69,7 +71,7 @@ async function generate(flags: Flags): Promise<void> {
   const { model: folder, adapter, prompt, messages, json, device, dtype, ...rest } = flags;
   if (prompt === undefined && messages === undefined)
     throw new InputError("Expected '--prompt' or '--messages' but received neither");
-  const conversations = messages === undefined ? undefined : await readConversations(messages);
+  const conversations = messages === undefined ? undefined : readConversations(messages);
   const { stop = [], temperature, seed, ...settings } = rest;
   for (const name of ["topK", "topP", "minP"] as const)
     if (temperature === 0 && settings[name] !== undefined)
@@ -92,25 +94,25 @@ async function generate(flags: Flags): Promise<void> {
     tokenizer,
   };
 
+  // A terminal would obey the control characters of a model's text; a file or a program is given them as they are.
+  const isTerminal = process.stdout.isTTY;
   for (const [i, { text, ids }] of prompts.entries()) {
     const start = performance.now();
     const answer = { tokens: 0, text: "", finishReason: "length" };
     for await (const event of generateStream(model, [ids], options)) {
       count(answer, event);
-      if (!json) process.stdout.write(event.text);
+      if (!json) process.stdout.write(isTerminal ? printable(event.text) : event.text);
     }
     const seconds = (performance.now() - start) / 1e3;
     if (!json) process.stdout.write(i < prompts.length - 1 ? "\n\n" : "\n");
     else
-      console.log(
-        JSON.stringify({
-          prompt: text,
-          text: answer.text,
-          tokens: answer.tokens,
-          finish_reason: answer.finishReason,
-          tokens_per_second: Number((answer.tokens / seconds).toFixed(2)),
-        }),
-      );
+      printJson({
+        prompt: text,
+        text: answer.text,
+        tokens: answer.tokens,
+        finish_reason: answer.finishReason,
+        tokens_per_second: Number((answer.tokens / seconds).toFixed(2)),
+      });
   }
 }
 
@@ -134,20 +136,15 @@ function render(tokenizer: Tokenizer, messages: readonly ChatMessage[]): Prompt 
 const FORM = 'It holds a list such as [{"role": "user", "content": "2 + 2?"}], or one on every line.';
 
 /** The conversations of a JSON or JSON Lines file. */
-async function readConversations(file: string): Promise<ChatMessage[][]> {
-  let text: string;
-  try {
-    text = (await readFile(file, "utf8")).replace(/^\ufeff/, "");
-  } catch (error) {
-    throw new InputError(`Expected a file that can be read at '${file}': ${(error as Error).message}. ${FORM}`);
-  }
-  const whole = parsed(text);
+function readConversations(file: string): ChatMessage[][] {
+  const text = readInputText(file, "conversations").replace(/^\ufeff/, "");
+  const whole = parsed(text, `'${file}'`);
   if (whole !== undefined) return [conversation(whole, `'${file}'`)];
   const conversations: ChatMessage[][] = [];
   for (const [i, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
-    const value = parsed(line);
     const place = `'${file}', line ${i + 1}`;
+    const value = parsed(line, place);
     if (value === undefined) throw new InputError(`Expected JSON in ${place} but found ${shown(line)}. ${FORM}`);
     conversations.push(conversation(value, place));
   }
@@ -170,12 +167,15 @@ function conversation(value: unknown, place: string): ChatMessage[] {
   return messages as ChatMessage[];
 }
 
-function parsed(text: string): unknown {
+function parsed(text: string, place: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text) as unknown;
+    value = JSON.parse(text);
   } catch {
     return undefined;
   }
+  expectShallow(value, place);
+  return value;
 }
 
 const shown = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text);

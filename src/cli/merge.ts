@@ -5,6 +5,7 @@ import { Command, Option } from "commander";
 import { InputError } from "../native/errors";
 import type { DType } from "../torch";
 import type { MergeCheck } from "./mergeCheck";
+import { print, printJson, tell } from "./output";
 
 interface MergeOptions {
   model: string;
@@ -55,7 +56,7 @@ async function merge({ model: source, adapter, out, verify, dtype, device, json 
   const { loraLayers, mergeAndUnload, tensorsTrainedWhole } = await import("../nn/index.js");
   const { compareLogProbs, sampleSequences, tokenLogProbs } = await import("./mergeCheck.js");
   const warning = otherBase(readAdapterJson(adapterFolder)["base_model_name_or_path"], source);
-  if (warning) process.stderr.write(`warning: ${warning}\n`);
+  if (warning) tell(`warning: ${warning}`);
 
   const model = await loadModel(source, { dtype: "auto", device });
   const own = model.parameters().next().value!.dtype;
@@ -80,7 +81,8 @@ async function merge({ model: source, adapter, out, verify, dtype, device, json 
     merged.dispose();
   }
   const result = { out, dtype: written, layers, whole, verify: check ?? null };
-  console.log(json ? JSON.stringify(result, null, 2) : describe(result));
+  if (json) printJson(result, 2);
+  else print(describe(result));
   if (check && !check.ok)
     throw new Error(
       `Expected the merged model to answer as the model with its adapter does, to ${check.tolerance} nats a token, ` +

@@ -10,6 +10,7 @@ import type { DiagnosedAnswers } from "../report/diagnosisSection";
 import type { Chart } from "../report/figures";
 import type { Run } from "../report/run";
 import type { DType } from "../torch";
+import { print, printJson, tell } from "./output";
 
 interface Flags {
   out?: string;
@@ -80,14 +81,14 @@ async function report(folders: string[], flags: Flags): Promise<void> {
   const said = { headline: headline(runs), outcomes: runs.map(outcome), warnings: runs.flatMap(warnings) };
   if (json) {
     const diagnosis = answers && { refused: answers.refused, ...answers.diagnosis };
-    console.log(JSON.stringify({ out: file, ...(svg === undefined ? {} : { svg: pictures }), ...said, ...(diagnosis ? { diagnosis } : {}) }));
+    printJson({ out: file, ...(svg === undefined ? {} : { svg: pictures }), ...said, ...(diagnosis ? { diagnosis } : {}) });
     return;
   }
   const { finding } = await import("../report/diagnosisSection.js");
   const found = answers ? [finding(answers.diagnosis)] : [];
   const written = svg === undefined ? [file] : [file, `${pictures.length} pictures in ${svg}`];
   const warned = said.warnings.map((text) => `warning: ${text}`);
-  console.log([said.headline, ...said.outcomes, ...found, ...warned, ...written].join("\n"));
+  print([said.headline, ...said.outcomes, ...found, ...warned, ...written].join("\n"));
 }
 
 async function writePictures(folder: string, charts: readonly Chart[]): Promise<string[]> {
@@ -123,7 +124,7 @@ async function diagnosed(runs: readonly Run[], data: string, flags: Flags): Prom
         onProgress: (done) => tokenizing.update(done),
       });
       expectSomeKept(pairs, refused, data, "scored");
-      if (refused.length > 0) process.stderr.write(`${describeRefusals(refused, rows.length, "scored")}\n`);
+      if (refused.length > 0) tell(describeRefusals(refused, rows.length, "scored"));
       const scoring = new Progress("scoring", pairs.length);
       const measured = await measureRuns(reference, opened, pairs, { onProgress: (done) => scoring.update(done) });
       const diagnosis = diagnose(measured);

@@ -11,6 +11,7 @@ import { renderReport } from "../paper/report/report";
 import type { Preset } from "../paper/settings";
 import { caveat, findings, formatTable, toSummary } from "../paper/summary";
 import { Progress } from "../train/progress";
+import { print, tell } from "./output";
 import { STUDY_OPTIONS, STUDY_PRESETS, type StudyFlags, type StudyPreset, flagOf, reproduceStudy } from "./reproduceStudy";
 
 interface ReproduceOptions extends Omit<StudyFlags, "out"> {
@@ -81,14 +82,15 @@ async function reproduceOne(preset: Preset, { seed, data, out = "runs/quickstart
     seed,
     data: rows && { name: data!, rows },
     startPhase: (label, total) => new Progress(label, total),
-    onRefusals: (refused) => process.stderr.write(`${describeRefusals(refused, rows!.length)}\n`),
+    onRefusals: (refused) => tell(describeRefusals(refused, rows!.length)),
   });
 
   const files = await writeFiles(out, await renderReport(result), toSummary(result));
   const warning = caveat(result);
-  if (warning) process.stderr.write(`warning: ${warning}\n`);
+  if (warning) tell(`warning: ${warning}`);
   const parts = [formatTable(result.methods), findings(result).join("\n"), files.names];
-  process.stdout.write(json ? files.summary : `\n${parts.join("\n\n")}\n`);
+  if (json) process.stdout.write(files.summary);
+  else print(`\n${parts.join("\n\n")}`);
 }
 
 /** Writes report.html and summary.json; gives the text of the summary, and the names of both. */

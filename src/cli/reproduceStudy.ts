@@ -9,6 +9,7 @@ import type { Study } from "../paper/study/plan";
 import type { Subject } from "../paper/study/subject";
 import type { DType } from "../torch";
 import { Progress } from "../train/progress";
+import { print, tell } from "./output";
 
 /** Named here, so that the help needs no libtorch. */
 export const STUDY_PRESETS = ["paper", "paper-large", "paper-smoke"] as const;
@@ -68,15 +69,16 @@ export async function reproduceStudy(preset: StudyPreset, flags: StudyFlags, wri
     startPhase: (label, total) => new Progress(label, total),
     onPlan: (cells, finished) => {
       const left = finished === 0 ? "" : `; ${finished} are in ${out} already`;
-      process.stderr.write(`${cells} cells for ${count === 1 ? "1 seed" : `${count} seeds`}${left}\n`);
+      tell(`${cells} cells for ${count === 1 ? "1 seed" : `${count} seeds`}${left}`);
     },
   });
 
   const files = await write(await renderStudyReport(result), toStudySummary(result));
   const warning = studyCaveat(result);
-  if (warning) process.stderr.write(`warning: ${warning}\n`);
+  if (warning) tell(`warning: ${warning}`);
   const parts = [formatStudy(result), claimsInShort(testClaims(result)), files.names];
-  process.stdout.write(json ? files.summary : `\n${parts.join("\n\n")}\n`);
+  if (json) process.stdout.write(files.summary);
+  else print(`\n${parts.join("\n\n")}`);
 }
 
 function checkFlags(preset: StudyPreset, flags: StudyFlags): void {
@@ -107,7 +109,7 @@ async function createSubject(preset: StudyPreset, flags: StudyFlags): Promise<Su
     return { name, rows, digest: digestOf(rows) };
   }));
   const corpora = corporaOfRows(sources, settings, (name, refused, rows) =>
-    process.stderr.write(`${name}: ${describeRefusals(refused, rows)}\n`));
+    tell(`${name}: ${describeRefusals(refused, rows)}`));
   return new SmallModel(out, corpora, `For each seed and half a small language model was trained on the rows of ` +
     `${data.join(" and ")}, and from it every method.`, device);
 }
@@ -130,7 +132,7 @@ async function ownModel(name: string, flags: StudyFlags): Promise<Subject> {
     for (const { name: source, rows } of read) {
       const { pairs, refused } = await tokenizeRows(rows, tokenizer, { maxLength, name: source });
       expectSomeKept(pairs, refused, source);
-      if (refused.length > 0) process.stderr.write(`${source}: ${describeRefusals(refused, rows.length)}\n`);
+      if (refused.length > 0) tell(`${source}: ${describeRefusals(refused, rows.length)}`);
       sources.push({ name: source, rows: pairs, digest: digestOf(rows) });
     }
     const halves = splitByDistance(sources, ({ chosen, rejected }) => [completionOf(chosen), completionOf(rejected)]);

@@ -3,7 +3,9 @@
  * message on standard error; the stack comes with `DEBUG`.
  */
 import { type Command, CommanderError } from "commander";
+import { printable } from "../base/terminal";
 import { DeviceError, InputError } from "../native/errors";
+import { tell } from "./output";
 
 /** Parses `argv`, runs the command it names and sets `process.exitCode`. */
 export async function run(program: Command, argv: readonly string[]): Promise<void> {
@@ -19,9 +21,17 @@ export async function run(program: Command, argv: readonly string[]): Promise<vo
     process.exitCode = exitCode(error);
     if (error instanceof CommanderError) return; // commander has said it
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
-    process.stderr.write(`${process.env.DEBUG ? stack : `error: ${message.trimEnd()}`}\n`);
+    tell((process.env.DEBUG && stack) || `error: ${shortened(message.trimEnd())}`);
   }
 }
+
+/** A message may quote a value that fills many screens. */
+function shortened(message: string): string {
+  const more = message.length - LONGEST;
+  return more > 0 ? `${message.slice(0, LONGEST)}… (${more} characters more)` : message;
+}
+
+const LONGEST = 10_000; // characters
 
 function exitCode(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // 0: --help and --version
@@ -32,6 +42,7 @@ function exitCode(error: unknown): number {
 function prepare(command: Command): void {
   const path = [command.name()];
   for (let parent = command.parent; parent; parent = parent.parent) path.unshift(parent.name());
+  command.configureOutput({ writeErr: (text) => void process.stderr.write(printable(text)) });
   command.exitOverride().showHelpAfterError(`(${path.join(" ")} --help shows the options)`);
   command.commands.forEach(prepare);
 }

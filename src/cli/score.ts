@@ -6,6 +6,7 @@ import type { CausalLM } from "../models";
 import { InputError } from "../native/errors";
 import type { LogProbs, PairScore } from "../preference";
 import type { DType } from "../torch";
+import { print, printJson, tell, tellJson } from "./output";
 import { expectWritable, writeLines } from "./outputFile";
 
 interface Flags {
@@ -95,12 +96,12 @@ async function score(flags: Flags): Promise<void> {
     });
     expectSomeKept(pairs, refused, data, "scored");
     expectKnownIds(pairs, model, folder);
-    if (refused.length > 0) process.stderr.write(`${describeRefusals(refused, rows.length, "scored")}\n`);
+    if (refused.length > 0) tell(describeRefusals(refused, rows.length, "scored"));
 
     const totals = await writeScores(model, pairs, flags);
     const summary: Summary = { out, rows: rows.length, scored: pairs.length, refused: refused.length, refusals: refused, ...totals };
-    const stream = out === "-" ? process.stderr : process.stdout;
-    stream.write(`${json ? JSON.stringify(summary) : describe(summary)}\n`);
+    if (json) (out === "-" ? tellJson : printJson)(summary);
+    else (out === "-" ? tell : print)(describe(summary));
   } finally {
     model.dispose();
   }

@@ -1,6 +1,7 @@
 /** `smaug setup`: find or fetch libtorch, choose or build the addon. */
 import { Command, InvalidArgumentError } from "commander";
 import { examine, supportedText } from "../native/locate";
+import { print } from "./output";
 
 interface Flags {
   libtorch?: string;
@@ -21,7 +22,7 @@ export function setupCommand(): Command {
       const { setup } = await import("../native/setup.js");
       const { terminalProgress } = await import("../native/progress.js");
       const libtorch = await setup({ ...flags, progress: terminalProgress() });
-      if (!quiet) console.log(`ready: libtorch ${libtorch.version} in ${libtorch.folder}`);
+      if (!quiet) print(`ready: libtorch ${libtorch.version} in ${libtorch.folder}`);
     });
 }
 

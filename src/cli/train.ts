@@ -1,6 +1,7 @@
 /** `smaug train` and `smaug reference`: a configuration file with TRL's keys, or the same keys as options. */
 import { Command } from "commander";
 import { Progress } from "../train/progress";
+import { print, printJson, tell } from "./output";
 import { type ResolvedConfig, describeSettings, resolveConfig, toSnakeCase } from "./trainConfig";
 
 const interrupted = 130;
@@ -46,7 +47,7 @@ async function train(args: readonly string[], { json, printConfig }: Flags): Pro
   let pass: Progress | undefined;
   let metrics = "";
   try {
-    for (const note of run.notes) process.stderr.write(`note: ${note}\n`);
+    for (const note of run.notes) tell(`note: ${note}`);
     trainer.on("reference", (done, total) => (pass ??= new Progress("reference", total)).update(done));
     trainer.on("prepared", (preparation) => {
       pass?.finish(`${preparation.referenceComputed} pairs computed`);
@@ -55,12 +56,12 @@ async function train(args: readonly string[], { json, printConfig }: Flags): Pro
     });
     trainer.on("log", (line) => (metrics = formatMetrics(line)));
     if (process.stderr.isTTY) trainer.on("step", ({ step }) => progress!.update(step, metrics));
-    else trainer.on("log", (line) => process.stderr.write(`step ${line["step"]}  ${metrics}\n`));
+    else trainer.on("log", (line) => tell(`step ${line["step"]}  ${metrics}`));
     trainer.on("evaluate", (line) => progress?.note(`evaluation at step ${line["step"]}: ${formatMetrics(line, "eval_")}`));
     trainer.on("plan", ({ reason }) => progress?.note(`memory: ${reason}`));
     trainer.on("warning", (message) => {
       if (progress) progress.note(`warning: ${message}`);
-      else process.stderr.write(`warning: ${message}\n`); // while the run is prepared
+      else tell(`warning: ${message}`); // while the run is prepared
     });
     trainer.on("save", (folder) => progress?.note(`saved ${folder}`));
     const summary = await trainer.train();
@@ -70,8 +71,8 @@ async function train(args: readonly string[], { json, printConfig }: Flags): Pro
     if (stopped) sayHowToGoOn("train", resumeArguments(args, summary.checkpoint), `after step ${summary.steps}`);
     const report = stopped ? undefined : await reportOf(outputDir);
     const { trainLoss, checkpoint = null, ...result } = summary;
-    if (json) process.stdout.write(`${JSON.stringify({ ...result, train_loss: trainLoss, checkpoint, output_dir: outputDir, report })}\n`);
-    else if (!stopped) process.stdout.write(`${[outputDir, ...(report ? [report] : [])].join("\n")}\n`);
+    if (json) printJson({ ...result, train_loss: trainLoss, checkpoint, output_dir: outputDir, report });
+    else if (!stopped) print([outputDir, ...(report ? [report] : [])].join("\n"));
   } catch (error) {
     if (!isInterruption(error)) throw error;
     sayHowToGoOn("train", args, "before the first step; the reference values computed so far are kept");
@@ -86,7 +87,7 @@ async function reportOf(outputDir: string): Promise<string | undefined> {
   try {
     return await writeRunReport(outputDir);
   } catch (error) {
-    process.stderr.write(`warning: no report: ${(error as Error).message}\n`);
+    tell(`warning: no report: ${(error as Error).message}`);
     return undefined;
   }
 }
@@ -97,7 +98,7 @@ function isInterruption(error: unknown): boolean {
 
 function sayHowToGoOn(command: string, args: readonly string[], where: string): void {
   const quoted = args.map((arg) => (/^[\w./:=@,+-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`));
-  process.stderr.write(`stopped ${where}. Go on with\n  smaug ${[command, ...quoted].join(" ")}\n`);
+  tell(`stopped ${where}. Go on with\n  smaug ${[command, ...quoted].join(" ")}`);
   process.exitCode = interrupted;
 }
 
@@ -110,8 +111,8 @@ async function reference(args: readonly string[], { json, printConfig }: Flags):
   const release = stopOnInterrupt(() => trainer.stop());
   let pass: Progress | undefined;
   try {
-    for (const note of notes) process.stderr.write(`note: ${note}\n`);
-    trainer.on("warning", (message) => void process.stderr.write(`warning: ${message}\n`));
+    for (const note of notes) tell(`note: ${note}`);
+    trainer.on("warning", (message) => tell(`warning: ${message}`));
     trainer.on("reference", (done, total) => (pass ??= new Progress("reference", total)).update(done));
     const preparation = await trainer.prepare();
     pass?.finish(`${preparation.referenceComputed} pairs computed`);
@@ -119,8 +120,8 @@ async function reference(args: readonly string[], { json, printConfig }: Flags):
     preparation.optimizer.dispose();
     const { reference, referenceComputed } = preparation;
     const result = { reference_rows: reference.size, reference_computed: referenceComputed, step0_max_abs: preparation.state.step0MaxAbs };
-    if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
-    else process.stdout.write(`${reference.size} pairs in the reference cache, ${referenceComputed} of them computed now\n`);
+    if (json) printJson(result);
+    else print(`${reference.size} pairs in the reference cache, ${referenceComputed} of them computed now`);
   } catch (error) {
     if (!isInterruption(error)) throw error;
     sayHowToGoOn("reference", args, "in the middle; the values computed so far are kept");
@@ -130,7 +131,7 @@ async function reference(args: readonly string[], { json, printConfig }: Flags):
 }
 
 function printResolved({ config }: ResolvedConfig): void {
-  process.stdout.write(`${JSON.stringify(toSnakeCase(config), null, 2)}\n`);
+  printJson(toSnakeCase(config), 2);
 }
 
 /** The first Ctrl-C stops in order, the second at once. */

@@ -2,8 +2,7 @@
  * What `smaug train` is asked to do: a YAML (or JSON) file with TRL's keys, and the command line, which overrides it.
  * Nothing is silently ignored: a key is a setting, or a note, or an error that says what to do.
  */
-import { readFileSync } from "node:fs";
-import { parseDocument } from "yaml";
+import { readYaml } from "../base/yaml";
 import { InputError } from "../native/errors";
 import { type ArgumentsOf, nearest, readArguments, snakeCase } from "../train/argument";
 import { foreignKey, isTracker } from "./foreignKeys";
@@ -84,17 +83,7 @@ function oneReport(value: unknown, place: string): unknown {
 }
 
 function readConfigFile(file: string): Record<string, unknown> {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new InputError(`Expected a configuration at ${file} but ${code === "ENOENT" ? "there is none" : message}`);
-  }
-  const document = parseDocument(text, { uniqueKeys: true }); // JSON is YAML too
-  const [error] = document.errors;
-  if (error) throw new InputError(`Expected YAML in ${file} but received: ${error.message.trimEnd()}`);
-  const value: unknown = document.toJS();
+  const value = readYaml(file, "a configuration"); // JSON is YAML too
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new InputError(`Expected keys with values in ${file} but received ${value === null ? "an empty file" : typeof value}`);
 }

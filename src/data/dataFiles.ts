@@ -7,7 +7,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join, relative, sep } from "node:path";
 import { resolveFolder } from "../hub";
 import { InputError } from "../native/errors";
-import { unreadable } from "./source";
+import { expectFile, unreadable } from "./source";
 
 export type DataKind = "jsonl" | "json" | "parquet";
 
@@ -46,7 +46,10 @@ export async function findDataFiles(
   const stats = await stat(path).catch((error: unknown) => {
     throw unreadable(path, error);
   });
-  return stats.isDirectory() ? filesOf(path, source, split) : [fileOf(path, split)];
+  if (stats.isDirectory()) return filesOf(path, source, split);
+  const file = fileOf(path, split);
+  expectFile(path, stats);
+  return [file];
 }
 
 function fileOf(path: string, split: string | undefined): DataFile {
@@ -91,22 +94,49 @@ function noData(name: string, files: readonly string[]): string {
   return `${expected} ${others || "no file"}.`;
 }
 
-/** The paths of all files in a folder, sorted; what begins with a dot is left out. */
-async function filesUnder(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-    throw unreadable(folder, error);
-  });
+/** The paths of all files in a folder, sorted; what begins with a dot is left out. Links are followed. */
+export async function filesUnder(folder: string): Promise<string[]> {
   const found: string[] = [];
-  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const path = join(folder, entry.name);
-    if (entry.name.startsWith(".")) continue;
-    const stats = await stat(path).catch((error: unknown) => {
+  await addFiles(folder, [], { found, folders: 0 });
+  return found;
+}
+
+/** Files, or folders, of one data set. Links to folders that hold links to folders can name more without end. */
+const MOST_FILES = 100_000;
+
+interface Found {
+  readonly found: string[];
+  folders: number;
+}
+
+/** `around` are the folders that hold this one, by device and inode. */
+async function addFiles(folder: string, around: readonly string[], all: Found): Promise<void> {
+  const read = async <T>(path: string, action: () => Promise<T>): Promise<T> =>
+    action().catch((error: unknown) => {
       throw unreadable(path, error);
     });
-    if (stats.isDirectory()) found.push(...(await filesUnder(path)));
-    else found.push(path);
+  const { dev, ino } = await read(folder, () => stat(folder));
+  const self = `${dev}:${ino}`;
+  all.folders++;
+  if (around.includes(self))
+    throw new InputError(`Expected a folder of data files at '${folder}', but it is a link to a folder that holds it.`);
+  const entries = await read(folder, () => readdir(folder, { withFileTypes: true }));
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = join(folder, entry.name);
+    const isData = kindOf(path) !== undefined;
+    if (entry.name.startsWith(".")) continue;
+    const stats = await stat(path).catch((error: unknown) => {
+      if (isData) throw unreadable(path, error);
+      return undefined; // a link to nothing, which is nobody's data
+    });
+    if (stats?.isDirectory()) await addFiles(path, [...around, self], all);
+    else if (stats) {
+      if (isData) expectFile(path, stats);
+      all.found.push(path);
+    }
+    if (all.found.length > MOST_FILES || all.folders > MOST_FILES)
+      throw new InputError(`Expected at most ${MOST_FILES} files in '${folder}', but found more. Name a folder below it.`);
   }
-  return found;
 }
 
 function kindOf(path: string): DataKind | undefined {

@@ -3,6 +3,7 @@
  * longest element. Only strings and brackets are told apart here; each element is parsed by who asks for it.
  */
 import { InputError } from "../native/errors";
+import { MAX_RECORD, tooLong } from "./source";
 
 const [QUOTE, BACKSLASH, COMMA, OPEN, CLOSE, OPEN_BRACE, CLOSE_BRACE] = [34, 92, 44, 91, 93, 123, 125];
 
@@ -26,6 +27,7 @@ class ListScanner {
   private isDone = false;
   private count = 0;
   private begun: Buffer[] = []; // of the element at hand, from the pieces before
+  private size = 0; // bytes in there
 
   constructor(private readonly file: string) {}
 
@@ -60,6 +62,7 @@ class ListScanner {
         const rest = piece.subarray(start, i);
         const element = this.begun.length > 0 ? Buffer.concat([...this.begun, rest]) : rest;
         this.begun = [];
+        this.size = 0;
         start = i + 1;
         this.isDone = byte === CLOSE;
         if (!this.isDone || this.count > 0 || !element.every(isBlank)) {
@@ -69,12 +72,20 @@ class ListScanner {
       } else if (depth > 1 && (byte === CLOSE || byte === CLOSE_BRACE)) depth--;
       i++;
     }
-    if (depth > 0 && !this.isDone && start < length) this.begun.push(Buffer.from(piece.subarray(start)));
+    if (depth > 0 && !this.isDone && start < length) {
+      this.begun.push(Buffer.from(piece.subarray(start)));
+      if ((this.size += length - start) > MAX_RECORD) throw tooLong(this.place(), "a row", MAX_RECORD);
+    }
     [this.depth, this.inString] = [depth, inString];
   }
 
   expectEnd(): void {
     if (!this.isDone) throw this.fault(`that it ends within row ${this.count} (counted from 0)`);
+  }
+
+  /** Of the element at hand. */
+  private place(): string {
+    return `'${this.file}', row ${this.count} (counted from 0)`;
   }
 
   private fault(what: string): InputError {

@@ -2,11 +2,12 @@
  * Records from a .json file, in the forms that are about: a list of rows, which is read row by row, or else, read as a
  * whole, an object with that list under `data`, an object of columns, one row alone, or JSON Lines under a wrong name.
  */
+import { getHeapStatistics } from "node:v8";
 import { InputError } from "../native/errors";
 import { listElements } from "./jsonArray";
 import { JsonRecord, parseLine } from "./jsonLines";
 import { FORM } from "./preferenceRow";
-import { type Source, type SourceRecord, decodeText, excerpt, readPieces } from "./source";
+import { MAX_WHOLE, type Source, type SourceRecord, decodeText, excerpt, readPieces, tooLong } from "./source";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -14,20 +15,45 @@ type Json = Readonly<Record<string, unknown>>;
 export async function* readJson(file: string, form = FORM): Source {
   const pieces = readPieces(file);
   const read: Buffer[] = [];
+  let size = 0;
+  const keep = (piece: Buffer): void => {
+    if ((size += piece.length) > MAX_WHOLE)
+      throw tooLong(`'${file}'`, "JSON that is not a list of rows", MAX_WHOLE);
+    read.push(Buffer.from(piece));
+  };
   try {
     for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
-      read.push(Buffer.from(next.value));
+      keep(next.value);
       const first = firstCharacter(next.value);
       if (first === undefined) continue;
       if (first === "[") return yield* readList(joined(read, pieces), file, form);
       break;
     }
-    for await (const piece of pieces) read.push(Buffer.from(piece));
+    for await (const piece of pieces) keep(piece);
   } finally {
     await pieces.return(undefined); // closes the file when no more rows are asked for
   }
-  yield readWhole(decodeText(Buffer.concat(read), `'${file}'`), file, form);
+  const bytes = Buffer.concat(read);
+  expectRoom(bytes, file);
+  yield readWhole(decodeText(bytes, `'${file}'`), file, form);
 }
+
+/** A heap that is too small ends the process, whoever catches errors. */
+function expectRoom(bytes: Buffer, file: string): void {
+  const { heap_size_limit: limit } = getHeapStatistics();
+  let values = 0;
+  for (const byte of bytes) if (byte === 44 || byte === 91 || byte === 123) values++; // , [ {
+  const needed = 2 * bytes.length + BYTES_PER_VALUE * values;
+  if (needed > 0.8 * limit)
+    throw new InputError(
+      `Expected JSON that fits in memory in '${file}', but it takes up to ${inMiB(needed)} of the ${inMiB(limit)} that ` +
+        "Node may use. Write a list of rows or JSON Lines, which are read row by row.",
+    );
+}
+
+/** An empty object takes 56. */
+const BYTES_PER_VALUE = 64;
+const inMiB = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 
 /** What a piece begins with, but for white space and a byte order mark; undefined when it has no more than that. */
 function firstCharacter(piece: Buffer): string | undefined {
@@ -52,16 +78,23 @@ async function* readList(pieces: AsyncIterable<Buffer>, file: string, form: stri
 
 function* readWhole(text: string, file: string, form: string): Generator<SourceRecord> {
   if (text.trim() === "") return;
-  const lines = text.trim().split("\n");
-  if (lines.length > 1 && isObject(attempt(lines[0]!))) {
-    for (const [i, line] of text.split("\n").entries()) {
-      const place = `'${file}', line ${i + 1}`;
-      if (line.trim() !== "") yield { value: parseLine(line, place, form), place };
-    }
-    return;
-  }
+  const start = text.trimStart();
+  const end = start.indexOf("\n");
+  if (end > 0 && start.length > end + 1 && isObject(attempt(start.slice(0, end)))) return yield* readLines(text, file, form);
   const rows = rowsOf(parseLine(text, `'${file}'`, form), file, form);
   for (const [i, value] of rows.entries()) yield { value, place: `'${file}', row ${i} (counted from 0)` };
+}
+
+/** Not all at once: a list of very many short lines would not fit in memory. */
+function* readLines(text: string, file: string, form: string): Generator<SourceRecord> {
+  for (let start = 0, number = 1; start < text.length; number++) {
+    const newline = text.indexOf("\n", start);
+    const end = newline < 0 ? text.length : newline;
+    const line = text.slice(start, end);
+    start = end + 1;
+    const place = `'${file}', line ${number}`;
+    if (line.trim() !== "") yield { value: parseLine(line, place, form), place };
+  }
 }
 
 function rowsOf(value: unknown, file: string, form: string): readonly unknown[] {
@@ -79,8 +112,8 @@ function isColumns({ chosen, rejected }: Json): boolean {
 function rowsOfColumns(columns: Json, file: string): Json[] {
   const lists = Object.entries(columns).filter((entry): entry is [string, unknown[]] => Array.isArray(entry[1]));
   const lengths = lists.map(([, list]) => list.length);
-  if (Math.min(...lengths) !== Math.max(...lengths)) {
-    const found = lists.map(([key, list]) => `'${key}' ${list.length}`).join(", ");
+  if (new Set(lengths).size > 1) {
+    const found = lists.slice(0, 20).map(([key, list]) => `'${excerpt(key)}' ${list.length}`).join(", ");
     throw new InputError(`Expected columns of one length in '${file}', but found ${found}.`);
   }
   return Array.from({ length: lengths[0]! }, (_, i) => Object.fromEntries(lists.map(([key, list]) => [key, list[i]])));

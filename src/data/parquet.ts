@@ -1,69 +1,168 @@
 /**
- * Records from Parquet, one row group at a time, of the columns that are asked for. Values come as JSON would
- * give them: 64-bit integers as numbers, and without the empty fields that Arrow gives a struct because another row has
- * them (but for `content`, which a message may leave empty).
+ * Records from Parquet, one row group at a time, of the columns that are asked for.
+ *
+ * The file is decoded in a thread. A damaged one can make the decoder loop without end or ask for all memory there is,
+ * and a promise of its own may fail where nobody waits for it; all of that ends the thread, and here it is an error.
  */
-import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { InputError } from "../native/errors";
+import { type ParquetFile, ParquetReader } from "./parquetReader";
+import type { ParquetAnswer, ParquetRequest } from "./parquetWorker";
 import { KEYS } from "./preferenceRow";
-import { type Source, type SourceRecord, decodeText, unreadable } from "./source";
+import { type Source, type SourceRecord, excerpt } from "./source";
+import { canStartWorkers } from "./workerPool";
 
 /** The columns that are read where they are there, and those that have to be. */
 export interface Columns {
   /** Left out: all of them. */
   readonly wanted?: readonly string[];
   readonly required: readonly string[];
+  /** Whether a null is kept. Left out: it is as if it were not there (but for `content`). */
+  readonly keepNulls?: boolean;
 }
 
 const PREFERENCE: Columns = { wanted: KEYS, required: ["chosen", "rejected"] };
 
-export async function* readParquet(file: string, { wanted, required }: Columns = PREFERENCE): Source {
-  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import("hyparquet");
-  const { compressors } = await import("hyparquet-compressors");
-  await stat(file).catch((error: unknown) => {
-    throw unreadable(file, error);
-  });
-  const buffer = await asyncBufferFromFile(file);
-  const metadata = await blaming(file, () => parquetMetadataAsync(buffer));
-  const found = parquetSchema(metadata).children.map(({ element }) => element.name);
-  const columns = (wanted ?? found).filter((key) => found.includes(key));
-  const missing = required.filter((key) => !found.includes(key));
-  if (missing.length > 0) {
-    const [wanted, there] = [missing, found].map((names) => names.map((name) => `'${name}'`).join(", "));
-    throw new InputError(`Expected the column ${wanted} in '${file}', but found only ${there}.`);
-  }
-  const parsers = { stringFromBytes: (bytes: Uint8Array) => bytes && decodeText(bytes, `'${file}'`) };
-  let rowStart = 0;
-  for (const { num_rows: count } of metadata.row_groups) {
-    const rowEnd = rowStart + Number(count);
-    const options = { file: buffer, metadata, columns, rowStart, rowEnd, compressors, parsers };
-    const rows = await blaming(file, () => parquetReadObjects(options));
-    yield recordsOf(rows, file, rowStart);
-    rowStart = rowEnd;
-  }
-}
-
-function* recordsOf(rows: readonly unknown[], file: string, start: number): Generator<SourceRecord> {
-  for (const [i, row] of rows.entries())
-    yield { value: jsonValue(row), place: `'${file}', row ${start + i} (counted from 0)` };
-}
-
-/** What the library cannot read is bad input. */
-async function blaming<T>(file: string, read: () => Promise<T>): Promise<T> {
+export async function* readParquet(file: string, { wanted, required, keepNulls = false }: Columns = PREFERENCE): Source {
+  const reader = await (canStartWorkers ? ParquetThread : ParquetReader).open(file);
   try {
-    return await read();
-  } catch (error) {
-    if (error instanceof InputError) throw error;
-    const { message } = error as Error;
-    throw new InputError(`Expected a Parquet file that can be read at '${file}', but: ${message}`, { cause: error });
+    const found = reader.columns;
+    const columns = (wanted ?? found).filter((key) => found.includes(key));
+    const missing = required.filter((key) => !found.includes(key));
+    if (missing.length > 0) throw new InputError(missingColumns(file, missing, found));
+    let start = 0;
+    for (const [group, { rows }] of reader.groups.entries()) {
+      const values = await reader.read(group, columns, keepNulls);
+      yield recordsOf({ columns, values, rows, keepNulls }, file, start);
+      start += rows;
+    }
+  } finally {
+    await reader.close();
   }
 }
 
-function jsonValue(value: unknown): unknown {
-  if (typeof value === "bigint") return Number(value);
-  if (Array.isArray(value)) return value.map(jsonValue);
-  if (value === undefined) return null;
-  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
-  const entries = Object.entries(value).map(([key, each]) => [key, jsonValue(each)] as const);
-  return Object.fromEntries(entries.filter(([key, each]) => each !== null || key === "content"));
+function missingColumns(file: string, missing: readonly string[], found: readonly string[]): string {
+  const [wanted, there] = [missing, found].map((names) => names.slice(0, 20).map((name) => `'${excerpt(name)}'`).join(", "));
+  return `Expected the column ${wanted} in '${file}', but found only ${there}.`;
+}
+
+interface Group {
+  readonly columns: readonly string[];
+  readonly values: readonly unknown[][];
+  readonly rows: number;
+  readonly keepNulls: boolean;
+}
+
+function* recordsOf({ columns, values, rows, keepNulls }: Group, file: string, start: number): Generator<SourceRecord> {
+  for (let i = 0; i < rows; i++) {
+    const entries = columns.map((name, c) => [name, values[c]![i]] as const);
+    const present = keepNulls ? entries : entries.filter(([name, value]) => value !== null || name === "content");
+    yield { value: Object.fromEntries(present), place: `'${file}', row ${start + i} (counted from 0)` };
+  }
+}
+
+const TICK = 100; // ms
+/** What a decoder gets in any case, and for each MiB of the file that it decodes: honest ones take a tenth of it. */
+const TICKS = 150;
+const TICKS_PER_MIB = 10;
+
+/** A {@link ParquetReader} in a thread. */
+class ParquetThread implements ParquetFile {
+  columns: readonly string[] = [];
+  groups: ParquetFile["groups"] = [];
+
+  private constructor(
+    private readonly file: string,
+    private readonly decoder: Decoder,
+  ) {}
+
+  static async open(file: string): Promise<ParquetThread> {
+    const thread = new ParquetThread(file, idle.pop() ?? new Decoder());
+    const answer = await thread.ask({ open: file }, 0);
+    return Object.assign(thread, typeof answer === "object" && "opened" in answer ? answer.opened : {});
+  }
+
+  async read(group: number, columns: readonly string[], keepNulls: boolean): Promise<unknown[][]> {
+    const answer = await this.ask({ group, columns, keepNulls }, this.groups[group]!.bytes);
+    return typeof answer === "object" && "values" in answer ? answer.values : [];
+  }
+
+  /** The thread waits for the next file: to start one takes longer than to read a small file. */
+  async close(): Promise<void> {
+    if (this.decoder.ended) return;
+    await this.ask("close", 0);
+    if (idle.length === 0) idle.push(this.decoder);
+    else await this.decoder.end();
+  }
+
+  /** After a failure the thread is not used again: the decoder may have left work behind that fails later. */
+  private async ask(request: ParquetRequest, bytes: number): Promise<ParquetAnswer> {
+    let fault: Error;
+    try {
+      const answer = await this.decoder.ask(request, bytes);
+      if (typeof answer === "string" || !("failure" in answer)) return answer;
+      fault = new InputError(answer.failure);
+    } catch (error) {
+      const message = `Expected a Parquet file that can be read at '${this.file}', but ${(error as Error).message}.`;
+      fault = new InputError(message, { cause: error });
+    }
+    await this.decoder.end();
+    throw fault;
+  }
+}
+
+const idle: Decoder[] = [];
+
+/** The thread itself. It keeps the process alive only while it owes an answer. */
+class Decoder {
+  ended: Error | undefined;
+  private readonly worker = new Worker(join(__dirname, "parquetWorker.js"));
+  private onAnswer: (answer: ParquetAnswer) => void = () => undefined;
+  private onEnd: () => void = () => undefined;
+
+  constructor() {
+    const end = (error: Error): void => {
+      this.ended ??= error;
+      const at = idle.indexOf(this);
+      if (at >= 0) idle.splice(at, 1);
+      this.onEnd();
+    };
+    this.worker
+      .on("message", (answer: ParquetAnswer) => this.onAnswer(answer))
+      .on("error", (error: NodeJS.ErrnoException) => {
+        const isFull = error.code === "ERR_WORKER_OUT_OF_MEMORY";
+        end(isFull ? new Error("a row group does not fit in memory", { cause: error }) : error);
+      })
+      .on("messageerror", end)
+      .on("exit", () => end(new Error("the thread that reads it has ended")))
+      .unref();
+  }
+
+  /** The answer, which is owed within a time that follows from the bytes to decode. */
+  async ask(request: ParquetRequest, bytes: number): Promise<ParquetAnswer> {
+    // Ticks that this thread has seen, not time that has passed: a suspended or busy process is no broken file.
+    let ticks = TICKS + Math.ceil((bytes / 2 ** 20) * TICKS_PER_MIB);
+    let timer: NodeJS.Timeout | undefined;
+    this.worker.ref();
+    try {
+      return await new Promise((resolve, reject) => {
+        if (this.ended) return reject(this.ended);
+        this.onAnswer = resolve;
+        this.onEnd = () => reject(this.ended!);
+        const slow = new Error("it takes far longer than a file of its size should; it is damaged");
+        timer = setInterval(() => --ticks < 0 && reject(slow), TICK);
+        this.worker.postMessage(request);
+      });
+    } finally {
+      clearInterval(timer);
+      this.onAnswer = this.onEnd = () => undefined;
+      this.worker.unref();
+    }
+  }
+
+  async end(): Promise<void> {
+    this.ended ??= new Error("the thread that reads it has ended");
+    await this.worker.terminate();
+  }
 }

@@ -9,6 +9,7 @@
  * Every fault names the file, the line and the key, what was found and what is expected.
  */
 import { isDeepStrictEqual } from "node:util";
+import { expectShallow } from "../base/inputFiles";
 import { InputError } from "../native/errors";
 import type { ChatMessage, JsonValue } from "../text";
 import { type SourceRecord, excerpt } from "./source";
@@ -181,6 +182,7 @@ function toolsOf(value: unknown, place: string): Pick<ChatRow, "tools"> {
     } catch {
       tools = undefined;
     }
+    expectShallow(tools, `the JSON of 'tools' in ${place}`);
   }
   if (!Array.isArray(tools) || !tools.every(isObject))
     throw new InputError(`Expected a list of tools, or its JSON, for 'tools' in ${place}, but found ${shown(value)}.`);
@@ -195,8 +197,13 @@ function kwargsOf(value: unknown, place: string): Pick<ChatRow, "chatTemplateKwa
 }
 
 function keysOf(record: Json): string {
-  return Object.keys(record).map((key) => `'${key}'`).join(", ") || "an empty object";
+  const keys = Object.keys(record);
+  const more = keys.length > KEYS_SHOWN ? `, and ${keys.length - KEYS_SHOWN} more` : "";
+  const shown = keys.slice(0, KEYS_SHOWN).map((key) => `'${excerpt(key)}'`);
+  return `${shown.join(", ")}${more}` || "an empty object";
 }
+
+const KEYS_SHOWN = 20;
 
 const isObject = (value: unknown): value is Json =>
   typeof value === "object" && value !== null && !Array.isArray(value);

@@ -1,8 +1,9 @@
 /** Records as they stand in a file, each with its place for messages, and what reading a file can fail with. */
-import { createReadStream } from "node:fs";
+import { type Stats, constants, createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
+import { printable } from "../base/terminal";
 import { InputError } from "../native/errors";
 
 /** One record, not yet judged. `place` is such as `'pairs.jsonl', line 3`. */
@@ -21,18 +22,38 @@ export interface SourceRecord {
  */
 export type Source = AsyncGenerator<Iterable<SourceRecord>>;
 
+/** Bytes of one record, or of blanks between two. A row of 64 MiB has some 16 million tokens. */
+export const MAX_RECORD = 64 * 2 ** 20;
+/** Bytes of a file that is read as a whole, once unpacked. V8's longest string has 512 MiB. */
+export const MAX_WHOLE = 500 * 2 ** 20;
+
 /** Why a file cannot be read, by the system's code. */
 const REASONS: Record<string, string> = {
   ENOENT: "there is no such file",
   ENOTDIR: "there is no such file",
   EISDIR: "it is a folder",
   EACCES: "it may not be read",
+  ELOOP: "it is a link that leads back to itself",
+  ENXIO: "it is a socket or a device, not a file",
 };
 
 /** What goes wrong while a file is read, as bad input. */
 export function unreadable(file: string, error: unknown): InputError {
+  if (error instanceof InputError) return error;
   const { code, message } = error as NodeJS.ErrnoException;
   return new InputError(`Expected a data file at '${file}', but ${REASONS[code ?? ""] ?? message}.`, { cause: error });
+}
+
+/** A pipe may never end and a device never does: neither is read. */
+export function expectFile(file: string, stats: Stats): void {
+  if (stats.isFile()) return;
+  const what = stats.isDirectory() ? "a folder" : stats.isFIFO() ? "a named pipe" : stats.isSocket() ? "a socket" : "a device";
+  throw new InputError(`Expected a data file at '${file}', but it is ${what}.`);
+}
+
+/** What holds more bytes than a record, or a file that is read as a whole, may have. */
+export function tooLong(place: string, what: string, limit: number): InputError {
+  return new InputError(`Expected ${what} of at most ${limit / 2 ** 20} MiB in ${place}, but found more.`);
 }
 
 const PIECE = 1 << 18; // bytes
@@ -44,8 +65,9 @@ const PIECE = 1 << 18; // bytes
 export async function* readPieces(file: string): AsyncGenerator<Buffer> {
   let opened: FileHandle | undefined;
   try {
-    if (file.endsWith(".gz")) return yield* unpacked(file);
-    const from = (opened = await open(file));
+    const from = (opened = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)); // a pipe would wait for a writer
+    expectFile(file, await from.stat());
+    if (file.endsWith(".gz")) return yield* unpacked(file, from);
     const readInto = (memory: Buffer) => {
       const reading = from.read(memory, 0, PIECE);
       reading.catch(() => undefined); // it is awaited below, unless no more is asked for
@@ -65,15 +87,20 @@ export async function* readPieces(file: string): AsyncGenerator<Buffer> {
   }
 }
 
-async function* unpacked(file: string): AsyncGenerator<Buffer> {
-  const packed = createReadStream(file, { highWaterMark: PIECE });
+async function* unpacked(file: string, from: FileHandle): AsyncGenerator<Buffer> {
+  const packed = createReadStream(file, { fd: from, autoClose: false, highWaterMark: PIECE });
   // The callback is the stream's own error, which the loop throws.
-  for await (const piece of pipeline(packed, createGunzip(), () => undefined)) yield piece as Buffer;
+  for await (const piece of pipeline(packed, createGunzip({ chunkSize: PIECE }), () => undefined)) yield piece as Buffer;
 }
 
+/** A file as a whole, of at most {@link MAX_WHOLE} bytes once unpacked. */
 export async function readBytes(file: string): Promise<Buffer> {
   const pieces: Buffer[] = [];
-  for await (const piece of readPieces(file)) pieces.push(Buffer.from(piece));
+  let size = 0;
+  for await (const piece of readPieces(file)) {
+    if ((size += piece.length) > MAX_WHOLE) throw tooLong(`'${file}'`, "a file", MAX_WHOLE);
+    pieces.push(Buffer.from(piece));
+  }
   return Buffer.concat(pieces);
 }
 
@@ -89,4 +116,4 @@ export function decodeText(bytes: Uint8Array, place: string): string {
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** A piece of text in a message, cut to fit. */
-export const excerpt = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
+export const excerpt = (text: string): string => printable(text.length > 60 ? `${text.slice(0, 60)}…` : text);

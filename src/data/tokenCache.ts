@@ -6,7 +6,8 @@
  * SHA-256 of all that.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readFile, readdir, rm, stat, utimes } from "node:fs/promises";
+import { constants } from "node:fs";
+import { mkdir, open, readFile, readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { packageVersion } from "../native/paths";
 import type { Tokenizer } from "../text";
@@ -56,13 +57,14 @@ async function tokenizerFiles(path: string): Promise<[name: string, content: Buf
 
 export async function readTokenCache(folder: string, key: string): Promise<TokenizedRows | undefined> {
   const file = join(folder, key);
-  const bytes = await readFile(file).catch(() => undefined);
+  const bytes = await contentOf(file).catch(() => undefined);
   if (!bytes || bytes.length < MAGIC.length + 4 + DIGEST) return undefined;
   const content = bytes.subarray(0, -DIGEST);
   if (content.toString("latin1", 0, MAGIC.length) !== MAGIC || !digestOf(content).equals(bytes.subarray(-DIGEST)))
     return undefined;
   const start = MAGIC.length + 4;
   const end = start + content.readUInt32LE(MAGIC.length);
+  // The digest is right: it is a header that smaug has written.
   const header = JSON.parse(content.toString("utf8", start, end)) as Omit<TokenizedRows, "pairs"> & { key: string };
   if (header.key !== key) return undefined;
   const now = new Date();
@@ -71,6 +73,16 @@ export async function readTokenCache(folder: string, key: string): Promise<Token
   const packed = new Int32Array(Uint8Array.from(content.subarray(end)).buffer);
   const { refused, cut, odd } = header;
   return { pairs: unpackPairs(packed), refused, cut, odd };
+}
+
+/** A pipe in the file's place would be waited for, and a device never ends. */
+async function contentOf(file: string): Promise<Buffer | undefined> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    return (await handle.stat()).isFile() ? await handle.readFile() : undefined;
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Keeps the rows, and removes what nobody has asked for in a month. */

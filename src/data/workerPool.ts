@@ -1,11 +1,11 @@
 /** Rows tokenised by several threads, chunk by chunk; the result is that of one thread. */
 import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { InputError } from "../base/errors";
 import { mergeOddities } from "./oddities";
 import { unpackPairs } from "./packedPairs";
 import type { Limits, TokenizedRows } from "./pairTokenizer";
 import type { PreferenceRow } from "./preferenceRow";
-import { InputError } from "../base/errors";
 import type { WorkerAnswer, WorkerFailure, WorkerStart } from "./tokenizeWorker";
 
 const CHUNK = 256; // rows: some hundred milliseconds of work
@@ -38,7 +38,9 @@ export async function tokenizeInWorkers(
         onProgress((done += chunks[mine]!.length));
         take();
       });
-      worker.on("error", reject);
+      const fail = (error: Error) => reject(failure(error));
+      worker.on("error", fail);
+      worker.on("messageerror", fail);
       worker.on("exit", (code) => reject(new Error(`A tokenizing thread ended with code ${code}`)));
       take();
     });
@@ -55,6 +57,14 @@ export async function tokenizeInWorkers(
     result.odd = mergeOddities(result.odd, odd);
   }
   return result;
+}
+
+/** What ended a thread. A class does not survive the way out of it, but for its name. */
+function failure(error: Error): Error {
+  const { name, message } = error;
+  if ((error as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY")
+    return new Error("A tokenizing thread ran out of memory; let fewer threads tokenize ('workers')", { cause: error });
+  return name === "InputError" ? new InputError(message, { cause: error }) : error;
 }
 
 /** Whether threads can run this code: not where TypeScript is run by something that threads do not inherit. */

@@ -2,11 +2,12 @@
  * Rows of benchmarks as the hub serves them, or as their authors published them: JSON Lines, JSON or Parquet, with all
  * their columns. A folder's files belong to a split by the words in their names, or in their folder's name.
  */
-import { readdir, stat } from "node:fs/promises";
-import { basename, join, relative } from "node:path";
+import { stat } from "node:fs/promises";
+import { basename, relative } from "node:path";
+import { expectShallow } from "../base/inputFiles";
+import { filesUnder } from "../data/dataFiles";
 import { resolveDataSet } from "../data/dataSet";
 import { decodeText, readBytes, unreadable } from "../data/source";
-import { expectShallow } from "../base/inputFiles";
 import { InputError } from "../native/errors";
 import { shown } from "./fields";
 import type { Row } from "./task";
@@ -98,19 +99,6 @@ function filesOf(files: readonly string[], root: string, split: string): string[
   return [];
 }
 
-async function filesUnder(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const found: string[] = [];
-  for (const { name } of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (name.startsWith(".")) continue;
-    const path = join(folder, name);
-    if ((await stat(path)).isDirectory())
-      found.push(...(await filesUnder(path))); // the hub's cache has links
-    else found.push(path);
-  }
-  return found;
-}
-
 // A file is read once, though 57 tasks may want it, and a repository asked for once.
 const cache = new Map<string, Promise<PlacedRow[]>>();
 const roots = new Map<string, Promise<string>>();
@@ -138,13 +126,12 @@ export function forgetRows(): void {
 async function jsonRows(file: string): Promise<PlacedRow[]> {
   if (!ENDINGS.test(file)) throw new InputError(`Expected a JSONL, JSON or Parquet file but received '${file}'`);
   const text = decodeText(await readBytes(file), `'${file}'`);
-  const whole = /\.json(\.gz)?$/.test(file) ? attempt(text) : undefined;
+  const whole = /\.json(\.gz)?$/.test(file) ? attempt(text, `'${file}'`) : undefined;
   const list = Array.isArray(whole)
     ? whole
     : Array.isArray((whole as Row | undefined)?.["data"])
       ? ((whole as Row)["data"] as unknown[])
       : undefined;
-  if (list && text.length > DEEP) expectShallow(list, `'${file}'`);
   const rows: PlacedRow[] = [];
   const add = (value: unknown, place: string): void => {
     if (typeof value !== "object" || value === null || Array.isArray(value))
@@ -153,38 +140,43 @@ async function jsonRows(file: string): Promise<PlacedRow[]> {
   };
   if (list) for (const [i, value] of list.entries()) add(value, `'${file}', row ${i}`);
   else
-    for (const [i, line] of text.split("\n").entries())
+    for (const [line, number] of linesOf(text))
       if (line.trim() !== "") {
-        const place = `'${file}', line ${i + 1}`;
-        const value = attempt(line);
-        if (line.length > DEEP) expectShallow(value, place);
+        const place = `'${file}', line ${number}`;
+        const value = attempt(line, place);
         if (value === undefined) throw new InputError(`Expected JSON in ${place} but found ${shown(line)}`);
         add(value, place);
       }
   return rows;
 }
 
-/** Characters that a value nested too deep has at least. */
-const DEEP = 1_000;
-
-function attempt(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+/** One after the other: a list of all of them may not fit in memory. */
+function* linesOf(text: string): Generator<readonly [line: string, number: number]> {
+  for (let start = 0, number = 1; start <= text.length; number++) {
+    const newline = text.indexOf("\n", start);
+    const end = newline < 0 ? text.length : newline;
+    yield [text.slice(start, end), number];
+    start = end + 1;
   }
 }
 
-async function parquetRows(file: string): Promise<PlacedRow[]> {
-  const { asyncBufferFromFile, parquetReadObjects } = await import("hyparquet");
-  const { compressors } = await import("hyparquet-compressors");
+function attempt(text: string, place: string): unknown {
+  let value: unknown;
   try {
-    const rows = await parquetReadObjects({ file: await asyncBufferFromFile(file), compressors });
-    return rows.map((row, i) => ({ row: jsonValue(row) as Row, place: `'${file}', row ${i}` }));
-  } catch (error) {
-    const { message } = error as Error;
-    throw new InputError(`Expected a Parquet file that can be read at '${file}', but: ${message}`, { cause: error });
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
   }
+  expectShallow(value, place);
+  return value;
+}
+
+async function parquetRows(file: string): Promise<PlacedRow[]> {
+  const { readParquet } = await import("../data/parquet.js");
+  const rows: PlacedRow[] = [];
+  for await (const records of readParquet(file, { required: [], keepNulls: true }))
+    for (const { value } of records) rows.push({ row: jsonValue(value) as Row, place: `'${file}', row ${rows.length}` });
+  return rows;
 }
 
 /** 64-bit integers as numbers; no difference between what is missing and what is null. */

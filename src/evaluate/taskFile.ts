@@ -4,13 +4,11 @@
  */
 import { existsSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
-import { expectShallow, readInputText } from "../base/inputFiles";
-import { checkPatternSize, compilePattern } from "../base/patterns";
 import { InputError } from "../native/errors";
 import { strip } from "../text/python";
 import { nearest } from "../train/argument";
 import { RowError, shown } from "./fields";
-import { type AnswerFilter, type MatchRules, placedFilter } from "./filters";
+import { type AnswerFilter, type MatchRules, regexFilter } from "./filters";
 import { Template } from "./template";
 import type { ChoiceMetric, Row, Task } from "./task";
 
@@ -42,9 +40,6 @@ const KEYS = [
 /** Keys of the harness that change no number here. */
 const IDLE = ["tag", "group", "should_decontaminate", "doc_to_decontamination_query"];
 const CHOICE_METRICS = ["acc", "acc_norm", "acc_bytes"];
-
-/** Bytes of a task file. The harness's longest has 20 KB. */
-const MAX_BYTES = 2 ** 20;
 
 type Yaml = Readonly<Record<string, unknown>>;
 type Read<T> = (row: Row) => T;
@@ -134,22 +129,14 @@ export async function readTaskFile(file: string): Promise<Task> {
 }
 
 async function parsed(file: string): Promise<Yaml> {
-  if (!existsSync(file)) throw new InputError(`Expected a task file at '${file}', but there is no such file`);
-  const source = readInputText(file, "a task file", { maxBytes: MAX_BYTES });
+  const { parseYaml, readYamlText } = await import("../base/yaml.js");
+  const source = readYamlText(file, "a task file");
   if (/!function\b/.test(source))
     throw new InputError(
       `Expected templates in '${file}' but found !function, which runs Python; ` +
         "write a task in JavaScript (the 'tasks' of 'evaluate') instead",
     );
-  const { parse } = await import("yaml");
-  let yaml: unknown;
-  try {
-    yaml = parse(source);
-  } catch (error) {
-    const reason = error instanceof RangeError ? "it is nested too deep" : (error as Error).message;
-    throw new InputError(`Expected YAML in '${file}' but: ${reason}`);
-  }
-  expectShallow(yaml, `'${file}'`);
+  const yaml = parseYaml(source, `'${file}'`);
   const object = objectOf(yaml, `'${file}'`);
   for (const key of Object.keys(object))
     if (!KEYS.includes(key) && !IDLE.includes(key)) {
@@ -208,8 +195,7 @@ async function goldReader(
   if (typeof value !== "string")
     throw new InputError(`Expected an index, a column or a template for ${place} but received ${shown(value)}`);
   if (!value.includes("{{")) return (row, choices) => check(row[value], choices);
-  const trimmed = value.trim();
-  const isExpression = trimmed.startsWith("{{") && trimmed.endsWith("}}") && trimmed.indexOf("{{", 2) < 0;
+  const isExpression = /^\s*\{\{[^]*\}\}\s*$/.test(value) && value.indexOf("{{", 2) < 0;
   const template = isExpression ? await Template.expression(value, place) : await Template.parse(value, place);
   return (row, choices) => check(isExpression ? template.evaluate(row) : template.render(row), choices);
 }
@@ -251,8 +237,6 @@ function matchOf(value: unknown, place: string): MatchRules {
       regexes_to_ignore: regexes = [],
     } = {},
   ] = metricsOf(value, ["exact_match"], place);
-  if (!Array.isArray(regexes))
-    throw new InputError(`Expected a list for 'regexes_to_ignore' in ${place} but received ${shown(regexes)}`);
   return {
     ignoreCase: ignoreCase === true,
     ignorePunctuation: ignorePunctuation === true,
@@ -297,11 +281,7 @@ function stepOf({ function: name, ...options }: Yaml, place: string): (text: str
       return (text) => text.toUpperCase();
     case "regex": {
       const { regex_pattern: pattern, group_select: select = 0, fallback = "[invalid]" } = options;
-      if (!Number.isSafeInteger(select))
-        throw new InputError(`Expected an integer for 'group_select' in ${place} but received ${shown(select)}`);
-      if (typeof fallback !== "string")
-        throw new InputError(`Expected a text for 'fallback' in ${place} but received ${shown(fallback)}`);
-      return placedFilter("", regexOf(pattern, place), { select: select as number, fallback, place }).apply;
+      return regexFilter("", regexOf(pattern, place), select as number, fallback as string).apply;
     }
     default:
       throw new InputError(
@@ -315,13 +295,17 @@ function stepOf({ function: name, ...options }: Yaml, place: string): (text: str
 function regexOf(source: unknown, place: string): RegExp {
   if (typeof source !== "string")
     throw new InputError(`Expected a regular expression in ${place} but received ${shown(source)}`);
-  checkPatternSize(source, place);
   const [, flags = "", pattern = ""] = /^(?:\(\?([ims]+)\))?([^]*)$/.exec(source)!;
   try {
     return new RegExp(pattern.replaceAll("(?P<", "(?<").replaceAll("\\Z", "$").replaceAll("\\A", "^"), `${flags}u`);
   } catch {
-    // Escapes that only Unicode mode refuses, such as \-.
-    return compilePattern(pattern.replaceAll("(?P<", "(?<"), [...new Set(flags)].join(""), place);
+    try {
+      return new RegExp(pattern.replaceAll("(?P<", "(?<"), flags); // escapes that only Unicode mode refuses, such as \-
+    } catch (error) {
+      throw new InputError(
+        `Expected a regular expression in ${place} but received ${shown(source)}: ${(error as Error).message}`,
+      );
+    }
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { mkdir, readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import { printable } from "../base/terminal";
 import { RepoCache, danglingTarget, sizeOf } from "./cache";
 import { fetchBlob } from "./download";
 import { HubError } from "./errors";
@@ -139,7 +140,7 @@ async function current(job: Job): Promise<string> {
     if (!(error instanceof HubError) || error.reason === "revision" || !isCached()) throw error;
     const folder = cached(job, error.message);
     if (!noted.has(name))
-      process.stderr.write(`smaug: ${error.message}; ${name} is taken from the cache as it was last seen\n`);
+      process.stderr.write(`smaug: ${printable(error.message)}; ${name} is taken from the cache as it was last seen\n`);
     noted.add(name);
     return folder;
   }

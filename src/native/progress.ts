@@ -1,4 +1,6 @@
 /** Tells what setup is doing: lines, and on a terminal one line that counts up. */
+import { printable } from "../base/terminal";
+
 export interface Progress {
   line(text: string): void;
   /** How far a long step is; `total` 0 when nobody knows. */
@@ -11,7 +13,7 @@ export function terminalProgress(stream: NodeJS.WriteStream = process.stderr): P
   let last = -1;
   return {
     line(text) {
-      stream.write(`${open ? "\n" : ""}smaug: ${text}\n`);
+      stream.write(`${open ? "\n" : ""}smaug: ${printable(text)}\n`);
       open = false;
       last = -1;
     },

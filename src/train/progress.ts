@@ -1,7 +1,9 @@
 /**
  * One status line for a phase of work: on a terminal it is rewritten in place, elsewhere a plain line appears every few
  * seconds. Either way a last line stays and says what the phase came to. Goes to stderr, so that stdout holds results.
+ * Control characters in labels and details, which may name files and tasks, are escaped.
  */
+import { printable } from "../base/terminal";
 
 /** The part of a write stream that is used. */
 export interface ProgressStream {
@@ -56,12 +58,12 @@ export class Progress {
 
   /** A line that stays, above the status line. */
   note(text: string): void {
-    this.stream.write(this.stream.isTTY ? `\r\x1b[2K${text}\n` : `${text}\n`);
+    this.stream.write(`${this.stream.isTTY ? "\r\x1b[2K" : ""}${printable(text)}\n`);
     this.shown = this.stream.isTTY ? -Infinity : this.shown;
   }
 
   private line(parts: readonly string[], stays: boolean): void {
-    const text = `${this.label.padEnd(20)} ${parts.filter((part) => part !== "").join("  ")}`;
+    const text = printable(`${this.label.padEnd(20)} ${parts.filter((part) => part !== "").join("  ")}`);
     if (!this.stream.isTTY) this.stream.write(`${text}\n`);
     else this.stream.write(`\r\x1b[2K${stays ? `${text}\n` : text.slice(0, (this.stream.columns ?? 80) - 1)}`);
   }

@@ -124,7 +124,7 @@ describe("bad input names the key, what is expected and what was found", () => {
   test.each<[string, RegExp]>([
     ["max_length: -5", /Expected an integer from 2, or null for 'max_length' in .*\.yaml but received -5/],
     ["beta: [1]", /Expected a number above 0 for 'beta' in .*\.yaml but received \[1\]/],
-    ["beta: 1\nbeta: 2", /Expected YAML in .*\.yaml but received: Map keys must be unique/],
+    ["beta: 1\nbeta: 2", /Expected YAML in .*\.yaml but received: the key 'beta' twice \(line 4\)/],
     ["beta: [1", /Expected YAML in .*\.yaml but received: /],
     ["lora_rank: 8", /Unknown key 'lora_rank' in .*\.yaml; did you mean 'lora_r'\?/],
   ])("in a file: %j", (text, message) => {
@@ -144,7 +144,7 @@ describe("bad input names the key, what is expected and what was found", () => {
 
   test("where there is no file", () => {
     expect(failure([join(folder, "nowhere.yaml")]).message).toMatch(/Expected a configuration at .*nowhere\.yaml but there is none/);
-    expect(failure([folder]).message).toMatch(/Expected a configuration at .* but EISDIR/);
+    expect(failure([folder]).message).toMatch(/Expected a configuration at .* but received a folder/);
   });
 });
 

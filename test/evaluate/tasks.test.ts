@@ -311,7 +311,7 @@ describe("a YAML task", () => {
   });
 
   test("that is not there is refused", async () => {
-    await expect(readTaskFile("nowhere.yaml")).rejects.toThrow(/task file at 'nowhere.yaml', but there is no such file/);
+    await expect(readTaskFile("nowhere.yaml")).rejects.toThrow(/a task file at nowhere.yaml but there is none/);
   });
 
   test.each([
