@@ -58,7 +58,7 @@ function readRun(folder: string, name: string): Run {
   if (lines.length === 0)
     throw new InputError(
       `Expected logged steps in '${state ?? join(folder, METRICS)}' but found none; ` +
-        "the run has not come to its first line (logging_steps)",
+        (notes.length > 0 ? notes.join("; ") : "the run has not come to its first line (logging_steps)"),
     );
   const closing = steps.find((record) => "train_runtime" in record);
   const config = configOf(statement);
