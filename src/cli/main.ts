@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The `smaug` command. Commands load what they need when they run, so that `doctor` works where libtorch does not. */
 import { Command } from "commander";
+import { guardStandardStreams } from "../base/terminalStreams";
 import { packageVersion } from "../native/paths";
 import { dataCommand } from "./data";
 import { doctorCommand } from "./doctor";
@@ -13,6 +14,8 @@ import { run } from "./run";
 import { scoreCommand } from "./score";
 import { setupCommand } from "./setup";
 import { referenceCommand, trainCommand } from "./train";
+
+guardStandardStreams();
 
 const program = new Command("smaug")
   .description("Preference optimisation of language models over libtorch.")

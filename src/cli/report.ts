@@ -71,6 +71,7 @@ async function report(folders: string[], flags: Flags): Promise<void> {
       throw new InputError(`Expected '--data' beside '--${name}' but received none; it names the rows to score`);
   if (svg !== undefined) expectUsableFolder(svg, "--svg");
   const runs = readRuns(folders);
+  for (const note of runs.flatMap(({ notes }) => notes)) process.stderr.write(`note: ${note}\n`);
   const answers = data === undefined ? undefined : await diagnosed(runs, data, flags);
   const charts: Chart[] = [];
   const page = await renderRuns(runs, answers, (chart) => charts.push(chart));

@@ -4,16 +4,15 @@
  */
 import { type Command, CommanderError } from "commander";
 import { printable } from "../base/terminal";
+import { resultIsInFiles, settleStandardStreams } from "../base/terminalStreams";
 import { DeviceError, InputError } from "../native/errors";
 import { tell } from "./output";
 
 /** Parses `argv`, runs the command it names and sets `process.exitCode`. */
 export async function run(program: Command, argv: readonly string[]): Promise<void> {
   prepare(program);
-  // Who reads may stop early (`smaug generate … | head`): nothing is wrong then.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit();
+  program.hook("preAction", (_, command) => {
+    if (leavesFiles(command)) resultIsInFiles({ mayNote: command.opts()["json"] !== true });
   });
   try {
     await program.parseAsync(argv);
@@ -22,6 +21,8 @@ export async function run(program: Command, argv: readonly string[]): Promise<vo
     if (error instanceof CommanderError) return; // commander has said it
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
     tell((process.env.DEBUG && stack) || `error: ${shortened(message.trimEnd())}`);
+  } finally {
+    await settleStandardStreams();
   }
 }
 
@@ -32,6 +33,13 @@ function shortened(message: string): string {
 }
 
 const LONGEST = 10_000; // characters
+
+/** Whether what a command makes is in files, and standard output only says where. */
+function leavesFiles(command: Command): boolean {
+  const { out, printConfig } = command.opts<{ out?: unknown; printConfig?: boolean }>();
+  if (printConfig || out === "-") return false;
+  return typeof out === "string" || ["train", "reference", "merge", "report", "reproduce", "setup"].includes(command.name());
+}
 
 function exitCode(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // 0: --help and --version

@@ -1,5 +1,7 @@
 /** `smaug train` and `smaug reference`: a configuration file with TRL's keys, or the same keys as options. */
 import { Command } from "commander";
+import { InputError } from "../base/errors";
+import type { DamagedCheckpointError } from "../train/checkpoint";
 import { Progress } from "../train/progress";
 import { print, printJson, tell } from "./output";
 import { type ResolvedConfig, describeSettings, resolveConfig, toSnakeCase } from "./trainConfig";
@@ -74,6 +76,7 @@ async function train(args: readonly string[], { json, printConfig }: Flags): Pro
     if (json) printJson({ ...result, train_loss: trainLoss, checkpoint, output_dir: outputDir, report });
     else if (!stopped) print([outputDir, ...(report ? [report] : [])].join("\n"));
   } catch (error) {
+    if (isDamaged(error)) throw new InputError(`${error.damage}. ${insteadOf(error, args)}`, { cause: error });
     if (!isInterruption(error)) throw error;
     sayHowToGoOn("train", args, "before the first step; the reference values computed so far are kept");
   } finally {
@@ -96,10 +99,25 @@ function isInterruption(error: unknown): boolean {
   return error instanceof Error && error.name === "InterruptedError";
 }
 
+/** By name: checkpoint.ts loads libtorch. */
+function isDamaged(error: unknown): error is DamagedCheckpointError {
+  return error instanceof Error && error.name === "DamagedCheckpointError";
+}
+
+/** Which checkpoint can be resumed from instead of a damaged one, with the line to paste. */
+function insteadOf({ whole, message, damage }: DamagedCheckpointError, args: readonly string[]): string {
+  if (whole === undefined) return message.slice(damage.length + 2);
+  return `The newest checkpoint that is whole is ${whole}: resume from it with\n  ${commandLine("train", resumeArguments(args, whole))}`;
+}
+
 function sayHowToGoOn(command: string, args: readonly string[], where: string): void {
-  const quoted = args.map((arg) => (/^[\w./:=@,+-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`));
-  tell(`stopped ${where}. Go on with\n  smaug ${[command, ...quoted].join(" ")}`);
+  tell(`stopped ${where}. Go on with\n  ${commandLine(command, args)}`);
   process.exitCode = interrupted;
+}
+
+function commandLine(command: string, args: readonly string[]): string {
+  const quoted = args.map((arg) => (/^[\w./:=@,+-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`));
+  return `smaug ${[command, ...quoted].join(" ")}`;
 }
 
 async function reference(args: readonly string[], { json, printConfig }: Flags): Promise<void> {
@@ -134,17 +152,22 @@ function printResolved({ config }: ResolvedConfig): void {
   printJson(toSnakeCase(config), 2);
 }
 
-/** The first Ctrl-C stops in order, the second at once. */
+/**
+ * The first Ctrl-C stops in order, the second at once; so does SIGTERM. SIGHUP, of a terminal that is closed, stops in
+ * order too, but never at once: the system and the shell both send it, and nobody has asked twice.
+ */
 function stopOnInterrupt(stop: () => void): () => void {
   let asked = false;
-  const onInterrupt = (): void => {
+  const onInterrupt = (signal: NodeJS.Signals): void => {
+    if (asked && signal === "SIGHUP") return;
     if (asked) process.exit(interrupted);
     asked = true;
     process.stderr.write("\nstopping after this step; again to stop at once\n");
     stop();
   };
-  process.on("SIGINT", onInterrupt).on("SIGTERM", onInterrupt);
-  return () => void process.off("SIGINT", onInterrupt).off("SIGTERM", onInterrupt);
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of signals) process.on(signal, onInterrupt);
+  return () => signals.forEach((signal) => process.off(signal, onInterrupt));
 }
 
 /** The arguments of a run that goes on: as they were given, but for where from. */

@@ -3,9 +3,11 @@
  * Where that is missing, as after a run of TRL's, `trainer_state.json` of the folder or of its newest checkpoint has to
  * do: it has the lines and no statement.
  */
-import { type Dirent, existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { type Dirent, existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve, sep } from "node:path";
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
+import { expectShallow, readInputText } from "../base/inputFiles";
+import { printable } from "../base/terminal";
 
 /** The finite numbers of a logged line by name, `step` among them. */
 export type RunLine = Readonly<Record<string, number>>;
@@ -28,6 +30,8 @@ export interface Run {
   readonly totalSteps: number | undefined;
   /** What turns its rewards into nats against the reference; undefined where it does not say or has no reference. */
   readonly beta: number | undefined;
+  /** What a reader should know of the files: a last line that was cut off. */
+  readonly notes: readonly string[];
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -48,13 +52,13 @@ export function readRuns(folders: readonly string[]): Run[] {
 function readRun(folder: string, name: string): Run {
   const entries = entriesOf(folder);
   const state = existsSync(join(folder, METRICS)) ? undefined : findState(folder, entries);
-  const [statement, records] = state === undefined ? readMetrics(join(folder, METRICS)) : readState(state);
+  const { statement, records, notes = [] } = state === undefined ? readMetrics(join(folder, METRICS)) : readState(state);
   const steps = records.filter((record) => typeof record["step"] === "number");
   const lines = steps.filter((record) => "loss" in record).map(numbersOf);
   if (lines.length === 0)
     throw new InputError(
       `Expected logged steps in '${state ?? join(folder, METRICS)}' but found none; ` +
-        "the run has not come to its first line (logging_steps)",
+        (notes.length > 0 ? notes.join("; ") : "the run has not come to its first line (logging_steps)"),
     );
   const closing = steps.find((record) => "train_runtime" in record);
   const config = configOf(statement);
@@ -71,7 +75,14 @@ function readRun(folder: string, name: string): Run {
     nonFinite: steps.filter((record) => record["loss"] === null || record["grad_norm"] === null).map(({ step }) => step as number),
     totalSteps: typeof totalSteps === "number" && totalSteps > 0 ? totalSteps : undefined,
     beta: typeof beta === "number" && beta > 0 && hasReference ? beta : undefined,
+    notes,
   };
+}
+
+interface Logged {
+  readonly statement: Json;
+  readonly records: readonly Json[];
+  readonly notes?: readonly string[];
 }
 
 /** The resolved configuration with Hugging Face's names, also of a run that was started from a program. */
@@ -101,19 +112,28 @@ function findState(folder: string, entries: readonly Dirent[]): string {
   );
 }
 
-function readMetrics(file: string): [statement: Json, records: Json[]] {
-  const records: Json[] = [];
-  for (const [i, line] of readFileSync(file, "utf8").split("\n").entries())
-    if (line.trim() !== "") records.push(parsed(line, `'${file}', line ${i + 1}`));
+/** The last line is cut off when a run was killed, or the power failed, while it was written. */
+function readMetrics(file: string): Logged {
+  const lines = readInputText(file, "the metrics of a run").split("\n");
+  const torn = lines.pop()!; // empty when the file ends with a newline, as a whole one does
+  const places = lines.map((line, i) => [line, i + 1] as const).filter(([line]) => line.trim() !== "");
+  const records = places.map(([line, number]) => parsed(line, `'${file}', line ${number}`));
+  const notes: string[] = [];
+  if (torn.trim() !== "")
+    try {
+      records.push(parsed(torn, `'${file}', line ${lines.length + 1}`));
+    } catch {
+      notes.push(`the last line of '${file}', line ${lines.length + 1}, is cut off and left out`);
+    }
   const [first, ...rest] = records;
-  return first && !("step" in first) ? [first, rest] : [{}, records];
+  return first && !("step" in first) ? { statement: first, records: rest, notes } : { statement: {}, records, notes };
 }
 
-function readState(file: string): [statement: Json, records: Json[]] {
-  const { log_history: history, max_steps } = parsed(readFileSync(file, "utf8"), `'${file}'`);
+function readState(file: string): Logged {
+  const { log_history: history, max_steps } = parsed(readInputText(file, "the state of a run"), `'${file}'`);
   if (!Array.isArray(history) || !history.every(isObject))
     throw new InputError(`Expected a list of logged lines for 'log_history' in '${file}' but found ${shown(history)}`);
-  return [{ max_steps }, history];
+  return { statement: { max_steps }, records: history };
 }
 
 function parsed(text: string, place: string): Json {
@@ -125,9 +145,10 @@ function parsed(text: string, place: string): Json {
       // Python writes these words, which are no JSON.
       value = JSON.parse(text.replace(/(?<=[:[,]\s*)(?:NaN|-?Infinity)(?=\s*[,}\]])/g, "null"));
     } catch {
-      throw new InputError(`Expected JSON in ${place} but found ${excerpt(text)} (${(error as Error).message})`);
+      throw new InputError(`Expected JSON in ${place} but found ${excerpt(text)} (${printable((error as Error).message)})`);
     }
   }
+  expectShallow(value, place);
   if (isObject(value)) return value;
   throw new InputError(`Expected a JSON object in ${place} but found ${shown(value)}`);
 }
@@ -157,5 +178,5 @@ function namesOf(folders: readonly string[]): string[] {
 }
 
 const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
-const excerpt = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
+const excerpt = (text: string): string => printable(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 const shown = (value: unknown): string => excerpt(JSON.stringify(value) ?? "nothing");

@@ -76,6 +76,7 @@ function introduction(runs: readonly Run[]): Html {
 <h1>${headline(runs)}</h1>
 <ul>${runs.map((run) => html`<li>${outcome(run)}</li>`)}</ul>
 ${found.map((text) => html`<p class="warning">${text}</p>`)}
+${runs.flatMap(({ notes }) => notes).map((text) => html`<p class="note">Note: ${text}.</p>`)}
 </header>`;
 }
 

@@ -1,20 +1,22 @@
 /**
  * Checkpoints: `checkpoint-N/` holds all that a run needs to go on bit for bit, in Hugging Face's layout where there is
- * one: the adapter or model, `optimizer.safetensors`, `rng_state.safetensors` and `trainer_state.json`. The order of the
- * rows follows from the seed and the step, the learning rate from the step.
+ * one: the adapter or model, `optimizer.safetensors`, `rng_state.safetensors`, `trainer_state.json` and, of all of them,
+ * `checksums.json`. The order of the rows follows from the seed and the step, the learning rate from the step.
  */
-import { existsSync, readdirSync, rmSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { CHECKSUMS_FILE, hasChecksums, verifyChecksums, writeChecksums } from "../base/checksums";
 import { type CausalLM, FolderError, SafetensorsFile, adapterTensors, saveAdapter, saveModel } from "../models";
 import { saveTensors } from "../models/safetensorsWriter";
 import { openWeights } from "../models/weights";
 import { InputError } from "../native/errors";
 import { publishFolder, stagingFolder } from "../base/wholeFiles";
 import { hasAdapter } from "../nn";
-import type { AdamW, AdamWStateDict } from "../optim";
+import type { AdamW } from "../optim";
 import { type Device, type Tensor, dispose, getRngState, setRngState, tidy } from "../torch";
 import { saveGgufTokenizer } from "../text";
-import { type TrainerState, writeTrainerState } from "./trainerState";
+import { readSavedState } from "./savedState";
+import { STATE_FILE, type TrainerState, writeTrainerState } from "./trainerState";
 
 const OPTIMIZER_FILE = "optimizer.safetensors";
 const RNG_FILE = "rng_state.safetensors";
@@ -33,10 +35,13 @@ export async function saveCheckpoint(outputDir: string, state: TrainerState, par
   const staging = stagingFolder(folder);
   try {
     await saveWeights(parts.model, staging);
-    await saveTensors(join(staging, OPTIMIZER_FILE), optimizerTensors(parts.optimizer));
-    const states = rngStates(parts.device);
-    await saveTensors(join(staging, RNG_FILE), states).finally(() => dispose(states));
+    for (const [name, tensors] of [
+      [OPTIMIZER_FILE, optimizerTensors(parts.optimizer)],
+      [RNG_FILE, rngStates(parts.device)],
+    ] as const)
+      await saveTensors(join(staging, name), tensors).finally(() => dispose(tensors));
     await writeTrainerState(staging, state);
+    await writeChecksums(staging);
     publishFolder(staging, folder, { replace: true }); // a resumed run passes the same step again
     return folder;
   } catch (error) {
@@ -51,45 +56,172 @@ export async function saveWeights(model: CausalLM, folder: string): Promise<void
   await saveGgufTokenizer(model.folder, folder);
 }
 
-/** Puts back what `saveCheckpoint` wrote. `state` is the checkpoint's own, already read. */
-export function restoreCheckpoint(folder: string, { model, optimizer, device }: Resumable): void {
+/** A checkpoint that is damaged; `whole` is the newest one next to it that is not. */
+export class DamagedCheckpointError extends InputError {
+  override name = "DamagedCheckpointError";
+
+  constructor(
+    readonly damage: string,
+    readonly whole: string | undefined,
+    places: readonly string[],
+    cause: unknown,
+  ) {
+    const others = whole !== undefined ? `The newest checkpoint that is whole is ${whole}` : `There is no other checkpoint that is whole in ${places.join(" or ")}`;
+    super(`${damage}. ${others}`);
+    this.cause = cause;
+  }
+}
+
+export interface OpenedCheckpoint {
+  readonly folder: string;
+  readonly state: TrainerState;
+  /** Whether its files were checked against their checksums; older versions wrote none. */
+  readonly isVerified: boolean;
+}
+
+/**
+ * Finds the checkpoint that `resume_from_checkpoint` means, and checks all of its files.
+ *
+ * @throws DamagedCheckpointError that names the file, and the newest checkpoint to resume from instead
+ */
+export function openCheckpoint(which: string | true, outputDir: string): OpenedCheckpoint {
+  const folder = findCheckpoint(which, outputDir);
+  try {
+    const problem = whyNoCheckpoint(folder);
+    if (problem !== undefined) throw new InputError(problem);
+    return verifyCheckpoint(folder);
+  } catch (error) {
+    if (!(error instanceof InputError) && (error as NodeJS.ErrnoException).code === undefined) throw error;
+    const places = [...new Set([dirname(resolve(folder)), resolve(outputDir)])];
+    const others = places.flatMap((place) => checkpointsIn(place).reverse()).filter((other) => resolve(other.folder) !== resolve(folder));
+    throw new DamagedCheckpointError((error as Error).message, others.find((other) => isWhole(other.folder))?.folder, places, error);
+  }
+}
+
+/**
+ * Checks every file of a checkpoint: against its checksums, or where an older version wrote none, whether each is a
+ * file of its kind.
+ *
+ * @throws InputError that names the file
+ */
+export function verifyCheckpoint(folder: string): OpenedCheckpoint {
+  const { state, hasChecksums: needsChecksums } = readVerified(folder);
+  for (const name of readdirSync(folder)) if (name.endsWith(".safetensors")) new SafetensorsFile(join(folder, name));
+  expectOptimizerNames(new SafetensorsFile(join(folder, OPTIMIZER_FILE)));
+  expectRngNames(new SafetensorsFile(join(folder, RNG_FILE)));
+  return { folder, state, isVerified: needsChecksums };
+}
+
+function readVerified(folder: string): ReturnType<typeof readSavedState> {
+  if (!hasChecksums(folder)) {
+    const saved = readSavedState(folder);
+    if (!saved.hasChecksums) return saved;
+    throw new InputError(`Expected the checksums of the checkpoint at ${join(folder, CHECKSUMS_FILE)} but there is none`);
+  }
+  const verified = verifyChecksums(folder);
+  const added = [STATE_FILE, ...readdirSync(folder)].find((name) => isRead(name) && !verified.has(name));
+  if (added !== undefined)
+    throw new InputError(`Expected only files that ${CHECKSUMS_FILE} lists but received ${join(folder, added)}; it is not of this checkpoint`);
+  return readSavedState(folder);
+}
+
+/** What restoring reads. */
+const isRead = (name: string): boolean => /\.safetensors(\.index\.json)?$/.test(name) || name === STATE_FILE;
+
+function isWhole(folder: string): boolean {
+  try {
+    verifyCheckpoint(folder);
+    return true;
+  } catch {
+    return false; // what is wrong with it is not asked
+  }
+}
+
+/**
+ * Checks that what a checkpoint holds fits the model and its optimizer, without changing either.
+ *
+ * @throws InputError that names the file and the tensor
+ */
+export function expectFits(folder: string, { model, optimizer, device }: Resumable): void {
+  tidy(() => {
+    using weights = openTrained(model, folder);
+    expectShapes(weights, trainedTensors(model), folder);
+    expectOptimizerFits(new SafetensorsFile(join(folder, OPTIMIZER_FILE)), optimizer);
+    const rng = new SafetensorsFile(join(folder, RNG_FILE));
+    for (const [name, state] of Object.entries(rngStates(device))) {
+      const found = rng.entries.get(name);
+      if (!found && name !== "cpu") continue; // of a run on another device
+      if (found?.dtype !== "uint8" || `${found.shape}` !== `${state.shape}`)
+        throw new InputError(`Expected the state of a generator, uint8 [${state.shape.join(", ")}], for '${name}' in ${rng.path} but received ${shown(found)}`);
+    }
+  });
+}
+
+/** Puts back what `saveCheckpoint` wrote; `expectFits` has checked it. `state` is the checkpoint's own. */
+export function restoreCheckpoint(folder: string, state: TrainerState, { model, optimizer, device }: Resumable): void {
   restoreWeights(model, folder);
-  const saved = readTensors(join(folder, OPTIMIZER_FILE));
-  optimizer.loadStateDict(toOptimizerState(saved, optimizer));
-  dispose(saved);
-  const states = readTensors(join(folder, RNG_FILE));
-  for (const [name, state] of Object.entries(states)) setRngState(state, name === "cpu" ? "cpu" : device);
-  dispose(states);
+  tidy(() => {
+    const saved = new SafetensorsFile(join(folder, OPTIMIZER_FILE));
+    optimizer.loadStateDict({ state: readOptimizerState(saved, state.globalStep), groups: optimizer.stateDict().groups });
+    const rng = new SafetensorsFile(join(folder, RNG_FILE));
+    for (const name of Object.keys(rngStates(device)))
+      if (rng.entries.has(name)) setGenerator(rng, name, name === "cpu" ? "cpu" : device);
+  });
+}
+
+function setGenerator(rng: SafetensorsFile, name: string, device: Device): void {
+  try {
+    setRngState(rng.read(name), device);
+  } catch (error) {
+    throw new InputError(`Expected the state of a generator for '${name}' in ${rng.path} but received: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** Copies a checkpoint's weights into the model. */
 export function restoreWeights(model: CausalLM, folder: string): void {
-  if (hasAdapter(model)) {
-    copyAll(new SafetensorsFile(join(folder, "adapter_model.safetensors")), adapterTensors(model), folder);
-  } else {
-    using weights = openWeights(folder);
-    tidy(() => copyAll(weights, model.stateDict(), folder));
-  }
+  tidy(() => {
+    using weights = openTrained(model, folder);
+    const tensors = trainedTensors(model);
+    expectShapes(weights, tensors, folder);
+    for (const [name, tensor] of Object.entries(tensors)) weights.copyTo(name, tensor.detach());
+  });
 }
 
-type Source = Pick<SafetensorsFile, "copyTo"> & { readonly entries: ReadonlyMap<string, { readonly shape: readonly number[] }> };
+/** What a run trains and saves: the adapter, or all weights. */
+function trainedTensors(model: CausalLM): Record<string, Tensor> {
+  return hasAdapter(model) ? adapterTensors(model) : model.stateDict();
+}
 
-function copyAll(source: Source, tensors: Record<string, Tensor>, folder: string): void {
+type Source = Pick<SafetensorsFile, "copyTo"> & Disposable & { readonly entries: ReadonlyMap<string, { readonly shape: readonly number[] }> };
+
+function openTrained(model: CausalLM, folder: string): Source {
+  if (!hasAdapter(model)) return openWeights(folder);
+  const file = new SafetensorsFile(join(folder, "adapter_model.safetensors"));
+  return { entries: file.entries, copyTo: file.copyTo.bind(file), [Symbol.dispose]: () => undefined };
+}
+
+function expectShapes({ entries }: Source, tensors: Record<string, Tensor>, folder: string): void {
   for (const [name, { shape }] of Object.entries(tensors))
-    if (`${source.entries.get(name)?.shape}` !== `${shape}`)
+    if (`${entries.get(name)?.shape}` !== `${shape}`)
       throw new FolderError(`Expected '${name}' [${shape.join(", ")}] in the checkpoint ${folder}; it is of another model`);
-  for (const [name, tensor] of Object.entries(tensors)) source.copyTo(name, tensor.detach());
+  const extra = [...entries.keys()].find((name) => !Object.hasOwn(tensors, name));
+  if (extra !== undefined) throw new FolderError(`Expected no '${extra}' in the checkpoint ${folder}; it is of another model`);
 }
 
 /** Checkpoints in a folder by their steps, oldest first. */
 export function checkpointsIn(outputDir: string): { step: number; folder: string }[] {
-  if (!existsSync(outputDir)) return [];
+  if (!isFolder(outputDir)) return [];
   return readdirSync(outputDir)
     .flatMap((name) => {
       const step = NAME.exec(name)?.[1];
-      return step === undefined ? [] : [{ step: Number(step), folder: join(outputDir, name) }];
+      const folder = join(outputDir, name);
+      return step === undefined || !isFolder(folder) ? [] : [{ step: Number(step), folder }];
     })
     .sort((a, b) => a.step - b.step);
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** Removes the oldest checkpoints beyond `limit`; the one just written and `best` stay. */
@@ -102,17 +234,21 @@ export function rotateCheckpoints(outputDir: string, limit: number | null, keep:
 }
 
 /** The folder that `resume_from_checkpoint` means: a path, or the newest in `outputDir` for `true`. */
-export function findCheckpoint(which: string | true, outputDir: string): string {
+function findCheckpoint(which: string | true, outputDir: string): string {
   const newest = checkpointsIn(which === true ? outputDir : which).at(-1);
-  if (which === true) {
-    if (newest) return newest.folder;
-    throw new InputError(`Expected a checkpoint in ${outputDir} for 'resume_from_checkpoint' but there is none`);
-  }
-  const missing = ["trainer_state.json", OPTIMIZER_FILE, RNG_FILE].find((name) => !existsSync(join(which, name)));
-  if (missing === undefined) return which;
-  const what = existsSync(which) ? `which has no ${missing}` : "which is not there";
-  const hint = newest ? `; did you mean ${newest.folder}?` : "";
-  throw new InputError(`Expected a checkpoint for 'resume_from_checkpoint' but received ${which}, ${what}${hint}`);
+  if (which === true && newest) return newest.folder;
+  if (which === true) throw new InputError(`Expected a checkpoint in ${outputDir} for 'resume_from_checkpoint' but there is none`);
+  const problem = newest && whyNoCheckpoint(which);
+  if (problem === undefined) return which;
+  throw new InputError(`${problem}; did you mean ${newest!.folder}?`);
+}
+
+/** Why a folder is not one that `saveCheckpoint` made; undefined when it looks like one. */
+function whyNoCheckpoint(folder: string): string | undefined {
+  const missing = [STATE_FILE, OPTIMIZER_FILE, RNG_FILE].find((name) => !existsSync(join(folder, name)));
+  if (missing === undefined) return undefined;
+  const what = existsSync(folder) ? `which has no ${missing}` : "which is not there";
+  return `Expected a checkpoint for 'resume_from_checkpoint' but received ${folder}, ${what}`;
 }
 
 function optimizerTensors(optimizer: AdamW): Record<string, Tensor> {
@@ -126,21 +262,56 @@ function optimizerTensors(optimizer: AdamW): Record<string, Tensor> {
   );
 }
 
-function toOptimizerState(tensors: Record<string, Tensor>, optimizer: AdamW): AdamWStateDict {
-  const numbers = new Set(Object.keys(tensors).map((name) => Number(name.split(".")[0])));
-  const at = (i: number, name: string) => tensors[`${i}.${name}`]!;
-  const state = Object.fromEntries(
-    [...numbers].map((i) => [i, { step: at(i, "step"), expAvg: at(i, "exp_avg"), expAvgSq: at(i, "exp_avg_sq") }]),
-  );
-  return { state, groups: optimizer.stateDict().groups };
+const OPTIMIZER_NAME = /^(0|[1-9]\d*)\.(step|exp_avg|exp_avg_sq)$/;
+
+/** The numbers of the parameters in an optimizer's file; every one has a step and two means. */
+function expectOptimizerNames({ path, entries }: SafetensorsFile): string[] {
+  const foreign = [...entries.keys()].find((name) => !OPTIMIZER_NAME.test(name));
+  if (foreign !== undefined)
+    throw new InputError(`Expected the state of AdamW in ${path} but received a tensor '${foreign}'; is it the optimizer.safetensors of this checkpoint?`);
+  const numbers = [...new Set([...entries.keys()].map((name) => name.split(".")[0]!))];
+  for (const i of numbers)
+    for (const name of ["step", "exp_avg", "exp_avg_sq"].map((part) => `${i}.${part}`))
+      if (!entries.has(name)) throw new InputError(`Expected '${name}' in ${path} but received no tensor of that name; take another checkpoint`);
+  return numbers;
+}
+
+function expectOptimizerFits(file: SafetensorsFile, optimizer: AdamW): void {
+  const parameters = optimizer.groups.flatMap(({ params }) => params);
+  for (const i of expectOptimizerNames(file)) {
+    const parameter = parameters[Number(i)];
+    if (!parameter)
+      throw new InputError(`Expected the state of ${parameters.length} parameters in ${file.path} but received '${i}.step'; it is of another model`);
+    const wanted = { step: { dtype: "float32", shape: [] }, exp_avg: parameter, exp_avg_sq: parameter };
+    for (const [part, { dtype, shape }] of Object.entries(wanted)) {
+      const found = file.entries.get(`${i}.${part}`)!;
+      if (found.dtype !== dtype || `${found.shape}` !== `${shape}`)
+        throw new InputError(`Expected ${dtype} [${shape.join(", ")}] for '${i}.${part}' in ${file.path} but received ${shown(found)}; it is of another model`);
+    }
+  }
+}
+
+function readOptimizerState(file: SafetensorsFile, globalStep: number): ReturnType<AdamW["stateDict"]>["state"] {
+  const state = expectOptimizerNames(file).map((i) => {
+    const step = file.read(`${i}.step`);
+    const taken = step.item() as number;
+    if (!Number.isSafeInteger(taken) || taken < 0 || taken > globalStep)
+      throw new InputError(`Expected at most the run's ${globalStep} steps for '${i}.step' in ${file.path} but received ${taken}; take another checkpoint`);
+    return [i, { step, expAvg: file.read(`${i}.exp_avg`), expAvgSq: file.read(`${i}.exp_avg_sq`) }] as const;
+  });
+  return Object.fromEntries(state);
+}
+
+function expectRngNames({ path, entries }: SafetensorsFile): void {
+  if (entries.has("cpu")) return;
+  throw new InputError(`Expected the state of the CPU's generator, 'cpu', in ${path} but received ${[...entries.keys()].slice(0, 3).join(", ") || "nothing"}`);
+}
+
+function shown(entry: { readonly dtype: string; readonly shape: readonly number[] } | undefined): string {
+  return entry ? `${entry.dtype} [${entry.shape.join(", ")}]` : "none";
 }
 
 function rngStates(device: Device): Record<string, Tensor> {
   const cpu = getRngState("cpu");
   return device === "cpu" ? { cpu } : { cpu, cuda: getRngState(device) };
-}
-
-function readTensors(path: string): Record<string, Tensor> {
-  const file = new SafetensorsFile(path);
-  return Object.fromEntries([...file.entries.keys()].map((name) => [name, file.read(name)]));
 }

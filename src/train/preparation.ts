@@ -21,13 +21,13 @@ import { type Tokenizer, loadTokenizer } from "../text";
 import { type Device, type Tensor, deviceName, getNumThreads, manualSeed, versions } from "../torch";
 import { readArguments } from "./argument";
 import { type TrainingArguments, trainingArguments } from "./arguments";
-import { findCheckpoint, restoreCheckpoint } from "./checkpoint";
+import { type OpenedCheckpoint, expectFits, openCheckpoint, restoreCheckpoint } from "./checkpoint";
 import { type MemoryPlan, planMemory } from "./memoryPlan";
 import { createOptimizer, createSchedule } from "./optimizer";
 import { REFERENCE_ADAPTER, type ReferenceValues, type StartCheck, checkStart, referencePass, startFingerprint } from "./reference";
 import { Sampler } from "./sampler";
 import { type SchedulePlan, planSchedule } from "./schedulePlan";
-import { type TrainerState, readTrainerState } from "./trainerState";
+import type { TrainerState } from "./trainerState";
 
 export interface PreferenceTrainerOptions extends Partial<TrainingArguments> {
   /** With an adapter that one trains, else all weights. What it computes now is the reference. */
@@ -80,6 +80,8 @@ export interface Preparation {
   readonly resumed: string | undefined;
   /** Settings that are not what they were before a run went on, as "learning_rate 1e-5 (was 1e-4)". */
   readonly changed: readonly string[];
+  /** What a user should know of the checkpoint. */
+  readonly notes: readonly string[];
   /** The first line of `metrics.jsonl`. */
   readonly statement: object;
 }
@@ -120,8 +122,8 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
     throw new InputError(`Expected rows for 'evaluation' with eval_strategy ${settings.evalStrategy} but received none`);
   expectUsableFolder(settings.outputDir, "output_dir");
   expectOther(settings.outputDir, model);
-  const resumed = resumeFromCheckpoint ? findCheckpoint(resumeFromCheckpoint, settings.outputDir) : undefined;
-  const saved = resumed === undefined ? undefined : readTrainerState(resumed);
+  const opened = resumeFromCheckpoint ? openCheckpoint(resumeFromCheckpoint, settings.outputDir) : undefined;
+  const { folder: resumed, state: saved } = opened ?? {};
 
   // Before the first random number of the run; loading has drawn those of a fresh adapter already.
   manualSeed(settings.seed);
@@ -167,7 +169,11 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
     ld_alpha: settings.ldAlpha,
     adapter: JSON.stringify(loraLayers(model)[0]?.[1].adapter.config ?? null),
   };
-  if (saved) checkContinues(saved, resumed!, startId, fixed);
+  const optimizer = createOptimizer(model, settings);
+  if (opened) {
+    checkContinues(opened.state, opened.folder, startId, fixed);
+    expectFits(opened.folder, { model, optimizer, device });
+  }
 
   const isOwnReference = !hasAdapter(model, REFERENCE_ADAPTER);
   let reference: ReferenceValues = new Map();
@@ -202,7 +208,6 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
       ? saved.dpopTolerance
       : chooseTolerance(settings.dpopTolerance, loss, isOwnReference ? start : undefined);
   const calibrated = tolerance !== null && loss.withTolerance ? loss.withTolerance(tolerance) : loss;
-  const optimizer = createOptimizer(model, settings);
   const step0MaxAbs = saved ? saved.step0MaxAbs : start ? (loss.beta ?? 1) * start.maxAbs : null;
   const run = {
     maxSteps: schedule.totalSteps,
@@ -215,7 +220,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   };
   const state: TrainerState = saved ? { ...saved, ...run } : { ...newState(), ...run, step0MaxAbs, start: startId, fixed };
   const changed = saved ? changedSettings(saved.config, run.config) : [];
-  if (resumed) restoreCheckpoint(resumed, { model, optimizer, device });
+  if (opened) restoreCheckpoint(opened.folder, opened.state, { model, optimizer, device });
   if (!settings.disableDropout) model.train();
 
   const statement = {
@@ -242,8 +247,17 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   return {
     model, device, settings, loss: calibrated, train, evaluation, tokenized, limits, sampler, schedule, lrFactor, optimizer, plan,
     reference, referenceComputed, start, startIsReference: isOwnReference, state, resumed, changed, statement,
-    bestMetric: bestMetricOf(settings),
+    bestMetric: bestMetricOf(settings), notes: opened ? resumeNotes(opened, schedule.totalSteps) : [],
   };
+}
+
+/** What a user should know of a checkpoint that is taken. */
+function resumeNotes({ folder, state, isVerified }: OpenedCheckpoint, totalSteps: number): string[] {
+  const notes: string[] = [];
+  if (!isVerified) notes.push(`${folder} has no checksums, as an older version of smaug wrote it: its files were not checked for damage`);
+  if (state.globalStep > totalSteps)
+    notes.push(`${folder} is of step ${state.globalStep}, and this run has only ${totalSteps} steps: nothing is left to train`);
+  return notes;
 }
 
 /** Ctrl-C before the first step: there is nothing to keep but the reference values computed so far, and those are kept. */

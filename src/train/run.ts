@@ -8,12 +8,12 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { TokenizedPair } from "../data/tokenizedPair";
-import { OutOfMemoryError } from "../native/errors";
+import { InputError, OutOfMemoryError } from "../native/errors";
 import { clipGradNorm_ } from "../optim";
 import { type Packing, microBatches, pack, packOptionsOf } from "../preference";
 import { type Tensor, keep, noGrad, tidy } from "../torch";
 import { type PassContext, evaluateBatch, trainBatch } from "./batchPass";
-import { restoreWeights, rotateCheckpoints, saveCheckpoint, saveWeights } from "./checkpoint";
+import { restoreWeights, rotateCheckpoints, saveCheckpoint, saveWeights, verifyCheckpoint } from "./checkpoint";
 import { type MemoryPlan, smallerPlan } from "./memoryPlan";
 import { NonFiniteError } from "./nonFinite";
 import type { Preparation } from "./preparation";
@@ -67,16 +67,21 @@ export class Run {
   private checkpoint: string | undefined;
   private readonly started = performance.now();
   private readonly secondsBefore: number;
+  private readonly readsLate: boolean;
 
+  /** `readsLate`: leave metrics on the device until a line is logged, so that a step need not wait for the one before. */
   constructor(
     private readonly prepared: Preparation,
     private readonly events: EventEmitter<TrainerEvents>,
+    { readsLate = prepared.device !== "cpu" } = {},
   ) {
+    this.readsLate = readsLate;
     this.plan = prepared.plan;
     this.state = prepared.state;
     this.secondsBefore = this.state.seconds;
     this.watch = new Watch(prepared.loss);
     this.speed = new Speedometer(prepared.model, prepared.device);
+    for (const note of prepared.notes) events.emit("warning", note);
     for (const each of prepared.changed) events.emit("warning", `${each} in the run that goes on`);
     if (prepared.start && !prepared.startIsReference)
       events.emit(
@@ -141,7 +146,7 @@ export class Run {
       this.state.logHistory.push(line);
       await this.files.log(line, this.state);
     }
-    await this.files?.writeState(this.state);
+    await this.files?.complete(this.state);
     return { steps, end: this.end, checkpoint: this.checkpoint, trainLoss, seconds };
   }
 
@@ -149,8 +154,15 @@ export class Run {
     const { bestStep, globalStep } = this.state;
     if (bestStep === null || bestStep === globalStep) return;
     const best = this.bestCheckpoint();
-    if (best !== null) restoreWeights(this.prepared.model, best);
-    else this.events.emit("warning", `the best checkpoint, of step ${bestStep}, is gone; the weights are those of the last step`);
+    const kept = "the final weights are those of the last step";
+    if (best === null) return void this.events.emit("warning", `the best checkpoint, of step ${bestStep}, is gone; ${kept}`);
+    try {
+      verifyCheckpoint(best);
+      restoreWeights(this.prepared.model, best);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      this.events.emit("warning", `the best checkpoint, of step ${bestStep}, is damaged: ${error.message}; ${kept}`);
+    }
   }
 
   /** The best checkpoint's folder, here or beside the checkpoint that the run went on from. */
@@ -197,8 +209,9 @@ export class Run {
         const gradNorm = clipGradNorm_(parameters, settings.maxGradNorm > 0 ? settings.maxGradNorm : Infinity);
         metrics.add("grad_norm", gradNorm, 1);
         this.unread.push({ step, pairs, metrics });
-        if (device === "cpu") this.read(); // nothing waits for it there
-        optimizer.step(lrFactor(step - 1), device === "cpu" ? {} : { foundInf: this.rememberNotFinite(gradNorm) });
+        // The first step is read before anything is written: a run that fails in it leaves nothing.
+        if (!this.readsLate || !this.files) this.read();
+        optimizer.step(lrFactor(step - 1), this.readsLate ? { foundInf: this.rememberNotFinite(gradNorm) } : {});
         optimizer.zeroGrad();
       });
       return metrics;
@@ -238,7 +251,11 @@ export class Run {
 
   private async begin(): Promise<RunFiles> {
     const { settings, statement } = this.prepared;
-    const options = { tensorboard: settings.reportTo !== "none", goesOn: this.prepared.resumed !== undefined };
+    const options = {
+      tensorboard: settings.reportTo !== "none",
+      goesOn: this.prepared.resumed !== undefined,
+      warn: (message: string) => void this.events.emit("warning", message),
+    };
     return RunFiles.begin(settings.outputDir, statement, this.state.logHistory, options);
   }
 
@@ -309,7 +326,7 @@ export class Run {
     const value = line[metric.name];
     if (value === undefined || this.state.globalStep === 0) return undefined;
     const { bestMetric } = this.state;
-    if (bestMetric === null || (metric.greaterIsBetter ? value > bestMetric : value < bestMetric)) {
+    if (Number.isFinite(value) && (bestMetric === null || (metric.greaterIsBetter ? value > bestMetric : value < bestMetric))) {
       this.state.bestMetric = value;
       this.state.bestStep = this.state.globalStep;
       this.state.evaluationsSinceBest = 0;

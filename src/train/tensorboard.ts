@@ -2,22 +2,24 @@
  * Scalars as TensorBoard's event files: TFRecords (length, masked CRC-32C, data, masked CRC-32C) that hold `Event`
  * protocol buffers of a wall time, a step and summaries. Only scalars; no package on npm that is kept writes them.
  */
-import { appendFileSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { appendWhole } from "../base/appendWhole";
 
 export class TensorBoardWriter {
   readonly file: string;
+  /** Records that are not in the file yet. */
+  private pending: Buffer[] = [];
 
-  /** Begins a new event file in `folder`, as TensorBoard's own writer does at each start. */
+  /** A new event file in `folder`, as TensorBoard's own writer begins at each start. The first `flush` creates it. */
   constructor(folder: string, now: () => number = Date.now) {
-    mkdirSync(folder, { recursive: true });
     const seconds = Math.floor(now() / 1000);
     this.file = join(folder, `events.out.tfevents.${seconds}.${hostname()}.${process.pid}.0`);
     this.append(Buffer.concat([double(1, now() / 1000), bytes(3, Buffer.from("brain.Event:2"))]));
   }
 
-  /** Adds scalars by tag. */
+  /** Adds scalars by tag, for the next `flush`. */
   add(step: number, scalars: Readonly<Record<string, number>>, now = Date.now()): void {
     const values = Object.entries(scalars).map(([tag, value]) =>
       bytes(1, Buffer.concat([bytes(1, Buffer.from(tag)), float(2, value)])),
@@ -25,10 +27,18 @@ export class TensorBoardWriter {
     this.append(Buffer.concat([double(1, now / 1000), varint(2, step), bytes(5, Buffer.concat(values))]));
   }
 
+  /** Writes what was added. When that fails the file holds whole records only, and the next call tries again. */
+  flush(): void {
+    if (this.pending.length === 0) return;
+    mkdirSync(dirname(this.file), { recursive: true });
+    appendWhole(this.file, Buffer.concat(this.pending));
+    this.pending = [];
+  }
+
   private append(event: Buffer): void {
     const length = Buffer.alloc(8);
     length.writeBigUInt64LE(BigInt(event.length));
-    appendFileSync(this.file, Buffer.concat([length, checksum(length), event, checksum(event)]));
+    this.pending.push(Buffer.concat([length, checksum(length), event, checksum(event)]));
   }
 }
 

@@ -21,6 +21,7 @@ import type { TrainingStep } from "./trainingStep";
  */
 export class PreferenceTrainer extends EventEmitter<TrainerEvents> implements AsyncIterable<TrainingStep> {
   private stopping = false;
+  private hasRun = false;
   private summary: TrainingSummary | undefined;
 
   /** Settings that are left out have the defaults of `trainingArguments`. Wrong ones are errors here. */
@@ -54,7 +55,17 @@ export class PreferenceTrainer extends EventEmitter<TrainerEvents> implements As
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainingStep, void> {
-    const preparation = await this.prepare();
+    if (this.hasRun)
+      throw new Error(
+        "Expected one run for each PreferenceTrainer but received a second train(), or a second loop over it. To train the " +
+          "model further, create another trainer, whose reference is the model as it is then; to resume the run, load the " +
+          "model as it was before it and pass resumeFromCheckpoint",
+      );
+    this.hasRun = true;
+    const preparation = await this.prepare().catch((error: unknown) => {
+      this.hasRun = false; // nothing was trained: the next try may go better
+      throw error;
+    });
     this.emit("prepared", preparation);
     const run = new Run(preparation, this);
     try {

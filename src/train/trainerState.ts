@@ -1,12 +1,10 @@
 /**
  * `trainer_state.json`: where a run is and what it has logged, with Hugging Face's keys; what is ours (sums that are not
  * logged yet, the measured tolerance, what the run was made from) stands under `stateful_callbacks`, where their reader
- * lets it pass.
+ * lets it pass. savedState.ts reads it.
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeWhole } from "../base/wholeFiles";
-import { InputError } from "../native/errors";
 import type { Totals } from "./stepMetrics";
 
 export type LogLine = Record<string, number>;
@@ -50,11 +48,13 @@ export interface TrainerState extends OwnState {
   numTokens: number;
 }
 
-const FILE = "trainer_state.json";
-const FORMAT = 2;
+export const STATE_FILE = "trainer_state.json";
+export const FORMAT = 3;
+/** The format before checkpoints had checksums; otherwise the same. */
+export const WITHOUT_CHECKSUMS = 2;
 
 export async function writeTrainerState(folder: string, state: TrainerState): Promise<void> {
-  await writeWhole(join(folder, FILE), `${JSON.stringify(toJson(state), null, 2)}\n`);
+  await writeWhole(join(folder, STATE_FILE), `${JSON.stringify(toJson(state), null, 2)}\n`);
 }
 
 function toJson(state: TrainerState): object {
@@ -82,40 +82,3 @@ function toJson(state: TrainerState): object {
     trial_params: null,
   };
 }
-
-/** Reads the state of a checkpoint. */
-export function readTrainerState(folder: string): TrainerState {
-  const path = join(folder, FILE);
-  let json: Record<string, unknown>;
-  try {
-    json = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
-  } catch (error) {
-    throw new InputError(`Expected the state of a run in ${path} but received: ${(error as Error).message}`);
-  }
-  const callbacks = json["stateful_callbacks"] as Record<string, unknown> | undefined;
-  const own = callbacks?.["smaug"] as (OwnState & { format: number }) | undefined;
-  if (own?.format !== FORMAT)
-    throw new InputError(
-      `Expected a checkpoint of this version of smaug (format ${FORMAT}) in ${path} but received ` +
-        (own ? `format ${String(own.format)}` : "one that another program wrote; start from its weights with model_name_or_path or adapter_name_or_path"),
-    );
-  const { format: _, ...ours } = own;
-  const state: TrainerState = {
-    ...ours,
-    globalStep: json["global_step"] as number,
-    epoch: json["epoch"] as number,
-    maxSteps: json["max_steps"] as number,
-    numTrainEpochs: json["num_train_epochs"] as number,
-    every: { logging: json["logging_steps"] as number, evaluation: json["eval_steps"] as number, saving: json["save_steps"] as number },
-    trainBatchSize: json["train_batch_size"] as number,
-    logHistory: json["log_history"] as LogLine[],
-    bestMetric: json["best_metric"] as number | null,
-    bestStep: json["best_global_step"] as number | null,
-    numTokens: json["num_input_tokens_seen"] as number,
-  };
-  const missing = [...Object.entries(state), ...needed.map((name) => [name, ours[name]] as const)].find(([, value]) => value === undefined);
-  if (missing) throw new InputError(`Expected a whole state of a run in ${path} but '${missing[0]}' is missing; take another checkpoint`);
-  return state;
-}
-
-const needed = ["pending", "seconds", "lossSum", "pairs", "flops", "plan", "start", "fixed", "config"] as const satisfies readonly (keyof OwnState)[];

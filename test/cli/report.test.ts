@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { Command } from "commander";
 import { parseHTML } from "linkedom";
@@ -54,6 +54,15 @@ test("writes the report of several to --out, and prints JSON", async () => {
     warnings: [expect.stringMatching(/^dpo: /)],
   });
   expect(readFileSync(out, "utf8")).toContain("dpo pushed the chosen answers down");
+});
+
+test("says that a last line was cut off, on standard error and in the report", async () => {
+  const path = writeRun(folder());
+  appendFileSync(join(path, "metrics.jsonl"), '{"loss": 0.');
+  const { status, stderr } = await smaug(path);
+  expect(status).toBe(0);
+  expect(stderr).toMatch(/^note: the last line of '.*metrics.jsonl', line \d+, is cut off and left out\n$/);
+  expect(readFileSync(join(path, "report.html"), "utf8")).toMatch(/Note: the last line of .*metrics.jsonl.* is cut off and left out/);
 });
 
 test("refuses a folder without metrics, no folder, and a folder as --out, and writes nothing", async () => {

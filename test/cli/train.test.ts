@@ -93,7 +93,10 @@ describe("smaug train", () => {
     expect(JSON.parse(stdout)).toMatchObject({ steps: 3, end: "completed" });
   });
 
-  test("Ctrl-C finishes the step, saves, says how to go on and exits with 130; the line it prints goes on", async () => {
+  test.each([
+    ["Ctrl-C", ["SIGINT"]],
+    ["a terminal that is closed (SIGHUP, from the system and from the shell)", ["SIGHUP", "SIGHUP"]],
+  ] as const)("%s finishes the step, saves, says how to go on and exits with 130; the line it prints goes on", async (_, signals) => {
     const settings = { ...base(), max_steps: 6 };
     const config = yaml(settings);
     const write = process.stderr.write.bind(process.stderr);
@@ -104,7 +107,7 @@ describe("smaug train", () => {
         const metrics = join(settings.output_dir, "metrics.jsonl");
         if (asked || !existsSync(metrics)) return;
         asked = true;
-        process.emit("SIGINT");
+        for (const signal of signals) process.emit(signal, signal);
       }, 1);
       return smaug("train", config).finally(() => clearInterval(spy));
     })();
@@ -118,6 +121,20 @@ describe("smaug train", () => {
     expect(again.stderr).toContain("resumed");
     const { log_history: log } = JSON.parse(readFileSync(join(settings.output_dir, "trainer_state.json"), "utf8")) as { log_history: { step: number; loss?: number }[] };
     expect(log.filter(({ loss }) => loss !== undefined).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  test("a damaged checkpoint is bad input: the file, and the line that resumes from the newest one that is whole", async () => {
+    const settings = { ...base(), max_steps: 4, save_steps: 2 };
+    const config = yaml(settings);
+    expect((await smaug("train", config)).status).toBe(0);
+    const newest = join(settings.output_dir, "checkpoint-4");
+    writeFileSync(join(newest, "trainer_state.json"), readFileSync(join(newest, "trainer_state.json"), "utf8").replace('"epoch": ', '"epoch":  '));
+    const { status, stderr } = await smaug("train", config, "--resume_from_checkpoint", "true");
+    expect(status).toBe(2);
+    const [problem, line] = stderr.trimEnd().split("\n");
+    expect(problem).toMatch(/^error: Expected \d+ bytes in .*checkpoint-4\/trainer_state.json, as checksums.json says, but received \d+; it is too long\. The newest checkpoint that is whole is .*checkpoint-2: resume from it with$/);
+    expect(line).toBe(`  smaug train ${config} --resume_from_checkpoint ${join(settings.output_dir, "checkpoint-2")}`);
+    expect((await smaug("train", ...line!.trim().split(" ").slice(2))).status).toBe(0);
   });
 
   test("Ctrl-C before the first step keeps the reference computed so far, and says how to go on", async () => {

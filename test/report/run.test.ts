@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/native/errors";
@@ -48,6 +48,44 @@ describe("a run", () => {
       writeFileSync(join(path, `checkpoint-${step}`, "trainer_state.json"), JSON.stringify(state));
     }
     expect(read(path).lines).toHaveLength(10);
+  });
+});
+
+describe("a last line that is cut off, as by kill -9 or a power cut,", () => {
+  test.each([1, 20, 60])("is left out with a note, after %i bytes", (bytes) => {
+    const path = writeRun(folder(), { steps: 4 });
+    const file = join(path, "metrics.jsonl");
+    const whole = read(path);
+    appendFileSync(file, JSON.stringify({ loss: 0.25, "rewards/chosen": 0.5, grad_norm: 1, epoch: 1, step: 5 }).slice(0, bytes));
+    const number = readFileSync(file, "utf8").split("\n").length;
+    expect(read(path)).toEqual({ ...whole, notes: [`the last line of '${file}', line ${number}, is cut off and left out`] });
+  });
+
+  test("may be one of zeros, and may lack nothing but its end", () => {
+    const path = writeRun(folder(), { steps: 4 });
+    const file = join(path, "metrics.jsonl");
+    const whole = readFileSync(file, "utf8");
+    appendFileSync(file, Buffer.alloc(100));
+    expect(read(path).notes).toHaveLength(1);
+    writeFileSync(file, whole.trimEnd());
+    expect(read(path).notes).toEqual([]);
+    expect(read(path).lines).toHaveLength(4);
+  });
+
+  test("is not a damaged line in the middle, nor one that ends: those are errors with file and line", () => {
+    const path = writeRun(folder(), { steps: 4 });
+    const file = join(path, "metrics.jsonl");
+    const lines = readFileSync(file, "utf8").split("\n");
+    writeFileSync(file, lines.map((line, i) => (i === 2 ? line.slice(0, 9) : line)).join("\n"));
+    expect(() => read(path)).toThrow(`Expected JSON in '${file}', line 3 but found`);
+    writeFileSync(file, lines.map((line, i) => (i === lines.length - 2 ? line.slice(0, 9) : line)).join("\n"));
+    expect(() => read(path)).toThrow(`Expected JSON in '${file}', line ${lines.length - 1} but found`);
+  });
+
+  test("is said where nothing else is there", () => {
+    const path = folder();
+    writeFileSync(join(path, "metrics.jsonl"), '{"versions": {"sm');
+    expect(() => read(path)).toThrow(/found none; the last line of .*, line 1, is cut off and left out/);
   });
 });
 

@@ -11,6 +11,7 @@ test("writes the bytes that TensorBoard's own record writer writes", () => {
   const writer = new TensorBoardWriter(join(root, "runs"), () => 1700000000123);
   writer.add(1, { "train/loss": 0.6931, "train/rewards/chosen": -1.5 }, 1700000001000);
   writer.add(300, { "train/loss": 0.5 }, 1700000002000);
+  writer.flush();
   expect(basename(writer.file)).toMatch(/^events\.out\.tfevents\.1700000000\./);
   // tensorboard.summary.writer.record_writer.RecordWriter on the same three events
   expect(readFileSync(writer.file).toString("base64")).toBe(

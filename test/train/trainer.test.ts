@@ -7,6 +7,7 @@ import { type CausalLM, type PairLogProbs, applyLora, dpop, hasAdapter, loadAdap
 import { OutOfMemoryError } from "../../src/native/errors";
 import { memory, noGrad } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
+import { Run } from "../../src/train/run";
 import type { PreferenceTrainerOptions } from "../../src/train/preparation";
 import { tinyModel, tinyPairs } from "./tiny";
 
@@ -329,8 +330,6 @@ describe("going on from a checkpoint", () => {
     await expect(run({ resumeFromCheckpoint: folder })).rejects.toThrow("one that another program wrote");
     const first = await run({ saveStrategy: "steps", maxSteps: 1 });
     await expect(run({ resumeFromCheckpoint: first.folder })).rejects.toThrow(/which has no optimizer.safetensors; did you mean .*checkpoint-1\?/);
-    writeFileSync(join(first.folder, "checkpoint-1", "trainer_state.json"), '{"stateful_callbacks": {"smaug": {"format": 2}}}');
-    await expect(run({ resumeFromCheckpoint: true, outputDir: first.folder })).rejects.toThrow(/Expected a whole state of a run .* is missing/);
   });
 });
 
@@ -380,6 +379,105 @@ describe("what goes wrong", () => {
     const given = options(model, { loss: simpo() });
     await expect(new PreferenceTrainer(given).train()).rejects.toThrow(/Expected finite numbers but received the loss NaN in step 1, of the rows \d+, \d+, \d+, \d+\./);
     expect(existsSync(given.outputDir!)).toBe(false);
+  });
+
+  test("a first step that is not finite leaves nothing, also where metrics stay on the device", async () => {
+    const model = adapted();
+    noGrad(() => void model.model.norm.parameters().next().value!.fill_(NaN));
+    const given = options(model, { loss: simpo(), loggingSteps: 5, reportTo: "tensorboard" });
+    const trainer = new PreferenceTrainer(given);
+    const run = new Run(await trainer.prepare(), trainer, { readsLate: true });
+    const all = (async () => {
+      for await (const _ of run.steps(() => false));
+    })();
+    await expect(all.finally(() => run.dispose())).rejects.toThrow("in step 1");
+    expect(existsSync(given.outputDir!)).toBe(false);
+  });
+
+  test("metrics that stay on the device are those of a run that reads them at once", async () => {
+    const plain = await run({ loggingSteps: 4 });
+    const given = options(adapted(), { loggingSteps: 4 });
+    const trainer = new PreferenceTrainer(given);
+    const late = new Run(await trainer.prepare(), trainer, { readsLate: true });
+    for await (const _ of late.steps(() => false));
+    await late.finish();
+    late.dispose();
+    expect(losses(given.outputDir!)).toEqual(losses(plain.folder));
+    expect(weights(given.outputDir!).equals(weights(plain.folder))).toBe(true);
+  });
+
+  test("a second run of one trainer is refused, with what to do", async () => {
+    const given = options(adapted(), { maxSteps: 2 });
+    const trainer = new PreferenceTrainer(given);
+    const [first, second] = await Promise.allSettled([trainer.train(), trainer.train()]);
+    expect(first).toMatchObject({ status: "fulfilled", value: { steps: 2 } });
+    expect(second).toMatchObject({ status: "rejected", reason: { message: expect.stringMatching(/one run for each PreferenceTrainer .* create another trainer.* resumeFromCheckpoint/) } });
+    await expect(trainer.train()).rejects.toThrow("Expected one run for each PreferenceTrainer");
+    expect(trainer.result).toMatchObject({ steps: 2 });
+  });
+
+  test("a run that could not begin may be tried again", async () => {
+    const outputDir = newFolder();
+    const trainer = new PreferenceTrainer(options(adapted(), { outputDir, maxSteps: 1 }));
+    writeFileSync(outputDir, "");
+    await expect(trainer.train()).rejects.toThrow("is a file");
+    rmSync(outputDir);
+    expect(await trainer.train()).toMatchObject({ steps: 1 });
+  });
+
+  describe("logs that cannot be written", () => {
+    /** After step 2, `metrics.jsonl`, `trainer_state.json` and `runs` are what no file can be written to; after `until` they are gone. */
+    async function blocked(until: number) {
+      const warnings: string[] = [];
+      const given = options(adapted(), { maxSteps: 6, reportTo: "tensorboard", saveStrategy: "steps", saveSteps: 3 });
+      const at = (name: string) => join(given.outputDir!, name);
+      const logs = ["metrics.jsonl", "trainer_state.json"];
+      const trainer = new PreferenceTrainer(given);
+      trainer.on("warning", (message) => warnings.push(message));
+      trainer.on("step", ({ step }) => {
+        if (step === 2) for (const name of logs) (rmSync(at(name), { force: true }), mkdirSync(at(name)));
+        if (step === until) for (const name of logs) rmSync(at(name), { recursive: true });
+      });
+      await trainer.train();
+      return { warnings, at };
+    }
+
+    test("do not end the run, and are completed once they can be", async () => {
+      const { warnings, at } = await blocked(5);
+      expect(warnings).toEqual([
+        expect.stringMatching(/metrics.jsonl cannot be written: EISDIR.*\. Training continues, and the logs are completed as soon as they can be/),
+        expect.stringMatching(/the logs in .* can be written again, and are complete/),
+      ]);
+      const [statement, ...lines] = readFileSync(at("metrics.jsonl"), "utf8").trimEnd().split("\n").map((line) => JSON.parse(line) as Line);
+      expect(statement).toHaveProperty("versions");
+      expect(lines).toEqual(history(at(".")));
+      expect(lines.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 6]);
+    });
+
+    test("are named at the end of the run when they never can be", async () => {
+      const { warnings, at } = await blocked(99);
+      expect(warnings).toHaveLength(2);
+      expect(warnings[1]).toMatch(/metrics.jsonl, .*trainer_state.json cannot be written: EISDIR.*What was logged since is missing there; checkpoints and weights are complete/);
+      expect(readdirSync(at(".")).sort()).toEqual(["adapter_config.json", "adapter_model.safetensors", "checkpoint-3", "checkpoint-6", "metrics.jsonl", "runs", "trainer_state.json"]);
+    });
+
+    test("TensorBoard events hold whole records, and all of them in the end", async () => {
+      const given = options(adapted(), { maxSteps: 4, reportTo: "tensorboard" });
+      const runs = join(given.outputDir!, "runs");
+      mkdirSync(given.outputDir!);
+      writeFileSync(runs, ""); // a file where the folder has to be
+      const trainer = new PreferenceTrainer(given);
+      const warnings: string[] = [];
+      trainer.on("warning", (message) => warnings.push(message));
+      trainer.on("step", ({ step }) => step === 3 && rmSync(runs));
+      await trainer.train();
+      expect(warnings).toEqual([expect.stringMatching(/runs cannot be written: EEXIST/), expect.stringContaining("can be written again")]);
+      const [file] = readdirSync(runs);
+      let [records, at] = [0, 0];
+      const events = readFileSync(join(runs, file!));
+      for (; at < events.length; records++) at += 8 + 4 + Number(events.readBigUInt64LE(at)) + 4; // TFRecord: length, CRC, data, CRC
+      expect([records, at]).toEqual([1 + 4 + 1, events.length]); // version, four lines, the closing one
+    });
   });
 
   test("memory that runs out makes the batches smaller, and changes nothing else", async () => {

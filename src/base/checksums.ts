@@ -1,0 +1,123 @@
+/**
+ * Checksums of a folder's files: `checksums.json` lists the size and the SHA-256 of each. Whatever has happened to one of
+ * them since (a flipped bit, a lost end, an exchanged file) is then found before anything is read from it.
+ */
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, fstatSync, readSync, readdirSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { isAbsolute, join, normalize, relative, sep } from "node:path";
+import { InputError } from "./errors";
+import { openInput, parseJson, readInputText } from "./inputFiles";
+
+export const CHECKSUMS_FILE = "checksums.json";
+
+/** Bytes read and hashed in one step. */
+const STEP = 1 << 20;
+
+interface Checksum {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+type Checksums = Readonly<Record<string, Checksum>>;
+
+/** Lists the files that are in `folder` now, those in its subfolders too. Flushing is left to whoever publishes the folder. */
+export async function writeChecksums(folder: string): Promise<void> {
+  const checksums = Object.fromEntries(filesIn(folder).map((name) => [name, checksumOf(join(folder, name))]));
+  await writeFile(join(folder, CHECKSUMS_FILE), format(checksums));
+}
+
+/**
+ * Checks every file that the folder's `checksums.json` lists, sizes first.
+ *
+ * @returns the names of the files that were checked
+ * @throws InputError that names the first file that is missing, or not what was written
+ */
+export function verifyChecksums(folder: string): ReadonlySet<string> {
+  const checksums = readChecksums(join(folder, CHECKSUMS_FILE));
+  for (const [name, { bytes }] of Object.entries(checksums)) {
+    const file = join(folder, name);
+    const size = sizeOf(file);
+    if (size !== bytes)
+      throw new InputError(`Expected ${bytes} bytes in ${file}, as ${CHECKSUMS_FILE} says, but received ${size}; it ${size < bytes ? "is cut short" : "is too long"}`);
+  }
+  for (const [name, { sha256 }] of Object.entries(checksums)) {
+    const found = checksumOf(join(folder, name)).sha256;
+    if (found !== sha256)
+      throw new InputError(
+        `Expected the SHA-256 ${sha256.slice(0, 16)}… of ${join(folder, name)}, as ${CHECKSUMS_FILE} says, ` +
+          `but received ${found.slice(0, 16)}…; the file is damaged, or another one`,
+      );
+  }
+  return new Set(Object.keys(checksums));
+}
+
+/** Whether the folder has checksums. */
+export function hasChecksums(folder: string): boolean {
+  return existsSync(join(folder, CHECKSUMS_FILE));
+}
+
+/** The list, with a digest of itself. */
+function format(files: Checksums): string {
+  const sha256 = createHash("sha256").update(JSON.stringify(files)).digest("hex");
+  return `${JSON.stringify({ files, sha256 }, null, 2)}\n`;
+}
+
+function readChecksums(file: string): Checksums {
+  const text = readInputText(file, "the checksums of a folder");
+  const { files } = (parseJson(text, file, "the checksums of a folder") ?? {}) as { files?: unknown };
+  // Only the text that `format` gives is taken: a flipped bit is found wherever it is.
+  if (!isChecksums(files) || format(files) !== text)
+    throw new InputError(`Expected the checksums of a folder in ${file} as they were written but received others; the file is damaged`);
+  return files;
+}
+
+function isChecksums(value: unknown): value is Checksums {
+  return isObject(value) && Object.entries(value).every(([name, each]) => isInside(name) && isChecksum(each));
+}
+
+function isChecksum(value: unknown): value is Checksum {
+  return isObject(value) && Number.isSafeInteger(value["bytes"]) && /^[0-9a-f]{64}$/.test(String(value["sha256"]));
+}
+
+function isInside(name: string): boolean {
+  return !isAbsolute(name) && normalize(name).split(sep)[0] !== "..";
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Files in a folder and its subfolders, sorted, without hidden ones. */
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .filter((name) => !name.startsWith(".") && name !== CHECKSUMS_FILE)
+    .sort();
+}
+
+function sizeOf(file: string): number {
+  const descriptor = openInput(file, "a file of the checkpoint");
+  try {
+    return fstatSync(descriptor).size;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function checksumOf(file: string): Checksum {
+  const descriptor = openInput(file, "a file of the checkpoint");
+  try {
+    const hash = createHash("sha256");
+    const buffer = Buffer.allocUnsafe(STEP);
+    let bytes = 0;
+    for (let read = -1; read !== 0; bytes += read) {
+      read = readSync(descriptor, buffer, 0, STEP, null);
+      hash.update(buffer.subarray(0, read));
+    }
+    return { bytes, sha256: hash.digest("hex") };
+  } finally {
+    closeSync(descriptor);
+  }
+}
