@@ -202,7 +202,7 @@ export class RecordStore {
         segment.end = scan.end;
         segment.damagedBytes += scan.damaged;
         // A writer that was killed, or that is writing, leaves half a record at the end. One that has closed does not.
-        if (segment.name!.file === segment.name!.closedName) {
+        if (segment.name!.isClosed) {
           segment.damagedBytes += size - scan.end;
           segment.end = size;
         }
