@@ -3,7 +3,7 @@
  * CMake or Python, and then used by `import`, by `require` and from the command line, on every Node it is made for.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -97,6 +97,14 @@ describe("the installed package", () => {
     const needed = ["dist/index.js", "dist/index.d.ts", "native/addon.cc", "CMakeLists.txt", "README.md", "LICENSE"];
     for (const path of needed) expect(has(path), path).toBe(true);
     for (const path of ["src", "test", "build", "node_modules", "binding.gyp"]) expect(has(path), path).toBe(false);
+  });
+
+  test("has no dependency with an install script", () => {
+    const { packages } = JSON.parse(readFileSync(join(app, "node_modules/.package-lock.json"), "utf8")) as {
+      packages: Record<string, { hasInstallScript?: boolean }>;
+    };
+    expect(Object.keys(packages)).toContain("node_modules/smaug");
+    expect(Object.keys(packages).filter((name) => packages[name]!.hasInstallScript)).toEqual([]);
   });
 
   test("runs on this Node", () => works(process.execPath), minutes);

@@ -1,7 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { InputError } from "../../src/base/errors";
+import { RecordStore } from "../../src/base/records/store";
 import type { TokenizedPair } from "../../src/data/tokenizedPair";
 import { fingerprint } from "../../src/preference/fingerprint";
 import { ReferenceCache } from "../../src/preference/referenceCache";
@@ -50,12 +53,12 @@ describe("the reference cache", () => {
     await cache.close();
   });
 
-  test("counts an entry whose bytes have changed as missing", async () => {
+  test("never returns a value that has changed on disk, and names the file once", async () => {
     const at = folder();
     const cache = await ReferenceCache.open(at);
     await cache.put("model", [[pair, values]]);
-    const { file } = cache;
     await cache.close();
+    const file = join(at, readdirSync(at)[0]!);
     const bytes = readFileSync(file);
     const place = bytes.indexOf(Buffer.from(Float32Array.of(-0.5, -1.25, -3).buffer));
     expect(place).toBeGreaterThan(0);
@@ -63,25 +66,77 @@ describe("the reference cache", () => {
     writeFileSync(file, bytes);
     const again = await ReferenceCache.open(at);
     expect(again.get("model", pair)).toBeUndefined();
+    expect(again.takeProblems()).toEqual([`${file} has 1 damaged value`]);
+    expect(again.takeProblems()).toEqual([]);
+    await again.put("model", [[pair, values]]);
     await again.close();
+    const last = await ReferenceCache.open(at);
+    expect(last.get("model", pair)).toEqual(values);
+    expect(last.takeProblems()).toEqual([]);
+    await last.close();
   });
 
-  test("names a file that is no store, or that is cut short, and the way out", async () => {
+  test("neither stores nor returns NaN or infinity", async () => {
     const at = folder();
     const cache = await ReferenceCache.open(at);
-    await cache.put("model", Array.from({ length: 300 }, (_, i) => [{ ...pair, chosen: { ids: Int32Array.of(i, 2, 3, 4), start: 2 } }, values] as const));
-    const { file } = cache;
+    for (const wrong of [NaN, -Infinity, Infinity])
+      await expect(cache.put("model", [[pair, { ...values, rejected: Float32Array.of(wrong) }]])).rejects.toThrow(
+        "Expected finite log-probs for 'rejected' of row 0 but received NaN or infinity",
+      );
+    await cache.put("model", [[pair, values]]);
     await cache.close();
-    truncateSync(file, 12_288);
-    await expect(ReferenceCache.open(at)).rejects.toThrow(/Expected a reference cache at .* cut short, 12288 of \d+ bytes. Delete it/);
-    writeFileSync(file, "not a store ".repeat(1000));
-    await expect(ReferenceCache.open(at)).rejects.toThrow(/Expected a reference cache at .* but received another file. Delete it/);
+    // The same entry with a NaN, written as by another program: its digest is right.
+    const file = join(at, readdirSync(at)[0]!);
+    const key = readFileSync(file).subarray(24, 56);
+    for (const content of [Float32Array.of(-0.5, NaN, -3), Float32Array.of(-0.5, -1.25), new Float64Array(2)]) {
+      const other = folder();
+      const store = await RecordStore.open(other, "logprobs-2");
+      await store.put([[key, new Uint8Array(content.buffer)]]);
+      const again = await ReferenceCache.open(other);
+      expect(again.get("model", pair)).toBeUndefined();
+      await store.put([[key, new Uint8Array(Float32Array.of(-0.5, -1.25, -3).buffer)]]);
+      await Promise.all([again.close(), store.close()]);
+    }
   });
 
-  test("names a folder that cannot be made", async () => {
+  test("keeps float64 values", async () => {
+    const at = folder();
+    const exact = { chosen: Float64Array.of(-1 / 3, -Math.PI), rejected: Float64Array.of(-1e-300) };
+    const cache = await ReferenceCache.open(at);
+    await cache.put("model", [[pair, exact]]);
+    expect(cache.get("model", pair)).toEqual(exact);
+    await cache.close();
+  });
+
+  test("leaves the file of earlier versions alone", async () => {
+    const at = folder();
+    writeFileSync(join(at, "logprobs-1.mdb"), "LMDB");
+    await (await ReferenceCache.open(at)).close();
+    expect(readdirSync(at)).toEqual(["logprobs-1.mdb"]);
+  });
+
+  test.each([
+    ["lies in a file", (file: string) => join(file, "cache")],
+    ["is a file", (file: string) => file],
+    ["is a device", () => "/dev/zero"],
+  ])("names a folder that %s", async (_, place) => {
     const file = join(folder(), "file");
     writeFileSync(file, "");
-    await expect(ReferenceCache.open(join(file, "cache"))).rejects.toThrow(/Expected a folder for the reference cache .* reference_cache/);
+    await expect(ReferenceCache.open(place(file))).rejects.toThrow(/Expected a folder for the reference cache .* reference_cache/);
+    await expect(ReferenceCache.open(place(file))).rejects.toBeInstanceOf(InputError);
+  });
+
+  test("names the folder and the way out where there is no room, and keeps what was stored before", () => {
+    const at = folder();
+    const program = join(__dirname, "programs", "fillCache.ts");
+    const register = join(__dirname, "..", "setup", "typescript.cjs");
+    // A limit for the size of files is what a program can set; a full disk fails in the same call.
+    const command = ["-c", 'ulimit -f 1024; exec "$@"', "bash", process.execPath, "--require", register, program, at];
+    const { stored, error, message } = JSON.parse(execFileSync("bash", command, { encoding: "utf8" })) as Record<string, unknown>;
+    expect(stored).toEqual([true, true, false]);
+    expect(error).toBe("InputError");
+    expect(message).toMatch(/^Expected to write to the reference cache in .* but received: EFBIG: .*; what was stored before is kept\. Free/);
+    expect(message).toContain(at);
   });
 });
 

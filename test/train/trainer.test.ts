@@ -187,6 +187,25 @@ describe("the reference", () => {
     expect(computed).toEqual([22 - 9]);
   });
 
+  test("is computed again where the cache is damaged, with a warning that names the file", async () => {
+    const referenceCache = newFolder();
+    const first = await run({ maxSteps: 1, referenceCache });
+    const file = join(referenceCache, readdirSync(referenceCache)[0]!);
+    const bytes = readFileSync(file);
+    bytes[Math.floor(bytes.length / 3)]! ^= 1;
+    writeFileSync(file, bytes);
+    const given = options(adapted(), { referenceCache, maxSteps: 1 });
+    const trainer = new PreferenceTrainer(given);
+    const warnings: string[] = [];
+    const computed: number[] = [];
+    trainer.on("warning", (message) => warnings.push(message));
+    trainer.on("prepared", ({ referenceComputed }) => computed.push(referenceComputed));
+    await trainer.train();
+    expect(computed).toEqual([1]);
+    expect(warnings).toEqual([`the reference cache: ${file} has 1 damaged value; rows that are missing for it are computed again`]);
+    expect(losses(given.outputDir!)[0]!["loss"]).toBeCloseTo(losses(first.folder)[0]!["loss"]!, 5);
+  });
+
   test("is the start, also of an adapter that goes on", async () => {
     const first = await run();
     const model = tinyModel();

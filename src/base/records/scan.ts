@@ -7,9 +7,9 @@ import { FILE_HEADER, type Found, HEADER_BYTES, MARKER, type RecordHeader, heade
 
 /** Bytes read at a time. */
 const WINDOW = 2 ** 18;
-/** A file of zeros or of markers, however large, takes a second or two; the rest of it then counts as damaged. */
-const MAX_SEARCHED = 2 ** 30;
-const MAX_FALSE_MARKERS = 10 ** 6;
+/** A file of zeros or of markers, however large, takes a second at most; the rest of it then counts as damaged. */
+const MAX_SEARCHED = 2 ** 28;
+const MAX_FALSE_MARKERS = 10 ** 5;
 
 export interface Scan {
   /** Behind the last record that was found; what follows may be a record that is being written. */

@@ -1,7 +1,7 @@
 /**
- * The files of a store: `NAME-CREATED-RANDOM.records`, and while its writer lives
- * `NAME-CREATED-RANDOM-PID-STARTED-HOST.records`. A writer appends to its own file only; renaming the file takes it away
- * from the writer, who notices and continues in another.
+ * The files of a store. A writer appends to its own file only, `NAME-CREATED-RANDOM-PID-STARTED-HOST.records`, and renames
+ * it to `NAME-CREATED-RANDOM.records` when it closes it. A process that merges files renames those of killed writers to
+ * `NAME-CREATED-RANDOM-unclosed.records` first: a writer that is alive after all notices, and continues in another file.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { type Stats, closeSync, constants, fstatSync, openSync, readSync, readdirSync, renameSync, statSync } from "node:fs";
@@ -15,17 +15,19 @@ export interface SegmentName {
   readonly file: string;
   /** Milliseconds since 1970. */
   readonly created: number;
-  /** The name it has once its writer has closed it. */
-  readonly closedName: string;
+  /** Whether its writer has closed it; otherwise half a record may be at its end. */
+  readonly isClosed: boolean;
+  /** The name under which its writer no longer finds it. */
+  readonly claimedName: string;
   /** Whether the writer may still append: it runs, or it ran on another host within the last day. */
   isLive(path: string): boolean;
 }
 
 /** The files of a store, the newest first. */
 export function listSegments(folder: string, name: string): SegmentName[] {
-  const pattern = new RegExp(`^(${name}-(\\d{13,15})-[0-9a-f]{8})(?:-(\\d+)-(\\d+)-([0-9a-f]{8}))?\\.records$`);
+  const pattern = new RegExp(`^(${name}-(\\d{13,15})-[0-9a-f]{8})(?:-(\\d+)-(\\d+)-([0-9a-f]{8})|(-unclosed))?\\.records$`);
   const found = readdirSync(folder).flatMap((file): SegmentName[] => {
-    const [, stem, created, pid, started, host] = pattern.exec(file) ?? [];
+    const [, stem, created, pid, started, host, unclosed] = pattern.exec(file) ?? [];
     if (stem === undefined) return [];
     const isLive = (path: string) => {
       if (pid === undefined) return false;
@@ -34,7 +36,9 @@ export function listSegments(folder: string, name: string): SegmentName[] {
       const modified = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
       return Math.abs(Date.now() - modified) < DAY;
     };
-    return [{ file, created: Number(created), closedName: `${stem}.records`, isLive }];
+    const isClosed = pid === undefined && unclosed === undefined;
+    const claimedName = pid === undefined ? file : `${stem}-unclosed.records`;
+    return [{ file, created: Number(created), isClosed, claimedName, isLive }];
   });
   return found.sort((a, b) => b.created - a.created);
 }
@@ -47,11 +51,10 @@ export function newSegmentName(name: string): { live: string; closed: string } {
 }
 
 /** Takes a file away from a writer that is gone, and returns its path. Undefined when another process was faster. */
-export function claim(folder: string, { file, closedName }: SegmentName): string | undefined {
-  const path = join(folder, closedName);
-  if (file === closedName) return path;
+export function claim(folder: string, { file, claimedName }: SegmentName): string | undefined {
+  const path = join(folder, claimedName);
   try {
-    renameSync(join(folder, file), path);
+    if (file !== claimedName) renameSync(join(folder, file), path);
     return path;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;

@@ -32,6 +32,9 @@ interface Writer {
   readonly table: TableBuilder;
 }
 
+/** Bytes of values that are written at a time. */
+const PART = 2 ** 25;
+
 export type RecordEntry = readonly [key: Uint8Array, value: Uint8Array];
 
 export class RecordStore {
@@ -82,8 +85,10 @@ export class RecordStore {
    * file system, what was stored before is as it was.
    */
   put(entries: Iterable<RecordEntry>): Promise<void> {
-    const copies = [...entries];
-    const done = this.queue.then(() => this.append(copies));
+    const parts = inParts([...entries]);
+    const done = this.queue.then(async () => {
+      for (const part of parts) await this.append(part);
+    });
     this.queue = done.catch(() => undefined);
     return done;
   }
@@ -202,7 +207,7 @@ export class RecordStore {
         segment.end = scan.end;
         segment.damagedBytes += scan.damaged;
         // A writer that was killed, or that is writing, leaves half a record at the end. One that has closed does not.
-        if (segment.name!.file === segment.name!.closedName) {
+        if (segment.name!.isClosed) {
           segment.damagedBytes += size - scan.end;
           segment.end = size;
         }
@@ -231,7 +236,6 @@ export class RecordStore {
 
   private async append(entries: readonly RecordEntry[]): Promise<void> {
     if (this.isClosed) throw new Error("Expected an open store but received one that is closed");
-    if (entries.length === 0) return;
     const bytes = Buffer.allocUnsafe(entries.reduce((sum, [, value]) => sum + recordBytes(value.length), 0));
     const starts: number[] = [];
     let at = 0;
@@ -292,6 +296,21 @@ export class RecordStore {
     await this.write(writer, writer.table.end(writer.segment.end)).catch(() => undefined);
     attempt(() => renameSync(writer.path, writer.closedPath));
   }
+}
+
+/** Entries in lists of about 32 MiB each: what is written at a time is in memory twice. */
+function inParts(entries: readonly RecordEntry[]): RecordEntry[][] {
+  const parts: RecordEntry[][] = [];
+  let room = 0;
+  for (const entry of entries) {
+    if (room <= 0) {
+      parts.push([]);
+      room = PART;
+    }
+    parts.at(-1)!.push(entry);
+    room -= entry[1].length;
+  }
+  return parts;
 }
 
 /** A record that cannot be read, because of a bad sector for instance, is as good as damaged. */
