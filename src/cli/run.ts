@@ -3,6 +3,7 @@
  * message on standard error; the stack comes with `DEBUG`.
  */
 import { type Command, CommanderError } from "commander";
+import { printable } from "../base/terminal";
 import { resultIsInFiles, settleStandardStreams } from "../base/terminalStreams";
 import { DeviceError, InputError } from "../native/errors";
 
@@ -18,7 +19,7 @@ export async function run(program: Command, argv: readonly string[]): Promise<vo
     process.exitCode = exitCode(error);
     if (error instanceof CommanderError) return; // commander has said it
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
-    process.stderr.write(`${process.env.DEBUG ? stack : `error: ${message.trimEnd()}`}\n`);
+    process.stderr.write(`${printable(process.env.DEBUG && stack ? stack : `error: ${message.trimEnd()}`)}\n`);
   } finally {
     await settleStandardStreams();
   }

@@ -2,6 +2,7 @@
  * One status line for a phase of work: on a terminal it is rewritten in place, elsewhere a plain line appears every few
  * seconds. Either way a last line stays and says what the phase came to. Goes to stderr, so that stdout holds results.
  */
+import { printable } from "../base/terminal";
 
 /** The part of a write stream that is used. */
 export interface ProgressStream {
@@ -56,7 +57,8 @@ export class Progress {
 
   /** A line that stays, above the status line. */
   note(text: string): void {
-    this.stream.write(this.stream.isTTY ? `\r\x1b[2K${text}\n` : `${text}\n`);
+    const line = `${printable(text)}\n`;
+    this.stream.write(this.stream.isTTY ? `\r\x1b[2K${line}` : line);
     this.shown = this.stream.isTTY ? -Infinity : this.shown;
   }
 
