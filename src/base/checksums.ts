@@ -39,7 +39,7 @@ export function verifyChecksums(folder: string): ReadonlySet<string> {
     const file = join(folder, name);
     const size = sizeOf(file);
     if (size !== bytes)
-      throw new InputError(`Expected ${bytes} bytes in ${file}, as ${CHECKSUMS_FILE} says, but received ${size}; it ${size < bytes ? "is cut short" : "is too long"}`);
+      throw new InputError(`Expected ${bytes} bytes in ${file}, as ${CHECKSUMS_FILE} says, but received ${size}; the file is ${size < bytes ? "cut short" : "too long"}, or another one`);
   }
   for (const [name, { sha256 }] of Object.entries(checksums)) {
     const found = checksumOf(join(folder, name)).sha256;

@@ -3,7 +3,7 @@
  * share a dtype and a device. amsgrad and maximize are left out.
  */
 import { TorchError } from "../native/errors";
-import { type Tensor, dispose, keep, noGrad, ops, tidy, zeros } from "../torch";
+import { Tensor, dispose, keep, noGrad, ops, tidy, zeros } from "../torch";
 import { checkOptions, given } from "../torch/options";
 
 export interface AdamWOptions {
@@ -127,8 +127,13 @@ export class AdamW {
         `Expected groups of ${sizes(this.groups)} parameters for 'groups' but received ${sizes(groups)}`,
       );
     const parameters = this.parameters();
-    for (const [i, { expAvg, expAvgSq }] of entries(state)) {
-      const shape = parameters[i]?.shape.join(", ");
+    for (const [i, held] of entries(state)) {
+      if (!(i in parameters))
+        throw new RangeError(`Expected numbers of ${parameters.length} parameters in 'state' but received ${i}`);
+      const missing = (["step", "expAvg", "expAvgSq"] as const).find((name) => !(held?.[name] instanceof Tensor));
+      if (missing) throw new TypeError(`Expected a tensor for 'state.${i}.${missing}' but received ${String(held?.[missing])}`);
+      const { expAvg, expAvgSq } = held;
+      const shape = parameters[i]!.shape.join(", ");
       for (const [name, tensor] of Object.entries({ expAvg, expAvgSq }))
         if (tensor.shape.join(", ") !== shape)
           throw new RangeError(

@@ -15,6 +15,7 @@ import { hasAdapter } from "../nn";
 import type { AdamW } from "../optim";
 import { type Device, type Tensor, dispose, getRngState, setRngState, tidy } from "../torch";
 import { saveGgufTokenizer } from "../text";
+import { OptimizerFile, optimizerTensors, shownEntry } from "./optimizerFile";
 import { readSavedState } from "./savedState";
 import { STATE_FILE, type TrainerState, writeTrainerState } from "./trainerState";
 
@@ -107,7 +108,7 @@ export function openCheckpoint(which: string | true, outputDir: string): OpenedC
 export function verifyCheckpoint(folder: string): OpenedCheckpoint {
   const { state, hasChecksums: needsChecksums } = readVerified(folder);
   for (const name of readdirSync(folder)) if (name.endsWith(".safetensors")) new SafetensorsFile(join(folder, name));
-  expectOptimizerNames(new SafetensorsFile(join(folder, OPTIMIZER_FILE)));
+  new OptimizerFile(join(folder, OPTIMIZER_FILE)).expectSteps(state.globalStep);
   expectRngNames(new SafetensorsFile(join(folder, RNG_FILE)));
   return { folder, state, isVerified: needsChecksums };
 }
@@ -145,28 +146,27 @@ function isWhole(folder: string): boolean {
 export function expectFits(folder: string, { model, optimizer, device }: Resumable): void {
   tidy(() => {
     using weights = openTrained(model, folder);
-    expectShapes(weights, trainedTensors(model), folder);
-    expectOptimizerFits(new SafetensorsFile(join(folder, OPTIMIZER_FILE)), optimizer);
+    expectShapes(weights, trainedTensors(model));
+    new OptimizerFile(join(folder, OPTIMIZER_FILE)).expectFits(optimizer);
     const rng = new SafetensorsFile(join(folder, RNG_FILE));
     for (const [name, state] of Object.entries(rngStates(device))) {
       const found = rng.entries.get(name);
       if (!found && name !== "cpu") continue; // of a run on another device
       if (found?.dtype !== "uint8" || `${found.shape}` !== `${state.shape}`)
-        throw new InputError(`Expected the state of a generator, uint8 [${state.shape.join(", ")}], for '${name}' in ${rng.path} but received ${shown(found)}`);
+        throw new InputError(`Expected the state of a generator, uint8 [${state.shape.join(", ")}], for '${name}' in ${rng.path} but received ${shownEntry(found)}`);
     }
   });
 }
 
-/** Puts back what `saveCheckpoint` wrote; `expectFits` has checked it. `state` is the checkpoint's own. */
-export function restoreCheckpoint(folder: string, state: TrainerState, { model, optimizer, device }: Resumable): void {
-  restoreWeights(model, folder);
+/** Puts back what `saveCheckpoint` wrote; `expectFits` has checked it. */
+export function restoreCheckpoint(folder: string, { model, optimizer, device }: Resumable): void {
   tidy(() => {
-    const saved = new SafetensorsFile(join(folder, OPTIMIZER_FILE));
-    optimizer.loadStateDict({ state: readOptimizerState(saved, state.globalStep), groups: optimizer.stateDict().groups });
     const rng = new SafetensorsFile(join(folder, RNG_FILE));
     for (const name of Object.keys(rngStates(device)))
       if (rng.entries.has(name)) setGenerator(rng, name, name === "cpu" ? "cpu" : device);
+    optimizer.loadStateDict({ state: new OptimizerFile(join(folder, OPTIMIZER_FILE)).read(), groups: optimizer.stateDict().groups });
   });
+  restoreWeights(model, folder);
 }
 
 function setGenerator(rng: SafetensorsFile, name: string, device: Device): void {
@@ -182,7 +182,7 @@ export function restoreWeights(model: CausalLM, folder: string): void {
   tidy(() => {
     using weights = openTrained(model, folder);
     const tensors = trainedTensors(model);
-    expectShapes(weights, tensors, folder);
+    expectShapes(weights, tensors);
     for (const [name, tensor] of Object.entries(tensors)) weights.copyTo(name, tensor.detach());
   });
 }
@@ -192,20 +192,27 @@ function trainedTensors(model: CausalLM): Record<string, Tensor> {
   return hasAdapter(model) ? adapterTensors(model) : model.stateDict();
 }
 
-type Source = Pick<SafetensorsFile, "copyTo"> & Disposable & { readonly entries: ReadonlyMap<string, { readonly shape: readonly number[] }> };
-
-function openTrained(model: CausalLM, folder: string): Source {
-  if (!hasAdapter(model)) return openWeights(folder);
-  const file = new SafetensorsFile(join(folder, "adapter_model.safetensors"));
-  return { entries: file.entries, copyTo: file.copyTo.bind(file), [Symbol.dispose]: () => undefined };
+interface Source extends Disposable, Pick<SafetensorsFile, "copyTo"> {
+  readonly entries: ReadonlyMap<string, { readonly shape: readonly number[] }>;
+  /** The file, or the folder of several. */
+  readonly place: string;
 }
 
-function expectShapes({ entries }: Source, tensors: Record<string, Tensor>, folder: string): void {
+function openTrained(model: CausalLM, folder: string): Source {
+  if (hasAdapter(model)) {
+    const file = new SafetensorsFile(join(folder, "adapter_model.safetensors"));
+    return { place: file.path, entries: file.entries, copyTo: file.copyTo.bind(file), [Symbol.dispose]: () => undefined };
+  }
+  const weights = openWeights(folder);
+  return { place: folder, entries: weights.entries, copyTo: weights.copyTo.bind(weights), [Symbol.dispose]: () => weights[Symbol.dispose]() };
+}
+
+function expectShapes({ entries, place }: Source, tensors: Record<string, Tensor>): void {
   for (const [name, { shape }] of Object.entries(tensors))
     if (`${entries.get(name)?.shape}` !== `${shape}`)
-      throw new FolderError(`Expected '${name}' [${shape.join(", ")}] in the checkpoint ${folder}; it is of another model`);
+      throw new FolderError(`Expected '${name}' [${shape.join(", ")}] in the checkpoint's ${place}; it is of another model`);
   const extra = [...entries.keys()].find((name) => !Object.hasOwn(tensors, name));
-  if (extra !== undefined) throw new FolderError(`Expected no '${extra}' in the checkpoint ${folder}; it is of another model`);
+  if (extra !== undefined) throw new FolderError(`Expected no '${extra}' in the checkpoint's ${place}; it is of another model`);
 }
 
 /** Checkpoints in a folder by their steps, oldest first. */
@@ -251,64 +258,9 @@ function whyNoCheckpoint(folder: string): string | undefined {
   return `Expected a checkpoint for 'resume_from_checkpoint' but received ${folder}, ${what}`;
 }
 
-function optimizerTensors(optimizer: AdamW): Record<string, Tensor> {
-  const { state } = optimizer.stateDict();
-  return Object.fromEntries(
-    Object.entries(state).flatMap(([i, { step, expAvg, expAvgSq }]) => [
-      [`${i}.step`, step],
-      [`${i}.exp_avg`, expAvg],
-      [`${i}.exp_avg_sq`, expAvgSq],
-    ]),
-  );
-}
-
-const OPTIMIZER_NAME = /^(0|[1-9]\d*)\.(step|exp_avg|exp_avg_sq)$/;
-
-/** The numbers of the parameters in an optimizer's file; every one has a step and two means. */
-function expectOptimizerNames({ path, entries }: SafetensorsFile): string[] {
-  const foreign = [...entries.keys()].find((name) => !OPTIMIZER_NAME.test(name));
-  if (foreign !== undefined)
-    throw new InputError(`Expected the state of AdamW in ${path} but received a tensor '${foreign}'; is it the optimizer.safetensors of this checkpoint?`);
-  const numbers = [...new Set([...entries.keys()].map((name) => name.split(".")[0]!))];
-  for (const i of numbers)
-    for (const name of ["step", "exp_avg", "exp_avg_sq"].map((part) => `${i}.${part}`))
-      if (!entries.has(name)) throw new InputError(`Expected '${name}' in ${path} but received no tensor of that name; take another checkpoint`);
-  return numbers;
-}
-
-function expectOptimizerFits(file: SafetensorsFile, optimizer: AdamW): void {
-  const parameters = optimizer.groups.flatMap(({ params }) => params);
-  for (const i of expectOptimizerNames(file)) {
-    const parameter = parameters[Number(i)];
-    if (!parameter)
-      throw new InputError(`Expected the state of ${parameters.length} parameters in ${file.path} but received '${i}.step'; it is of another model`);
-    const wanted = { step: { dtype: "float32", shape: [] }, exp_avg: parameter, exp_avg_sq: parameter };
-    for (const [part, { dtype, shape }] of Object.entries(wanted)) {
-      const found = file.entries.get(`${i}.${part}`)!;
-      if (found.dtype !== dtype || `${found.shape}` !== `${shape}`)
-        throw new InputError(`Expected ${dtype} [${shape.join(", ")}] for '${i}.${part}' in ${file.path} but received ${shown(found)}; it is of another model`);
-    }
-  }
-}
-
-function readOptimizerState(file: SafetensorsFile, globalStep: number): ReturnType<AdamW["stateDict"]>["state"] {
-  const state = expectOptimizerNames(file).map((i) => {
-    const step = file.read(`${i}.step`);
-    const taken = step.item() as number;
-    if (!Number.isSafeInteger(taken) || taken < 0 || taken > globalStep)
-      throw new InputError(`Expected at most the run's ${globalStep} steps for '${i}.step' in ${file.path} but received ${taken}; take another checkpoint`);
-    return [i, { step, expAvg: file.read(`${i}.exp_avg`), expAvgSq: file.read(`${i}.exp_avg_sq`) }] as const;
-  });
-  return Object.fromEntries(state);
-}
-
 function expectRngNames({ path, entries }: SafetensorsFile): void {
   if (entries.has("cpu")) return;
   throw new InputError(`Expected the state of the CPU's generator, 'cpu', in ${path} but received ${[...entries.keys()].slice(0, 3).join(", ") || "nothing"}`);
-}
-
-function shown(entry: { readonly dtype: string; readonly shape: readonly number[] } | undefined): string {
-  return entry ? `${entry.dtype} [${entry.shape.join(", ")}]` : "none";
 }
 
 function rngStates(device: Device): Record<string, Tensor> {

@@ -220,7 +220,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   };
   const state: TrainerState = saved ? { ...saved, ...run } : { ...newState(), ...run, step0MaxAbs, start: startId, fixed };
   const changed = saved ? changedSettings(saved.config, run.config) : [];
-  if (opened) restoreCheckpoint(opened.folder, opened.state, { model, optimizer, device });
+  if (opened) restoreCheckpoint(opened.folder, { model, optimizer, device });
   if (!settings.disableDropout) model.train();
 
   const statement = {

@@ -133,7 +133,7 @@ export class Run {
     if (this.end !== "stopped") {
       this.files ??= await this.begin(); // a run that goes on after its last step
       if (settings.loadBestModelAtEnd) this.restoreBest();
-      await saveWeights(model, settings.outputDir);
+      await this.writing("the final weights", () => saveWeights(model, settings.outputDir));
       const line = {
         train_runtime: seconds,
         train_samples_per_second: pairs / seconds,
@@ -342,17 +342,25 @@ export class Run {
     const { settings, model, optimizer, device } = this.prepared;
     const { outputDir, saveTotalLimit } = settings;
     if (this.checkpoint?.endsWith(`checkpoint-${this.state.globalStep}`)) return;
-    try {
+    await this.writing("a checkpoint", async () => {
       const saved = await saveCheckpoint(outputDir, this.state, { model, optimizer, device });
       this.checkpoint = saved;
       rotateCheckpoints(outputDir, saveTotalLimit, [saved, settings.loadBestModelAtEnd ? this.bestCheckpoint() : null]);
       await this.files!.writeState(this.state);
       this.events.emit("save", saved);
+    });
+  }
+
+  /** Says what could not be written, and where the run can be resumed. */
+  private async writing(what: string, write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === undefined) throw error;
-      const last = this.checkpoint ? `the last checkpoint is ${this.checkpoint}` : "there is no checkpoint yet";
-      throw new Error(`Expected to write a checkpoint into ${outputDir} but received: ${message}; ${last}`, { cause: error });
+      const resumable = this.checkpoint ?? this.prepared.resumed;
+      const last = resumable ? `the last checkpoint is ${resumable}` : "there is no checkpoint yet";
+      throw new Error(`Expected to write ${what} into ${this.prepared.settings.outputDir} but received: ${message}; ${last}`, { cause: error });
     }
   }
 }

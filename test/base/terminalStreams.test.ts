@@ -48,6 +48,14 @@ test.concurrent("a log that reaches its size limit keeps what there was room for
   expect([code, isDone, read("log").length]).toEqual([0, true, 1024]);
 });
 
+test.concurrent("a log that can be written again says what is missing", async () => {
+  const lift = "while [ ! -e $D/done ]; do sleep 0.02; done; prlimit --pid $! --fsize=unlimited; touch $D/go; wait $!";
+  const { code, stdout, read } = await shell("train", `ulimit -S -f 1; $RUN --again $D/go 2>$D/log & ${lift}`, { lines: 20 });
+  expect([code, stdout]).toEqual([0, "rrrrrrrrrr\n"]);
+  // 1024 bytes had room for ten lines of 100 and the beginning of the next.
+  expect(read("log").slice(1000)).toBe(`line ${"0".repeat(19)}\nnote: 10 lines of the log were lost: standard error could not be written (EFBIG: file too large, write)\nagain\n`);
+});
+
 test.concurrent("closed descriptors are no error", async () => {
   expect(await shell("train", "$RUN <&- >&- 2>&-")).toMatchObject({ code: 0, isDone: true });
 });

@@ -118,6 +118,12 @@ describe("bad input", () => {
     expect(() => new AdamW([parameter(zeros([3]))]).loadStateDict(saved)).toThrow(
       "Expected shape [3] for 'state.0.expAvg' but received [2]",
     );
+    const { groups, state } = saved;
+    expect(() => new AdamW([p]).loadStateDict({ groups, state: { 1: state[0]! } })).toThrow("Expected numbers of 1 parameters in 'state' but received 1");
+    const { step, expAvg } = state[0]!;
+    expect(() => new AdamW([p]).loadStateDict({ groups, state: { 0: { step, expAvg } as never } })).toThrow(
+      "Expected a tensor for 'state.0.expAvgSq' but received undefined",
+    );
   });
 });
 

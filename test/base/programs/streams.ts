@@ -1,9 +1,10 @@
 /**
- * A command with guarded streams: NAME DONE LINES BYTES [--json]. It logs LINES lines to standard error, writes the file
- * DONE, and prints a result of BYTES characters; `pipeline` prints it the way `score --out -` does.
+ * A command with guarded streams: NAME DONE LINES BYTES [--json] [--again FILE]. It logs LINES lines to standard error,
+ * writes the file DONE, and prints a result of BYTES characters; `pipeline` prints it the way `score --out -` does. With
+ * --again it logs one more line once FILE is there.
  */
-import { writeFileSync } from "node:fs";
-import { setImmediate } from "node:timers/promises";
+import { existsSync, writeFileSync } from "node:fs";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { Command } from "commander";
 import { guardStandardStreams } from "../../../src/base/terminalStreams";
 import { writeLines } from "../../../src/cli/outputFile";
@@ -17,12 +18,15 @@ const command = new Command(process.argv[2])
   .argument("<lines>")
   .argument("<bytes>")
   .option("--json")
-  .action(async (done: string, lines: string, bytes: string) => {
+  .option("--again <file>")
+  .action(async (done: string, lines: string, bytes: string, { again }: { again?: string }) => {
     for (let i = 0; i < Number(lines); i++) {
       process.stderr.write(`line ${String(i).padStart(94, "0")}\n`);
       if (i % 100 === 0) await setImmediate();
     }
     writeFileSync(done, "");
+    while (again !== undefined && !existsSync(again)) await setTimeout(10);
+    if (again !== undefined) process.stderr.write("again\n");
     const result = ["r".repeat(Number(bytes))];
     if (command.name() === "pipeline") await writeLines("-", (async function* () { yield* result; })(), (line) => line);
     else process.stdout.write(`${result[0]}\n`);
