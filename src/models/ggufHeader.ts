@@ -39,6 +39,8 @@ const MAX_NESTING = 4; // of arrays in metadata
 const FIRST_READ = 1 << 20;
 /** Bytes of the head. A vocabulary of 262,144 tokens with its scores and merges takes some 20 MB. */
 const MAX_HEAD = 128 * 2 ** 20;
+/** Bytes of a name or text; the longest chat templates have some 20,000. */
+const MAX_STRING = 16 * 2 ** 20;
 /** Values in all arrays together: eight such vocabularies. */
 const MAX_VALUES = 2 ** 23;
 const MAX_TENSORS = 2 ** 17;
@@ -202,6 +204,8 @@ class Cursor {
 
   string(): string {
     const length = this.uint64();
+    if (length > MAX_STRING && this.position + length <= this.size)
+      throw new FolderError(`Expected texts of at most ${MAX_STRING} bytes in ${this.file} but received ${length}`);
     this.require(length);
     this.position += length;
     return this.bytes.toString("utf8", this.position - length, this.position);
