@@ -79,7 +79,8 @@ export function expectShallow(value: unknown, place: string): void {
     if (depth > MAX_DEPTH)
       throw new InputError(`Expected at most ${MAX_DEPTH} levels of lists and objects in ${place} but received more`);
     const next: object[] = [];
-    for (const nested of level) for (const each of Object.values(nested)) if (isNested(each)) next.push(each);
+    for (const nested of level)
+      for (const each of Array.isArray(nested) ? nested : Object.values(nested)) if (isNested(each)) next.push(each);
     level = next;
   }
 }

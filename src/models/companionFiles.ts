@@ -6,7 +6,7 @@ import { readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expectRegularFile, readInput } from "../base/inputFiles";
 import type { StagedFiles } from "../base/wholeFiles";
-import { FolderError, asFolderError, isThere } from "./folderError";
+import { FolderError, asFolderError, filesIn } from "./folderError";
 
 /** The tokenizer's, in every form that transformers writes or reads. */
 const TOKENIZER_FILES = [
@@ -33,9 +33,10 @@ const MAX_BYTES = 500 * 2 ** 20;
  * @throws FolderError when one is a pipe, a device or a folder, leads to nothing, or is too large
  */
 export function expectCompanions(folder: string): void {
+  const there = new Set(filesIn(folder));
   for (const name of [...TOKENIZER_FILES, GENERATION_FILE]) {
+    if (!there.has(name)) continue;
     const path = join(folder, name);
-    if (!isThere(path)) continue;
     const { size } = asFolderError(() => expectRegularFile(path, "a file of the model"));
     if (size > MAX_BYTES)
       throw new FolderError(`Expected at most ${MAX_BYTES} bytes in ${path} but received ${size}`);

@@ -12,29 +12,26 @@ type Sizes = TransformerConfig & { readonly numLocalExperts?: number };
 /** A dimension of a weight: how it follows from the keys of a config. */
 interface Dimension {
   readonly text: string;
+  readonly keys: readonly string[];
   readonly of: (config: Sizes) => number;
 }
 
-const vocab: Dimension = { text: "vocab_size", of: (config) => config.vocabSize };
-const hidden: Dimension = { text: "hidden_size", of: (config) => config.hiddenSize };
-const intermediate: Dimension = { text: "intermediate_size", of: (config) => config.intermediateSize };
-const gateAndUp: Dimension = { text: "2 × intermediate_size", of: (config) => 2 * config.intermediateSize };
-const experts: Dimension = { text: "num_local_experts", of: (config) => config.numLocalExperts ?? 0 };
-const queries: Dimension = {
-  text: "num_attention_heads × head_dim",
-  of: (config) => config.numAttentionHeads * config.headDim,
-};
-const keys: Dimension = {
-  text: "num_key_value_heads × head_dim",
-  of: (config) => config.numKeyValueHeads * config.headDim,
-};
-const queriesAndKeys: Dimension = {
-  text: "(num_attention_heads + 2 × num_key_value_heads) × head_dim",
-  of: (config) => (config.numAttentionHeads + 2 * config.numKeyValueHeads) * config.headDim,
-};
+const dimension = (text: string, of: Dimension["of"]): Dimension => ({ text, keys: text.match(/[a-z_]+/g)!, of });
+
+const vocab = dimension("vocab_size", (config) => config.vocabSize);
+const hidden = dimension("hidden_size", (config) => config.hiddenSize);
+const intermediate = dimension("intermediate_size", (config) => config.intermediateSize);
+const gateAndUp = dimension("2 × intermediate_size", (config) => 2 * config.intermediateSize);
+const experts = dimension("num_local_experts", (config) => config.numLocalExperts ?? 0);
+const queries = dimension("num_attention_heads × head_dim", (config) => config.numAttentionHeads * config.headDim);
+const keys = dimension("num_key_value_heads × head_dim", (config) => config.numKeyValueHeads * config.headDim);
+const queriesAndKeys = dimension(
+  "(num_attention_heads + 2 × num_key_value_heads) × head_dim",
+  (config) => (config.numAttentionHeads + 2 * config.numKeyValueHeads) * config.headDim,
+);
 
 /** The matrices of all architectures, by the ends of their names. */
-const matrices: Readonly<Record<string, readonly [rows: Dimension, columns: Dimension]>> = {
+const matrices = new Map<string, readonly [rows: Dimension, columns: Dimension]>(Object.entries({
   embed_tokens: [vocab, hidden],
   lm_head: [vocab, hidden],
   q_proj: [queries, hidden],
@@ -50,15 +47,13 @@ const matrices: Readonly<Record<string, readonly [rows: Dimension, columns: Dime
   w2: [hidden, intermediate],
   w3: [intermediate, hidden],
   "block_sparse_moe.gate": [experts, hidden],
-};
+}));
 
 /** The matrix a weight is, by the end of its name. */
 function matrixOf(name: string): readonly [Dimension, Dimension] | undefined {
   const parts = name.split(".");
   if (parts.pop() !== "weight") return undefined;
-  for (const end of [parts.slice(-1), parts.slice(-2)].map((each) => each.join(".")))
-    if (Object.hasOwn(matrices, end)) return matrices[end];
-  return undefined;
+  return matrices.get(parts.at(-1)!) ?? matrices.get(parts.slice(-2).join("."));
 }
 
 /** A shape for a message, with the keys it follows from: `[32, 16] (intermediate_size, hidden_size)`. */
@@ -73,20 +68,23 @@ export function layerMiscount(json: HuggingFaceConfig, weights: Weights): string
   return typeof count === "number" ? miscount("num_hidden_layers", count, "model.layers.", weights) : [];
 }
 
+const isOwn = (name: string) => name.startsWith("model.") || name.startsWith("lm_head.");
+
 /** The sizes in a config that are not those of the weights. All layers have the same; the first one is looked at. */
 export function missizes(config: Sizes, weights: Weights): string[] {
   const problems: string[] = [];
   const confirmed = new Set<string>();
   for (const [name, { shape }] of weights.entries) {
-    const matrix = /^(?:model\.(?:layers\.0|embed_tokens)|lm_head)\./.test(name) ? matrixOf(name) : undefined;
+    const isLater = name.startsWith("model.layers.") && !name.startsWith("model.layers.0.");
+    const matrix = isLater || !isOwn(name) ? undefined : matrixOf(name);
     if (!matrix) continue;
     const expected = matrix.map(({ of }) => of(config));
-    for (const { text } of matrix) for (const key of keysIn(text)) confirmed.add(key);
+    for (const { keys } of matrix) for (const key of keys) confirmed.add(key);
     if (`${expected}` !== `${shape}`) problems.push(misfit(name, expected, shape));
   }
-  for (const [end, matrix] of Object.entries(matrices)) {
+  for (const [end, matrix] of matrices) {
     if (matrix.includes(experts) && config.numLocalExperts === undefined) continue;
-    const missing = keysIn(matrix.map(({ text }) => text).join(" ")).filter((key) => !confirmed.has(key));
+    const missing = matrix.flatMap(({ keys }) => keys).filter((key) => !confirmed.has(key));
     if (missing.length === 0) continue;
     for (const key of missing) confirmed.add(key);
     problems.push(`Expected a tensor '….${end}.weight', of the size ${missing.join(" and ")}, but received none`);
@@ -100,7 +98,8 @@ export function missizes(config: Sizes, weights: Weights): string[] {
 /** Compares a count with how many numbers follow `prefix` in the names of the weights. */
 function miscount(key: string, count: number, prefix: string, { entries }: Weights): string[] {
   const found = new Set<string>();
-  for (const name of entries.keys()) if (name.startsWith(prefix)) found.add(name.slice(prefix.length).split(".", 1)[0]!);
+  for (const name of entries.keys())
+    if (name.startsWith(prefix)) found.add(name.slice(prefix.length, name.indexOf(".", prefix.length)));
   if (found.size === count) return [];
   if (found.size === 0) return [`Expected tensors '${prefix}*' but received none`];
   return [`Expected ${found.size} for '${key}', the number of '${prefix}*' in the weights, but received ${count}`];
@@ -109,8 +108,4 @@ function miscount(key: string, count: number, prefix: string, { entries }: Weigh
 /** A tensor whose shape is not the expected one, for a message. */
 export function misfit(name: string, expected: readonly number[], shape: WeightEntry["shape"]): string {
   return `Expected shape ${describeShape(name, expected)} for '${name}' but received [${shape.join(", ")}]`;
-}
-
-function keysIn(text: string): string[] {
-  return text.match(/[a-z_]{2,}/g) ?? [];
 }

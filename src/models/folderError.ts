@@ -11,7 +11,11 @@ export class FolderError extends InputError {
   override name = "FolderError";
 
   constructor(message: string, options?: ErrorOptions) {
-    super(message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message, options);
+    const half = MAX_MESSAGE / 2; // the file is named at the beginning or after a name that may be too long
+    super(
+      message.length > MAX_MESSAGE ? `${message.slice(0, half)} … ${message.slice(-half)}` : message,
+      options,
+    );
   }
 }
 

@@ -39,6 +39,8 @@ const MAX_NESTING = 4; // of arrays in metadata
 const FIRST_READ = 1 << 20;
 /** Bytes of the head. A vocabulary of 262,144 tokens with its scores and merges takes some 20 MB. */
 const MAX_HEAD = 128 * 2 ** 20;
+/** Bytes of a name or text; the longest chat templates have some 20,000. */
+const MAX_STRING = 16 * 2 ** 20;
 /** Values in all arrays together: eight such vocabularies. */
 const MAX_VALUES = 2 ** 23;
 const MAX_TENSORS = 2 ** 17;
@@ -113,31 +115,37 @@ function readValue(cursor: Cursor, type: number, key: string, nesting = 0): Gguf
     if (nesting === MAX_NESTING)
       throw new FolderError(`Expected arrays at most ${MAX_NESTING} deep for '${key}' in ${cursor.file}`);
     const itemType = cursor.uint32();
-    const count = cursor.values(key, leastBytes.get(itemType) ?? 1);
-    return Array.from({ length: count }, () => readValue(cursor, itemType, key, nesting + 1));
+    const scalar = scalars.get(itemType);
+    const count = cursor.values(key, scalar?.bytes ?? 1);
+    if (!scalar) return Array.from({ length: count }, () => readValue(cursor, itemType, key, nesting + 1));
+    const view = cursor.next(count * scalar.bytes);
+    return Array.from({ length: count }, (_, i) => scalar.read(view, i * scalar.bytes));
   }
-  const read = scalars.get(type);
-  if (!read) throw new FolderError(`Expected a known type for '${key}' in ${cursor.file} but received number ${type}`);
-  const value = read(cursor);
+  const scalar = scalars.get(type);
+  if (!scalar) throw new FolderError(`Expected a known type for '${key}' in ${cursor.file} but received number ${type}`);
+  const value = scalar.read(cursor.next(scalar.bytes), 0);
   return type === 6 && nesting === 0 ? shortest(value as number) : value;
 }
 
-const scalars = new Map<number, (cursor: Cursor) => number | boolean>([
-  [0, (cursor) => cursor.next(1).getUint8(0)],
-  [1, (cursor) => cursor.next(1).getInt8(0)],
-  [2, (cursor) => cursor.next(2).getUint16(0, true)],
-  [3, (cursor) => cursor.next(2).getInt16(0, true)],
-  [4, (cursor) => cursor.next(4).getUint32(0, true)],
-  [5, (cursor) => cursor.next(4).getInt32(0, true)],
-  [6, (cursor) => cursor.next(4).getFloat32(0, true)],
-  [7, (cursor) => cursor.next(1).getUint8(0) !== 0],
-  [10, (cursor) => cursor.uint64()],
-  [11, (cursor) => Number(cursor.next(8).getBigInt64(0, true))],
-  [12, (cursor) => cursor.next(8).getFloat64(0, true)],
+/** The types of fixed size, by their numbers. */
+const scalars = new Map<number, Scalar>([
+  [0, { bytes: 1, read: (view, at) => view.getUint8(at) }],
+  [1, { bytes: 1, read: (view, at) => view.getInt8(at) }],
+  [2, { bytes: 2, read: (view, at) => view.getUint16(at, true) }],
+  [3, { bytes: 2, read: (view, at) => view.getInt16(at, true) }],
+  [4, { bytes: 4, read: (view, at) => view.getUint32(at, true) }],
+  [5, { bytes: 4, read: (view, at) => view.getInt32(at, true) }],
+  [6, { bytes: 4, read: (view, at) => view.getFloat32(at, true) }],
+  [7, { bytes: 1, read: (view, at) => view.getUint8(at) !== 0 }],
+  [10, { bytes: 8, read: (view, at) => Number(view.getBigUint64(at, true)) }],
+  [11, { bytes: 8, read: (view, at) => Number(view.getBigInt64(at, true)) }],
+  [12, { bytes: 8, read: (view, at) => view.getFloat64(at, true) }],
 ]);
 
-/** Bytes that a value takes at least, by its type. */
-const leastBytes = new Map([[2, 2], [3, 2], [4, 4], [5, 4], [6, 4], [8, 8], [9, 12], [10, 8], [11, 8], [12, 8]]);
+interface Scalar {
+  readonly bytes: number;
+  readonly read: (view: DataView, at: number) => number | boolean;
+}
 
 /** The shortest decimal number with the same float32: 1e-5, where the float32 itself is 9.999999747378752e-6. */
 function shortest(value: number): number {
@@ -202,6 +210,8 @@ class Cursor {
 
   string(): string {
     const length = this.uint64();
+    if (length > MAX_STRING && this.position + length <= this.size)
+      throw new FolderError(`Expected texts of at most ${MAX_STRING} bytes in ${this.file} but received ${length}`);
     this.require(length);
     this.position += length;
     return this.bytes.toString("utf8", this.position - length, this.position);

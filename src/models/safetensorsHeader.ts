@@ -131,10 +131,28 @@ function parse(file: string, bytes: Buffer): Record<string, unknown> {
   const json = asFolderError(() => parseJson(text, `the header of ${file}`, "tensors by name"));
   if (!text.startsWith("{"))
     throw new FolderError(`Expected the header of ${file} to start with '{' but received ${show(text)}`);
-  const twice = repeatedKey(text);
+  const twice = colonsIn(text) === keysOf(json as Record<string, unknown>) ? undefined : repeatedKey(text);
   if (twice !== undefined)
     throw new FolderError(`Expected each name once in the header of ${file} but received '${twice}' twice`);
   return json as Record<string, unknown>;
+}
+
+/** Colons outside strings. In valid JSON there is one for each key. */
+function colonsIn(json: string): number {
+  let colons = 0;
+  for (let at = 0, inString = false; at < json.length; at++) {
+    const code = json.charCodeAt(at);
+    if (code === 34) inString = !inString; // "
+    else if (code === 92) at++; // a backslash, which only strings have
+    else if (code === 58 && !inString) colons++; // :
+  }
+  return colons;
+}
+
+/** Keys of a header and of the objects in it. */
+function keysOf(json: Record<string, unknown>): number {
+  const infos = Object.values(json);
+  return infos.reduce((sum: number, info) => sum + (isObject(info) ? Object.keys(info).length : 0), infos.length);
 }
 
 /** A key that stands twice in one object of valid JSON; `JSON.parse` would keep the last one without a word. */

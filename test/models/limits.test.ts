@@ -33,11 +33,15 @@ async function refusal(loading: () => Promise<unknown>): Promise<string> {
 /** A copy of a model folder with other entries in its config, as JSON text. */
 function withConfig(entries: Record<string, string>, from = single): string {
   const copy = folder(from);
-  const path = join(copy, "config.json");
-  const before = JSON.stringify(readJson(path)).slice(0, -1);
-  const added = Object.entries(entries).map(([key, value]) => `,${JSON.stringify(key)}:${value}`);
-  writeFileSync(path, `${before}${added.join("")}}`); // of a key that is there twice, the last one counts
+  setConfig(copy, entries, from);
   return copy;
+}
+
+function setConfig(copy: string, entries: Record<string, string>, from: string): void {
+  const before = JSON.stringify(readJson(join(from, "config.json"))).slice(0, -1);
+  const added = Object.entries(entries).map(([key, value]) => `,${JSON.stringify(key)}:${value}`);
+  // Of a key that is there twice, the last one counts.
+  writeFileSync(join(copy, "config.json"), `${before}${added.join("")}}`);
 }
 
 describe("sizes in config.json that the weights do not have", () => {
@@ -92,15 +96,15 @@ describe("sizes in config.json that the weights do not have", () => {
     const from = folderOf("models", name);
     const numbers = Object.entries(readJson(join(from, "config.json"))).filter(([, value]) => typeof value === "number");
     expect(numbers.length).toBeGreaterThan(8);
+    const copy = folder(from);
     for (const [key] of numbers) {
-      for (const value of ["1e8", "9007199254740991", "1e999", "-0.5", "[8]"]) {
-        const copy = withConfig({ [key]: value }, from);
+      for (const value of ["1e8", "9007199254740991", "1e999", "[8]"]) {
+        setConfig(copy, { [key]: value }, from);
         // A model may do without the key, or take so large a number: then it is loaded. It must not take memory for it.
         await loadModel(copy).then(
           (model) => model.dispose(),
           (error: unknown) => expect(error, `${key} ${value}`).toBeInstanceOf(FolderError),
         );
-        rmSync(copy, { recursive: true });
       }
     }
   });
@@ -286,8 +290,8 @@ describe("a GGUF head", () => {
       head(0n, 1n, text("a"), u32(9), ...Array.from({ length: 9 }, () => [u32(9), u64(1n)]).flat()),
       "arrays at most 4 deep for 'a'",
     ],
-    ["a string", head(0n, 1n, text("a"), u32(8), u64(3_000_000_000n)), "at most 134217728 bytes of metadata"],
-    ["a key", head(0n, 1n, u64(3_000_000_000n)), "at most 134217728 bytes of metadata"],
+    ["a string", head(0n, 1n, text("a"), u32(8), u64(3_000_000_000n)), "texts of at most 16777216 bytes"],
+    ["a key", head(0n, 1n, u64(3_000_000_000n)), "texts of at most 16777216 bytes"],
     ["tensors", head(100_000_000n, 0n), "at most 131072 tensors"],
     ["entries", head(0n, 100_000_000n), "at most 65536 metadata entries"],
     ["2^63 entries", head(0n, 2n ** 63n), "metadata entries in"],
