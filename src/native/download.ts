@@ -2,6 +2,7 @@
  * Downloading one file whose size and digest are known. A connection that breaks is taken up where it broke, by a range
  * request, or from the start where the server does not know ranges.
  */
+import { once } from "node:events";
 import { createWriteStream, statSync } from "node:fs";
 import { basename } from "node:path";
 import { Readable, Transform } from "node:stream";
@@ -74,7 +75,11 @@ async function receive(archive: PinnedArchive, file: string, from: number, progr
       },
     });
     const output = createWriteStream(file, { flags: start > 0 ? "a" : "w" });
-    await pipeline(bytesOf(response), count, output);
+    try {
+      await pipeline(bytesOf(response), count, output);
+    } finally {
+      if (!output.closed) await once(output, "close"); // a write under way would land behind what is resumed
+    }
     if (received < archive.bytes) throw new UnreachableError(`the server sent ${received} of ${archive.bytes} bytes`);
   } finally {
     clearTimeout(timer);
