@@ -3,7 +3,7 @@ import type { NativeBinding } from "./binding";
 import { buildToolChecks, cudaDriver, hostChecks, pipCheck } from "./host";
 import { apart, crashCheck } from "./apart";
 import { attemptLoad } from "./load";
-import { type Libtorch, locate } from "./locate";
+import { type Libtorch, locate, supportedText } from "./locate";
 import { type Environment, packageRoot, packageVersion } from "./paths";
 import { type Check, hasProblem } from "./report";
 
@@ -21,7 +21,13 @@ export function diagnoseApart(env: Environment = process.env, root: string = pac
   const diagnosis = apart<Diagnosis>("doctor", "diagnose", [null, root], env);
   if (!("ended" in diagnosis)) return diagnosis;
   const { libtorch } = locate({ env });
-  const checks = [...hostChecks(), crashCheck(diagnosis, libtorch)];
+  const found: Check[] = libtorch
+    ? [
+        { name: "libtorch", found: `${libtorch.version} (${libtorch.source})`, expected: supportedText, status: "ok" },
+        { name: "folder", found: libtorch.folder, expected: "lib/, and include/ for building", status: "ok" },
+      ]
+    : [];
+  const checks = [...hostChecks(), ...found, crashCheck(diagnosis, libtorch)];
   return { ok: false, smaug: packageVersion(), libtorch: describeLibtorch(libtorch), checks };
 }
 

@@ -2,10 +2,9 @@
  * Downloading one file whose size and digest are known. A connection that breaks is taken up where it broke, by a range
  * request, or from the start where the server does not know ranges.
  */
-import { createWriteStream, statSync } from "node:fs";
+import { statSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { basename } from "node:path";
-import { Readable, Transform } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
 import { expectDigest } from "./digest";
 import type { PinnedArchive } from "./pins";
@@ -24,6 +23,9 @@ export class UnreachableError extends Error {
   override name = "UnreachableError";
 }
 
+/** The connection broke off after the server had begun to answer: it may be resumed. */
+class InterruptedError extends UnreachableError {}
+
 /** Downloads `archive` to `file` and verifies it. */
 export async function download(archive: PinnedArchive, file: string, progress: Progress): Promise<void> {
   let inVain = 0;
@@ -35,9 +37,7 @@ export async function download(archive: PinnedArchive, file: string, progress: P
     } catch (error) {
       const received = sizeOf(file);
       inVain = received > before ? 0 : inVain + 1;
-      // Without a byte it is out of reach. What goes wrong on our own disk is not the connection's fault.
-      const mayResume = error instanceof UnreachableError && received > 0 && attempt < mostAttempts && inVain < mostInVain;
-      if (!mayResume) throw error;
+      if (!(error instanceof InterruptedError) || attempt >= mostAttempts || inVain >= mostInVain) throw error;
       progress.line(`the connection broke off after ${received} of ${archive.bytes} bytes: ${error.message}; resuming`);
     }
   }
@@ -58,24 +58,29 @@ async function receive(archive: PinnedArchive, file: string, from: number, progr
   try {
     expectWithin(answerSeconds, "no answer");
     const headers: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {};
-    const response = await reach(() => fetch(archive.url, { signal: abort.signal, headers }));
+    const response = await reach(() => fetch(archive.url, { signal: abort.signal, headers }), UnreachableError);
     const start = firstByte(response, from);
     const offered = response.headers.get("content-length");
     if (offered !== null && start + Number(offered) !== archive.bytes)
       throw new Error(`${nameOf(archive)}: expected ${archive.bytes} bytes but the server offers ${start + Number(offered)}`);
     let received = start;
-    const count = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        received += chunk.length;
+    // Each chunk is on the disk before the next is waited for, so that what has arrived is there to resume from.
+    const output = await open(file, start > 0 ? "a" : "w");
+    try {
+      const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+      for (;;) {
+        const { done, value } = await reach(() => reader.read(), InterruptedError);
+        if (done) break;
+        received += value.length;
+        if (received > archive.bytes) throw new Error(`${nameOf(archive)}: expected ${archive.bytes} bytes but received more`);
+        await output.writeFile(value);
         expectWithin(stallSeconds, "no bytes");
         progress.share("fetching libtorch", received, archive.bytes);
-        if (received > archive.bytes) done(new Error(`${nameOf(archive)}: expected ${archive.bytes} bytes but received more`));
-        else done(null, chunk);
-      },
-    });
-    const output = createWriteStream(file, { flags: start > 0 ? "a" : "w" });
-    await pipeline(bytesOf(response), count, output);
-    if (received < archive.bytes) throw new UnreachableError(`the server sent ${received} of ${archive.bytes} bytes`);
+      }
+    } finally {
+      await output.close();
+    }
+    if (received < archive.bytes) throw new InterruptedError(`the server sent ${received} of ${archive.bytes} bytes`);
   } finally {
     clearTimeout(timer);
     abort.abort(); // closes the connection where the body was not read to its end
@@ -91,26 +96,13 @@ function firstByte({ ok, status, body, headers }: Response, from: number): numbe
   return start;
 }
 
-/** The bytes of a response; what breaks their flow is an {@link UnreachableError}. */
-function bytesOf(response: Response): Readable {
-  async function* chunks() {
-    const reader = Readable.fromWeb(response.body as ReadableStream<Uint8Array>)[Symbol.asyncIterator]();
-    for (;;) {
-      const { done, value } = await reach(() => reader.next());
-      if (done) return;
-      yield value as Uint8Array;
-    }
-  }
-  return Readable.from(chunks(), { objectMode: false });
-}
-
-async function reach<T>(action: () => Promise<T>): Promise<T> {
+async function reach<T>(action: () => Promise<T>, Failure: typeof UnreachableError): Promise<T> {
   try {
     return await action();
   } catch (error) {
     // fetch says "fetch failed" and puts the reason into the cause.
     const { message, cause } = error as Error;
-    throw new UnreachableError(cause instanceof Error ? cause.message : message, { cause: error });
+    throw new Failure(cause instanceof Error ? cause.message : message, { cause: error });
   }
 }
 

@@ -9,7 +9,7 @@ import { findAddon, isCurrent, sourceStamp } from "./addon";
 import { buildAddons } from "./build";
 import { libraryDefect } from "./elf";
 import { loadApart } from "./apart";
-import { fetchedFolder, fetchLibtorch } from "./fetch";
+import { fetchedFolder, fetchLibtorch, type FetchOptions } from "./fetch";
 import { hostChecks, pythonTorch } from "./host";
 import { choiceFile, chosenFolder, examine, type Libtorch, libraryFiles, locate, supportedText } from "./locate";
 import { fetchedDefect } from "./manifest";
@@ -26,6 +26,8 @@ export interface SetupOptions {
   /** Build the addon even when one fits. */
   build?: boolean;
   progress: Progress;
+  /** Where to fetch from, instead of the pinned sources: tests have archives of their own. */
+  from?: Pick<FetchOptions, "archive" | "wheels">;
   env?: Environment;
   /** The package's folder. */
   root?: string;
@@ -55,7 +57,8 @@ export async function setup(options: SetupOptions): Promise<Libtorch> {
   return libtorch;
 }
 
-async function chooseLibtorch({ libtorch: asked, fetch, progress }: SetupOptions, env: Environment): Promise<Libtorch> {
+async function chooseLibtorch(options: SetupOptions, env: Environment): Promise<Libtorch> {
+  const { libtorch: asked, fetch, progress, from } = options;
   if (!fetch) {
     const { libtorch, rejected } = locate({ env, asked, python: () => pythonTorch(env) });
     const isOrder = asked !== undefined || !!env.LIBTORCH;
@@ -69,7 +72,7 @@ async function chooseLibtorch({ libtorch: asked, fetch, progress }: SetupOptions
       ]);
     for (const line of passedOver) progress.line(`passed over ${line}`);
   }
-  const folder = await fetchLibtorch({ env, progress });
+  const folder = await fetchLibtorch({ env, progress, ...from });
   const fetched = examine(folder);
   if (typeof fetched === "string") throw new SetupError("the fetched libtorch does not fit", `${folder}: ${fetched}`);
   return { ...fetched, source: "fetched" };

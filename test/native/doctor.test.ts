@@ -1,8 +1,11 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { diagnose } from "../../src/native/doctor";
+import { type Diagnosis, diagnose } from "../../src/native/doctor";
 import { hostChecks, isOlder } from "../../src/native/host";
 import { type Check, formatChecks, hasProblem } from "../../src/native/report";
-import { fakeLibtorch, packageFolder, realLibtorch, temporaryFolder } from "./fixtures";
+import { packageRoot } from "../../src/native/paths";
+import { crashingLibtorch, fakeLibtorch, packageFolder, programs, realLibtorch, temporaryFolder } from "./fixtures";
 
 describe("diagnose", () => {
   test("a working set-up: every check fine, a product on the CPU", () => {
@@ -30,6 +33,33 @@ describe("diagnose", () => {
     const { ok, checks } = diagnose({ LIBTORCH: folder, PATH: temporaryFolder() }, packageFolder());
     expect(ok).toBe(true);
     expect(checks.find(({ name }) => name === "compiler")).toMatchObject({ found: "none", status: "note" });
+  });
+});
+
+describe("doctor --json", () => {
+  const doctor = (LIBTORCH: string) => {
+    const env = { ...process.env, LIBTORCH, PATH: programs() };
+    return spawnSync(process.execPath, [join(packageRoot, "dist/cli/main.js"), "doctor", "--json"], { env, encoding: "utf8" });
+  };
+
+  test("reports a libtorch that ends the process that opens it", () => {
+    const folder = crashingLibtorch();
+    const { stdout, status } = doctor(folder);
+    expect(status).toBe(1);
+    const { ok, libtorch, checks } = JSON.parse(stdout) as Diagnosis;
+    expect({ ok, libtorch }).toMatchObject({ ok: false, libtorch: { folder } });
+    expect(checks.at(-1)).toMatchObject({
+      name: "libraries", status: "problem", found: expect.stringMatching(/^opening them ended the process: SIG/),
+      fix: expect.stringContaining("unset LIBTORCH"),
+    });
+  });
+
+  test.each(["/dev/zero", "", "fifo"])("is JSON when LIBTORCH is '%s'", (name) => {
+    const folder = temporaryFolder();
+    if (name === "fifo") execFileSync("mkfifo", [join(folder, name)]);
+    const { stdout, status } = doctor(name.startsWith("/") ? name : join(folder, name));
+    expect(status).toBe(1);
+    expect((JSON.parse(stdout) as Diagnosis).checks).toContainEqual(expect.objectContaining({ name: "libtorch", status: "problem" }));
   });
 });
 

@@ -1,6 +1,6 @@
 /** Folders that look like a libtorch or like the smaug package, each under a temporary folder of its own. */
 import {
-  chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync,
+  chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -42,6 +42,25 @@ export function linkedLibtorch(version: string): string {
   const { libraries } = realLibtorch();
   rmSync(join(folder, "lib/libtorch_cpu.so"));
   for (const name of readdirSync(libraries)) symlinkSync(join(libraries, name), join(folder, "lib", name));
+  return folder;
+}
+
+/** A libtorch whose libc10 has a whole header and wrong addresses, so that opening it ends the process. */
+export function crashingLibtorch(): string {
+  const folder = linkedLibtorch(realLibtorch().version);
+  const file = join(folder, "lib/libc10.so");
+  const bytes = readFileSync(file);
+  const programHeaders = Number(bytes.readBigUInt64LE(32));
+  for (let at = programHeaders; at < programHeaders + 56 * bytes.readUInt16LE(56); at += 56) {
+    if (bytes.readUInt32LE(at) !== 2) continue; // PT_DYNAMIC
+    const start = Number(bytes.readBigUInt64LE(at + 8));
+    for (let entry = start; entry < start + Number(bytes.readBigUInt64LE(at + 32)); entry += 16) {
+      const isTable = [5n, 6n].includes(bytes.readBigUInt64LE(entry)); // DT_STRTAB, DT_SYMTAB
+      if (isTable) bytes.writeBigUInt64LE(0x7fff_ffff_0000n, entry + 8);
+    }
+  }
+  rmSync(file);
+  writeFileSync(file, bytes);
   return folder;
 }
 

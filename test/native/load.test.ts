@@ -1,9 +1,12 @@
-import { spawnSync } from "node:child_process";
-import { copyFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  copyFileSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { buildFolder, findAddon } from "../../src/native/addon";
 import { attemptLoad, type LoadAttempt } from "../../src/native/load";
+import { libraryFiles } from "../../src/native/locate";
 import { packageRoot } from "../../src/native/paths";
 import {
   fakeLibtorch, linkedLibtorch, packageFolder, prebuiltFile, realLibtorch, temporaryFolder, writeTree,
@@ -65,6 +68,41 @@ describe("a libtorch that does not fit", () => {
     rmSync(join(folder, "lib/libc10.so"));
     writeTree(folder, { "lib/libc10.so": "a pointer to a file kept elsewhere\n".repeat(4) });
     expect(load(folder).found).toContain("libc10.so: not a shared library");
+  });
+
+  test.each<[string, (file: string) => void, string]>([
+    ["a FIFO", (file) => execFileSync("mkfifo", [file]), "not a regular file"],
+    ["a device", (file) => symlinkSync("/dev/zero", file), "not a regular file"],
+    ["a folder", (file) => mkdirSync(file), "not a regular file"],
+    ["a header with offsets beyond all bounds", (file) => writeFileSync(file, hugeOffsets()), "cut short"],
+    ["an executable", (file) => copyFileSync(process.execPath, file), "not a shared library"],
+  ])("a library that is %s is not opened", (_, make, reason) => {
+    const folder = linkedLibtorch(real.version);
+    const file = join(folder, "lib/libc10.so");
+    rmSync(file);
+    make(file);
+    expect(load(folder).found).toMatch(`libc10.so: ${reason}`);
+  });
+
+  /** The header of a shared library whose program headers are at 2^63. */
+  function hugeOffsets(): Buffer {
+    const bytes = readFileSync(join(real.libraries, "libc10.so")).subarray(0, 4096);
+    bytes.writeBigUInt64LE(2n ** 63n, 32);
+    return bytes;
+  }
+
+  test("a fetched library of another size than was unpacked is named", () => {
+    const folder = linkedLibtorch(real.version);
+    const libraries = Object.fromEntries(
+      libraryFiles({ libraries: join(folder, "lib") }).map((file) =>
+        [`lib/${basename(file)}`, { bytes: statSync(file).size, modified: 0, sha256: "0".repeat(64) }]),
+    );
+    writeTree(folder, { "smaug-fetched.json": JSON.stringify({ archive: "", sha256: "", libraries }) });
+    expect(attemptLoad({ LIBTORCH: folder }).binding).toBeDefined();
+    libraries["lib/libc10.so"]!.bytes += 1;
+    writeTree(folder, { "smaug-fetched.json": JSON.stringify({ archive: "", sha256: "", libraries }) });
+    const { bytes } = libraries["lib/libc10.so"]!;
+    expect(load(folder).found).toMatch(new RegExp(`libc10\\.so: expected ${bytes} bytes but received ${bytes - 1}$`));
   });
 });
 

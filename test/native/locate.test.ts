@@ -1,4 +1,5 @@
-import { renameSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { examine, locate } from "../../src/native/locate";
@@ -65,9 +66,36 @@ describe("what does not fit", () => {
     expect(rejected).toEqual([{ folder: "/gone", source: "chosen by setup", reason: "no such folder" }]);
   });
 
-  test("a choice file that is not JSON counts as none", () => {
-    const cache = writeTree(temporaryFolder(), { "smaug/libtorch.json": "{" });
+  test.each<[string, (file: string) => void]>([
+    ["is not JSON", (file) => writeFileSync(file, "{")],
+    ["is binary", (file) => writeFileSync(file, Buffer.from([0xff, 0, 0xfe, 1]))],
+    ["is nested without end", (file) => writeFileSync(file, "[".repeat(200_000) + "]".repeat(200_000))],
+    ["holds null", (file) => writeFileSync(file, "null")],
+    ["names no folder", (file) => writeFileSync(file, '{"folder": 7}')],
+    ["is too large", (file) => writeFileSync(file, `{"folder": "${"x".repeat(2 ** 20)}"}`)],
+    ["is a FIFO", (file) => execFileSync("mkfifo", [file])],
+    ["is a device", (file) => symlinkSync("/dev/zero", file)],
+    ["is a folder", (file) => mkdirSync(file)],
+  ])("a choice file that %s counts as none", (_, make) => {
+    const cache = writeTree(temporaryFolder(), { "smaug/other": "" });
+    make(join(cache, "smaug/libtorch.json"));
     expect(locate({ env: { XDG_CACHE_HOME: cache }, system: [] })).toEqual({ rejected: [] });
+  });
+
+  test.each([
+    ["/dev/zero", "not a folder"],
+    ["/dev/null/x", "ENOTDIR"],
+    [`/${"x".repeat(300)}`, "ENAMETOOLONG"],
+    ["/x\0y", "null bytes"],
+  ])("%s is refused with the reason", (folder, reason) => {
+    expect(examine(folder)).toContain(reason);
+  });
+
+  test("files of a version that are no files are passed over", () => {
+    const folder = writeTree(temporaryFolder(), { "lib/libtorch_cpu.so.2.13": "" });
+    execFileSync("mkfifo", [join(folder, "version.py")]);
+    symlinkSync("/dev/zero", join(folder, "build-version"));
+    expect(examine(folder)).toMatchObject({ version: "2.13" });
   });
 
   test.each(["1.13.1", "2.10.0+cu128", "2.15.0", "3.11.0"])("libtorch %s is refused with its version", (version) => {

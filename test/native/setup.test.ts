@@ -1,11 +1,14 @@
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { prebuildFolder, stampFile } from "../../src/native/addon";
+import { fetchLibtorch } from "../../src/native/fetch";
 import { locate } from "../../src/native/locate";
 import { setup } from "../../src/native/setup";
+import { library, libtorchEntries, sha256, zip } from "./archives";
 import {
-  fakeLibtorch, packageFolder, prebuiltFile, programs, realLibtorch, temporaryFolder, writeTree,
+  crashingLibtorch, fakeLibtorch, packageFolder, prebuiltFile, programs, realLibtorch, temporaryFolder, writeTree,
 } from "./fixtures";
 
 const real = realLibtorch();
@@ -34,6 +37,7 @@ describe("choosing an addon", () => {
 
   test.each([
     ["made from other sources", (root: string) => writeFileSync(stampFile(prebuildFolder(root, addonName)), "0")],
+    ["not the file of its stamp", (root: string) => appendFileSync(stampFile(prebuildFolder(root, addonName)), ` ${"0".repeat(64)}`)],
     ["broken", (root: string) => writeFileSync(prebuiltFile(root, addonName), "")],
   ])("one that is %s is not: without a compiler, setup says what to install", async (_, spoil) => {
     const root = packageFolder();
@@ -56,6 +60,27 @@ describe("choosing an addon", () => {
     const failure = setup({ env, root, progress, build: true });
     await expect(failure).rejects.toThrow(/could not be built\n[^]*boom: no disk[^]*torch-.*\.log/);
     expect(readdirSync(join(root, "build"))).toEqual([`${addonName}.log`]);
+
+    // A FIFO in the log's place would wait for a reader.
+    const log = join(root, "build", `${addonName}.log`);
+    rmSync(log);
+    execFileSync("mkfifo", [log]);
+    await expect(setup({ env, root, progress, build: true })).rejects.toThrow(/could not be built\n[^]*boom: no disk/);
+  });
+
+  test("a build folder that cannot be written is named, with the way out", async () => {
+    const root = writeTree(packageFolder(), { build: "a file" });
+    const answers = 'echo "$0 version 13.0.0"';
+    const PATH = programs({ "g++": answers, cmake: 'echo "cmake version 3.25.1"', ninja: answers });
+    const failure = setup({ env: { XDG_CACHE_HOME: temporaryFolder(), LIBTORCH: real.folder, PATH }, root, progress, build: true });
+    await expect(failure).rejects.toThrow(/^the addon cannot be built\n.*E(EXIST|NOTDIR).*\n {2}-> let .*build be a folder/);
+  });
+
+  test("a libtorch that ends the process that opens it ends setup with an error", async () => {
+    const env = { XDG_CACHE_HOME: temporaryFolder(), LIBTORCH: crashingLibtorch(), PATH: programs() };
+    const failure = setup({ env, root: packageFolder(), progress });
+    await expect(failure).rejects.toThrow(/^libtorch could not be loaded\n[^]*opening them ended the process: SIG/);
+    expect(existsSync(join(env.XDG_CACHE_HOME, "smaug"))).toBe(false);
   });
 
   test("a libtorch without headers cannot be built for", async () => {
@@ -81,6 +106,25 @@ describe("choosing a libtorch", () => {
     const root = packageFolder();
     const env = { XDG_CACHE_HOME: temporaryFolder(), PATH: programs({ python3: `echo ${real.folder}` }) };
     expect(await setup({ env, root, progress })).toMatchObject({ folder: real.folder, source: "Python's torch" });
+  });
+
+  test("a fetched one that was damaged is fetched again", async () => {
+    const archive = zip(libtorchEntries("torch"));
+    const name = "torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl";
+    const from = { archive: { url: "http://127.0.0.1:1/libtorch.zip", bytes: 1, sha256: "" }, wheels: { [name]: sha256(archive) } };
+    const wheel = join(writeTree(temporaryFolder(), { wheel: archive }), "wheel");
+    const pip = `while [ "$1" != --dest ]; do shift; done; /bin/cp ${wheel} "$2/${name}"`;
+    const env = { XDG_CACHE_HOME: temporaryFolder(), PATH: programs({ python3: pip }) };
+    const folder = await fetchLibtorch({ env, progress, ...from });
+    writeTree(env.XDG_CACHE_HOME, { "smaug/libtorch.json": JSON.stringify({ folder }) });
+    const file = join(folder, "lib/libtorch_cpu.so");
+    const bytes = readFileSync(file);
+    bytes[1_000]! ^= 1;
+    writeFileSync(file, bytes);
+    lines = [];
+    expect(await setup({ env, root: packageFolder(), progress, from })).toMatchObject({ folder, source: "fetched" });
+    expect(lines[0]).toMatch(/^passed over chosen by setup: .*libtorch_cpu\.so: expected SHA-256 [0-9a-f]{64} but received [0-9a-f]{64}$/);
+    expect(readFileSync(file).equals(library)).toBe(true);
   });
 
   test("a cache folder that cannot be written is named", async () => {
