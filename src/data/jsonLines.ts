@@ -56,13 +56,9 @@ export function parseLine(line: string, place: string, form = FORM): unknown {
     const { message } = error as Error;
     throw new InputError(`Expected JSON in ${place}, but found ${excerpt(line)} (${printable(message)}). ${form}`);
   }
-  // In a shorter line nothing can be nested too deeply. To look at every value takes less than to parse it.
-  if (line.length > SHALLOW) expectShallow(value, place);
+  expectShallow(value, place);
   return value;
 }
-
-/** Characters. A level takes two of them, and `expectShallow` allows 500. */
-const SHALLOW = 1000;
 
 /** The bytes of each line, without the newline, those of a piece at a time. `place` says where the next line is. */
 async function* lines(file: string, place: () => string): AsyncGenerator<Iterable<Uint8Array>> {

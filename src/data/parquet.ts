@@ -24,17 +24,19 @@ export interface Columns {
 
 const PREFERENCE: Columns = { wanted: KEYS, required: ["chosen", "rejected"] };
 
-export async function* readParquet(file: string, { wanted, required, keepNulls = false }: Columns = PREFERENCE): Source {
-  const reader = await (canStartWorkers ? ParquetThread : ParquetReader).open(file);
+/** `patience` is how long the decoder may take in any case, in tenths of a second. */
+export async function* readParquet(file: string, columns: Columns = PREFERENCE, patience = TICKS): Source {
+  const { wanted, required, keepNulls = false } = columns;
+  const reader = await (canStartWorkers ? ParquetThread.open(file, patience) : ParquetReader.open(file));
   try {
     const found = reader.columns;
-    const columns = (wanted ?? found).filter((key) => found.includes(key));
+    const names = (wanted ?? found).filter((key) => found.includes(key));
     const missing = required.filter((key) => !found.includes(key));
     if (missing.length > 0) throw new InputError(missingColumns(file, missing, found));
     let start = 0;
     for (const [group, { rows }] of reader.groups.entries()) {
-      const values = await reader.read(group, columns, keepNulls);
-      yield recordsOf({ columns, values, rows, keepNulls }, file, start);
+      const values = await reader.read(group, names, keepNulls);
+      yield recordsOf({ columns: names, values, rows, keepNulls }, file, start);
       start += rows;
     }
   } finally {
@@ -64,7 +66,7 @@ function* recordsOf({ columns, values, rows, keepNulls }: Group, file: string, s
 
 const TICK = 100; // ms
 /** What a decoder gets in any case, and for each MiB of the file that it decodes: honest ones take a tenth of it. */
-const TICKS = 150;
+const TICKS = 100;
 const TICKS_PER_MIB = 10;
 
 /** A {@link ParquetReader} in a thread. */
@@ -75,10 +77,11 @@ class ParquetThread implements ParquetFile {
   private constructor(
     private readonly file: string,
     private readonly decoder: Decoder,
+    private readonly patience: number,
   ) {}
 
-  static async open(file: string): Promise<ParquetThread> {
-    const thread = new ParquetThread(file, idle.pop() ?? new Decoder());
+  static async open(file: string, patience: number): Promise<ParquetThread> {
+    const thread = new ParquetThread(file, idle.pop() ?? new Decoder(), patience);
     const answer = await thread.ask({ open: file }, 0);
     return Object.assign(thread, typeof answer === "object" && "opened" in answer ? answer.opened : {});
   }
@@ -100,7 +103,7 @@ class ParquetThread implements ParquetFile {
   private async ask(request: ParquetRequest, bytes: number): Promise<ParquetAnswer> {
     let fault: Error;
     try {
-      const answer = await this.decoder.ask(request, bytes);
+      const answer = await this.decoder.ask(request, this.patience + Math.ceil((bytes / 2 ** 20) * TICKS_PER_MIB));
       if (typeof answer === "string" || !("failure" in answer)) return answer;
       fault = new InputError(answer.failure);
     } catch (error) {
@@ -139,10 +142,9 @@ class Decoder {
       .unref();
   }
 
-  /** The answer, which is owed within a time that follows from the bytes to decode. */
-  async ask(request: ParquetRequest, bytes: number): Promise<ParquetAnswer> {
+  /** The answer, if it comes before so many ticks. */
+  async ask(request: ParquetRequest, ticks: number): Promise<ParquetAnswer> {
     // Ticks that this thread has seen, not time that has passed: a suspended or busy process is no broken file.
-    let ticks = TICKS + Math.ceil((bytes / 2 ** 20) * TICKS_PER_MIB);
     let timer: NodeJS.Timeout | undefined;
     this.worker.ref();
     try {

@@ -173,7 +173,7 @@ function expectSoundSchema({ schema, row_groups: groups }: FileMetaData): void {
 type Unpack = (input: Uint8Array, length: number) => Uint8Array;
 
 /** Each writes no more than it is asked for: a packed byte may stand for thousands. */
-async function limitedCompressors(): Promise<Compressors> {
+export async function limitedCompressors(): Promise<Compressors> {
   const { compressors, decompressZstd } = await import("hyparquet-compressors");
   let total = 0;
   const limited = (unpack: Unpack): Unpack => (input, length) => {

@@ -61,3 +61,37 @@ test.each([
 ])("%j is bad usage", async (args, message) => {
   expect(await smaug(...args)).toEqual({ status: 2, stdout: "", stderr: expect.stringMatching(message) });
 });
+
+/** What a terminal would obey: C0 but for newline and tab, DEL, C1, and what reorders text. */
+const OBEYED = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+const nasty = "\u001b]0;pwned\u0007\u001b[2J\r\u009b31m\u007f\u202e";
+
+test("control characters of rows, keys, files and options are shown, not obeyed, with and without a model", async () => {
+  const rows = [{ prompt: `a${nasty}`, chosen: `b${nasty}`, rejected: `c${nasty}` }, { prompt: "a", chosen: "b", rejected: "b" }];
+  for (const more of [[], ["--model", tinyFolder()]]) {
+    const { status, stdout, stderr } = await smaug("inspect", fileOf(rows), ...more);
+    expect(status).toBe(0);
+    expect(stdout + stderr).not.toMatch(OBEYED);
+    if (more.length === 0) expect(stdout).toContain("a\\x1b]0;pwned\\x07\\x1b[2J\\x0d\\x9b31m\\x7f\\u202e");
+  }
+  const { stdout } = await smaug("inspect", fileOf(rows), "--json");
+  expect(stdout).not.toMatch(OBEYED);
+  expect((JSON.parse(stdout) as { samples: { chosen: { prompt: string } }[] }).samples[0]!.chosen.prompt).toBe(`a${nasty}`);
+
+  const broken = join(folder, "broken.jsonl");
+  for (const text of [`${nasty}{"broken`, JSON.stringify({ [nasty]: 1 }), JSON.stringify({ chosen: { a: nasty } })]) {
+    writeFileSync(broken, text);
+    expect(await smaug("inspect", broken)).toEqual({ status: 2, stdout: "", stderr: expect.not.stringMatching(OBEYED) });
+  }
+  for (const args of [[`no${nasty}.jsonl`], [fileOf(rows), "--split", nasty], [`--opt${nasty}`]])
+    expect(await smaug("inspect", ...args)).toEqual({ status: 2, stdout: "", stderr: expect.not.stringMatching(OBEYED) });
+});
+
+test("a message that quotes a whole file is cut", async () => {
+  const broken = join(folder, "broken.jsonl");
+  const keys = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`${i}${"k".repeat(10_000)}`, 1]));
+  writeFileSync(broken, JSON.stringify(keys));
+  const { status, stderr } = await smaug("inspect", broken);
+  expect(status).toBe(2);
+  expect(stderr.length).toBeLessThan(11_000);
+});

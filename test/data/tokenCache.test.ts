@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -119,4 +120,18 @@ test("a cache that cannot be written is no reason to fail", async () => {
   writeFileSync(join(cacheDir, "file"), "");
   const inFile = { ...limits, cacheDir: join(cacheDir, "file", "tokens") };
   expect((await tokenize(inFile)).pairs).toHaveLength(2);
+});
+
+test("a pipe or a folder in the place of the cached file is replaced or left, never waited for", async () => {
+  const first = await tokenize();
+  const file = join(cacheDir, readdirSync(cacheDir)[0]!);
+  for (const put of [() => execFileSync("mkfifo", [file]), () => mkdirSync(file)]) {
+    rmSync(file);
+    put();
+    const again = await tokenize();
+    expect(again.statistics.cached).toBe(false);
+    expect(content(again)).toEqual(content(first));
+    rmSync(file, { recursive: true });
+    await tokenize();
+  }
 });
