@@ -87,7 +87,7 @@ export class ChatRenderer {
     } catch (error) {
       if (error instanceof ChatTemplateError) throw error;
       const reason = limitReason(error);
-      if (reason !== undefined) throw new ChatTemplateLimitError(`The chat template${place} ${reason}`);
+      if (reason !== undefined) throw new ChatTemplateLimitError(`The chat template${place} could not be rendered: it ${reason}`);
       const { message } = error as Error;
       if (error instanceof Refusal) throw new ChatTemplateError(`The chat template refuses the conversation: ${message}`);
       throw new ChatTemplateError(`The chat template${place} could not be rendered: ${message}`);
@@ -114,7 +114,8 @@ export class ChatRenderer {
       const source = template.replace(/\r\n?/g, "\n"); // as Jinja reads it
       program = parsed(this.jinja, source, { lstrip_blocks: true, trim_blocks: true });
     } catch (error) {
-      const message = limitReason(error) ?? (error as Error).message;
+      const reason = limitReason(error);
+      const message = reason === undefined ? (error as Error).message : `it ${reason}`;
       throw new ChatTemplateError(`Expected a Jinja template${place} but it does not parse: ${message}`);
     }
     this.programs.set(template, program);

@@ -72,7 +72,7 @@ test("a template of a task that doubles a list is named", async () => {
   const template = await Template.parse(source, "'doc_to_text' of 'my.yaml'");
   const row = { q: "a", r: Array.from({ length: 60 }, (_, i) => i) };
   expect(() => template.render(row)).toThrow("for 'doc_to_text' of 'my.yaml' but it makes a list of 1048576 items");
-  await expect(Template.parse(`{{ ${"(".repeat(100_000)}1 }}`, "'doc_to_text'")).rejects.toThrow("does not parse: nests or recurses too deep");
+  await expect(Template.parse(`{{ ${"(".repeat(100_000)}1 }}`, "'doc_to_text'")).rejects.toThrow("does not parse: it nests or recurses too deep");
   await expect(Template.expression(`{{ ${"{".repeat(50_000)} a`, "'doc_to_choice'")).rejects.toThrow(InputError);
 });
 
