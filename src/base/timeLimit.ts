@@ -22,12 +22,15 @@ let watchdog: { script: Script; context: Context } | undefined;
 /** What the innermost limit has to say; undefined while none is set. */
 let innermost: ((seconds: number) => string) | undefined;
 
+/** What a text is allowed: so many seconds, and one more for so many characters. Tests allow less. */
+export const allowance = { seconds: 5, charactersPerSecond: 100_000 };
+
 /**
  * Seconds allowed for a text of that many characters. Honest work takes less than a second a million characters; a
  * pattern that backtracks without end takes any time.
  */
 export function secondsFor(characters: number): number {
-  return 5 + characters / 100_000;
+  return allowance.seconds + characters / allowance.charactersPerSecond;
 }
 
 /**
@@ -66,7 +69,7 @@ export function withinTime<T>(seconds: number, work: () => T, late: (seconds: nu
       if ((error as NodeJS.ErrnoException).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
       const { user, system } = process.cpuUsage(before);
       const wasStarved = (user + system) / 1e6 < seconds / 4;
-      if (!wasStarved || extensions === EXTENSIONS) throw new TimeLimitError(innermost(limit), { cause: error });
+      if (!wasStarved || extensions === EXTENSIONS) throw new TimeLimitError(innermost(Math.round(limit * 10) / 10));
     } finally {
       innermost = undefined;
       delete sandbox.work;

@@ -8,6 +8,7 @@
  */
 import { TimeLimitError, secondsFor, withinTime } from "../base/timeLimit";
 import { InputError } from "../native/errors";
+import { ChatTemplateLimitError } from "../text/errors";
 import { type ChatMessage, type Tokenizer, tokenizeAnswers, tokenizeChatAnswers } from "../text";
 import { type Oddities, type OddityKind, mergeOddities, note } from "./oddities";
 import { type PreferenceRow, isPlain } from "./preferenceRow";
@@ -111,7 +112,8 @@ export class PairTokenizer {
       // A template may refuse a conversation: that row's fault. It says why over several lines at times.
       if (!(error instanceof Reason || error instanceof InputError)) throw error;
       // What takes seconds for one row would take hours for all.
-      if (error instanceof TimeLimitError) throw new TimeLimitError(`Row ${row.index}: ${error.message}`, { cause: error });
+      if (error instanceof TimeLimitError || error instanceof ChatTemplateLimitError)
+        throw new TimeLimitError(`Row ${row.index}: ${error.message}`, { cause: error });
       result.refused.push({ index: row.index, reason: error.message.split("\n")[0]! });
     }
   }
@@ -179,7 +181,7 @@ export class PairTokenizer {
 }
 
 /** Rows, and their characters, under one limit of time. */
-const BATCH = { rows: 32, characters: 100_000 };
+const BATCH = { rows: 256, characters: 200_000 };
 
 /** Rows in batches of a few, less where they are long. */
 export function* batchesOf(rows: readonly PreferenceRow[]): Generator<readonly PreferenceRow[]> {

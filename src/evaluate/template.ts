@@ -36,7 +36,8 @@ export class Template {
       const whole = source.endsWith("\n") ? `${source}\n` : source;
       return new Template(jinja, parsed(jinja, whole, { lstrip_blocks: false, trim_blocks: false }), place);
     } catch (error) {
-      const message = limitReason(error) ?? (error as Error).message;
+      const reason = limitReason(error);
+      const message = reason === undefined ? (error as Error).message : `it ${reason}`;
       throw new InputError(`Expected a Jinja template for ${place} but it does not parse: ${message}`);
     }
   }

@@ -4,7 +4,7 @@
  */
 import { InputError } from "../base/errors";
 import { Pattern, checkPatternSize } from "../base/patterns";
-import { withinTime } from "../base/timeLimit";
+import { secondsFor, withinTime } from "../base/timeLimit";
 import { checkOptions, given } from "../torch/options";
 
 export interface LoraConfig {
@@ -37,9 +37,6 @@ export interface LoraConfig {
 
 /** Names or patterns of one option. A model has fewer modules. */
 const MOST_NAMES = 10_000;
-/** Seconds that finding an adapter's layers in a model may take. It needs milliseconds. */
-const MOST_SECONDS = 10;
-
 const defaults: LoraConfig = {
   r: 16,
   alpha: 32,
@@ -105,7 +102,7 @@ export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
 /** Runs `find`, which asks for many names, within one limit of time; without it each pattern has its own. */
 export function findingLayers<T>(find: () => T): T {
   return inRange(() =>
-    withinTime(MOST_SECONDS, find, (seconds) => `Expected to find an adapter's layers within ${seconds} s but it takes longer`),
+    withinTime(2 * secondsFor(0), find, (seconds) => `Expected to find an adapter's layers within ${seconds} s but it takes longer`),
   );
 }
 

@@ -7,7 +7,7 @@
  *
  * `{% generation %}` blocks are rendered; the mask of assistant tokens they allow is not made.
  */
-import { ChatTemplateError, shown } from "./errors";
+import { ChatTemplateError, ChatTemplateLimitError, shown } from "./errors";
 import { withinTime } from "../base/timeLimit";
 import { type Value, capitalize, equal, measure, range, strftime, strip, text } from "./python";
 import { MOST_SOURCE, TemplateLimits, limitReason } from "./templateLimits";
@@ -87,7 +87,7 @@ export class ChatRenderer {
     } catch (error) {
       if (error instanceof ChatTemplateError) throw error;
       const reason = limitReason(error);
-      if (reason !== undefined) throw new ChatTemplateError(`The chat template${place} ${reason}`);
+      if (reason !== undefined) throw new ChatTemplateLimitError(`The chat template${place} could not be rendered: it ${reason}`);
       const { message } = error as Error;
       if (error instanceof Refusal) throw new ChatTemplateError(`The chat template refuses the conversation: ${message}`);
       throw new ChatTemplateError(`The chat template${place} could not be rendered: ${message}`);
@@ -114,7 +114,8 @@ export class ChatRenderer {
       const source = template.replace(/\r\n?/g, "\n"); // as Jinja reads it
       program = parsed(this.jinja, source, { lstrip_blocks: true, trim_blocks: true });
     } catch (error) {
-      const message = limitReason(error) ?? (error as Error).message;
+      const reason = limitReason(error);
+      const message = reason === undefined ? (error as Error).message : `it ${reason}`;
       throw new ChatTemplateError(`Expected a Jinja template${place} but it does not parse: ${message}`);
     }
     this.programs.set(template, program);
@@ -292,7 +293,8 @@ export function pythonInterpreter(jinja: Jinja, timeLimit: number): Jinja["Inter
       const width = Math.max(0, ...values.map((each) => (each?.type === "IntegerValue" ? (each.value as number) : 0)));
       if (name === "replace") {
         const [from, to] = values.map((each) => (typeof each?.value === "string" ? each.value : ""));
-        if (whole.length * (to?.length ?? 0) > 1024) this.limits.text(whole.length + count(whole, from ?? "") * (to?.length ?? 0));
+        const growth = (to?.length ?? 0) - (from?.length ?? 0);
+        if (whole.length * growth > 1024) this.limits.text(whole.length + count(whole, from ?? "") * growth);
       } else if (name === "split") {
         if (whole.length > 1024) this.limits.list(count(whole, (values[0]?.value as string | undefined) || " ") + 1);
       } else if (name === "indent") this.limits.text(whole.length + (count(whole, "\n") + 1) * width);

@@ -3,8 +3,7 @@
  * where the bytes are not whole characters, as in a stream of generated tokens, and drop a byte order mark.
  */
 import { byteOf } from "./byteLevel";
-import { TokenizerError } from "./errors";
-import { MOST_CHARACTERS } from "./growth";
+import { expectRoomInTokens } from "./growth";
 import { type Step, steps, unsupported } from "./pipeline";
 
 /** Turns tokens into pieces of text; joined, they are the text. */
@@ -35,17 +34,8 @@ export function createDecoder(step: Step | null, file: string, key = "decoder"):
       if (typeof source !== "string") throw unsupported(file, `${key}.pattern`, pattern);
       if (content !== undefined && typeof content !== "string") throw unsupported(file, `${key}.content`, content);
       return (tokens) => {
-        let characters = 0;
-        return tokens.map((token) => {
-          if ((content?.length ?? 0) > source.length) {
-            characters += token.length + (token.split(source).length + 1) * (content!.length - source.length);
-            if (characters > MOST_CHARACTERS)
-              throw new TokenizerError(
-                `Expected '${key}' in ${file} to make a text of at most ${MOST_CHARACTERS} characters but it makes more`,
-              );
-          }
-          return token.replaceAll(source, () => content ?? "");
-        });
+        expectRoomInTokens(tokens, source, content?.length ?? 0, `'${key}' in ${file}`);
+        return tokens.map((token) => token.replaceAll(source, () => content ?? ""));
       };
     }
     case "Strip": {

@@ -12,6 +12,9 @@ export class ChatTemplateError extends InputError {
   override name = "ChatTemplateError";
 }
 
+/** A chat template that goes beyond what a template may use; with other rows it would take as long. */
+export class ChatTemplateLimitError extends ChatTemplateError {}
+
 /** The text of a value in a message, cut to fit. */
 export function shown(value: unknown): string {
   if (value === undefined) return "nothing";

@@ -1,20 +1,42 @@
 /** Texts that a tokenizer's steps make longer: a few replacements in a row, each doubling it, would fill the memory. */
 import { TokenizerError } from "./errors";
 
-/** Characters that a text may have after a replacement. */
-export const MOST_CHARACTERS = 2 ** 26;
+/** Characters that the normalizers may make of a text. Unicode's own make at most 18 of one. */
+export function roomFor(characters: number): number {
+  return 2 ** 20 + 32 * characters;
+}
 
 /**
- * Refuses a replacement whose result has more than {@link MOST_CHARACTERS}, before it is made.
+ * Refuses a replacement whose result has more characters than `room`, before it is made.
  *
  * @param length of what each match is replaced with
  */
-export function expectRoom(text: string, pattern: RegExp, length: number, place: string): void {
-  if (text.length + (text.length + 1) * length <= MOST_CHARACTERS) return;
+export function expectRoom(text: string, pattern: RegExp, length: number, room: number, place: string): void {
+  if (text.length + (text.length + 1) * length <= room) return;
   let characters = text.length;
   for (const [match] of text.matchAll(pattern)) characters += length - match.length;
-  if (characters > MOST_CHARACTERS)
+  if (characters > room)
     throw new TokenizerError(
-      `Expected ${place} to make a text of at most ${MOST_CHARACTERS} characters but it makes one of ${characters}`,
+      `Expected ${place} to make a text of at most ${room} characters but it makes one of ${characters}`,
     );
+}
+
+/** Characters that a decoder may make of the tokens of a text. */
+const MOST_DECODED = 2 ** 22;
+
+/** Refuses replacements in tokens that make a text of more than {@link MOST_DECODED} characters. */
+export function expectRoomInTokens(tokens: readonly string[], from: string, length: number, place: string): void {
+  if (length <= from.length) return;
+  let characters = 0;
+  for (const token of tokens) {
+    characters += token.length;
+    if (from === "") characters += (token.length + 1) * length;
+    else
+      for (let at = token.indexOf(from); at >= 0; at = token.indexOf(from, at + from.length))
+        characters += length - from.length;
+    if (characters > MOST_DECODED)
+      throw new TokenizerError(
+        `Expected ${place} to make a text of at most ${MOST_DECODED} characters but it makes more`,
+      );
+  }
 }

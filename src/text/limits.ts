@@ -9,7 +9,7 @@
 import { explained, shownPattern } from "../base/patterns";
 import { secondsFor, withinTime } from "../base/timeLimit";
 import { TokenizerError } from "./errors";
-import { expectRoom } from "./growth";
+import { expectRoom, roomFor } from "./growth";
 import type { Origin, Step } from "./pipeline";
 
 /** Characters up to which what is linear in theory needs no watch: tokens to look for, pieces to merge. */
@@ -28,6 +28,8 @@ interface LibraryStep {
 export class TokenizerLimits {
   /** The pattern that is at work, to be named when time runs out. */
   private current: Origin | undefined;
+  /** Characters that normalizers may make of the text at hand. */
+  private room = 0;
 
   /** @param areKnown whether all patterns are known to be linear */
   constructor(
@@ -37,6 +39,7 @@ export class TokenizerLimits {
 
   /** Encodes a text within limits. */
   encode<T>(text: string, work: () => T): T {
+    this.room = roomFor(text.length);
     if (this.areKnown && text.length <= SHORT) return work();
     return this.run(text.length, secondsFor(text.length), work);
   }
@@ -44,6 +47,7 @@ export class TokenizerLimits {
   /** Runs what is no single text, such as the added tokens, within limits. */
   run<T>(characters: number, seconds: number, work: () => T): T {
     this.current = undefined;
+    this.room = roomFor(characters);
     const { file } = this;
     return withinTime(
       seconds,
@@ -73,7 +77,7 @@ export class TokenizerLimits {
       const place = `'${origin.key.replace(/\.pattern$/, "")}' in ${this.file}`;
       step.normalize = (text) => {
         this.current = origin;
-        if (pattern) expectRoom(text, pattern, config!.length!, place);
+        if (pattern) expectRoom(text, pattern, config!.length!, this.room, place);
         return normalize(text);
       };
     } else if (step.pre_tokenize_text) {

@@ -225,7 +225,7 @@ export async function loadTokenizer(nameOrFolder: string, options: { revision?: 
   return new Tokenizer(files, library, decoder, chat, limits);
 }
 
-type Pipeline = { normalizer: Step | null; pre_tokenizer: Step | null; added_tokens: { content: string }[] };
+type Pipeline = { normalizer: Step | null; pre_tokenizer: Step | null; added_tokens: { content: string; normalized: boolean }[] };
 
 /** The library's tokenizer, its patterns compiled and its added tokens normalised within limits. */
 function build(
@@ -255,7 +255,9 @@ function build(
   const characters = pipeline.added_tokens.reduce((sum, { content }) => sum + content.length, 0);
   return limits.run(characters, 60 + characters / 10_000, () =>
     attempt(() => {
-      for (const { content } of normalize ? pipeline.added_tokens : []) (normalize as (text: string) => string)(content);
+      // Those that the library normalises as well, which nothing watches there.
+      for (const { content, normalized } of normalize ? pipeline.added_tokens : [])
+        if (normalized) (normalize as (text: string) => string)(content);
       const library = new Library(pipeline, {});
       return Object.assign(library, { normalizer: normalize, pre_tokenizer: preTokenize });
     }),

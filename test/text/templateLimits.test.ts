@@ -1,0 +1,79 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { tokenizeRows } from "../../src/data/tokenizePairs";
+import { InputError } from "../../src/native/errors";
+import { ChatTemplateError, loadTokenizer } from "../../src/text";
+import { ChatRenderer } from "../../src/text/chatTemplate";
+import { tinyFolder, tokenizerConfig } from "./tiny";
+
+const renderer = await ChatRenderer.create({}, { timeLimit: 2_000 });
+const patient = await ChatRenderer.create({});
+const render = (template: string, variables = {}) =>
+  renderer.render(template, { messages: [], tools: null, ...variables });
+
+const doubled = (start: string, step: string, end: string) =>
+  `{% set ns = namespace(x=${start}) %}{% for i in range(60) %}{% set ns.x = ${step} %}{% endfor %}${end}`;
+
+test.each([
+  ["a list that doubles", doubled("[1]", "ns.x + ns.x", ""), "makes a list of 1048576 items; the limit is 1000000"],
+  ["a text that doubles", doubled("'a'", "ns.x + ns.x", ""), "makes a text of 33554432 characters; the limit is 16777216"],
+  ["a text that doubles by ~", doubled("'a'", "ns.x ~ ns.x", ""), "makes a text of 33554432 characters"],
+  ["a list that holds itself twice, printed", doubled("[1]", "[ns.x, ns.x]", "{{ ns.x }}"), "has a value of more than 1000000 parts"],
+  ["the same in JSON", doubled("[1]", "[ns.x, ns.x]", "{{ ns.x | tojson }}"), "has a value of more than 1000000 parts"],
+  ["the same joined", doubled("[1]", "[ns.x, ns.x]", "{{ ns.x | join }}"), "has a value of more than 1000000 parts"],
+  ["the same compared", doubled("[1]", "[ns.x, ns.x]", "{{ ns.x == ns.x }}"), "has a value of more than 1000000 parts"],
+  ["the same in a mapping", doubled("{'a': 1}", "{'a': ns.x, 'b': ns.x}", "{{ ns.x | string }}"), "has a value of more than 1000000 parts"],
+  ["a wide indent", "{{ 'a\\nb' | indent(1000000000) }}", "makes a text of 2000000003 characters"],
+  ["a wide indent of a block", "{% filter indent(1000000000) %}a\nb{% endfilter %}", "makes a text of 2000000003 characters"],
+  ["a wide indent of JSON", "{{ [1] | tojson(indent=100000000) }}", "makes a text of 200000000 characters"],
+  ["a long separator", doubled("'a'", "ns.x", "{{ range(100000) | join('x' | indent(1) ~ y) }}"), "makes a text of"],
+  ["a replacement of every character", "{{ y | replace('a', y) }}", "makes a text of 10000000000 characters"],
+  ["the method replace", "{{ y.replace('', y) }}", "makes a text of 10000200000 characters"],
+  ["a split into too many parts", "{{ z.split('a') }}", "makes a list of 2000001 items"],
+  ["a loop over too many characters", "{% for c in z %}{% endfor %}", "makes a list of 2000000 items"],
+  ["output without end", "{% for i in range(99999) %}{{ y }}{% endfor %}", "makes a"],
+  ["a macro that calls itself", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "nests or recurses too deep"],
+  ["brackets within each other", `{{ ${"(".repeat(100_000)}1${")".repeat(100_000)} }}`, "nests or recurses too deep"],
+  ["lists within each other", `{{ ${"[".repeat(100_000)}${"]".repeat(100_000)} }}`, "nests or recurses too deep"],
+  ["a sum of too many parts", `{{ 1${" + 1".repeat(5_000)} }}`, "nests or recurses too deep"],
+  ["a template of more than a million characters", "a".repeat(2 ** 20 + 1), "it has 1048577 characters; the limit is 1048576"],
+  ["a range beyond all", "{{ range(10 ** 12) | list }}", "is too big"],
+])("stops %s", (_, template, message) => {
+  const work = () => render(template, { y: "a".repeat(100_000), z: "a".repeat(2_000_000) });
+  expect(work).toThrow(ChatTemplateError);
+  expect(work).toThrow(message);
+});
+
+test("values of the caller may be nested deep only so far", () => {
+  let x: unknown = 1;
+  for (let i = 0; i < 50_000; i++) x = [x];
+  expect(() => render("{{ x }}", { x })).toThrow(ChatTemplateError);
+});
+
+test("lets honest templates print much", () => {
+  const content = "word ".repeat(200_000); // a million characters
+  const messages = Array.from({ length: 8 }, () => ({ role: "user", content }));
+  const template = "{% for m in messages %}{{ m.role + ': ' + m.content | trim }}\n{% endfor %}";
+  expect(patient.render(template, { messages, tools: null })).toHaveLength(8 * ("user: \n".length + content.length - 1));
+});
+
+test("the first item of an empty list is undefined", () => {
+  expect(render("{{ [] | first }}{{ ([] | last) is defined }}")).toBe("False");
+});
+
+test("names the file of the template, and the row", async () => {
+  const template = doubled("[1]", "ns.x + ns.x", "");
+  const [inConfig, inFile] = [
+    tinyFolder({ "tokenizer_config.json": { ...tokenizerConfig, chat_template: template } }),
+    tinyFolder({ "chat_template.jinja": template }),
+  ];
+  const messages = [{ role: "user", content: "a" }];
+  const first = await loadTokenizer(inConfig);
+  expect(() => first.applyChatTemplate(messages)).toThrow(`'chat_template' in ${join(inConfig, "tokenizer_config.json")}`);
+  const second = await loadTokenizer(inFile);
+  expect(() => second.applyChatTemplate(messages)).toThrow(`(${join(inFile, "chat_template.jinja")}) could not be rendered: it makes a list of`);
+  const rows = [{ index: 7, prompt: messages, chosen: messages, rejected: [{ role: "user", content: "b" }] }];
+  const tokenizing = tokenizeRows(rows, second, { cacheDir: null });
+  await expect(tokenizing).rejects.toThrow(/^Row 7: The chat template .* it makes a list of 1048576 items/);
+  await expect(tokenizing).rejects.toBeInstanceOf(InputError);
+});
