@@ -83,7 +83,10 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
 
 function finish() {
   process.stdout.write(options.json ? `${JSON.stringify(tally, null, 2)}\n` : `seed ${options.seed}\n\n${tally.table()}\n`);
-  if (!options.json) for (const note of tally.notes) process.stdout.write(`note: ${note}\n`);
+  if (!options.json) {
+    for (const note of tally.notes) process.stdout.write(`note: ${note}\n`);
+    for (const kind of tally.broken.keys()) process.stdout.write(`could not run: ${kind}\n`);
+  }
   if (existsSync(faults) && tally.saved.length > 0) {
     say(`\nfaults by how often they were found:\n${tally.distinct().map(({ signature, times }) => `  ${times} × ${signature}`).join("\n")}`);
     say(`\n${tally.saved.length} inputs saved in ${faults}`);

@@ -12,6 +12,8 @@ import { limitText, tail } from "./judge.mjs";
 const WORKER = fileURLToPath(new URL("worker.mjs", import.meta.url));
 /** Finished inputs before the last one that are tried alone. */
 const TRIED_ALONE = 3;
+/** For loading libtorch and what a kind needs, before the first input. */
+const START_SECONDS = 30;
 
 /** Runs inputs in one child. `failed` says how it ended early, and `at` which input it was at. */
 export async function runOnce(kind, inputs, { seed, root, limits, env, alone = false, keep, makeOnly = false }) {
@@ -25,7 +27,7 @@ export async function runOnce(kind, inputs, { seed, root, limits, env, alone = f
     cwd: root,
     env: { ...env, ...kind.env },
     stdio: ["ignore", "pipe", "pipe", "pipe"],
-    limits,
+    limits: { startSeconds: START_SECONDS, ...limits },
     onLine(line) {
       if (line.broken) broken = line;
       if (line.note !== undefined) notes.set(line.input, line.note);

@@ -48,7 +48,7 @@ export async function campaign(kinds, { minutes, seed, tally, root, slots = 2, s
   const choose = () => {
     if (isStopped()) return undefined;
     const isLate = elapsed() >= minutes;
-    const open = plans.filter(({ kind, next, least, running }) => (isLate ? next < least && elapsed() < minutes * OVERTIME : true) && (running === 0 || kind.run || kinds.length < slots + 1));
+    const open = plans.filter(({ kind, next, least, running, broken }) => !broken && (isLate ? next < least && elapsed() < minutes * OVERTIME : true) && (running === 0 || kind.run || kinds.length < slots + 1));
     const rank = ({ kind, used, running, perInput = 0 }) => (used + running * perInput) / kind.share;
     return open.sort((a, b) => rank(a) - rank(b))[0];
   };
@@ -80,7 +80,12 @@ export async function campaign(kinds, { minutes, seed, tally, root, slots = 2, s
     for (;;) {
       const plan = choose();
       if (!plan) return;
-      await work(plan);
+      try {
+        await work(plan);
+      } catch (error) {
+        plan.broken = true;
+        if (!isStopped()) tally.broke(plan.kind.name, error);
+      }
       if (inputs) return;
       await setImmediate();
     }
@@ -91,7 +96,7 @@ export async function campaign(kinds, { minutes, seed, tally, root, slots = 2, s
   } finally {
     clearInterval(timer);
   }
-  for (const { kind, next, least } of plans) if (!inputs && !isStopped() && next < least) tally.note(`${kind.name}: ${next} of at least ${least} inputs, for want of time`);
+  for (const { kind, next, least, broken } of plans) if (!inputs && !broken && !isStopped() && next < least) tally.note(`${kind.name}: ${next} of at least ${least} inputs, for want of time`);
 }
 
 const quoted = (text) => (/^[\w./:=@,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

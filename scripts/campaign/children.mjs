@@ -36,12 +36,12 @@ export function residentBytes(pid) {
 }
 
 /**
- * Starts a child. `ended` is fulfilled with how it ended, never rejected:
+ * Starts a child. `limits`: `bytes` of resident memory, and `seconds` without a line on file descriptor 3 (the first may
+ * take `startSeconds` longer); for a child without that descriptor it is the whole run. `ended` is fulfilled with how it ended, never rejected:
  * `{ code, signal, reason, peak, stdout, stderr, seconds }`. `reason` is `exited`, `hang` or `memory` (the two limits), or
  * `killed` (by `kill()`).
  *
- * @param progress names an event of the child: time without one counts towards `limits.seconds`. Without it the whole
- *   run counts.
+ * @param onLine takes each line that the child writes to file descriptor 3, parsed
  */
 export function start(command, args, { cwd, env = process.env, stdio, limits, onLine } = {}) {
   const child = spawn(command, args, { cwd, env, stdio: stdio ?? ["ignore", "pipe", "pipe"], detached: true });
@@ -66,7 +66,7 @@ export function start(command, args, { cwd, env = process.env, stdio, limits, on
     const bytes = residentBytes(child.pid);
     peak = Math.max(peak, bytes);
     if (bytes > limits.bytes) end("memory");
-    else if (performance.now() - progress > limits.seconds * 1000) end("hang");
+    else if (performance.now() - progress > (limits.seconds + (progress === began ? (limits.startSeconds ?? 0) : 0)) * 1000) end("hang");
   }, POLL_MS);
   const ended = new Promise((resolve) => {
     let failure;

@@ -40,16 +40,17 @@ export function unclearError(error, names, isInput) {
  * The fault in how a command ended, or undefined: `{ type, text }`.
  *
  * @param outcome of `children.run`
- * @param codes exit codes that are right; 2 asks for a message
+ * @param codes exit codes that are right; 1 and 2 ask for a message
+ * @param isData whether stdout is what a model wrote, which is not escaped
  */
-export function judgeCommand(outcome, { codes = [0, 2], names = [] } = {}) {
+export function judgeCommand(outcome, { codes = [0, 2], names = [], isData = false } = {}) {
   const { code, signal, reason, stderr, stdout } = outcome;
   if (reason === "hang" || reason === "memory") return { type: reason, text: limitText(outcome) };
   if (reason === "killed") return undefined;
   const said = lastError(stderr);
   if (signal !== null || code > 130 || code === -1) return { type: "crash", text: `ended by ${signal ?? `code ${code}`}: ${tail(stderr)}` };
   if (STACK.test(stderr)) return { type: "unclear", text: `a stack trace on stderr: ${tail(stderr)}` };
-  if (CONTROL.test(stderr) || CONTROL.test(stdout)) return { type: "unclear", text: "control characters in the output" };
+  if (CONTROL.test(stderr) || (!isData && CONTROL.test(stdout))) return { type: "unclear", text: "control characters in the output" };
   if (!codes.includes(code)) return { type: "unclear", text: `exit code ${code}, not ${codes.join(" or ")}: ${tail(stderr)}` };
   if (code !== 1 && code !== 2) return undefined;
   if (said === undefined) return { type: "unclear", text: `exit code ${code} without a message: ${tail(stderr)}` };

@@ -13,6 +13,8 @@ export class Tally {
   /** Folders of saved inputs. */
   saved = [];
   notes = new Set();
+  /** Kinds that could not run, with the reason. */
+  broken = new Map();
 
   /** @param folder where inputs are saved: it is made with the first one */
   constructor(kinds, { folder, seed, say = () => {} }) {
@@ -33,6 +35,12 @@ export class Tally {
     if (this.notes.has(text)) return;
     this.notes.add(text);
     this.say(`note: ${text}`);
+  }
+
+  /** A kind that cannot go on: no fault of the product is known, and none was looked for. */
+  broke(kind, error) {
+    this.broken.set(kind, String(error?.stack ?? error));
+    this.say(`${kind} could not run: ${this.broken.get(kind)}`);
   }
 
   /**
@@ -62,12 +70,13 @@ export class Tally {
     return [...this.#seen].sort((a, b) => b[1] - a[1]).map(([signature, times]) => ({ signature, times }));
   }
 
+  /** Whether every kind ran and nothing was found. */
   get clean() {
-    return [...this.#rows.values()].every((row) => COUNTS.every((count) => row[count] === 0));
+    return this.broken.size === 0 && [...this.#rows.values()].every((row) => COUNTS.every((count) => row[count] === 0));
   }
 
   toJSON() {
-    return { seed: this.seed, kinds: Object.fromEntries(this.#rows), notes: [...this.notes], saved: this.saved };
+    return { seed: this.seed, kinds: Object.fromEntries(this.#rows), notes: [...this.notes], broken: Object.fromEntries(this.broken), saved: this.saved };
   }
 
   table() {

@@ -50,7 +50,10 @@ export function fieldsOf(content) {
   let at = 24;
   const u32 = (what) => (fields.push({ at, size: 4, what }), (at += 4), content.readUInt32LE(at - 4));
   const u64 = (what) => (fields.push({ at, size: 8, what }), (at += 8), Number(content.readBigUInt64LE(at - 8)));
-  const text = (what) => (at += u64(what));
+  const text = (what) => {
+    const length = u64(what); // it moves `at`, too
+    at += length;
+  };
   const sizes = [1, 1, 2, 2, 4, 4, 4, 1, undefined, undefined, 8, 8, 8];
   const value = (type) => {
     if (type === 8) text("string");

@@ -24,7 +24,7 @@ export default (kinds) => ({
       const limits = { seconds: 20, cwd: folder };
       let outcome = await shop.cli(command, limits);
       if (outcome.reason === "hang" || outcome.reason === "memory") outcome = await shop.cli(command, { ...limits, seconds: 40 });
-      const fault = judgeCommand(outcome, { codes: [0, 2], names });
+      const fault = judgeCommand(outcome, { codes: [0, 2], names, isData: command[0] === "generate" });
       if (fault) faults.push({ ...fault, text: `${kind.name}: ${fault.text}`, note, files: join(folder, "inputs", String(input)), command });
     }
     return { note: kind.name, inputs: [...outcomes.values()].filter(({ command }) => command).length, faults };

@@ -13,7 +13,7 @@ import { differs, finish, notWhole } from "./base.mjs";
 
 export default {
   name: "full disks",
-  share: 5,
+  share: 6,
   minimum: 60,
   async run(random, shop, folder) {
     const where = random.weighted([[4, "out"], [3, "cache"], [1, "tmp"], [2, "log"]]);

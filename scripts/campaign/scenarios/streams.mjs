@@ -37,7 +37,7 @@ export default {
 
 /** A message cannot be asked for where nobody reads; what is there is judged. */
 function ended(outcome, codes, isBroken) {
-  const fault = judgeCommand(outcome, { codes });
+  const fault = judgeCommand(outcome, { codes, isData: true });
   if (fault === undefined) return undefined;
   if (fault.text.includes("without a message") && isBroken) return undefined;
   return { ...fault, type: fault.type === "unclear" && !fault.text.includes("stack trace") ? "wrong" : fault.type };
