@@ -108,10 +108,12 @@ async function scenario(kind, numbers, { shop, seed, tally, root }) {
     try {
       const { note, inputs, faults, files } = await kind.run(new Random(seed, kind.name, input), shop, folder);
       tally.add(kind.name, inputs);
-      for (const fault of faults)
-        tally.fault(kind.name, input, { note, files, ...fault }, [
-          ...(fault.command ? [`smaug ${fault.command.map(quoted).join(" ")}`] : []), repeat(kind, seed, input),
-        ]);
+      for (const fault of faults) {
+        const saved = tally.fault(kind.name, input, { note, files, ...fault }, [repeat(kind, seed, input)]);
+        if (saved === undefined || !fault.command) continue;
+        const command = fault.command.map((each) => quoted(fault.files ? each.replaceAll(fault.files, join(saved, "input")) : each));
+        appendFileSync(join(saved, "how.txt"), `smaug ${command.join(" ")}\n`);
+      }
     } finally {
       rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
     }

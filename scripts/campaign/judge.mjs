@@ -7,6 +7,8 @@ const RAW = [
   "Invalid regular expression: missing", "[object Object]", "offset is outside", "Illegal invocation",
   "The \"path\" argument", "The \"list\" argument", "ERR_", "std::", "bad_alloc", "to a BigInt", "MDB_",
 ];
+/** What the parser of templates says of `{{ x() }}` where x is not a function, which is the right word. */
+const CALL_IN_TEMPLATE = /call something that is not a function/g;
 /** A system error as Node words it, with nothing said before it. */
 const BARE_SYSTEM = /^(error: )?E[A-Z]{2,}: /m;
 const STACK = /^\s+at .*(:\d+:\d+\)?|<anonymous>\)|node:internal)/m;
@@ -16,7 +18,7 @@ const MAX_MESSAGE = 20_000;
 
 /** What is unclear about a message, or undefined. `names`: it has to hold one of them. */
 export function unclear(message, names = []) {
-  const raw = RAW.find((phrase) => message.includes(phrase));
+  const raw = RAW.find((phrase) => message.replace(CALL_IN_TEMPLATE, "").includes(phrase));
   if (raw !== undefined) return `the message has '${raw}'`;
   if (/(?<!\bis )\bundefined\b/.test(message)) return "the message has 'undefined'";
   if (BARE_SYSTEM.test(message)) return "the message is a bare system error";

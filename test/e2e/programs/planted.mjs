@@ -10,7 +10,6 @@ let poisoned = false;
 
 const actions = {
   1: () => process.kill(process.pid, "SIGSEGV"),
-  3: () => process.abort(),
   5: () => {
     for (;;);
   },
