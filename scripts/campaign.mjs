@@ -30,7 +30,18 @@ function readOptions() {
   const text = { type: "string" };
   let values;
   try {
-    ({ values } = parseArgs({ options: { minutes: text, seed: text, kinds: text, input: text, out: text, slots: text, json: { type: "boolean" }, list: { type: "boolean" } } }));
+    ({ values } = parseArgs({
+      options: {
+        minutes: text,
+        seed: text,
+        kinds: text,
+        input: text,
+        out: text,
+        slots: text,
+        json: { type: "boolean" },
+        list: { type: "boolean" },
+      },
+    }));
   } catch (error) {
     usage(error.message);
   }
@@ -59,13 +70,15 @@ if (options.list) {
 if (options.kinds !== undefined) {
   const names = options.kinds.split(",").map((name) => name.trim());
   const unknown = names.find((name) => !kinds.some((kind) => kind.name === name));
-  if (unknown !== undefined) usage(`Expected some of ${kinds.map(({ name }) => name).join(", ")} for '--kinds' but received '${unknown}'`);
+  if (unknown !== undefined)
+    usage(`Expected some of ${kinds.map(({ name }) => name).join(", ")} for '--kinds' but received '${unknown}'`);
   kinds = kinds.filter(({ name }) => names.includes(name));
 }
 if (options.inputs && kinds.length !== 1) usage("Expected one kind for '--input'; name it with --kinds");
 
 const root = mkdtempSync(join(tmpdir(), "smaug-campaign-"));
-const faults = options.out === undefined ? join(tmpdir(), `smaug-faults-${options.seed}-${process.pid}`) : resolve(options.out);
+const faults =
+  options.out === undefined ? join(tmpdir(), `smaug-faults-${options.seed}-${process.pid}`) : resolve(options.out);
 const cleanUp = () => {
   killAll();
   rmSync(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
@@ -82,13 +95,20 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
   });
 
 function finish() {
-  process.stdout.write(options.json ? `${JSON.stringify(tally, null, 2)}\n` : `seed ${options.seed}\n\n${tally.table()}\n`);
+  process.stdout.write(
+    options.json ? `${JSON.stringify(tally, null, 2)}\n` : `seed ${options.seed}\n\n${tally.table()}\n`,
+  );
   if (!options.json) {
     for (const note of tally.notes) process.stdout.write(`note: ${note}\n`);
     for (const kind of tally.broken.keys()) process.stdout.write(`could not run: ${kind}\n`);
   }
   if (existsSync(faults) && tally.saved.length > 0) {
-    say(`\nfaults by how often they were found:\n${tally.distinct().map(({ signature, times }) => `  ${times} × ${signature}`).join("\n")}`);
+    say(
+      `\nfaults by how often they were found:\n${tally
+        .distinct()
+        .map(({ signature, times }) => `  ${times} × ${signature}`)
+        .join("\n")}`,
+    );
     say(`\n${tally.saved.length} inputs saved in ${faults}`);
   }
   process.exit(stopped ? 130 : tally.clean ? 0 : 1);
@@ -96,6 +116,7 @@ function finish() {
 
 say(`seed ${options.seed}, ${options.minutes} minutes, ${kinds.length} kinds`);
 const scale = await measureScale(root);
-if (scale > 1) say(`this machine takes ${scale.toFixed(1)} times as long as limits of time are made for: they are raised`);
+if (scale > 1)
+  say(`this machine takes ${scale.toFixed(1)} times as long as limits of time are made for: they are raised`);
 await campaign(kinds, { ...options, tally, root, scale, say, isStopped: () => stopped !== undefined });
 if (!stopped) finish();

@@ -25,9 +25,15 @@ export const LIMITS = { seconds: 10, bytes: 1.5 * 2 ** 30 };
 /** How slow this machine is, from 1: limits of time grow with it. */
 export async function measureScale(root) {
   const program = "const s=require(process.argv[1]);s.loadModel(process.argv[2]).then((m)=>m.dispose())";
-  const { seconds, code, stderr } = await run(process.execPath, ["-e", program, join(ROOT, "dist", "index.js"), parity("models", "llama")], {
-    cwd: root, env: environment(root), limits: { seconds: 120, bytes: 4 * 2 ** 30 },
-  });
+  const { seconds, code, stderr } = await run(
+    process.execPath,
+    ["-e", program, join(ROOT, "dist", "index.js"), parity("models", "llama")],
+    {
+      cwd: root,
+      env: environment(root),
+      limits: { seconds: 120, bytes: 4 * 2 ** 30 },
+    },
+  );
   if (code !== 0) throw new Error(`the library does not load: ${stderr}`);
   return Math.max(1, seconds / BASE_SECONDS);
 }
@@ -37,18 +43,44 @@ export async function measureScale(root) {
  *
  * @param inputs only these numbers, of the only kind, for repeating one
  */
-export async function campaign(kinds, { minutes, seed, tally, root, slots = 2, scale = 1, limits = LIMITS, inputs, say = () => {}, isStopped = () => false }) {
+export async function campaign(
+  kinds,
+  {
+    minutes,
+    seed,
+    tally,
+    root,
+    slots = 2,
+    scale = 1,
+    limits = LIMITS,
+    inputs,
+    say = () => {},
+    isStopped = () => false,
+  },
+) {
   const scaled = { ...limits, seconds: limits.seconds * scale };
   const shop = kinds.some((kind) => kind.run) ? new Workshop({ root, scale, limits, tally }) : undefined;
   const env = environment(root);
-  const plans = kinds.map((kind) => ({ kind, used: 0, next: 0, running: 0, perInput: undefined, least: Math.ceil(((kind.minimum ?? 0) * minutes) / MINUTES) }));
+  const plans = kinds.map((kind) => ({
+    kind,
+    used: 0,
+    next: 0,
+    running: 0,
+    perInput: undefined,
+    least: Math.ceil(((kind.minimum ?? 0) * minutes) / MINUTES),
+  }));
   const began = performance.now();
   const elapsed = () => (performance.now() - began) / 60_000;
 
   const choose = () => {
     if (isStopped()) return undefined;
     const isLate = elapsed() >= minutes;
-    const open = plans.filter(({ kind, next, least, running, broken }) => !broken && (isLate ? next < least && elapsed() < minutes * OVERTIME : true) && (running === 0 || kind.run || kinds.length < slots + 1));
+    const open = plans.filter(
+      ({ kind, next, least, running, broken }) =>
+        !broken &&
+        (isLate ? next < least && elapsed() < minutes * OVERTIME : true) &&
+        (running === 0 || kind.run || kinds.length < slots + 1),
+    );
     const rank = ({ kind, used, running, perInput = 0 }) => (used + running * perInput) / kind.share;
     return open.sort((a, b) => rank(a) - rank(b))[0];
   };
@@ -56,7 +88,12 @@ export async function campaign(kinds, { minutes, seed, tally, root, slots = 2, s
   const work = async (plan) => {
     const { kind } = plan;
     const started = performance.now();
-    const count = kind.run ? 1 : Math.max(1, Math.min(kind.batch, plan.perInput ? Math.ceil(BATCH_SECONDS / plan.perInput) : Math.ceil(kind.batch / 4)));
+    const count = kind.run
+      ? 1
+      : Math.max(
+          1,
+          Math.min(kind.batch, plan.perInput ? Math.ceil(BATCH_SECONDS / plan.perInput) : Math.ceil(kind.batch / 4)),
+        );
     const numbers = inputs ?? Array.from({ length: count }, (_, i) => plan.next + i);
     plan.next += count;
     plan.running++;
@@ -90,17 +127,26 @@ export async function campaign(kinds, { minutes, seed, tally, root, slots = 2, s
       await setImmediate();
     }
   };
-  const timer = setInterval(() => say(`${elapsed().toFixed(1)} of ${minutes} minutes: ${kinds.reduce((sum, { name }) => sum + tally.inputs(name), 0)} inputs, ${tally.saved.length} faults saved`), 30_000);
+  const timer = setInterval(
+    () =>
+      say(
+        `${elapsed().toFixed(1)} of ${minutes} minutes: ${kinds.reduce((sum, { name }) => sum + tally.inputs(name), 0)} inputs, ${tally.saved.length} faults saved`,
+      ),
+    30_000,
+  );
   try {
     await Promise.all(Array.from({ length: inputs ? 1 : slots }, slot));
   } finally {
     clearInterval(timer);
   }
-  for (const { kind, next, least, broken } of plans) if (!inputs && !broken && !isStopped() && next < least) tally.note(`${kind.name}: ${next} of at least ${least} inputs, for want of time`);
+  for (const { kind, next, least, broken } of plans)
+    if (!inputs && !broken && !isStopped() && next < least)
+      tally.note(`${kind.name}: ${next} of at least ${least} inputs, for want of time`);
 }
 
 const quoted = (text) => (/^[\w./:=@,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
-const repeat = (kind, seed, input) => `npm run campaign -- --kinds ${quoted(kind.name)} --seed ${seed} --input ${input}`;
+const repeat = (kind, seed, input) =>
+  `npm run campaign -- --kinds ${quoted(kind.name)} --seed ${seed} --input ${input}`;
 
 async function scenario(kind, numbers, { shop, seed, tally, root }) {
   for (const input of numbers) {
@@ -111,7 +157,9 @@ async function scenario(kind, numbers, { shop, seed, tally, root }) {
       for (const fault of faults) {
         const saved = tally.fault(kind.name, input, { note, files, ...fault }, [repeat(kind, seed, input)]);
         if (saved === undefined || !fault.command) continue;
-        const command = fault.command.map((each) => quoted(fault.files ? each.replaceAll(fault.files, join(saved, "input")) : each));
+        const command = fault.command.map((each) =>
+          quoted(fault.files ? each.replaceAll(fault.files, join(saved, "input")) : each),
+        );
         appendFileSync(join(saved, "how.txt"), `smaug ${command.join(" ")}\n`);
       }
     } finally {
@@ -127,7 +175,14 @@ async function report(tally, kind, seed, { input, note, fault, root, env }) {
   const folder = tally.fault(kind.name, input, { ...fault, note }, how);
   if (folder === undefined) return;
   const keep = join(folder, "input");
-  const { outcomes } = await runOnce(kind, [input], { seed, root, env, keep, makeOnly: true, limits: { seconds: 120, bytes: 8 * 2 ** 30 } });
+  const { outcomes } = await runOnce(kind, [input], {
+    seed,
+    root,
+    env,
+    keep,
+    makeOnly: true,
+    limits: { seconds: 120, bytes: 8 * 2 ** 30 },
+  });
   const { command } = outcomes.get(input) ?? {};
   if (command) appendFileSync(join(folder, "how.txt"), `smaug ${command.map(quoted).join(" ")}\n`);
 }

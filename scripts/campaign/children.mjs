@@ -48,16 +48,22 @@ export function start(command, args, { cwd, env = process.env, stdio, limits, on
   running.add(child);
   const texts = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"])
-    child[name]?.setEncoding("utf8").on("data", (text) => (texts[name] = (texts[name] + text).slice(-MAX_OUTPUT))).on("error", () => {});
+    child[name]
+      ?.setEncoding("utf8")
+      .on("data", (text) => (texts[name] = (texts[name] + text).slice(-MAX_OUTPUT)))
+      .on("error", () => {});
   const began = performance.now();
   let [progress, peak, reason] = [began, 0, undefined];
   let pending = "";
-  child.stdio[3]?.setEncoding("utf8").on("data", (text) => {
-    progress = performance.now();
-    const lines = (pending + text).split("\n");
-    pending = lines.pop();
-    for (const line of lines) onLine?.(JSON.parse(line));
-  }).on("error", () => {});
+  child.stdio[3]
+    ?.setEncoding("utf8")
+    .on("data", (text) => {
+      progress = performance.now();
+      const lines = (pending + text).split("\n");
+      pending = lines.pop();
+      for (const line of lines) onLine?.(JSON.parse(line));
+    })
+    .on("error", () => {});
   const end = (why) => {
     reason ??= why;
     killGroup(child);
@@ -66,7 +72,11 @@ export function start(command, args, { cwd, env = process.env, stdio, limits, on
     const bytes = residentBytes(child.pid);
     peak = Math.max(peak, bytes);
     if (bytes > limits.bytes) end("memory");
-    else if (performance.now() - progress > (limits.seconds + (progress === began ? (limits.startSeconds ?? 0) : 0)) * 1000) end("hang");
+    else if (
+      performance.now() - progress >
+      (limits.seconds + (progress === began ? (limits.startSeconds ?? 0) : 0)) * 1000
+    )
+      end("hang");
   }, POLL_MS);
   const ended = new Promise((resolve) => {
     let failure;
@@ -75,12 +85,21 @@ export function start(command, args, { cwd, env = process.env, stdio, limits, on
       clearInterval(poll);
       running.delete(child);
       if (failure) texts.stderr += failure.message;
-      resolve({ code, signal, reason: reason ?? "exited", peak, ...texts, seconds: (performance.now() - began) / 1000 });
+      resolve({
+        code,
+        signal,
+        reason: reason ?? "exited",
+        peak,
+        ...texts,
+        seconds: (performance.now() - began) / 1000,
+      });
     };
     child.once("close", finish);
     child.once("error", () => finish(-1, null));
     // A reader that we closed ourselves never reports its end.
-    child.once("exit", (code, signal) => setTimeout(() => child.stdio.some((each) => each?.destroyed) && finish(code, signal), 200));
+    child.once("exit", (code, signal) =>
+      setTimeout(() => child.stdio.some((each) => each?.destroyed) && finish(code, signal), 200),
+    );
   });
   return {
     child,

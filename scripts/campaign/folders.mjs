@@ -27,8 +27,12 @@ export function damageFile(random, path, options = {}) {
   let json;
   if (path.endsWith(".json") && random.chance(0.85)) json = JSON.parse(content);
   const isText = /\.(json|jsonl|ya?ml|jinja|txt)$/.test(path);
-  const made = json !== undefined ? damageJson(random, json, options)
-    : isText ? mutateText(random, content.toString()) : mutateBytes(random, content);
+  const made =
+    json !== undefined
+      ? damageJson(random, json, options)
+      : isText
+        ? mutateText(random, content.toString())
+        : mutateBytes(random, content);
   replace(path, made.bytes ?? made.text);
   return made.note;
 }

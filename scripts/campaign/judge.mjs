@@ -1,18 +1,37 @@
 /** What a message has to be: of the family of errors, naming what it is about, in words that a user can act on. */
 
 const RAW = [
-  "Cannot read properties of", "Cannot set properties of", "Cannot convert undefined", "Cannot destructure",
-  "Cannot access '", "is not a function", "is not iterable", "is not a constructor", "is not defined", "Maximum call stack",
-  "Invalid array length", "Invalid string length", "Invalid typed array length", "Array buffer allocation failed",
-  "Invalid regular expression: missing", "[object Object]", "offset is outside", "Illegal invocation",
-  "The \"path\" argument", "The \"list\" argument", "ERR_", "std::", "bad_alloc", "to a BigInt", "MDB_",
+  "Cannot read properties of",
+  "Cannot set properties of",
+  "Cannot convert undefined",
+  "Cannot destructure",
+  "Cannot access '",
+  "is not a function",
+  "is not iterable",
+  "is not a constructor",
+  "is not defined",
+  "Maximum call stack",
+  "Invalid array length",
+  "Invalid string length",
+  "Invalid typed array length",
+  "Array buffer allocation failed",
+  "Invalid regular expression: missing",
+  "[object Object]",
+  "offset is outside",
+  "Illegal invocation",
+  'The "path" argument',
+  'The "list" argument',
+  "ERR_",
+  "std::",
+  "bad_alloc",
+  "to a BigInt",
+  "MDB_",
 ];
 /** What the parser of templates says of `{{ x() }}` where x is not a function, which is the right word. */
 const CALL_IN_TEMPLATE = /call something that is not a function/g;
 /** A system error as Node words it, with nothing said before it. */
 const BARE_SYSTEM = /^(error: )?E[A-Z]{2,}: /m;
 const STACK = /^\s+at .*(:\d+:\d+\)?|<anonymous>\)|node:internal)/m;
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 const MAX_MESSAGE = 20_000;
 
@@ -23,7 +42,8 @@ export function unclear(message, names = []) {
   if (/(?<!\bis )\bundefined\b/.test(message)) return "the message has 'undefined'";
   if (BARE_SYSTEM.test(message)) return "the message is a bare system error";
   if (message.length > MAX_MESSAGE) return `the message has ${message.length} characters`;
-  if (names.length > 0 && !names.some((name) => message.includes(name))) return `the message names none of ${names.join(", ")}`;
+  if (names.length > 0 && !names.some((name) => message.includes(name)))
+    return `the message names none of ${names.join(", ")}`;
   return undefined;
 }
 
@@ -50,10 +70,13 @@ export function judgeCommand(outcome, { codes = [0, 2], names = [], isData = fal
   if (reason === "hang" || reason === "memory") return { type: reason, text: limitText(outcome) };
   if (reason === "killed") return undefined;
   const said = lastError(stderr);
-  if (signal !== null || code > 130 || code === -1) return { type: "crash", text: `ended by ${signal ?? `code ${code}`}: ${tail(stderr)}` };
+  if (signal !== null || code > 130 || code === -1)
+    return { type: "crash", text: `ended by ${signal ?? `code ${code}`}: ${tail(stderr)}` };
   if (STACK.test(stderr)) return { type: "unclear", text: `a stack trace on stderr: ${tail(stderr)}` };
-  if (CONTROL.test(stderr) || (!isData && CONTROL.test(stdout))) return { type: "unclear", text: "control characters in the output" };
-  if (!codes.includes(code)) return { type: "unclear", text: `exit code ${code}, not ${codes.join(" or ")}: ${tail(stderr)}` };
+  if (CONTROL.test(stderr) || (!isData && CONTROL.test(stdout)))
+    return { type: "unclear", text: "control characters in the output" };
+  if (!codes.includes(code))
+    return { type: "unclear", text: `exit code ${code}, not ${codes.join(" or ")}: ${tail(stderr)}` };
   if (code !== 1 && code !== 2) return undefined;
   if (said === undefined) return { type: "unclear", text: `exit code ${code} without a message: ${tail(stderr)}` };
   const why = unclear(said, code === 2 ? names : []);

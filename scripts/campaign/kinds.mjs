@@ -9,8 +9,24 @@ import signals from "./scenarios/signals.mjs";
 import store from "./scenarios/store.mjs";
 import streams from "./scenarios/streams.mjs";
 
-const IN_PROCESS = ["modelConfigs", "safetensors", "weightIndexes", "gguf", "tokenizers", "adapters", "jsonl", "json", "gz", "parquet", "yaml", "tasks", "reports",
-  "settings", "archives", "operators"];
+const IN_PROCESS = [
+  "modelConfigs",
+  "safetensors",
+  "weightIndexes",
+  "gguf",
+  "tokenizers",
+  "adapters",
+  "jsonl",
+  "json",
+  "gz",
+  "parquet",
+  "yaml",
+  "tasks",
+  "reports",
+  "settings",
+  "archives",
+  "operators",
+];
 
 /** A kind whose inputs run in a worker, from its module. */
 export async function inProcess(module) {
@@ -19,7 +35,20 @@ export async function inProcess(module) {
 }
 
 export async function allKinds() {
-  const kinds = await Promise.all(IN_PROCESS.map((name) => inProcess(fileURLToPath(new URL(`kinds/${name}.mjs`, import.meta.url)))));
+  const kinds = await Promise.all(
+    IN_PROCESS.map((name) => inProcess(fileURLToPath(new URL(`kinds/${name}.mjs`, import.meta.url)))),
+  );
   const onCommandLine = kinds.filter(({ name }) => name !== "operators" && name !== "setup archives");
-  return [...kinds, commands(onCommandLine), trainingSettings, checkpoints, store, kills, signals, fullDisks, streams, concurrent];
+  return [
+    ...kinds,
+    commands(onCommandLine),
+    trainingSettings,
+    checkpoints,
+    store,
+    kills,
+    signals,
+    fullDisks,
+    streams,
+    concurrent,
+  ];
 }

@@ -14,7 +14,14 @@ export const parity = (...names) => join(ROOT, "test", "parity", ...names);
 
 /** No network, one thread, nothing of the user's. */
 export function environment(folder) {
-  const env = { ...process.env, OMP_NUM_THREADS: "1", HF_HUB_OFFLINE: "1", XDG_CACHE_HOME: process.env.XDG_CACHE_HOME ?? "", NO_COLOR: "1", TMPDIR: folder };
+  const env = {
+    ...process.env,
+    OMP_NUM_THREADS: "1",
+    HF_HUB_OFFLINE: "1",
+    XDG_CACHE_HOME: process.env.XDG_CACHE_HOME ?? "",
+    NO_COLOR: "1",
+    TMPDIR: folder,
+  };
   for (const name of ["DEBUG", "NODE_OPTIONS", "HF_TOKEN", "WORLD_SIZE", "RANK", "SMAUG_TEST_DEVICE"]) delete env[name];
   if (env.XDG_CACHE_HOME === "") delete env.XDG_CACHE_HOME;
   return env;

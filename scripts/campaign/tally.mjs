@@ -3,7 +3,14 @@ import { cpSync, existsSync, lstatSync, mkdirSync, writeFileSync } from "node:fs
 import { join } from "node:path";
 
 export const COUNTS = ["crashes", "hangs", "memory", "unclear", "wrong"];
-const TITLES = { inputs: "inputs", crashes: "crashes", hangs: "hangs", memory: "memory", unclear: "unclear messages", wrong: "wrong results" };
+const TITLES = {
+  inputs: "inputs",
+  crashes: "crashes",
+  hangs: "hangs",
+  memory: "memory",
+  unclear: "unclear messages",
+  wrong: "wrong results",
+};
 /** Inputs that are kept for one fault; further ones are only counted. */
 const KEPT = 2;
 
@@ -18,7 +25,8 @@ export class Tally {
 
   /** @param folder where inputs are saved: it is made with the first one */
   constructor(kinds, { folder, seed, say = () => {} }) {
-    for (const { name } of kinds) this.#rows.set(name, Object.fromEntries(["inputs", ...COUNTS].map((count) => [count, 0])));
+    for (const { name } of kinds)
+      this.#rows.set(name, Object.fromEntries(["inputs", ...COUNTS].map((count) => [count, 0])));
     Object.assign(this, { folder, seed, say });
   }
 
@@ -52,14 +60,20 @@ export class Tally {
   fault(kind, input, fault, how) {
     const type = { hang: "hangs", crash: "crashes" }[fault.type] ?? fault.type;
     this.#rows.get(kind)[type]++;
-    const signature = `${kind} ${type} ${fault.text.replace(/\/[\w./-]+/g, "PATH").replace(/\d+/g, "N").slice(0, 160)}`;
+    const signature = `${kind} ${type} ${fault.text
+      .replace(/\/[\w./-]+/g, "PATH")
+      .replace(/\d+/g, "N")
+      .slice(0, 160)}`;
     const seen = (this.#seen.get(signature) ?? 0) + 1;
     this.#seen.set(signature, seen);
     if (seen > KEPT) return undefined;
     const folder = join(this.folder, `${kind.replaceAll(/\W+/g, "-")}-${type}-${input}`);
     mkdirSync(folder, { recursive: true });
     if (fault.files && existsSync(fault.files)) copyInput(fault.files, join(folder, "input"));
-    writeFileSync(join(folder, "how.txt"), [`${kind}: ${type}`, fault.text, ...(fault.note ? [`input: ${fault.note}`] : []), "", ...how, ""].join("\n"));
+    writeFileSync(
+      join(folder, "how.txt"),
+      [`${kind}: ${type}`, fault.text, ...(fault.note ? [`input: ${fault.note}`] : []), "", ...how, ""].join("\n"),
+    );
     this.saved.push(folder);
     this.say(`${kind}, ${type}: ${fault.text.slice(0, 300)}\n  ${folder}`);
     return folder;
@@ -76,14 +90,23 @@ export class Tally {
   }
 
   toJSON() {
-    return { seed: this.seed, kinds: Object.fromEntries(this.#rows), notes: [...this.notes], broken: Object.fromEntries(this.broken), saved: this.saved };
+    return {
+      seed: this.seed,
+      kinds: Object.fromEntries(this.#rows),
+      notes: [...this.notes],
+      broken: Object.fromEntries(this.broken),
+      saved: this.saved,
+    };
   }
 
   table() {
     const columns = ["inputs", ...COUNTS];
     const width = Math.max(...[...this.#rows.keys()].map((name) => name.length), "in all".length) + 2;
-    const line = (name, row) => name.padEnd(width) + columns.map((each) => String(row[each]).padStart(TITLES[each].length + 2)).join("");
-    const total = Object.fromEntries(columns.map((each) => [each, [...this.#rows.values()].reduce((sum, row) => sum + row[each], 0)]));
+    const line = (name, row) =>
+      name.padEnd(width) + columns.map((each) => String(row[each]).padStart(TITLES[each].length + 2)).join("");
+    const total = Object.fromEntries(
+      columns.map((each) => [each, [...this.#rows.values()].reduce((sum, row) => sum + row[each], 0)]),
+    );
     return [
       "".padEnd(width) + columns.map((each) => TITLES[each].padStart(TITLES[each].length + 2)).join(""),
       ...[...this.#rows].map(([name, row]) => line(name, row)),
@@ -94,8 +117,12 @@ export class Tally {
 
 /** FIFOs and devices are left out: a copy would wait for them. */
 function copyInput(from, to) {
-  cpSync(from, to, { recursive: true, verbatimSymlinks: true, filter: (path) => {
-    const stats = lstatSync(path);
-    return (stats.isFile() || stats.isDirectory() || stats.isSymbolicLink()) && stats.size < 64 * 2 ** 20;
-  } });
+  cpSync(from, to, {
+    recursive: true,
+    verbatimSymlinks: true,
+    filter: (path) => {
+      const stats = lstatSync(path);
+      return (stats.isFile() || stats.isDirectory() || stats.isSymbolicLink()) && stats.size < 64 * 2 ** 20;
+    },
+  });
 }

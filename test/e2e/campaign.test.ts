@@ -51,12 +51,29 @@ test("a campaign counts each planted fault under the input that has it", async (
   await campaign([kind], { minutes: 1, seed: 4, tally, root, limits, inputs });
 
   // 1 crashes, 13 rejects late, 23 dies only after 21; 9 is no InputError, 17 names no file, 19 and 25 speak raw.
-  expect(tally.toJSON().kinds["planted"]).toEqual({ inputs: 30, crashes: 3, hangs: 1, memory: 1, unclear: 4, wrong: 1 });
+  expect(tally.toJSON().kinds["planted"]).toEqual({
+    inputs: 30,
+    crashes: 3,
+    hangs: 1,
+    memory: 1,
+    unclear: 4,
+    wrong: 1,
+  });
   expect(tally.clean).toBe(false);
   const saved = tally.saved.map((path) => path.split("/").at(-1)).sort();
   expect(saved).toEqual(
-    ["crashes-1", "crashes-13", "crashes-23", "hangs-5", "memory-7", "unclear-17", "unclear-19", "unclear-25", "unclear-9", "wrong-11"]
-      .map((name) => `planted-${name}`),
+    [
+      "crashes-1",
+      "crashes-13",
+      "crashes-23",
+      "hangs-5",
+      "memory-7",
+      "unclear-17",
+      "unclear-19",
+      "unclear-25",
+      "unclear-9",
+      "wrong-11",
+    ].map((name) => `planted-${name}`),
   );
   const how = (name: string) => readFileSync(join(folder, `planted-${name}`, "how.txt"), "utf8");
   expect(how("crashes-1")).toContain("SIGSEGV");
@@ -68,7 +85,9 @@ test("a campaign counts each planted fault under the input that has it", async (
 }, 30_000);
 
 test("an input is the same whenever it is made, and another seed makes others", async () => {
-  const { Random } = await load<{ Random: new (...path: unknown[]) => { integer(low: number, high: number): number } }>("random.mjs");
+  const { Random } = await load<{ Random: new (...path: unknown[]) => { integer(low: number, high: number): number } }>(
+    "random.mjs",
+  );
   const draw = (...path: unknown[]) => new Random(...path).integer(0, 1e9);
   expect(draw(1, "gguf", 7)).toBe(draw(1, "gguf", 7));
   expect(new Set([draw(1, "gguf", 7), draw(2, "gguf", 7), draw(1, "gguf", 8), draw(1, "json", 7)]).size).toBe(4);
@@ -76,8 +95,15 @@ test("an input is the same whenever it is made, and another seed makes others", 
 
 test("the end of a command is judged by its exit code, its message and its output", async () => {
   const { judgeCommand, unclear } = await load<Judge>("judge.mjs");
-  const outcome = { code: 2, signal: null, reason: "exited", stdout: "", stderr: "error: Expected JSON in a/config.json but received: x\n" };
-  const type = (changes: object, options?: object) => judgeCommand({ ...outcome, ...changes }, { names: ["config.json"], ...options })?.type;
+  const outcome = {
+    code: 2,
+    signal: null,
+    reason: "exited",
+    stdout: "",
+    stderr: "error: Expected JSON in a/config.json but received: x\n",
+  };
+  const type = (changes: object, options?: object) =>
+    judgeCommand({ ...outcome, ...changes }, { names: ["config.json"], ...options })?.type;
   expect(type({})).toBeUndefined();
   expect(type({ code: 0, stderr: "" })).toBeUndefined();
   expect(type({ code: null, signal: "SIGABRT" })).toBe("crash");
@@ -90,7 +116,13 @@ test("the end of a command is judged by its exit code, its message and its outpu
   expect(type({ stdout: "\u001b[2J" })).toBe("unclear");
   expect(type({ reason: "hang", seconds: 10 })).toBe("hang");
   expect(type({ reason: "memory", peak: 2 ** 31 })).toBe("memory");
-  for (const raw of ["x is not iterable", "received [object Object]", "ENOENT: no such file", "received undefined", "Maximum call stack size exceeded"])
+  for (const raw of [
+    "x is not iterable",
+    "received [object Object]",
+    "ENOENT: no such file",
+    "received undefined",
+    "Maximum call stack size exceeded",
+  ])
     expect(unclear(raw), raw).toBeDefined();
   expect(unclear("Expected a file at x but there is none (ENOENT)")).toBeUndefined();
 });
@@ -114,7 +146,12 @@ function start(...args: string[]): { child: ChildProcess; place: string } {
 test("real inputs run, and only the faults remain", async () => {
   const { child, place } = start("--minutes", "0.01", "--seed", "1", "--kinds", "settings", "--json");
   const { code, stdout } = await ended(child);
-  const { kinds, seed, saved, broken } = JSON.parse(stdout) as { kinds: Record<string, Row>; seed: number; saved: string[]; broken: object };
+  const { kinds, seed, saved, broken } = JSON.parse(stdout) as {
+    kinds: Record<string, Row>;
+    seed: number;
+    saved: string[];
+    broken: object;
+  };
   expect(seed).toBe(1);
   expect(kinds["settings"]!.inputs).toBeGreaterThan(20);
   expect({ code, saved, broken }).toEqual({ code: 0, saved: [], broken: {} });
@@ -124,7 +161,8 @@ test("real inputs run, and only the faults remain", async () => {
 test("Ctrl-C ends a campaign with its table, without a process or a folder left", async () => {
   const { child, place } = start("--minutes", "5", "--seed", "1", "--kinds", "kills,full disks");
   const temporary = () => readdirSync(place).find((name) => name.startsWith("smaug-campaign-"));
-  const isUnderWay = () => temporary() !== undefined && readdirSync(join(place, temporary()!)).some((name) => name.startsWith("scenario-"));
+  const isUnderWay = () =>
+    temporary() !== undefined && readdirSync(join(place, temporary()!)).some((name) => name.startsWith("scenario-"));
   while (!isUnderWay() && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 50));
   const end = ended(child);
   child.kill("SIGINT");

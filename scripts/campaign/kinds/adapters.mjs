@@ -9,8 +9,26 @@ import { damage } from "./safetensors.mjs";
 
 const CONFIG = "adapter_config.json";
 const WEIGHTS = "adapter_model.safetensors";
-const KEYS = ["r", "lora_alpha", "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "rank_pattern", "alpha_pattern", "modules_to_save",
-  "use_dora", "use_rslora", "bias", "fan_in_fan_out", "peft_type", "init_lora_weights", "base_model_name_or_path", "ensure_weight_tying", "lora_bias"];
+const KEYS = [
+  "r",
+  "lora_alpha",
+  "target_modules",
+  "exclude_modules",
+  "layers_to_transform",
+  "layers_pattern",
+  "rank_pattern",
+  "alpha_pattern",
+  "modules_to_save",
+  "use_dora",
+  "use_rslora",
+  "bias",
+  "fan_in_fan_out",
+  "peft_type",
+  "init_lora_weights",
+  "base_model_name_or_path",
+  "ensure_weight_tying",
+  "lora_bias",
+];
 
 export default {
   name: "adapters",
@@ -22,7 +40,11 @@ export default {
     const { adapters: listed } = safely(() => JSON.parse(readFileSync(parity("adapters.json"), "utf8"))) ?? {};
     for (const name of readdirSync(parity("adapters"))) {
       const base = listed?.[name]?.base ?? listed?.[name]?.model;
-      for (const model of [base && parity("folders", base), parity("folders", "single"), parity("folders", "tied")].filter(Boolean))
+      for (const model of [
+        base && parity("folders", base),
+        parity("folders", "single"),
+        parity("folders", "tied"),
+      ].filter(Boolean))
         adapters.push({ model, adapter: parity("adapters", name) });
     }
     const usable = [];
@@ -40,7 +62,12 @@ export default {
     const adapter = copyFolder(source, join(folder, "adapter"));
     const names = [CONFIG, WEIGHTS, adapter];
     const command = ["generate", "--model", model, "--adapter", adapter, "--prompt", "x", "--max-new-tokens", "2"];
-    const edit = random.weighted([[8, "config"], [3, "weights"], [1, "other"], [1, "same"]]);
+    const edit = random.weighted([
+      [8, "config"],
+      [3, "weights"],
+      [1, "other"],
+      [1, "same"],
+    ]);
     let note;
     if (edit === "config") note = damageFile(random, join(adapter, CONFIG), { keys: KEYS });
     else if (edit === "weights") note = damage(random, join(adapter, WEIGHTS));
@@ -53,10 +80,15 @@ export default {
       replace(join(adapter, CONFIG), sameJson(random, JSON.parse(readFileSync(join(source, CONFIG), "utf8"))));
       note = "the same JSON, written differently";
     }
-    return { note: `${source}: ${note}`, names, command, run: async () => {
-      const found = await logitsOf(model, adapter);
-      if (edit === "same" && !sameNumbers(found, right)) return wrong("other logits from the same adapter");
-    } };
+    return {
+      note: `${source}: ${note}`,
+      names,
+      command,
+      run: async () => {
+        const found = await logitsOf(model, adapter);
+        if (edit === "same" && !sameNumbers(found, right)) return wrong("other logits from the same adapter");
+      },
+    };
   },
   judge: judgeInput,
 };

@@ -12,14 +12,24 @@ export default {
   batch: 80,
   minimum: 2500,
   async open() {
-    return { files: readdirSync(parity("gguf")).filter((name) => !name.includes("sharded")).map((name) => parity("gguf", name)) };
+    return {
+      files: readdirSync(parity("gguf"))
+        .filter((name) => !name.includes("sharded"))
+        .map((name) => parity("gguf", name)),
+    };
   },
   async make(random, folder, { files }) {
     const source = random.of(files);
     const file = join(folder, basename(source));
     const content = readFileSync(source);
     let [bytes, note] = [content, ""];
-    const edit = random.weighted([[4, "field"], [3, "head"], [2, "bytes"], [1, "string"], [1, "sparse"]]);
+    const edit = random.weighted([
+      [4, "field"],
+      [3, "head"],
+      [2, "bytes"],
+      [1, "string"],
+      [1, "sparse"],
+    ]);
     if (edit === "field" || edit === "sparse") {
       const at = random.of(fieldsOf(content));
       bytes = withInteger(random, content, at.at, at.size);
@@ -35,18 +45,27 @@ export default {
     } else ({ bytes, note } = mutateBytes(random, content));
     replace(file, bytes);
     if (edit === "sparse") truncateSync(file, 2 ** 31);
-    return { note: `${source}: ${edit} ${note}`, names: [basename(file)], command: ["generate", "--model", file, "--prompt", "x", "--max-new-tokens", "2"], run: async () => {
-      await logitsOf(file);
-      const tokenizer = await product().loadTokenizer(file);
-      tokenizer.decode(tokenizer.encode("the sky is blue"));
-    } };
+    return {
+      note: `${source}: ${edit} ${note}`,
+      names: [basename(file)],
+      command: ["generate", "--model", file, "--prompt", "x", "--max-new-tokens", "2"],
+      run: async () => {
+        await logitsOf(file);
+        const tokenizer = await product().loadTokenizer(file);
+        tokenizer.decode(tokenizer.encode("the sky is blue"));
+      },
+    };
   },
   judge: judgeInput,
 };
 
 /** Where the header's counts, lengths, types and offsets are. */
 export function fieldsOf(content) {
-  const fields = [{ at: 4, size: 4, what: "version" }, { at: 8, size: 8, what: "tensor count" }, { at: 16, size: 8, what: "key count" }];
+  const fields = [
+    { at: 4, size: 4, what: "version" },
+    { at: 8, size: 8, what: "tensor count" },
+    { at: 16, size: 8, what: "key count" },
+  ];
   let at = 24;
   const u32 = (what) => (fields.push({ at, size: 4, what }), (at += 4), content.readUInt32LE(at - 4));
   const u64 = (what) => (fields.push({ at, size: 8, what }), (at += 8), Number(content.readBigUInt64LE(at - 8)));

@@ -16,8 +16,15 @@ export default {
   minimum: 1500,
   async make(random, folder) {
     const file = join(folder, "pairs.jsonl.gz");
-    const edit = random.weighted([[6, "bytes"], [3, "lines"], [2, "members"], [0.15, "bomb"]]);
-    const lines = `${someRows(random).map((row) => JSON.stringify(row)).join("\n")}\n`;
+    const edit = random.weighted([
+      [6, "bytes"],
+      [3, "lines"],
+      [2, "members"],
+      [0.15, "bomb"],
+    ]);
+    const lines = `${someRows(random)
+      .map((row) => JSON.stringify(row))
+      .join("\n")}\n`;
     let content = gzipSync(lines);
     let note = edit;
     if (edit === "bytes") ({ bytes: content, note } = mutateBytes(random, content));
@@ -32,12 +39,19 @@ export default {
     }
     replace(file, content);
     const expected = edit === "bomb" ? undefined : unpacked(content);
-    return { note, names: ["pairs.jsonl.gz"], command: ["data", "inspect", file], expected, mayRefuse: false, run: async function () {
-      const found = await loaded(file);
-      if (this.expected === "broken") return wrong("a damaged file was taken");
-      const why = malformed(found) ?? (Array.isArray(this.expected) ? compareRows(this.expected, found) : undefined);
-      if (why) return wrong(why);
-    } };
+    return {
+      note,
+      names: ["pairs.jsonl.gz"],
+      command: ["data", "inspect", file],
+      expected,
+      mayRefuse: false,
+      run: async function () {
+        const found = await loaded(file);
+        if (this.expected === "broken") return wrong("a damaged file was taken");
+        const why = malformed(found) ?? (Array.isArray(this.expected) ? compareRows(this.expected, found) : undefined);
+        if (why) return wrong(why);
+      },
+    };
   },
   judge: judgeRows,
 };

@@ -15,20 +15,33 @@ export default {
     const rows = someRows(random);
     const file = join(folder, "pairs.json");
     const same = random.chance(0.15);
-    const { text, bytes, note } = same ? { text: sameJson(random, rows), note: "written differently" } : damageJson(random, rows, { keys: [] });
+    const { text, bytes, note } = same
+      ? { text: sameJson(random, rows), note: "written differently" }
+      : damageJson(random, rows, { keys: [] });
     replace(file, bytes ?? text);
     const special = random.chance(0.02) ? replaceBySpecial(random, file) : undefined;
-    return { note: special ?? note, names: ["pairs.json"], command: ["data", "inspect", file], expected: special || bytes ? undefined : expectedOf(text), run: async function () {
-      const found = await loaded(file);
-      const why = malformed(found) ?? (Array.isArray(this.expected) ? compareRows(this.expected, found) : undefined);
-      if (why) return wrong(why);
-    } };
+    return {
+      note: special ?? note,
+      names: ["pairs.json"],
+      command: ["data", "inspect", file],
+      expected: special || bytes ? undefined : expectedOf(text),
+      run: async function () {
+        const found = await loaded(file);
+        const why = malformed(found) ?? (Array.isArray(this.expected) ? compareRows(this.expected, found) : undefined);
+        if (why) return wrong(why);
+      },
+    };
   },
   judge: judgeRows,
 };
 
 function expectedOf(text) {
-  if (typeof text !== "string" || text.length > 100_000 || /"(tools|chat_template_kwargs|messages|images?|label)"/.test(text)) return undefined;
+  if (
+    typeof text !== "string" ||
+    text.length > 100_000 ||
+    /"(tools|chat_template_kwargs|messages|images?|label)"/.test(text)
+  )
+    return undefined;
   try {
     const value = JSON.parse(text);
     return Array.isArray(value) ? expectedRows(value) : undefined;

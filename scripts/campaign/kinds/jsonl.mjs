@@ -17,19 +17,26 @@ export default {
     const file = join(folder, "pairs.jsonl");
     replace(file, text);
     const special = random.chance(0.02) ? replaceBySpecial(random, file) : undefined;
-    return { note: special ?? note, names: ["pairs.jsonl"], command: ["data", "inspect", file], expected: special ? undefined : readLines(text), run: async function () {
-      const rows = await loaded(file);
-      if (this.expected === "broken") return wrong("a line that is not JSON was taken");
-      const why = malformed(rows) ?? (this.expected && compareRows(this.expected, rows));
-      if (why) return wrong(why);
-    } };
+    return {
+      note: special ?? note,
+      names: ["pairs.jsonl"],
+      command: ["data", "inspect", file],
+      expected: special ? undefined : readLines(text),
+      run: async function () {
+        const rows = await loaded(file);
+        if (this.expected === "broken") return wrong("a line that is not JSON was taken");
+        const why = malformed(rows) ?? (this.expected && compareRows(this.expected, rows));
+        if (why) return wrong(why);
+      },
+    };
   },
   judge: judgeRows,
 };
 
 /** A refusal of rows that are all good is a wrong result, unless something in them may be refused. */
 export function judgeRows(error, made) {
-  if (Array.isArray(made.expected) && !made.mayRefuse) return wrong(`rows that are all good were refused: ${error.message?.slice(0, 300)}`);
+  if (Array.isArray(made.expected) && !made.mayRefuse)
+    return wrong(`rows that are all good were refused: ${error.message?.slice(0, 300)}`);
   return judgeInput(error, made);
 }
 
@@ -37,13 +44,25 @@ export function damagedLines(random) {
   const rows = someRows(random);
   const lines = rows.map((row) => JSON.stringify(row));
   const notes = [];
-  for (let edits = random.weighted([[5, 1], [2, 3], [1, 0]]); edits > 0; edits--) {
+  for (
+    let edits = random.weighted([
+      [5, 1],
+      [2, 3],
+      [1, 0],
+    ]);
+    edits > 0;
+    edits--
+  ) {
     const at = random.integer(0, lines.length - 1);
     if (random.chance(0.6)) {
       const made = damageJson(random, rows[at], { keys: KEYS });
       lines[at] = String(made.bytes ?? made.text).replace(/\n */g, random.chance(0.9) ? " " : "\n");
       notes.push(`line ${at + 1}: ${made.note}`);
-      if (made.bytes) return { text: Buffer.concat([Buffer.from(`${lines.slice(0, at).join("\n")}\n`), made.bytes]), note: notes.join("; ") };
+      if (made.bytes)
+        return {
+          text: Buffer.concat([Buffer.from(`${lines.slice(0, at).join("\n")}\n`), made.bytes]),
+          note: notes.join("; "),
+        };
     } else {
       const made = mutateText(random, lines.join("\n"));
       notes.push(made.note);
@@ -51,7 +70,10 @@ export function damagedLines(random) {
     }
   }
   const end = random.of(["\n", "\r\n", "\n\n", "\n"]);
-  return { text: (random.chance(0.1) ? "\ufeff" : "") + lines.join(end) + (random.chance(0.7) ? end : ""), note: notes.join("; ") };
+  return {
+    text: (random.chance(0.1) ? "\ufeff" : "") + lines.join(end) + (random.chance(0.7) ? end : ""),
+    note: notes.join("; "),
+  };
 }
 
 const DEPTH = 400;

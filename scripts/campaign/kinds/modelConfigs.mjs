@@ -7,9 +7,31 @@ import { judgeInput, parity, wrong } from "../product.mjs";
 import { logitsOf, sameNumbers } from "./modelUse.mjs";
 
 /** Keys that some architecture reads. */
-const KEYS = ["num_hidden_layers", "head_dim", "rope_scaling", "rope_parameters", "rope_theta", "sliding_window", "layer_types", "num_local_experts",
-  "quantization_config", "tie_word_embeddings", "attention_bias", "mlp_bias", "torch_dtype", "dtype", "architectures", "model_type", "hidden_act",
-  "num_key_value_heads", "query_pre_attn_scalar", "final_logit_softcapping", "partial_rotary_factor", "original_max_position_embeddings", "pad_token_id"];
+const KEYS = [
+  "num_hidden_layers",
+  "head_dim",
+  "rope_scaling",
+  "rope_parameters",
+  "rope_theta",
+  "sliding_window",
+  "layer_types",
+  "num_local_experts",
+  "quantization_config",
+  "tie_word_embeddings",
+  "attention_bias",
+  "mlp_bias",
+  "torch_dtype",
+  "dtype",
+  "architectures",
+  "model_type",
+  "hidden_act",
+  "num_key_value_heads",
+  "query_pre_attn_scalar",
+  "final_logit_softcapping",
+  "partial_rotary_factor",
+  "original_max_position_embeddings",
+  "pad_token_id",
+];
 
 export default {
   name: "model configs",
@@ -26,13 +48,23 @@ export default {
     const config = join(model, "config.json");
     const names = ["config.json", model];
     const command = ["generate", "--model", model, "--prompt", "x", "--max-new-tokens", "2"];
-    const edit = random.weighted([[12, "damage"], [1, "same"], [1, "other"]]);
+    const edit = random.weighted([
+      [12, "damage"],
+      [1, "same"],
+      [1, "other"],
+    ]);
     if (edit === "same") {
       replace(config, sameJson(random, JSON.parse(readFileSync(join(source, "config.json"), "utf8"))));
-      return { note: "the same JSON, written differently", names, command, run: async () => {
-        if (!right.has(source)) right.set(source, await logitsOf(source));
-        if (!sameNumbers(await logitsOf(model), right.get(source))) return wrong("other logits from the same configuration");
-      } };
+      return {
+        note: "the same JSON, written differently",
+        names,
+        command,
+        run: async () => {
+          if (!right.has(source)) right.set(source, await logitsOf(source));
+          if (!sameNumbers(await logitsOf(model), right.get(source)))
+            return wrong("other logits from the same configuration");
+        },
+      };
     }
     let note;
     if (edit === "other") {

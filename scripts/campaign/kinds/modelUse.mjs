@@ -7,10 +7,12 @@ export async function logitsOf(folder, adapter) {
   const { fromTypedArray, noGrad, tidy } = product("torch/index.js");
   const model = await loadModel(folder, adapter === undefined ? {} : { adapter });
   try {
-    return tidy(() => noGrad(() => {
-      const ids = fromTypedArray(BigInt64Array.of(1n, 3n, 5n, 2n), [1, 4]);
-      return model.forward(ids).to("float64").reshape([-1]).toArray();
-    }));
+    return tidy(() =>
+      noGrad(() => {
+        const ids = fromTypedArray(BigInt64Array.of(1n, 3n, 5n, 2n), [1, 4]);
+        return model.forward(ids).to("float64").reshape([-1]).toArray();
+      }),
+    );
   } finally {
     model.dispose();
   }

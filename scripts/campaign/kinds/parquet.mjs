@@ -13,7 +13,9 @@ export default {
   minimum: 2000,
   async open() {
     const files = [
-      ...readdirSync(parity("data")).filter((name) => name.endsWith(".parquet")).map((name) => parity("data", name)),
+      ...readdirSync(parity("data"))
+        .filter((name) => name.endsWith(".parquet"))
+        .map((name) => parity("data", name)),
       parity("recipes", "hellaswag", "data", "train-00000-of-00001.parquet"),
     ];
     return { files };
@@ -23,7 +25,13 @@ export default {
     const content = readFileSync(source);
     const name = basename(source);
     const file = join(folder, name);
-    const edit = random.weighted([[4, "bytes"], [4, "footer"], [1, "length"], [2, "twice"], [0.3, "special"]]);
+    const edit = random.weighted([
+      [4, "bytes"],
+      [4, "footer"],
+      [1, "length"],
+      [2, "twice"],
+      [0.3, "special"],
+    ]);
     const footer = content.length - 8 - content.readUInt32LE(content.length - 8);
     let [bytes, note] = [content, edit];
     if (edit === "bytes") ({ bytes, note } = mutateBytes(random, content));
@@ -37,14 +45,20 @@ export default {
     } else if (edit === "twice") {
       // Two columns of one row group: each read fails on its own.
       bytes = Buffer.from(content);
-      for (const at of [0.2, 0.4, 0.6, 0.8]) bytes.fill(random.integer(0, 255), Math.floor(footer * at), Math.floor(footer * at) + random.integer(1, 40));
+      for (const at of [0.2, 0.4, 0.6, 0.8])
+        bytes.fill(random.integer(0, 255), Math.floor(footer * at), Math.floor(footer * at) + random.integer(1, 40));
     }
     replace(file, bytes);
     if (edit === "special") note = replaceBySpecial(random, file);
-    return { note: `${name}: ${note}`, names: [name], command: ["data", "inspect", file], run: async () => {
-      const why = malformed(await loaded(file));
-      if (why) return wrong(why);
-    } };
+    return {
+      note: `${name}: ${note}`,
+      names: [name],
+      command: ["data", "inspect", file],
+      run: async () => {
+        const why = malformed(await loaded(file));
+        if (why) return wrong(why);
+      },
+    };
   },
   judge: judgeInput,
 };

@@ -5,12 +5,37 @@ import { replace } from "../folders.mjs";
 import { damageJson, mutateText, replaceBySpecial } from "../mutate.mjs";
 import { judgeInput, product, wrong } from "../product.mjs";
 
-const NAMES = ["loss", "grad_norm", "learning_rate", "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected", "dpop/penalty_mean", "epoch"];
+const NAMES = [
+  "loss",
+  "grad_norm",
+  "learning_rate",
+  "rewards/chosen",
+  "rewards/rejected",
+  "rewards/accuracies",
+  "rewards/margins",
+  "logps/chosen",
+  "logps/rejected",
+  "dpop/penalty_mean",
+  "epoch",
+];
 
 function someRun(random) {
-  const statement = { smaug: "0.1.0", config: { beta: 0.3, lossType: ["dpop"], learningRate: 1e-4 }, total_steps: 20, reference_rows: 8, dpop_tolerance: 1e-6 };
-  const lines = Array.from({ length: random.integer(1, 8) }, (_, i) => ({ step: i + 1, ...Object.fromEntries(NAMES.map((name) => [name, random.number() * 4 - 2])) }));
-  if (random.chance(0.5)) lines.push({ step: lines.length, ...Object.fromEntries(NAMES.slice(0, 8).map((name) => [`eval_${name}`, random.number()])) });
+  const statement = {
+    smaug: "0.1.0",
+    config: { beta: 0.3, lossType: ["dpop"], learningRate: 1e-4 },
+    total_steps: 20,
+    reference_rows: 8,
+    dpop_tolerance: 1e-6,
+  };
+  const lines = Array.from({ length: random.integer(1, 8) }, (_, i) => ({
+    step: i + 1,
+    ...Object.fromEntries(NAMES.map((name) => [name, random.number() * 4 - 2])),
+  }));
+  if (random.chance(0.5))
+    lines.push({
+      step: lines.length,
+      ...Object.fromEntries(NAMES.slice(0, 8).map((name) => [`eval_${name}`, random.number()])),
+    });
   return { statement, lines };
 }
 
@@ -46,13 +71,25 @@ export default {
     }
     replace(file, made.bytes ?? made.text);
     const note = random.chance(0.02) ? ((torn = undefined), replaceBySpecial(random, file)) : made.note;
-    return { note, names: ["metrics.jsonl", "trainer_state.json", run], command: ["report", run, "--json"], torn, run: async () => {
-      const { readRuns } = product("report/run.js");
-      const runs = readRuns([run]);
-      if (torn !== undefined && runs[0].lines.length !== lines.slice(0, torn).filter((line) => "loss" in line).length) return wrong("lines before a torn one were lost");
-      const page = await product("report/runReport.js").renderRuns(runs, undefined, () => {});
-      if (/\b(NaN|undefined|Infinity)\b/.test(page.replace(/<script[^]*?<\/script>/g, "").replace(/<[^>]*>/g, " ")) && !/NaN|undefined|Infinity/.test(String(made.text))) return wrong("NaN or undefined in the page");
-    } };
+    return {
+      note,
+      names: ["metrics.jsonl", "trainer_state.json", run],
+      command: ["report", run, "--json"],
+      torn,
+      run: async () => {
+        const { readRuns } = product("report/run.js");
+        const runs = readRuns([run]);
+        if (torn !== undefined && runs[0].lines.length !== lines.slice(0, torn).filter((line) => "loss" in line).length)
+          return wrong("lines before a torn one were lost");
+        const page = await product("report/runReport.js").renderRuns(runs, undefined, () => {});
+        if (
+          /\b(NaN|undefined|Infinity)\b/.test(page.replace(/<script[^]*?<\/script>/g, "").replace(/<[^>]*>/g, " ")) &&
+          !/NaN|undefined|Infinity/.test(String(made.text))
+        )
+          return wrong("NaN or undefined in the page");
+      },
+    };
   },
-  judge: (error, made) => (made.torn === undefined ? judgeInput(error, made) : wrong(`a torn last line refuses the run: ${error.message}`)),
+  judge: (error, made) =>
+    made.torn === undefined ? judgeInput(error, made) : wrong(`a torn last line refuses the run: ${error.message}`),
 };

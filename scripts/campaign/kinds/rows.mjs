@@ -1,12 +1,35 @@
 /** Preference rows for the kinds that damage data files, and what plain JSON.parse makes of such a file. */
 import { product } from "../product.mjs";
 
-const WORDS = ["the", "sky", "is", "blue", "grey", "a", "2 + 2 =", "4", "naïve", "日本", "😀", "line\nbreak", "tab\t", "\"quoted\"", "\u2028"];
+const WORDS = [
+  "the",
+  "sky",
+  "is",
+  "blue",
+  "grey",
+  "a",
+  "2 + 2 =",
+  "4",
+  "naïve",
+  "日本",
+  "😀",
+  "line\nbreak",
+  "tab\t",
+  '"quoted"',
+  "\u2028",
+];
 
 /** Rows with texts, or with messages. */
 export function someRows(random, { chat = random.chance(0.3), count = random.integer(1, 12) } = {}) {
   const text = () => Array.from({ length: random.integer(1, 6) }, () => random.of(WORDS)).join(" ");
-  const extra = random.of([{}, {}, { source: text() }, { score: 0.5 }, { tools: null }, { score_chosen: 3, meta: { a: [1] } }]);
+  const extra = random.of([
+    {},
+    {},
+    { source: text() },
+    { score: 0.5 },
+    { tools: null },
+    { score_chosen: 3, meta: { a: [1] } },
+  ]);
   return Array.from({ length: count }, () => {
     const [prompt, chosen, rejected] = [text(), ` ${text()} c`, ` ${text()} r`];
     if (!chat) return { prompt, chosen, rejected, ...extra };
@@ -29,8 +52,15 @@ const isText = (value) => typeof value === "string";
  */
 export function expectedRows(values) {
   if (values.length === 0) return undefined;
-  const plain = values.every((value) => typeof value === "object" && value !== null && !Array.isArray(value) &&
-    isText(value.prompt) && isText(value.chosen) && isText(value.rejected));
+  const plain = values.every(
+    (value) =>
+      typeof value === "object" &&
+      value !== null &&
+      !Array.isArray(value) &&
+      isText(value.prompt) &&
+      isText(value.chosen) &&
+      isText(value.rejected),
+  );
   if (!plain) return undefined;
   return values.map(({ prompt, chosen, rejected }, index) => ({ index, prompt, chosen, rejected }));
 }

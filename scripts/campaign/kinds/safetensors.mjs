@@ -45,7 +45,16 @@ export function damage(random, file) {
     head.writeBigUInt64LE(BigInt(length));
     return Buffer.concat([head, Buffer.from(text), data]);
   };
-  switch (random.weighted([[6, "header"], [4, "bytes"], [2, "length"], [2, "offsets"], [1, "same"], [1, "special"]])) {
+  switch (
+    random.weighted([
+      [6, "header"],
+      [4, "bytes"],
+      [2, "length"],
+      [2, "offsets"],
+      [1, "same"],
+      [1, "special"],
+    ])
+  ) {
     case "header": {
       const { text, bytes, note } = damageJson(random, header, { keys: ["__metadata__", "x"] });
       replace(file, joined(bytes ?? text));

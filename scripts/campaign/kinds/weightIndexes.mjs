@@ -24,7 +24,12 @@ export default {
     const value = JSON.parse(readFileSync(index, "utf8"));
     const shards = readdirSync(model).filter((name) => name.endsWith(".safetensors"));
     const names = [INDEX, model, ...shards];
-    const edit = random.weighted([[8, "index"], [2, "shard"], [1, "swap"], [1, "same"]]);
+    const edit = random.weighted([
+      [8, "index"],
+      [2, "shard"],
+      [1, "swap"],
+      [1, "same"],
+    ]);
     let note;
     let same = false;
     if (edit === "index") {
@@ -42,12 +47,17 @@ export default {
       replace(index, sameJson(random, value));
       [note, same] = ["the same JSON, written differently", true];
     }
-    return { note: `${source}: ${note}`, names, command: ["generate", "--model", model, "--prompt", "x", "--max-new-tokens", "2"], run: async () => {
-      const found = await logitsOf(model);
-      if (!same) return undefined;
-      if (!right.has(source)) right.set(source, await logitsOf(source));
-      return sameNumbers(found, right.get(source)) ? undefined : wrong("other logits from the same index");
-    } };
+    return {
+      note: `${source}: ${note}`,
+      names,
+      command: ["generate", "--model", model, "--prompt", "x", "--max-new-tokens", "2"],
+      run: async () => {
+        const found = await logitsOf(model);
+        if (!same) return undefined;
+        if (!right.has(source)) right.set(source, await logitsOf(source));
+        return sameNumbers(found, right.get(source)) ? undefined : wrong("other logits from the same index");
+      },
+    };
   },
   judge: judgeInput,
 };

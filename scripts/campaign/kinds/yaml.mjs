@@ -17,10 +17,37 @@ learning_rate: 1e-4
 max_steps: 3
 report_to: none
 `;
-const PIECES = ["a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n",
-  "a: &a {b: *a}\n", "<<: {learning_rate: 1}\n", "? [complex, key]\n: 1\n", "!!binary aGk=: 1\n", "seed: !!js/function 'x'\n", "---\nseed: 1\n", "...\n", "%YAML 1.1\n---\n", "seed: 1\nseed: 2\n",
-  "\tseed: 1\n", "seed: 0x1F\n", "beta: .inf\n", "beta: .nan\n", "bf16: yes\n", "__proto__: {beta: 1}\n", "1: 2\n", "null: 1\n", ": 1\n", "seed: |\n  1\n", "output_dir: \"a\\u0000b\"\n",
-  "loss_type: [dpop, [sft]]\n", "lora_target_modules: {a: 1}\n", "max_length: 1e400\n", "seed: 99999999999999999999\n", "max_steps: \"3\"\n", "learning_rate: [1]\n", "- a\n", "\"\\x1b[2J\": 1\n"];
+const PIECES = [
+  "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n",
+  "a: &a {b: *a}\n",
+  "<<: {learning_rate: 1}\n",
+  "? [complex, key]\n: 1\n",
+  "!!binary aGk=: 1\n",
+  "seed: !!js/function 'x'\n",
+  "---\nseed: 1\n",
+  "...\n",
+  "%YAML 1.1\n---\n",
+  "seed: 1\nseed: 2\n",
+  "\tseed: 1\n",
+  "seed: 0x1F\n",
+  "beta: .inf\n",
+  "beta: .nan\n",
+  "bf16: yes\n",
+  "__proto__: {beta: 1}\n",
+  "1: 2\n",
+  "null: 1\n",
+  ": 1\n",
+  "seed: |\n  1\n",
+  'output_dir: "a\\u0000b"\n',
+  "loss_type: [dpop, [sft]]\n",
+  "lora_target_modules: {a: 1}\n",
+  "max_length: 1e400\n",
+  "seed: 99999999999999999999\n",
+  'max_steps: "3"\n',
+  "learning_rate: [1]\n",
+  "- a\n",
+  '"\\x1b[2J": 1\n',
+];
 
 export default {
   name: "YAML configurations",
@@ -39,9 +66,14 @@ export default {
     } else made = mutateText(random, base);
     replace(file, made.bytes ?? made.text);
     const note = random.chance(0.02) ? replaceBySpecial(random, file) : made.note;
-    return { note, names: ["run.yaml", "'"], command: ["train", file, "--print-config"], run: async () => {
-      product("cli/trainConfig.js").resolveConfig([file]);
-    } };
+    return {
+      note,
+      names: ["run.yaml", "'"],
+      command: ["train", file, "--print-config"],
+      run: async () => {
+        product("cli/trainConfig.js").resolveConfig([file]);
+      },
+    };
   },
   judge: judgeInput,
 };

@@ -11,8 +11,17 @@ const WORDS = ["the", "sky", "is", "blue", "a", "b", "c"];
 
 /** Settings of the run: 24 steps, a checkpoint every other one, in less than two seconds. */
 const RUN = {
-  model_name_or_path: MODEL, use_peft: true, lora_r: 4, lora_target_modules: "all-linear", learning_rate: 0.01,
-  per_device_train_batch_size: 2, max_steps: 24, logging_steps: 3, save_steps: 2, save_total_limit: 2, device: "cpu",
+  model_name_or_path: MODEL,
+  use_peft: true,
+  lora_r: 4,
+  lora_target_modules: "all-linear",
+  learning_rate: 0.01,
+  per_device_train_batch_size: 2,
+  max_steps: 24,
+  logging_steps: 3,
+  save_steps: 2,
+  save_total_limit: 2,
+  device: "cpu",
 };
 
 export class Workshop {
@@ -29,7 +38,12 @@ export class Workshop {
     }));
     writeFileSync(this.data, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
     this.config = join(root, "run.yaml");
-    writeFileSync(this.config, Object.entries({ ...RUN, dataset_name: this.data }).map(([key, value]) => `${key}: ${value}\n`).join(""));
+    writeFileSync(
+      this.config,
+      Object.entries({ ...RUN, dataset_name: this.data })
+        .map(([key, value]) => `${key}: ${value}\n`)
+        .join(""),
+    );
   }
 
   /** An empty folder for one scenario. */
@@ -40,7 +54,12 @@ export class Workshop {
   options(extra = {}) {
     const { seconds = 60, ...rest } = extra;
     const folder = rest.cwd ?? this.root;
-    return { cwd: folder, env: environment(this.root), limits: { seconds: seconds * this.scale, bytes: this.limits.bytes }, ...rest };
+    return {
+      cwd: folder,
+      env: environment(this.root),
+      limits: { seconds: seconds * this.scale, bytes: this.limits.bytes },
+      ...rest,
+    };
   }
 
   /** Runs a `smaug` command to its end. */
@@ -66,7 +85,8 @@ export class Workshop {
     return this.once(JSON.stringify(changes), async (folder) => {
       const out = join(folder, "out");
       const outcome = await this.cli(this.train(out, join(folder, "cache"), changes));
-      if (outcome.code !== 0) throw new Error(`the undisturbed run ended with ${outcome.signal ?? outcome.code}: ${tail(outcome.stderr)}`);
+      if (outcome.code !== 0)
+        throw new Error(`the undisturbed run ended with ${outcome.signal ?? outcome.code}: ${tail(outcome.stderr)}`);
       return { folder: out, cache: join(folder, "cache"), seconds: outcome.seconds, ...resultOf(out) };
     });
   }
@@ -81,7 +101,9 @@ export class Workshop {
 /** The final weights and what was logged, for comparing runs. */
 export function resultOf(out) {
   const { log_history: lines } = JSON.parse(readFileSync(join(out, "trainer_state.json"), "utf8"));
-  const history = lines.filter((line) => "loss" in line).map(({ step, loss, grad_norm }) => ({ step, loss, grad_norm }));
+  const history = lines
+    .filter((line) => "loss" in line)
+    .map(({ step, loss, grad_norm }) => ({ step, loss, grad_norm }));
   return { weights: readFileSync(join(out, "adapter_model.safetensors")), history: JSON.stringify(history) };
 }
 
@@ -95,7 +117,8 @@ export function differs(out, expected) {
     return `the result cannot be read: ${error.message}`;
   }
   if (!found.weights.equals(expected.weights)) return "the final weights differ from those of an undisturbed run";
-  if (found.history !== expected.history) return `the history differs from that of an undisturbed run: ${found.history.slice(0, 200)}`;
+  if (found.history !== expected.history)
+    return `the history differs from that of an undisturbed run: ${found.history.slice(0, 200)}`;
   return undefined;
 }
 
@@ -114,7 +137,8 @@ export function notWhole(folder) {
       } catch (error) {
         return `${path} is not whole: ${error.message}`;
       }
-    } else if (entry.name.endsWith(".safetensors") && !isWholeSafetensors(readFileSync(path))) return `${path} is not whole`;
+    } else if (entry.name.endsWith(".safetensors") && !isWholeSafetensors(readFileSync(path)))
+      return `${path} is not whole`;
   }
   return undefined;
 }
@@ -132,7 +156,11 @@ function isWholeSafetensors(content) {
 }
 
 export const checkpointsIn = (out) =>
-  !existsSync(out) ? [] : readdirSync(out).filter((name) => /^checkpoint-\d+$/.test(name)).sort((a, b) => Number(a.slice(11)) - Number(b.slice(11)));
+  !existsSync(out)
+    ? []
+    : readdirSync(out)
+        .filter((name) => /^checkpoint-\d+$/.test(name))
+        .sort((a, b) => Number(a.slice(11)) - Number(b.slice(11)));
 
 /** Names in an output folder that only writers in progress have. */
 export const hiddenIn = (out) => (existsSync(out) ? readdirSync(out).filter((name) => name.startsWith(".")) : []);
@@ -145,7 +173,8 @@ export async function finish(shop, folder, cache, expected, changes = {}) {
   const doing = resumed.resume_from_checkpoint ? "resuming" : "starting again";
   const outcome = await shop.cli(shop.train(folder, cache, { ...changes, ...resumed }));
   const fault = judgeCommand(outcome, { codes: [0] });
-  if (fault) return { ...fault, type: fault.type === "unclear" ? "wrong" : fault.type, text: `${doing} failed: ${fault.text}` };
+  if (fault)
+    return { ...fault, type: fault.type === "unclear" ? "wrong" : fault.type, text: `${doing} failed: ${fault.text}` };
   const why = differs(out, expected) ?? notWhole(out) ?? left(out);
   return why && { type: "wrong", text: `after ${doing}: ${why}` };
 }

@@ -36,13 +36,25 @@ export default {
     const fault = judgeCommand(outcome, { codes: [0, 2], names: [file, name] });
     if (fault) return { note, inputs: 1, files: out, faults: [{ ...fault, text: `${file}: ${fault.text}` }] };
     const why = outcome.code === 0 ? differs(out, expected) : undefined;
-    return { note, inputs: 1, files: out, faults: why ? [{ type: "wrong", text: `a damaged ${file} was taken: ${why}` }] : [] };
+    return {
+      note,
+      inputs: 1,
+      files: out,
+      faults: why ? [{ type: "wrong", text: `a damaged ${file} was taken: ${why}` }] : [],
+    };
   },
 };
 
 function damage(random, path, checkpoint, files) {
   const content = readFileSync(path);
-  const edit = random.weighted([[5, "bytes"], [3, "json"], [1, "missing"], [1, "swap"], [1, "empty"], [0.5, "special"]]);
+  const edit = random.weighted([
+    [5, "bytes"],
+    [3, "json"],
+    [1, "missing"],
+    [1, "swap"],
+    [1, "empty"],
+    [0.5, "special"],
+  ]);
   if (edit === "json" && path.endsWith(".json")) {
     const made = damageJson(random, JSON.parse(content));
     writeFileSync(path, made.bytes ?? made.text);

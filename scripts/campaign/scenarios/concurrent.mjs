@@ -24,11 +24,20 @@ async function oneFolder(random, shop, folder) {
   });
   const outcomes = await Promise.all(runs);
   const faults = outcomes.map((outcome) => judgeCommand(outcome, { codes: [0, 2], names: [out] })).filter(Boolean);
-  if (faults.length > 0) return { note, inputs: 1, faults: [{ ...faults[0], text: `one output folder: ${faults[0].text}` }] };
+  if (faults.length > 0)
+    return { note, inputs: 1, faults: [{ ...faults[0], text: `one output folder: ${faults[0].text}` }] };
   const done = outcomes.map(({ code }) => code === 0);
-  const why = done[0] && done[1] ? "both runs ended with 0 in one output folder"
-    : !done[0] && !done[1] ? "neither run was allowed" : differs(out, expected[done.indexOf(true)]) ?? notWhole(out);
-  return { note, inputs: 1, faults: why ? [{ type: "wrong", text: `${why} (${checkpointsIn(out).length} checkpoints)` }] : [] };
+  const why =
+    done[0] && done[1]
+      ? "both runs ended with 0 in one output folder"
+      : !done[0] && !done[1]
+        ? "neither run was allowed"
+        : (differs(out, expected[done.indexOf(true)]) ?? notWhole(out));
+  return {
+    note,
+    inputs: 1,
+    faults: why ? [{ type: "wrong", text: `${why} (${checkpointsIn(out).length} checkpoints)` }] : [],
+  };
 }
 
 async function oneCache(random, shop, folder) {
@@ -42,6 +51,8 @@ async function oneCache(random, shop, folder) {
     const why = fault ? undefined : differs(join(folder, `out-${i}`), expected);
     return fault ?? (why && { type: "wrong", text: why });
   });
-  const faults = (await Promise.all(runs)).filter(Boolean).map((fault) => ({ ...fault, text: `one reference cache: ${fault.text}` }));
+  const faults = (await Promise.all(runs))
+    .filter(Boolean)
+    .map((fault) => ({ ...fault, text: `one reference cache: ${fault.text}` }));
   return { note, inputs: 1, faults: faults.slice(0, 1) };
 }

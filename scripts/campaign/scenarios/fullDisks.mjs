@@ -16,9 +16,15 @@ export default {
   share: 6,
   minimum: 60,
   async run(random, shop, folder) {
-    const where = random.weighted([[4, "out"], [3, "cache"], [1, "tmp"], [2, "log"]]);
+    const where = random.weighted([
+      [4, "out"],
+      [3, "cache"],
+      [1, "tmp"],
+      [2, "log"],
+    ]);
     const mounts = mountsWork();
-    if (!mounts) shop.tally.note(`full disks: mounting is not permitted here; a limit on the size of files (ulimit -f) stands in`);
+    if (!mounts)
+      shop.tally.note(`full disks: mounting is not permitted here; a limit on the size of files (ulimit -f) stands in`);
     return mounts ? withMount(random, shop, folder, where) : withLimit(random, shop, folder);
   },
 };
@@ -28,25 +34,52 @@ let works;
 
 /** Whether a tmpfs can be mounted in a namespace of our own. */
 export function mountsWork() {
-  works ??= spawnSync("unshare", [...options(), "--propagation", "private", "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", "/mnt"]).status === 0 && spawnSync("nsenter", ["--version"]).status === 0;
+  works ??=
+    spawnSync("unshare", [
+      ...options(),
+      "--propagation",
+      "private",
+      "mount",
+      "-t",
+      "tmpfs",
+      "-o",
+      "size=64k",
+      "tmpfs",
+      "/mnt",
+    ]).status === 0 && spawnSync("nsenter", ["--version"]).status === 0;
   return works;
 }
 
 /** A mount namespace that lives as long as this object, or this process. */
 class Namespace {
   static async open() {
-    const holder = spawn("unshare", [...options(), "--propagation", "private", "sh", "-c", "echo ready; exec cat"], { stdio: ["pipe", "pipe", "ignore"] });
-    await new Promise((resolve, reject) => holder.stdout.once("data", resolve).once("error", reject).once("end", reject));
+    const holder = spawn("unshare", [...options(), "--propagation", "private", "sh", "-c", "echo ready; exec cat"], {
+      stdio: ["pipe", "pipe", "ignore"],
+    });
+    await new Promise((resolve, reject) =>
+      holder.stdout.once("data", resolve).once("error", reject).once("end", reject),
+    );
     return Object.assign(new Namespace(), { holder });
   }
 
   enter(command) {
     const { pid } = this.holder;
-    return ["nsenter", [`--target=${pid}`, "--mount", ...(process.getuid() === 0 ? [] : ["--user", "--preserve-credentials"]), ...command]];
+    return [
+      "nsenter",
+      [
+        `--target=${pid}`,
+        "--mount",
+        ...(process.getuid() === 0 ? [] : ["--user", "--preserve-credentials"]),
+        ...command,
+      ],
+    ];
   }
 
   mount(bytes, folder, extra = "") {
-    const { status, stderr } = spawnSync(...this.enter(["mount", "-t", "tmpfs", "-o", `size=${bytes}${extra}`, "tmpfs", folder]), { encoding: "utf8" });
+    const { status, stderr } = spawnSync(
+      ...this.enter(["mount", "-t", "tmpfs", "-o", `size=${bytes}${extra}`, "tmpfs", folder]),
+      { encoding: "utf8" },
+    );
     if (status !== 0) throw new Error(`mount: ${stderr}`);
   }
 
@@ -82,7 +115,10 @@ async function withMount(random, shop, folder, where) {
     namespace.mount(bytes, disk);
     const env = { ...environment(shop.root), ...(where === "tmp" ? { TMPDIR: disk } : {}) };
     const smaug = (args) => {
-      const command = where === "log" ? ["sh", "-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", log, process.execPath, CLI, ...args] : [process.execPath, CLI, ...args];
+      const command =
+        where === "log"
+          ? ["sh", "-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", log, process.execPath, CLI, ...args]
+          : [process.execPath, CLI, ...args];
       return run(...namespace.enter(command), shop.options({ env }));
     };
     const outcome = await smaug(shop.train(out, cache));
@@ -96,7 +132,10 @@ async function withMount(random, shop, folder, where) {
     namespace.enlarge(disk);
     // The same from inside: the paths are the namespace's.
     const inside = { ...shopInside(shop, namespace, env), tally: shop.tally };
-    const again = await finish(inside, out, cache, expected, {}).catch((error) => ({ type: "wrong", text: error.message }));
+    const again = await finish(inside, out, cache, expected, {}).catch((error) => ({
+      type: "wrong",
+      text: error.message,
+    }));
     return { note, inputs: 1, faults: again ? [{ ...again, text: `${where}, with room again: ${again.text}` }] : [] };
   } finally {
     await namespace.close();
@@ -115,7 +154,9 @@ function shopInside(shop, namespace, env) {
 /** A log that cannot be written never ends a run. */
 function logged({ code, signal, reason, peak, seconds }) {
   if (reason !== "exited") return judgeCommand({ code, signal, reason, peak, seconds, stderr: "", stdout: "" });
-  return code === 0 ? undefined : { type: "wrong", text: `a full log ended the run with ${signal ?? `exit code ${code}`}` };
+  return code === 0
+    ? undefined
+    : { type: "wrong", text: `a full log ended the run with ${signal ?? `exit code ${code}`}` };
 }
 
 /** Files of at most some size: writing beyond gives EFBIG. */
@@ -124,7 +165,19 @@ async function withLimit(random, shop, folder) {
   const [out, cache] = [join(folder, "out"), join(folder, "cache")];
   const blocks = random.integer(1, 120); // of 512 or 1024 bytes
   const note = `files have at most ${blocks} blocks`;
-  const outcome = await run("sh", ["-c", 'trap "" XFSZ; ulimit -f "$1"; shift; exec "$@"', "sh", String(blocks), process.execPath, CLI, ...shop.train(out, cache)], shop.options());
+  const outcome = await run(
+    "sh",
+    [
+      "-c",
+      'trap "" XFSZ; ulimit -f "$1"; shift; exec "$@"',
+      "sh",
+      String(blocks),
+      process.execPath,
+      CLI,
+      ...shop.train(out, cache),
+    ],
+    shop.options(),
+  );
   const bad = judgeCommand(outcome, { codes: [0, 1, 2] });
   if (bad) return { note, inputs: 1, faults: [bad] };
   const why = notWhole(out);
@@ -132,4 +185,3 @@ async function withLimit(random, shop, folder) {
   const again = await finish(shop, out, cache, expected);
   return { note, inputs: 1, faults: again ? [again] : [] };
 }
-

@@ -10,7 +10,15 @@ export default {
   share: 7,
   minimum: 100,
   async run(random, shop, folder) {
-    const variant = random.weighted([[4, "train"], [2, "overwrite"], [1, "reference"], [1, "merge"], [1, "score"], [1, "data"], [1, "reproduce"]]);
+    const variant = random.weighted([
+      [4, "train"],
+      [2, "overwrite"],
+      [1, "reference"],
+      [1, "merge"],
+      [1, "score"],
+      [1, "data"],
+      [1, "reproduce"],
+    ]);
     return { note: variant, ...(await variants[variant](random, shop, folder)) };
   },
 };
@@ -54,7 +62,11 @@ const variants = {
     const inputs = random.integer(1, 2);
     for (let i = 0; i < inputs; i++) {
       await killed(random, shop, args, expected.seconds);
-      const why = notWhole(out) ?? (holdsWeights(out, old.weights) || hasProgress(out, old.folder) ? undefined : "the finished run's weights are gone, and the new one has neither a checkpoint nor weights");
+      const why =
+        notWhole(out) ??
+        (holdsWeights(out, old.weights) || hasProgress(out, old.folder)
+          ? undefined
+          : "the finished run's weights are gone, and the new one has neither a checkpoint nor weights");
       if (why) return { inputs: i + 1, faults: [wrong(why)] };
     }
     const outcome = await shop.cli(args);
@@ -70,7 +82,9 @@ const variants = {
     const expected = await shop.baseline();
     const [out, cache] = [join(folder, "out"), join(folder, "cache")];
     const inputs = random.integer(1, 2);
-    const { seconds } = await shop.once("reference", (place) => shop.cli(shop.train(join(place, "out"), join(place, "cache"), {}, "reference")));
+    const { seconds } = await shop.once("reference", (place) =>
+      shop.cli(shop.train(join(place, "out"), join(place, "cache"), {}, "reference")),
+    );
     for (let i = 0; i < inputs; i++) await killed(random, shop, shop.train(out, cache, {}, "reference"), seconds);
     return { inputs, faults: list(await finish(shop, out, cache, expected)) };
   },
@@ -78,10 +92,15 @@ const variants = {
   async merge(random, shop, folder) {
     const { folder: adapter } = await shop.baseline();
     const args = (from, out) => ["merge", "--model", MODEL, "--adapter", from, "--out", out];
-    const made = (name, from) => shop.once(name, async (place) => {
-      const { seconds } = await shop.cli(args(from, join(place, "merged")));
-      return { seconds, folder: join(place, "merged"), weights: readFileSync(join(place, "merged", "model.safetensors")) };
-    });
+    const made = (name, from) =>
+      shop.once(name, async (place) => {
+        const { seconds } = await shop.cli(args(from, join(place, "merged")));
+        return {
+          seconds,
+          folder: join(place, "merged"),
+          weights: readFileSync(join(place, "merged", "model.safetensors")),
+        };
+      });
     const [old, expected] = [await made("merged before", parity("score", "adapter")), await made("merged", adapter)];
     const out = join(folder, "merged");
     const replacing = random.chance(0.5);
@@ -89,17 +108,38 @@ const variants = {
     await killed(random, shop, args(adapter, out), expected.seconds);
     const file = join(out, "model.safetensors");
     const there = existsSync(file) ? readFileSync(file) : undefined;
-    const why = notWhole(out) ?? (there && !there.equals(expected.weights) && !(replacing && there.equals(old.weights)) ? "the merged weights are neither the old nor the new ones" : undefined)
-      ?? (replacing && !there && !holdsWeights(folder, old.weights, "model.safetensors") && !holdsWeights(folder, expected.weights, "model.safetensors") ? "the earlier merged weights are gone" : undefined);
+    const why =
+      notWhole(out) ??
+      (there && !there.equals(expected.weights) && !(replacing && there.equals(old.weights))
+        ? "the merged weights are neither the old nor the new ones"
+        : undefined) ??
+      (replacing &&
+      !there &&
+      !holdsWeights(folder, old.weights, "model.safetensors") &&
+      !holdsWeights(folder, expected.weights, "model.safetensors")
+        ? "the earlier merged weights are gone"
+        : undefined);
     if (why) return { inputs: 1, faults: [wrong(why)] };
     const outcome = await shop.cli(args(adapter, out));
     const fault = judgeCommand(outcome, { codes: [0] });
     if (fault) return { inputs: 1, faults: [{ ...fault, text: `merging again failed: ${fault.text}` }] };
-    return { inputs: 1, faults: readFileSync(file).equals(expected.weights) ? [] : [wrong("merging again gave other weights")] };
+    return {
+      inputs: 1,
+      faults: readFileSync(file).equals(expected.weights) ? [] : [wrong("merging again gave other weights")],
+    };
   },
 
-  score: (random, shop, folder) => lines(random, shop, folder, "score", (out) => ["score", "--model", MODEL, "--data", shop.data, "--out", out]),
-  data: (random, shop, folder) => lines(random, shop, folder, "data", (out) => ["data", "metamath", "--input", parity("recipes", "MetaMathQA.json"), "--out", out]),
+  score: (random, shop, folder) =>
+    lines(random, shop, folder, "score", (out) => ["score", "--model", MODEL, "--data", shop.data, "--out", out]),
+  data: (random, shop, folder) =>
+    lines(random, shop, folder, "data", (out) => [
+      "data",
+      "metamath",
+      "--input",
+      parity("recipes", "MetaMathQA.json"),
+      "--out",
+      out,
+    ]),
 
   /** Kills the whole job; its summary is there whole or not at all, and the same seed gives the same numbers again. */
   async reproduce(random, shop, folder) {
@@ -108,7 +148,10 @@ const variants = {
       const { seconds: _, versions: __, ...numbers } = JSON.parse(readFileSync(join(out, "summary.json"), "utf8"));
       return JSON.stringify(numbers, (key, value) => (key === "seconds" ? undefined : value));
     };
-    const expected = await shop.once("reproduce", async (place) => ({ seconds: (await shop.cli(args(join(place, "out")))).seconds, summary: summaryOf(join(place, "out")) }));
+    const expected = await shop.once("reproduce", async (place) => ({
+      seconds: (await shop.cli(args(join(place, "out")))).seconds,
+      summary: summaryOf(join(place, "out")),
+    }));
     const out = join(folder, "out");
     await killed(random, shop, args(out), expected.seconds);
     const why = notWhole(out);
@@ -117,7 +160,10 @@ const variants = {
       const fault = judgeCommand(await shop.cli(args(out)), { codes: [0] });
       if (fault) return { inputs: 1, faults: [{ ...fault, text: `starting again failed: ${fault.text}` }] };
     }
-    return { inputs: 1, faults: summaryOf(out) === expected.summary ? [] : [wrong("the summary differs from that of an undisturbed run")] };
+    return {
+      inputs: 1,
+      faults: summaryOf(out) === expected.summary ? [] : [wrong("the summary differs from that of an undisturbed run")],
+    };
   },
 };
 
@@ -133,21 +179,33 @@ async function lines(random, shop, folder, name, args) {
   if (before) writeFileSync(out, before);
   await killed(random, shop, args(out), expected.seconds);
   const text = existsSync(out) ? readFileSync(out, "utf8") : undefined;
-  if (text !== before && text !== expected.text) return { inputs: 1, faults: [wrong(`the file is neither as it was before nor complete: ${text?.length} characters`)] };
+  if (text !== before && text !== expected.text)
+    return {
+      inputs: 1,
+      faults: [wrong(`the file is neither as it was before nor complete: ${text?.length} characters`)],
+    };
   const fault = judgeCommand(await shop.cli(args(out)), { codes: [0] });
   if (fault) return { inputs: 1, faults: [{ ...fault, text: `doing it again failed: ${fault.text}` }] };
-  return { inputs: 1, faults: readFileSync(out, "utf8") === expected.text ? [] : [wrong("doing it again gave another file")] };
+  return {
+    inputs: 1,
+    faults: readFileSync(out, "utf8") === expected.text ? [] : [wrong("doing it again gave another file")],
+  };
 }
 
 /** Whether any folder below, hidden ones too, holds these weights. */
 function holdsWeights(folder, weights, name = "adapter_model.safetensors") {
-  return readdirSync(folder, { recursive: true }).some((each) => each.endsWith(name) && readFileSync(join(folder, each)).equals(weights));
+  return readdirSync(folder, { recursive: true }).some(
+    (each) => each.endsWith(name) && readFileSync(join(folder, each)).equals(weights),
+  );
 }
 
 /** Whether the run has a checkpoint, or weights, that the old one had not. */
 function hasProgress(out, old) {
   const differ = (place) => {
-    const [mine, theirs] = [join(out, place, "adapter_model.safetensors"), join(old, place, "adapter_model.safetensors")];
+    const [mine, theirs] = [
+      join(out, place, "adapter_model.safetensors"),
+      join(old, place, "adapter_model.safetensors"),
+    ];
     return existsSync(mine) && (!existsSync(theirs) || !readFileSync(mine).equals(readFileSync(theirs)));
   };
   return ["", ...checkpointsIn(out)].some(differ);

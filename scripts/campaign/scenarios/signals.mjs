@@ -25,16 +25,22 @@ export default {
     }
     const outcome = await ended;
     const note = `${signal}${twice ? " twice" : ""} after ${moment.toFixed(2)} s`;
-    const fault = (text) => ({ note, inputs: 1, faults: [{ type: "wrong", text: `${note.replace(/ after.*/, "")}: ${text}` }] });
+    const fault = (text) => ({
+      note,
+      inputs: 1,
+      faults: [{ type: "wrong", text: `${note.replace(/ after.*/, "")}: ${text}` }],
+    });
     const why = notWhole(out);
     if (why) return fault(why);
     const steps = /^step \d/m.test(output.stderr) || checkpointsIn(out).length > 0;
-    if (outcome.signal === signal && !steps && !existsSync(join(out, "metrics.jsonl"))) return { note, inputs: 1, faults: [] }; // before there was anything to stop
+    if (outcome.signal === signal && !steps && !existsSync(join(out, "metrics.jsonl")))
+      return { note, inputs: 1, faults: [] }; // before there was anything to stop
     if (outcome.code === 0) return { note, inputs: 1, faults: [] }; // it was done
     const bad = judgeCommand(outcome, { codes: [130] });
     if (bad) return { note, inputs: 1, faults: [{ ...bad, text: `${signal}: ${bad.text}` }] };
     if (twice) return { note, inputs: 1, faults: [] };
-    if (existsSync(join(out, "metrics.jsonl")) && checkpointsIn(out).length === 0) return fault("no checkpoint of the steps that were done");
+    if (existsSync(join(out, "metrics.jsonl")) && checkpointsIn(out).length === 0)
+      return fault("no checkpoint of the steps that were done");
     const line = /^ {2}smaug (.+)$/m.exec(outcome.stderr)?.[1];
     if (line === undefined) return fault(`no command that resumes was printed: ${tail(outcome.stderr)}`);
     const again = await run("/bin/sh", ["-c", `exec "$0" "$1" ${line}`, process.execPath, CLI], shop.options());

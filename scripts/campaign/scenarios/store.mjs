@@ -19,28 +19,64 @@ export default {
     const files = readdirSync(cache, { recursive: true }).filter((name) => statSync(join(cache, name)).isFile());
     const file = random.of(files.filter((name) => statSync(join(cache, name)).size > 0));
     const path = join(cache, file);
-    const { note, special } = damage(random, path, files.map((name) => join(cache, name)));
+    const { note, special } = damage(
+      random,
+      path,
+      files.map((name) => join(cache, name)),
+    );
     const before = `${file}: ${note}`;
     const outcome = await shop.cli(shop.train(out, cache, CHANGES));
     // A pipe or a folder in the place of a file is for the user to remove.
     const fault = judgeCommand(outcome, { codes: special ? [0, 2] : [0], names: [file, cache] });
-    if (fault) return { note: before, inputs: 1, files: cache, faults: [{ ...fault, type: fault.type === "unclear" && !special ? "wrong" : fault.type, text: `a damaged store: ${fault.text}` }] };
+    if (fault)
+      return {
+        note: before,
+        inputs: 1,
+        files: cache,
+        faults: [
+          {
+            ...fault,
+            type: fault.type === "unclear" && !special ? "wrong" : fault.type,
+            text: `a damaged store: ${fault.text}`,
+          },
+        ],
+      };
     let why = outcome.code === 0 ? differs(out, expected) : undefined;
     if (!why && outcome.code === 0 && random.chance(0.3)) {
       // What was computed again is kept.
       const again = await shop.cli(shop.train(join(folder, "again"), cache, { ...CHANGES }));
-      why = again.code === 0 ? differs(join(folder, "again"), expected) : `the next run ended with ${again.signal ?? again.code}`;
+      why =
+        again.code === 0
+          ? differs(join(folder, "again"), expected)
+          : `the next run ended with ${again.signal ?? again.code}`;
     }
-    return { note: before, inputs: 1, files: cache, faults: why ? [{ type: "wrong", text: `a damaged store was used: ${why}` }] : [] };
+    return {
+      note: before,
+      inputs: 1,
+      files: cache,
+      faults: why ? [{ type: "wrong", text: `a damaged store was used: ${why}` }] : [],
+    };
   },
 };
 
 function damage(random, path, files) {
   const content = readFileSync(path);
-  switch (random.weighted([[8, "bytes"], [3, "many"], [2, "pages"], [2, "cut"], [1, "append"], [1, "remove"], [1, "swap"], [0.5, "special"]])) {
+  switch (
+    random.weighted([
+      [8, "bytes"],
+      [3, "many"],
+      [2, "pages"],
+      [2, "cut"],
+      [1, "append"],
+      [1, "remove"],
+      [1, "swap"],
+      [0.5, "special"],
+    ])
+  ) {
     case "many": {
       const bytes = Buffer.from(content);
-      for (let i = random.integer(2, 200); i > 0; i--) bytes[random.integer(0, bytes.length - 1)] ^= 1 << random.integer(0, 7);
+      for (let i = random.integer(2, 200); i > 0; i--)
+        bytes[random.integer(0, bytes.length - 1)] ^= 1 << random.integer(0, 7);
       writeFileSync(path, bytes);
       return { note: "many bits flipped" };
     }

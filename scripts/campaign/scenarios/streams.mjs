@@ -11,8 +11,20 @@ export default {
   share: 3,
   minimum: 50,
   async run(random, shop, folder) {
-    const what = random.weighted([[5, "train"], [1, "reference"], [1, "score"], [1, "generate"], [1, "inspect"], [1, "report"], [1, "reproduce"], [1, "eval"]]);
-    const how = { stdout: random.of(["pipe", "full", "closed", "breaks", "slow"]), stderr: random.of(["pipe", "full", "closed", "breaks", "slow"]) };
+    const what = random.weighted([
+      [5, "train"],
+      [1, "reference"],
+      [1, "score"],
+      [1, "generate"],
+      [1, "inspect"],
+      [1, "report"],
+      [1, "reproduce"],
+      [1, "eval"],
+    ]);
+    const how = {
+      stdout: random.of(["pipe", "full", "closed", "breaks", "slow"]),
+      stderr: random.of(["pipe", "full", "closed", "breaks", "slow"]),
+    };
     const note = `${what}: stdout ${how.stdout}, stderr ${how.stderr}`;
     const expected = await shop.baseline();
     const [out, cache] = [join(folder, "out"), join(folder, "cache")];
@@ -24,11 +36,23 @@ export default {
       inspect: ["data", "inspect", shop.data, "--model", MODEL],
       report: ["report", expected.folder, "--out", join(folder, "report.html")],
       reproduce: ["reproduce", "--preset", "smoke", "--out", out],
-      eval: ["eval", "--model", parity("eval", "model"), "--tasks", parity("eval", "tasks", "sums.yaml"), "--limit", "2"],
+      eval: [
+        "eval",
+        "--model",
+        parity("eval", "model"),
+        "--tasks",
+        parity("eval", "tasks", "sums.yaml"),
+        "--limit",
+        "2",
+      ],
     }[what];
     const outcome = await disturbed(random, shop, args, how);
     const isBroken = [how.stdout, how.stderr].some((each) => each !== "pipe" && each !== "slow");
-    const fault = ended(outcome, what === "train" && how.stdout !== "full" && how.stdout !== "closed" && how.stdout !== "breaks" ? [0] : [0, 1], isBroken);
+    const fault = ended(
+      outcome,
+      what === "train" && how.stdout !== "full" && how.stdout !== "closed" && how.stdout !== "breaks" ? [0] : [0, 1],
+      isBroken,
+    );
     if (fault) return { note, inputs: 1, faults: [{ ...fault, text: `${note}: ${fault.text}` }] };
     const why = what === "train" ? differs(out, await shop.baseline({ logging_steps: 1 })) : notWhole(folder);
     return { note, inputs: 1, faults: why ? [{ type: "wrong", text: `${note}: ${why}` }] : [] };
@@ -46,7 +70,9 @@ function ended(outcome, codes, isBroken) {
 function disturbed(random, shop, args, how) {
   const options = shop.options();
   if (Object.values(how).includes("closed")) {
-    const closing = Object.entries(how).map(([name, each]) => (each === "closed" ? `${name === "stdout" ? 1 : 2}>&-` : "")).join(" ");
+    const closing = Object.entries(how)
+      .map(([name, each]) => (each === "closed" ? `${name === "stdout" ? 1 : 2}>&-` : ""))
+      .join(" ");
     return read(random, how, ["/bin/sh", ["-c", `exec "$0" "$@" ${closing}`, process.execPath, CLI, ...args]], options);
   }
   return read(random, how, [process.execPath, [CLI, ...args]], options);
@@ -64,7 +90,8 @@ function read(random, how, [command, args], options) {
   return end;
 }
 
-const streams = (how) => ["stdout", "stderr"].map((name) => (how[name] === "full" ? openSync("/dev/full", "w") : "pipe"));
+const streams = (how) =>
+  ["stdout", "stderr"].map((name) => (how[name] === "full" ? openSync("/dev/full", "w") : "pipe"));
 
 /** Reads now and then. */
 function slow(stream, milliseconds) {

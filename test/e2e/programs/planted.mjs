@@ -52,4 +52,3 @@ export default {
     return why && { type: "unclear", text: why };
   },
 };
-
