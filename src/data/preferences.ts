@@ -5,6 +5,7 @@
  *
  * What a row is worth in training is not judged here: see tokenizePairs.ts.
  */
+import { getHeapStatistics } from "node:v8";
 import { InputError } from "../native/errors";
 import { expectOptions } from "./options";
 import { FORM, type PlainRow, type PreferenceRow, RowReader, isPlain } from "./preferenceRow";
@@ -34,8 +35,31 @@ export interface LoadPreferencesOptions {
  */
 export async function loadPreferences(source: string, options: LoadPreferencesOptions = {}): Promise<PreferenceRow[]> {
   const rows: PreferenceRow[] = [];
-  for await (const row of streamPreferences(source, options)) rows.push(row);
+  const { heap_size_limit: limit } = getHeapStatistics();
+  let size = 0;
+  for await (const row of streamPreferences(source, options)) {
+    rows.push(row);
+    if ((size += sizeOf(row.prompt) + sizeOf(row.chosen) + sizeOf(row.rejected)) > SHARE * (limit - YOUNG))
+      throw new InputError(
+        `Expected rows that fit in memory in '${source}', but ${rows.length} of them fill most of the ` +
+          `${Math.round(limit / 2 ** 20)} MiB that Node may use. Take fewer rows, or allow it more: ` +
+          "NODE_OPTIONS=--max-old-space-size=MIB",
+      );
+  }
   return rows;
+}
+
+/** Of Node's heap: where it is full, the process ends, whoever catches errors. */
+const SHARE = 0.75;
+const YOUNG = 48 * 2 ** 20; // bytes of the limit that are for what lives shortly
+const OVERHEAD = 32; // bytes of a string or an object
+
+/** Bytes that a part of a row takes at least: a character may take two. */
+function sizeOf(part: PreferenceRow["prompt"]): number {
+  if (typeof part === "string") return part.length + OVERHEAD;
+  let size = OVERHEAD;
+  for (const { content } of part) size += 2 * OVERHEAD + (typeof content === "string" ? content.length : 0);
+  return size;
 }
 
 /** The rows of {@link loadPreferences}, one at a time. */

@@ -59,6 +59,15 @@ describe("a packed file that unpacks to far more", () => {
     expect(count).toBe(20_000);
   });
 
+  test("into more rows than fit in memory ends with an error, not with the process", () => {
+    const long = JSON.stringify({ prompt: "p".repeat(5000), chosen: "c".repeat(5000), rejected: "r" });
+    const path = written("many.jsonl.gz", Buffer.concat(Array<Buffer>(120).fill(gzipSync(`${long}\n`.repeat(100)))));
+    const program = "require(process.argv[1]).loadPreferences(process.argv[2]).catch((error) => console.log(error.name, error.message))";
+    const library = join(__dirname, "../../dist/data/preferences.js");
+    const said = execFileSync("node", ["--max-old-space-size=64", "-e", program, library, path], { encoding: "utf8" });
+    expect(said).toMatch(/^InputError Expected rows that fit in memory in '.*many\.jsonl\.gz', but \d+ of them fill most of/);
+  });
+
   test("and one that is cut off is refused", async () => {
     const whole = gzipSync(`${row}\n`.repeat(100));
     expect(await failure(written("cut.jsonl.gz", whole.subarray(0, whole.length - 20)))).toMatch(/cut\.jsonl\.gz', but unexpected end of file/);
@@ -155,7 +164,7 @@ describe("JSON", () => {
   });
 
   test("columns of different lengths, however many, are told apart", async () => {
-    const columns = Object.fromEntries(Array.from({ length: 130_000 }, (_, i) => [`c${i}`, [1]]));
+    const columns = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`c${i}`, [1]]));
     const path = written("columns.json", JSON.stringify({ ...columns, chosen: ["a", "b"], rejected: ["c"] }));
     expect(await failure(path)).toMatch(/columns of one length in '.*columns\.json', but found 'c0' 1, /);
   });
