@@ -70,8 +70,14 @@ function compile() {
   run(process.execPath, [tsc, "--outDir", fresh], "the types do not check");
   chmodSync(join(fresh, "cli", "main.js"), 0o755);
   writeFileSync(join(fresh, ".stamp"), hash);
-  if (existsSync(path("dist"))) renameSync(path("dist"), old);
-  renameSync(fresh, path("dist"));
+  try {
+    if (existsSync(path("dist"))) renameSync(path("dist"), old);
+    renameSync(fresh, path("dist"));
+  } catch (error) {
+    // Another bootstrap may have put the same there at this moment.
+    if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== hash) throw error;
+    rmSync(fresh, { recursive: true, force: true });
+  }
   rmSync(old, { recursive: true, force: true });
 }
 
