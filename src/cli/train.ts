@@ -1,9 +1,16 @@
 /** `smaug train` and `smaug reference`: a configuration file with TRL's keys, or the same keys as options. */
 import { Command } from "commander";
+import { expectOneProcess } from "../base/oneProcess";
+import { type Input, expectApart, expectUsableFolder } from "../data/outputFolder";
+import { RunOutput } from "../train/ownership";
 import { Progress } from "../train/progress";
+import { isRunEntry } from "../train/runEntries";
+import { argumentsOf, pasteable, withOption } from "./commandLine";
 import { type ResolvedConfig, describeSettings, resolveConfig, toSnakeCase } from "./trainConfig";
 
 const interrupted = 130;
+const RESUME = "resume_from_checkpoint";
+const OVERWRITE = "overwrite_output_dir";
 
 interface Flags {
   json?: boolean;
@@ -13,13 +20,13 @@ interface Flags {
 export function trainCommand(): Command {
   return command("train", "train a model on preference pairs")
     .addHelpText("after", () => `\n${describeSettings()}\n\nExample:\n  $ smaug train dpop.yaml --learning_rate 1e-5 --output_dir runs/dpop\n`)
-    .action((_, flags: Flags, self: Command) => train(self.args, flags));
+    .action((_, flags: Flags, self: Command) => train(self.args, argumentsOf(self), flags));
 }
 
 export function referenceCommand(): Command {
   return command("reference", "compute the reference log-probs that a run needs, into the cache, and nothing else")
     .addHelpText("after", "\nTakes what `smaug train` takes.\n\nExample:\n  $ smaug reference dpop.yaml\n")
-    .action((_, flags: Flags, self: Command) => reference(self.args, flags));
+    .action((_, flags: Flags, self: Command) => reference(self.args, argumentsOf(self), flags));
 }
 
 /** Keys are not declared as options one by one: they are a table, which the file shares. */
@@ -34,12 +41,27 @@ function command(name: string, description: string): Command {
     .allowExcessArguments();
 }
 
-async function train(args: readonly string[], { json, printConfig }: Flags): Promise<void> {
+/** @param typed the command line after `smaug` */
+async function train(args: readonly string[], typed: readonly string[], flags: Flags): Promise<void> {
   const resolved = resolveConfig(args);
-  if (printConfig) return printResolved(resolved);
+  if (flags.printConfig) return printResolved(resolved);
+  expectOneProcess();
+  expectInputsKept(resolved, args);
+  const { outputDir, overwriteOutputDir: overwrite, resumeFromCheckpoint: resume } = resolved.config;
+  const anew = withOption(withOption(typed, RESUME, undefined), OVERWRITE, "true");
+  const ways = { resume: pasteable(withOption(withOption(typed, OVERWRITE, undefined), RESUME, "true")), overwrite: pasteable(anew) };
+  const output = RunOutput.claim({ folder: outputDir, overwrite, resume, ways });
+  try {
+    await trainInto(output, resolved, typed, flags);
+  } finally {
+    output.release();
+  }
+}
+
+async function trainInto(output: RunOutput, resolved: ResolvedConfig, typed: readonly string[], { json }: Flags): Promise<void> {
   const { createRun } = await import("./trainRun.js"); // loads libtorch
   const { formatMetrics, reportPreparation } = await import("./trainOutput.js");
-  const run = await createRun(resolved);
+  const run = await createRun(resolved, output);
   const { trainer } = run;
   const release = stopOnInterrupt(() => trainer.stop());
   let progress: Progress | undefined;
@@ -64,14 +86,14 @@ async function train(args: readonly string[], { json, printConfig }: Flags): Pro
     const { outputDir } = resolved.config;
     progress!.finish(`${summary.steps} steps, mean loss ${summary.trainLoss.toFixed(4)}`);
     const stopped = summary.end === "stopped";
-    if (stopped) sayHowToGoOn("train", resumeArguments(args, summary.checkpoint), `after step ${summary.steps}`);
+    if (stopped) sayHowToGoOn(withOption(withOption(typed, OVERWRITE, undefined), RESUME, summary.checkpoint), `after step ${summary.steps}`);
     const report = stopped ? undefined : await reportOf(outputDir);
     const { trainLoss, checkpoint = null, ...result } = summary;
     if (json) process.stdout.write(`${JSON.stringify({ ...result, train_loss: trainLoss, checkpoint, output_dir: outputDir, report })}\n`);
     else if (!stopped) process.stdout.write(`${[outputDir, ...(report ? [report] : [])].join("\n")}\n`);
   } catch (error) {
     if (!isInterruption(error)) throw error;
-    sayHowToGoOn("train", args, "before the first step; the reference values computed so far are kept");
+    sayHowToGoOn(typed, "before the first step; the reference values computed so far are kept");
   } finally {
     release();
   }
@@ -92,15 +114,30 @@ function isInterruption(error: unknown): boolean {
   return error instanceof Error && error.name === "InterruptedError";
 }
 
-function sayHowToGoOn(command: string, args: readonly string[], where: string): void {
-  const quoted = args.map((arg) => (/^[\w./:=@,+-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`));
-  process.stderr.write(`stopped ${where}. Go on with\n  smaug ${[command, ...quoted].join(" ")}\n`);
+function sayHowToGoOn(args: readonly string[], where: string): void {
+  process.stderr.write(`stopped ${where}. Go on with\n  ${pasteable(args)}\n`);
   process.exitCode = interrupted;
 }
 
-async function reference(args: readonly string[], { json, printConfig }: Flags): Promise<void> {
+/** Before anything is loaded: what the run reads must not be what it writes. */
+function expectInputsKept({ config }: ResolvedConfig, args: readonly string[]): void {
+  expectUsableFolder(config.outputDir, "output_dir");
+  const inputs: [string | null | undefined, string, string][] = [
+    [config.modelNameOrPath, "model_name_or_path", "model's"],
+    [config.adapterNameOrPath, "adapter_name_or_path", "adapter's"],
+    [config.refAdapterNameOrPath, "ref_adapter_name_or_path", "reference adapter's"],
+    [config.datasetName, "dataset_name", "data's"],
+    [args.find((arg, i) => !arg.startsWith("--") && !/^--[^=]+$/.test(args[i - 1] ?? "")), "config.yaml", "configuration's"],
+  ];
+  const given = inputs.flatMap(([path, option, owner]): Input[] => (path ? [{ path, option, owner }] : []));
+  expectApart(config.outputDir, "output_dir", given, isRunEntry);
+}
+
+async function reference(args: readonly string[], typed: readonly string[], { json, printConfig }: Flags): Promise<void> {
   const resolved = resolveConfig(args);
   if (printConfig) return printResolved(resolved);
+  expectOneProcess();
+  expectInputsKept(resolved, args);
   const { createRun } = await import("./trainRun.js"); // loads libtorch
   const { reportPreparation } = await import("./trainOutput.js");
   const { trainer, notes } = await createRun(resolved);
@@ -119,7 +156,7 @@ async function reference(args: readonly string[], { json, printConfig }: Flags):
     else process.stdout.write(`${reference.size} pairs in the reference cache, ${referenceComputed} of them computed now\n`);
   } catch (error) {
     if (!isInterruption(error)) throw error;
-    sayHowToGoOn("reference", args, "in the middle; the values computed so far are kept");
+    sayHowToGoOn(typed, "in the middle; the values computed so far are kept");
   } finally {
     release();
   }
@@ -140,15 +177,4 @@ function stopOnInterrupt(stop: () => void): () => void {
   };
   process.on("SIGINT", onInterrupt).on("SIGTERM", onInterrupt);
   return () => void process.off("SIGINT", onInterrupt).off("SIGTERM", onInterrupt);
-}
-
-/** The arguments of a run that goes on: as they were given, but for where from. */
-function resumeArguments(args: readonly string[], checkpoint: string | undefined): string[] {
-  const kept: string[] = [];
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i]!;
-    if (!/^--resume[_-]from[_-]checkpoint/.test(arg)) kept.push(arg);
-    else if (!arg.includes("=") && args[i + 1] !== undefined && !args[i + 1]!.startsWith("--")) i++;
-  }
-  return checkpoint === undefined ? kept : [...kept, "--resume_from_checkpoint", checkpoint];
 }

@@ -5,6 +5,7 @@
  *
  * What a row is worth in training is not judged here: see tokenizePairs.ts.
  */
+import { recordOrigin } from "../base/origins";
 import { InputError } from "../native/errors";
 import { expectOptions } from "./options";
 import { FORM, type PlainRow, type PreferenceRow, RowReader, isPlain } from "./preferenceRow";
@@ -35,6 +36,7 @@ export interface LoadPreferencesOptions {
 export async function loadPreferences(source: string, options: LoadPreferencesOptions = {}): Promise<PreferenceRow[]> {
   const rows: PreferenceRow[] = [];
   for await (const row of streamPreferences(source, options)) rows.push(row);
+  recordOrigin(rows, source);
   return rows;
 }
 

@@ -5,23 +5,7 @@
 import { readFileSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { StagedFiles } from "../base/wholeFiles";
-
-/** The tokenizer's, in every form that transformers writes or reads. */
-const TOKENIZER_FILES = [
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "vocab.json",
-  "merges.txt",
-  "vocab.txt",
-  "tokenizer.model",
-  "spiece.model",
-  "chat_template.jinja",
-  "chat_template.json",
-];
-const TEMPLATE_FOLDER = "additional_chat_templates";
-const GENERATION_FILE = "generation_config.json";
+import { GENERATION_FILE, TEMPLATE_FOLDER, TOKENIZER_FILES } from "./companionNames";
 
 /** Copies the tokenizer's files, and for a model how to generate, from the folder it came from, if it is one. */
 export async function stageCompanions(

@@ -4,7 +4,7 @@
  * rows follows from the seed and the step, the learning rate from the step.
  */
 import { existsSync, readdirSync, rmSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { type CausalLM, FolderError, SafetensorsFile, adapterTensors, saveAdapter, saveModel } from "../models";
 import { saveTensors } from "../models/safetensorsWriter";
 import { openWeights } from "../models/weights";
@@ -14,6 +14,7 @@ import { hasAdapter } from "../nn";
 import type { AdamW, AdamWStateDict } from "../optim";
 import { type Device, type Tensor, dispose, getRngState, setRngState, tidy } from "../torch";
 import { saveGgufTokenizer } from "../text";
+import { copyForeignEntries, isCheckpoint, removeCheckpoint } from "./runEntries";
 import { type TrainerState, writeTrainerState } from "./trainerState";
 
 const OPTIMIZER_FILE = "optimizer.safetensors";
@@ -37,6 +38,7 @@ export async function saveCheckpoint(outputDir: string, state: TrainerState, par
     const states = rngStates(parts.device);
     await saveTensors(join(staging, RNG_FILE), states).finally(() => dispose(states));
     await writeTrainerState(staging, state);
+    copyForeignEntries(folder, staging);
     publishFolder(staging, folder, { replace: true }); // a resumed run passes the same step again
     return folder;
   } catch (error) {
@@ -95,10 +97,10 @@ export function checkpointsIn(outputDir: string): { step: number; folder: string
 /** Removes the oldest checkpoints beyond `limit`; the one just written and `best` stay. */
 export function rotateCheckpoints(outputDir: string, limit: number | null, keep: readonly (string | null)[]): void {
   if (limit === null) return;
-  const all = checkpointsIn(outputDir).map(({ folder }) => folder);
+  const all = checkpointsIn(outputDir).map(({ folder }) => folder).filter((folder) => isCheckpoint(folder, basename(folder)));
   const kept = new Set(keep.flatMap((folder) => (folder === null ? [] : [resolve(folder)])));
   const removable = all.filter((folder) => !kept.has(resolve(folder)));
-  for (const folder of removable.slice(0, Math.max(0, all.length - limit))) rmSync(folder, { recursive: true, force: true });
+  for (const folder of removable.slice(0, Math.max(0, all.length - limit))) removeCheckpoint(folder);
 }
 
 /** The folder that `resume_from_checkpoint` means: a path, or the newest in `outputDir` for `true`. */

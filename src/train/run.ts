@@ -16,6 +16,7 @@ import { type PassContext, evaluateBatch, trainBatch } from "./batchPass";
 import { restoreWeights, rotateCheckpoints, saveCheckpoint, saveWeights } from "./checkpoint";
 import { type MemoryPlan, smallerPlan } from "./memoryPlan";
 import { NonFiniteError } from "./nonFinite";
+import type { RunOutput } from "./ownership";
 import type { Preparation } from "./preparation";
 import { inBatchesThatFit } from "./outOfMemory";
 import { RunFiles } from "./runFiles";
@@ -71,6 +72,7 @@ export class Run {
   constructor(
     private readonly prepared: Preparation,
     private readonly events: EventEmitter<TrainerEvents>,
+    private readonly output: RunOutput,
   ) {
     this.plan = prepared.plan;
     this.state = prepared.state;
@@ -129,6 +131,7 @@ export class Run {
       this.files ??= await this.begin(); // a run that goes on after its last step
       if (settings.loadBestModelAtEnd) this.restoreBest();
       await saveWeights(model, settings.outputDir);
+      this.output.replaced();
       const line = {
         train_runtime: seconds,
         train_samples_per_second: pairs / seconds,
@@ -238,8 +241,11 @@ export class Run {
 
   private async begin(): Promise<RunFiles> {
     const { settings, statement } = this.prepared;
-    const options = { tensorboard: settings.reportTo !== "none", goesOn: this.prepared.resumed !== undefined };
-    return RunFiles.begin(settings.outputDir, statement, this.state.logHistory, options);
+    this.output.begin();
+    const options = { tensorboard: settings.reportTo !== "none" };
+    const files = await RunFiles.begin(settings.outputDir, statement, this.state.logHistory, options);
+    this.output.started();
+    return files;
   }
 
   private async log(metrics: StepMetrics, learningRate: number): Promise<LogLine> {
@@ -328,6 +334,7 @@ export class Run {
     try {
       const saved = await saveCheckpoint(outputDir, this.state, { model, optimizer, device });
       this.checkpoint = saved;
+      this.output.replaced();
       rotateCheckpoints(outputDir, saveTotalLimit, [saved, settings.loadBestModelAtEnd ? this.bestCheckpoint() : null]);
       await this.files!.writeState(this.state);
       this.events.emit("save", saved);

@@ -2,10 +2,9 @@
  * What a run writes as it goes: `metrics.jsonl` (one line that states the run, then one a log), `trainer_state.json` and
  * TensorBoard events under `runs/`. Nothing appears before the first step is done.
  */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { removeAbandoned, writeWhole } from "../base/wholeFiles";
-import { checkpointsIn } from "./checkpoint";
+import { writeWhole } from "../base/wholeFiles";
 import { TensorBoardWriter } from "./tensorboard";
 import { type LogLine, type TrainerState, writeTrainerState } from "./trainerState";
 
@@ -26,19 +25,16 @@ export class RunFiles {
   }
 
   /**
-   * Begins the files; the lines of a history that goes on are written again, those of steps that were lost are not. What
-   * an earlier run has left there goes: its weights and report, and unless this run `goesOn`, its checkpoints.
+   * Begins the files. The lines of a resumed run's history are written again, those of steps that were lost are not.
+   * What an earlier run left in the folder has been set aside by then (ownership.ts).
    */
   static async begin(
     folder: string,
     statement: object,
     history: readonly LogLine[],
-    { tensorboard, goesOn }: { tensorboard: boolean; goesOn: boolean },
+    { tensorboard }: { tensorboard: boolean },
   ): Promise<RunFiles> {
     mkdirSync(folder, { recursive: true });
-    if (existsSync(join(folder, "metrics.jsonl"))) removeResults(folder);
-    removeAbandoned(folder);
-    if (!goesOn) for (const { folder: checkpoint } of checkpointsIn(folder)) rmSync(checkpoint, { recursive: true });
     const files = new RunFiles(folder, tensorboard);
     await writeWhole(files.metrics, [statement, ...history].map((line) => `${JSON.stringify(line)}\n`).join(""));
     return files;
@@ -57,12 +53,6 @@ export class RunFiles {
     await writeTrainerState(this.folder, state);
     this.stateWritten = performance.now();
   }
-}
-
-/** What only a finished run has. */
-function removeResults(folder: string): void {
-  const results = /^(adapter_model\.safetensors|adapter_config\.json|model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?|report\.html)$/;
-  for (const name of readdirSync(folder)) if (results.test(name)) rmSync(join(folder, name));
 }
 
 /** Hugging Face's: `eval/…` for what an evaluation measured, `train/…` for the rest. */

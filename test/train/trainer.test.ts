@@ -294,10 +294,10 @@ describe("going on from a checkpoint", () => {
     expect(warnings).toContain("learningRate is 0.001, and was 0.01 in the run that goes on");
   });
 
-  test("a run that begins anew in a folder of an earlier one replaces it", async () => {
+  test("a run that is to overwrite an earlier one replaces it", async () => {
     const outputDir = newFolder();
     await run({ outputDir, saveStrategy: "steps", saveSteps: 3, maxSteps: 6 }, tinyModel());
-    await run({ outputDir, saveStrategy: "steps", saveSteps: 1, maxSteps: 2, saveTotalLimit: 1 });
+    await run({ outputDir, saveStrategy: "steps", saveSteps: 1, maxSteps: 2, saveTotalLimit: 1, overwriteOutputDir: true });
     expect(readdirSync(outputDir).filter((name) => /checkpoint|model/.test(name))).toEqual(["adapter_model.safetensors", "checkpoint-2"]);
   });
 
