@@ -56,7 +56,7 @@ export class RunOutput {
     const lock = OutputLock.acquire(request.folder, "output_dir");
     try {
       const folder = realPath(request.folder);
-      recover(folder);
+      recoverFolder(folder);
       return new RunOutput(folder, lock, modeOf(folder, request));
     } catch (error) {
       lock.release();
@@ -123,7 +123,7 @@ function move(folder: string, entries: readonly string[]): SetAside | undefined 
 }
 
 /** Brings a folder that a killed run left into a state with a name. */
-function recover(folder: string): void {
+export function recoverFolder(folder: string): void {
   SetAside.recover(folder);
   removeAbandoned(folder);
   const { checkpoints, complete } = holdingsOf(folder);

@@ -49,14 +49,18 @@ export function isCheckpoint(folder: string, name: string): boolean {
 
 /** What runs have written into a folder, as paths inside it. */
 export function runEntriesIn(folder: string): string[] {
-  const weights = weightEntriesIn(folder);
   const checkpoints = namesIn(folder).filter((name) => isCheckpoint(join(folder, name), name));
   return [
     ...logEntriesIn(folder),
-    ...weights,
-    ...(weights.length > 0 ? tokenizerEntriesIn(folder) : []),
+    ...modelEntriesIn(folder),
     ...checkpoints.flatMap((name) => wholeOr(folder, name, checkpointEntriesIn(join(folder, name)))),
   ];
+}
+
+/** Weights with their configuration and tokenizer. */
+export function modelEntriesIn(folder: string): string[] {
+  const weights = weightEntriesIn(folder);
+  return weights.length === 0 ? [] : [...weights, ...tokenizerEntriesIn(folder)];
 }
 
 /** What a finished run has and an unfinished one has not: weights with their configuration, and the report. */
