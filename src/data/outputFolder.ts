@@ -50,7 +50,7 @@ export function findConflict(output: string, inputs: readonly Input[], isWritten
     // A GGUF file is read with what lies next to it.
     if (path.endsWith(".gguf") && dirname(path) === folder) return { input, how: "same", inside: undefined };
     if (isFolder && pathInside(path, folder) !== undefined) return { input, how: "contains", inside: undefined };
-    for (const each of [path, ...(isFolder ? linkedFrom(path) : [])]) {
+    for (const each of [path, ...(isFolder ? linksIn(path) : [])]) {
       const inside = pathInside(folder, each);
       if (inside !== undefined && isWritten(inside)) return { input, how: "replaced", inside };
     }
@@ -70,7 +70,7 @@ export function expectApart(output: string, option: string, inputs: readonly Inp
 }
 
 /** The places of the links in a folder. Other files of it are where it is. */
-function linkedFrom(folder: string): string[] {
+export function linksIn(folder: string): string[] {
   try {
     return readdirSync(folder, { withFileTypes: true, recursive: true })
       .filter((entry) => entry.isSymbolicLink())
