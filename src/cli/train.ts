@@ -61,9 +61,14 @@ async function train(args: readonly string[], typed: readonly string[], flags: F
 async function trainInto(output: RunOutput, resolved: ResolvedConfig, typed: readonly string[], { json }: Flags): Promise<void> {
   const { createRun } = await import("./trainRun.js"); // loads libtorch
   const { formatMetrics, reportPreparation } = await import("./trainOutput.js");
-  const run = await createRun(resolved, output);
+  const stop: { now: () => void } = { now: () => exitBefore(typed) };
+  const release = stopOnInterrupt(() => stop.now());
+  const run = await createRun(resolved, output).catch((error: unknown) => {
+    release();
+    throw error;
+  });
   const { trainer } = run;
-  const release = stopOnInterrupt(() => trainer.stop());
+  stop.now = () => trainer.stop();
   let progress: Progress | undefined;
   let pass: Progress | undefined;
   let metrics = "";
@@ -117,6 +122,12 @@ function isInterruption(error: unknown): boolean {
 function sayHowToGoOn(args: readonly string[], where: string): void {
   process.stderr.write(`stopped ${where}. Go on with\n  ${pasteable(args)}\n`);
   process.exitCode = interrupted;
+}
+
+/** While the model loads there is nothing to finish. */
+function exitBefore(args: readonly string[]): void {
+  sayHowToGoOn(args, "before the first step");
+  process.exit(); // gives the output folder back
 }
 
 /** Before anything is loaded: what the run reads must not be what it writes. */

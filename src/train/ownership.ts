@@ -13,7 +13,7 @@ import { pathInside, realPath } from "../base/paths";
 import { SetAside, removeEntries } from "../base/setAside";
 import { removeAbandoned } from "../base/wholeFiles";
 import { expectUsableFolder } from "../data/outputFolder";
-import { type Holdings, LOGS, eventsIn, holdingsOf, logEntriesIn, resultEntriesIn, runEntriesIn } from "./runEntries";
+import { type Holdings, LOGS, eventFilesIn, holdingsOf, logEntriesIn, resultEntriesIn, runEntriesIn } from "./runEntries";
 
 /** What a run, or another command, has set aside to overwrite it. */
 export const PREVIOUS = ".smaug-previous";
@@ -73,8 +73,8 @@ export class RunOutput {
     if (mode === "resume") {
       const results = resultEntriesIn(folder);
       if (results.length === 0) return;
-      const events = new Set(eventsIn(folder));
-      this.partial = () => [...resultPartials(folder), ...eventsIn(folder).filter((name) => !events.has(name))];
+      const events = new Set(eventFilesIn(folder));
+      this.partial = () => [...resultPartials(folder), ...eventFilesIn(folder).filter((name) => !events.has(name))];
       this.aside = SetAside.move(folder, RESULTS, [...results, ...logEntriesIn(folder).filter((name) => LOGS.includes(name))]);
       return;
     }

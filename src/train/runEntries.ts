@@ -73,10 +73,17 @@ export function logEntriesIn(folder: string): string[] {
 }
 
 /** TensorBoard's event files; where `runs` is a link they may be other runs' too. */
-export function eventsIn(folder: string): string[] {
-  if (isLink(join(folder, EVENTS_FOLDER))) return [];
-  const events = namesIn(join(folder, EVENTS_FOLDER)).filter((name) => EVENTS.test(name));
-  return wholeOr(folder, EVENTS_FOLDER, events);
+function eventsIn(folder: string): string[] {
+  return isLink(join(folder, EVENTS_FOLDER)) ? [] : wholeOr(folder, EVENTS_FOLDER, eventNamesIn(folder));
+}
+
+/** The same, always file by file. */
+export function eventFilesIn(folder: string): string[] {
+  return eventNamesIn(folder).map((name) => join(EVENTS_FOLDER, name));
+}
+
+function eventNamesIn(folder: string): string[] {
+  return namesIn(join(folder, EVENTS_FOLDER)).filter((name) => EVENTS.test(name));
 }
 
 /** What a run, ours or another program's, writes into a checkpoint. */
@@ -88,12 +95,15 @@ export function checkpointEntriesIn(folder: string): string[] {
 /** Removes a checkpoint, but none of the user's files in it. */
 export function removeCheckpoint(folder: string): void {
   const entries = checkpointEntriesIn(folder);
-  if (isLink(folder) || entries.length === namesIn(folder).length) return rmSync(folder, { recursive: true, force: true });
+  if (isLink(folder)) return rmSync(folder);
+  if (entries.length === namesIn(folder).length) return rmSync(folder, { recursive: true, force: true });
   for (const entry of entries) rmSync(join(folder, entry), { recursive: true, force: true });
 }
 
 /** Copies what is the user's in a checkpoint into the one that replaces it. */
 export function copyForeignEntries(from: string, to: string): void {
+  if (lstatSync(from, { throwIfNoEntry: false })?.isFile())
+    throw Object.assign(new Error(`${from} is a file, which no checkpoint may replace`), { code: "EEXIST" });
   const own = new Set(checkpointEntriesIn(from).map((entry) => entry.split(sep)[0]));
   for (const name of namesIn(from))
     if (!own.has(name)) cpSync(join(from, name), join(to, name), { recursive: true, verbatimSymlinks: true, errorOnExist: true, force: false });
