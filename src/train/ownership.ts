@@ -81,7 +81,7 @@ export class RunOutput {
     this.partial = () => runEntriesIn(folder);
     const pending = SetAside.find(folder, PREVIOUS);
     if (pending) removeEntries(folder, this.partial()); // of a run that was killed before its first checkpoint
-    this.aside = pending ?? move(folder, mode === "fresh" ? logEntriesIn(folder) : runEntriesIn(folder));
+    this.aside = pending ?? (mode === "fresh" ? moveLogs(folder) : move(folder, runEntriesIn(folder)));
   }
 
   /** Called when the first files are written: the logs of a run that left nothing else are replaced by then. */
@@ -120,6 +120,15 @@ export class RunOutput {
 
 function move(folder: string, entries: readonly string[]): SetAside | undefined {
   return entries.length === 0 ? undefined : SetAside.move(folder, PREVIOUS, entries);
+}
+
+/** Logs that cannot be set aside, as on a full disk, are replaced where they are: they must not end a run. */
+function moveLogs(folder: string): SetAside | undefined {
+  try {
+    return move(folder, logEntriesIn(folder));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Brings a folder that a killed run left into a state with a name. */

@@ -16,7 +16,7 @@ const ADAPTER = /^adapter_(model\.safetensors|config\.json)$/;
 const MODEL = /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/;
 const TOKENIZER = new Set(TOKENIZER_FILES);
 /** In a checkpoint, next to weights and tokenizer: ours, and those of transformers. */
-const STATE = /^(trainer_state\.json|(optimizer|rng_state)\.safetensors|digests\.json|training_args\.bin|(optimizer|scheduler|scaler|rng_state(_\d+)?)\.(pt|pth|bin))$/;
+const STATE = /^(trainer_state\.json|(optimizer|rng_state)\.safetensors|checksums\.json|training_args\.bin|(optimizer|scheduler|scaler|rng_state(_\d+)?)\.(pt|pth|bin))$/;
 
 const isWeights = (name: string): boolean => /^adapter_model\.(safetensors|bin)$/.test(name) || MODEL.test(name) || /^pytorch_model.*\.bin$/.test(name);
 
