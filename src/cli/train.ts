@@ -50,25 +50,35 @@ async function train(args: readonly string[], typed: readonly string[], flags: F
   const { outputDir, overwriteOutputDir: overwrite, resumeFromCheckpoint: resume } = resolved.config;
   const anew = withOption(withOption(typed, RESUME, undefined), OVERWRITE, "true");
   const ways = { resume: pasteable(withOption(withOption(typed, OVERWRITE, undefined), RESUME, "true")), overwrite: pasteable(anew) };
-  const output = RunOutput.claim({ folder: outputDir, overwrite, resume, ways });
+  const stopping: Stopping = { stop: () => exitBefore(typed) };
+  const release = stopOnInterrupt(() => stopping.stop());
+  let output: RunOutput | undefined;
   try {
-    await trainInto(output, resolved, typed, flags);
+    output = RunOutput.claim({ folder: outputDir, overwrite, resume, ways });
+    await trainInto(output, resolved, typed, stopping, flags);
   } finally {
-    output.release();
+    output?.release();
+    release();
   }
 }
 
-async function trainInto(output: RunOutput, resolved: ResolvedConfig, typed: readonly string[], { json }: Flags): Promise<void> {
+/** What Ctrl-C does: something else before there is a trainer. */
+interface Stopping {
+  stop: () => void;
+}
+
+async function trainInto(
+  output: RunOutput,
+  resolved: ResolvedConfig,
+  typed: readonly string[],
+  stopping: Stopping,
+  { json }: Flags,
+): Promise<void> {
   const { createRun } = await import("./trainRun.js"); // loads libtorch
   const { formatMetrics, reportPreparation } = await import("./trainOutput.js");
-  const stop: { now: () => void } = { now: () => exitBefore(typed) };
-  const release = stopOnInterrupt(() => stop.now());
-  const run = await createRun(resolved, output).catch((error: unknown) => {
-    release();
-    throw error;
-  });
+  const run = await createRun(resolved, output);
   const { trainer } = run;
-  stop.now = () => trainer.stop();
+  stopping.stop = () => trainer.stop();
   let progress: Progress | undefined;
   let pass: Progress | undefined;
   let metrics = "";
@@ -99,8 +109,6 @@ async function trainInto(output: RunOutput, resolved: ResolvedConfig, typed: rea
   } catch (error) {
     if (!isInterruption(error)) throw error;
     sayHowToGoOn(typed, "before the first step; the reference values computed so far are kept");
-  } finally {
-    release();
   }
 }
 

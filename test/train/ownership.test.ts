@@ -144,6 +144,19 @@ describe("overwriting", () => {
     expect(contents()).toEqual({ ...old, ...users });
   });
 
+  test("puts everything back when the process exits, as after a second Ctrl-C", () => {
+    write({ ...old, ...users });
+    const others = new Set(process.listeners("exit"));
+    const output = claim({ overwrite: true });
+    output.begin();
+    write(logs);
+    const [onExit, ...more] = process.listeners("exit").filter((listener) => !others.has(listener));
+    expect(more).toEqual([]);
+    onExit!(130);
+    expect(contents()).toEqual({ ...old, ...users });
+    expect(process.listeners("exit").every((listener) => others.has(listener))).toBe(true);
+  });
+
   test("follows a link to the folder", () => {
     write(old, join(root, `place ${folders}`));
     symlinkSync(join(root, `place ${folders}`), folder);
