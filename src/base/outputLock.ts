@@ -5,7 +5,7 @@
 import { mkdirSync, rmdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { InputError } from "./errors";
-import { LockFile, type LockHolder } from "./lockFile";
+import { LockFile } from "./lockFile";
 import { shellQuoted } from "./paths";
 
 export const LOCK_NAME = ".smaug.lock";
@@ -63,20 +63,23 @@ function attempt(folder: string, option: string): [string | undefined, Acquired]
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === "ENOENT" && tries < 5) continue; // another process has just removed the folder it had created
       if (firstMade !== undefined) removeEmpty(folder, firstMade);
-      throw new InputError(`Expected a folder that can be written to for '${option}' but received: ${message}`, { cause: error });
+      throw new InputError(`Expected a folder that can be written to for '${option}' but received: ${message}`, {
+        cause: error,
+      });
     }
   }
 }
 
-function describe(folder: string, option: string, { holder, state }: { holder: LockHolder; state: "running" | "unknown" }): string {
+function describe(folder: string, option: string, { holder, state }: Exclude<Acquired, LockFile>): string {
   const since = new Date(holder.since).toISOString().replace("T", " ").slice(0, 19);
   const expected = `Expected a folder that no other run writes to for '${option}' but ${folder} is in use`;
   if (state === "unknown")
     return `${expected} by process ${holder.pid} of the host ${holder.host} since ${since} UTC, which cannot be checked ` +
       `from here. Once it has ended, remove its lock with\n  rm ${shellQuoted(join(folder, LOCK_NAME))}`;
-  if (holder.pid === process.pid) return `${expected} by another run of this process since ${since} UTC; choose another folder`;
-  return `${expected} by process ${holder.pid} since ${since} UTC; wait until it has ended, stop it (kill -INT ${holder.pid}), ` +
-    "or choose another folder";
+  if (holder.pid === process.pid)
+    return `${expected} by another run of this process since ${since} UTC; choose another folder`;
+  return `${expected} by process ${holder.pid} since ${since} UTC; wait until it has ended, stop it ` +
+    `(kill -INT ${holder.pid}), or choose another folder`;
 }
 
 /** Removes a folder and those above it that were created with it, as long as they are empty. */

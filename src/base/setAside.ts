@@ -77,10 +77,13 @@ export class SetAside {
     const visit = (inside: string): void => {
       const names = readdirSync(join(folder, name, inside)).map((each) => join(inside, each));
       const [merged, moved] = [[] as string[], [] as string[]];
-      for (const each of names)
-        (isFolder(join(folder, each)) && !partial.includes(each) && isFolder(join(folder, name, each)) ? merged : moved).push(each);
+      for (const each of names) {
+        const isMerged = !partial.includes(each) && [folder, join(folder, name)].every((place) => isFolder(join(place, each)));
+        (isMerged ? merged : moved).push(each);
+      }
       merged.forEach(visit);
-      if (moved.length > 0) commands.push(`mv -f ${moved.map((each) => shellQuoted(join(name, each))).join(" ")} ${inside === "" ? "." : shellQuoted(inside)}`);
+      const target = inside === "" ? "." : shellQuoted(inside);
+      if (moved.length > 0) commands.push(`mv -f ${moved.map((each) => shellQuoted(join(name, each))).join(" ")} ${target}`);
       commands.push(`rmdir ${shellQuoted(join(name, inside))}`);
     };
     visit("");

@@ -52,7 +52,8 @@ export function expectNoInput(out: string, inputs: readonly FileInput[]): void {
     if (input === file) throw new InputError(`${expected} for both`);
     if (!statSync(input).isDirectory()) continue;
     const inside = pathInside(input, file);
-    if (inside !== undefined && isRead(input, inside, kind)) throw new InputError(`${expected}, which is read from the folder ${path}`);
+    if (inside !== undefined && isRead(input, inside, kind))
+      throw new InputError(`${expected}, which is read from the folder ${path}`);
     if (linksIn(input).includes(file)) throw new InputError(`${expected}, which a link in the folder ${path} leads to`);
   }
 }

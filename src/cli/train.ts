@@ -48,8 +48,10 @@ async function train(args: readonly string[], typed: readonly string[], flags: F
   expectOneProcess();
   expectInputsKept(resolved, args);
   const { outputDir, overwriteOutputDir: overwrite, resumeFromCheckpoint: resume } = resolved.config;
-  const anew = withOption(withOption(typed, RESUME, undefined), OVERWRITE, "true");
-  const ways = { resume: pasteable(withOption(withOption(typed, OVERWRITE, undefined), RESUME, "true")), overwrite: pasteable(anew) };
+  const ways = {
+    resume: pasteable(resuming(typed, "true")),
+    overwrite: pasteable(withOption(withOption(typed, RESUME, undefined), OVERWRITE, "true")),
+  };
   const stopping: Stopping = { stop: () => exitBefore(typed) };
   const release = stopOnInterrupt(() => stopping.stop());
   let output: RunOutput | undefined;
@@ -101,7 +103,7 @@ async function trainInto(
     const { outputDir } = resolved.config;
     progress!.finish(`${summary.steps} steps, mean loss ${summary.trainLoss.toFixed(4)}`);
     const stopped = summary.end === "stopped";
-    if (stopped) sayHowToGoOn(withOption(withOption(typed, OVERWRITE, undefined), RESUME, summary.checkpoint), `after step ${summary.steps}`);
+    if (stopped) sayHowToGoOn(resuming(typed, summary.checkpoint), `after step ${summary.steps}`);
     const report = stopped ? undefined : await reportOf(outputDir);
     const { trainLoss, checkpoint = null, ...result } = summary;
     if (json) process.stdout.write(`${JSON.stringify({ ...result, train_loss: trainLoss, checkpoint, output_dir: outputDir, report })}\n`);
@@ -130,6 +132,11 @@ function isInterruption(error: unknown): boolean {
 function sayHowToGoOn(args: readonly string[], where: string): void {
   process.stderr.write(`stopped ${where}. Go on with\n  ${pasteable(args)}\n`);
   process.exitCode = interrupted;
+}
+
+/** The arguments that resume a run from a checkpoint. */
+function resuming(typed: readonly string[], checkpoint: string | undefined): string[] {
+  return withOption(withOption(typed, OVERWRITE, undefined), RESUME, checkpoint);
 }
 
 /** While the model loads there is nothing to finish. */

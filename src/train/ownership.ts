@@ -75,7 +75,7 @@ export class RunOutput {
       if (results.length === 0) return;
       const events = new Set(eventFilesIn(folder));
       this.partial = () => [...resultPartials(folder), ...eventFilesIn(folder).filter((name) => !events.has(name))];
-      this.aside = SetAside.move(folder, RESULTS, [...results, ...logEntriesIn(folder).filter((name) => LOGS.includes(name))]);
+      this.aside = SetAside.move(folder, RESULTS, resultPartials(folder));
       return;
     }
     this.partial = () => runEntriesIn(folder);
@@ -149,8 +149,10 @@ export function recoverFolder(folder: string): void {
 
 const isWorthKeeping = ({ checkpoints, weights }: Holdings): boolean => checkpoints.length > 0 || weights.length > 0;
 
-const resultPartials = (folder: string): string[] =>
-  [...resultEntriesIn(folder), ...logEntriesIn(folder).filter((name) => LOGS.includes(name))];
+/** Results, and the logs that end with them. */
+function resultPartials(folder: string): string[] {
+  return [...resultEntriesIn(folder), ...logEntriesIn(folder).filter((name) => LOGS.includes(name))];
+}
 
 function modeOf(folder: string, { folder: shown, overwrite, resume, ways }: OutputRequest): "fresh" | "resume" | "overwrite" {
   const previous = SetAside.find(folder, PREVIOUS);
@@ -175,7 +177,12 @@ function modeOf(folder: string, { folder: shown, overwrite, resume, ways }: Outp
   throw new InputError(refusal(shown, found, resume, ways));
 }
 
-function refusal(shown: string, { checkpoints, weights }: Holdings, resume: string | boolean | null, ways: OutputRequest["ways"]): string {
+function refusal(
+  shown: string,
+  { checkpoints, weights }: Holdings,
+  resume: OutputRequest["resume"],
+  ways: OutputRequest["ways"],
+): string {
   const newest = checkpoints.at(-1);
   const held = [
     ...(newest === undefined ? [] : [checkpoints.length === 1 ? newest : `${checkpoints.length} checkpoints up to ${newest}`]),
@@ -185,8 +192,8 @@ function refusal(shown: string, { checkpoints, weights }: Holdings, resume: stri
   return (
     `Expected a folder without another run's checkpoints or weights for 'output_dir' but ${shown} holds ${held}${where}. ` +
     (newest === undefined ? "" : `Resume that run with\n  ${ways.resume}\n`) +
-    `${newest === undefined ? "Replace" : "or replace"} it, once the new run has a checkpoint or final weights, with\n  ${ways.overwrite}\n` +
-    "or choose another folder"
+    `${newest === undefined ? "Replace" : "or replace"} it, once the new run has a checkpoint or final weights, with\n` +
+    `  ${ways.overwrite}\nor choose another folder`
   );
 }
 

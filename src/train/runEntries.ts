@@ -16,16 +16,22 @@ const ADAPTER = /^adapter_(model\.safetensors|config\.json)$/;
 const MODEL = /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/;
 const TOKENIZER = new Set(TOKENIZER_FILES);
 /** In a checkpoint, next to weights and tokenizer: ours, and those of transformers. */
-const STATE = /^(trainer_state\.json|(optimizer|rng_state)\.safetensors|checksums\.json|training_args\.bin|(optimizer|scheduler|scaler|rng_state(_\d+)?)\.(pt|pth|bin))$/;
+const STATE = new RegExp(
+  "^(trainer_state\\.json|checksums\\.json|(optimizer|rng_state)\\.safetensors|training_args\\.bin|" +
+    "(optimizer|scheduler|scaler|rng_state(_\\d+)?)\\.(pt|pth|bin))$",
+);
+/** Weights in a form that is not written here, and therefore stays. */
+const FOREIGN_WEIGHTS = /^(adapter_model|pytorch_model.*)\.bin$/;
 
-const isWeights = (name: string): boolean => /^adapter_model\.(safetensors|bin)$/.test(name) || MODEL.test(name) || /^pytorch_model.*\.bin$/.test(name);
+const isOwnWeights = (name: string): boolean => name === "adapter_model.safetensors" || MODEL.test(name);
+const isWeights = (name: string): boolean => isOwnWeights(name) || FOREIGN_WEIGHTS.test(name);
 
 export interface Holdings {
   /** Names, oldest first. */
   readonly checkpoints: readonly string[];
   /** Names of files with weights, such as `adapter_model.safetensors`. */
   readonly weights: readonly string[];
-  /** Whether the weights are all there: their configuration is written after them. */
+  /** Whether weights as a run writes them are all there: their configuration is written after them. */
   readonly complete: boolean;
 }
 
@@ -34,11 +40,12 @@ export function holdingsOf(folder: string): Holdings {
   const checkpoints = names.filter((name) => isCheckpoint(join(folder, name), name));
   const stepOf = (name: string) => Number(name.slice("checkpoint-".length));
   const weights = names.filter(isWeights);
-  const config = weights.some((name) => name.startsWith("adapter_")) ? "adapter_config.json" : "config.json";
+  const own = weights.filter(isOwnWeights);
+  const config = own.some((name) => name.startsWith("adapter_")) ? "adapter_config.json" : "config.json";
   return {
     checkpoints: checkpoints.sort((a, b) => stepOf(a) - stepOf(b)),
     weights,
-    complete: weights.length > 0 && names.includes(config),
+    complete: own.length > 0 && names.includes(config),
   };
 }
 
@@ -88,7 +95,8 @@ function eventNamesIn(folder: string): string[] {
 
 /** What a run, ours or another program's, writes into a checkpoint. */
 export function checkpointEntriesIn(folder: string): string[] {
-  const isOwn = (name: string) => STATE.test(name) || ADAPTER.test(name) || MODEL.test(name) || MODEL_COMPANIONS.has(name);
+  const isOwn = (name: string) =>
+    STATE.test(name) || ADAPTER.test(name) || MODEL.test(name) || MODEL_COMPANIONS.has(name);
   return [...namesIn(folder).filter(isOwn), ...tokenizerEntriesIn(folder)];
 }
 
@@ -106,7 +114,7 @@ export function copyForeignEntries(from: string, to: string): void {
     throw Object.assign(new Error(`${from} is a file, which no checkpoint may replace`), { code: "EEXIST" });
   const own = new Set(checkpointEntriesIn(from).map((entry) => entry.split(sep)[0]));
   for (const name of namesIn(from))
-    if (!own.has(name)) cpSync(join(from, name), join(to, name), { recursive: true, verbatimSymlinks: true, errorOnExist: true, force: false });
+    if (!own.has(name)) cpSync(join(from, name), join(to, name), { recursive: true, verbatimSymlinks: true });
 }
 
 /** Whether a run writes that path inside its folder, or may one day: no input may be there. */

@@ -157,6 +157,19 @@ describe("overwriting", () => {
     expect(process.listeners("exit").every((listener) => others.has(listener))).toBe(true);
   });
 
+  test("leaves weights that it does not write, and does not take them for the new run's", () => {
+    const foreign = { "pytorch_model.bin": "mine", "config.json": "mine" };
+    write({ ...old, ...foreign });
+    const output = claim({ overwrite: true });
+    output.begin();
+    life.left = 0;
+    expect(() => output.release()).toThrow();
+    life.left = Infinity;
+    rmSync(join(folder, ".smaug.lock"));
+    run({ overwrite: true }, { fails: true });
+    expect(contents()).toEqual({ ...old, ...foreign });
+  });
+
   test("follows a link to the folder", () => {
     write(old, join(root, `place ${folders}`));
     symlinkSync(join(root, `place ${folders}`), folder);
