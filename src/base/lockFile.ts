@@ -25,7 +25,7 @@ export class LockFile {
     writeFileSync(temporary, content, { flag: "wx" });
     try {
       for (;;) {
-        if (succeeds("EEXIST", () => linkSync(temporary, path))) return new LockFile(path, content);
+        if (succeeds("EEXIST", () => create(temporary, path, content))) return new LockFile(path, content);
         const found = read(path);
         if (found === undefined) continue; // released since
         const state = found.holder === undefined ? "gone" : stateOf(found.holder);
@@ -44,6 +44,18 @@ export class LockFile {
     if (read(this.path)?.text === this.content) rmSync(this.path, { force: true });
   }
 }
+
+/** Some file systems, such as Google Drive's, have no hard links: the file is then created and written in two steps. */
+function create(temporary: string, path: string, content: string): void {
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    if (!NO_LINKS.has((error as NodeJS.ErrnoException).code!)) throw error;
+    writeFileSync(path, content, { flag: "wx" });
+  }
+}
+
+const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
 
 /** Removes a stale lock, unless another process has replaced it meanwhile. */
 function takeAway(path: string, stale: string): void {

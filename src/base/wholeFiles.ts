@@ -151,7 +151,7 @@ export async function flushFolder(folder: string): Promise<void> {
 }
 
 /** Flushes one file or folder. */
-function flush(path: string): void {
+export function flush(path: string): void {
   const descriptor = openSync(path, "r");
   try {
     fsyncSync(descriptor);

@@ -4,7 +4,7 @@ import { escapeJson } from "../base/terminal";
 import type { Recipe } from "../paper/recipes/recipe";
 import type { Distances, Statistics } from "../paper/recipes/statistics";
 import { printJson, tell, tellJson } from "./output";
-import { expectWritable, writeLines } from "./outputFile";
+import { type FileInput, expectWritable, writeLines } from "./outputFile";
 
 export interface RecipeFlags {
   input?: string;
@@ -53,7 +53,8 @@ export function pairsCommand(name: string, description: string, { dataset, maxSh
 export async function makePairFile(recipe: Recipe, flags: RecipeFlags): Promise<void> {
   const { out, split, seed, limit, maxShots, json } = flags;
   const input = flags.input!;
-  expectWritable(out, input, "--input");
+  const model: FileInput[] = flags.model === undefined ? [] : [{ path: flags.model, option: "--model", kind: "model" }];
+  expectWritable(out, [{ path: input, option: "--input", kind: "data" }, ...model]);
   const { lineOf } = await import("../paper/recipes/pair.js");
   const { makePairs } = await import("../paper/recipes/pairs.js");
   const { StatisticsCollector } = await import("../paper/recipes/statistics.js");

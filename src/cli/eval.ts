@@ -1,10 +1,12 @@
 /** `smaug eval`: a model's scores on benchmarks, as a table and as a JSON file in the evaluation harness's shape. */
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { EvaluationResults } from "../evaluate";
 import { InputError } from "../native/errors";
 import type { DType } from "../torch";
 import { print, printJson, tell } from "./output";
-import { expectWritable } from "./outputFile";
+import { type FileInput, expectWritable } from "./outputFile";
 
 interface Flags {
   model: string;
@@ -90,9 +92,9 @@ export function evalCommand(): Command {
 
 async function run(flags: Flags): Promise<void> {
   const { model: folder, adapter, device, dtype, out, json } = flags;
-  if (out !== undefined) expectWritable(out);
   const data = dataOf(flags.data);
   const names = flags.tasks.split(",").filter((name) => name !== "");
+  if (out !== undefined) expectWritable(out, inputsOf(flags, names, data));
   if (flags.contamination !== undefined) return contaminate(flags, flags.contamination, names, data);
   const { evaluatePrepared, prepareEvaluation, resultsTable } = await import("../evaluate/index.js");
   const { Progress } = await import("../train/progress.js");
@@ -121,8 +123,7 @@ async function run(flags: Flags): Promise<void> {
     const found = await evaluatePrepared(model, tokenizer, prepared);
     found.config = { ...found.config, model: folder, adapter: adapter ?? null, device, dtype: dtype ?? null };
     if (out !== undefined) {
-      const { writeWhole } = await import("../base/wholeFiles.js");
-      await writeWhole(out, `${JSON.stringify(found, null, 2)}\n`);
+      await writeFile(out, `${JSON.stringify(found, null, 2)}\n`);
     }
     if (json === true) printJson(found);
     else print(resultsTable(found));
@@ -182,14 +183,33 @@ async function contaminate(
   }).finally(() => model.dispose());
   const result = { model: folder, adapter: adapter ?? null, reference, contamination: found };
   if (out !== undefined) {
-    const { writeWhole } = await import("../base/wholeFiles.js");
-    await writeWhole(out, `${JSON.stringify(result, null, 2)}\n`);
+    await writeFile(out, `${JSON.stringify(result, null, 2)}\n`);
   }
   const lines = Object.entries(found).map(
     ([task, { share, items }]) => `${task.padEnd(16)} ${share.toFixed(2)} of ${items} items`,
   );
   if (json === true) printJson(result);
   else print(lines.join("\n"));
+}
+
+/** Creates the folder, too, if it is missing. */
+async function writeFile(file: string, content: string): Promise<void> {
+  const { writeWhole } = await import("../base/wholeFiles.js");
+  mkdirSync(dirname(file), { recursive: true });
+  await writeWhole(file, content);
+}
+
+/** What the results must not replace. */
+function inputsOf(flags: Flags, tasks: readonly string[], data: ReturnType<typeof dataOf>): FileInput[] {
+  const input = (option: string, kind: FileInput["kind"]) => (path: string | undefined): FileInput[] =>
+    path === undefined ? [] : [{ path, option, kind }];
+  return [
+    ...[flags.model].flatMap(input("--model", "model")),
+    ...[flags.adapter].flatMap(input("--adapter", "model")),
+    ...[flags.contamination].flatMap(input("--contamination", "model")),
+    ...tasks.flatMap(input("--tasks", "tasks")),
+    ...(typeof data === "object" ? Object.values(data) : [data]).flatMap(input("--data", "tasks")),
+  ];
 }
 
 /** What was cut short. */

@@ -14,7 +14,7 @@ const moot = new Set([
   "full_determinism", "gradient_checkpointing_kwargs", "group_by_length", "ignore_bias_buffers",
   "include_num_input_tokens_seen", "label_names", "label_pad_token_id", "length_column_name", "liger_kernel_config",
   "local_rank", "log_level", "log_level_replica", "log_on_each_node", "logging_dir", "logging_nan_inf_filter",
-  "lora_task_type", "overwrite_output_dir", "pad_to_multiple_of", "pad_token", "padding_free", "padding_value",
+  "lora_task_type", "pad_to_multiple_of", "pad_token", "padding_free", "padding_value",
   "precompute_ref_batch_size", "precompute_ref_log_probs", "prediction_loss_only", "project",
   "remove_unused_columns", "run_name", "save_on_each_node", "save_safetensors", "skip_memory_metrics", "tf32",
   "torch_compile", "torch_compile_backend", "torch_compile_mode", "torch_empty_cache_steps", "trust_remote_code",

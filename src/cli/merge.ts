@@ -1,8 +1,14 @@
-/** `smaug merge`: a model with an adapter in its weights, as a complete folder. */
-import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
+/**
+ * `smaug merge`: a model with an adapter in its weights, as a complete folder. It is written, and verified, in a hidden
+ * folder inside `--out` first; what it replaces is kept until it is in place.
+ */
 import { basename, resolve } from "node:path";
 import { Command, Option } from "commander";
+import { type Input, findConflict } from "../data/outputFolder";
 import { InputError } from "../native/errors";
+import { isRunEntry } from "../train/runEntries";
+import { ModelOutput } from "./modelOutput";
+import { addOverwriteOption, isOverwriting, overwritingCommand } from "./overwriteOption";
 import type { DType } from "../torch";
 import type { MergeCheck } from "./mergeCheck";
 import { print, printJson, tell } from "./output";
@@ -30,26 +36,36 @@ interface MergeResult {
 const example = "--model models/base --adapter runs/dpop --out models/dpop --verify";
 
 export function mergeCommand(): Command {
-  return new Command("merge")
+  const command = new Command("merge")
     .description("put an adapter into the weights of its model, and write a folder that needs no adapter")
     .requiredOption("--model <folder>", "the model, a folder or a hub id")
     .requiredOption("--adapter <folder>", "the adapter, as PEFT or smaug saved it")
-    .requiredOption("--out <folder>", "where the merged model goes: a new or empty folder, or that of a model")
+    .requiredOption("--out <folder>", "where the merged model goes: a new or empty folder")
     .option("--verify", "load what was written, and compare the log-probs of a few texts with those before")
     .addOption(new Option("--dtype <dtype>", "what the weights are written in; the model's own when left out")
       .choices(["float32", "bfloat16", "float16", "float64"]))
     .option("--device <device>", "where it is computed", "cpu")
-    .option("--json", "print one JSON object")
+    .option("--json", "print one JSON object");
+  return addOverwriteOption(command, "replace the model or adapter in --out; your own files in it stay")
     .addHelpText("after", `\nExample:\n  $ smaug merge ${example}\n`)
-    .action(merge);
+    .action((options: MergeOptions, self: Command) => merge(options, self));
 }
 
-async function merge({ model: source, adapter, out, verify, dtype, device, json }: MergeOptions): Promise<void> {
-  expectRoomForModel(out);
+async function merge(options: MergeOptions, self: Command): Promise<void> {
+  const { model, adapter, out } = options;
+  expectOther(out, model, adapter);
+  const output = ModelOutput.claim(out, isOverwriting(self), overwritingCommand(self));
+  try {
+    await mergeInto(output, options);
+  } finally {
+    output.release();
+  }
+}
+
+async function mergeInto(output: ModelOutput, { model: source, adapter, out, verify, dtype, device, json }: MergeOptions): Promise<void> {
   const { resolveFolder } = await import("../hub/index.js");
   const adapterFolder = await resolveFolder(adapter, { files: "adapter" });
-  expectOther(out, "--model", await resolveFolder(source));
-  expectOther(out, "--adapter", adapterFolder);
+  expectOther(out, await resolveFolder(source), adapterFolder);
 
   const { loadAdapter, loadModel, readAdapterJson, saveModel } = await import("../models/index.js"); // loads libtorch
   const { saveGgufTokenizer } = await import("../text/index.js");
@@ -70,23 +86,25 @@ async function merge({ model: source, adapter, out, verify, dtype, device, json 
   const sequences = verify ? await sampleSequences(model) : [];
   const before = tokenLogProbs(model, sequences);
   mergeAndUnload(model);
-  await saveModel(model, out, { dtype: written });
-  await saveGgufTokenizer(model.folder, out);
+  await saveModel(model, output.staging, { dtype: written });
+  await saveGgufTokenizer(model.folder, output.staging);
   model.dispose();
 
   let check: MergeCheck | undefined;
   if (verify) {
-    const merged = await loadModel(out, { dtype: computed, device });
+    const merged = await loadModel(output.staging, { dtype: computed, device });
     check = compareLogProbs(before, tokenLogProbs(merged, sequences), written);
     merged.dispose();
   }
+  const isKept = check?.ok === false && output.replaces;
+  if (!isKept) output.publish();
   const result = { out, dtype: written, layers, whole, verify: check ?? null };
   if (json) printJson(result, 2);
   else print(describe(result));
   if (check && !check.ok)
     throw new Error(
       `Expected the merged model to answer as the model with its adapter does, to ${check.tolerance} nats a token, ` +
-        `but received a difference of ${rounded(check.largest_token_delta)}; ${out} stays as it was written`,
+        `but received a difference of ${rounded(check.largest_token_delta)}; ${out} ${isKept ? "keeps what it held before" : "stays as it was written"}`,
     );
 }
 
@@ -106,20 +124,19 @@ function rounded(nats: number): string {
   return nats.toPrecision(2);
 }
 
-/** Refuses a folder that holds something else than a model: it would be left lying between the model's files. */
-function expectRoomForModel(out: string): void {
-  const stats = statSync(out, { throwIfNoEntry: false });
-  if (!stats) return;
-  if (!stats.isDirectory()) throw new InputError(`Expected a folder for '--out' but '${out}' is a file`);
-  const files = readdirSync(out);
-  const found = files.includes("adapter_config.json") ? "an adapter" : "other files";
-  if (files.length > 0 && (found === "an adapter" || !files.includes("config.json")))
-    throw new InputError(`Expected a new or empty folder for '--out', or a model's, but '${out}' holds ${found}`);
-}
-
-function expectOther(out: string, option: string, folder: string): void {
-  if (existsSync(out) && existsSync(folder) && realpathSync(out) === realpathSync(folder))
-    throw new InputError(`Expected another folder for '--out' than for '${option}' but received '${out}' for both`);
+/** The merged model must not replace what it is made from. */
+function expectOther(out: string, model: string, adapter: string): void {
+  const inputs: Input[] = [
+    { path: adapter, option: "--adapter", owner: "adapter's" },
+    { path: model, option: "--model", owner: "model's" },
+  ];
+  const conflict = findConflict(out, inputs, isRunEntry);
+  if (!conflict) return;
+  const { input, how, inside } = conflict;
+  const expected = `Expected another folder for '--out' than for '${input.option}' but received '${out}'`;
+  if (how === "same")
+    throw new InputError(`${expected} for both${input.option === "--adapter" ? ", which holds an adapter" : ""}`);
+  throw new InputError(how === "contains" ? `${expected} inside '${input.path}'` : `${expected}, where '${input.option}' reads ${inside}`);
 }
 
 /** What is to be said when the adapter names another model as its base. Names count, not where the folders are. */

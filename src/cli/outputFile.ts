@@ -1,29 +1,80 @@
 /** The file of `--out`: checked before the work, and there only when all of it is written. */
-import { type Stats, existsSync, realpathSync, statSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
+import { type Stats, accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from "node:fs";
+import { basename, dirname, extname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { pathInside, realPath } from "../base/paths";
+import { type Input, linksIn } from "../data/outputFolder";
 import { InputError } from "../native/errors";
+import { isRunEntry } from "../train/runEntries";
 
 const CHUNK = 1 << 18; // bytes
 const FLUSH = 1 << 26; // bytes
 const NEWLINE = 10;
 
-/** Fails now rather than after the work. `input` is what `inputOption` names, if it is not to be overwritten. */
-export function expectWritable(out: string, input?: string, inputOption?: string): void {
+/** What `--out` of a command must not replace. */
+export interface FileInput extends Pick<Input, "path" | "option"> {
+  /**
+   * Which files of a folder are read: data (a new file would be, too), the rows of tasks by their names, or those of a
+   * model, an adapter or a run.
+   */
+  readonly kind: "data" | "tasks" | "model";
+}
+
+/** Fails now rather than after the work, and rather than replacing an input. */
+export function expectWritable(out: string, inputs: readonly FileInput[] = []): void {
   if (out === "-") return;
   const there = statOf(out);
   if (there?.isDirectory())
     throw new InputError(`Expected a file for '--out' but '${out}' is a folder; name a file in it`);
   if (there && !there.isFile()) // a device would be replaced by a file
     throw new InputError(`Expected a file for '--out' but '${out}' is none; name a new one, or - for standard output`);
-  if (input !== undefined && existsSync(out) && existsSync(input) && realpathSync(out) === realpathSync(input))
-    throw new InputError(`Expected another file for '--out' than for '${inputOption}' but received '${out}' for both`);
+  expectNoInput(out, inputs);
   for (let path = dirname(resolve(out)); ; path = dirname(path)) {
     const stats = statOf(path);
     if (!stats) continue;
-    if (stats.isDirectory()) return;
-    throw new InputError(`Expected a folder for the file of '--out' but '${path}' is a file`);
+    if (!stats.isDirectory()) throw new InputError(`Expected a folder for the file of '--out' but '${path}' is a file`);
+    try {
+      return accessSync(path, constants.W_OK);
+    } catch {
+      throw new InputError(`Expected a folder that may be written to for the file of '--out' but '${path}' may not`);
+    }
+  }
+}
+
+/** @throws InputError when writing the file would replace an input, or add to a folder of data that is one */
+export function expectNoInput(out: string, inputs: readonly FileInput[]): void {
+  const file = realPath(out);
+  for (const { path, option, kind } of inputs) {
+    if (!existsSync(path)) continue;
+    const input = realPath(path);
+    const expected = `Expected another file for '--out' than for '${option}' but received '${out}'`;
+    if (input === file) throw new InputError(`${expected} for both`);
+    if (!statSync(input).isDirectory()) continue;
+    const inside = pathInside(input, file);
+    if (inside !== undefined && isRead(input, inside, kind))
+      throw new InputError(`${expected}, which is read from the folder ${path}`);
+    if (linksIn(input).includes(file)) throw new InputError(`${expected}, which a link in the folder ${path} leads to`);
+  }
+}
+
+function isRead(folder: string, inside: string, kind: FileInput["kind"]): boolean {
+  const name = basename(inside);
+  if (kind !== "model") {
+    if (!/\.(jsonl|ndjson|json|parquet)(\.gz)?$/.test(name)) return false;
+    return kind === "data" || (existsSync(join(folder, inside)) && !holdsResults(join(folder, inside)));
+  }
+  return name !== "report.html" && (isRunEntry(inside) || [".safetensors", ".gguf", ".bin", ".model"].includes(extname(name)));
+}
+
+/** Whether a file is what `smaug eval` writes, which may be written again. */
+function holdsResults(file: string): boolean {
+  const start = Buffer.alloc(64);
+  const descriptor = openSync(file, "r");
+  try {
+    return /^\{\s*"(results|model)":/.test(start.toString("utf8", 0, readSync(descriptor, start)));
+  } finally {
+    closeSync(descriptor);
   }
 }
 

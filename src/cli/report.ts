@@ -2,7 +2,7 @@
  * `smaug report`: the pictures of training runs, one or several side by side, as one HTML file; with `--data` also what
  * they did to the answers of those rows, token by token.
  */
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Command, Option } from "commander";
 import { InputError } from "../native/errors";
@@ -11,6 +11,7 @@ import type { Chart } from "../report/figures";
 import type { Run } from "../report/run";
 import type { DType } from "../torch";
 import { print, printJson, tell } from "./output";
+import { type FileInput, expectWritable } from "./outputFile";
 
 interface Flags {
   out?: string;
@@ -64,11 +65,15 @@ async function report(folders: string[], flags: Flags): Promise<void> {
   const { readRuns } = await import("../report/run.js");
   const { renderRuns } = await import("../report/runReport.js");
   const file = out ?? (folders.length > 1 ? "report.html" : join(folders[0]!, "report.html"));
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory())
-    throw new InputError(`Expected a file for '--out' but '${file}' is a folder; name a file in it`);
   for (const name of ["split", "model"] as const)
     if (flags[name] !== undefined && data === undefined)
       throw new InputError(`Expected '--data' beside '--${name}' but received none; it names the rows to score`);
+  const inputs: FileInput[] = [
+    ...folders.map((path) => ({ path, option: "runs", kind: "model" as const })),
+    ...(data === undefined ? [] : [{ path: data, option: "--data", kind: "data" as const }]),
+    ...(flags.model === undefined ? [] : [{ path: flags.model, option: "--model", kind: "model" as const }]),
+  ];
+  expectWritable(file, inputs);
   if (svg !== undefined) expectUsableFolder(svg, "--svg");
   const runs = readRuns(folders);
   for (const note of runs.flatMap(({ notes }) => notes)) process.stderr.write(`note: ${note}\n`);

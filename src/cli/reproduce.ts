@@ -1,10 +1,6 @@
 /** `smaug reproduce`: the paper's effect or its whole comparison from nothing, as tables, a summary and a report. */
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { writeWhole } from "../base/wholeFiles";
 import { InputError } from "../native/errors";
-import { expectUsableFolder } from "../data/outputFolder";
 import { expectPlainRows, loadPreferences } from "../data/preferences";
 import { describeRefusals } from "../data/screening";
 import { renderReport } from "../paper/report/report";
@@ -12,7 +8,9 @@ import type { Preset } from "../paper/settings";
 import { caveat, findings, formatTable, toSummary } from "../paper/summary";
 import { Progress } from "../train/progress";
 import { print, tell } from "./output";
-import { STUDY_OPTIONS, STUDY_PRESETS, type StudyFlags, type StudyPreset, flagOf, reproduceStudy } from "./reproduceStudy";
+import { addOverwriteOption, isOverwriting, overwritingCommand } from "./overwriteOption";
+import { ReproduceOutput } from "./reproduceOutput";
+import { STUDY_OPTIONS, STUDY_PRESETS, type StudyFlags, type StudyPreset, checkStudyFlags, flagOf, reproduceStudy } from "./reproduceStudy";
 
 interface ReproduceOptions extends Omit<StudyFlags, "out"> {
   preset: Preset | StudyPreset;
@@ -20,7 +18,7 @@ interface ReproduceOptions extends Omit<StudyFlags, "out"> {
 }
 
 export function reproduceCommand(): Command {
-  return new Command("reproduce")
+  const command = new Command("reproduce")
     .description("train a small model, then DPO, DPOP and SFT from it, and show what each does to the chosen answers")
     .addOption(new Option("--preset <name>", "quick: the effect, in about a minute; paper: SFT, DPO, IPO, SLiC and " +
       "DPOP at low and high edit distance over 3 seeds, with DPOP over beta and lambda, in about 20 minutes on one " +
@@ -43,38 +41,44 @@ export function reproduceCommand(): Command {
     .option("--no-grid", "with a paper preset: only the comparison, without beta and lambda")
     .option("--out <folder>", "where report.html and summary.json go; with a paper preset also each finished cell, " +
       "and the same command goes on where it stopped (default: runs/quickstart, or runs/paper)")
-    .option("--json", "print summary.json instead of the table")
+    .option("--json", "print summary.json instead of the table");
+  return addOverwriteOption(command, "replace results of another preset, seed, model or data in --out")
     .addHelpText("after", "\nExample:\n  $ smaug reproduce --data pairs.jsonl --seed 1 --out runs/pairs\n" +
       "  $ smaug reproduce --preset paper --seeds 5 --out runs/paper\n" +
       "  $ smaug reproduce --preset paper --model models/SmolLM2-135M --data metamath.jsonl arc.jsonl --out runs/smollm2\n")
-    .action(reproduce);
+    .action((options: ReproduceOptions, self: Command) => reproduce(options, self));
 }
 
-function reproduce({ preset, ...options }: ReproduceOptions): Promise<void> {
-  if (isStudy(preset)) {
-    const { out = "runs/paper" } = options;
-    expectUsableFolder(out, "--out");
-    return reproduceStudy(preset, { ...options, out }, (report, content) => writeFiles(out, report, content));
+async function reproduce({ preset, ...options }: ReproduceOptions, self: Command): Promise<void> {
+  const { seed, data = [], model = null, out = isStudy(preset) ? "runs/paper" : "runs/quickstart", json } = options;
+  if (!isStudy(preset)) checkOptions(preset, options);
+  else checkStudyFlags(preset, { ...options, out });
+  const overwriting = isOverwriting(self) ? undefined : overwritingCommand(self);
+  const output = ReproduceOutput.claim(out, { preset, seed, model, data }, overwriting);
+  try {
+    if (isStudy(preset)) await reproduceStudy(preset, { ...options, out }, output);
+    else await reproduceOne(preset, { seed, data: data[0], json }, output);
+  } finally {
+    output.release();
   }
-  const { seed, data = [], out, json, ...others } = options;
+}
+
+function checkOptions(preset: Preset, { data = [], ...others }: Omit<ReproduceOptions, "preset">): void {
   for (const name of STUDY_OPTIONS)
     if (others[name] !== undefined && others[name] !== true)
       throw new InputError(`Expected no '${flagOf(name)}' with '--preset ${preset}', which runs one seed of a small ` +
         "model; take --preset paper");
   if (data.length > 1)
     throw new InputError(`Expected one file for '--data' with '--preset ${preset}' but received ${data.length}`);
-  return reproduceOne(preset, { seed, data: data[0], out, json });
 }
 
 interface OneOptions {
   seed: number;
   data: string | undefined;
-  out: string | undefined;
   json: boolean | undefined;
 }
 
-async function reproduceOne(preset: Preset, { seed, data, out = "runs/quickstart", json }: OneOptions): Promise<void> {
-  expectUsableFolder(out, "--out");
+async function reproduceOne(preset: Preset, { seed, data, json }: OneOptions, output: ReproduceOutput): Promise<void> {
   const rows = data === undefined ? undefined : expectPlainRows(await loadPreferences(data), data);
   const { runExperiment } = await import("../paper/experiment.js"); // loads libtorch
   const result = runExperiment({
@@ -85,22 +89,12 @@ async function reproduceOne(preset: Preset, { seed, data, out = "runs/quickstart
     onRefusals: (refused) => tell(describeRefusals(refused, rows!.length)),
   });
 
-  const files = await writeFiles(out, await renderReport(result), toSummary(result));
+  const files = await output.write(await renderReport(result), toSummary(result));
   const warning = caveat(result);
   if (warning) tell(`warning: ${warning}`);
   const parts = [formatTable(result.methods), findings(result).join("\n"), files.names];
   if (json) process.stdout.write(files.summary);
   else print(`\n${parts.join("\n\n")}`);
-}
-
-/** Writes report.html and summary.json; gives the text of the summary, and the names of both. */
-async function writeFiles(out: string, report: string, content: object): Promise<{ summary: string; names: string }> {
-  const summary = `${JSON.stringify(content, null, 2)}\n`;
-  const files = { report: join(out, "report.html"), summary: join(out, "summary.json") };
-  await mkdir(out, { recursive: true });
-  await writeWhole(files.report, report);
-  await writeWhole(files.summary, summary);
-  return { summary, names: `${files.report}\n${files.summary}` };
 }
 
 const isStudy = (preset: Preset | StudyPreset): preset is StudyPreset =>

@@ -10,6 +10,7 @@ import type { Subject } from "../paper/study/subject";
 import type { DType } from "../torch";
 import { Progress } from "../train/progress";
 import { print, tell } from "./output";
+import type { ReproduceOutput } from "./reproduceOutput";
 
 /** Named here, so that the help needs no libtorch. */
 export const STUDY_PRESETS = ["paper", "paper-large", "paper-smoke"] as const;
@@ -43,12 +44,8 @@ export interface StudyFlags {
   json?: boolean;
 }
 
-/** Writes report and summary; gives the text of the summary, and the names of both. */
-type Write = (report: string, content: object) => Promise<{ summary: string; names: string }>;
-
-export async function reproduceStudy(preset: StudyPreset, flags: StudyFlags, write: Write): Promise<void> {
+export async function reproduceStudy(preset: StudyPreset, flags: StudyFlags, output: ReproduceOutput): Promise<void> {
   const { seed, seeds: count = 3, out, json } = flags;
-  checkFlags(preset, flags);
   const { runStudy } = await import("../paper/study/run.js"); // loads libtorch, as do those below
   const { paperStudy } = await import("../paper/study/plan.js");
   const { renderStudyReport } = await import("../paper/study/report.js");
@@ -66,6 +63,7 @@ export async function reproduceStudy(preset: StudyPreset, flags: StudyFlags, wri
     subject,
     seeds: Array.from({ length: count }, (_, i) => seed + i),
     folder: out,
+    overwriting: output.overwriting,
     startPhase: (label, total) => new Progress(label, total),
     onPlan: (cells, finished) => {
       const left = finished === 0 ? "" : `; ${finished} are in ${out} already`;
@@ -73,7 +71,7 @@ export async function reproduceStudy(preset: StudyPreset, flags: StudyFlags, wri
     },
   });
 
-  const files = await write(await renderStudyReport(result), toStudySummary(result));
+  const files = await output.write(await renderStudyReport(result), toStudySummary(result));
   const warning = studyCaveat(result);
   if (warning) tell(`warning: ${warning}`);
   const parts = [formatStudy(result), claimsInShort(testClaims(result)), files.names];
@@ -81,7 +79,7 @@ export async function reproduceStudy(preset: StudyPreset, flags: StudyFlags, wri
   else print(`\n${parts.join("\n\n")}`);
 }
 
-function checkFlags(preset: StudyPreset, flags: StudyFlags): void {
+export function checkStudyFlags(preset: StudyPreset, flags: StudyFlags): void {
   const { model, data } = flags;
   if (data && data.length > 2)
     throw new InputError(`Expected one or two sources of rows for '--data' but received ${data.length}`);

@@ -75,7 +75,11 @@ export function scoreCommand(): Command {
 
 async function score(flags: Flags): Promise<void> {
   const { model: folder, adapter, data, out, split, device, dtype, json } = flags;
-  expectWritable(out, data, "--data");
+  expectWritable(out, [
+    { path: data, option: "--data", kind: "data" },
+    { path: folder, option: "--model", kind: "model" },
+    ...(adapter === undefined ? [] : [{ path: adapter, option: "--adapter", kind: "model" } as const]),
+  ]);
   const { loadPreferences } = await import("../data/preferences.js");
   const { describeRefusals } = await import("../data/screening.js");
   const rows = await loadPreferences(data, split === undefined ? {} : { split });

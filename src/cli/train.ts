@@ -1,12 +1,19 @@
 /** `smaug train` and `smaug reference`: a configuration file with TRL's keys, or the same keys as options. */
 import { Command } from "commander";
 import { InputError } from "../base/errors";
+import { expectOneProcess } from "../base/oneProcess";
+import { type Input, expectApart, expectUsableFolder } from "../data/outputFolder";
 import type { DamagedCheckpointError } from "../train/checkpoint";
+import { RunOutput } from "../train/ownership";
 import { Progress } from "../train/progress";
+import { isRunEntry } from "../train/runEntries";
+import { argumentsOf, pasteable, withOption } from "./commandLine";
 import { print, printJson, tell } from "./output";
 import { type ResolvedConfig, describeSettings, resolveConfig, toSnakeCase } from "./trainConfig";
 
 const interrupted = 130;
+const RESUME = "resume_from_checkpoint";
+const OVERWRITE = "overwrite_output_dir";
 
 interface Flags {
   json?: boolean;
@@ -16,13 +23,13 @@ interface Flags {
 export function trainCommand(): Command {
   return command("train", "train a model on preference pairs")
     .addHelpText("after", () => `\n${describeSettings()}\n\nExample:\n  $ smaug train dpop.yaml --learning_rate 1e-5 --output_dir runs/dpop\n`)
-    .action((_, flags: Flags, self: Command) => train(self.args, flags));
+    .action((_, flags: Flags, self: Command) => train(self.args, argumentsOf(self), flags));
 }
 
 export function referenceCommand(): Command {
   return command("reference", "compute the reference log-probs that a run needs, into the cache, and nothing else")
     .addHelpText("after", "\nTakes what `smaug train` takes.\n\nExample:\n  $ smaug reference dpop.yaml\n")
-    .action((_, flags: Flags, self: Command) => reference(self.args, flags));
+    .action((_, flags: Flags, self: Command) => reference(self.args, argumentsOf(self), flags));
 }
 
 /** Keys are not declared as options one by one: they are a table, which the file shares. */
@@ -37,14 +44,46 @@ function command(name: string, description: string): Command {
     .allowExcessArguments();
 }
 
-async function train(args: readonly string[], { json, printConfig }: Flags): Promise<void> {
+/** @param typed the command line after `smaug` */
+async function train(args: readonly string[], typed: readonly string[], flags: Flags): Promise<void> {
   const resolved = resolveConfig(args);
-  if (printConfig) return printResolved(resolved);
+  if (flags.printConfig) return printResolved(resolved);
+  expectOneProcess();
+  expectInputsKept(resolved, args);
+  const { outputDir, overwriteOutputDir: overwrite, resumeFromCheckpoint: resume } = resolved.config;
+  const ways = {
+    resume: pasteable(resuming(typed, "true")),
+    overwrite: pasteable(withOption(withOption(typed, RESUME, undefined), OVERWRITE, "true")),
+  };
+  const stopping: Stopping = { stop: () => exitBefore(typed) };
+  const release = stopOnInterrupt(() => stopping.stop());
+  let output: RunOutput | undefined;
+  try {
+    output = RunOutput.claim({ folder: outputDir, overwrite, resume, ways });
+    await trainInto(output, resolved, typed, stopping, flags);
+  } finally {
+    output?.release();
+    release();
+  }
+}
+
+/** What Ctrl-C does: something else before there is a trainer. */
+interface Stopping {
+  stop: () => void;
+}
+
+async function trainInto(
+  output: RunOutput,
+  resolved: ResolvedConfig,
+  typed: readonly string[],
+  stopping: Stopping,
+  { json }: Flags,
+): Promise<void> {
   const { createRun } = await import("./trainRun.js"); // loads libtorch
   const { formatMetrics, reportPreparation } = await import("./trainOutput.js");
-  const run = await createRun(resolved);
+  const run = await createRun(resolved, output);
   const { trainer } = run;
-  const release = stopOnInterrupt(() => trainer.stop());
+  stopping.stop = () => trainer.stop();
   let progress: Progress | undefined;
   let pass: Progress | undefined;
   let metrics = "";
@@ -70,17 +109,15 @@ async function train(args: readonly string[], { json, printConfig }: Flags): Pro
     const { outputDir } = resolved.config;
     progress!.finish(`${summary.steps} steps, mean loss ${summary.trainLoss.toFixed(4)}`);
     const stopped = summary.end === "stopped";
-    if (stopped) sayHowToGoOn("train", resumeArguments(args, summary.checkpoint), `after step ${summary.steps}`);
+    if (stopped) sayHowToGoOn(resuming(typed, summary.checkpoint), `after step ${summary.steps}`);
     const report = stopped ? undefined : await reportOf(outputDir);
     const { trainLoss, checkpoint = null, ...result } = summary;
     if (json) printJson({ ...result, train_loss: trainLoss, checkpoint, output_dir: outputDir, report });
     else if (!stopped) print([outputDir, ...(report ? [report] : [])].join("\n"));
   } catch (error) {
-    if (isDamaged(error)) throw new InputError(`${error.damage}. ${insteadOf(error, args)}`, { cause: error });
+    if (isDamaged(error)) throw new InputError(`${error.damage}. ${insteadOf(error, typed)}`, { cause: error });
     if (!isInterruption(error)) throw error;
-    sayHowToGoOn("train", args, "before the first step; the reference values computed so far are kept");
-  } finally {
-    release();
+    sayHowToGoOn(typed, "before the first step; the reference values computed so far are kept");
   }
 }
 
@@ -105,24 +142,46 @@ function isDamaged(error: unknown): error is DamagedCheckpointError {
 }
 
 /** Which checkpoint can be resumed from instead of a damaged one, with the line to paste. */
-function insteadOf({ whole, message, damage }: DamagedCheckpointError, args: readonly string[]): string {
+function insteadOf({ whole, message, damage }: DamagedCheckpointError, typed: readonly string[]): string {
   if (whole === undefined) return message.slice(damage.length + 2);
-  return `The newest checkpoint that is whole is ${whole}: resume from it with\n  ${commandLine("train", resumeArguments(args, whole))}`;
+  return `The newest checkpoint that is whole is ${whole}: resume from it with\n  ${pasteable(resuming(typed, whole))}`;
 }
 
-function sayHowToGoOn(command: string, args: readonly string[], where: string): void {
-  tell(`stopped ${where}. Go on with\n  ${commandLine(command, args)}`);
+function sayHowToGoOn(args: readonly string[], where: string): void {
+  tell(`stopped ${where}. Resume with\n  ${pasteable(args)}`);
   process.exitCode = interrupted;
 }
 
-function commandLine(command: string, args: readonly string[]): string {
-  const quoted = args.map((arg) => (/^[\w./:=@,+-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`));
-  return `smaug ${[command, ...quoted].join(" ")}`;
+/** The arguments that resume a run from a checkpoint. */
+function resuming(typed: readonly string[], checkpoint: string | undefined): string[] {
+  return withOption(withOption(typed, OVERWRITE, undefined), RESUME, checkpoint);
 }
 
-async function reference(args: readonly string[], { json, printConfig }: Flags): Promise<void> {
+/** While the model loads there is nothing to finish. */
+function exitBefore(args: readonly string[]): void {
+  sayHowToGoOn(args, "before the first step");
+  process.exit(); // gives the output folder back
+}
+
+/** Before anything is loaded: what the run reads must not be what it writes. */
+function expectInputsKept({ config }: ResolvedConfig, args: readonly string[]): void {
+  expectUsableFolder(config.outputDir, "output_dir");
+  const inputs: [string | null | undefined, string, string][] = [
+    [config.modelNameOrPath, "model_name_or_path", "model's"],
+    [config.adapterNameOrPath, "adapter_name_or_path", "adapter's"],
+    [config.refAdapterNameOrPath, "ref_adapter_name_or_path", "reference adapter's"],
+    [config.datasetName, "dataset_name", "data's"],
+    [args.find((arg, i) => !arg.startsWith("--") && !/^--[^=]+$/.test(args[i - 1] ?? "")), "config.yaml", "configuration's"],
+  ];
+  const given = inputs.flatMap(([path, option, owner]): Input[] => (path ? [{ path, option, owner }] : []));
+  expectApart(config.outputDir, "output_dir", given, isRunEntry);
+}
+
+async function reference(args: readonly string[], typed: readonly string[], { json, printConfig }: Flags): Promise<void> {
   const resolved = resolveConfig(args);
   if (printConfig) return printResolved(resolved);
+  expectOneProcess();
+  expectInputsKept(resolved, args);
   const { createRun } = await import("./trainRun.js"); // loads libtorch
   const { reportPreparation } = await import("./trainOutput.js");
   const { trainer, notes } = await createRun(resolved);
@@ -142,7 +201,7 @@ async function reference(args: readonly string[], { json, printConfig }: Flags):
     else print(`${reference.size} pairs in the reference cache, ${referenceComputed} of them computed now`);
   } catch (error) {
     if (!isInterruption(error)) throw error;
-    sayHowToGoOn("reference", args, "in the middle; the values computed so far are kept");
+    sayHowToGoOn(typed, "in the middle; the values computed so far are kept");
   } finally {
     release();
   }
@@ -168,15 +227,4 @@ function stopOnInterrupt(stop: () => void): () => void {
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const signal of signals) process.on(signal, onInterrupt);
   return () => signals.forEach((signal) => process.off(signal, onInterrupt));
-}
-
-/** The arguments of a run that goes on: as they were given, but for where from. */
-function resumeArguments(args: readonly string[], checkpoint: string | undefined): string[] {
-  const kept: string[] = [];
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i]!;
-    if (!/^--resume[_-]from[_-]checkpoint/.test(arg)) kept.push(arg);
-    else if (!arg.includes("=") && args[i + 1] !== undefined && !args[i + 1]!.startsWith("--")) i++;
-  }
-  return checkpoint === undefined ? kept : [...kept, "--resume_from_checkpoint", checkpoint];
 }

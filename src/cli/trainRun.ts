@@ -8,6 +8,7 @@ import { createLoss } from "../preference";
 import { loadTokenizer } from "../text";
 import { deviceCount, manualSeed } from "../torch";
 import { PreferenceTrainer, type TrainingArguments, trainingArguments } from "../train";
+import type { RunOutput } from "../train/ownership";
 import { REFERENCE_ADAPTER } from "../train/reference";
 import { type ResolvedConfig, toSnakeCase } from "./trainConfig";
 
@@ -18,7 +19,8 @@ export interface TrainRun {
   readonly notes: readonly string[];
 }
 
-export async function createRun({ config, given, notes: noted }: ResolvedConfig): Promise<TrainRun> {
+/** @param output the run's folder, when the caller has claimed it */
+export async function createRun({ config, given, notes: noted }: ResolvedConfig, output?: RunOutput): Promise<TrainRun> {
   const notes = [...noted];
   const loss = createLoss({
     lossType: config.lossType,
@@ -65,7 +67,7 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig)
     resumeFromCheckpoint: config.resumeFromCheckpoint,
     config: toSnakeCase(config),
     dataName: config.datasetName!,
-  });
+  }, output);
   return { trainer, model, device, notes };
 }
 

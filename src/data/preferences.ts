@@ -6,6 +6,7 @@
  * What a row is worth in training is not judged here: see tokenizePairs.ts.
  */
 import { getHeapStatistics } from "node:v8";
+import { recordOrigin } from "../base/origins";
 import { InputError } from "../native/errors";
 import { expectOptions } from "./options";
 import { FORM, type PlainRow, type PreferenceRow, RowReader, isPlain } from "./preferenceRow";
@@ -46,6 +47,7 @@ export async function loadPreferences(source: string, options: LoadPreferencesOp
           "NODE_OPTIONS=--max-old-space-size=MIB",
       );
   }
+  recordOrigin(rows, source);
   return rows;
 }
 

@@ -23,6 +23,7 @@ import { stageCompanions } from "./companionFiles";
 import { FolderError, blaming, isThere, readJsonObject } from "./folderError";
 import { SafetensorsFile } from "./safetensors";
 import { writable, writeSafetensors } from "./safetensorsWriter";
+import { recordOrigin } from "../base/origins";
 import { StagedFiles } from "../base/wholeFiles";
 
 const CONFIG_FILE = "adapter_config.json";
@@ -74,6 +75,7 @@ export async function loadAdapter(
   }
 
   const adapted = addAdapter(model, config, adapter);
+  recordOrigin(model, folder);
   tidy(() => {
     for (const [name, tensor] of Object.entries(adapterTensors(model, adapter))) file.copyTo(name, tensor.detach());
   });

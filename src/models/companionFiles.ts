@@ -6,24 +6,9 @@ import { readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expectRegularFile, readInput } from "../base/inputFiles";
 import type { StagedFiles } from "../base/wholeFiles";
+import { GENERATION_FILE, TEMPLATE_FOLDER, TOKENIZER_FILES } from "./companionNames";
 import { FolderError, asFolderError, filesIn } from "./folderError";
 
-/** The tokenizer's, in every form that transformers writes or reads. */
-const TOKENIZER_FILES = [
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "vocab.json",
-  "merges.txt",
-  "vocab.txt",
-  "tokenizer.model",
-  "spiece.model",
-  "chat_template.jinja",
-  "chat_template.json",
-];
-const TEMPLATE_FOLDER = "additional_chat_templates";
-const GENERATION_FILE = "generation_config.json";
 /** Bytes of one file. Tokenizers have some 30 MB. */
 const MAX_BYTES = 500 * 2 ** 20;
 

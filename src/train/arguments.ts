@@ -8,6 +8,10 @@ import { type ArgumentsOf, choice, either, flag, integer, mapping, number, optio
 
 export const trainingArguments = {
   outputDir: text("trainer_output", "folder for the adapter or model, checkpoints, logs and the report"),
+  overwriteOutputDir: flag(
+    false,
+    "replace another run in output_dir: its files are kept until the new run has a checkpoint or final weights",
+  ),
   perDeviceTrainBatchSize: integer(8, "pairs per batch", { min: 1 }),
   perDeviceEvalBatchSize: integer(8, "pairs per batch of an evaluation", { min: 1 }),
   gradientAccumulationSteps: integer(1, "batches per optimizer step; their loss is one mean over all their pairs", { min: 1 }),

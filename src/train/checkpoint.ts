@@ -4,7 +4,7 @@
  * `checksums.json`. The order of the rows follows from the seed and the step, the learning rate from the step.
  */
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { CHECKSUMS_FILE, hasChecksums, verifyChecksums, writeChecksums } from "../base/checksums";
 import { type CausalLM, FolderError, SafetensorsFile, adapterTensors, saveAdapter, saveModel } from "../models";
 import { saveTensors } from "../models/safetensorsWriter";
@@ -16,6 +16,7 @@ import type { AdamW } from "../optim";
 import { type Device, type Tensor, dispose, getRngState, setRngState, tidy } from "../torch";
 import { saveGgufTokenizer } from "../text";
 import { OptimizerFile, optimizerTensors, shownEntry } from "./optimizerFile";
+import { copyForeignEntries, isCheckpoint, removeCheckpoint } from "./runEntries";
 import { readSavedState } from "./savedState";
 import { STATE_FILE, type TrainerState, writeTrainerState } from "./trainerState";
 
@@ -43,6 +44,7 @@ export async function saveCheckpoint(outputDir: string, state: TrainerState, par
       await saveTensors(join(staging, name), tensors).finally(() => dispose(tensors));
     await writeTrainerState(staging, state);
     await writeChecksums(staging);
+    copyForeignEntries(folder, staging);
     publishFolder(staging, folder, { replace: true }); // a resumed run passes the same step again
     return folder;
   } catch (error) {
@@ -234,10 +236,10 @@ function isFolder(path: string): boolean {
 /** Removes the oldest checkpoints beyond `limit`; the one just written and `best` stay. */
 export function rotateCheckpoints(outputDir: string, limit: number | null, keep: readonly (string | null)[]): void {
   if (limit === null) return;
-  const all = checkpointsIn(outputDir).map(({ folder }) => folder);
+  const all = checkpointsIn(outputDir).map(({ folder }) => folder).filter((folder) => isCheckpoint(folder, basename(folder)));
   const kept = new Set(keep.flatMap((folder) => (folder === null ? [] : [resolve(folder)])));
   const removable = all.filter((folder) => !kept.has(resolve(folder)));
-  for (const folder of removable.slice(0, Math.max(0, all.length - limit))) rmSync(folder, { recursive: true, force: true });
+  for (const folder of removable.slice(0, Math.max(0, all.length - limit))) removeCheckpoint(folder);
 }
 
 /** The folder that `resume_from_checkpoint` means: a path, or the newest in `outputDir` for `true`. */

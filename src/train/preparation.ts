@@ -4,9 +4,9 @@
  * shows here, before any work is lost, and nothing is written but the caches.
  */
 import { createHash } from "node:crypto";
-import { existsSync, realpathSync, statSync } from "node:fs";
-import { dirname } from "node:path";
-import { expectUsableFolder } from "../data/outputFolder";
+import { expectOneProcess } from "../base/oneProcess";
+import { originsOf } from "../base/origins";
+import { type Input, expectApart, expectUsableFolder } from "../data/outputFolder";
 import type { PreferenceRow } from "../data/preferenceRow";
 import { type TokenizedPair, areTokenized } from "../data/tokenizedPair";
 import { type TokenizedPairs, tokenizePairs } from "../data/tokenizePairs";
@@ -24,6 +24,7 @@ import { type TrainingArguments, trainingArguments } from "./arguments";
 import { type OpenedCheckpoint, expectFits, openCheckpoint, restoreCheckpoint } from "./checkpoint";
 import { type MemoryPlan, planMemory } from "./memoryPlan";
 import { createOptimizer, createSchedule } from "./optimizer";
+import { isRunEntry } from "./runEntries";
 import { REFERENCE_ADAPTER, type ReferenceValues, type StartCheck, checkStart, referencePass, startFingerprint } from "./reference";
 import { Sampler } from "./sampler";
 import { type SchedulePlan, planSchedule } from "./schedulePlan";
@@ -43,7 +44,7 @@ export interface PreferenceTrainerOptions extends Partial<TrainingArguments> {
   maxLength?: number | null;
   /** What of a longer row is kept; TRL's `keep_start`. */
   truncationMode?: TruncationMode;
-  /** A checkpoint to go on from: its folder, or true for the newest in `outputDir`. */
+  /** A checkpoint to resume from: its folder, or true for the newest in `outputDir`. */
   resumeFromCheckpoint?: string | boolean | null;
   /** What the first line of `metrics.jsonl` says of the configuration; the settings when left out. */
   config?: object;
@@ -99,7 +100,21 @@ const START_LIMIT = 3e-3;
 /** The same by the square root of an answer's tokens, where each log-prob is rounded to 16 bits or made of such. */
 const START_LIMIT_16_BIT = 0.1;
 
+/** The settings of training, with what can be said of them and the output folder before any work. */
+export function readSettings(options: PreferenceTrainerOptions): TrainingArguments {
+  expectOneProcess();
+  const {
+    model: _model, train: _train, evaluation: _evaluation, tokenizer: _tokenizer, loss: _loss, maxLength: _maxLength,
+    truncationMode: _mode, resumeFromCheckpoint: _resume, config: _config, dataName: _name, ...values
+  } = options;
+  const settings = readArguments(trainingArguments, values);
+  expectUsableFolder(settings.outputDir, "output_dir");
+  expectApart(settings.outputDir, "output_dir", inputsOf(options), isRunEntry);
+  return settings;
+}
+
 export async function prepare(options: PreferenceTrainerOptions, hooks: PreparationHooks): Promise<Preparation> {
+  const settings = readSettings(options);
   const {
     model,
     train: rows,
@@ -111,17 +126,13 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
     resumeFromCheckpoint = null,
     config,
     dataName,
-    ...values
   } = options;
-  const settings = readArguments(trainingArguments, values);
   const loss = givenLoss as PreferenceLoss;
   const trained = [...model.parameters()].filter(({ requiresGrad }) => requiresGrad);
   if (trained.length === 0) throw new InputError("Expected a model with weights that train for 'model' but all are frozen");
   const { device } = trained[0]!;
   if (settings.evalStrategy !== "no" && !evaluationRows)
     throw new InputError(`Expected rows for 'evaluation' with eval_strategy ${settings.evalStrategy} but received none`);
-  expectUsableFolder(settings.outputDir, "output_dir");
-  expectOther(settings.outputDir, model);
   const opened = resumeFromCheckpoint ? openCheckpoint(resumeFromCheckpoint, settings.outputDir) : undefined;
   const { folder: resumed, state: saved } = opened ?? {};
 
@@ -274,12 +285,14 @@ function folderOf({ folder }: CausalLM): string {
   throw new TypeError("Expected a 'tokenizer' for rows in text, as the model was not loaded from a folder, but received none");
 }
 
-/** A run replaces what an earlier one left in its folder; the model must not be that. */
-function expectOther(outputDir: string, { folder }: CausalLM): void {
-  if (folder === undefined || !existsSync(folder) || !existsSync(outputDir)) return;
-  const place = statSync(folder).isDirectory() ? folder : dirname(folder);
-  if (realpathSync(place) === realpathSync(outputDir))
-    throw new InputError(`Expected another folder than the model's for 'output_dir' but received ${outputDir}`);
+/** What the run was made from, as far as it is known: no output may replace it. */
+function inputsOf({ model, train, evaluation = [], dataName }: PreferenceTrainerOptions): Input[] {
+  const data = [...originsOf(train), ...originsOf(evaluation), ...(dataName === undefined ? [] : [dataName])];
+  return [
+    ...(model.folder === undefined ? [] : [{ path: model.folder, option: "model", owner: "model's" }]),
+    ...originsOf(model).map((path) => ({ path, option: "model", owner: "adapter's" })),
+    ...data.map((path) => ({ path, option: "train", owner: "data's" })),
+  ];
 }
 
 function checkLengths(pairs: readonly TokenizedPair[], { config }: CausalLM): void {
@@ -345,7 +358,9 @@ function longestAnswer(pairs: readonly TokenizedPair[]): number {
 
 /** What a run may change as it goes on, and does. */
 function changedSettings(before: Record<string, unknown>, now: Record<string, unknown>): string[] {
-  const free = new Set(["output_dir", "outputDir", "resume_from_checkpoint", "reference_cache", "referenceCache"]);
+  const free = new Set([
+    "output_dir", "outputDir", "overwrite_output_dir", "overwriteOutputDir", "resume_from_checkpoint", "reference_cache", "referenceCache",
+  ]);
   const names = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter((name) => !free.has(name));
   const shown = (value: unknown) => JSON.stringify(value) ?? "not given";
   return names.flatMap((name) =>

@@ -16,6 +16,7 @@ import { type PassContext, evaluateBatch, trainBatch } from "./batchPass";
 import { restoreWeights, rotateCheckpoints, saveCheckpoint, saveWeights, verifyCheckpoint } from "./checkpoint";
 import { type MemoryPlan, smallerPlan } from "./memoryPlan";
 import { NonFiniteError } from "./nonFinite";
+import type { RunOutput } from "./ownership";
 import type { Preparation } from "./preparation";
 import { inBatchesThatFit } from "./outOfMemory";
 import { RunFiles } from "./runFiles";
@@ -73,6 +74,7 @@ export class Run {
   constructor(
     private readonly prepared: Preparation,
     private readonly events: EventEmitter<TrainerEvents>,
+    private readonly output: RunOutput,
     { readsLate = prepared.device !== "cpu" } = {},
   ) {
     this.readsLate = readsLate;
@@ -134,6 +136,7 @@ export class Run {
       this.files ??= await this.begin(); // a run that goes on after its last step
       if (settings.loadBestModelAtEnd) this.restoreBest();
       await this.writing("the final weights", () => saveWeights(model, settings.outputDir));
+      this.output.replaced();
       const line = {
         train_runtime: seconds,
         train_samples_per_second: pairs / seconds,
@@ -251,12 +254,13 @@ export class Run {
 
   private async begin(): Promise<RunFiles> {
     const { settings, statement } = this.prepared;
-    const options = {
+    this.output.begin();
+    const files = await RunFiles.begin(settings.outputDir, statement, this.state.logHistory, {
       tensorboard: settings.reportTo !== "none",
-      goesOn: this.prepared.resumed !== undefined,
-      warn: (message: string) => void this.events.emit("warning", message),
-    };
-    return RunFiles.begin(settings.outputDir, statement, this.state.logHistory, options);
+      warn: (message) => void this.events.emit("warning", message),
+    });
+    this.output.started();
+    return files;
   }
 
   private async log(metrics: StepMetrics, learningRate: number): Promise<LogLine> {
@@ -345,6 +349,7 @@ export class Run {
     await this.writing("a checkpoint", async () => {
       const saved = await saveCheckpoint(outputDir, this.state, { model, optimizer, device });
       this.checkpoint = saved;
+      this.output.replaced();
       rotateCheckpoints(outputDir, saveTotalLimit, [saved, settings.loadBestModelAtEnd ? this.bestCheckpoint() : null]);
       await this.files!.writeState(this.state);
       this.events.emit("save", saved);

@@ -3,11 +3,10 @@
  * TensorBoard events under `runs/`. Nothing appears before the first step is done. A log that cannot be written, as on a
  * full disk, does not end the run: it is a warning, and the file is completed as soon as writing works again.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { appendWhole } from "../base/appendWhole";
-import { removeAbandoned, writeWhole } from "../base/wholeFiles";
-import { checkpointsIn } from "./checkpoint";
+import { writeWhole } from "../base/wholeFiles";
 import { TensorBoardWriter } from "./tensorboard";
 import { type LogLine, STATE_FILE, type TrainerState, writeTrainerState } from "./trainerState";
 
@@ -34,19 +33,16 @@ export class RunFiles {
   }
 
   /**
-   * Begins the files; the lines of a history that goes on are written again, those of steps that were lost are not. What
-   * an earlier run has left there goes: its weights and report, and unless this run `goesOn`, its checkpoints.
+   * Begins the files. The lines of a resumed run's history are written again, those of steps that were lost are not.
+   * What an earlier run left in the folder has been set aside by then (ownership.ts).
    */
   static async begin(
     folder: string,
     statement: object,
     history: readonly LogLine[],
-    { tensorboard, goesOn, warn }: { tensorboard: boolean; goesOn: boolean; warn: (message: string) => void },
+    { tensorboard, warn }: { tensorboard: boolean; warn: (message: string) => void },
   ): Promise<RunFiles> {
     mkdirSync(folder, { recursive: true });
-    if (existsSync(join(folder, "metrics.jsonl"))) removeResults(folder);
-    removeAbandoned(folder);
-    if (!goesOn) for (const { folder: checkpoint } of checkpointsIn(folder)) rmSync(checkpoint, { recursive: true });
     const files = new RunFiles(folder, statement, warn, tensorboard);
     await files.attempt(METRICS, () => files.rewriteMetrics(history));
     await files.attempt(EVENTS, () => files.events?.flush());
@@ -109,12 +105,6 @@ export class RunFiles {
     const paths = [...this.failing.keys()].map((name) => join(this.folder, name));
     return `${paths.join(", ")} cannot be written: ${[...messages].join("; ")}`;
   }
-}
-
-/** What only a finished run has. */
-function removeResults(folder: string): void {
-  const results = /^(adapter_model\.safetensors|adapter_config\.json|model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?|report\.html)$/;
-  for (const name of readdirSync(folder)) if (results.test(name)) rmSync(join(folder, name));
 }
 
 /** Hugging Face's: `eval/…` for what an evaluation measured, `train/…` for the rest. */

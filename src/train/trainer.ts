@@ -2,10 +2,12 @@
  * Preference training, as its users see it: settings in, steps and events out.
  *
  * What is behind it has files of its own: what a run needs before it can begin (preparation.ts), the loop (run.ts), one
- * micro-batch (batchPass.ts), what is measured (stepMetrics.ts), checkpoints (checkpoint.ts) and logs (runFiles.ts).
+ * micro-batch (batchPass.ts), whose files are in the folder (ownership.ts), what is measured (stepMetrics.ts), checkpoints (checkpoint.ts) and logs (runFiles.ts).
  */
 import { EventEmitter } from "node:events";
-import { type Preparation, type PreferenceTrainerOptions, prepare } from "./preparation";
+import { checkpointBytes, spaceWarning } from "./diskSpace";
+import { LIBRARY_WAYS, RunOutput } from "./ownership";
+import { type Preparation, type PreferenceTrainerOptions, prepare, readSettings } from "./preparation";
 import { Run, type TrainerEvents, type TrainingSummary } from "./run";
 import type { TrainingStep } from "./trainingStep";
 
@@ -24,8 +26,15 @@ export class PreferenceTrainer extends EventEmitter<TrainerEvents> implements As
   private hasRun = false;
   private summary: TrainingSummary | undefined;
 
-  /** Settings that are left out have the defaults of `trainingArguments`. Wrong ones are errors here. */
-  constructor(private readonly options: PreferenceTrainerOptions) {
+  /**
+   * Settings that are left out have the defaults of `trainingArguments`.
+   *
+   * @param output the output folder when the caller has claimed it already, and will release it
+   */
+  constructor(
+    private readonly options: PreferenceTrainerOptions,
+    private readonly output?: RunOutput,
+  ) {
     super();
   }
 
@@ -62,17 +71,28 @@ export class PreferenceTrainer extends EventEmitter<TrainerEvents> implements As
           "model as it was before it and pass resumeFromCheckpoint",
       );
     this.hasRun = true;
-    const preparation = await this.prepare().catch((error: unknown) => {
-      this.hasRun = false; // nothing was trained: the next try may go better
-      throw error;
-    });
-    this.emit("prepared", preparation);
-    const run = new Run(preparation, this);
+    let output: RunOutput | undefined;
+    let run: Run | undefined;
     try {
+      output = this.output ?? this.claimOutput();
+      const preparation = await this.prepare();
+      this.emit("prepared", preparation);
+      const { model, settings } = preparation;
+      const warning = spaceWarning(checkpointBytes(model), settings.outputDir);
+      if (warning !== undefined) this.emit("warning", warning);
+      run = new Run(preparation, this, output);
       yield* run.steps(() => this.stopping);
       this.summary = await run.finish();
     } finally {
-      run.dispose();
+      if (run) run.dispose();
+      else this.hasRun = false; // nothing was trained: the next try may go better
+      if (output !== this.output) output?.release();
     }
+  }
+
+  private claimOutput(): RunOutput {
+    const { outputDir, overwriteOutputDir } = readSettings(this.options);
+    const resume = this.options.resumeFromCheckpoint ?? null;
+    return RunOutput.claim({ folder: outputDir, overwrite: overwriteOutputDir, resume, ways: LIBRARY_WAYS });
   }
 }

@@ -94,10 +94,48 @@ describe("the merged folder", () => {
     expect(ops.equal(written, exact.to(dtype as "bfloat16"))).toBe(true);
   });
 
-  test("may take the place of another model", async () => {
+  test("takes the place of another model only when asked to, by the line it prints; a user's files stay", async () => {
     const out = folder(folderOf("folders", "sharded"));
-    expect((await merge("list", out)).status).toBe(0);
+    writeFileSync(join(out, "notes.txt"), "mine");
+    const before = readdirSync(out).sort();
+    const refused = await merge("list", out);
+    expect(refused).toMatchObject({ status: 2, stdout: "" });
+    expect(readdirSync(out).sort()).toEqual(before);
+    const line = /^ {2}smaug merge (.*)$/m.exec(refused.stderr)![1]!;
+    expect(line).toBe(`--model ${single} --adapter ${adapter("list")} --out ${out} --overwrite_output_dir true`);
+    expect((await smaug(...line.split(" "))).status).toBe(0);
+    expect(readdirSync(out).sort()).toEqual(["config.json", "model.safetensors", "notes.txt"]);
     expectClose(await logits(out), adapters["list"]!.logits, 2e-4, "logits");
+  });
+
+  test("is not replaced by one that cannot be written or answers differently", async () => {
+    const out = folder(folderOf("folders", "sharded"));
+    const contents = () => readdirSync(out).sort().map((name) => [name, readFileSync(join(out, name)).toString("base64")]);
+    const before = contents();
+    const failed = await smaug("--model", tied, "--adapter", adapter("list"), "--out", out, "--overwrite-output-dir");
+    expect(failed).toMatchObject({ status: 2, stderr: expect.stringContaining("does not fit the model") });
+    expect(contents()).toEqual(before);
+
+    const wide = folder();
+    const model = await loadModel(single);
+    noGrad(() => model.stateDict()["model.layers.0.self_attn.v_proj.weight"]!.mul_(1e6)); // beyond float16
+    await saveModel(model, wide);
+    const args = ["--model", wide, "--adapter", adapter("list"), "--out", out, "--verify", "--dtype", "float16"];
+    const differing = await smaug(...args, "--overwrite-output-dir", "true");
+    expect(differing).toMatchObject({ status: 1, stderr: expect.stringContaining(`${out} keeps what it held before`) });
+    expect(contents()).toEqual(before);
+  });
+
+  test("is put back when a command was killed while replacing it", async () => {
+    const out = folder();
+    mkdirSync(join(out, ".smaug-previous"));
+    cpSync(folderOf("folders", "sharded"), join(out, ".smaug-previous"), { recursive: true });
+    cpSync(join(single, "model.safetensors"), join(out, "model.safetensors")); // its config.json had not been moved yet
+    const { status, stderr } = await merge("list", out);
+    expect(status).toBe(2);
+    execFileSync("sh", ["-c", /^ {2}(\(cd .*\))$/m.exec(stderr)![1]!]);
+    expect(readdirSync(out).sort()).toEqual(readdirSync(folderOf("folders", "sharded")).sort());
+    expect(readFileSync(join(out, "config.json"))).toEqual(readFileSync(join(folderOf("folders", "sharded"), "config.json")));
   });
 });
 
@@ -159,6 +197,15 @@ describe("what is refused", () => {
       symlinkSync(model, link);
       return ["--model", model, "--adapter", adapter("list"), "--out", link];
     }, "Expected another folder for '--out' than for '--model'"],
+    ["a folder inside the model's", () => {
+      const model = folder(single);
+      return ["--model", model, "--adapter", adapter("list"), "--out", join(model, "merged")];
+    }, "Expected another folder for '--out' than for '--model'"],
+    ["the folder of an adapter's checkpoint", () => {
+      const run = folder();
+      cpSync(adapter("list"), join(run, "checkpoint-3"), { recursive: true });
+      return ["--model", single, "--adapter", join(run, "checkpoint-3"), "--overwrite-output-dir", "--out", run];
+    }, "where '--adapter' reads checkpoint-3"],
     ["the adapter's", () => {
       const copy = folder(adapter("list"));
       return ["--model", single, "--adapter", copy, "--out", copy];

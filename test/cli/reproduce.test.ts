@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { afterEach, expect, test, vi } from "vitest";
 import { reproduceCommand } from "../../src/cli/reproduce";
+import { ReproduceOutput } from "../../src/cli/reproduceOutput";
 import { run } from "../../src/cli/run";
+import { OutputLock } from "../../src/base/outputLock";
 import { temporaryFolders } from "../models/folders";
 
 const folder = temporaryFolders();
@@ -60,6 +62,61 @@ test("a user's rows are cut into near and far ones, and their refusals listed", 
   expect(distance.high.mean).toBeGreaterThan(0.7);
   expect(Object.keys(corpora)).toEqual(["low", "high"]);
   expect(cells).toHaveLength(14);
+
+  const before = readdirSync(join(out, "cells")).map((name) => readFileSync(join(out, "cells", name), "utf8"));
+  writeFileSync(file, lines.slice(1).join("\n"));
+  const changed = await smaug("--preset", "paper-smoke", "--seeds", "1", "--no-grid", "--data", file, "--out", out);
+  expect(changed).toMatchObject({ status: 2, stdout: "" });
+  expect(changed.stderr).toMatch(/Expected cells of the same settings .* but .*cells\/seed-0_low_\S*\.json was made with others/);
+  expect(changed.stderr).toContain(`\n  smaug reproduce --preset paper-smoke --seeds 1 --no-grid --data ${file} --out ${out} --overwrite_output_dir true\n`);
+  expect(readdirSync(join(out, "cells")).map((name) => readFileSync(join(out, "cells", name), "utf8"))).toEqual(before);
+});
+
+test.each<[string, object | string | null, RegExp]>([
+  ["of another preset", { preset: "quick", seed: 0, data: null }, /holds some of preset quick\. Choose another/],
+  ["of another seed", { preset: "smoke", seed: 1, data: null }, /holds some of seed 1/],
+  ["of other rows", { preset: "smoke", seed: 0, data: "rows.jsonl" }, /holds some of data rows\.jsonl/],
+  ["of another program", { preset: 3 }, /summary\.json that smaug reproduce did not write/],
+  ["that cannot be read", "{", /summary\.json that smaug reproduce did not write/],
+  ["that are missing, next to a report", null, /holds a report\.html and no summary\.json/],
+])("results %s are refused before any work, with the line that overwrites them", async (_, summary, refusal) => {
+  const out = folder();
+  const text = typeof summary === "string" ? summary : JSON.stringify(summary);
+  if (summary !== null) writeFileSync(join(out, "summary.json"), text);
+  writeFileSync(join(out, "report.html"), "old");
+  const { status, stderr } = await smaug("--preset", "smoke", "--out", out);
+  expect(status).toBe(2);
+  expect(stderr).toMatch(refusal);
+  expect(stderr).toContain(`\n  smaug reproduce --preset smoke --out ${out} --overwrite_output_dir true\n`);
+  expect(readFileSync(join(out, "report.html"), "utf8")).toBe("old");
+  expect(readdirSync(out).sort()).toEqual(summary === null ? ["report.html"] : ["report.html", "summary.json"]);
+  if (summary !== null) expect(readFileSync(join(out, "summary.json"), "utf8")).toBe(text);
+});
+
+test("results are written again by the same command, and by another one that is to overwrite them", async () => {
+  const out = folder();
+  writeFileSync(join(out, "summary.json"), JSON.stringify({ preset: "quick", seed: 0, data: null }));
+  const { status } = await smaug("--preset", "smoke", "--out", out, "--overwrite-output-dir");
+  expect(status).toBe(0);
+  expect(readdirSync(out).sort()).toEqual(["report.html", "summary.json"]);
+  expect(JSON.parse(readFileSync(join(out, "summary.json"), "utf8"))).toMatchObject({ preset: "smoke", made_from: { model: null, data: [] } });
+  ReproduceOutput.claim(out, { preset: "smoke", seed: 0, model: null, data: [] }, "the line").release();
+});
+
+test("the output is not the folder of the rows, or a folder in it, or in use", async () => {
+  const data = folder();
+  writeFileSync(join(data, "rows.jsonl"), "");
+  for (const out of [data, join(data, "out")]) {
+    const { status, stderr } = await smaug("--preset", "smoke", "--data", data, "--out", out);
+    expect(stderr).toContain("Expected another folder than the data's for '--out'");
+    expect(status).toBe(2);
+  }
+  const lock = OutputLock.acquire(join(data, "used"), "--out");
+  const { status, stderr } = await smaug("--preset", "smoke", "--out", join(data, "used"));
+  lock.release();
+  expect(stderr).toContain("Expected a folder that no other run writes to for '--out'");
+  expect(status).toBe(2);
+  expect(readdirSync(data)).toEqual(["rows.jsonl"]);
 });
 
 test("options that a preset does not read are refused before any work", async () => {

@@ -1,12 +1,12 @@
 /** `smaug train` and `smaug reference` on a tiny folder. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { run } from "../../src/cli/run";
 import { referenceCommand, trainCommand } from "../../src/cli/train";
-import { LlamaForCausalLM, saveModel } from "../../src/models";
+import * as models from "../../src/models";
 import { Generator } from "../../src/torch";
 import { tinyFolder } from "../text/tiny";
 
@@ -26,14 +26,14 @@ const newFolder = () => join(scratch, `out-${++files}`);
 const data = file(jsonl(rows), "pairs.jsonl");
 
 beforeAll(async () => {
-  const tiny = new LlamaForCausalLM(
+  const tiny = new models.LlamaForCausalLM(
     {
       model_type: "llama", architectures: ["LlamaForCausalLM"], vocab_size: 264, hidden_size: 16, intermediate_size: 24,
       num_hidden_layers: 1, num_attention_heads: 2, initializer_range: 0.3, max_position_embeddings: 200,
     },
     { generator: new Generator().manualSeed(4) },
   );
-  await saveModel(tiny, model);
+  await models.saveModel(tiny, model);
   tiny.dispose();
 });
 
@@ -203,6 +203,106 @@ describe("smaug train", () => {
     const { status, stderr } = await smaug("train", ...args());
     expect(stderr).toMatch(message);
     expect(status).toBe(2);
+  });
+});
+
+describe("the output folder", () => {
+  const linesOf = (stderr: string) => [...stderr.matchAll(/^ {2}smaug train (.*)$/gm)].map(([, line]) => line!.split(" "));
+  const filesIn = (folder: string) =>
+    readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1)).sort();
+  const contentsOf = (folder: string) => filesIn(folder).map((name) => [name, readFileSync(join(folder, name), "base64")]);
+
+  test("of a finished run is refused before any work; both lines that are printed work, and a user's files stay", async () => {
+    const settings = { ...base(), save_steps: 2 };
+    const config = yaml(settings);
+    expect((await smaug("train", config)).status).toBe(0);
+    writeFileSync(join(settings.output_dir, "notes.txt"), "mine");
+    writeFileSync(join(settings.output_dir, "runs", "mine.txt"), "mine");
+    const before = contentsOf(settings.output_dir);
+
+    const loading = vi.spyOn(models, "loadModel");
+    const refused = await smaug("train", config, "--save-total-limit", "3", "--json");
+    expect(loading).not.toHaveBeenCalled();
+    expect(refused).toMatchObject({ status: 2, stdout: "" });
+    expect(refused.stderr).toContain(`${settings.output_dir} holds 2 checkpoints up to checkpoint-3 and adapter_model.safetensors`);
+    expect(contentsOf(settings.output_dir)).toEqual(before);
+    const [resume, overwrite] = linesOf(refused.stderr);
+    expect(resume).toEqual([config, "--save-total-limit", "3", "--json", "--resume_from_checkpoint", "true"]);
+    expect(overwrite).toEqual([config, "--save-total-limit", "3", "--json", "--overwrite_output_dir", "true"]);
+
+    const resumed = await smaug("train", ...resume!);
+    expect(resumed).toMatchObject({ status: 0, stderr: expect.stringContaining("resumed") });
+    const overwritten = await smaug("train", ...overwrite!, "--seed", "7", "--save_steps", "1", "--max_steps", "2");
+    expect(overwritten.status).toBe(0);
+    const events = filesIn(settings.output_dir).filter((name) => name.includes("tfevents"));
+    expect(events).toHaveLength(1);
+    expect(readdirSync(settings.output_dir).sort()).toEqual([
+      "adapter_config.json", "adapter_model.safetensors", "checkpoint-1", "checkpoint-2", "metrics.jsonl", "notes.txt",
+      "report.html", "runs", "tokenizer.json", "tokenizer_config.json", "trainer_state.json",
+    ]);
+    expect(readFileSync(join(settings.output_dir, "runs", "mine.txt"), "utf8")).toBe("mine");
+  });
+
+  test("keeps the earlier run when the new one fails or is stopped before its first step", async () => {
+    const settings = base();
+    const config = yaml(settings);
+    await smaug("train", config);
+    const before = contentsOf(settings.output_dir);
+    const blocked = join(settings.output_dir, "checkpoint-1"); // a file where the first checkpoint would be
+    writeFileSync(blocked, "mine");
+    const failed = await smaug("train", config, "--overwrite_output_dir", "true", "--save_steps", "1");
+    expect(failed.status).toBe(1);
+    expect(failed.stderr).toMatch(/Expected to write a checkpoint .* is a file/);
+    expect(readFileSync(blocked, "utf8")).toBe("mine");
+    rmSync(blocked);
+    expect(contentsOf(settings.output_dir)).toEqual(before);
+
+    const args = ["--overwrite_output_dir", "true", "--reference_cache", newFolder(), "--max_tokens_per_batch", "1"];
+    const asking = setInterval(() => {
+      if (!existsSync(args[3]!)) return;
+      clearInterval(asking);
+      process.emit("SIGINT");
+    }, 1);
+    const stopped = await smaug("train", config, ...args).finally(() => clearInterval(asking));
+    expect(stopped.status).toBe(130);
+    expect(linesOf(stopped.stderr)).toEqual([[config, ...args]]);
+    expect(contentsOf(settings.output_dir)).toEqual(before);
+  });
+
+  test.each<[string, (input: string) => object, string]>([
+    ["adapter_name_or_path", (adapter) => ({ adapter_name_or_path: adapter, use_peft: false, output_dir: `${adapter}/` }), "another folder than the adapter's"],
+    ["ref_adapter_name_or_path", (adapter) => ({ ref_adapter_name_or_path: linked(adapter), output_dir: adapter }), "another folder than the reference adapter's"],
+    ["an adapter's checkpoint", (adapter) => ({ adapter_name_or_path: join(adapter, "checkpoint-3"), use_peft: false, output_dir: adapter, overwrite_output_dir: true }), "'adapter_name_or_path' reads checkpoint-3 in it"],
+    ["model_name_or_path", () => ({ output_dir: join(linked(model), "runs", "new") }), "another folder than the model's"],
+    ["dataset_name", () => { const folder = newFolder(); mkdirSync(folder); writeFileSync(join(folder, "train.jsonl"), jsonl(rows)); return { dataset_name: folder, output_dir: join(folder, "out") }; }, "another folder than the data's"],
+  ])("is never that of %s", async (_, changes, message) => {
+    adapter ??= (async () => {
+      const settings = base();
+      await smaug("train", yaml(settings));
+      return settings.output_dir;
+    })();
+    const folder = await adapter;
+    const before = contentsOf(folder);
+    const { status, stderr } = await smaug("train", yaml({ ...base(), ...changes(folder) }));
+    expect(stderr).toContain(message);
+    expect(status).toBe(2);
+    expect(contentsOf(folder)).toEqual(before);
+  });
+  let adapter: Promise<string> | undefined;
+  const linked = (to: string) => {
+    const path = newFolder();
+    symlinkSync(to, path);
+    return path;
+  };
+
+  test.each(["train", "reference"] as const)("%s is refused as one of several processes", async (command) => {
+    const settings = base();
+    vi.stubEnv("WORLD_SIZE", "2");
+    const { status, stderr } = await smaug(command, yaml(settings)).finally(() => vi.unstubAllEnvs());
+    expect(stderr).toContain("WORLD_SIZE is 2");
+    expect(status).toBe(2);
+    expect(existsSync(settings.output_dir)).toBe(false);
   });
 });
 

@@ -1,12 +1,15 @@
 /** Runs of the trainer on a tiny model: what they leave, that they go on bit for bit, and that packing changes nothing. */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { type CausalLM, type PairLogProbs, applyLora, dpop, hasAdapter, loadAdapter, lora, saveAdapter, sft, sigmoid, simpo } from "../../src";
+import { type CausalLM, type PairLogProbs, applyLora, dpop, hasAdapter, loadAdapter, loadPreferences, lora, saveAdapter, sft, sigmoid, simpo } from "../../src";
 import { OutOfMemoryError } from "../../src/native/errors";
 import { memory, noGrad } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
+import { checkpointBytes, spaceWarning } from "../../src/train/diskSpace";
+import { LIBRARY_WAYS, RunOutput } from "../../src/train/ownership";
 import { Run } from "../../src/train/run";
 import type { PreferenceTrainerOptions } from "../../src/train/preparation";
 import { tinyModel, tinyPairs } from "./tiny";
@@ -314,10 +317,10 @@ describe("going on from a checkpoint", () => {
     expect(warnings).toContain("learningRate is 0.001, and was 0.01 in the run that goes on");
   });
 
-  test("a run that begins anew in a folder of an earlier one replaces it", async () => {
+  test("a run that is to overwrite an earlier one replaces it", async () => {
     const outputDir = newFolder();
     await run({ outputDir, saveStrategy: "steps", saveSteps: 3, maxSteps: 6 }, tinyModel());
-    await run({ outputDir, saveStrategy: "steps", saveSteps: 1, maxSteps: 2, saveTotalLimit: 1 });
+    await run({ outputDir, saveStrategy: "steps", saveSteps: 1, maxSteps: 2, saveTotalLimit: 1, overwriteOutputDir: true });
     expect(readdirSync(outputDir).filter((name) => /checkpoint|model/.test(name))).toEqual(["adapter_model.safetensors", "checkpoint-2"]);
   });
 
@@ -391,6 +394,76 @@ describe("evaluation", () => {
   });
 });
 
+describe("the output folder", () => {
+  test("has one trainer at a time, also in one process; what it holds names the options that replace it", async () => {
+    const given = options(adapted(), { saveStrategy: "steps", maxSteps: 2 });
+    const trainer = new PreferenceTrainer(given);
+    const again = (changes: Partial<PreferenceTrainerOptions> = {}) => run({ outputDir: given.outputDir, maxSteps: 1, ...changes });
+    for await (const { step } of trainer) if (step === 1) await expect(again()).rejects.toThrow("in use by another run of this process");
+    await expect(again()).rejects.toThrow(/^ {2}resumeFromCheckpoint: true$[^]*^ {2}overwriteOutputDir: true$/m);
+    await again({ overwriteOutputDir: true });
+    expect(readdirSync(given.outputDir!).sort()).toEqual(["adapter_config.json", "adapter_model.safetensors", "metrics.jsonl", "trainer_state.json"]);
+  });
+
+  test("keeps the earlier run when the new one fails after its first step, or the loop is left", async () => {
+    const { folder } = await run({ saveStrategy: "steps", maxSteps: 2 });
+    const contents = () => readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+      .map((entry) => [join(entry.parentPath, entry.name), readFileSync(join(entry.parentPath, entry.name), "base64")]);
+    const before = contents();
+    let calls = 0;
+    const loss: PreferenceTrainerOptions["loss"] = ({ policyChosen }) => policyChosen.mul(++calls === 3 ? Infinity : 1);
+    await expect(run({ outputDir: folder, overwriteOutputDir: true, loss })).rejects.toThrow("in step 3");
+    expect(contents()).toEqual(before);
+    for await (const { step } of new PreferenceTrainer(options(adapted(), { outputDir: folder, overwriteOutputDir: true }))) {
+      expect(existsSync(join(folder, ".smaug-previous", "checkpoint-2"))).toBe(true);
+      if (step === 2) break;
+    }
+    expect(contents()).toEqual(before);
+  });
+
+  test("is not that of the adapter or the rows that were loaded, whatever it is to overwrite", async () => {
+    const outputDir = newFolder();
+    await saveAdapter(adapted(), outputDir);
+    const model = tinyModel();
+    await loadAdapter(model, outputDir);
+    const before = readdirSync(outputDir);
+    await expect(run({ outputDir, overwriteOutputDir: true }, model)).rejects.toThrow("Expected another folder than the adapter's for 'output_dir'");
+    expect(readdirSync(outputDir)).toEqual(before);
+
+    const data = newFolder();
+    mkdirSync(data);
+    writeFileSync(join(data, "pairs.jsonl"), '{"prompt": "a", "chosen": " b", "rejected": " c"}\n');
+    const rows = await loadPreferences(data);
+    await expect(run({ outputDir: join(data, "out"), train: rows })).rejects.toThrow("Expected another folder than the data's for 'output_dir'");
+  });
+
+  test("is said when two checkpoints may not fit on its disk", async () => {
+    // 2 layers of rank 4 on 7 linear layers of sizes 32, 16 (k, v) and 48 (mlp): 4 * (64 + 48 + 48 + 64 + 80 + 80 + 80) * 2 weights
+    const weights = 3712;
+    const bytes = checkpointBytes(adapted());
+    expect(bytes).toBeGreaterThanOrEqual(weights * 12); // float32 weights and two moments
+    expect(bytes).toBeLessThan(weights * 12 + 10_000); // and the generator's state
+    expect(spaceWarning(2 ** 30, root, 3 * 2 ** 30)).toBeUndefined();
+    expect(spaceWarning(2 ** 30, root, 1.5 * 2 ** 30)).toContain("need about 2.0 GiB, and 1.5 GiB are free");
+    expect(spaceWarning(2 ** 60, join(root, "none"))).toContain(`the disk of ${join(root, "none")} may be too small`);
+  });
+
+  test("of a run that was killed while it replaced another one names what restores that", async () => {
+    const { folder } = await run({ saveStrategy: "steps", maxSteps: 2 });
+    const before = readdirSync(folder, { recursive: true }).sort();
+    const program = join(__dirname, "programs", "killedOverwrite.ts");
+    const { signal } = spawnSync(process.execPath, ["--require", join(__dirname, "..", "setup", "typescript.cjs"), program, folder, join(root, "cache")]);
+    expect(signal).toBe("SIGKILL");
+    expect(existsSync(join(folder, "metrics.jsonl"))).toBe(true);
+    const error = await run({ outputDir: folder }).catch((thrown: Error) => thrown);
+    execFileSync("sh", ["-c", /^ {2}(\(cd .*\))$/m.exec((error as Error).message)![1]!]);
+    expect(readdirSync(folder, { recursive: true }).sort()).toEqual(before);
+    await expect(run({ outputDir: folder })).rejects.toThrow("holds checkpoint-2 and adapter_model.safetensors");
+  });
+});
+
+const claimed = (folder: string) => RunOutput.claim({ folder, overwrite: false, resume: null, ways: LIBRARY_WAYS });
+
 describe("what goes wrong", () => {
   test("NaN in the weights stops the first step, names the rows and leaves nothing", async () => {
     const model = adapted();
@@ -405,11 +478,16 @@ describe("what goes wrong", () => {
     noGrad(() => void model.model.norm.parameters().next().value!.fill_(NaN));
     const given = options(model, { loss: simpo(), loggingSteps: 5, reportTo: "tensorboard" });
     const trainer = new PreferenceTrainer(given);
-    const run = new Run(await trainer.prepare(), trainer, { readsLate: true });
+    const output = claimed(given.outputDir!);
+    const run = new Run(await trainer.prepare(), trainer, output, { readsLate: true });
     const all = (async () => {
       for await (const _ of run.steps(() => false));
     })();
-    await expect(all.finally(() => run.dispose())).rejects.toThrow("in step 1");
+    const ended = all.finally(() => {
+      run.dispose();
+      output.release();
+    });
+    await expect(ended).rejects.toThrow("in step 1");
     expect(existsSync(given.outputDir!)).toBe(false);
   });
 
@@ -417,10 +495,12 @@ describe("what goes wrong", () => {
     const plain = await run({ loggingSteps: 4 });
     const given = options(adapted(), { loggingSteps: 4 });
     const trainer = new PreferenceTrainer(given);
-    const late = new Run(await trainer.prepare(), trainer, { readsLate: true });
+    const output = claimed(given.outputDir!);
+    const late = new Run(await trainer.prepare(), trainer, output, { readsLate: true });
     for await (const _ of late.steps(() => false));
     await late.finish();
     late.dispose();
+    output.release();
     expect(losses(given.outputDir!)).toEqual(losses(plain.folder));
     expect(weights(given.outputDir!).equals(weights(plain.folder))).toBe(true);
   });

@@ -4,7 +4,6 @@
  * accuracy are of those.
  */
 import { join } from "node:path";
-import { rm } from "node:fs/promises";
 import type { TokenizedPair } from "../../data/tokenizedPair";
 import { firstDifference, normalisedDistance } from "../../data/editDistance";
 import { Random } from "../../data/random";
@@ -168,7 +167,6 @@ class OwnBench implements Bench {
   private async train(cell: Cell, loss: LossConfig, phase: PhaseProgress): Promise<CurvePoint[]> {
     const { folder, model, train, heldOut, settings, seed, referenceCache = null } = this.options;
     const outputDir = join(folder, "runs", cellName(cell));
-    await rm(outputDir, { recursive: true, force: true }); // what a run that was stopped has left
     const trainer = new PreferenceTrainer({
       model, train, outputDir, seed, referenceCache,
       evaluation: heldOut.slice(0, CURVE_PAIRS),
@@ -181,6 +179,7 @@ class OwnBench implements Bench {
       evalOnStart: true,
       saveStrategy: "no",
       reportTo: "none",
+      overwriteOutputDir: true, // whether a cell may be made again was asked before
     });
     const curve: CurvePoint[] = [];
     trainer.on("evaluate", (line) =>

@@ -15,6 +15,8 @@ export interface StudyOptions {
   readonly seeds: readonly number[];
   /** Where finished cells are kept and found. */
   readonly folder: string;
+  /** When given, finished cells of other settings are an error that ends with it; they are made again when left out. */
+  readonly overwriting?: string | undefined;
   readonly startPhase: StartPhase;
   /** Told before the work how many cells there are, and how many of them are finished. */
   readonly onPlan?: (cells: number, finished: number) => void;
@@ -36,10 +38,11 @@ export interface StudyResult {
 
 /** Runs what is not finished of a study. */
 export async function runStudy(options: StudyOptions): Promise<StudyResult> {
-  const { preset, study, subject, seeds, folder, startPhase, onPlan } = options;
+  const { preset, study, subject, seeds, folder, overwriting, startPhase, onPlan } = options;
   const store = new StudyStore(folder, subject);
   const plan = seeds.flatMap((seed) => cellsOf(study, seed));
   const found = new Map(await Promise.all(plan.map(async (cell) => [cell, await store.readCell(cell)] as const)));
+  if (overwriting !== undefined) await store.expectNoOthers(plan, overwriting);
   onPlan?.(plan.length, [...found.values()].filter((result) => result !== undefined).length);
 
   const references = new Map<string, ReferenceResult & { seed: number }>();

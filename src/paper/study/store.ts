@@ -5,6 +5,7 @@
  */
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { InputError } from "../../base/errors";
 import { writeWhole } from "../../base/wholeFiles";
 import { packageVersion } from "../../native/paths";
 import { versions } from "../../torch";
@@ -26,6 +27,19 @@ export class StudyStore {
     return writeResult(this.file(cell), this.settingsOf(cell), result);
   }
 
+  /** @throws InputError when a finished cell was made with other settings; another version of smaug does not count */
+  async expectNoOthers(cells: readonly Cell[], overwriting: string): Promise<void> {
+    for (const cell of cells) {
+      const file = this.file(cell);
+      const settings = await readSettings(file);
+      if (settings === undefined || JSON.stringify(settings) === JSON.stringify(this.settingsOf(cell))) continue;
+      throw new InputError(
+        `Expected cells of the same settings in ${this.folder} but ${file} was made with others. Choose another folder, or ` +
+          `replace what is there with\n  ${overwriting}`,
+      );
+    }
+  }
+
   private file = (cell: Cell): string => join(this.folder, "cells", `${cellName(cell)}.json`);
 
   private settingsOf(cell: Cell): object {
@@ -42,6 +56,16 @@ export async function readResult<T>(file: string, settings: object): Promise<T |
     return JSON.stringify(stored.settings) === JSON.stringify(complete(settings)) ? stored.result : undefined;
   } catch {
     return undefined; // not ours
+  }
+}
+
+/** The settings a file was written with, without the versions; undefined when it cannot be read. */
+async function readSettings(file: string): Promise<object | undefined> {
+  try {
+    const { versions: _, ...settings } = (JSON.parse(await readFile(file, "utf8")) as { settings: { versions?: unknown } }).settings;
+    return settings;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,0 +1,35 @@
+/** Paths compared by the files they lead to, and written so that a shell reads them back. */
+import { lstatSync, realpathSync } from "node:fs";
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+
+/** The path without links, relative parts and trailing slashes. What does not exist yet is taken as it is written. */
+export function realPath(path: string): string {
+  const absolute = resolve(path);
+  try {
+    return realpathSync(absolute);
+  } catch {
+    const parent = dirname(absolute);
+    return parent === absolute ? absolute : join(realPath(parent), basename(absolute));
+  }
+}
+
+/** Where `path` lies inside `folder`, such as `checkpoint-4/config.json`; undefined when it does not, or is the folder. */
+export function pathInside(folder: string, path: string): string | undefined {
+  const inside = relative(folder, path);
+  return inside === "" || inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside) ? undefined : inside;
+}
+
+/** Whether something has that name, be it a link that leads nowhere. */
+export function hasEntry(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch {
+    return false; // nothing there, or below a file
+  }
+}
+
+/** An argument as it is pasted into a shell. */
+export function shellQuoted(argument: string): string {
+  return /^[\w./:=@,+-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,25 @@
+/** Command lines to paste: what the user has typed, with an option set to another value. */
+import type { Command } from "commander";
+import { shellQuoted } from "../base/paths";
+
+/** What follows `smaug` on the command line that is being run. */
+export function argumentsOf(command: Command): readonly string[] {
+  let root = command;
+  while (root.parent) root = root.parent;
+  return (root as Command & { rawArgs: readonly string[] }).rawArgs.slice(2);
+}
+
+/** The arguments with an option, which takes a value, set to `value`, or without it when that is undefined. */
+export function withOption(args: readonly string[], name: string, value: string | undefined): string[] {
+  const isOption = (arg: string) => arg.startsWith("--") && arg.slice(2).split("=")[0]!.replaceAll("-", "_") === name;
+  const kept: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    if (!isOption(args[i]!)) kept.push(args[i]!);
+    else if (!args[i]!.includes("=") && args[i + 1] !== undefined && !args[i + 1]!.startsWith("--")) i++;
+  }
+  return value === undefined ? kept : [...kept, `--${name}`, value];
+}
+
+export function pasteable(args: readonly string[]): string {
+  return ["smaug", ...args].map(shellQuoted).join(" ");
+}
