@@ -24,6 +24,9 @@ const neutral = new Set([
 
 /** Entries of a list: more than any model has layers. Each is compared with each layer. */
 const MAX_ENTRIES = 10_000;
+/** Of lists whose entries name kinds of modules. Each is compared with each module, as a pattern. */
+const MAX_KINDS = 1000;
+const lists = new Map([["modules_to_save", MAX_KINDS], ["layers_pattern", MAX_KINDS]]);
 
 /** Ways to initialise that leave the base weights as they are; the others change them. */
 const initialisations = [true, false, "gaussian", "orthogonal", "eva"];
@@ -57,8 +60,9 @@ export function parseAdapterConfig(json: HuggingFaceConfig): LoraConfig {
 
   for (const [key, value] of Object.entries(json)) {
     const length = typeof value === "object" && value !== null ? Object.keys(value).length : 0;
-    if (length > MAX_ENTRIES)
-      throw new RangeError(`Expected at most ${MAX_ENTRIES} entries for '${key}' but received ${length}`);
+    const most = lists.get(key) ?? MAX_ENTRIES;
+    if (length > most)
+      throw new RangeError(`Expected at most ${most} entries for '${key}' but received ${length}`);
   }
 
   const layers = layersOf(config, json["layers_to_transform"]);

@@ -223,14 +223,18 @@ describe("files that are too large", () => {
     }
   });
 
-  test("a list in adapter_config.json that is longer than any model", async () => {
+  test.each([
+    ["layers_to_transform", 10_000],
+    ["target_modules", 10_000],
+    ["modules_to_save", 1000],
+  ])("%s in adapter_config.json with more entries than any model has", async (key, most) => {
     const copy = folder(list);
     const path = join(copy, "adapter_config.json");
-    const layers_to_transform = Array.from({ length: 10_001 }, (_, layer) => layer);
-    writeFileSync(path, JSON.stringify({ ...readJson(path), layers_to_transform }));
+    const entries = Array.from({ length: most + 1 }, (_, i) => (key === "layers_to_transform" ? i : `layer${i}`));
+    writeFileSync(path, JSON.stringify({ ...readJson(path), [key]: entries }));
     const model = await loadModel(single);
     expect(await refusal(() => loadAdapter(model, copy))).toContain(
-      `${path}: Expected at most 10000 entries for 'layers_to_transform' but received 10001`,
+      `${path}: Expected at most ${most} entries for '${key}' but received ${most + 1}`,
     );
   });
 
