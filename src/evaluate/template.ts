@@ -3,7 +3,7 @@
  * does not have is an error. Python's meaning of values comes from text/chatTemplate.ts.
  */
 import { InputError } from "../native/errors";
-import { type Jinja, type Node, parsed, pythonInterpreter } from "../text/chatTemplate";
+import { type Jinja, type Node, messageOf, parsed, pythonInterpreter } from "../text/chatTemplate";
 import { type Value, equal, text } from "../text/python";
 import { limitReason } from "../text/templateLimits";
 import { RowError, shown } from "./fields";
@@ -73,7 +73,7 @@ export class Template {
       const reason = limitReason(error);
       throw new RowError(
         reason === undefined
-          ? `Expected a template that the row can fill but it failed: ${(error as Error).message}`
+          ? `Expected a template that the row can fill but it failed: ${messageOf(error)}`
           : `Expected a template within limits for ${this.place} but it ${reason}`,
       );
     }

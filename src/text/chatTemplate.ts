@@ -88,7 +88,7 @@ export class ChatRenderer {
       if (error instanceof ChatTemplateError) throw error;
       const reason = limitReason(error);
       if (reason !== undefined) throw new ChatTemplateLimitError(`The chat template${place} could not be rendered: it ${reason}`);
-      const { message } = error as Error;
+      const message = messageOf(error);
       if (error instanceof Refusal) throw new ChatTemplateError(`The chat template refuses the conversation: ${message}`);
       throw new ChatTemplateError(`The chat template${place} could not be rendered: ${message}`);
     }
@@ -123,13 +123,25 @@ export class ChatRenderer {
   }
 }
 
+/** What to say of an error in a rendering; the library's own TypeErrors speak of its code. */
+export function messageOf(error: unknown): string {
+  return error instanceof TypeError ? "an operation got a value of a kind that it does not take" : (error as Error).message;
+}
+
 /** The program of a template, which is read within limits of size and time. */
 export function parsed(jinja: Jinja, source: string, options: Parameters<Jinja["tokenize"]>[1]): Node {
   if (source.length > MOST_SOURCE)
     throw new Error(`it has ${source.length} characters; the limit is ${MOST_SOURCE}`);
   return withinTime(
     5,
-    () => jinja.parse(jinja.tokenize(source, options)),
+    () => {
+      try {
+        return jinja.parse(jinja.tokenize(source, options));
+      } catch (error) {
+        // The library's parser looks at tokens behind the last one.
+        throw error instanceof TypeError ? new Error("it ends within a block, a statement or an expression") : error;
+      }
+    },
     (seconds) => `reading its ${source.length} characters does not end within ${seconds} s`,
   );
 }

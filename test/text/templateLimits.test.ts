@@ -44,6 +44,10 @@ test.each([
   expect(work).toThrow(message);
 });
 
+test("says where a template ends too early", () => {
+  expect(() => render("{% if true %}")).toThrow("does not parse: it ends within a block, a statement or an expression");
+});
+
 test("values of the caller may be nested deep only so far", () => {
   let x: unknown = 1;
   for (let i = 0; i < 50_000; i++) x = [x];
