@@ -4,11 +4,12 @@
  */
 import { existsSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
+import { checkPatternSize, compilePattern } from "../base/patterns";
 import { InputError } from "../native/errors";
 import { strip } from "../text/python";
 import { nearest } from "../train/argument";
 import { RowError, shown } from "./fields";
-import { type AnswerFilter, type MatchRules, regexFilter } from "./filters";
+import { type AnswerFilter, type MatchRules, placedFilter } from "./filters";
 import { Template } from "./template";
 import type { ChoiceMetric, Row, Task } from "./task";
 
@@ -195,7 +196,8 @@ async function goldReader(
   if (typeof value !== "string")
     throw new InputError(`Expected an index, a column or a template for ${place} but received ${shown(value)}`);
   if (!value.includes("{{")) return (row, choices) => check(row[value], choices);
-  const isExpression = /^\s*\{\{[^]*\}\}\s*$/.test(value) && value.indexOf("{{", 2) < 0;
+  const trimmed = value.trim();
+  const isExpression = trimmed.startsWith("{{") && trimmed.endsWith("}}") && trimmed.indexOf("{{", 2) < 0;
   const template = isExpression ? await Template.expression(value, place) : await Template.parse(value, place);
   return (row, choices) => check(isExpression ? template.evaluate(row) : template.render(row), choices);
 }
@@ -237,6 +239,8 @@ function matchOf(value: unknown, place: string): MatchRules {
       regexes_to_ignore: regexes = [],
     } = {},
   ] = metricsOf(value, ["exact_match"], place);
+  if (!Array.isArray(regexes))
+    throw new InputError(`Expected a list for 'regexes_to_ignore' in ${place} but received ${shown(regexes)}`);
   return {
     ignoreCase: ignoreCase === true,
     ignorePunctuation: ignorePunctuation === true,
@@ -281,7 +285,11 @@ function stepOf({ function: name, ...options }: Yaml, place: string): (text: str
       return (text) => text.toUpperCase();
     case "regex": {
       const { regex_pattern: pattern, group_select: select = 0, fallback = "[invalid]" } = options;
-      return regexFilter("", regexOf(pattern, place), select as number, fallback as string).apply;
+      if (!Number.isSafeInteger(select))
+        throw new InputError(`Expected an integer for 'group_select' in ${place} but received ${shown(select)}`);
+      if (typeof fallback !== "string")
+        throw new InputError(`Expected a text for 'fallback' in ${place} but received ${shown(fallback)}`);
+      return placedFilter("", regexOf(pattern, place), { select: select as number, fallback, place }).apply;
     }
     default:
       throw new InputError(
@@ -295,17 +303,13 @@ function stepOf({ function: name, ...options }: Yaml, place: string): (text: str
 function regexOf(source: unknown, place: string): RegExp {
   if (typeof source !== "string")
     throw new InputError(`Expected a regular expression in ${place} but received ${shown(source)}`);
+  checkPatternSize(source, place);
   const [, flags = "", pattern = ""] = /^(?:\(\?([ims]+)\))?([^]*)$/.exec(source)!;
   try {
     return new RegExp(pattern.replaceAll("(?P<", "(?<").replaceAll("\\Z", "$").replaceAll("\\A", "^"), `${flags}u`);
   } catch {
-    try {
-      return new RegExp(pattern.replaceAll("(?P<", "(?<"), flags); // escapes that only Unicode mode refuses, such as \-
-    } catch (error) {
-      throw new InputError(
-        `Expected a regular expression in ${place} but received ${shown(source)}: ${(error as Error).message}`,
-      );
-    }
+    // Escapes that only Unicode mode refuses, such as \-.
+    return compilePattern(pattern.replaceAll("(?P<", "(?<"), [...new Set(flags)].join(""), place);
   }
 }
 

@@ -56,7 +56,7 @@ test.each([
   [regexStep("a", ", group_select: x"), "Expected an integer for 'group_select' in 'filter_list' of"],
   [regexStep("a", ", fallback: 3"), "Expected a text for 'fallback' in 'filter_list' of"],
   ["metric_list: [{metric: exact_match, regexes_to_ignore: 3}]", "Expected a list for 'regexes_to_ignore' in"],
-  [`metadata: {x: ${"[".repeat(600)}${"]".repeat(600)}}`, "Expected at most 500 levels of lists and objects in"],
+  [`metadata: {x: ${"[".repeat(600)}${"]".repeat(600)}}`, "more than 100 levels of lists and objects (line"],
   [`# ${"x".repeat(2 ** 20)}`, "Expected a task file of at most 1048576 bytes"],
 ])("a task file's wrong value is named: %#", async (line, message) => {
   expect(await faultOf(line)).toContain(message);

@@ -84,7 +84,7 @@ describe.each(cases)("$name", ({ name, expected }) => {
       const names = [...model.namedParameters()].map(([parameter]) => parameter);
       expect(names.sort()).toEqual(Object.keys(expected.gradients).sort());
       for (const [parameter, { grad, shape }] of model.namedParameters())
-        expectClose(grad!.mul(wave(shape)).sum(), [expected.gradients[parameter]!], 2e-5, parameter);
+        expectClose(grad!.mul(wave(shape)).sum(), [expected.gradients[parameter]!], 3e-5, parameter); // 2.2e-5 with AVX-512
       model.zeroGrad();
     });
     expect(leaked).toBe(0);

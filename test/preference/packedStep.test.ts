@@ -142,7 +142,7 @@ const ways: [string, StepOptions, MicroBatchOptions, TokenizedPair[]?][] = [
 describe.each(Object.entries(models))("%s", (_, build) => {
   describe.each(Object.entries(trainings))("training %s", (_, train) => {
     test("has the loss and gradient of the plain way, however it is laid out", () => {
-      for (const [dtype, tolerance, tried] of [["float64", 1e-10, ways.slice(-3)], ["float32", 1e-5, ways]] as const) {
+      for (const [dtype, tolerance, tried] of [["float64", 1e-10, ways.slice(-3)], ["float32", 2e-5, ways]] as const) {
         manualSeed(1);
         const model = build(dtype);
         train(model);

@@ -57,8 +57,8 @@ function parse(text: string): FileCall[] {
   });
 }
 
-/** Files that are written under their final names, since they only grow. */
-const LOGS = /^(metrics\.jsonl|events\.out\.tfevents\..*)$/;
+/** Files that are written under their final names, since they only grow; records have digests of their own. */
+const LOGS = /^(metrics\.jsonl|events\.out\.tfevents\..*|logprobs-.*\.records)$/;
 
 /** What in these calls below `root` a power cut could lose, in words; empty when nothing. */
 export function powerCutFaults(calls: readonly FileCall[], root: string, { logs = LOGS } = {}): string[] {
@@ -71,9 +71,10 @@ export function powerCutFaults(calls: readonly FileCall[], root: string, { logs 
   /** Folders in which something got its final name, not flushed since. */
   const pending = new Map<string, string>();
   const named = (from: string, to: string) => {
+    if (!isVisible(to)) return;
     for (const path of dirty)
       if (isBelow(path, from)) faults.push(`${shown(to)}: ${shown(path)} was not flushed before it got its name`);
-    if (isVisible(to)) pending.set(dirname(to), to);
+    if (!isVisible(from)) pending.set(dirname(to), to); // else it was there already, under its old name
   };
   const gone = (path: string) => {
     for (const each of [...dirty]) if (isBelow(each, path)) dirty.delete(each);
