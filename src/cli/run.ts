@@ -20,19 +20,11 @@ export async function run(program: Command, argv: readonly string[]): Promise<vo
     process.exitCode = exitCode(error);
     if (error instanceof CommanderError) return; // commander has said it
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
-    tell((process.env.DEBUG && stack) || `error: ${shortened(message.trimEnd())}`);
+    tell((process.env.DEBUG && stack) || `error: ${message.trimEnd()}`);
   } finally {
     await settleStandardStreams();
   }
 }
-
-/** A message may quote a value that fills many screens. */
-function shortened(message: string): string {
-  const more = message.length - LONGEST;
-  return more > 0 ? `${message.slice(0, LONGEST)}… (${more} characters more)` : message;
-}
-
-const LONGEST = 10_000; // characters
 
 /** Whether what a command makes is in files, and standard output only says where. */
 function leavesFiles(command: Command): boolean {

@@ -215,9 +215,14 @@ async function blaming<T>(place: string, read: () => Promise<T>): Promise<T> {
     return await read();
   } catch (error) {
     if (error instanceof InputError) throw error;
-    const { message } = error as Error;
-    throw new InputError(`Expected a Parquet file that can be read at ${place}, but: ${cut(message)}`, { cause: error });
+    throw new InputError(`Expected a Parquet file that can be read at ${place}, but: ${reasonOf(error as Error)}`, { cause: error });
   }
+}
+
+/** The library's own words, unless they are about its code or a value that it did not expect. */
+function reasonOf({ name, message }: Error): string {
+  const isInternal = name !== "Error" || /\bundefined\b|\bNaN\b|"\w+" argument/.test(message);
+  return isInternal ? "it is damaged" : cut(message);
 }
 
 const cut = (message: string): string => printable(message.length > 200 ? `${message.slice(0, 200)}…` : message);

@@ -34,6 +34,7 @@ const REASONS: Record<string, string> = {
   EISDIR: "it is a folder",
   EACCES: "it may not be read",
   ELOOP: "it is a link that leads back to itself",
+  ENAMETOOLONG: "the name is too long for a file",
   ENXIO: "it is a socket or a device, not a file",
 };
 

@@ -3,20 +3,9 @@ import { lstatSync, readdirSync } from "node:fs";
 import { InputError } from "../native/errors";
 import { parseJson, readInputText } from "../base/inputFiles";
 
-/** Characters of a message; names and shapes come from files and can be of any length. */
-const MAX_MESSAGE = 8000;
-
 /** A model or adapter folder that cannot be used: the message names the file, and what was expected. */
 export class FolderError extends InputError {
   override name = "FolderError";
-
-  constructor(message: string, options?: ErrorOptions) {
-    const half = MAX_MESSAGE / 2; // the file is named at the beginning or after a name that may be too long
-    super(
-      message.length > MAX_MESSAGE ? `${message.slice(0, half)} … ${message.slice(-half)}` : message,
-      options,
-    );
-  }
 }
 
 /** Bytes of a configuration. Real ones have a few thousand. */

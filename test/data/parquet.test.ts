@@ -141,3 +141,8 @@ test("a thread that decodes reads the same, is used again, and a damaged file in
   });
   await rm(folder, { recursive: true });
 });
+
+test("what the decoder did not expect is called damage, without its own words", async () => {
+  for (const [name, changes] of [["plain.none", { 694: 22 }], ["plain.zstd", { 2041: 0, 2042: 0 }], ["plain.zstd", { 249: 84 }]] as const)
+    expect(await outcome(await damaged(name, changes))).toMatch(/can be read at '.*damaged\.parquet'.*, but: it is damaged$/);
+});
