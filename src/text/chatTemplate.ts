@@ -89,7 +89,7 @@ export class ChatRenderer {
       const reason = limitReason(error);
       if (reason !== undefined) throw new ChatTemplateLimitError(`The chat template${place} could not be rendered: it ${reason}`);
       const message = messageOf(error);
-      if (error instanceof Refusal) throw new ChatTemplateError(`The chat template refuses the conversation: ${message}`);
+      if (error instanceof Refusal) throw new ChatTemplateError(`The chat template${place} refuses the conversation: ${message}`);
       throw new ChatTemplateError(`The chat template${place} could not be rendered: ${message}`);
     }
   }

@@ -12,6 +12,14 @@ test("gives the message of raise_exception", () => {
   expect(() => render(template)).toThrow("refuses the conversation: Only user and assistant roles are supported!");
 });
 
+test("names the file of the template that refuses a conversation", async () => {
+  const template = "{{ raise_exception('no') }}";
+  const placed = await ChatRenderer.create({ default: template }, { places: { default: "m/chat_template.jinja" } });
+  expect(() => placed.render(undefined, { messages: [], tools: null })).toThrow(
+    "The chat template (m/chat_template.jinja) refuses the conversation: no",
+  );
+});
+
 test.each([
   ["nested loops", "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"],
   [
