@@ -39,7 +39,8 @@ const MAX_MESSAGE = 20_000;
 export function unclear(message, names = []) {
   const raw = RAW.find((phrase) => message.replace(CALL_IN_TEMPLATE, "").includes(phrase));
   if (raw !== undefined) return `the message has '${raw}'`;
-  if (/(?<!\bis )\bundefined\b/.test(message)) return "the message has 'undefined'";
+  // "is undefined" and "undefined values" are Jinja's own words.
+  if (/(?<!\bis )\bundefined\b(?! values)/.test(message)) return "the message has 'undefined'";
   if (BARE_SYSTEM.test(message)) return "the message is a bare system error";
   if (message.length > MAX_MESSAGE) return `the message has ${message.length} characters`;
   if (names.length > 0 && !names.some((name) => message.includes(name)))

@@ -100,7 +100,7 @@ export class ParquetReader implements ParquetFile {
   private rowsOf({ num_rows }: FileMetaData["row_groups"][number], group: number): number {
     const rows = Number(num_rows);
     if (Number.isSafeInteger(rows) && rows >= 0 && rows <= MAX_ROWS) return rows;
-    throw new InputError(`Expected at most ${MAX_ROWS} rows in row group ${group} of '${this.file}', but found ${String(num_rows)}.`);
+    throw new InputError(`Expected at most ${MAX_ROWS} rows in row group ${group} of '${this.file}', but found ${num_rows === undefined ? "no number" : String(num_rows)}.`);
   }
 
   private bytesOf({ columns }: FileMetaData["row_groups"][number]): number {

@@ -50,6 +50,7 @@ function expected(what: string, key: string, row: Row): RowError {
 }
 
 export function shown(value: unknown): string {
+  if (value === undefined) return "nothing";
   if (Array.isArray(value) && value.length > 60) return `a list of ${value.length}`;
   let text: string;
   try {

@@ -53,7 +53,7 @@ function readRun(folder: string, name: string): Run {
   const entries = entriesOf(folder);
   const state = existsSync(join(folder, METRICS)) ? undefined : findState(folder, entries);
   const { statement, records, notes = [] } = state === undefined ? readMetrics(join(folder, METRICS)) : readState(state);
-  const steps = records.filter((record) => typeof record["step"] === "number");
+  const steps = records.filter((record) => typeof record["step"] === "number" && Math.abs(record["step"]) <= LARGEST);
   const lines = steps.filter((record) => "loss" in record).map(numbersOf);
   if (lines.length === 0)
     throw new InputError(
@@ -72,7 +72,7 @@ function readRun(folder: string, name: string): Run {
     lines,
     evaluations: steps.flatMap((record) => (Object.keys(record).some(isOfEvaluation) ? [evaluationOf(record)] : [])),
     closing: closing && numbersOf(closing),
-    nonFinite: steps.filter((record) => record["loss"] === null || record["grad_norm"] === null).map(({ step }) => step as number),
+    nonFinite: steps.filter((record) => ["loss", "grad_norm"].some((name) => isBeyond(record[name]))).map(({ step }) => step as number),
     totalSteps: typeof totalSteps === "number" && totalSteps > 0 ? totalSteps : undefined,
     beta: typeof beta === "number" && beta > 0 && hasReference ? beta : undefined,
     notes,
@@ -142,8 +142,8 @@ function parsed(text: string, place: string): Json {
     value = JSON.parse(text);
   } catch (error) {
     try {
-      // Python writes these words, which are no JSON.
-      value = JSON.parse(text.replace(/(?<=[:[,]\s*)(?:NaN|-?Infinity)(?=\s*[,}\]])/g, "null"));
+      // Python writes NaN and Infinity, which JSON does not have. Strings match too, so that words in them stay.
+      value = JSON.parse(text.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity)\b/g, (found) => (found.startsWith('"') ? found : "null")));
     } catch {
       throw new InputError(`Expected JSON in ${place} but found ${excerpt(text)} (${printable((error as Error).message)})`);
     }
@@ -153,17 +153,28 @@ function parsed(text: string, place: string): Json {
   throw new InputError(`Expected a JSON object in ${place} but found ${shown(value)}`);
 }
 
+/** NaN and infinite numbers are null in JSON. */
+const isBeyond = (value: unknown): boolean => value === null || (typeof value === "number" && Math.abs(value) > LARGEST);
+
+/** The largest and smallest sizes that are drawn; beyond them axes overflow. */
+const [LARGEST, SMALLEST] = [1e100, 1e-100];
+
+/** What can be drawn. Without a prototype: a metric may be called `constructor`. */
 function numbersOf(record: Json): RunLine {
-  return Object.fromEntries(Object.entries(record).filter((entry): entry is [string, number] => Number.isFinite(entry[1])));
+  const line = Object.create(null) as Record<string, number>;
+  for (const [name, value] of Object.entries(record))
+    if (typeof value === "number" && Math.abs(value) <= LARGEST) line[name] = Math.abs(value) < SMALLEST ? 0 : value;
+  return line;
 }
 
 const isOfEvaluation = (name: string): boolean => name.startsWith("eval_");
 
 function evaluationOf(record: Json): RunLine {
-  const values = Object.entries(numbersOf(record)).flatMap(([name, value]) =>
-    isOfEvaluation(name) ? [[name.slice("eval_".length), value]] : [],
-  );
-  return Object.fromEntries([...values, ["step", record["step"]]]) as RunLine;
+  const line = Object.create(null) as Record<string, number>;
+  for (const [name, value] of Object.entries(numbersOf(record)))
+    if (isOfEvaluation(name)) line[name.slice("eval_".length)] = value;
+  line["step"] = record["step"] as number;
+  return line;
 }
 
 /** The last name of each path, with names above it where two would be the same. */

@@ -133,6 +133,8 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   const { device } = trained[0]!;
   if (settings.evalStrategy !== "no" && !evaluationRows)
     throw new InputError(`Expected rows for 'evaluation' with eval_strategy ${settings.evalStrategy} but received none`);
+  if (settings.evalOnStart && !evaluationRows)
+    throw new InputError("Expected rows for 'evaluation' with eval_on_start but received none; set eval_strategy and name a split for evaluation");
   const opened = resumeFromCheckpoint ? openCheckpoint(resumeFromCheckpoint, settings.outputDir) : undefined;
   const { folder: resumed, state: saved } = opened ?? {};
 

@@ -21,6 +21,17 @@ describe("a run", () => {
     expect(run.closing).toMatchObject({ train_runtime: 12.34 });
   });
 
+  test("may log a metric with the name of a method, and values beyond what can be drawn", () => {
+    const path = folder();
+    const lines = [statement, { step: 1, loss: 0.5, constructor: 2 }, { step: 2, loss: 1e200, toString: 1e-320 }];
+    mkdirSync(path, { recursive: true });
+    writeFileSync(join(path, "metrics.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    const { lines: [first, second], nonFinite } = read(path);
+    expect([first!["constructor"], first!["toString"], second!["constructor"]]).toEqual([2, undefined, undefined]);
+    expect([second!["loss"], second!["toString"]]).toEqual([undefined, 0]);
+    expect(nonFinite).toEqual([2]);
+  });
+
   test("without a reference has no β to divide by", () => {
     expect(read(writeRun(folder(), { statement: { ...statement, reference_rows: 0 } })).beta).toBeUndefined();
   });
@@ -93,6 +104,15 @@ test("runs of one name are told apart by the folders they are in", () => {
   const root = folder();
   const paths = ["a/run", "b/run", "b/other"].map((path) => writeRun(join(root, path), { steps: 1 }));
   expect(readRuns(paths).map(({ name }) => name)).toEqual(["a/run", "b/run", "other"]);
+});
+
+test("a line of a million spaces is read at once", () => {
+  const path = writeRun(folder(), { steps: 2 });
+  const file = join(path, "metrics.jsonl");
+  writeFileSync(file, readFileSync(file, "utf8").replace("{", `{${",  ".repeat(300_000)}`));
+  const start = performance.now();
+  expect(() => read(path)).toThrow(/Expected JSON in '.*metrics\.jsonl', line 1/);
+  expect(performance.now() - start).toBeLessThan(2000); // milliseconds; it took minutes
 });
 
 describe("bad input", () => {

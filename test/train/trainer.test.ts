@@ -465,6 +465,11 @@ describe("the output folder", () => {
 const claimed = (folder: string) => RunOutput.claim({ folder, overwrite: false, resume: null, ways: LIBRARY_WAYS });
 
 describe("what goes wrong", () => {
+  test("an evaluation at the start needs rows", async () => {
+    const given = options(adapted(), { evalOnStart: true });
+    await expect(new PreferenceTrainer(given).train()).rejects.toThrow("Expected rows for 'evaluation' with eval_on_start");
+  });
+
   test("NaN in the weights stops the first step, names the rows and leaves nothing", async () => {
     const model = adapted();
     noGrad(() => void model.model.norm.parameters().next().value!.fill_(NaN));

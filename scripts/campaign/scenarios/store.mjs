@@ -84,7 +84,7 @@ function damage(random, path, files) {
       const bytes = Buffer.from(content);
       const page = random.of([512, 4096]);
       const at = random.integer(0, Math.floor((bytes.length - 1) / page)) * page;
-      bytes.fill(random.of([0, 255]), at, at + page);
+      bytes.fill(random.of([0, 255]), at, Math.min(at + page, bytes.length));
       writeFileSync(path, bytes);
       return { note: `a page at ${at} overwritten` };
     }
