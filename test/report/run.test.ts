@@ -23,7 +23,7 @@ describe("a run", () => {
 
   test("may log a metric with the name of a method, and values beyond what can be drawn", () => {
     const path = folder();
-    const lines = [statement, { step: 1, loss: 0.5, constructor: 2 }, { step: 2, loss: 1e200, toString: 1e-320 }];
+    const lines: object[] = [statement, { step: 1, loss: 0.5, constructor: 2 }, { step: 2, loss: 1e200, toString: 1e-320 }];
     mkdirSync(path, { recursive: true });
     writeFileSync(join(path, "metrics.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
     const { lines: [first, second], nonFinite } = read(path);
