@@ -3,7 +3,7 @@
  * can mean millions of values, and an alias inside its own anchor has no end: the size with all aliases written out is
  * counted before any value is made.
  */
-import { type Alias, type Document, type Node, isAlias, isCollection, isNode, isPair, isScalar, parseDocument } from "yaml";
+import { type Alias, type Document, Lexer, type Node, isAlias, isCollection, isNode, isPair, isScalar, parseDocument } from "yaml";
 import { InputError } from "./errors";
 import { readInputText } from "./inputFiles";
 import { printable } from "./terminal";
@@ -37,6 +37,7 @@ export function parseYaml(text: string, place: string): unknown {
     return new InputError(`Expected YAML in ${place} but received: ${printable(found.trimEnd())}`);
   };
   try {
+    expectFewLevels(text, fault);
     // Duplicate keys are looked for below: the library's own search takes time that grows with their square.
     const document = parseDocument(text, { uniqueKeys: false, merge: true, logLevel: "error" });
     const problem = document.errors[0] ?? document.warnings.find(({ code }) => code === "TAG_RESOLVE_FAILED");
@@ -46,6 +47,31 @@ export function parseYaml(text: string, place: string): unknown {
   } catch (error) {
     if (error instanceof InputError) throw error;
     throw fault(error instanceof RangeError ? "lists and objects nested too deeply" : (error as Error).message);
+  }
+}
+
+/**
+ * Counts levels before parsing, from brackets, indentation and the indicators `-` and `?`. The parser calls itself for
+ * each level, and V8 aborts the process where a regular expression is compiled with little of the stack left.
+ */
+function expectFewLevels(text: string, fault: (found: string) => InputError): void {
+  const indents: number[] = [];
+  let [open, line, column, isFirst] = [0, 1, 0, true];
+  for (const token of new Lexer().lex(text)) {
+    if (token === "\n" || token === "\r\n") {
+      [line, column, isFirst] = [line + 1, 0, true];
+      continue;
+    }
+    if (token === "[" || token === "{") open++;
+    else if (token === "]" || token === "}") open--;
+    else if (open <= 0 && (token === "-" || token === "?" || (isFirst && token.trim() !== ""))) {
+      while (indents.length > 0 && indents.at(-1)! >= column) indents.pop();
+      indents.push(column);
+    }
+    if (token.trim() !== "") isFirst = false;
+    if (open + indents.length > MAX_DEPTH) throw fault(`more than ${MAX_DEPTH} levels of lists and objects (line ${line})`);
+    column += token.length;
+    line += token.split("\n").length - 1;
   }
 }
 

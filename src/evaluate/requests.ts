@@ -51,7 +51,7 @@ export class Encoder {
     const room = this.maxLength - newTokens;
     if (room <= 0)
       throw new InputError(
-        `Expected a model whose context is longer than an answer's ${newTokens} tokens but it has ${this.maxLength}`,
+        `Expected fewer than ${this.maxLength} tokens, the model's context, for 'max_gen_toks' of a task but received ${newTokens}`,
       );
     const ids = this.encode(text);
     const cut = Math.max(0, ids.length - room);

@@ -30,6 +30,17 @@ describe("YAML", () => {
     });
   });
 
+  test("a hundred levels of indentation are read, and what looks like levels in text is none", () => {
+    const text = Array.from({ length: 99 }, (_, i) => `${" ".repeat(i)}a:`).join("\n");
+    expect(JSON.stringify(parseYaml(`${text} 1`, "a.yaml"))).toBe(`${'{"a":'.repeat(99)}1${"}".repeat(99)}`);
+    const brackets = "[".repeat(200);
+    expect(parseYaml(`a: "${brackets}"\nb: |\n  ${brackets}\n# ${brackets}\nc: x${brackets}`, "a.yaml")).toEqual({
+      a: brackets, b: `${brackets}\n`, c: `x${brackets}`,
+    });
+    const many = Array.from({ length: 300 }, (_, i) => `k${i}:\n  - a: 1\n  - - b`).join("\n");
+    expect(Object.keys(parseYaml(many, "a.yaml") as object)).toHaveLength(300);
+  });
+
   test("an anchor that is set again stands for the later value", () => {
     expect(parseYaml("[&a 1, *a, &a 2, *a]", "a.yaml")).toEqual([1, 1, 2, 2]);
   });
@@ -49,8 +60,11 @@ describe("YAML", () => {
       `b: {<<: [${Array(2000).fill("*a").join(", ")}]}`, /more than 100000 values/],
     ["an alias inside its anchor", "a: &a [1, *a]", /alias \*a inside what it stands for \(line 1\)/],
     ["an alias without an anchor", "a: 1\nb: *c", /alias \*c without an anchor before it \(line 2\)/],
-    ["deep lists", `a: ${"[".repeat(100_000)}${"]".repeat(100_000)}`, /nested too deeply/],
-    ["deep lists in block style", `${"- ".repeat(50_000)}x`, /nested too deeply|more than 100 levels/],
+    ["deep lists", `a: ${"[".repeat(100_000)}${"]".repeat(100_000)}`, /more than 100 levels of lists and objects \(line 1\)/],
+    ["brackets after a text", `\na: "x"${"[".repeat(100_000)}`, /more than 100 levels of lists and objects \(line 2\)/],
+    ["deep lists in block style", `${"- ".repeat(50_000)}x`, /more than 100 levels/],
+    ["deep keys in block style", `${"? ".repeat(50_000)}x`, /more than 100 levels/], // aborted the process
+    ["deep indentation", Array.from({ length: 1000 }, (_, i) => `${" ".repeat(i)}a:`).join("\n"), /more than 100 levels/],
     ["101 levels", `${"[".repeat(101)}1${"]".repeat(101)}`, /more than 100 levels/],
     ["a key twice", "beta: 1\nx: {a: 1, a: 2}", /the key 'a' twice \(line 2\)/],
     ["an unknown tag", "a: !!js/function 'function () {}'", /Unresolved tag/],

@@ -263,7 +263,7 @@ describe("bad input", () => {
     [
       "an answer longer than the context",
       () => run("gsm8k", join(data, "gsm8k"), { maxLength: 256 }),
-      /Expected a model whose context is longer than an answer's 256 tokens/,
+      /Expected fewer than \d+ tokens, the model's context, for 'max_gen_toks' of a task but received 256/,
     ],
     [
       "a folder without the task",
