@@ -3,16 +3,15 @@
  * them since (a flipped bit, a lost end, an exchanged file) is then found before anything is read from it.
  */
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fstatSync, readSync, readdirSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, readdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { isAbsolute, join, normalize, relative, sep } from "node:path";
+import { digestOfOpen } from "./digest";
 import { InputError } from "./errors";
 import { openInput, parseJson, readInputText } from "./inputFiles";
+import { isObject } from "./values";
 
 export const CHECKSUMS_FILE = "checksums.json";
-
-/** Bytes read and hashed in one step. */
-const STEP = 1 << 20;
 
 interface Checksum {
   readonly bytes: number;
@@ -84,10 +83,6 @@ function isInside(name: string): boolean {
   return !isAbsolute(name) && normalize(name).split(sep)[0] !== "..";
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** Files in a folder and its subfolders, sorted, without hidden ones. */
 function filesIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -109,14 +104,7 @@ function sizeOf(file: string): number {
 function checksumOf(file: string): Checksum {
   const descriptor = openInput(file, "a file of the checkpoint");
   try {
-    const hash = createHash("sha256");
-    const buffer = Buffer.allocUnsafe(STEP);
-    let bytes = 0;
-    for (let read = -1; read !== 0; bytes += read) {
-      read = readSync(descriptor, buffer, 0, STEP, null);
-      hash.update(buffer.subarray(0, read));
-    }
-    return { bytes, sha256: hash.digest("hex") };
+    return digestOfOpen(descriptor);
   } finally {
     closeSync(descriptor);
   }

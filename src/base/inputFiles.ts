@@ -6,7 +6,7 @@ import { type Stats, closeSync, constants, fstatSync, openSync, readFileSync, st
 import { InputError } from "./errors";
 
 /** Bytes of a file that is read into memory at once, unless the caller knows better. V8's longest string is 512 MiB. */
-const MAX_BYTES = 500 * 2 ** 20;
+export const MAX_INPUT_BYTES = 500 * 2 ** 20;
 /** Levels of lists and objects; Python's json stops near 1000. */
 const MAX_DEPTH = 500;
 
@@ -31,7 +31,7 @@ export function expectRegularFile(path: string, expected: string): Stats {
 }
 
 /** Reads a whole regular file of at most `maxBytes`. */
-export function readInput(path: string, expected: string, { maxBytes = MAX_BYTES } = {}): Buffer {
+export function readInput(path: string, expected: string, { maxBytes = MAX_INPUT_BYTES } = {}): Buffer {
   const descriptor = openInput(path, expected);
   try {
     const { size } = fstatSync(descriptor);
@@ -72,6 +72,22 @@ export function parseJson(text: string, place: string, expected: string): unknow
   return value;
 }
 
+/**
+ * Parses JSON as {@link parseJson} does, for a caller that has another meaning for text that is not JSON.
+ *
+ * @returns undefined for text that is not JSON
+ */
+export function parseIfJson(text: string, place: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  expectShallow(value, place);
+  return value;
+}
+
 /** @throws InputError when lists and objects are nested too deep */
 export function expectShallow(value: unknown, place: string): void {
   if (isNested(value) && isDeeper(value, MAX_DEPTH))
@@ -107,7 +123,8 @@ function attempt<T>(path: string, expected: string, read: () => T): T {
   }
 }
 
-function kindOf(stats: Stats): string {
+/** What is there in place of a regular file, such as "a named pipe". */
+export function kindOf(stats: Stats): string {
   if (stats.isDirectory()) return "a folder";
   if (stats.isFIFO()) return "a named pipe";
   if (stats.isSocket()) return "a socket";

@@ -2,11 +2,12 @@
  * One process at a time writes into an output folder: it holds `.smaug.lock` there from before its work until it is done.
  * The folder is created for the lock, and removed with it when nothing else came into it.
  */
-import { mkdirSync, rmdirSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { InputError } from "./errors";
 import { LockFile } from "./lockFile";
 import { shellQuoted } from "./paths";
+import { removeEmptyFolders } from "./wholeFiles";
 
 export const LOCK_NAME = ".smaug.lock";
 
@@ -46,7 +47,7 @@ export class OutputLock {
       this.beforeRelease?.();
     } finally {
       this.lock.release();
-      if (this.firstMade !== undefined) removeEmpty(this.folder, this.firstMade);
+      if (this.firstMade !== undefined) removeEmptyFolders(this.folder, this.firstMade);
     }
   }
 }
@@ -62,7 +63,7 @@ function attempt(folder: string, option: string): [string | undefined, Acquired]
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === "ENOENT" && tries < 5) continue; // another process has just removed the folder it had created
-      if (firstMade !== undefined) removeEmpty(folder, firstMade);
+      if (firstMade !== undefined) removeEmptyFolders(folder, firstMade);
       throw new InputError(`Expected a folder that can be written to for '${option}' but received: ${message}`, {
         cause: error,
       });
@@ -80,15 +81,4 @@ function describe(folder: string, option: string, { holder, state }: Exclude<Acq
     return `${expected} by another run of this process since ${since} UTC; choose another folder`;
   return `${expected} by process ${holder.pid} since ${since} UTC; wait until it has ended, stop it ` +
     `(kill -INT ${holder.pid}), or choose another folder`;
-}
-
-/** Removes a folder and those above it that were created with it, as long as they are empty. */
-function removeEmpty(folder: string, firstMade: string): void {
-  const outermost = resolve(firstMade);
-  for (let each = resolve(folder); each.length >= outermost.length; each = dirname(each))
-    try {
-      rmdirSync(each);
-    } catch {
-      return;
-    }
 }

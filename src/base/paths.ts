@@ -1,5 +1,5 @@
 /** Paths compared by the files they lead to, and written so that a shell reads them back. */
-import { lstatSync, realpathSync } from "node:fs";
+import { lstatSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 
 /** The path without links, relative parts and trailing slashes. What does not exist yet is taken as it is written. */
@@ -19,13 +19,32 @@ export function pathInside(folder: string, path: string): string | undefined {
   return inside === "" || inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside) ? undefined : inside;
 }
 
-/** Whether something has that name, be it a link that leads nowhere. */
+/** Whether something has that name, be it a broken link or a file that may not be read. */
 export function hasEntry(path: string): boolean {
   try {
     lstatSync(path);
     return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code !== "ENOENT" && code !== "ENOTDIR";
+  }
+}
+
+/** Whether a path leads to a folder, following links. */
+export function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
   } catch {
-    return false; // nothing there, or below a file
+    return false;
+  }
+}
+
+/** Whether a path is a symbolic link, wherever that leads. */
+export function isLink(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
   }
 }
 

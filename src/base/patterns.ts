@@ -7,6 +7,7 @@
  */
 import { InputError } from "./errors";
 import { secondsFor, withinTime } from "./timeLimit";
+import { shortened } from "./values";
 
 /** Characters of a pattern. Those of published tokenizers have at most a few thousand. */
 const MAX_LENGTH = 32_768;
@@ -101,5 +102,5 @@ function isPlain(source: string): boolean {
 
 /** A pattern between slashes, cut to fit into a message. */
 export function shownPattern(source: string): string {
-  return `/${source.length > 80 ? `${source.slice(0, 80)}…` : source}/`;
+  return `/${shortened(source, 80)}/`;
 }

@@ -2,6 +2,7 @@
  * Which process made a file: its pid, when it started, and its host. A pid alone is not enough, since the system reuses
  * pids, and another host on the same file system has pids of its own.
  */
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 
@@ -34,6 +35,11 @@ function startOf(pid: number): number | undefined {
   // The second field, the program's name in parentheses, may itself hold spaces and parentheses.
   const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return state === "Z" || state === "X" ? undefined : Number(fields[18]);
+}
+
+/** A host's name as a part of file names. */
+export function hostDigest(host: string): string {
+  return createHash("sha256").update(host).digest("hex").slice(0, 8);
 }
 
 /** Whether a process with that pid exists on this host, whoever owns it. */

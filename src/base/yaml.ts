@@ -7,6 +7,7 @@ import { type Alias, type Document, type Node, isAlias, isCollection, isNode, is
 import { InputError } from "./errors";
 import { readInputText } from "./inputFiles";
 import { printable } from "./terminal";
+import { shortened } from "./values";
 
 /** Bytes. Parsing takes about a second for each MiB. */
 const MAX_BYTES = 2 ** 20;
@@ -40,7 +41,7 @@ export function parseYaml(text: string, place: string): unknown {
     // Duplicate keys are looked for below: the library's own search takes time that grows with their square.
     const document = parseDocument(text, { uniqueKeys: false, merge: true, logLevel: "error" });
     const problem = document.errors[0] ?? document.warnings.find(({ code }) => code === "TAG_RESOLVE_FAILED");
-    if (problem) throw fault(shortened(problem.message));
+    if (problem) throw fault(messageOf(problem.message));
     new Measurer(document, (found, node) => fault(`${found}${lineOf(text, node)}`)).expectModest();
     return document.toJS({ maxAliasCount: -1 }) as unknown;
   } catch (error) {
@@ -55,9 +56,9 @@ function lineOf(text: string, node: unknown): string {
 }
 
 /** A message of the parser, whose excerpt of the file may be long. */
-function shortened(message: string): string {
+function messageOf(message: string): string {
   if (message.startsWith("Maximum call stack")) return "lists and objects nested too deeply";
-  return message.length > 400 ? `${message.slice(0, 400)}…` : message;
+  return shortened(message, 400);
 }
 
 /** Counts a document's nodes as if every alias were written out, each anchor once. */

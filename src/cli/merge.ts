@@ -4,7 +4,7 @@
  */
 import { basename, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { type Input, findConflict } from "../data/outputFolder";
+import { type Input, findConflict } from "../base/outputFolder";
 import { InputError } from "../native/errors";
 import { isRunEntry } from "../train/runEntries";
 import { ModelOutput } from "./modelOutput";

@@ -6,7 +6,7 @@ import { OutputLock } from "../base/outputLock";
 import { realPath } from "../base/paths";
 import { SetAside, removeEntries } from "../base/setAside";
 import { flush, temporaryName } from "../base/wholeFiles";
-import { expectUsableFolder } from "../data/outputFolder";
+import { expectUsableFolder } from "../base/outputFolder";
 import { PREVIOUS, recoverFolder } from "../train/ownership";
 import { holdingsOf, modelEntriesIn, runEntriesIn } from "../train/runEntries";
 

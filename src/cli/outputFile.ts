@@ -4,7 +4,7 @@ import { basename, dirname, extname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { pathInside, realPath } from "../base/paths";
-import { type Input, linksIn } from "../data/outputFolder";
+import { type Input, linksIn } from "../base/outputFolder";
 import { InputError } from "../native/errors";
 import { isRunEntry } from "../train/runEntries";
 

@@ -2,13 +2,14 @@
  * The folder of `smaug reproduce`. The same command may be repeated in it: finished cells are reused, and the report and
  * summary are replaced by ones written whole. Another command's results are not, unless asked for.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, sep } from "node:path";
 import { InputError } from "../base/errors";
+import { readInputJson } from "../base/inputFiles";
 import { LOCK_NAME, OutputLock } from "../base/outputLock";
 import { realPath } from "../base/paths";
 import { StagedFiles } from "../base/wholeFiles";
-import { type Input, expectApart, expectUsableFolder } from "../data/outputFolder";
+import { type Input, expectApart, expectUsableFolder } from "../base/outputFolder";
 
 /** What tells one command's results from another's. */
 export interface ReproduceIdentity {
@@ -49,13 +50,13 @@ export class ReproduceOutput {
     }
   }
 
-  /** Writes summary.json and report.html; gives the text of the summary, and the names of both. */
-  async write(report: string, content: object): Promise<{ summary: string; names: string }> {
+  /** Writes summary.json and report.html. Returns the content of the summary, and the paths of both files. */
+  async write(report: string, content: object): Promise<{ summary: object; names: string }> {
     const { model, data } = this.identity;
-    const summary = `${JSON.stringify({ ...content, made_from: { model, data } }, null, 2)}\n`;
+    const summary = { ...content, made_from: { model, data } };
     const staged = await StagedFiles.in(this.folder);
     try {
-      await staged.add(SUMMARY, (file) => file.writeFile(summary));
+      await staged.add(SUMMARY, (file) => file.writeFile(`${JSON.stringify(summary, null, 2)}\n`));
       await staged.add(REPORT, (file) => file.writeFile(report));
       await staged.commit();
     } finally {
@@ -93,7 +94,7 @@ function otherResults(folder: string, { preset, seed, model, data }: ReproduceId
 
 function readSummary(file: string): Record<string, unknown> | undefined {
   try {
-    const summary = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown> | null;
+    const summary = readInputJson(file, "a summary") as Record<string, unknown> | null;
     return typeof summary?.["preset"] === "string" && "seed" in summary ? summary : undefined;
   } catch {
     return undefined;

@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import { InputError } from "../base/errors";
 import { expectOneProcess } from "../base/oneProcess";
-import { type Input, expectApart, expectUsableFolder } from "../data/outputFolder";
+import { type Input, expectApart, expectUsableFolder } from "../base/outputFolder";
 import type { DamagedCheckpointError } from "../train/checkpoint";
 import { RunOutput } from "../train/ownership";
 import { Progress } from "../train/progress";
@@ -221,7 +221,7 @@ function stopOnInterrupt(stop: () => void): () => void {
     if (asked && signal === "SIGHUP") return;
     if (asked) process.exit(interrupted);
     asked = true;
-    process.stderr.write("\nstopping after this step; again to stop at once\n");
+    tell("\nstopping after this step; again to stop at once");
     stop();
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

@@ -3,11 +3,12 @@
  * whole, an object with that list under `data`, an object of columns, one row alone, or JSON Lines under a wrong name.
  */
 import { getHeapStatistics } from "node:v8";
+import { excerpt, isObject, shown } from "../base/values";
 import { InputError } from "../native/errors";
 import { listElements } from "./jsonArray";
 import { JsonRecord, parseLine } from "./jsonLines";
 import { FORM } from "./preferenceRow";
-import { MAX_WHOLE, type Source, type SourceRecord, decodeText, excerpt, readPieces, tooLong } from "./source";
+import { MAX_WHOLE, type Source, type SourceRecord, decodeText, linesOf, readPieces, tooLong } from "./source";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -88,13 +89,8 @@ function* readWhole(text: string, file: string, form: string): Generator<SourceR
   for (const [i, value] of rows.entries()) yield { value, place: `'${file}', row ${i} (counted from 0)` };
 }
 
-/** Not all at once: a list of very many short lines would not fit in memory. */
 function* readLines(text: string, file: string, form: string): Generator<SourceRecord> {
-  for (let start = 0, number = 1; start < text.length; number++) {
-    const newline = text.indexOf("\n", start);
-    const end = newline < 0 ? text.length : newline;
-    const line = text.slice(start, end);
-    start = end + 1;
+  for (const [line, number] of linesOf(text)) {
     const place = `'${file}', line ${number}`;
     if (line.trim() !== "") yield { value: parseLine(line, place, form), place };
   }
@@ -130,7 +126,3 @@ function attempt(text: string): unknown {
   }
 }
 
-const isObject = (value: unknown): value is Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-const shown = (value: unknown): string => excerpt(JSON.stringify(value));

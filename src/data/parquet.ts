@@ -6,11 +6,12 @@
  */
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { excerpt } from "../base/values";
 import { InputError } from "../native/errors";
 import { type ParquetFile, ParquetReader } from "./parquetReader";
 import type { ParquetAnswer, ParquetRequest } from "./parquetWorker";
 import { KEYS } from "./preferenceRow";
-import { type Source, type SourceRecord, excerpt } from "./source";
+import type { Source, SourceRecord } from "./source";
 import { canStartWorkers } from "./workerPool";
 
 /** The columns that are read where they are there, and those that have to be. */

@@ -6,12 +6,11 @@
  * Sizes in the file are not believed: each is compared with the file, or with a limit, before memory is taken for it.
  */
 import type { AsyncBuffer, Compressors, FileMetaData } from "hyparquet" with { "resolution-mode": "import" };
-import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { InputError } from "../base/errors";
-import { printable } from "../base/terminal";
-import { decodeText, excerpt, expectFile, unreadable } from "./source";
+import { excerpt } from "../base/values";
+import { decodeText, openFile } from "./source";
 
 /** Bytes of the description of a file's columns and row groups, at its end. */
 const MAX_METADATA = 128 * 2 ** 20;
@@ -48,13 +47,9 @@ export class ParquetReader implements ParquetFile {
   }
 
   static async open(file: string): Promise<ParquetReader> {
-    const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
-      throw unreadable(file, error);
-    });
+    const { handle, size } = await openFile(file);
     try {
-      const stats = await handle.stat();
-      expectFile(file, stats);
-      const buffer = bufferOf(handle, stats.size);
+      const buffer = bufferOf(handle, size);
       return await blaming(`'${file}'`, async () => {
         const { parquetMetadataAsync, parquetSchema } = await import("hyparquet");
         await expectModestFooter(buffer);
@@ -216,11 +211,9 @@ async function blaming<T>(place: string, read: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof InputError) throw error;
     const { message } = error as Error;
-    throw new InputError(`Expected a Parquet file that can be read at ${place}, but: ${cut(message)}`, { cause: error });
+    throw new InputError(`Expected a Parquet file that can be read at ${place}, but: ${excerpt(message, 200)}`, { cause: error });
   }
 }
-
-const cut = (message: string): string => printable(message.length > 200 ? `${message.slice(0, 200)}…` : message);
 
 function jsonValue(value: unknown, keepNulls: boolean): unknown {
   if (typeof value === "bigint") return Number(value);

@@ -3,7 +3,7 @@ import { type Stats, constants, createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { printable } from "../base/terminal";
+import { MAX_INPUT_BYTES, kindOf } from "../base/inputFiles";
 import { InputError } from "../native/errors";
 
 /** One record, not yet judged. `place` is such as `'pairs.jsonl', line 3`. */
@@ -24,8 +24,8 @@ export type Source = AsyncGenerator<Iterable<SourceRecord>>;
 
 /** Bytes of one record, or of blanks between two. A row of 64 MiB has some 16 million tokens. */
 export const MAX_RECORD = 64 * 2 ** 20;
-/** Bytes of a file that is read as a whole, once unpacked. V8's longest string has 512 MiB. */
-export const MAX_WHOLE = 500 * 2 ** 20;
+/** Bytes of a file that is read as a whole, once unpacked. */
+export const MAX_WHOLE = MAX_INPUT_BYTES;
 
 /** Why a file cannot be read, by the system's code. */
 const REASONS: Record<string, string> = {
@@ -47,8 +47,22 @@ export function unreadable(file: string, error: unknown): InputError {
 /** A pipe may never end and a device never does: neither is read. */
 export function expectFile(file: string, stats: Stats): void {
   if (stats.isFile()) return;
-  const what = stats.isDirectory() ? "a folder" : stats.isFIFO() ? "a named pipe" : stats.isSocket() ? "a socket" : "a device";
-  throw new InputError(`Expected a data file at '${file}', but it is ${what}.`);
+  throw new InputError(`Expected a data file at '${file}', but it is ${kindOf(stats)}.`);
+}
+
+/** Opens a regular file without waiting for the writer of a pipe. */
+export async function openFile(file: string): Promise<{ handle: FileHandle; size: number }> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
+    throw unreadable(file, error);
+  });
+  try {
+    const stats = await handle.stat();
+    expectFile(file, stats);
+    return { handle, size: stats.size };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
 }
 
 /** What holds more bytes than a record, or a file that is read as a whole, may have. */
@@ -65,8 +79,7 @@ const PIECE = 1 << 18; // bytes
 export async function* readPieces(file: string): AsyncGenerator<Buffer> {
   let opened: FileHandle | undefined;
   try {
-    const from = (opened = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)); // a pipe would wait for a writer
-    expectFile(file, await from.stat());
+    const from = (opened = (await openFile(file)).handle);
     if (file.endsWith(".gz")) return yield* unpacked(file, from);
     const readInto = (memory: Buffer) => {
       const reading = from.read(memory, 0, PIECE);
@@ -115,5 +128,12 @@ export function decodeText(bytes: Uint8Array, place: string): string {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** A piece of text in a message, cut to fit. */
-export const excerpt = (text: string): string => printable(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+/** The lines of a text with their numbers, one at a time: a list of very many short lines may not fit in memory. */
+export function* linesOf(text: string): Generator<readonly [line: string, number: number]> {
+  for (let start = 0, number = 1; start <= text.length; number++) {
+    const newline = text.indexOf("\n", start);
+    const end = newline < 0 ? text.length : newline;
+    yield [text.slice(start, end), number];
+    start = end + 1;
+  }
+}

@@ -3,9 +3,9 @@
  * lm-evaluation-harness 0.4.
  */
 import { Pattern } from "../base/patterns";
+import { shown } from "../base/values";
 import { InputError } from "../native/errors";
 import { strip } from "../text/python";
-import { shown } from "./fields";
 
 export interface AnswerFilter {
   readonly name: string;

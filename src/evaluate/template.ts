@@ -2,11 +2,12 @@
  * Jinja templates over a row, as lm-evaluation-harness renders them: lines with blocks stay, and a name that the row
  * does not have is an error. Python's meaning of values comes from text/chatTemplate.ts.
  */
+import { shown } from "../base/values";
 import { InputError } from "../native/errors";
 import { type Jinja, type Node, messageOf, parsed, pythonInterpreter } from "../text/chatTemplate";
 import { type Value, equal, text } from "../text/python";
 import { limitReason } from "../text/templateLimits";
-import { RowError, shown } from "./fields";
+import { RowError } from "./fields";
 import type { Row } from "./task";
 
 const TIME_LIMIT = 5_000; // milliseconds

@@ -1,5 +1,5 @@
 /** What is wrong with a folder of weights, a model's or an adapter's, and reading the JSON in it. */
-import { lstatSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { InputError } from "../native/errors";
 import { parseJson, readInputText } from "../base/inputFiles";
 
@@ -58,17 +58,6 @@ export function blaming<T>(place: string, fn: () => T): T {
   } catch (error) {
     if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
     throw new FolderError(`${place}: ${error.message}`, { cause: error });
-  }
-}
-
-/** Whether a folder has an entry of that name, be it a link to nothing or a file that may not be read. */
-export function isThere(path: string): boolean {
-  try {
-    lstatSync(path);
-    return true;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return code !== "ENOENT" && code !== "ENOTDIR";
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { hasEntry } from "../base/paths";
 import { repoName, resolveFolder } from "../hub";
 import { type LoraConfig, applyLora } from "../nn";
 import { type DType, type Device, type Tensor, empty, isFloatingPoint, ops, tidy } from "../torch";
@@ -13,7 +14,7 @@ import type { CausalLM } from "./causalLm";
 import { expectCompanions } from "./companionFiles";
 import { type HuggingFaceConfig, ConfigReader, savedDType } from "./config";
 import { describeShape, layerMiscount, misfit, missizes } from "./configSizes";
-import { FolderError, blaming, isThere, readJsonObject } from "./folderError";
+import { FolderError, blaming, readJsonObject } from "./folderError";
 import { openGguf } from "./gguf";
 import { findGguf } from "./ggufPaths";
 import { usableDType } from "./safetensors";
@@ -54,7 +55,7 @@ const COMPUTED = /(^|\.)rotary_emb\.inv_freq$/;
 export async function loadModel(nameOrFolder: string, options: LoadOptions = {}): Promise<CausalLM> {
   const { device = "cpu", adapter, revision } = options;
   const folder = await resolveFolder(nameOrFolder, { revision });
-  if (!isThere(folder)) throw new FolderError(`Expected a model folder at ${folder} but there is none`);
+  if (!hasEntry(folder)) throw new FolderError(`Expected a model folder at ${folder} but there is none`);
   const gguf = findGguf(folder);
   const opened = gguf === undefined ? undefined : openGguf(gguf);
   const configFile = gguf ?? join(folder, "config.json");

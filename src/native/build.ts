@@ -3,18 +3,18 @@
  * nothing; finished files are renamed into `build/`.
  */
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { dirname, join } from "node:path";
+import { flush, flushFolder, stagingFolder, writeWhole } from "../base/wholeFiles";
 import { buildFolder, sourceStamp, stampFile } from "./addon";
+import { digestOf } from "./digest";
 import { buildToolChecks } from "./host";
 import type { Libtorch } from "./locate";
 import type { Environment } from "./paths";
 import type { Progress } from "./progress";
 import { formatChecks, hasProblem } from "./report";
 import { SetupError } from "./setupError";
-import { digestOf } from "./digest";
-import { flushFolder, stagingFolder, writeWhole } from "../base/wholeFiles";
 
 /** A unit that includes ATen takes about this much to compile, in bytes. */
 const memoryPerCompiler = 2 ** 31;
@@ -94,13 +94,4 @@ async function install(from: string, to: string, file: string, stamp: string): P
   renameSync(built, join(folder, file));
   await flushFolder(folder);
   await writeWhole(stampFile(to), `${stamp} ${digest}\n`);
-}
-
-function flush(file: string): void {
-  const descriptor = openSync(file, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }

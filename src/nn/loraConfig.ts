@@ -5,6 +5,7 @@
 import { InputError } from "../base/errors";
 import { Pattern, checkPatternSize } from "../base/patterns";
 import { secondsFor, withinTime } from "../base/timeLimit";
+import { shortened } from "../base/values";
 import { checkOptions, given } from "../torch/options";
 
 export interface LoraConfig {
@@ -206,10 +207,8 @@ function checkPattern(name: string, pattern: string): void {
     new RegExp(pattern);
   } catch (error) {
     throw new RangeError(
-      `Expected a regular expression for '${name}' but received ${shown(pattern)}: ` +
+      `Expected a regular expression for '${name}' but received ${JSON.stringify(shortened(pattern, 80))}: ` +
         (error as Error).message.slice(-100),
     );
   }
 }
-
-const shown = (pattern: string): string => JSON.stringify(pattern.length > 80 ? `${pattern.slice(0, 80)}…` : pattern);

@@ -8,6 +8,7 @@ import { basename, join, resolve, sep } from "node:path";
 import { InputError } from "../base/errors";
 import { expectShallow, readInputText } from "../base/inputFiles";
 import { printable } from "../base/terminal";
+import { excerpt, isObject, shown } from "../base/values";
 
 /** The finite numbers of a logged line by name, `step` among them. */
 export type RunLine = Readonly<Record<string, number>>;
@@ -177,6 +178,3 @@ function namesOf(folders: readonly string[]): string[] {
   });
 }
 
-const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
-const excerpt = (text: string): string => printable(text.length > 60 ? `${text.slice(0, 60)}…` : text);
-const shown = (value: unknown): string => excerpt(JSON.stringify(value) ?? "nothing");

@@ -5,8 +5,9 @@
  *
  * Left out: dropout, prefixes and suffixes of words (checkModel refuses them).
  */
+import { shown } from "../base/values";
 import { byteCharacters } from "./byteLevel";
-import { TokenizerError, shown } from "./errors";
+import { TokenizerError } from "./errors";
 import type { Step } from "./pipeline";
 
 /** The longest piece that is remembered, in UTF-16 units, and how many are. */

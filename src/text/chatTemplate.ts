@@ -7,8 +7,9 @@
  *
  * `{% generation %}` blocks are rendered; the mask of assistant tokens they allow is not made.
  */
-import { ChatTemplateError, ChatTemplateLimitError, shown } from "./errors";
+import { ChatTemplateError, ChatTemplateLimitError } from "./errors";
 import { withinTime } from "../base/timeLimit";
+import { shown } from "../base/values";
 import { type Value, capitalize, equal, measure, range, strftime, strip, text } from "./python";
 import { MOST_SOURCE, TemplateLimits, limitReason } from "./templateLimits";
 

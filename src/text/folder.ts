@@ -8,9 +8,10 @@ import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { InputError } from "../base/errors";
 import { expectShallow, readInput } from "../base/inputFiles";
+import { isObject, shown } from "../base/values";
 import { findGguf } from "../models/ggufPaths";
 import { MOST_IDS } from "./bpe";
-import { TokenizerError, shown } from "./errors";
+import { TokenizerError } from "./errors";
 import { readGgufTokenizer } from "./ggufTokenizer";
 import type { Step } from "./pipeline";
 
@@ -304,8 +305,4 @@ function within<T>(read: () => T): T {
     if (error instanceof InputError) throw new TokenizerError(error.message, { cause: error });
     throw error;
   }
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

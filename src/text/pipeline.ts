@@ -8,7 +8,8 @@
  * Left out: what no causal language model uses (WordPiece, WordLevel, BERT's steps, Precompiled normalizers).
  */
 import { checkPatternSize } from "../base/patterns";
-import { TokenizerError, shown } from "./errors";
+import { shown } from "../base/values";
+import { TokenizerError } from "./errors";
 
 /** A step of tokenizer.json: its type and its options. */
 export type Step = { readonly type: string } & Readonly<Record<string, unknown>>;

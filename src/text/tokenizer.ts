@@ -8,7 +8,8 @@
 import { dirname } from "node:path";
 import { resolveFolder } from "../hub";
 import { InputError } from "../base/errors";
-import { TokenizerError, shown } from "./errors";
+import { shown } from "../base/values";
+import { TokenizerError } from "./errors";
 import { Bpe } from "./bpe";
 import { ChatRenderer, type ChatMessage, type JsonValue } from "./chatTemplate";
 import { type Decoder, createDecoder } from "./decoder";

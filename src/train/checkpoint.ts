@@ -3,14 +3,15 @@
  * one: the adapter or model, `optimizer.safetensors`, `rng_state.safetensors`, `trainer_state.json` and, of all of them,
  * `checksums.json`. The order of the rows follows from the seed and the step, the learning rate from the step.
  */
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { CHECKSUMS_FILE, hasChecksums, verifyChecksums, writeChecksums } from "../base/checksums";
+import { isFolder } from "../base/paths";
+import { publishFolder, stagingFolder } from "../base/wholeFiles";
 import { type CausalLM, FolderError, SafetensorsFile, adapterTensors, saveAdapter, saveModel } from "../models";
 import { saveTensors } from "../models/safetensorsWriter";
 import { openWeights } from "../models/weights";
 import { InputError } from "../native/errors";
-import { publishFolder, stagingFolder } from "../base/wholeFiles";
 import { hasAdapter } from "../nn";
 import type { AdamW } from "../optim";
 import { type Device, type Tensor, dispose, getRngState, setRngState, tidy } from "../torch";
@@ -227,10 +228,6 @@ export function checkpointsIn(outputDir: string): { step: number; folder: string
       return step === undefined || !isFolder(folder) ? [] : [{ step: Number(step), folder }];
     })
     .sort((a, b) => a.step - b.step);
-}
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** Removes the oldest checkpoints beyond `limit`; the one just written and `best` stay. */

@@ -12,7 +12,7 @@ import { OutputLock } from "../base/outputLock";
 import { pathInside, realPath } from "../base/paths";
 import { SetAside, removeEntries } from "../base/setAside";
 import { removeAbandoned } from "../base/wholeFiles";
-import { expectUsableFolder } from "../data/outputFolder";
+import { expectUsableFolder } from "../base/outputFolder";
 import { type Holdings, LOGS, eventFilesIn, holdingsOf, logEntriesIn, resultEntriesIn, runEntriesIn } from "./runEntries";
 
 /** What a run, or another command, has set aside to overwrite it. */

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { expectOneProcess } from "../base/oneProcess";
 import { originsOf } from "../base/origins";
-import { type Input, expectApart, expectUsableFolder } from "../data/outputFolder";
+import { type Input, expectApart, expectUsableFolder } from "../base/outputFolder";
 import type { PreferenceRow } from "../data/preferenceRow";
 import { type TokenizedPair, areTokenized } from "../data/tokenizedPair";
 import { type TokenizedPairs, tokenizePairs } from "../data/tokenizePairs";

@@ -2,8 +2,9 @@
  * What a run writes into its folder, by name: nothing else in it is ever moved or deleted. Files that other programs
  * share (`config.json`, a tokenizer's) count only where the weights are that they were written with.
  */
-import { cpSync, lstatSync, readdirSync, rmSync, statSync } from "node:fs";
+import { cpSync, lstatSync, readdirSync, rmSync } from "node:fs";
 import { join, sep } from "node:path";
+import { isFolder, isLink } from "../base/paths";
 import { MODEL_COMPANIONS, TEMPLATE_FOLDER, TOKENIZER_FILES } from "../models/companionNames";
 
 /** What a run has logged, at the top of its folder. */
@@ -149,7 +150,5 @@ function wholeOr(folder: string, name: string, entries: readonly string[]): stri
 
 /** Nothing for what is no folder. */
 function namesIn(folder: string): string[] {
-  return statSync(folder, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(folder) : [];
+  return isFolder(folder) ? readdirSync(folder) : [];
 }
-
-const isLink = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;

@@ -146,10 +146,10 @@ describe("a task as a module", () => {
 
   test.each([
     ["no task", "export default 3;", /an object with a function 'item', for the default export of '.*' but received 3/],
-    ["nothing", "", /but received undefined/],
+    ["nothing", "", /but received nothing/],
     ["another kind", source('kind: "text"'), /Expected 'choice' or 'answer' for 'kind' of the default .* received "text"/],
     ["no function", source("item: 3"), /Expected a function that makes a question of a row for 'item'/],
-    ["no name", source("name: undefined"), /Expected a text for 'name' of .* but received undefined/],
+    ["no name", source("name: undefined"), /Expected a text for 'name' of .* but received nothing/],
     ["a metric that is not there", source('metrics: ["f1"]'), /Expected a list of acc, .* received \["f1"\]/],
     ["no filters", source('kind: "answer", until: [], filters: []'), /Expected a list of \{ name, apply/],
     ["what does not run", "export default (", /Expected a module with a task at '.*mine\.mjs' but: /],

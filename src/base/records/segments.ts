@@ -3,10 +3,10 @@
  * it to `NAME-CREATED-RANDOM.records` when it closes it. A process that merges files renames those of killed writers to
  * `NAME-CREATED-RANDOM-unclosed.records` first: a writer that is alive after all notices, and continues in another file.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { type Stats, closeSync, constants, fstatSync, openSync, readSync, readdirSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { stateOf, thisProcess } from "../processes";
+import { hostDigest, stateOf, thisProcess } from "../processes";
 
 const DAY = 24 * 3600 * 1000; // ms
 
@@ -31,7 +31,7 @@ export function listSegments(folder: string, name: string): SegmentName[] {
     if (stem === undefined) return [];
     const isLive = (path: string) => {
       if (pid === undefined) return false;
-      if (host === digestOf(thisProcess().host))
+      if (host === hostDigest(thisProcess().host))
         return stateOf({ pid: Number(pid), started: Number(started), host: thisProcess().host }) === "running";
       const modified = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
       return Math.abs(Date.now() - modified) < DAY;
@@ -47,7 +47,7 @@ export function listSegments(folder: string, name: string): SegmentName[] {
 export function newSegmentName(name: string): { live: string; closed: string } {
   const { pid, started, host } = thisProcess();
   const stem = `${name}-${Date.now()}-${randomBytes(4).toString("hex")}`;
-  return { live: `${stem}-${pid}-${started}-${digestOf(host)}.records`, closed: `${stem}.records` };
+  return { live: `${stem}-${pid}-${started}-${hostDigest(host)}.records`, closed: `${stem}.records` };
 }
 
 /** Takes a file away from a writer that is gone, and returns its path. Undefined when another process was faster. */
@@ -101,8 +101,4 @@ export function readAt(descriptor: number, position: number, length: number): Bu
 /** The same for all names of a file. */
 export function identityOf({ dev, ino }: Stats): string {
   return `${dev}:${ino}`;
-}
-
-function digestOf(host: string): string {
-  return createHash("sha256").update(host).digest("hex").slice(0, 8);
 }

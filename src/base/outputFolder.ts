@@ -1,14 +1,14 @@
 /** The folder a command writes into, checked before the work. */
 import { accessSync, constants, existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { InputError } from "../base/errors";
-import { hasEntry, pathInside, realPath } from "../base/paths";
+import { InputError } from "./errors";
+import { isLink, pathInside, realPath } from "./paths";
 
 /** Fails now rather than after the work when nothing could be written there; creates nothing. `name` is the option's. */
 export function expectUsableFolder(folder: string, name: string): void {
   for (let path = resolve(folder); ; path = dirname(path)) {
     if (!existsSync(path)) {
-      if (hasEntry(path)) throw new InputError(`Expected a folder for '${name}' but '${path}' is a link that leads nowhere`);
+      if (isLink(path)) throw new InputError(`Expected a folder for '${name}' but '${path}' is a link that leads nowhere`);
       continue;
     }
     if (!statSync(path).isDirectory()) throw new InputError(`Expected a folder for '${name}' but '${path}' is a file`);
