@@ -1,6 +1,6 @@
 /**
- * Checksums of a folder's files: `checksums.json` lists the size and the SHA-256 of each. Whatever has happened to one of
- * them since (a flipped bit, a lost end, an exchanged file) is then found before anything is read from it.
+ * Checksums of a folder's files: `checksums.json` lists the size and SHA-256 of each, so that any later change (a
+ * flipped bit, a truncated or replaced file) is detected before anything is read from it.
  */
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, fstatSync, readdirSync } from "node:fs";
@@ -20,7 +20,7 @@ interface Checksum {
 
 type Checksums = Readonly<Record<string, Checksum>>;
 
-/** Lists the files that are in `folder` now, those in its subfolders too. Flushing is left to whoever publishes the folder. */
+/** Records every file in `folder` and its subfolders. The caller flushes the folder when it publishes it. */
 export async function writeChecksums(folder: string): Promise<void> {
   const checksums = Object.fromEntries(filesIn(folder).map((name) => [name, checksumOf(join(folder, name))]));
   await writeFile(join(folder, CHECKSUMS_FILE), format(checksums));
@@ -30,7 +30,7 @@ export async function writeChecksums(folder: string): Promise<void> {
  * Checks every file that the folder's `checksums.json` lists, sizes first.
  *
  * @returns the names of the files that were checked
- * @throws InputError that names the first file that is missing, or not what was written
+ * @throws InputError that names the first file that is missing or has changed
  */
 export function verifyChecksums(folder: string): ReadonlySet<string> {
   const checksums = readChecksums(join(folder, CHECKSUMS_FILE));
@@ -65,7 +65,7 @@ function format(files: Checksums): string {
 function readChecksums(file: string): Checksums {
   const text = readInputText(file, "the checksums of a folder");
   const { files } = (parseJson(text, file, "the checksums of a folder") ?? {}) as { files?: unknown };
-  // Only the text that `format` gives is taken: a flipped bit is found wherever it is.
+  // Only the exact text that `format` writes is accepted, so that a flipped bit anywhere in it is found.
   if (!isChecksums(files) || format(files) !== text)
     throw new InputError(`Expected the checksums of a folder in ${file} as they were written but received others; the file is damaged`);
   return files;

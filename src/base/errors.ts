@@ -1,4 +1,4 @@
-/** Errors that need no libtorch. */
+/** Errors that do not depend on libtorch. */
 
 /** Input that cannot be used: a file, a folder, a line, a row, an option. The command line prints it and exits with 2. */
 export class InputError extends Error {

@@ -1,11 +1,14 @@
 /**
- * Files that come from outside, read within limits. A FIFO or a device never ends, a huge file does not fit in memory,
- * and JSON nested without end overflows the stack of whoever walks it: each is an {@link InputError} naming the file.
+ * Reads files from outside, within limits. A FIFO or a device never ends, a huge file does not fit in memory, and
+ * deeply nested JSON overflows the stack of the code that walks it: each is an {@link InputError} that names the file.
  */
 import { type Stats, closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { InputError } from "./errors";
 
-/** Bytes of a file that is read into memory at once, unless the caller knows better. V8's longest string is 512 MiB. */
+/**
+ * Largest file that is read into memory at once, in bytes, unless the caller sets another limit. V8's longest string is
+ * 512 MiB.
+ */
 export const MAX_INPUT_BYTES = 500 * 2 ** 20;
 /** Levels of lists and objects; Python's json stops near 1000. */
 const MAX_DEPTH = 500;
@@ -67,7 +70,7 @@ export function parseJson(text: string, place: string, expected: string): unknow
   } catch (error) {
     throw new InputError(`Expected ${expected} as JSON in ${place} but received: ${(error as Error).message}`);
   }
-  // A value of that depth takes two characters a level.
+  // A value of that depth takes at least two characters per level.
   if (text.length > 2 * MAX_DEPTH) expectShallow(value, place);
   return value;
 }
@@ -94,7 +97,7 @@ export function expectShallow(value: unknown, place: string): void {
     throw new InputError(`Expected at most ${MAX_DEPTH} levels of lists and objects in ${place} but received more`);
 }
 
-/** Runs on every row of a data file, so it allocates nothing. */
+/** Allocates nothing, as it runs on every row of a data file. */
 function isDeeper(value: object, levels: number): boolean {
   if (levels === 0) return true;
   if (Array.isArray(value)) {

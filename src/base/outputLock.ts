@@ -1,6 +1,6 @@
 /**
- * One process at a time writes into an output folder: it holds `.smaug.lock` there from before its work until it is done.
- * The folder is created for the lock, and removed with it when nothing else came into it.
+ * Lets one process at a time write to an output folder: it holds `.smaug.lock` there from before its work until it
+ * ends. A missing folder is created for the lock, and removed with it if nothing else was written.
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -11,12 +11,12 @@ import { removeEmptyFolders } from "./wholeFiles";
 
 export const LOCK_NAME = ".smaug.lock";
 
-/** Locks of this process, which it gives back at the latest when it exits. */
+/** Locks that this process holds; they are released on exit at the latest. */
 const held = new Set<OutputLock>();
 const releaseAll = (): void => [...held].reverse().forEach((lock) => lock.release());
 
 export class OutputLock {
-  /** Called once before the lock is given back, also when the process exits; must not be asynchronous. */
+  /** Called once before the lock is released, also on process exit; must be synchronous. */
   beforeRelease: (() => void) | undefined;
 
   private constructor(
@@ -28,7 +28,7 @@ export class OutputLock {
 
   /**
    * @param option what the user calls the folder, such as "output_dir"
-   * @throws InputError when another process holds the lock, or another run of this one
+   * @throws InputError when another process, or another run in this process, holds the lock
    */
   static acquire(folder: string, option: string): OutputLock {
     const [firstMade, acquired] = attempt(folder, option);
@@ -39,7 +39,7 @@ export class OutputLock {
     return lock;
   }
 
-  /** Gives the lock back; doing it twice is harmless. */
+  /** Releases the lock. Safe to call twice. */
   release(): void {
     if (!held.delete(this)) return;
     if (held.size === 0) process.off("exit", releaseAll);

@@ -1,8 +1,8 @@
-/** Paths compared by the files they lead to, and written so that a shell reads them back. */
+/** Comparing paths by the files they lead to, and quoting them for a shell. */
 import { lstatSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 
-/** The path without links, relative parts and trailing slashes. What does not exist yet is taken as it is written. */
+/** Resolves links and relative parts. Parts of a path that do not exist yet are kept as written. */
 export function realPath(path: string): string {
   const absolute = resolve(path);
   try {
@@ -48,7 +48,7 @@ export function isLink(path: string): boolean {
   }
 }
 
-/** An argument as it is pasted into a shell. */
+/** An argument, quoted if necessary for pasting into a shell. */
 export function shellQuoted(argument: string): string {
   return /^[\w./:=@,+-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

@@ -1,6 +1,6 @@
 /**
- * Which process made a file: its pid, when it started, and its host. A pid alone is not enough, since the system reuses
- * pids, and another host on the same file system has pids of its own.
+ * Identifies the process that made a file: its pid, when it started, and its host. A pid alone is not enough: the
+ * system reuses pids, and another host on the same file system assigns the same ones.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -19,7 +19,7 @@ export function thisProcess(): ProcessIdentity {
 
 let self: ProcessIdentity | undefined;
 
-/** `unknown` for a process of another host, which cannot be asked. */
+/** `unknown` for a process on another host, which cannot be checked. */
 export function stateOf({ pid, started, host }: ProcessIdentity): "running" | "gone" | "unknown" {
   if (host !== hostname()) return "unknown";
   return startOf(pid) === started ? "running" : "gone";

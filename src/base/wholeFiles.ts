@@ -96,9 +96,9 @@ export function stagingFolder(target: string): string {
 }
 
 /**
- * Flushes everything in a staging folder and renames it to `target`. A folder that is already there is kept, and ours
- * removed, unless `replace` is set: it is then moved aside first and removed once the new one is in place. A caller that
- * has flushed the staging folder itself, because it holds thousands of files, sets `flushed`.
+ * Flushes everything in a staging folder and renames it to `target`. An existing folder is kept, and the staging folder
+ * removed, unless `replace` is set: it is then moved aside first and removed once the new one is in place. A caller
+ * that has flushed the staging folder itself, because it holds thousands of files, sets `flushed`.
  */
 export function publishFolder(staging: string, target: string, { replace = false, flushed = false } = {}): void {
   if (!flushed) flushTree(staging);
@@ -187,7 +187,7 @@ function temporaryPath(folder: string): string {
   return join(folder, temporaryName());
 }
 
-/** A new temporary name of a process. Short, and without the final name in it: that may be as long as a name can be. */
+/** A new temporary name. It leaves out the final name, which may be as long as a name can be. */
 export function temporaryName({ pid, started, host } = thisProcess()): string {
   return `.smaug-${pid}-${started}-${hostDigest(host)}-${++count}.tmp`;
 }

@@ -1,7 +1,7 @@
 /**
- * YAML from files, within limits. An alias stands for all of what its anchor names, so nine lines of aliases of aliases
- * can mean millions of values, and an alias inside its own anchor has no end: the size with all aliases written out is
- * counted before any value is made.
+ * YAML from files, within limits. An alias stands for the whole value of its anchor, so nine lines of nested aliases
+ * can expand to millions of values, and an alias inside its own anchor never ends: the expanded size is counted before
+ * any value is created.
  */
 import { type Alias, type Document, type Node, isAlias, isCollection, isNode, isPair, isScalar, parseDocument } from "yaml";
 import { InputError } from "./errors";
@@ -38,7 +38,7 @@ export function parseYaml(text: string, place: string): unknown {
     return new InputError(`Expected YAML in ${place} but received: ${printable(found.trimEnd())}`);
   };
   try {
-    // Duplicate keys are looked for below: the library's own search takes time that grows with their square.
+    // Duplicate keys are found below: the library's own search takes quadratic time.
     const document = parseDocument(text, { uniqueKeys: false, merge: true, logLevel: "error" });
     const problem = document.errors[0] ?? document.warnings.find(({ code }) => code === "TAG_RESOLVE_FAILED");
     if (problem) throw fault(messageOf(problem.message));

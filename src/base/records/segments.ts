@@ -43,14 +43,14 @@ export function listSegments(folder: string, name: string): SegmentName[] {
   return found.sort((a, b) => b.created - a.created);
 }
 
-/** A name for a file that this process is going to write, and the name that it gets when it is closed. */
+/** Names for a new file of this process: while it is written, and once it is closed. */
 export function newSegmentName(name: string): { live: string; closed: string } {
   const { pid, started, host } = thisProcess();
   const stem = `${name}-${Date.now()}-${randomBytes(4).toString("hex")}`;
   return { live: `${stem}-${pid}-${started}-${hostDigest(host)}.records`, closed: `${stem}.records` };
 }
 
-/** Takes a file away from a writer that is gone, and returns its path. Undefined when another process was faster. */
+/** Claims a file whose writer is gone, and returns its path; undefined if another process was faster. */
 export function claim(folder: string, { file, claimedName }: SegmentName): string | undefined {
   const path = join(folder, claimedName);
   try {
@@ -98,7 +98,7 @@ export function readAt(descriptor: number, position: number, length: number): Bu
   return bytes.subarray(0, filled);
 }
 
-/** The same for all names of a file. */
+/** Equal for all names of one file. */
 export function identityOf({ dev, ino }: Stats): string {
   return `${dev}:${ino}`;
 }
