@@ -95,7 +95,7 @@ async function generate(flags: Flags): Promise<void> {
     tokenizer,
   };
 
-  // A terminal would obey the control characters of a model's text; a file or a program is given them as they are.
+  // A terminal would obey control characters in a model's text; files and programs receive them unchanged.
   const isTerminal = process.stdout.isTTY;
   for (const [i, { text, ids }] of prompts.entries()) {
     const start = performance.now();

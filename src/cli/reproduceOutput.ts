@@ -1,6 +1,6 @@
 /**
- * The folder of `smaug reproduce`. The same command may be repeated in it: finished cells are reused, and the report and
- * summary are replaced by ones written whole. Another command's results are not, unless asked for.
+ * The folder of `smaug reproduce`. The same command may be repeated in it: finished cells are reused, and the report
+ * and summary are replaced by ones written whole. Results of another command are replaced only when asked to.
  */
 import { existsSync } from "node:fs";
 import { join, sep } from "node:path";
@@ -65,7 +65,7 @@ export class ReproduceOutput {
     return { summary, names: [REPORT, SUMMARY].map((name) => join(this.folder, name)).join("\n") };
   }
 
-  /** Called at the end, whichever it is. */
+  /** Called at the end, after success and failure. */
   release(): void {
     this.lock.release();
   }

@@ -26,7 +26,7 @@ export async function run(program: Command, argv: readonly string[]): Promise<vo
   }
 }
 
-/** A message may quote a value that fills many screens. */
+/** A message may quote a value of any length. */
 function shortened(message: string): string {
   const more = message.length - LONGEST;
   return more > 0 ? `${message.slice(0, LONGEST)}… (${more} characters more)` : message;
@@ -34,7 +34,7 @@ function shortened(message: string): string {
 
 const LONGEST = 10_000; // characters
 
-/** Whether what a command makes is in files, and standard output only says where. */
+/** Whether a command writes its results to files, and only their paths to standard output. */
 function leavesFiles(command: Command): boolean {
   const { out, printConfig } = command.opts<{ out?: unknown; printConfig?: boolean }>();
   if (printConfig || out === "-") return false;

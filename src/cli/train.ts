@@ -67,7 +67,7 @@ async function train(args: readonly string[], typed: readonly string[], flags: F
   }
 }
 
-/** What Ctrl-C does: something else before there is a trainer. */
+/** What Ctrl-C does, which is different before the trainer exists. */
 interface Stopping {
   stop: () => void;
 }
@@ -160,7 +160,7 @@ function resuming(typed: readonly string[], checkpoint: string | undefined): str
 /** While the model loads there is nothing to finish. */
 function exitBefore(args: readonly string[]): void {
   sayHowToGoOn(args, "before the first step");
-  process.exit(); // gives the output folder back
+  process.exit(); // releases the output folder
 }
 
 /** Before anything is loaded: what the run reads must not be what it writes. */
@@ -212,8 +212,9 @@ function printResolved({ config }: ResolvedConfig): void {
 }
 
 /**
- * The first Ctrl-C stops in order, the second at once; so does SIGTERM. SIGHUP, of a terminal that is closed, stops in
- * order too, but never at once: the system and the shell both send it, and nobody has asked twice.
+ * The first Ctrl-C stops after the current step, the second at once; so does SIGTERM. SIGHUP, sent when a terminal
+ * closes, stops after the current step but never at once: the system and the shell both send it, so that a second one
+ * is not a second request.
  */
 function stopOnInterrupt(stop: () => void): () => void {
   let asked = false;

@@ -39,7 +39,7 @@ export async function* readJson(file: string, form = FORM): Source {
   yield readWhole(decodeText(bytes, `'${file}'`), file, form);
 }
 
-/** A heap that is too small ends the process, whoever catches errors. */
+/** Checks that the parsed document fits in the heap: running out of heap ends the process and cannot be caught. */
 function expectRoom(bytes: Buffer, file: string): void {
   const { heap_size_limit: limit } = getHeapStatistics();
   let values = 0;
@@ -55,7 +55,7 @@ function expectRoom(bytes: Buffer, file: string): void {
     );
 }
 
-/** An empty object takes 56. */
+/** An empty object takes 56 bytes. */
 const BYTES_PER_VALUE = 64;
 const inMiB = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 

@@ -22,9 +22,9 @@ export interface SourceRecord {
  */
 export type Source = AsyncGenerator<Iterable<SourceRecord>>;
 
-/** Bytes of one record, or of blanks between two. A row of 64 MiB has some 16 million tokens. */
+/** Largest record, or blank space between two records, in bytes. A row of 64 MiB has some 16 million tokens. */
 export const MAX_RECORD = 64 * 2 ** 20;
-/** Bytes of a file that is read as a whole, once unpacked. */
+/** Largest file that is read as a whole, in bytes once unpacked. */
 export const MAX_WHOLE = MAX_INPUT_BYTES;
 
 /** Why a file cannot be read, by the system's code. */
@@ -44,7 +44,7 @@ export function unreadable(file: string, error: unknown): InputError {
   return new InputError(`Expected a data file at '${file}', but ${REASONS[code ?? ""] ?? message}.`, { cause: error });
 }
 
-/** A pipe may never end and a device never does: neither is read. */
+/** Refuses what is not a regular file: a pipe may never end, and a device never does. */
 export function expectFile(file: string, stats: Stats): void {
   if (stats.isFile()) return;
   throw new InputError(`Expected a data file at '${file}', but it is ${kindOf(stats)}.`);
@@ -65,7 +65,7 @@ export async function openFile(file: string): Promise<{ handle: FileHandle; size
   }
 }
 
-/** What holds more bytes than a record, or a file that is read as a whole, may have. */
+/** The error for a record, or a file that is read as a whole, above its limit. */
 export function tooLong(place: string, what: string, limit: number): InputError {
   return new InputError(`Expected ${what} of at most ${limit / 2 ** 20} MiB in ${place}, but found more.`);
 }

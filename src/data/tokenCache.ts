@@ -64,7 +64,7 @@ export async function readTokenCache(folder: string, key: string): Promise<Token
     return undefined;
   const start = MAGIC.length + 4;
   const end = start + content.readUInt32LE(MAGIC.length);
-  // The digest is right: it is a header that smaug has written.
+  // The digest matches, so smaug wrote this header.
   const header = JSON.parse(content.toString("utf8", start, end)) as Omit<TokenizedRows, "pairs"> & { key: string };
   if (header.key !== key) return undefined;
   const now = new Date();

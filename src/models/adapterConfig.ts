@@ -22,9 +22,9 @@ const neutral = new Set([
   "runtime_config",
 ]);
 
-/** Entries of a list: more than any model has layers. Each is compared with each layer. */
+/** Most entries of a list, more than any model has layers: each is compared with each layer. */
 const MAX_ENTRIES = 10_000;
-/** Of lists whose entries name kinds of modules. Each is compared with each module, as a pattern. */
+/** The same for lists that name kinds of modules: each entry is matched with each module, as a pattern. */
 const MAX_KINDS = 1000;
 const lists = new Map([["modules_to_save", MAX_KINDS], ["layers_pattern", MAX_KINDS]]);
 

@@ -11,9 +11,9 @@ import { GENERATION_FILE, TEMPLATE_FOLDER, TOKENIZER_FILES } from "./companionNa
 import { FolderError, asFolderError, filesIn } from "./folderError";
 
 /**
- * Checks that those of the files that are in a folder can be copied once there is something to save.
+ * Checks that the companion files of a folder can be copied later, when the model is saved.
  *
- * @throws FolderError when one is a pipe, a device or a folder, leads to nothing, or is too large
+ * @throws FolderError when one is a pipe, a device, a folder or a broken link, or is too large
  */
 export function expectCompanions(folder: string): void {
   const there = new Set(filesIn(folder));

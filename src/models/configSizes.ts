@@ -1,7 +1,7 @@
 /**
- * The sizes in a config, compared with the headers of the weights before a model is built. A size that no tensor
- * confirms would be memory, or a loop, of any length. What remains after that, which names and shapes the model has in
- * all its layers, is compared once it is built: by then no size is larger than what the file holds.
+ * Compares the sizes in a config with the headers of the weights before a model is built: a size that no tensor
+ * confirms could ask for any amount of memory or time. The names and shapes of all layers are compared once the model
+ * is built; by then no size exceeds what the file holds.
  */
 import type { HuggingFaceConfig } from "./config";
 import type { TransformerConfig } from "./transformer";
@@ -9,7 +9,7 @@ import type { WeightEntry, Weights } from "./weights";
 
 type Sizes = TransformerConfig & { readonly numLocalExperts?: number };
 
-/** A dimension of a weight: how it follows from the keys of a config. */
+/** A dimension of a weight, and how it follows from the keys of a config. */
 interface Dimension {
   readonly text: string;
   readonly keys: readonly string[];
@@ -62,7 +62,7 @@ export function describeShape(name: string, shape: readonly number[]): string {
   return `[${shape.join(", ")}]${matrix ? ` (${matrix.map(({ text }) => text).join(", ")})` : ""}`;
 }
 
-/** What is wrong with the number of layers in a config that has not been checked yet. */
+/** Problems with the number of layers in a config that has not been parsed yet. */
 export function layerMiscount(json: HuggingFaceConfig, weights: Weights): string[] {
   const { num_hidden_layers: count } = json;
   return typeof count === "number" ? miscount("num_hidden_layers", count, "model.layers.", weights) : [];
@@ -70,7 +70,10 @@ export function layerMiscount(json: HuggingFaceConfig, weights: Weights): string
 
 const isOwn = (name: string) => name.startsWith("model.") || name.startsWith("lm_head.");
 
-/** The sizes in a config that are not those of the weights. All layers have the same; the first one is looked at. */
+/**
+ * The sizes in a config that differ from those of the weights. All layers have the same sizes, so only the first is
+ * compared.
+ */
 export function missizes(config: Sizes, weights: Weights): string[] {
   const problems: string[] = [];
   const confirmed = new Set<string>();

@@ -35,13 +35,13 @@ export function readJsonObject(
 ): Record<string, unknown> {
   const value = asFolderError(() => {
     const text = readInputText(file, expected, { maxBytes });
-    return parseJson(text.replace(/^\ufeff/, ""), file, expected); // some editors on Windows begin with that mark
+    return parseJson(text.replace(/^\ufeff/, ""), file, expected); // some Windows editors write a byte order mark
   });
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new FolderError(`Expected a JSON object in ${file} but received ${JSON.stringify(value).slice(0, 60)}`);
 }
 
-/** Runs `read`; input that it refuses is a {@link FolderError}. */
+/** Runs `read`, turning its InputErrors into {@link FolderError}s. */
 export function asFolderError<T>(read: () => T): T {
   try {
     return read();

@@ -34,7 +34,7 @@ const formatNames = new Map<DType, FormatDType>(
   Object.entries(formatDTypes).map(([name, [dtype]]) => [dtype, name as FormatDType]),
 );
 
-/** Bytes: room for some 200,000 tensors. The Rust library takes 100 MB, which need gigabytes once they are parsed. */
+/** Bytes: room for some 200,000 tensors. The Rust library allows 100 MB, which would need gigabytes once parsed. */
 export const HEADER_LIMIT = 32 * 2 ** 20;
 /** NumPy's and libtorch's. */
 const MAX_DIMENSIONS = 64;

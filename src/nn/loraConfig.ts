@@ -36,7 +36,7 @@ export interface LoraConfig {
   ensureWeightTying: boolean;
 }
 
-/** Names or patterns of one option. A model has fewer modules. */
+/** Most names or patterns of one option. A model has fewer modules. */
 const MOST_NAMES = 10_000;
 const defaults: LoraConfig = {
   r: 16,
@@ -100,7 +100,7 @@ export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
   return config;
 }
 
-/** Runs `find`, which asks for many names, within one limit of time; without it each pattern has its own. */
+/** Runs `find`, which matches many names, under one time limit; otherwise each match has its own. */
 export function findingLayers<T>(find: () => T): T {
   return inRange(() =>
     withinTime(2 * secondsFor(0), find, (seconds) => `Expected to find an adapter's layers within ${seconds} s but it takes longer`),
@@ -173,7 +173,7 @@ function patternOf(config: LoraConfig, key: PatternKey, source: string): Pick<Re
   return { test: (name) => inRange(() => found.test(name)), exec: (name) => inRange(() => found.exec(name)) };
 }
 
-/** What is wrong with an option is a RangeError here; a reader of files adds the file. */
+/** Turns InputErrors into RangeErrors, as for any wrong option; a reader of files adds the file's name. */
 function inRange<T>(work: () => T): T {
   try {
     return work();

@@ -31,7 +31,7 @@ export interface Run {
   readonly totalSteps: number | undefined;
   /** What turns its rewards into nats against the reference; undefined where it does not say or has no reference. */
   readonly beta: number | undefined;
-  /** What a reader should know of the files: a last line that was cut off. */
+  /** Notes about the files, such as a last line that was cut off. */
   readonly notes: readonly string[];
 }
 

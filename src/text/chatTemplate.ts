@@ -124,12 +124,12 @@ export class ChatRenderer {
   }
 }
 
-/** What to say of an error in a rendering; the library's own TypeErrors speak of its code. */
+/** The message of an error in a rendering; the library's own TypeErrors describe its code. */
 export function messageOf(error: unknown): string {
   return error instanceof TypeError ? "an operation got a value of a kind that it does not take" : (error as Error).message;
 }
 
-/** The program of a template, which is read within limits of size and time. */
+/** Parses a template within limits of size and time. */
 export function parsed(jinja: Jinja, source: string, options: Parameters<Jinja["tokenize"]>[1]): Node {
   if (source.length > MOST_SOURCE)
     throw new Error(`it has ${source.length} characters; the limit is ${MOST_SOURCE}`);
@@ -139,7 +139,7 @@ export function parsed(jinja: Jinja, source: string, options: Parameters<Jinja["
       try {
         return jinja.parse(jinja.tokenize(source, options));
       } catch (error) {
-        // The library's parser looks at tokens behind the last one.
+        // The library's parser reads past the last token.
         throw error instanceof TypeError ? new Error("it ends within a block, a statement or an expression") : error;
       }
     },
@@ -163,10 +163,10 @@ const globals = {
 
 const iterable = new Set(["ArrayValue", "TupleValue", "ObjectValue", "StringValue", "UndefinedValue"]);
 
-/** Filters that look at all of a value, or whose arguments say how much they make. */
+/** Filters that process a whole value, or whose arguments determine the size of the result. */
 const growing = new Set(["indent", "join", "replace", "sort", "string", "tojson", "unique"]);
 
-/** How often a text holds another. */
+/** How often a text contains another, as Python's `str.count`. */
 function count(whole: string, part: string): number {
   if (part === "") return whole.length + 1;
   let found = 0;
@@ -298,7 +298,7 @@ export function pythonInterpreter(jinja: Jinja, timeLimit: number): Jinja["Inter
       });
     }
 
-    /** Checks what a filter or method that may make much of little would make. */
+    /** Checks the size of what a filter or method would make of its operand, before it does. */
     private expectRoom(name: string, operand: Value, args: readonly Node[]): void {
       const values = args.map(({ result, value }) => (result ?? (value as Node | undefined)?.result) as Value | undefined);
       const whole = operand.type === "StringValue" ? (operand.value as string) : "";

@@ -128,7 +128,7 @@ function checkScores(model: Json, file: string): void {
 const isId = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < MOST_IDS;
 
-/** The ids that end a text, which `eosTokenIds` hands out. */
+/** Checks the ids that end a text, which `eosTokenIds` returns. */
 function checkedGeneration(config: Json, folder: string): Json {
   for (const id of [config.eos_token_id ?? []].flat())
     if (!isId(id))
@@ -181,7 +181,7 @@ function complete(json: TokenizerJson, specialTokens: Record<string, string>, co
   let places: Map<string, number> | undefined;
   const idOf = (token: string): number | undefined => {
     if (!isList) return Object.hasOwn(vocab, token) ? (vocab as Record<string, number>)[token] : undefined;
-    // A token that is there twice has the first place.
+    // Of a token that occurs twice, the first place counts.
     places ??= new Map(vocab.map(([each], i) => [each, i] as const).reverse());
     return places.get(token);
   };
@@ -297,7 +297,7 @@ function readText(file: string): string | undefined {
   }
 }
 
-/** What base/inputFiles.ts refuses is a tokenizer that cannot be read. */
+/** Runs `read`, turning its InputErrors into TokenizerErrors. */
 function within<T>(read: () => T): T {
   try {
     return read();

@@ -1,4 +1,4 @@
-/** The post-processor of tokenizer.json, checked so that the library finds in it what it looks for. */
+/** The post-processor of tokenizer.json, checked for everything that the library expects to find in it. */
 import { shown } from "../base/values";
 import { TokenizerError } from "./errors";
 import { type Step, steps, unsupported } from "./pipeline";

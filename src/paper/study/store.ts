@@ -29,7 +29,10 @@ export class StudyStore {
     return writeResult(this.file(cell), this.settingsOf(cell), result);
   }
 
-  /** @throws InputError when a finished cell was made with other settings; another version of smaug does not count */
+  /**
+   * @throws InputError when a finished cell was made with other settings; another version of smaug is not another
+   *   setting
+   */
   async expectNoOthers(cells: readonly Cell[], overwriting: string): Promise<void> {
     for (const cell of cells) {
       const file = this.file(cell);
