@@ -38,14 +38,14 @@ export function verifyChecksums(folder: string): ReadonlySet<string> {
     const file = join(folder, name);
     const size = sizeOf(file);
     if (size !== bytes)
-      throw new InputError(`Expected ${bytes} bytes in ${file}, as ${CHECKSUMS_FILE} says, but received ${size}; the file is ${size < bytes ? "cut short" : "too long"}, or another one`);
+      throw new InputError(`Expected ${bytes} bytes in ${file}, as ${CHECKSUMS_FILE} says, but received ${size}; the file is ${size < bytes ? "truncated" : "too long"} or was replaced`);
   }
   for (const [name, { sha256 }] of Object.entries(checksums)) {
     const found = checksumOf(join(folder, name)).sha256;
     if (found !== sha256)
       throw new InputError(
         `Expected the SHA-256 ${sha256.slice(0, 16)}… of ${join(folder, name)}, as ${CHECKSUMS_FILE} says, ` +
-          `but received ${found.slice(0, 16)}…; the file is damaged, or another one`,
+          `but received ${found.slice(0, 16)}…; the file is damaged or was replaced`,
       );
   }
   return new Set(Object.keys(checksums));
@@ -67,7 +67,7 @@ function readChecksums(file: string): Checksums {
   const { files } = (parseJson(text, file, "the checksums of a folder") ?? {}) as { files?: unknown };
   // Only the exact text that `format` writes is accepted, so that a flipped bit anywhere in it is found.
   if (!isChecksums(files) || format(files) !== text)
-    throw new InputError(`Expected the checksums of a folder in ${file} as they were written but received others; the file is damaged`);
+    throw new InputError(`Expected the checksums of a folder in ${file} as smaug wrote them but received different ones; the file is damaged`);
   return files;
 }
 

@@ -89,7 +89,7 @@ function otherResults(folder: string, { preset, seed, model, data }: ReproduceId
   ].filter(([, before, now]) => before !== undefined && placesIn(before) !== placesIn(now));
   if (differing.length === 0) return undefined;
   const shown = (value: unknown) => (Array.isArray(value) ? value.join(" ") || "generated" : String(value ?? "made here"));
-  return `${expected} holds some of ${differing.map(([name, before]) => `${String(name)} ${shown(before)}`).join(", ")}`;
+  return `${expected} holds those of ${differing.map(([name, before]) => `${String(name)} ${shown(before)}`).join(", ")}`;
 }
 
 function readSummary(file: string): Record<string, unknown> | undefined {

@@ -109,7 +109,7 @@ async function trainInto(
     const { outputDir } = resolved.config;
     progress!.finish(`${summary.steps} steps, mean loss ${summary.trainLoss.toFixed(4)}`);
     const stopped = summary.end === "stopped";
-    if (stopped) sayHowToGoOn(resuming(typed, summary.checkpoint), `after step ${summary.steps}`);
+    if (stopped) printResumeCommand(resuming(typed, summary.checkpoint), `after step ${summary.steps}`);
     const report = stopped ? undefined : await reportOf(outputDir);
     const { trainLoss, checkpoint = null, ...result } = summary;
     if (json) printJson({ ...result, train_loss: trainLoss, checkpoint, output_dir: outputDir, report });
@@ -117,7 +117,7 @@ async function trainInto(
   } catch (error) {
     if (isDamaged(error)) throw new InputError(`${error.damage}. ${insteadOf(error, typed)}`, { cause: error });
     if (!isInterruption(error)) throw error;
-    sayHowToGoOn(typed, "before the first step; the reference values computed so far are kept");
+    printResumeCommand(typed, "before the first step; the reference values computed so far are kept");
   }
 }
 
@@ -144,10 +144,10 @@ function isDamaged(error: unknown): error is DamagedCheckpointError {
 /** Which checkpoint can be resumed from instead of a damaged one, with the line to paste. */
 function insteadOf({ whole, message, damage }: DamagedCheckpointError, typed: readonly string[]): string {
   if (whole === undefined) return message.slice(damage.length + 2);
-  return `The newest checkpoint that is whole is ${whole}: resume from it with\n  ${pasteable(resuming(typed, whole))}`;
+  return `The newest intact checkpoint is ${whole}: resume from it with\n  ${pasteable(resuming(typed, whole))}`;
 }
 
-function sayHowToGoOn(args: readonly string[], where: string): void {
+function printResumeCommand(args: readonly string[], where: string): void {
   tell(`stopped ${where}. Resume with\n  ${pasteable(args)}`);
   process.exitCode = interrupted;
 }
@@ -159,7 +159,7 @@ function resuming(typed: readonly string[], checkpoint: string | undefined): str
 
 /** While the model loads there is nothing to finish. */
 function exitBefore(args: readonly string[]): void {
-  sayHowToGoOn(args, "before the first step");
+  printResumeCommand(args, "before the first step");
   process.exit(); // releases the output folder
 }
 
@@ -201,7 +201,7 @@ async function reference(args: readonly string[], typed: readonly string[], { js
     else print(`${reference.size} pairs in the reference cache, ${referenceComputed} of them computed now`);
   } catch (error) {
     if (!isInterruption(error)) throw error;
-    sayHowToGoOn(typed, "in the middle; the values computed so far are kept");
+    printResumeCommand(typed, "in the middle; the values computed so far are kept");
   } finally {
     release();
   }

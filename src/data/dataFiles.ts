@@ -119,7 +119,7 @@ async function addFiles(folder: string, around: readonly string[], all: Found): 
   const self = `${dev}:${ino}`;
   all.folders++;
   if (around.includes(self))
-    throw new InputError(`Expected a folder of data files at '${folder}', but it is a link to a folder that holds it.`);
+    throw new InputError(`Expected a folder of data files at '${folder}', but it is a link to a folder that contains it.`);
   const entries = await read(folder, () => readdir(folder, { withFileTypes: true }));
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = join(folder, entry.name);

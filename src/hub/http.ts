@@ -188,7 +188,7 @@ export class HubClient {
 /** The error for a server whose answers do not end. */
 function endless(url: string, received: string): HubError {
   const { origin, pathname } = new URL(url);
-  return new HubError(`Expected an answer as the hub gives it from ${origin}${pathname} but received ${received}`, "unreachable");
+  return new HubError(`Expected the answer of a Hugging Face hub from ${origin}${pathname} but received ${received}`, "unreachable");
 }
 
 /** Reads a body to its end, piece by piece. One that breaks off, stalls or trickles is a failure that may pass. */

@@ -63,9 +63,9 @@ export function describeShape(name: string, shape: readonly number[]): string {
 }
 
 /** Problems with the number of layers in a config that has not been parsed yet. */
-export function layerMiscount(json: HuggingFaceConfig, weights: Weights): string[] {
+export function layerCountProblems(json: HuggingFaceConfig, weights: Weights): string[] {
   const { num_hidden_layers: count } = json;
-  return typeof count === "number" ? miscount("num_hidden_layers", count, "model.layers.", weights) : [];
+  return typeof count === "number" ? countProblems("num_hidden_layers", count, "model.layers.", weights) : [];
 }
 
 const isOwn = (name: string) => name.startsWith("model.") || name.startsWith("lm_head.");
@@ -74,7 +74,7 @@ const isOwn = (name: string) => name.startsWith("model.") || name.startsWith("lm
  * The sizes in a config that differ from those of the weights. All layers have the same sizes, so only the first is
  * compared.
  */
-export function missizes(config: Sizes, weights: Weights): string[] {
+export function sizeProblems(config: Sizes, weights: Weights): string[] {
   const problems: string[] = [];
   const confirmed = new Set<string>();
   for (const [name, { shape }] of weights.entries) {
@@ -83,7 +83,7 @@ export function missizes(config: Sizes, weights: Weights): string[] {
     if (!matrix) continue;
     const expected = matrix.map(({ of }) => of(config));
     for (const { keys } of matrix) for (const key of keys) confirmed.add(key);
-    if (`${expected}` !== `${shape}`) problems.push(misfit(name, expected, shape));
+    if (`${expected}` !== `${shape}`) problems.push(shapeProblem(name, expected, shape));
   }
   for (const [end, matrix] of matrices) {
     if (matrix.includes(experts) && config.numLocalExperts === undefined) continue;
@@ -94,12 +94,12 @@ export function missizes(config: Sizes, weights: Weights): string[] {
   }
   const { numLocalExperts } = config;
   if (numLocalExperts !== undefined)
-    problems.push(...miscount("num_local_experts", numLocalExperts, "model.layers.0.block_sparse_moe.experts.", weights));
+    problems.push(...countProblems("num_local_experts", numLocalExperts, "model.layers.0.block_sparse_moe.experts.", weights));
   return problems;
 }
 
 /** Compares a count with how many numbers follow `prefix` in the names of the weights. */
-function miscount(key: string, count: number, prefix: string, { entries }: Weights): string[] {
+function countProblems(key: string, count: number, prefix: string, { entries }: Weights): string[] {
   const found = new Set<string>();
   for (const name of entries.keys())
     if (name.startsWith(prefix)) found.add(name.slice(prefix.length, name.indexOf(".", prefix.length)));
@@ -109,6 +109,6 @@ function miscount(key: string, count: number, prefix: string, { entries }: Weigh
 }
 
 /** A tensor whose shape is not the expected one, for a message. */
-export function misfit(name: string, expected: readonly number[], shape: WeightEntry["shape"]): string {
+export function shapeProblem(name: string, expected: readonly number[], shape: WeightEntry["shape"]): string {
   return `Expected shape ${describeShape(name, expected)} for '${name}' but received [${shape.join(", ")}]`;
 }

@@ -13,7 +13,7 @@ import { architectureOf } from "./architectures";
 import type { CausalLM } from "./causalLm";
 import { expectCompanions } from "./companionFiles";
 import { type HuggingFaceConfig, ConfigReader, savedDType } from "./config";
-import { describeShape, layerMiscount, misfit, missizes } from "./configSizes";
+import { describeShape, layerCountProblems, shapeProblem, sizeProblems } from "./configSizes";
 import { FolderError, blaming, readJsonObject } from "./folderError";
 import { openGguf } from "./gguf";
 import { findGguf } from "./ggufPaths";
@@ -136,7 +136,7 @@ function checkFit(
       continue;
     }
     const entry = weights.entries.get(source)!;
-    if (`${entry.shape}` !== `${shape}`) problems.push(misfit(source, shape, entry.shape));
+    if (`${entry.shape}` !== `${shape}`) problems.push(shapeProblem(source, shape, entry.shape));
     else if (!isFloatingPoint(entry.dtype))
       problems.push(
         `Expected floating-point values for '${source}' but received ${entry.dtype}; ` +
@@ -155,8 +155,8 @@ function checkSizes(
   weights: Weights,
   configFile: string,
 ): void {
-  refuse(layerMiscount(json, weights), configFile);
-  refuse(missizes(blaming(configFile, () => parse(json)), weights), configFile);
+  refuse(layerCountProblems(json, weights), configFile);
+  refuse(sizeProblems(blaming(configFile, () => parse(json)), weights), configFile);
 }
 
 function refuse(problems: readonly string[], configFile: string): void {

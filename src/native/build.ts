@@ -59,7 +59,7 @@ export async function buildAddons({ root, libtorch, env, progress }: BuildOption
   }
 }
 
-/** Makes the folder to build in and opens the log. */
+/** Creates the folder to build in and opens the log. */
 function prepare(target: string, log: string): { staging: string; output: number } {
   try {
     const staging = stagingFolder(target);
@@ -82,8 +82,9 @@ function run(root: string, env: Environment, output: number, args: string[]): Pr
 }
 
 /**
- * Puts an addon and its stamp in place. The stamp goes first and comes last, and names the digest of its addon: a build
- * that is killed between the two, or another that ends at the same time, leaves an addon that counts as out of date.
+ * Puts an addon and its stamp in place. The old stamp is removed first, and the new one, with the digest of the addon,
+ * is written last: a build that is killed in between, or another that ends at the same time, leaves an addon that
+ * counts as out of date.
  */
 async function install(from: string, to: string, file: string, stamp: string): Promise<void> {
   const [built, folder] = [join(from, "build", "Release", file), join(to, "build", "Release")];

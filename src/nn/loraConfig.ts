@@ -37,7 +37,8 @@ export interface LoraConfig {
 }
 
 /** Most names or patterns of one option. A model has fewer modules. */
-const MOST_NAMES = 10_000;
+export const MOST_NAMES = 10_000;
+
 const defaults: LoraConfig = {
   r: 16,
   alpha: 32,

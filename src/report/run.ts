@@ -124,7 +124,7 @@ function readMetrics(file: string): Logged {
     try {
       records.push(parsed(torn, `'${file}', line ${lines.length + 1}`));
     } catch {
-      notes.push(`the last line of '${file}', line ${lines.length + 1}, is cut off and left out`);
+      notes.push(`the last line of '${file}', line ${lines.length + 1}, is cut off and was skipped`);
     }
   const [first, ...rest] = records;
   return first && !("step" in first) ? { statement: first, records: rest, notes } : { statement: {}, records, notes };

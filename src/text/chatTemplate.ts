@@ -113,7 +113,7 @@ export class ChatRenderer {
     let program: Node;
     try {
       const source = template.replace(/\r\n?/g, "\n"); // as Jinja reads it
-      program = parsed(this.jinja, source, { lstrip_blocks: true, trim_blocks: true });
+      program = parseTemplate(this.jinja, source, { lstrip_blocks: true, trim_blocks: true });
     } catch (error) {
       const reason = limitReason(error);
       const message = reason === undefined ? (error as Error).message : `it ${reason}`;
@@ -126,11 +126,11 @@ export class ChatRenderer {
 
 /** The message of an error in a rendering; the library's own TypeErrors describe its code. */
 export function messageOf(error: unknown): string {
-  return error instanceof TypeError ? "an operation got a value of a kind that it does not take" : (error as Error).message;
+  return error instanceof TypeError ? "an operation received a value of the wrong type" : (error as Error).message;
 }
 
 /** Parses a template within limits of size and time. */
-export function parsed(jinja: Jinja, source: string, options: Parameters<Jinja["tokenize"]>[1]): Node {
+export function parseTemplate(jinja: Jinja, source: string, options: Parameters<Jinja["tokenize"]>[1]): Node {
   if (source.length > MOST_SOURCE)
     throw new Error(`it has ${source.length} characters; the limit is ${MOST_SOURCE}`);
   return withinTime(
@@ -143,7 +143,7 @@ export function parsed(jinja: Jinja, source: string, options: Parameters<Jinja["
         throw error instanceof TypeError ? new Error("it ends within a block, a statement or an expression") : error;
       }
     },
-    (seconds) => `reading its ${source.length} characters does not end within ${seconds} s`,
+    (seconds) => `parsing its ${source.length} characters does not end within ${seconds} s`,
   );
 }
 
@@ -156,7 +156,7 @@ const globals = {
   None: null,
   range,
   raise_exception: (message: unknown) => {
-    throw new Refusal(typeof message === "object" && message !== null ? "it gives a list or mapping as reason" : String(message));
+    throw new Refusal(typeof message === "object" && message !== null ? "it gave a list or mapping as the reason" : String(message));
   },
   strftime_now: (format: string) => strftime(new Date(), format),
 };

@@ -281,7 +281,7 @@ async function readJson(file: string): Promise<Json | undefined> {
   } catch (error) {
     throw new TokenizerError(`Expected JSON in ${file} but it does not parse: ${(error as Error).message}`);
   }
-  within(() => expectShallow(value, file));
+  asTokenizerError(() => expectShallow(value, file));
   if (!isObject(value)) throw new TokenizerError(`Expected an object in ${file} but received ${shown(value)}`);
   return value;
 }
@@ -289,7 +289,7 @@ async function readJson(file: string): Promise<Json | undefined> {
 /** The file's text, or undefined when there is none. */
 function readText(file: string): string | undefined {
   if (!existsSync(file)) return undefined;
-  const bytes = within(() => readInput(file, "a tokenizer's file"));
+  const bytes = asTokenizerError(() => readInput(file, "a tokenizer's file"));
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
@@ -298,7 +298,7 @@ function readText(file: string): string | undefined {
 }
 
 /** Runs `read`, turning its InputErrors into TokenizerErrors. */
-function within<T>(read: () => T): T {
+function asTokenizerError<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {

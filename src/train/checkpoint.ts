@@ -60,7 +60,7 @@ export async function saveWeights(model: CausalLM, folder: string): Promise<void
   await saveGgufTokenizer(model.folder, folder);
 }
 
-/** A checkpoint that is damaged; `whole` is the newest one next to it that is not. */
+/** A checkpoint is damaged; `whole` is the newest one next to it that is intact. */
 export class DamagedCheckpointError extends InputError {
   override name = "DamagedCheckpointError";
 
@@ -70,7 +70,7 @@ export class DamagedCheckpointError extends InputError {
     places: readonly string[],
     cause: unknown,
   ) {
-    const others = whole !== undefined ? `The newest checkpoint that is whole is ${whole}` : `There is no other checkpoint that is whole in ${places.join(" or ")}`;
+    const others = whole !== undefined ? `The newest intact checkpoint is ${whole}` : `There is no other intact checkpoint in ${places.join(" or ")}`;
     super(`${damage}. ${others}`);
     this.cause = cause;
   }
@@ -125,11 +125,11 @@ function readVerified(folder: string): ReturnType<typeof readSavedState> {
   const verified = verifyChecksums(folder);
   const added = [STATE_FILE, ...readdirSync(folder)].find((name) => isRead(name) && !verified.has(name));
   if (added !== undefined)
-    throw new InputError(`Expected only files that ${CHECKSUMS_FILE} lists but received ${join(folder, added)}; it is not of this checkpoint`);
+    throw new InputError(`Expected only files that ${CHECKSUMS_FILE} lists but received ${join(folder, added)}; it does not belong to this checkpoint`);
   return readSavedState(folder);
 }
 
-/** What restoring reads. */
+/** The files that restoring reads. */
 const isRead = (name: string): boolean => /\.safetensors(\.index\.json)?$/.test(name) || name === STATE_FILE;
 
 function isWhole(folder: string): boolean {
@@ -137,7 +137,7 @@ function isWhole(folder: string): boolean {
     verifyCheckpoint(folder);
     return true;
   } catch {
-    return false; // what is wrong with it is not asked
+    return false; // the caller does not need the reason
   }
 }
 
@@ -161,7 +161,7 @@ export function expectFits(folder: string, { model, optimizer, device }: Resumab
   });
 }
 
-/** Puts back what `saveCheckpoint` wrote; `expectFits` has checked it. */
+/** Restores what `saveCheckpoint` wrote, after `expectFits` has checked it. */
 export function restoreCheckpoint(folder: string, { model, optimizer, device }: Resumable): void {
   tidy(() => {
     const rng = new SafetensorsFile(join(folder, RNG_FILE));

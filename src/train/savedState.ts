@@ -1,6 +1,6 @@
 /**
  * Reading `trainer_state.json` of a checkpoint. Every field that a run resumes with is checked, so that a damaged or
- * edited state is an error that names the field and not another run.
+ * edited state is an error that names the field rather than a different run.
  */
 import { basename, join, resolve } from "node:path";
 import { InputError } from "../base/errors";

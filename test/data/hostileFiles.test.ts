@@ -116,7 +116,7 @@ describe("what is no file", () => {
       rmSync(join(inside, "b.jsonl"));
     }
     link(".", "again");
-    expect(await failure(inside)).toContain(`'${join(inside, "again")}', but it is a link to a folder that holds it`);
+    expect(await failure(inside)).toContain(`'${join(inside, "again")}', but it is a link to a folder that contains it`);
   });
 });
 

@@ -56,7 +56,7 @@ describe("a listing", () => {
   test("with pages without end", async () => {
     const hub = await hubListing((response, n, { url }) => void page(response, `${url}${tree}?cursor=${n}`));
     expect((await refusal()).message).toBe(
-      `Expected an answer as the hub gives it from ${hub.url}${tree} but received more than 500 pages`,
+      `Expected the answer of a Hugging Face hub from ${hub.url}${tree} but received more than 500 pages`,
     );
   });
 

@@ -262,7 +262,7 @@ export class RecordStore {
       if (isAt(path, segment.descriptor)) return;
       this.writer = undefined;
     }
-    throw new Error(`Expected files in ${this.folder} to stay but received none: something removes or renames them`);
+    throw new Error(`Expected files in ${this.folder} to stay in place but something removes or renames them`);
   }
 
   private createSegment(): Writer {

@@ -40,7 +40,7 @@ export class StudyStore {
       if (settings === undefined || JSON.stringify(settings) === JSON.stringify(this.settingsOf(cell))) continue;
       throw new InputError(
         `Expected cells of the same settings in ${this.folder} but ${file} was made with others. Choose another folder, or ` +
-          `replace what is there with\n  ${overwriting}`,
+          `replace them with\n  ${overwriting}`,
       );
     }
   }
