@@ -56,7 +56,7 @@ test("writes the report of several to --out, and prints JSON", async () => {
   expect(readFileSync(out, "utf8")).toContain("dpo pushed the chosen answers down");
 });
 
-test("says that a last line was cut off, on standard error and in the report", async () => {
+test("reports a last line that was cut off, on standard error and in the report", async () => {
   const path = writeRun(folder());
   appendFileSync(join(path, "metrics.jsonl"), '{"loss": 0.');
   const { status, stderr } = await smaug(path);

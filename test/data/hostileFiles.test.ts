@@ -74,10 +74,10 @@ describe("a packed file that unpacks to far more", () => {
   });
 });
 
-describe("what is no file", () => {
+describe("what is not a file", () => {
   const names = ["x.jsonl", "x.json", "x.jsonl.gz", "x.parquet"];
 
-  test.each(names)("a named pipe %s is not waited for, in a folder neither", async (name) => {
+  test.each(names)("does not wait for a named pipe %s, nor for one in a folder", async (name) => {
     const inside = join(folder, `pipe-${name}`);
     mkdirSync(inside);
     execFileSync("mkfifo", [join(inside, name)]);

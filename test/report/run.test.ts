@@ -82,7 +82,7 @@ describe("a last line that is cut off, as by kill -9 or a power cut,", () => {
     expect(() => read(path)).toThrow(`Expected JSON in '${file}', line ${lines.length - 1} but found`);
   });
 
-  test("is said where nothing else is there", () => {
+  test("is reported even when the file has no other line", () => {
     const path = folder();
     writeFileSync(join(path, "metrics.jsonl"), '{"versions": {"sm');
     expect(() => read(path)).toThrow(/found none; the last line of .*, line 1, is cut off and was skipped/);

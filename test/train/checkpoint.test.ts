@@ -117,7 +117,7 @@ test("a file of weights that was added is an error: it would be read in place of
   expect(verifyCheckpoint(join(outputDir, "checkpoint-4")).state.globalStep).toBe(4);
 });
 
-test("damaged candidates are passed over, newest first, and nothing is resumed from in silence", async () => {
+test("damaged candidates are skipped, newest first, and never silently", async () => {
   const outputDir = copy();
   for (const step of [4, 6]) flip(join(outputDir, `checkpoint-${step}`, "adapter_model.safetensors"), 900);
   const before = readdirSync(outputDir);
@@ -255,7 +255,7 @@ test("an optimizer of another shape is named before anything is changed", async 
   await expect(run({ outputDir, resumeFromCheckpoint: true })).rejects.toThrow(/Expected float32 \[2, 32\] for '\d\.exp_avg' in .*optimizer.safetensors but received float32 \[32, 2\]; it is of another model/);
 });
 
-test("a best checkpoint that is damaged is said, and the last weights are kept", async () => {
+test("a damaged best checkpoint is a warning, and the last weights are kept", async () => {
   const settings = { evalStrategy: "steps", evalSteps: 2, evaluation: train, loadBestModelAtEnd: true, metricForBestModel: "runtime" } as const;
   const outputDir = newFolder();
   const warnings: string[] = [];
@@ -271,7 +271,7 @@ test("a best checkpoint that is damaged is said, and the last weights are kept",
   expect(weights(outputDir).equals(weights(join(outputDir, "checkpoint-4")))).toBe(true);
 });
 
-test("a step beyond the run's last is said", async () => {
+test("a step beyond the run's last one is a warning", async () => {
   const { warnings } = await run({ outputDir: copy(), maxSteps: 4, resumeFromCheckpoint: true });
   expect(warnings.join()).toContain("checkpoint-6 is of step 6, and this run has only 4 steps: nothing is left to train");
 });
