@@ -1,7 +1,9 @@
-/** Appending to a log, whole or not at all. */
+/** Appends to a log file, all or nothing. */
 import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
 
-/** Appends all of `bytes`. When that fails, as on a full disk, the file is cut back to what it was. */
+/**
+ * Appends `bytes` to a file. If that fails, for example on a full disk, the file is truncated to its previous length.
+ */
 export function appendWhole(file: string, bytes: Uint8Array): void {
   const descriptor = openSync(file, "a");
   try {

@@ -1,18 +1,17 @@
 /**
- * Checksums of a folder's files: `checksums.json` lists the size and the SHA-256 of each. Whatever has happened to one of
- * them since (a flipped bit, a lost end, an exchanged file) is then found before anything is read from it.
+ * Checksums of a folder's files: `checksums.json` lists the size and SHA-256 of each, so that any later change (a
+ * flipped bit, a truncated or replaced file) is detected before anything is read from it.
  */
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fstatSync, readSync, readdirSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, readdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { isAbsolute, join, normalize, relative, sep } from "node:path";
+import { digestOfOpen } from "./digest";
 import { InputError } from "./errors";
 import { openInput, parseJson, readInputText } from "./inputFiles";
+import { isObject } from "./values";
 
 export const CHECKSUMS_FILE = "checksums.json";
-
-/** Bytes read and hashed in one step. */
-const STEP = 1 << 20;
 
 interface Checksum {
   readonly bytes: number;
@@ -21,7 +20,7 @@ interface Checksum {
 
 type Checksums = Readonly<Record<string, Checksum>>;
 
-/** Lists the files that are in `folder` now, those in its subfolders too. Flushing is left to whoever publishes the folder. */
+/** Records every file in `folder` and its subfolders. The caller flushes the folder when it publishes it. */
 export async function writeChecksums(folder: string): Promise<void> {
   const checksums = Object.fromEntries(filesIn(folder).map((name) => [name, checksumOf(join(folder, name))]));
   await writeFile(join(folder, CHECKSUMS_FILE), format(checksums));
@@ -31,7 +30,7 @@ export async function writeChecksums(folder: string): Promise<void> {
  * Checks every file that the folder's `checksums.json` lists, sizes first.
  *
  * @returns the names of the files that were checked
- * @throws InputError that names the first file that is missing, or not what was written
+ * @throws InputError that names the first file that is missing or has changed
  */
 export function verifyChecksums(folder: string): ReadonlySet<string> {
   const checksums = readChecksums(join(folder, CHECKSUMS_FILE));
@@ -39,14 +38,14 @@ export function verifyChecksums(folder: string): ReadonlySet<string> {
     const file = join(folder, name);
     const size = sizeOf(file);
     if (size !== bytes)
-      throw new InputError(`Expected ${bytes} bytes in ${file}, as ${CHECKSUMS_FILE} says, but received ${size}; the file is ${size < bytes ? "cut short" : "too long"}, or another one`);
+      throw new InputError(`Expected ${bytes} bytes in ${file}, as ${CHECKSUMS_FILE} says, but received ${size}; the file is ${size < bytes ? "truncated" : "too long"} or was replaced`);
   }
   for (const [name, { sha256 }] of Object.entries(checksums)) {
     const found = checksumOf(join(folder, name)).sha256;
     if (found !== sha256)
       throw new InputError(
         `Expected the SHA-256 ${sha256.slice(0, 16)}… of ${join(folder, name)}, as ${CHECKSUMS_FILE} says, ` +
-          `but received ${found.slice(0, 16)}…; the file is damaged, or another one`,
+          `but received ${found.slice(0, 16)}…; the file is damaged or was replaced`,
       );
   }
   return new Set(Object.keys(checksums));
@@ -66,9 +65,9 @@ function format(files: Checksums): string {
 function readChecksums(file: string): Checksums {
   const text = readInputText(file, "the checksums of a folder");
   const { files } = (parseJson(text, file, "the checksums of a folder") ?? {}) as { files?: unknown };
-  // Only the text that `format` gives is taken: a flipped bit is found wherever it is.
+  // Only the exact text that `format` writes is accepted, so that a flipped bit anywhere in it is found.
   if (!isChecksums(files) || format(files) !== text)
-    throw new InputError(`Expected the checksums of a folder in ${file} as they were written but received others; the file is damaged`);
+    throw new InputError(`Expected the checksums of a folder in ${file} as smaug wrote them but received different ones; the file is damaged`);
   return files;
 }
 
@@ -82,10 +81,6 @@ function isChecksum(value: unknown): value is Checksum {
 
 function isInside(name: string): boolean {
   return !isAbsolute(name) && normalize(name).split(sep)[0] !== "..";
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Files in a folder and its subfolders, sorted, without hidden ones. */
@@ -109,14 +104,7 @@ function sizeOf(file: string): number {
 function checksumOf(file: string): Checksum {
   const descriptor = openInput(file, "a file of the checkpoint");
   try {
-    const hash = createHash("sha256");
-    const buffer = Buffer.allocUnsafe(STEP);
-    let bytes = 0;
-    for (let read = -1; read !== 0; bytes += read) {
-      read = readSync(descriptor, buffer, 0, STEP, null);
-      hash.update(buffer.subarray(0, read));
-    }
-    return { bytes, sha256: hash.digest("hex") };
+    return digestOfOpen(descriptor);
   } finally {
     closeSync(descriptor);
   }

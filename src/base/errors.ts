@@ -1,4 +1,4 @@
-/** Errors that need no libtorch. */
+/** Errors that do not depend on libtorch. */
 
 /** Characters of a message: it may quote a name, a key or a path from a file, and those can have any length. */
 const MAX_MESSAGE = 8000;

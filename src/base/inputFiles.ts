@@ -1,12 +1,15 @@
 /**
- * Files that come from outside, read within limits. A FIFO or a device never ends, a huge file does not fit in memory,
- * and JSON nested without end overflows the stack of whoever walks it: each is an {@link InputError} naming the file.
+ * Reads files from outside, within limits. A FIFO or a device never ends, a huge file does not fit in memory, and
+ * deeply nested JSON overflows the stack of the code that walks it: each is an {@link InputError} that names the file.
  */
 import { type Stats, closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { InputError } from "./errors";
 
-/** Bytes of a file that is read into memory at once, unless the caller knows better. V8's longest string is 512 MiB. */
-const MAX_BYTES = 500 * 2 ** 20;
+/**
+ * Largest file that is read into memory at once, in bytes, unless the caller sets another limit. V8's longest string is
+ * 512 MiB.
+ */
+export const MAX_INPUT_BYTES = 500 * 2 ** 20;
 /** Levels of lists and objects; Python's json stops near 1000. */
 const MAX_DEPTH = 500;
 
@@ -31,7 +34,7 @@ export function expectRegularFile(path: string, expected: string): Stats {
 }
 
 /** Reads a whole regular file of at most `maxBytes`. */
-export function readInput(path: string, expected: string, { maxBytes = MAX_BYTES } = {}): Buffer {
+export function readInput(path: string, expected: string, { maxBytes = MAX_INPUT_BYTES } = {}): Buffer {
   const descriptor = openInput(path, expected);
   try {
     const { size } = fstatSync(descriptor);
@@ -67,8 +70,24 @@ export function parseJson(text: string, place: string, expected: string): unknow
   } catch (error) {
     throw new InputError(`Expected ${expected} as JSON in ${place} but received: ${(error as Error).message}`);
   }
-  // A value of that depth takes two characters a level.
+  // A value of that depth takes at least two characters per level.
   if (text.length > 2 * MAX_DEPTH) expectShallow(value, place);
+  return value;
+}
+
+/**
+ * Parses JSON as {@link parseJson} does, for a caller that has another meaning for text that is not JSON.
+ *
+ * @returns undefined for text that is not JSON
+ */
+export function parseIfJson(text: string, place: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  expectShallow(value, place);
   return value;
 }
 
@@ -78,7 +97,7 @@ export function expectShallow(value: unknown, place: string): void {
     throw new InputError(`Expected at most ${MAX_DEPTH} levels of lists and objects in ${place} but received more`);
 }
 
-/** Runs on every row of a data file, so it allocates nothing. */
+/** Allocates nothing, as it runs on every row of a data file. */
 function isDeeper(value: object, levels: number): boolean {
   if (levels === 0) return true;
   if (Array.isArray(value)) {
@@ -107,7 +126,8 @@ function attempt<T>(path: string, expected: string, read: () => T): T {
   }
 }
 
-function kindOf(stats: Stats): string {
+/** What is there in place of a regular file, such as "a named pipe". */
+export function kindOf(stats: Stats): string {
   if (stats.isDirectory()) return "a folder";
   if (stats.isFIFO()) return "a named pipe";
   if (stats.isSocket()) return "a socket";

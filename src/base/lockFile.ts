@@ -1,7 +1,8 @@
 /**
- * One process at a time, by a lock file that names its holder. The file appears whole (it is linked into place), so a
- * reader never finds half a lock; a lock whose process is gone is taken over; one of another host cannot be checked and
- * is left for the user to remove. Node has no `flock`, and network file systems do not all honour it.
+ * Mutual exclusion between processes, by a lock file that names its holder. The file appears atomically (it is linked
+ * into place), so a reader never sees a partial lock. A lock whose process has ended is taken over; one held on another
+ * host cannot be checked and is left for the user to remove. Node has no `flock`, and not every network file system
+ * honours it.
  */
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -18,7 +19,7 @@ export class LockFile {
 
   private constructor(readonly path: string, private readonly content: string) {}
 
-  /** The lock, or its holder when another process has it. `state` is `unknown` for a process of another host. */
+  /** Returns the lock, or its holder if another process has it. `state` is `unknown` for a holder on another host. */
   static acquire(path: string): LockFile | { readonly holder: LockHolder; readonly state: "running" | "unknown" } {
     const content = JSON.stringify({ ...thisProcess(), since: Date.now() });
     const temporary = join(dirname(path), temporaryName());
@@ -27,7 +28,7 @@ export class LockFile {
       for (;;) {
         if (succeeds("EEXIST", () => create(temporary, path, content))) return new LockFile(path, content);
         const found = read(path);
-        if (found === undefined) continue; // released since
+        if (found === undefined) continue; // released in the meantime
         const state = found.holder === undefined ? "gone" : stateOf(found.holder);
         if (state !== "gone") return { holder: found.holder!, state };
         takeAway(path, found.text);
@@ -37,7 +38,7 @@ export class LockFile {
     }
   }
 
-  /** Gives the lock back. Doing it twice is harmless, and so is losing the file. */
+  /** Releases the lock. Safe to call twice, and after the file has been removed. */
   release(): void {
     if (!this.held) return;
     this.held = false;
@@ -57,7 +58,7 @@ function create(temporary: string, path: string, content: string): void {
 
 const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
 
-/** Removes a stale lock, unless another process has replaced it meanwhile. */
+/** Removes a stale lock, unless another process has replaced it in the meantime. */
 function takeAway(path: string, stale: string): void {
   const aside = join(dirname(path), temporaryName());
   if (!succeeds("ENOENT", () => renameSync(path, aside))) return;

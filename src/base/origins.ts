@@ -1,6 +1,6 @@
 /**
- * Which files a value in memory was read from, so that a program's run does not overwrite them either. Copies of the
- * value, such as a filtered array, have no origin.
+ * Which files an in-memory value was read from, so that a run that a program starts does not overwrite them. Copies of
+ * the value, such as a filtered array, have no recorded origin.
  */
 const origins = new WeakMap<object, Set<string>>();
 

@@ -1,21 +1,22 @@
 /**
- * One process at a time writes into an output folder: it holds `.smaug.lock` there from before its work until it is done.
- * The folder is created for the lock, and removed with it when nothing else came into it.
+ * Lets one process at a time write to an output folder: it holds `.smaug.lock` there from before its work until it
+ * ends. A missing folder is created for the lock, and removed with it if nothing else was written.
  */
-import { mkdirSync, rmdirSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { InputError } from "./errors";
 import { LockFile } from "./lockFile";
 import { shellQuoted } from "./paths";
+import { removeEmptyFolders } from "./wholeFiles";
 
 export const LOCK_NAME = ".smaug.lock";
 
-/** Locks of this process, which it gives back at the latest when it exits. */
+/** Locks that this process holds; they are released on exit at the latest. */
 const held = new Set<OutputLock>();
 const releaseAll = (): void => [...held].reverse().forEach((lock) => lock.release());
 
 export class OutputLock {
-  /** Called once before the lock is given back, also when the process exits; must not be asynchronous. */
+  /** Called once before the lock is released, also on process exit; must be synchronous. */
   beforeRelease: (() => void) | undefined;
 
   private constructor(
@@ -27,7 +28,7 @@ export class OutputLock {
 
   /**
    * @param option what the user calls the folder, such as "output_dir"
-   * @throws InputError when another process holds the lock, or another run of this one
+   * @throws InputError when another process, or another run in this process, holds the lock
    */
   static acquire(folder: string, option: string): OutputLock {
     const [firstMade, acquired] = attempt(folder, option);
@@ -38,7 +39,7 @@ export class OutputLock {
     return lock;
   }
 
-  /** Gives the lock back; doing it twice is harmless. */
+  /** Releases the lock. Safe to call twice. */
   release(): void {
     if (!held.delete(this)) return;
     if (held.size === 0) process.off("exit", releaseAll);
@@ -46,7 +47,7 @@ export class OutputLock {
       this.beforeRelease?.();
     } finally {
       this.lock.release();
-      if (this.firstMade !== undefined) removeEmpty(this.folder, this.firstMade);
+      if (this.firstMade !== undefined) removeEmptyFolders(this.folder, this.firstMade);
     }
   }
 }
@@ -62,7 +63,7 @@ function attempt(folder: string, option: string): [string | undefined, Acquired]
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === "ENOENT" && tries < 5) continue; // another process has just removed the folder it had created
-      if (firstMade !== undefined) removeEmpty(folder, firstMade);
+      if (firstMade !== undefined) removeEmptyFolders(folder, firstMade);
       throw new InputError(`Expected a folder that can be written to for '${option}' but received: ${message}`, {
         cause: error,
       });
@@ -80,15 +81,4 @@ function describe(folder: string, option: string, { holder, state }: Exclude<Acq
     return `${expected} by another run of this process since ${since} UTC; choose another folder`;
   return `${expected} by process ${holder.pid} since ${since} UTC; wait until it has ended, stop it ` +
     `(kill -INT ${holder.pid}), or choose another folder`;
-}
-
-/** Removes a folder and those above it that were created with it, as long as they are empty. */
-function removeEmpty(folder: string, firstMade: string): void {
-  const outermost = resolve(firstMade);
-  for (let each = resolve(folder); each.length >= outermost.length; each = dirname(each))
-    try {
-      rmdirSync(each);
-    } catch {
-      return;
-    }
 }

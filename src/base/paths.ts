@@ -1,8 +1,8 @@
-/** Paths compared by the files they lead to, and written so that a shell reads them back. */
-import { lstatSync, realpathSync } from "node:fs";
+/** Comparing paths by the files they lead to, and quoting them for a shell. */
+import { lstatSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 
-/** The path without links, relative parts and trailing slashes. What does not exist yet is taken as it is written. */
+/** Resolves links and relative parts. Parts of a path that do not exist yet are kept as written. */
 export function realPath(path: string): string {
   const absolute = resolve(path);
   try {
@@ -19,17 +19,36 @@ export function pathInside(folder: string, path: string): string | undefined {
   return inside === "" || inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside) ? undefined : inside;
 }
 
-/** Whether something has that name, be it a link that leads nowhere. */
+/** Whether something has that name, be it a broken link or a file that may not be read. */
 export function hasEntry(path: string): boolean {
   try {
     lstatSync(path);
     return true;
-  } catch {
-    return false; // nothing there, or below a file
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code !== "ENOENT" && code !== "ENOTDIR";
   }
 }
 
-/** An argument as it is pasted into a shell. */
+/** Whether a path leads to a folder, following links. */
+export function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a path is a symbolic link, wherever that leads. */
+export function isLink(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
+  }
+}
+
+/** An argument, quoted if necessary for pasting into a shell. */
 export function shellQuoted(argument: string): string {
   return /^[\w./:=@,+-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

@@ -1,17 +1,19 @@
 /**
  * Regular expressions from files and callers, compiled within limits and run under {@link withinTime}.
  *
- * No engine replaces V8's here. Those that run in linear time (RE2, V8's experimental one) refuse the lookahead in the
- * patterns of GPT-2, Llama 3 and Qwen, and would give other matches for some patterns; a time limit holds for all of
- * them and leaves results as they are.
+ * V8's own engine runs them. Linear-time engines (RE2, V8's experimental one) reject the lookahead in the patterns of
+ * GPT-2, Llama 3 and Qwen, and match some patterns differently; a time limit covers every pattern and changes no
+ * results.
  */
 import { InputError } from "./errors";
 import { secondsFor, withinTime } from "./timeLimit";
+import { shortened } from "./values";
 
 /** Characters of a pattern. Those of published tokenizers have at most a few thousand. */
 const MAX_LENGTH = 32_768;
-/** Oniguruma's limit for `{n,m}`, and so that of Rust's `tokenizers`. */
+/** Oniguruma's limit for `{n,m}`, and therefore that of Rust's `tokenizers`. */
 const MAX_REPETITIONS = 100_000;
+
 /**
  * Checks the size of a pattern and the bounds of its repetitions.
  *
@@ -30,7 +32,7 @@ export function checkPatternSize(source: string, place: string): void {
       );
 }
 
-/** Compiles a pattern. @throws InputError when it is too large or not one */
+/** Compiles a pattern. @throws InputError when it is too large or invalid */
 export function compilePattern(source: string, flags: string, place: string): RegExp {
   checkPatternSize(source, place);
   try {
@@ -42,7 +44,7 @@ export function compilePattern(source: string, flags: string, place: string): Re
   }
 }
 
-/** A pattern with a place to name when it fails, run within limits. */
+/** A regular expression that runs within limits; errors name the place that it comes from. */
 export class Pattern {
   constructor(
     private readonly regex: RegExp,
@@ -80,7 +82,7 @@ export class Pattern {
   }
 }
 
-/** Turns what V8 throws when it runs out of stack, or finds a pattern too large only at its first use. */
+/** Turns what V8 throws when it runs out of stack, or finds a pattern too large on first use, into an InputError. */
 export function explained<T>(match: () => T, source: string, place: string, length: number): T {
   try {
     return match();
@@ -94,12 +96,12 @@ export function explained<T>(match: () => T, source: string, place: string, leng
   }
 }
 
-/** Letters and marks without meaning are compared once at each place. */
+/** A pattern without special characters cannot backtrack. */
 function isPlain(source: string): boolean {
   return /^[\w ,:#-]{0,256}$/.test(source);
 }
 
 /** A pattern between slashes, cut to fit into a message. */
 export function shownPattern(source: string): string {
-  return `/${source.length > 80 ? `${source.slice(0, 80)}…` : source}/`;
+  return `/${shortened(source, 80)}/`;
 }

@@ -1,7 +1,8 @@
 /**
- * Which process made a file: its pid, when it started, and its host. A pid alone is not enough, since the system reuses
- * pids, and another host on the same file system has pids of its own.
+ * Identifies the process that made a file: its pid, when it started, and its host. A pid alone is not enough: the
+ * system reuses pids, and another host on the same file system assigns the same ones.
  */
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 
@@ -18,7 +19,7 @@ export function thisProcess(): ProcessIdentity {
 
 let self: ProcessIdentity | undefined;
 
-/** `unknown` for a process of another host, which cannot be asked. */
+/** `unknown` for a process on another host, which cannot be checked. */
 export function stateOf({ pid, started, host }: ProcessIdentity): "running" | "gone" | "unknown" {
   if (host !== hostname()) return "unknown";
   return startOf(pid) === started ? "running" : "gone";
@@ -34,6 +35,11 @@ function startOf(pid: number): number | undefined {
   // The second field, the program's name in parentheses, may itself hold spaces and parentheses.
   const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return state === "Z" || state === "X" ? undefined : Number(fields[18]);
+}
+
+/** A host's name as a part of file names. */
+export function hostDigest(host: string): string {
+  return createHash("sha256").update(host).digest("hex").slice(0, 8);
 }
 
 /** Whether a process with that pid exists on this host, whoever owns it. */

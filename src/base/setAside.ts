@@ -1,10 +1,10 @@
 /**
- * Files that are kept in a hidden folder next to their replacement until that is in place. Whatever moment a process is
- * killed at, everything is in one of two places, and the folder's name says what to do next:
+ * Keeps files in a hidden folder until their replacement is in place. Whenever a process is killed, every file is in
+ * one of two places, and the name of the folder tells how to recover:
  *
- * - `.smaug-moving`: some entries are still on their way, and there is nothing new yet. They are moved back.
- * - the name that was given: all of them are here, and new files may have been written. The caller decides.
- * - `.smaug-discarded`: the replacement is in place. What is left is removed.
+ * - `.smaug-moving`: moving was interrupted, and there are no new files yet. The entries are moved back.
+ * - the given name: all entries are here, and new files may have been written. The caller decides.
+ * - `.smaug-discarded`: the replacement is in place. The remaining entries are removed.
  */
 import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -46,7 +46,7 @@ export class SetAside {
     return existsSync(join(folder, name)) ? new SetAside(folder, name) : undefined;
   }
 
-  /** Ends what a killed process had begun: moving, restoring or discarding. */
+  /** Completes what a killed process had begun: moving, restoring or discarding. */
   static recover(folder: string): void {
     if (existsSync(join(folder, MOVING))) moveBack(folder);
     rmSync(join(folder, DISCARDED), { recursive: true, force: true });
@@ -63,7 +63,7 @@ export class SetAside {
     rmSync(join(this.folder, DISCARDED), { recursive: true, force: true });
   }
 
-  /** Moves the entries back. New files must be gone, as {@link removeEntries} leaves it. */
+  /** Moves the entries back. New files must have been removed, see {@link removeEntries}. */
   restore(): void {
     rename(this.folder, this.name, MOVING);
     moveBack(this.folder);
@@ -113,7 +113,7 @@ function moveBack(folder: string): void {
       else renameSync(from, to);
       touched.add(dirname(to));
     }
-    touched.forEach(flush); // before the folder goes that could tell where things were
+    touched.forEach(flush); // before the folder that records where they were is removed
     rmdirSync(join(folder, MOVING, inside));
   };
   visit("");
@@ -125,5 +125,5 @@ function rename(folder: string, from: string, to: string): void {
   flush(folder);
 }
 
-/** A link to a folder is none. */
+/** False for a link to a folder. */
 const isFolder = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;

@@ -1,8 +1,9 @@
-/** Text from files and models on a terminal. */
+/** Makes text from files and models safe to print on a terminal. */
 
 /**
- * Escapes control characters, except newlines and tabs, so that data cannot move the cursor, clear the screen or set the
- * window's title: `\x1b` is shown as those four characters. Bidirectional controls, which reorder what is read, too.
+ * Escapes control characters, except newlines and tabs, so that data cannot move the cursor, clear the screen or set
+ * the window's title: `\x1b` is shown as those four characters. Bidirectional controls, which reorder text, are escaped
+ * too.
  */
 export function printable(text: string): string {
   return text.replace(UNSAFE, (character) => {
@@ -16,7 +17,10 @@ export function printableJson(value: unknown, indent?: number): string {
   return escapeJson(JSON.stringify(value, null, indent));
 }
 
-/** The same of JSON that is already written. It stays JSON of the same value: such characters occur in strings alone. */
+/**
+ * As {@link printableJson}, for JSON that is already serialised. The value stays the same: such characters occur only
+ * in strings.
+ */
 export function escapeJson(json: string): string {
   return json.replace(UNSAFE, (character) => unicodeEscape(character.codePointAt(0)!));
 }

@@ -38,7 +38,7 @@ export function guardStandardStreams(): void {
 }
 
 /**
- * Declares that what the command makes is in files, so that failing to print is not failing.
+ * Declares that the results of the command are in files, so that a failure to print them is only a warning.
  *
  * @param mayNote whether standard output may carry a note, that is, is not read by a program
  */
@@ -47,8 +47,8 @@ export function resultIsInFiles({ mayNote }: { mayNote: boolean }): void {
 }
 
 /**
- * Waits until what was written has reached its reader, and ends the process when a reader has stopped reading: Node would
- * wait for ever. A result on standard output is waited for without limit, as every Unix filter does.
+ * Waits until what was written has reached its reader, and ends the process if a reader has stopped reading: Node would
+ * wait forever. A result on standard output is awaited without limit, as in every Unix filter.
  */
 export async function settleStandardStreams(): Promise<void> {
   if (!guards) return;
@@ -95,14 +95,14 @@ class Guard {
     return this.failure !== undefined;
   }
 
-  /** What the log lacks, for people; undefined when it is whole. */
+  /** Describes lost lines of the log to the user; undefined if there are none. */
   get loss(): string | undefined {
     if (this.lost === 0) return undefined;
     const lines = this.lost === 1 ? "1 line of the log was lost" : `${this.lost} lines of the log were lost`;
     return `${lines}: standard error ${this.failure ? `could not be written (${this.failure.message})` : "was not read in time"}`;
   }
 
-  /** Waits until nothing waits, as long as the reader takes something every `patience` milliseconds. */
+  /** Waits until everything is written, as long as the reader makes progress every `patience` milliseconds. */
   async drained(patience: number): Promise<void> {
     for (let before = this.waiting, since = performance.now(); this.waiting > 0; ) {
       await setTimeout(10);
@@ -111,7 +111,7 @@ class Guard {
     }
   }
 
-  /** Files and devices are written at once and to the end: Node's own stream drops the rest of a short write. */
+  /** Files and devices are written synchronously and completely: Node's own stream drops the rest of a short write. */
   private toFile(bytes: Uint8Array, done?: Callback): boolean {
     const text = this.loss === undefined ? bytes : Buffer.concat([Buffer.from(`${this.isTorn ? "\n" : ""}note: ${this.loss}\n`), bytes]);
     let at = 0;

@@ -5,8 +5,8 @@
  * lookaround and backreferences included, which linear-time engines refuse. It costs about 55 µs a call, so hot paths
  * put one limit around a batch: a limit inside another is not set, but says what was too slow.
  *
- * The limit is wall time, and is extended while the process has had less than a quarter of it on a processor: a loaded
- * or suspended machine is no reason to stop.
+ * The limit is wall time, and is extended while the process has had less than a quarter of it on a processor, so that a
+ * loaded or suspended machine is not mistaken for slow work.
  */
 import { type Context, Script, createContext } from "node:vm";
 import { InputError } from "./errors";
@@ -19,15 +19,15 @@ const EXTENSIONS = 5;
 
 const sandbox = Object.create(null) as { work?: () => void };
 let watchdog: { script: Script; context: Context } | undefined;
-/** What the innermost limit has to say; undefined while none is set. */
+/** The message of the innermost limit; undefined while none is set. */
 let innermost: ((seconds: number) => string) | undefined;
 
-/** What a text is allowed: so many seconds, and one more for so many characters. Tests allow less. */
+/** The time allowed for a text: a base in seconds, and one second more for so many characters. Tests lower it. */
 export const allowance = { seconds: 5, charactersPerSecond: 100_000 };
 
 /**
- * Seconds allowed for a text of that many characters. Honest work takes less than a second a million characters; a
- * pattern that backtracks without end takes any time.
+ * Seconds allowed for a text of that many characters. Ordinary patterns take less than a second per million characters;
+ * catastrophic backtracking has no bound.
  */
 export function secondsFor(characters: number): number {
   return allowance.seconds + characters / allowance.charactersPerSecond;
@@ -37,7 +37,7 @@ export function secondsFor(characters: number): number {
  * Returns what `work` returns, or stops it after `seconds` and throws {@link TimeLimitError} with the text of `late`.
  *
  * `work` must be synchronous and may be run again; when stopped, it ends where it is, without its `finally` blocks.
- * Inside another limit, that one counts, and its message is this one's.
+ * Inside another limit, the outer one applies, with the message of this one.
  *
  * ```ts
  * const found = withinTime(5, () => pattern.test(text), () => `Expected /${pattern.source}/ to end but ...`);
@@ -50,7 +50,7 @@ export function withinTime<T>(seconds: number, work: () => T, late: (seconds: nu
     try {
       return work();
     } finally {
-      innermost = outer; // not when stopped: then the outer limit finds what was slow
+      innermost = outer; // not reached when stopped, so that the outer limit can name what was slow
     }
   }
   const { script, context } = (watchdog ??= startWatchdog());

@@ -6,11 +6,10 @@
  * Temporary names start with a dot and identify the process that made them, so that the next writer can remove what a
  * killed process left behind without touching the files of a live one.
  */
-import { createHash } from "node:crypto";
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm, rmdir } from "node:fs/promises";
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
+import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { stateOf, thisProcess } from "./processes";
+import { hostDigest, stateOf, thisProcess } from "./processes";
 
 /** Replaces `file`, or creates it, with all of `content`. */
 export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
@@ -82,9 +81,7 @@ export class StagedFiles {
   async discard(): Promise<void> {
     await Promise.all([...this.files.values()].map((temporary) => rm(temporary, { force: true })));
     this.files.clear();
-    if (this.firstMade === undefined) return;
-    for (let folder = resolve(this.folder); folder.startsWith(resolve(this.firstMade)); folder = dirname(folder))
-      await rmdir(folder).catch(() => undefined); // fails unless the folder is empty
+    if (this.firstMade !== undefined) removeEmptyFolders(this.folder, this.firstMade);
   }
 }
 
@@ -99,9 +96,9 @@ export function stagingFolder(target: string): string {
 }
 
 /**
- * Flushes everything in a staging folder and renames it to `target`. A folder that is already there is kept, and ours
- * removed, unless `replace` is set: it is then moved aside first and removed once the new one is in place. A caller that
- * has flushed the staging folder itself, because it holds thousands of files, sets `flushed`.
+ * Flushes everything in a staging folder and renames it to `target`. An existing folder is kept, and the staging folder
+ * removed, unless `replace` is set: it is then moved aside first and removed once the new one is in place. A caller
+ * that has flushed the staging folder itself, because it holds thousands of files, sets `flushed`.
  */
 export function publishFolder(staging: string, target: string, { replace = false, flushed = false } = {}): void {
   if (!flushed) flushTree(staging);
@@ -138,10 +135,21 @@ export function removeAbandoned(folder: string): void {
       continue;
     }
     const [, pid, started, host] = TEMPORARY.exec(name) ?? [];
-    if (pid === undefined || host !== digestOf(thisProcess().host)) continue;
+    if (pid === undefined || host !== hostDigest(thisProcess().host)) continue;
     const writer = { ...thisProcess(), pid: Number(pid), started: Number(started) };
     if (stateOf(writer) === "gone") rmSync(path, { recursive: true, force: true });
   }
+}
+
+/** Removes a folder and those above it up to `outermost`, as long as they are empty. */
+export function removeEmptyFolders(folder: string, outermost: string): void {
+  const end = resolve(outermost);
+  for (let each = resolve(folder); each.length >= end.length; each = dirname(each))
+    try {
+      rmdirSync(each);
+    } catch {
+      return;
+    }
 }
 
 /** Flushes a folder's entries: a rename or removal in it then survives a power cut. */
@@ -179,15 +187,11 @@ function temporaryPath(folder: string): string {
   return join(folder, temporaryName());
 }
 
-/** A new temporary name of a process. Short, and without the final name in it: that may be as long as a name can be. */
+/** A new temporary name. It leaves out the final name, which may be as long as a name can be. */
 export function temporaryName({ pid, started, host } = thisProcess()): string {
-  return `.smaug-${pid}-${started}-${digestOf(host)}-${++count}.tmp`;
+  return `.smaug-${pid}-${started}-${hostDigest(host)}-${++count}.tmp`;
 }
 
 function asidePath(target: string): string {
   return join(dirname(target), `.smaug-replaced-${basename(target)}`);
-}
-
-function digestOf(host: string): string {
-  return createHash("sha256").update(host).digest("hex").slice(0, 8);
 }

@@ -1,12 +1,13 @@
 /**
- * YAML from files, within limits. An alias stands for all of what its anchor names, so nine lines of aliases of aliases
- * can mean millions of values, and an alias inside its own anchor has no end: the size with all aliases written out is
- * counted before any value is made.
+ * YAML from files, within limits. An alias stands for the whole value of its anchor, so nine lines of nested aliases
+ * can expand to millions of values, and an alias inside its own anchor never ends: the expanded size is counted before
+ * any value is created.
  */
 import { type Alias, type Document, Lexer, type Node, isAlias, isCollection, isNode, isPair, isScalar, parseDocument } from "yaml";
 import { InputError } from "./errors";
 import { readInputText } from "./inputFiles";
 import { printable } from "./terminal";
+import { shortened } from "./values";
 
 /** Bytes. Parsing takes about a second for each MiB. */
 const MAX_BYTES = 2 ** 20;
@@ -38,10 +39,10 @@ export function parseYaml(text: string, place: string): unknown {
   };
   try {
     expectFewLevels(text, fault);
-    // Duplicate keys are looked for below: the library's own search takes time that grows with their square.
+    // Duplicate keys are found below: the library's own search takes quadratic time.
     const document = parseDocument(text, { uniqueKeys: false, merge: true, logLevel: "error" });
     const problem = document.errors[0] ?? document.warnings.find(({ code }) => code === "TAG_RESOLVE_FAILED");
-    if (problem) throw fault(shortened(problem.message));
+    if (problem) throw fault(messageOf(problem.message));
     new Measurer(document, (found, node) => fault(`${found}${lineOf(text, node)}`)).expectModest();
     return document.toJS({ maxAliasCount: -1 }) as unknown;
   } catch (error) {
@@ -81,9 +82,9 @@ function lineOf(text: string, node: unknown): string {
 }
 
 /** A message of the parser, whose excerpt of the file may be long. */
-function shortened(message: string): string {
+function messageOf(message: string): string {
   if (message.startsWith("Maximum call stack")) return "lists and objects nested too deeply";
-  return message.length > 400 ? `${message.slice(0, 400)}…` : message;
+  return shortened(message, 400);
 }
 
 /** Counts a document's nodes as if every alias were written out, each anchor once. */

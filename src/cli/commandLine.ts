@@ -1,15 +1,15 @@
-/** Command lines to paste: what the user has typed, with an option set to another value. */
+/** Command lines to paste: what the user typed, with an option set to another value. */
 import type { Command } from "commander";
 import { shellQuoted } from "../base/paths";
 
-/** What follows `smaug` on the command line that is being run. */
+/** The arguments after `smaug` of the command that is running. */
 export function argumentsOf(command: Command): readonly string[] {
   let root = command;
   while (root.parent) root = root.parent;
   return (root as Command & { rawArgs: readonly string[] }).rawArgs.slice(2);
 }
 
-/** The arguments with an option, which takes a value, set to `value`, or without it when that is undefined. */
+/** The arguments with the option `name` set to `value`, or without it when `value` is undefined. */
 export function withOption(args: readonly string[], name: string, value: string | undefined): string[] {
   const isOption = (arg: string) => arg.startsWith("--") && arg.slice(2).split("=")[0]!.replaceAll("-", "_") === name;
   const kept: string[] = [];

@@ -80,7 +80,7 @@ async function report(source: string, result: Inspection, maxLength: number | un
   ];
 }
 
-/** Text, and how it looks where a person sees it. */
+/** A line of text, and its format on a terminal. */
 type Line = string | readonly [format: "bold" | "dim", text: string];
 
 function describeSample({ index, chosen, rejected }: Sample, unit: string): Line[] {
@@ -110,7 +110,7 @@ function shortened(text: string): string {
   return `${text.slice(0, ENDS)} … ${text.length - 2 * ENDS} characters … ${text.slice(-ENDS)}`;
 }
 
-/** Formatted where it is seen by a person. What a row holds formats nothing. */
+/** Formats a line on a terminal. Control characters of rows are escaped. */
 function styled(line: Line): string {
   if (typeof line === "string") return printable(line);
   const text = printable(line[1]);

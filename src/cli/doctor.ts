@@ -8,9 +8,9 @@ export function doctorCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText("after", "\nExample:\n  $ smaug doctor --json\n")
     .action(async ({ json }: { json?: boolean }) => {
-      const { diagnoseApart } = await import("../native/doctor.js");
+      const { diagnoseInSubprocess } = await import("../native/doctor.js");
       const { formatChecks } = await import("../native/report.js");
-      const diagnosis = diagnoseApart();
+      const diagnosis = diagnoseInSubprocess();
       const { ok, smaug, checks } = diagnosis;
       const closing = ok ? "all is well" : "!! marks what has to change";
       if (json) printJson(diagnosis, 2);

@@ -192,14 +192,14 @@ async function contaminate(
   else print(lines.join("\n"));
 }
 
-/** Creates the folder, too, if it is missing. */
+/** Creates the file's folder, too, if it is missing. */
 async function writeFile(file: string, content: string): Promise<void> {
   const { writeWhole } = await import("../base/wholeFiles.js");
   mkdirSync(dirname(file), { recursive: true });
   await writeWhole(file, content);
 }
 
-/** What the results must not replace. */
+/** The inputs that the results must not replace. */
 function inputsOf(flags: Flags, tasks: readonly string[], data: ReturnType<typeof dataOf>): FileInput[] {
   const input = (option: string, kind: FileInput["kind"]) => (path: string | undefined): FileInput[] =>
     path === undefined ? [] : [{ path, option, kind }];

@@ -1,7 +1,8 @@
 /** `smaug generate`: what a model folder answers to a prompt or to conversations, as it comes or as JSON. */
 import { Command, InvalidArgumentError, Option } from "commander";
-import { expectShallow, readInputText } from "../base/inputFiles";
+import { parseIfJson, readInputText } from "../base/inputFiles";
 import { printable } from "../base/terminal";
+import { excerpt, isObject, shown } from "../base/values";
 import type { GenerateOptions, GeneratedToken } from "../generate";
 import { InputError } from "../native/errors";
 import type { ChatMessage, Tokenizer } from "../text";
@@ -94,7 +95,7 @@ async function generate(flags: Flags): Promise<void> {
     tokenizer,
   };
 
-  // A terminal would obey the control characters of a model's text; a file or a program is given them as they are.
+  // A terminal would obey control characters in a model's text; files and programs receive them unchanged.
   const isTerminal = process.stdout.isTTY;
   for (const [i, { text, ids }] of prompts.entries()) {
     const start = performance.now();
@@ -138,14 +139,14 @@ const FORM = 'It holds a list such as [{"role": "user", "content": "2 + 2?"}], o
 /** The conversations of a JSON or JSON Lines file. */
 function readConversations(file: string): ChatMessage[][] {
   const text = readInputText(file, "conversations").replace(/^\ufeff/, "");
-  const whole = parsed(text, `'${file}'`);
+  const whole = parseIfJson(text, `'${file}'`);
   if (whole !== undefined) return [conversation(whole, `'${file}'`)];
   const conversations: ChatMessage[][] = [];
   for (const [i, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
     const place = `'${file}', line ${i + 1}`;
-    const value = parsed(line, place);
-    if (value === undefined) throw new InputError(`Expected JSON in ${place} but found ${shown(line)}. ${FORM}`);
+    const value = parseIfJson(line, place);
+    if (value === undefined) throw new InputError(`Expected JSON in ${place} but found ${excerpt(line)}. ${FORM}`);
     conversations.push(conversation(value, place));
   }
   if (conversations.length === 0) throw new InputError(`Expected a conversation in '${file}' but found none. ${FORM}`);
@@ -153,32 +154,18 @@ function readConversations(file: string): ChatMessage[][] {
 }
 
 function conversation(value: unknown, place: string): ChatMessage[] {
-  const isObject = (each: unknown): each is Record<string, unknown> =>
-    typeof each === "object" && each !== null && !Array.isArray(each);
   const messages = isObject(value) ? value.messages : value;
   if (!Array.isArray(messages) || messages.length === 0)
-    throw new InputError(`Expected a list of messages in ${place} but found ${shown(JSON.stringify(value))}. ${FORM}`);
+    throw new InputError(`Expected a list of messages in ${place} but found ${shown(value)}. ${FORM}`);
   const wrong = messages.findIndex((each) => !(isObject(each) && typeof each.role === "string"));
   if (wrong >= 0)
     throw new InputError(
       `Expected an object with a 'role' for message ${wrong} in ${place} but found ` +
-        `${shown(JSON.stringify(messages[wrong]))}. ${FORM}`,
+        `${shown(messages[wrong])}. ${FORM}`,
     );
   return messages as ChatMessage[];
 }
 
-function parsed(text: string, place: string): unknown {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  expectShallow(value, place);
-  return value;
-}
-
-const shown = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
 const flag = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 function whole(from: number): (text: string) => number {

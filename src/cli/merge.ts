@@ -1,10 +1,10 @@
 /**
- * `smaug merge`: a model with an adapter in its weights, as a complete folder. It is written, and verified, in a hidden
- * folder inside `--out` first; what it replaces is kept until it is in place.
+ * `smaug merge`: a model with an adapter in its weights, as a complete folder. It is first written, and verified, in a
+ * hidden folder inside `--out`; the files that it replaces are kept until it is in place.
  */
 import { basename, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { type Input, findConflict } from "../data/outputFolder";
+import { type Input, findConflict } from "../base/outputFolder";
 import { InputError } from "../native/errors";
 import { isRunEntry } from "../train/runEntries";
 import { ModelOutput } from "./modelOutput";
@@ -124,7 +124,7 @@ function rounded(nats: number): string {
   return nats.toPrecision(2);
 }
 
-/** The merged model must not replace what it is made from. */
+/** The merged model must not replace the files that it is made from. */
 function expectOther(out: string, model: string, adapter: string): void {
   const inputs: Input[] = [
     { path: adapter, option: "--adapter", owner: "adapter's" },

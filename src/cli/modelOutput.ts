@@ -1,4 +1,4 @@
-/** The folder that a command writes a model into: claimed before the work, and replaced as one at its end. */
+/** The folder that a command writes a model to: claimed before the work, and replaced all at once at its end. */
 import { mkdirSync, readdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../base/errors";
@@ -6,7 +6,7 @@ import { OutputLock } from "../base/outputLock";
 import { realPath } from "../base/paths";
 import { SetAside, removeEntries } from "../base/setAside";
 import { flush, temporaryName } from "../base/wholeFiles";
-import { expectUsableFolder } from "../data/outputFolder";
+import { expectUsableFolder } from "../base/outputFolder";
 import { PREVIOUS, recoverFolder } from "../train/ownership";
 import { holdingsOf, modelEntriesIn, runEntriesIn } from "../train/runEntries";
 
@@ -15,17 +15,17 @@ export class ModelOutput {
 
   private constructor(
     private readonly folder: string,
-    /** A hidden folder inside it, which the model is written into. */
+    /** A hidden folder inside it, which the model is written to. */
     readonly staging: string,
     private readonly lock: OutputLock,
-    /** Whether something there is overwritten. */
+    /** Whether existing files are replaced. */
     readonly replaces: boolean,
   ) {
     lock.beforeRelease = () => this.putBack();
   }
 
   /**
-   * @param overwriting the command to paste for overwriting what is there
+   * @param overwriting the command to paste for replacing existing files
    * @throws InputError when the folder is not empty and is not to be overwritten, or another process writes into it
    */
   static claim(out: string, overwrite: boolean, overwriting: string): ModelOutput {
@@ -69,7 +69,7 @@ export class ModelOutput {
     this.aside = undefined;
   }
 
-  /** Called at the end, whichever it is. */
+  /** Called at the end, after success and failure. */
   release(): void {
     this.lock.release();
   }
@@ -87,7 +87,7 @@ function described(folder: string, files: readonly string[]): string {
   return holdingsOf(folder).weights.length > 0 ? "a model" : "other files";
 }
 
-/** With the configuration a folder is complete. */
+/** The configuration comes last: with it a folder is complete. */
 const configLast = (names: readonly string[]): string[] =>
   [...names].sort((a, b) => Number(a === "config.json") - Number(b === "config.json"));
 
@@ -95,7 +95,7 @@ function moveInto(from: string, to: string, name: string): void {
   try {
     renameSync(join(from, name), join(to, name));
   } catch (error) {
-    // A folder, of chat templates, that holds the user's files too.
+    // A folder of chat templates that also holds the user's files.
     if (!["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code!)) throw error;
     for (const each of readdirSync(join(from, name))) renameSync(join(from, name, each), join(to, name, each));
     flush(join(to, name));

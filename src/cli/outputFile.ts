@@ -4,7 +4,7 @@ import { basename, dirname, extname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { pathInside, realPath } from "../base/paths";
-import { type Input, linksIn } from "../data/outputFolder";
+import { type Input, linksIn } from "../base/outputFolder";
 import { InputError } from "../native/errors";
 import { isRunEntry } from "../train/runEntries";
 
@@ -12,7 +12,7 @@ const CHUNK = 1 << 18; // bytes
 const FLUSH = 1 << 26; // bytes
 const NEWLINE = 10;
 
-/** What `--out` of a command must not replace. */
+/** An input that `--out` of a command must not replace. */
 export interface FileInput extends Pick<Input, "path" | "option"> {
   /**
    * Which files of a folder are read: data (a new file would be, too), the rows of tasks by their names, or those of a
@@ -21,7 +21,7 @@ export interface FileInput extends Pick<Input, "path" | "option"> {
   readonly kind: "data" | "tasks" | "model";
 }
 
-/** Fails now rather than after the work, and rather than replacing an input. */
+/** Checks `--out` before the work: whether it can be written, and whether it would replace an input. */
 export function expectWritable(out: string, inputs: readonly FileInput[] = []): void {
   if (out === "-") return;
   const there = statOf(out);
@@ -67,7 +67,7 @@ function isRead(folder: string, inside: string, kind: FileInput["kind"]): boolea
   return name !== "report.html" && (isRunEntry(inside) || [".safetensors", ".gguf", ".bin", ".model"].includes(extname(name)));
 }
 
-/** Whether a file is what `smaug eval` writes, which may be written again. */
+/** Whether a file holds results of `smaug eval`, which may be replaced. */
 function holdsResults(file: string): boolean {
   const start = Buffer.alloc(64);
   const descriptor = openSync(file, "r");

@@ -60,7 +60,7 @@ export function reportCommand(): Command {
 async function report(folders: string[], flags: Flags): Promise<void> {
   const { out, svg, data, json } = flags;
   const { writeWhole } = await import("../base/wholeFiles.js");
-  const { expectUsableFolder } = await import("../data/outputFolder.js");
+  const { expectUsableFolder } = await import("../base/outputFolder.js");
   const { headline, outcome, warnings } = await import("../report/findings.js");
   const { readRuns } = await import("../report/run.js");
   const { renderRuns } = await import("../report/runReport.js");
@@ -76,7 +76,7 @@ async function report(folders: string[], flags: Flags): Promise<void> {
   expectWritable(file, inputs);
   if (svg !== undefined) expectUsableFolder(svg, "--svg");
   const runs = readRuns(folders);
-  for (const note of runs.flatMap(({ notes }) => notes)) process.stderr.write(`note: ${note}\n`);
+  for (const note of runs.flatMap(({ notes }) => notes)) tell(`note: ${note}`);
   const answers = data === undefined ? undefined : await diagnosed(runs, data, flags);
   const charts: Chart[] = [];
   const page = await renderRuns(runs, answers, (chart) => charts.push(chart));

@@ -7,7 +7,7 @@ import { renderReport } from "../paper/report/report";
 import type { Preset } from "../paper/settings";
 import { caveat, findings, formatTable, toSummary } from "../paper/summary";
 import { Progress } from "../train/progress";
-import { print, tell } from "./output";
+import { print, printJson, tell } from "./output";
 import { addOverwriteOption, isOverwriting, overwritingCommand } from "./overwriteOption";
 import { ReproduceOutput } from "./reproduceOutput";
 import { STUDY_OPTIONS, STUDY_PRESETS, type StudyFlags, type StudyPreset, checkStudyFlags, flagOf, reproduceStudy } from "./reproduceStudy";
@@ -93,7 +93,7 @@ async function reproduceOne(preset: Preset, { seed, data, json }: OneOptions, ou
   const warning = caveat(result);
   if (warning) tell(`warning: ${warning}`);
   const parts = [formatTable(result.methods), findings(result).join("\n"), files.names];
-  if (json) process.stdout.write(files.summary);
+  if (json) printJson(files.summary, 2);
   else print(`\n${parts.join("\n\n")}`);
 }
 

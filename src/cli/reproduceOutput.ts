@@ -1,14 +1,15 @@
 /**
- * The folder of `smaug reproduce`. The same command may be repeated in it: finished cells are reused, and the report and
- * summary are replaced by ones written whole. Another command's results are not, unless asked for.
+ * The folder of `smaug reproduce`. The same command may be repeated in it: finished cells are reused, and the report
+ * and summary are replaced by ones written whole. Results of another command are replaced only when asked to.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, sep } from "node:path";
 import { InputError } from "../base/errors";
+import { readInputJson } from "../base/inputFiles";
 import { LOCK_NAME, OutputLock } from "../base/outputLock";
 import { realPath } from "../base/paths";
 import { StagedFiles } from "../base/wholeFiles";
-import { type Input, expectApart, expectUsableFolder } from "../data/outputFolder";
+import { type Input, expectApart, expectUsableFolder } from "../base/outputFolder";
 
 /** What tells one command's results from another's. */
 export interface ReproduceIdentity {
@@ -49,13 +50,13 @@ export class ReproduceOutput {
     }
   }
 
-  /** Writes summary.json and report.html; gives the text of the summary, and the names of both. */
-  async write(report: string, content: object): Promise<{ summary: string; names: string }> {
+  /** Writes summary.json and report.html. Returns the content of the summary, and the paths of both files. */
+  async write(report: string, content: object): Promise<{ summary: object; names: string }> {
     const { model, data } = this.identity;
-    const summary = `${JSON.stringify({ ...content, made_from: { model, data } }, null, 2)}\n`;
+    const summary = { ...content, made_from: { model, data } };
     const staged = await StagedFiles.in(this.folder);
     try {
-      await staged.add(SUMMARY, (file) => file.writeFile(summary));
+      await staged.add(SUMMARY, (file) => file.writeFile(`${JSON.stringify(summary, null, 2)}\n`));
       await staged.add(REPORT, (file) => file.writeFile(report));
       await staged.commit();
     } finally {
@@ -64,7 +65,7 @@ export class ReproduceOutput {
     return { summary, names: [REPORT, SUMMARY].map((name) => join(this.folder, name)).join("\n") };
   }
 
-  /** Called at the end, whichever it is. */
+  /** Called at the end, after success and failure. */
   release(): void {
     this.lock.release();
   }
@@ -88,12 +89,12 @@ function otherResults(folder: string, { preset, seed, model, data }: ReproduceId
   ].filter(([, before, now]) => before !== undefined && placesIn(before) !== placesIn(now));
   if (differing.length === 0) return undefined;
   const shown = (value: unknown) => (Array.isArray(value) ? value.join(" ") || "generated" : String(value ?? "made here"));
-  return `${expected} holds some of ${differing.map(([name, before]) => `${String(name)} ${shown(before)}`).join(", ")}`;
+  return `${expected} holds those of ${differing.map(([name, before]) => `${String(name)} ${shown(before)}`).join(", ")}`;
 }
 
 function readSummary(file: string): Record<string, unknown> | undefined {
   try {
-    const summary = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown> | null;
+    const summary = readInputJson(file, "a summary") as Record<string, unknown> | null;
     return typeof summary?.["preset"] === "string" && "seed" in summary ? summary : undefined;
   } catch {
     return undefined;

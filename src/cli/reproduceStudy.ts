@@ -9,7 +9,7 @@ import type { Study } from "../paper/study/plan";
 import type { Subject } from "../paper/study/subject";
 import type { DType } from "../torch";
 import { Progress } from "../train/progress";
-import { print, tell } from "./output";
+import { print, printJson, tell } from "./output";
 import type { ReproduceOutput } from "./reproduceOutput";
 
 /** Named here, so that the help needs no libtorch. */
@@ -75,7 +75,7 @@ export async function reproduceStudy(preset: StudyPreset, flags: StudyFlags, out
   const warning = studyCaveat(result);
   if (warning) tell(`warning: ${warning}`);
   const parts = [formatStudy(result), claimsInShort(testClaims(result)), files.names];
-  if (json) process.stdout.write(files.summary);
+  if (json) printJson(files.summary, 2);
   else print(`\n${parts.join("\n\n")}`);
 }
 

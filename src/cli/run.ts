@@ -26,7 +26,7 @@ export async function run(program: Command, argv: readonly string[]): Promise<vo
   }
 }
 
-/** Whether what a command makes is in files, and standard output only says where. */
+/** Whether a command writes its results to files, and only their paths to standard output. */
 function leavesFiles(command: Command): boolean {
   const { out, printConfig } = command.opts<{ out?: unknown; printConfig?: boolean }>();
   if (printConfig || out === "-") return false;

@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import { InputError } from "../base/errors";
 import { expectOneProcess } from "../base/oneProcess";
-import { type Input, expectApart, expectUsableFolder } from "../data/outputFolder";
+import { type Input, expectApart, expectUsableFolder } from "../base/outputFolder";
 import type { DamagedCheckpointError } from "../train/checkpoint";
 import { RunOutput } from "../train/ownership";
 import { Progress } from "../train/progress";
@@ -67,7 +67,7 @@ async function train(args: readonly string[], typed: readonly string[], flags: F
   }
 }
 
-/** What Ctrl-C does: something else before there is a trainer. */
+/** What Ctrl-C does, which is different before the trainer exists. */
 interface Stopping {
   stop: () => void;
 }
@@ -109,7 +109,7 @@ async function trainInto(
     const { outputDir } = resolved.config;
     progress!.finish(`${summary.steps} steps, mean loss ${summary.trainLoss.toFixed(4)}`);
     const stopped = summary.end === "stopped";
-    if (stopped) sayHowToGoOn(resuming(typed, summary.checkpoint), `after step ${summary.steps}`);
+    if (stopped) printResumeCommand(resuming(typed, summary.checkpoint), `after step ${summary.steps}`);
     const report = stopped ? undefined : await reportOf(outputDir);
     const { trainLoss, checkpoint = null, ...result } = summary;
     if (json) printJson({ ...result, train_loss: trainLoss, checkpoint, output_dir: outputDir, report });
@@ -117,7 +117,7 @@ async function trainInto(
   } catch (error) {
     if (isDamaged(error)) throw new InputError(`${error.damage}. ${insteadOf(error, typed)}`, { cause: error });
     if (!isInterruption(error)) throw error;
-    sayHowToGoOn(typed, "before the first step; the reference values computed so far are kept");
+    printResumeCommand(typed, "before the first step; the reference values computed so far are kept");
   }
 }
 
@@ -144,10 +144,10 @@ function isDamaged(error: unknown): error is DamagedCheckpointError {
 /** Which checkpoint can be resumed from instead of a damaged one, with the line to paste. */
 function insteadOf({ whole, message, damage }: DamagedCheckpointError, typed: readonly string[]): string {
   if (whole === undefined) return message.slice(damage.length + 2);
-  return `The newest checkpoint that is whole is ${whole}: resume from it with\n  ${pasteable(resuming(typed, whole))}`;
+  return `The newest intact checkpoint is ${whole}: resume from it with\n  ${pasteable(resuming(typed, whole))}`;
 }
 
-function sayHowToGoOn(args: readonly string[], where: string): void {
+function printResumeCommand(args: readonly string[], where: string): void {
   tell(`stopped ${where}. Resume with\n  ${pasteable(args)}`);
   process.exitCode = interrupted;
 }
@@ -159,8 +159,8 @@ function resuming(typed: readonly string[], checkpoint: string | undefined): str
 
 /** While the model loads there is nothing to finish. */
 function exitBefore(args: readonly string[]): void {
-  sayHowToGoOn(args, "before the first step");
-  process.exit(); // gives the output folder back
+  printResumeCommand(args, "before the first step");
+  process.exit(); // releases the output folder
 }
 
 /** Before anything is loaded: what the run reads must not be what it writes. */
@@ -201,7 +201,7 @@ async function reference(args: readonly string[], typed: readonly string[], { js
     else print(`${reference.size} pairs in the reference cache, ${referenceComputed} of them computed now`);
   } catch (error) {
     if (!isInterruption(error)) throw error;
-    sayHowToGoOn(typed, "in the middle; the values computed so far are kept");
+    printResumeCommand(typed, "in the middle; the values computed so far are kept");
   } finally {
     release();
   }
@@ -212,8 +212,9 @@ function printResolved({ config }: ResolvedConfig): void {
 }
 
 /**
- * The first Ctrl-C stops in order, the second at once; so does SIGTERM. SIGHUP, of a terminal that is closed, stops in
- * order too, but never at once: the system and the shell both send it, and nobody has asked twice.
+ * The first Ctrl-C stops after the current step, the second at once; so does SIGTERM. SIGHUP, sent when a terminal
+ * closes, stops after the current step but never at once: the system and the shell both send it, so that a second one
+ * is not a second request.
  */
 function stopOnInterrupt(stop: () => void): () => void {
   let asked = false;
@@ -221,7 +222,7 @@ function stopOnInterrupt(stop: () => void): () => void {
     if (asked && signal === "SIGHUP") return;
     if (asked) process.exit(interrupted);
     asked = true;
-    process.stderr.write("\nstopping after this step; again to stop at once\n");
+    tell("\nstopping after this step; again to stop at once");
     stop();
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

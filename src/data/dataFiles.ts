@@ -101,7 +101,7 @@ export async function filesUnder(folder: string): Promise<string[]> {
   return found;
 }
 
-/** Files, or folders, of one data set. Links to folders that hold links to folders can name more without end. */
+/** Most files, and most folders, of one data set: links between folders can multiply them without end. */
 const MOST_FILES = 100_000;
 
 interface Found {
@@ -109,7 +109,7 @@ interface Found {
   folders: number;
 }
 
-/** `around` are the folders that hold this one, by device and inode. */
+/** `around` are the folders that contain this one, by device and inode. */
 async function addFiles(folder: string, around: readonly string[], all: Found): Promise<void> {
   const read = async <T>(path: string, action: () => Promise<T>): Promise<T> =>
     action().catch((error: unknown) => {
@@ -119,7 +119,7 @@ async function addFiles(folder: string, around: readonly string[], all: Found): 
   const self = `${dev}:${ino}`;
   all.folders++;
   if (around.includes(self))
-    throw new InputError(`Expected a folder of data files at '${folder}', but it is a link to a folder that holds it.`);
+    throw new InputError(`Expected a folder of data files at '${folder}', but it is a link to a folder that contains it.`);
   const entries = await read(folder, () => readdir(folder, { withFileTypes: true }));
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = join(folder, entry.name);
@@ -127,7 +127,7 @@ async function addFiles(folder: string, around: readonly string[], all: Found): 
     if (entry.name.startsWith(".")) continue;
     const stats = await stat(path).catch((error: unknown) => {
       if (isData) throw unreadable(path, error);
-      return undefined; // a link to nothing, which is nobody's data
+      return undefined; // a broken link, under a name that is not data's
     });
     if (stats?.isDirectory()) await addFiles(path, [...around, self], all);
     else if (stats) {

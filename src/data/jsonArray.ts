@@ -83,7 +83,7 @@ class ListScanner {
     if (!this.isDone) throw this.fault(`that it ends within row ${this.count} (counted from 0)`);
   }
 
-  /** Of the element at hand. */
+  /** The place of the current element. */
   private place(): string {
     return `'${this.file}', row ${this.count} (counted from 0)`;
   }

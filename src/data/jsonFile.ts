@@ -3,11 +3,12 @@
  * whole, an object with that list under `data`, an object of columns, one row alone, or JSON Lines under a wrong name.
  */
 import { getHeapStatistics } from "node:v8";
+import { excerpt, isObject, shown } from "../base/values";
 import { InputError } from "../native/errors";
 import { listElements } from "./jsonArray";
 import { JsonRecord, parseLine } from "./jsonLines";
 import { FORM } from "./preferenceRow";
-import { MAX_WHOLE, type Source, type SourceRecord, decodeText, excerpt, readPieces, tooLong } from "./source";
+import { MAX_WHOLE, type Source, type SourceRecord, decodeText, linesOf, readPieces, tooLong } from "./source";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -38,7 +39,7 @@ export async function* readJson(file: string, form = FORM): Source {
   yield readWhole(decodeText(bytes, `'${file}'`), file, form);
 }
 
-/** A heap that is too small ends the process, whoever catches errors. */
+/** Checks that the parsed document fits in the heap: running out of heap ends the process and cannot be caught. */
 function expectRoom(bytes: Buffer, file: string): void {
   const { heap_size_limit: limit } = getHeapStatistics();
   let values = 0;
@@ -54,7 +55,7 @@ function expectRoom(bytes: Buffer, file: string): void {
     );
 }
 
-/** An empty object takes 56. */
+/** An empty object takes 56 bytes. */
 const BYTES_PER_VALUE = 64;
 const inMiB = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 
@@ -88,13 +89,8 @@ function* readWhole(text: string, file: string, form: string): Generator<SourceR
   for (const [i, value] of rows.entries()) yield { value, place: `'${file}', row ${i} (counted from 0)` };
 }
 
-/** Not all at once: a list of very many short lines would not fit in memory. */
 function* readLines(text: string, file: string, form: string): Generator<SourceRecord> {
-  for (let start = 0, number = 1; start < text.length; number++) {
-    const newline = text.indexOf("\n", start);
-    const end = newline < 0 ? text.length : newline;
-    const line = text.slice(start, end);
-    start = end + 1;
+  for (const [line, number] of linesOf(text)) {
     const place = `'${file}', line ${number}`;
     if (line.trim() !== "") yield { value: parseLine(line, place, form), place };
   }
@@ -130,7 +126,3 @@ function attempt(text: string): unknown {
   }
 }
 
-const isObject = (value: unknown): value is Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-const shown = (value: unknown): string => excerpt(JSON.stringify(value));

@@ -1,9 +1,10 @@
 /** Records from JSON Lines: one JSON value a line, read line by line. Blank lines are skipped, but counted. */
 import { expectShallow } from "../base/inputFiles";
 import { printable } from "../base/terminal";
+import { excerpt } from "../base/values";
 import { InputError } from "../native/errors";
 import { FORM } from "./preferenceRow";
-import { MAX_RECORD, type Source, type SourceRecord, decodeText, excerpt, readPieces, tooLong } from "./source";
+import { MAX_RECORD, type Source, type SourceRecord, decodeText, readPieces, tooLong } from "./source";
 
 const NEWLINE = 10;
 

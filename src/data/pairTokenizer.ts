@@ -69,8 +69,8 @@ export class PairTokenizer {
   }
 
   /**
-   * Adds rows to `result`, all of them under one limit of time: one for each text would cost more than the texts. When
-   * it strikes, each row has its own.
+   * Adds rows to `result` under one shared time limit: a limit for each text would cost more than the texts. If the
+   * batch exceeds it, its rows run again, each under its own limit.
    *
    * @throws TimeLimitError that names the row on which the tokenizer does not end
    */
@@ -98,7 +98,7 @@ export class PairTokenizer {
         return;
       } catch (error) {
         if (!(error instanceof TimeLimitError) || error.message.startsWith("Row ")) throw error;
-        // One row that took nearly all of the time needs no time of its own.
+        // A row that took nearly all of the time need not run again.
         if (performance.now() - since > 800 * seconds) throw new TimeLimitError(`Row ${at}: ${error.message}`);
       }
     }
@@ -186,10 +186,10 @@ export class PairTokenizer {
   }
 }
 
-/** Rows, and their characters, under one limit of time. */
+/** Most rows, and characters, under one time limit. */
 const BATCH = { rows: 256, characters: 200_000 };
 
-/** Rows in batches of a few, less where they are long. */
+/** Splits rows into batches, smaller ones where rows are long. */
 export function* batchesOf(rows: readonly PreferenceRow[]): Generator<readonly PreferenceRow[]> {
   let start = 0;
   let characters = 0;
@@ -202,7 +202,7 @@ export function* batchesOf(rows: readonly PreferenceRow[]): Generator<readonly P
   if (start < rows.length) yield rows.slice(start);
 }
 
-/** About how much there is to tokenize in a row. */
+/** Approximate number of characters to tokenize in a row. */
 function charactersOf({ prompt, chosen, rejected }: PreferenceRow): number {
   const lengthOf = (part: string | readonly ChatMessage[]): number =>
     typeof part === "string"

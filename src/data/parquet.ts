@@ -1,16 +1,17 @@
 /**
  * Records from Parquet, one row group at a time, of the columns that are asked for.
  *
- * The file is decoded in a thread. A damaged one can make the decoder loop without end or ask for all memory there is,
- * and a promise of its own may fail where nobody waits for it; all of that ends the thread, and here it is an error.
+ * The file is decoded in a worker thread. A damaged file can make the decoder loop forever, exhaust the memory, or
+ * reject a promise that nobody awaits; each of these ends the thread and becomes an error here.
  */
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { excerpt } from "../base/values";
 import { InputError } from "../native/errors";
 import { type ParquetFile, ParquetReader } from "./parquetReader";
 import type { ParquetAnswer, ParquetRequest } from "./parquetWorker";
 import { KEYS } from "./preferenceRow";
-import { type Source, type SourceRecord, excerpt } from "./source";
+import type { Source, SourceRecord } from "./source";
 import { canStartWorkers } from "./workerPool";
 
 /** The columns that are read where they are there, and those that have to be. */
@@ -18,13 +19,13 @@ export interface Columns {
   /** Left out: all of them. */
   readonly wanted?: readonly string[];
   readonly required: readonly string[];
-  /** Whether a null is kept. Left out: it is as if it were not there (but for `content`). */
+  /** Whether nulls are kept. By default a null counts as missing (except for `content`). */
   readonly keepNulls?: boolean;
 }
 
 const PREFERENCE: Columns = { wanted: KEYS, required: ["chosen", "rejected"] };
 
-/** `patience` is how long the decoder may take in any case, in tenths of a second. */
+/** `patience` is the least time allowed to the decoder for a request, in ticks of 100 ms. */
 export async function* readParquet(file: string, columns: Columns = PREFERENCE, patience = TICKS): Source {
   const { wanted, required, keepNulls = false } = columns;
   const reader = await (canStartWorkers ? ParquetThread.open(file, patience) : ParquetReader.open(file));
@@ -65,7 +66,7 @@ function* recordsOf({ columns, values, rows, keepNulls }: Group, file: string, s
 }
 
 const TICK = 100; // ms
-/** What a decoder gets in any case, and for each MiB of the file that it decodes: honest ones take a tenth of it. */
+/** Ticks allowed for a request, and in addition for each MiB that it decodes: intact files take a tenth of that. */
 const TICKS = 100;
 const TICKS_PER_MIB = 10;
 
@@ -91,7 +92,7 @@ class ParquetThread implements ParquetFile {
     return typeof answer === "object" && "values" in answer ? answer.values : [];
   }
 
-  /** The thread waits for the next file: to start one takes longer than to read a small file. */
+  /** Keeps the thread for the next file: starting one takes longer than reading a small file. */
   async close(): Promise<void> {
     if (this.decoder.ended) return;
     await this.ask("close", 0);
@@ -99,7 +100,7 @@ class ParquetThread implements ParquetFile {
     else await this.decoder.end();
   }
 
-  /** After a failure the thread is not used again: the decoder may have left work behind that fails later. */
+  /** After a failure the thread is not reused: the decoder may have left work behind that fails later. */
   private async ask(request: ParquetRequest, bytes: number): Promise<ParquetAnswer> {
     let fault: Error;
     try {
@@ -117,7 +118,7 @@ class ParquetThread implements ParquetFile {
 
 const idle: Decoder[] = [];
 
-/** The thread itself. It keeps the process alive only while it owes an answer. */
+/** The thread itself. It keeps the process alive only while a request is pending. */
 class Decoder {
   ended: Error | undefined;
   private readonly worker = new Worker(join(__dirname, "parquetWorker.js"));
@@ -142,9 +143,9 @@ class Decoder {
       .unref();
   }
 
-  /** The answer, if it comes before so many ticks. */
+  /** Sends a request and waits for the answer, for at most `ticks`. */
   async ask(request: ParquetRequest, ticks: number): Promise<ParquetAnswer> {
-    // Ticks that this thread has seen, not time that has passed: a suspended or busy process is no broken file.
+    // Counts the ticks of this thread, not elapsed time: a suspended or busy process does not mean a damaged file.
     let timer: NodeJS.Timeout | undefined;
     this.worker.ref();
     try {

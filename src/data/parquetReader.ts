@@ -3,15 +3,14 @@
  * as numbers, and structs without the empty fields that Arrow gives them because another row has them (but for
  * `content`, which a message may leave empty).
  *
- * Sizes in the file are not believed: each is compared with the file, or with a limit, before memory is taken for it.
+ * Sizes in the file are not trusted: each is checked against the file, or a limit, before memory is allocated for it.
  */
 import type { AsyncBuffer, Compressors, FileMetaData } from "hyparquet" with { "resolution-mode": "import" };
-import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { InputError } from "../base/errors";
-import { printable } from "../base/terminal";
-import { decodeText, excerpt, expectFile, unreadable } from "./source";
+import { excerpt } from "../base/values";
+import { decodeText, openFile } from "./source";
 
 /** Bytes of the description of a file's columns and row groups, at its end. */
 const MAX_METADATA = 128 * 2 ** 20;
@@ -48,13 +47,9 @@ export class ParquetReader implements ParquetFile {
   }
 
   static async open(file: string): Promise<ParquetReader> {
-    const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
-      throw unreadable(file, error);
-    });
+    const { handle, size } = await openFile(file);
     try {
-      const stats = await handle.stat();
-      expectFile(file, stats);
-      const buffer = bufferOf(handle, stats.size);
+      const buffer = bufferOf(handle, size);
       return await blaming(`'${file}'`, async () => {
         const { parquetMetadataAsync, parquetSchema } = await import("hyparquet");
         await expectModestFooter(buffer);
@@ -109,7 +104,7 @@ export class ParquetReader implements ParquetFile {
   }
 }
 
-/** Reads only what lies in the file. */
+/** Reads only ranges that lie within the file. */
 function bufferOf(handle: FileHandle, byteLength: number): AsyncBuffer {
   const read = async (start: number, end = byteLength): Promise<ArrayBuffer> => {
     const size = end - start;
@@ -128,7 +123,7 @@ function bufferOf(handle: FileHandle, byteLength: number): AsyncBuffer {
     byteLength,
     slice: (start, end) => {
       const reading = read(start, end);
-      reading.catch(() => undefined); // the library begins reads that it may not come to await
+      reading.catch(() => undefined); // the library starts reads that it may never await
       return reading;
     },
   };
@@ -143,7 +138,10 @@ async function expectModestFooter(buffer: AsyncBuffer): Promise<void> {
   if (length > MAX_METADATA) throw new Error(`metadata of ${length} bytes, more than ${MAX_METADATA}`);
 }
 
-/** Every column of a row group is a leaf of the schema: the library starts to read some before it finds others missing. */
+/**
+ * Checks that every column of a row group is a leaf of the schema: the library starts reading before it notices that
+ * one is missing.
+ */
 function expectSoundSchema({ schema, row_groups: groups }: FileMetaData): void {
   const leaves = new Set<string>();
   const walk = (at: number, path: readonly string[]): number => {
@@ -172,7 +170,7 @@ function expectSoundSchema({ schema, row_groups: groups }: FileMetaData): void {
 
 type Unpack = (input: Uint8Array, length: number) => Uint8Array;
 
-/** Each writes no more than it is asked for: a packed byte may stand for thousands. */
+/** Decompressors that write no more than requested: one compressed byte may expand to thousands. */
 export async function limitedCompressors(): Promise<Compressors> {
   const { compressors, decompressZstd } = await import("hyparquet-compressors");
   let total = 0;
@@ -196,7 +194,7 @@ export async function limitedCompressors(): Promise<Compressors> {
   };
 }
 
-/** The bytes that a Zstandard frame says it holds; most writers say it. */
+/** The decompressed size that a Zstandard frame declares; most writers include it. */
 function zstdLength(frame: Uint8Array): number | undefined {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   if (frame.length < 14 || view.getUint32(0, true) !== 0xfd2fb528) return undefined;
@@ -209,7 +207,7 @@ function zstdLength(frame: Uint8Array): number | undefined {
   return size === 2 ? view.getUint32(at, true) : undefined;
 }
 
-/** What the library cannot read is bad input. */
+/** Turns any error of the library into an InputError. */
 async function blaming<T>(place: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
@@ -222,10 +220,8 @@ async function blaming<T>(place: string, read: () => Promise<T>): Promise<T> {
 /** The library's own words, unless they are about its code or a value that it did not expect. */
 function reasonOf({ name, message }: Error): string {
   const isInternal = name !== "Error" || /\bundefined\b|\bNaN\b|"\w+" argument/.test(message);
-  return isInternal ? "it is damaged" : cut(message);
+  return isInternal ? "it is damaged" : excerpt(message, 200);
 }
-
-const cut = (message: string): string => printable(message.length > 200 ? `${message.slice(0, 200)}…` : message);
 
 function jsonValue(value: unknown, keepNulls: boolean): unknown {
   if (typeof value === "bigint") return Number(value);

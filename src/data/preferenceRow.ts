@@ -9,10 +9,11 @@
  * Every fault names the file, the line and the key, what was found and what is expected.
  */
 import { isDeepStrictEqual } from "node:util";
-import { expectShallow } from "../base/inputFiles";
+import { parseIfJson } from "../base/inputFiles";
+import { excerpt, isObject, shown } from "../base/values";
 import { InputError } from "../native/errors";
 import type { ChatMessage, JsonValue } from "../text";
-import { type SourceRecord, excerpt } from "./source";
+import type { SourceRecord } from "./source";
 
 /** A prompt and two answers in text. */
 export interface PlainRow {
@@ -175,15 +176,7 @@ function messagesOf(list: readonly unknown[], key: string, place: string): ChatM
 /** TRL takes a list or its JSON. None are no tools: templates render a preamble for an empty list. */
 function toolsOf(value: unknown, place: string): Pick<ChatRow, "tools"> {
   if (value === undefined || value === null) return {};
-  let tools: unknown = value;
-  if (typeof value === "string") {
-    try {
-      tools = JSON.parse(value);
-    } catch {
-      tools = undefined;
-    }
-    expectShallow(tools, `the JSON of 'tools' in ${place}`);
-  }
+  const tools = typeof value === "string" ? parseIfJson(value, `the JSON of 'tools' in ${place}`) : value;
   if (!Array.isArray(tools) || !tools.every(isObject))
     throw new InputError(`Expected a list of tools, or its JSON, for 'tools' in ${place}, but found ${shown(value)}.`);
   return tools.length > 0 ? { tools: tools as JsonValue[] } : {};
@@ -199,13 +192,9 @@ function kwargsOf(value: unknown, place: string): Pick<ChatRow, "chatTemplateKwa
 function keysOf(record: Json): string {
   const keys = Object.keys(record);
   const more = keys.length > KEYS_SHOWN ? `, and ${keys.length - KEYS_SHOWN} more` : "";
-  const shown = keys.slice(0, KEYS_SHOWN).map((key) => `'${excerpt(key)}'`);
-  return `${shown.join(", ")}${more}` || "an empty object";
+  const first = keys.slice(0, KEYS_SHOWN).map((key) => `'${excerpt(key)}'`);
+  return `${first.join(", ")}${more}` || "an empty object";
 }
 
 const KEYS_SHOWN = 20;
 
-const isObject = (value: unknown): value is Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-const shown = (value: unknown): string => excerpt(JSON.stringify(value) ?? "nothing");

@@ -51,12 +51,12 @@ export async function loadPreferences(source: string, options: LoadPreferencesOp
   return rows;
 }
 
-/** Of Node's heap: where it is full, the process ends, whoever catches errors. */
+/** The share of Node's heap that rows may fill: running out of heap ends the process and cannot be caught. */
 const SHARE = 0.75;
-const YOUNG = 48 * 2 ** 20; // bytes of the limit that are for what lives shortly
+const YOUNG = 48 * 2 ** 20; // bytes of the limit that are reserved for short-lived objects
 const OVERHEAD = 32; // bytes of a string or an object
 
-/** Bytes that a part of a row takes at least: a character may take two. */
+/** A lower bound of the bytes that a part of a row takes: a character may take two. */
 function sizeOf(part: PreferenceRow["prompt"]): number {
   if (typeof part === "string") return part.length + OVERHEAD;
   let size = OVERHEAD;

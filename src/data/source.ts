@@ -3,7 +3,7 @@ import { type Stats, constants, createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { printable } from "../base/terminal";
+import { MAX_INPUT_BYTES, kindOf } from "../base/inputFiles";
 import { InputError } from "../native/errors";
 
 /** One record, not yet judged. `place` is such as `'pairs.jsonl', line 3`. */
@@ -22,10 +22,10 @@ export interface SourceRecord {
  */
 export type Source = AsyncGenerator<Iterable<SourceRecord>>;
 
-/** Bytes of one record, or of blanks between two. A row of 64 MiB has some 16 million tokens. */
+/** Largest record, or blank space between two records, in bytes. A row of 64 MiB has some 16 million tokens. */
 export const MAX_RECORD = 64 * 2 ** 20;
-/** Bytes of a file that is read as a whole, once unpacked. V8's longest string has 512 MiB. */
-export const MAX_WHOLE = 500 * 2 ** 20;
+/** Largest file that is read as a whole, in bytes once unpacked. */
+export const MAX_WHOLE = MAX_INPUT_BYTES;
 
 /** Why a file cannot be read, by the system's code. */
 const REASONS: Record<string, string> = {
@@ -45,14 +45,28 @@ export function unreadable(file: string, error: unknown): InputError {
   return new InputError(`Expected a data file at '${file}', but ${REASONS[code ?? ""] ?? message}.`, { cause: error });
 }
 
-/** A pipe may never end and a device never does: neither is read. */
+/** Refuses what is not a regular file: a pipe may never end, and a device never does. */
 export function expectFile(file: string, stats: Stats): void {
   if (stats.isFile()) return;
-  const what = stats.isDirectory() ? "a folder" : stats.isFIFO() ? "a named pipe" : stats.isSocket() ? "a socket" : "a device";
-  throw new InputError(`Expected a data file at '${file}', but it is ${what}.`);
+  throw new InputError(`Expected a data file at '${file}', but it is ${kindOf(stats)}.`);
 }
 
-/** What holds more bytes than a record, or a file that is read as a whole, may have. */
+/** Opens a regular file without waiting for the writer of a pipe. */
+export async function openFile(file: string): Promise<{ handle: FileHandle; size: number }> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
+    throw unreadable(file, error);
+  });
+  try {
+    const stats = await handle.stat();
+    expectFile(file, stats);
+    return { handle, size: stats.size };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** The error for a record, or a file that is read as a whole, above its limit. */
 export function tooLong(place: string, what: string, limit: number): InputError {
   return new InputError(`Expected ${what} of at most ${limit / 2 ** 20} MiB in ${place}, but found more.`);
 }
@@ -66,8 +80,7 @@ const PIECE = 1 << 18; // bytes
 export async function* readPieces(file: string): AsyncGenerator<Buffer> {
   let opened: FileHandle | undefined;
   try {
-    const from = (opened = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)); // a pipe would wait for a writer
-    expectFile(file, await from.stat());
+    const from = (opened = (await openFile(file)).handle);
     if (file.endsWith(".gz")) return yield* unpacked(file, from);
     const readInto = (memory: Buffer) => {
       const reading = from.read(memory, 0, PIECE);
@@ -116,5 +129,12 @@ export function decodeText(bytes: Uint8Array, place: string): string {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** A piece of text in a message, cut to fit. */
-export const excerpt = (text: string): string => printable(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+/** The lines of a text with their numbers, one at a time: a list of very many short lines may not fit in memory. */
+export function* linesOf(text: string): Generator<readonly [line: string, number: number]> {
+  for (let start = 0, number = 1; start <= text.length; number++) {
+    const newline = text.indexOf("\n", start);
+    const end = newline < 0 ? text.length : newline;
+    yield [text.slice(start, end), number];
+    start = end + 1;
+  }
+}

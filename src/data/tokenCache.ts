@@ -6,13 +6,13 @@
  * SHA-256 of all that.
  */
 import { createHash } from "node:crypto";
-import { constants } from "node:fs";
-import { mkdir, open, readFile, readdir, rm, stat, utimes } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { readInput } from "../base/inputFiles";
+import { writeWhole } from "../base/wholeFiles";
 import { packageVersion } from "../native/paths";
 import type { Tokenizer } from "../text";
 import { readTokenizerFolder } from "../text/folder";
-import { writeWhole } from "../base/wholeFiles";
 import { packPairs, unpackPairs } from "./packedPairs";
 import type { Limits, TokenizedRows } from "./pairTokenizer";
 import type { PreferenceRow } from "./preferenceRow";
@@ -52,19 +52,19 @@ async function tokenizerFiles(path: string): Promise<[name: string, content: Buf
   const names = [...FILES.map((name) => `${name}.json`), "chat_template.jinja"].filter((name) => there.has(name));
   const more = there.has(TEMPLATES) ? (await readdir(join(path, TEMPLATES))).filter((name) => name.endsWith(".jinja")) : [];
   const files = [...names, ...more.sort().map((name) => join(TEMPLATES, name))];
-  return Promise.all(files.map(async (file): Promise<[string, Buffer]> => [file, await readFile(join(path, file))]));
+  return files.map((file): [string, Buffer] => [file, readInput(join(path, file), "a tokenizer's file")]);
 }
 
 export async function readTokenCache(folder: string, key: string): Promise<TokenizedRows | undefined> {
   const file = join(folder, key);
-  const bytes = await contentOf(file).catch(() => undefined);
+  const bytes = contentOf(file);
   if (!bytes || bytes.length < MAGIC.length + 4 + DIGEST) return undefined;
   const content = bytes.subarray(0, -DIGEST);
   if (content.toString("latin1", 0, MAGIC.length) !== MAGIC || !digestOf(content).equals(bytes.subarray(-DIGEST)))
     return undefined;
   const start = MAGIC.length + 4;
   const end = start + content.readUInt32LE(MAGIC.length);
-  // The digest is right: it is a header that smaug has written.
+  // The digest matches, so smaug wrote this header.
   const header = JSON.parse(content.toString("utf8", start, end)) as Omit<TokenizedRows, "pairs"> & { key: string };
   if (header.key !== key) return undefined;
   const now = new Date();
@@ -75,13 +75,11 @@ export async function readTokenCache(folder: string, key: string): Promise<Token
   return { pairs: unpackPairs(packed), refused, cut, odd };
 }
 
-/** A pipe in the file's place would be waited for, and a device never ends. */
-async function contentOf(file: string): Promise<Buffer | undefined> {
-  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+function contentOf(file: string): Buffer | undefined {
   try {
-    return (await handle.stat()).isFile() ? await handle.readFile() : undefined;
-  } finally {
-    await handle.close();
+    return readInput(file, "tokenised rows", { maxBytes: Infinity });
+  } catch {
+    return undefined;
   }
 }
 

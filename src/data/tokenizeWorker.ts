@@ -18,7 +18,7 @@ export interface WorkerAnswer extends Omit<TokenizedRows, "pairs"> {
   readonly packed: Int32Array;
 }
 
-/** Its answer to a chunk with a row on which the tokenizer does not end: an error loses its class between threads. */
+/** Its answer to a chunk with a row that takes too long: an error loses its class between threads. */
 export interface WorkerFailure {
   readonly inputError: string;
 }

@@ -59,7 +59,7 @@ export async function tokenizeInWorkers(
   return result;
 }
 
-/** What ended a thread. A class does not survive the way out of it, but for its name. */
+/** The error that ended a thread. Its class is lost on the way, but its name is not. */
 function failure(error: Error): Error {
   const { name, message } = error;
   if ((error as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY")

@@ -1,4 +1,5 @@
 /** Reading the fields of a row, each with an error that says what is there instead. */
+import { shown } from "../base/values";
 import { InputError } from "../native/errors";
 import type { Row } from "./task";
 
@@ -47,16 +48,4 @@ function expected(what: string, key: string, row: Row): RowError {
     .map((each) => `'${each}'`)
     .join(", ");
   return new RowError(`Expected ${what} for '${key}' but the row has only ${there || "nothing"}`);
-}
-
-export function shown(value: unknown): string {
-  if (value === undefined) return "nothing";
-  if (Array.isArray(value) && value.length > 60) return `a list of ${value.length}`;
-  let text: string;
-  try {
-    text = JSON.stringify(value) ?? String(value);
-  } catch {
-    text = "a value that is too large to show"; // or a bigint, or an object that contains itself
-  }
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

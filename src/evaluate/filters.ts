@@ -3,9 +3,9 @@
  * lm-evaluation-harness 0.4.
  */
 import { Pattern } from "../base/patterns";
+import { shown } from "../base/values";
 import { InputError } from "../native/errors";
 import { strip } from "../text/python";
-import { shown } from "./fields";
 
 export interface AnswerFilter {
   readonly name: string;
@@ -16,7 +16,7 @@ export interface AnswerFilter {
 export interface MatchRules {
   readonly ignoreCase?: boolean;
   readonly ignorePunctuation?: boolean;
-  /** Of a text that is longer than the patterns can take, scoring throws an InputError. */
+  /** Scoring throws an InputError when one takes too long on a text. */
   readonly regexesToIgnore?: readonly RegExp[];
 }
 
@@ -24,14 +24,14 @@ const PUNCTUATION = /[!"#$%&'()*+,\-./:;<=>?@[\\\]^_`{|}~]/g;
 
 /**
  * Python's `findall`, and the match at `select` (negative from the end): the whole match, the one group, or the first
- * group that is not empty; `fallback` where nothing matches. Where the pattern takes seconds, as those with nested
- * repetitions do, `apply` throws an InputError.
+ * group that is not empty; `fallback` where nothing matches. `apply` throws an InputError when the pattern takes too
+ * long, as one with nested repetitions can.
  */
 export function regexFilter(name: string, pattern: RegExp, select = 0, fallback = "[invalid]"): AnswerFilter {
   return placedFilter(name, pattern, { select, fallback, place: `the filter '${name}'` });
 }
 
-/** {@link regexFilter} of a pattern from somewhere; `place` is named when it fails. */
+/** {@link regexFilter} for a pattern from a file; errors name `place`. */
 export function placedFilter(
   name: string,
   pattern: RegExp,
@@ -64,7 +64,7 @@ export function exactMatch(answer: string, target: string, rules: MatchRules): b
   return plain(answer) === plain(target);
 }
 
-/** Patterns to take out, made once each: their limits count over all texts. */
+/** The patterns to remove, each with its limits, created once. */
 const ignoredPatterns = new WeakMap<RegExp, Pattern>();
 
 function ignored(regex: RegExp): Pattern {

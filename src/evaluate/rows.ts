@@ -4,12 +4,12 @@
  */
 import { stat } from "node:fs/promises";
 import { basename, relative } from "node:path";
-import { expectShallow } from "../base/inputFiles";
+import { parseIfJson } from "../base/inputFiles";
 import { filesUnder } from "../data/dataFiles";
 import { resolveDataSet } from "../data/dataSet";
-import { decodeText, readBytes, unreadable } from "../data/source";
+import { decodeText, linesOf, readBytes, unreadable } from "../data/source";
+import { shown } from "../base/values";
 import { InputError } from "../native/errors";
-import { shown } from "./fields";
 import type { Row } from "./task";
 
 export interface PlacedRow {
@@ -126,7 +126,7 @@ export function forgetRows(): void {
 async function jsonRows(file: string): Promise<PlacedRow[]> {
   if (!ENDINGS.test(file)) throw new InputError(`Expected a JSONL, JSON or Parquet file but received '${file}'`);
   const text = decodeText(await readBytes(file), `'${file}'`);
-  const whole = /\.json(\.gz)?$/.test(file) ? attempt(text, `'${file}'`) : undefined;
+  const whole = /\.json(\.gz)?$/.test(file) ? parseIfJson(text, `'${file}'`) : undefined;
   const list = Array.isArray(whole)
     ? whole
     : Array.isArray((whole as Row | undefined)?.["data"])
@@ -143,32 +143,11 @@ async function jsonRows(file: string): Promise<PlacedRow[]> {
     for (const [line, number] of linesOf(text))
       if (line.trim() !== "") {
         const place = `'${file}', line ${number}`;
-        const value = attempt(line, place);
+        const value = parseIfJson(line, place);
         if (value === undefined) throw new InputError(`Expected JSON in ${place} but found ${shown(line)}`);
         add(value, place);
       }
   return rows;
-}
-
-/** One after the other: a list of all of them may not fit in memory. */
-function* linesOf(text: string): Generator<readonly [line: string, number: number]> {
-  for (let start = 0, number = 1; start <= text.length; number++) {
-    const newline = text.indexOf("\n", start);
-    const end = newline < 0 ? text.length : newline;
-    yield [text.slice(start, end), number];
-    start = end + 1;
-  }
-}
-
-function attempt(text: string, place: string): unknown {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  expectShallow(value, place);
-  return value;
 }
 
 async function parquetRows(file: string): Promise<PlacedRow[]> {

@@ -5,10 +5,11 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { checkPatternSize, compilePattern } from "../base/patterns";
+import { shown } from "../base/values";
 import { InputError } from "../native/errors";
 import { strip } from "../text/python";
 import { nearest } from "../train/argument";
-import { RowError, shown } from "./fields";
+import { RowError } from "./fields";
 import { type AnswerFilter, type MatchRules, placedFilter } from "./filters";
 import { Template } from "./template";
 import type { ChoiceMetric, Row, Task } from "./task";

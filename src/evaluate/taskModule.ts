@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expectRegularFile } from "../base/inputFiles";
+import { shown } from "../base/values";
 import { InputError } from "../native/errors";
-import { shown } from "./fields";
 import type { Task } from "./task";
 
 /** @throws InputError for a module that cannot be read, or whose default export is no task */

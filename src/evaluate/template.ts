@@ -2,11 +2,12 @@
  * Jinja templates over a row, as lm-evaluation-harness renders them: lines with blocks stay, and a name that the row
  * does not have is an error. Python's meaning of values comes from text/chatTemplate.ts.
  */
+import { shown } from "../base/values";
 import { InputError } from "../native/errors";
-import { type Jinja, type Node, messageOf, parsed, pythonInterpreter } from "../text/chatTemplate";
+import { type Jinja, type Node, messageOf, parseTemplate, pythonInterpreter } from "../text/chatTemplate";
 import { type Value, equal, text } from "../text/python";
 import { limitReason } from "../text/templateLimits";
-import { RowError, shown } from "./fields";
+import { RowError } from "./fields";
 import type { Row } from "./task";
 
 const TIME_LIMIT = 5_000; // milliseconds
@@ -34,7 +35,7 @@ export class Template {
     try {
       // The library takes one newline off the end, which the harness keeps.
       const whole = source.endsWith("\n") ? `${source}\n` : source;
-      return new Template(jinja, parsed(jinja, whole, { lstrip_blocks: false, trim_blocks: false }), place);
+      return new Template(jinja, parseTemplate(jinja, whole, { lstrip_blocks: false, trim_blocks: false }), place);
     } catch (error) {
       const reason = limitReason(error);
       const message = reason === undefined ? (error as Error).message : `it ${reason}`;

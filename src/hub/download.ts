@@ -25,7 +25,7 @@ const IDLE_MS = 60_000;
 const GONE_MS = 2_000;
 const POLL_MS = 250;
 const CHUNK = 1 << 20;
-/** Bytes that a try must bring for the next one not to count as one more failure in a row. */
+/** Bytes that an attempt must receive for its failure not to count as one more in a row. */
 const PROGRESS = 64 << 10;
 
 const host = hostname().replace(/[^\w-]/g, "_");

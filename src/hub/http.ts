@@ -12,7 +12,7 @@ import { type HubSettings, defaultEndpoint } from "./settings";
 const ANSWER_MS = 10_000;
 /** A body that stands still for so long has broken off. */
 const STALL_MS = 30_000;
-/** A body that brings fewer bytes than this in that time has broken off too. */
+/** A body with fewer bytes than this in this time has broken off too. */
 const SLOW_BYTES = 16 << 10;
 const SLOW_MS = 60_000;
 /** How often in a row something may fail. */
@@ -78,9 +78,9 @@ export class HubClient {
   }
 
   /**
-   * A `fetch` for @huggingface/hub. It is given here, not there, because the package has no second tries and no
-   * time limit, takes only tokens that begin with `hf_`, and keeps the hub's error code to itself; nor does it stop
-   * when a server's pages or answers never end. The limits hold for all requests of one such function together.
+   * A `fetch` for @huggingface/hub. It is given here, not there, because the package has no second tries and no time
+   * limit, takes only tokens that begin with `hf_`, and keeps the hub's error code to itself; nor does it stop when a
+   * server's pages or answers never end. The limits apply to all requests of one such function together.
    */
   apiFetch(tries?: number): typeof fetch {
     const end = performance.now() + ANSWERS_MS;
@@ -185,10 +185,10 @@ export class HubClient {
   }
 }
 
-/** A server whose answer does not end. */
+/** The error for a server whose answers do not end. */
 function endless(url: string, received: string): HubError {
   const { origin, pathname } = new URL(url);
-  return new HubError(`Expected an answer as the hub gives it from ${origin}${pathname} but received ${received}`, "unreachable");
+  return new HubError(`Expected the answer of a Hugging Face hub from ${origin}${pathname} but received ${received}`, "unreachable");
 }
 
 /** Reads a body to its end, piece by piece. One that breaks off, stalls or trickles is a failure that may pass. */

@@ -21,7 +21,7 @@ export interface Listing {
   readonly files: ReadonlyMap<string, RepoFile>;
 }
 
-/** Hugging Face advises to have fewer than 100,000 in a repository. */
+/** Hugging Face recommends fewer than 100,000 files per repository. */
 const MAX_FILES = 500_000;
 
 /** Asks the hub. `tries` is how often each question may fail. */
@@ -49,7 +49,7 @@ export async function listRepo(client: HubClient, tries?: number): Promise<Listi
     return { commit, files };
   } catch (error) {
     if (error instanceof HubError || client.signal.aborted) throw error;
-    // An answer of another form makes the package fail at whatever it does with it.
+    // The package fails with arbitrary TypeErrors on an answer of another form.
     const found = error instanceof TypeError && !("code" in error) ? "its JSON has another form" : (error as Error).message;
     throw new HubError(
       `${client.settings.endpoint} does not answer as a Hugging Face hub does: ${found}; asked for ${client.page}`,

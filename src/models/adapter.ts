@@ -4,6 +4,9 @@
  * the model is changed.
  */
 import { join } from "node:path";
+import { recordOrigin } from "../base/origins";
+import { hasEntry } from "../base/paths";
+import { StagedFiles } from "../base/wholeFiles";
 import { resolveFolder } from "../hub";
 import {
   DEFAULT_ADAPTER,
@@ -20,11 +23,9 @@ import { checkOptions } from "../torch/options";
 import { adapterConfigJson, parseAdapterConfig } from "./adapterConfig";
 import type { CausalLM } from "./causalLm";
 import { stageCompanions } from "./companionFiles";
-import { FolderError, blaming, isThere, readJsonObject } from "./folderError";
+import { FolderError, blaming, readJsonObject } from "./folderError";
 import { SafetensorsFile } from "./safetensors";
 import { writable, writeSafetensors } from "./safetensorsWriter";
-import { recordOrigin } from "../base/origins";
-import { StagedFiles } from "../base/wholeFiles";
 
 const CONFIG_FILE = "adapter_config.json";
 const WEIGHTS_FILE = "adapter_model.safetensors";
@@ -161,16 +162,16 @@ function expectedShapes(model: CausalLM, config: LoraConfig, plan: LoraPlan): Ma
 /** An adapter folder's `adapter_config.json`, as it stands there. */
 export function readAdapterJson(folder: string): Record<string, unknown> {
   const path = join(folder, CONFIG_FILE);
-  if (isThere(path)) return readJsonObject(path, "an adapter's configuration");
-  const found = isThere(join(folder, "config.json")) ? "a model folder" : "none";
+  if (hasEntry(path)) return readJsonObject(path, "an adapter's configuration");
+  const found = hasEntry(join(folder, "config.json")) ? "a model folder" : "none";
   throw new FolderError(`Expected an adapter, with ${CONFIG_FILE}, in ${folder} but received ${found}`);
 }
 
 function openAdapterWeights(folder: string): SafetensorsFile {
   const path = join(folder, WEIGHTS_FILE);
-  if (isThere(path)) return new SafetensorsFile(path);
+  if (hasEntry(path)) return new SafetensorsFile(path);
   const pickled = join(folder, "adapter_model.bin");
-  if (!isThere(pickled)) throw new FolderError(`Expected ${WEIGHTS_FILE} in ${folder} but it is missing`);
+  if (!hasEntry(pickled)) throw new FolderError(`Expected ${WEIGHTS_FILE} in ${folder} but it is missing`);
   throw new FolderError(
     `Expected ${WEIGHTS_FILE} in ${folder} but received adapter_model.bin: ` +
       "such a file can run code when it is opened. Convert it, if you trust it, with\n" +

@@ -4,6 +4,7 @@
  * unless it is off. What only says where an adapter came from, or how it was initialised, is not looked at.
  */
 import { type LoraConfig, lora } from "../nn";
+import { MOST_NAMES } from "../nn/loraConfig";
 import { ConfigReader, type HuggingFaceConfig } from "./config";
 
 /** Entries that do not change what a trained adapter computes. */
@@ -22,11 +23,9 @@ const neutral = new Set([
   "runtime_config",
 ]);
 
-/** Entries of a list: more than any model has layers. Each is compared with each layer. */
-const MAX_ENTRIES = 10_000;
-/** Of lists whose entries name kinds of modules. Each is compared with each module, as a pattern. */
+/** Most entries of lists that name kinds of modules: each entry is matched with each module, as a pattern. */
 const MAX_KINDS = 1000;
-const lists = new Map([["modules_to_save", MAX_KINDS], ["layers_pattern", MAX_KINDS]]);
+const maxEntries = new Map([["modules_to_save", MAX_KINDS], ["layers_pattern", MAX_KINDS]]);
 
 /** Ways to initialise that leave the base weights as they are; the others change them. */
 const initialisations = [true, false, "gaussian", "orthogonal", "eva"];
@@ -60,7 +59,7 @@ export function parseAdapterConfig(json: HuggingFaceConfig): LoraConfig {
 
   for (const [key, value] of Object.entries(json)) {
     const length = typeof value === "object" && value !== null ? Object.keys(value).length : 0;
-    const most = lists.get(key) ?? MAX_ENTRIES;
+    const most = maxEntries.get(key) ?? MOST_NAMES;
     if (length > most)
       throw new RangeError(`Expected at most ${most} entries for '${key}' but received ${length}`);
   }

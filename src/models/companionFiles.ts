@@ -4,18 +4,16 @@
  */
 import { readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { expectRegularFile, readInput } from "../base/inputFiles";
+import { MAX_INPUT_BYTES, expectRegularFile, readInput } from "../base/inputFiles";
+import { isFolder } from "../base/paths";
 import type { StagedFiles } from "../base/wholeFiles";
 import { GENERATION_FILE, TEMPLATE_FOLDER, TOKENIZER_FILES } from "./companionNames";
 import { FolderError, asFolderError, filesIn } from "./folderError";
 
-/** Bytes of one file. Tokenizers have some 30 MB. */
-const MAX_BYTES = 500 * 2 ** 20;
-
 /**
- * Checks that those of the files that are in a folder can be copied once there is something to save.
+ * Checks that the companion files of a folder can be copied later, when the model is saved.
  *
- * @throws FolderError when one is a pipe, a device or a folder, leads to nothing, or is too large
+ * @throws FolderError when one is a pipe, a device, a folder or a broken link, or is too large
  */
 export function expectCompanions(folder: string): void {
   const there = new Set(filesIn(folder));
@@ -23,8 +21,8 @@ export function expectCompanions(folder: string): void {
     if (!there.has(name)) continue;
     const path = join(folder, name);
     const { size } = asFolderError(() => expectRegularFile(path, "a file of the model"));
-    if (size > MAX_BYTES)
-      throw new FolderError(`Expected at most ${MAX_BYTES} bytes in ${path} but received ${size}`);
+    if (size > MAX_INPUT_BYTES)
+      throw new FolderError(`Expected at most ${MAX_INPUT_BYTES} bytes in ${path} but received ${size}`);
   }
 }
 
@@ -44,10 +42,6 @@ export async function stageCompanions(
   for (const name of names) {
     const path = join(from, name);
     if (statSync(path, { throwIfNoEntry: false })?.isFile())
-      await staged.add(name, (file) => file.writeFile(readInput(path, "a file of the model", { maxBytes: MAX_BYTES })));
+      await staged.add(name, (file) => file.writeFile(readInput(path, "a file of the model")));
   }
-}
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }

@@ -3,6 +3,7 @@
  * architectures share. Both generations of transformers are read: `torch_dtype` (4) and `dtype` (5), and see rope.ts.
  * Keys that do not change the numbers are not looked at.
  */
+import { shortened } from "../base/values";
 import { type DType, dtypes } from "../torch";
 
 /** A parsed `config.json`. */
@@ -171,6 +172,5 @@ function isFinite(value: unknown): value is number {
 
 function describe(value: unknown): string {
   if (typeof value === "number") return String(value); // JSON has no Infinity
-  const text = value === undefined ? "nothing" : JSON.stringify(value);
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+  return value === undefined ? "nothing" : shortened(JSON.stringify(value), 200);
 }

@@ -1,7 +1,7 @@
 /**
- * The sizes in a config, compared with the headers of the weights before a model is built. A size that no tensor
- * confirms would be memory, or a loop, of any length. What remains after that, which names and shapes the model has in
- * all its layers, is compared once it is built: by then no size is larger than what the file holds.
+ * Compares the sizes in a config with the headers of the weights before a model is built: a size that no tensor
+ * confirms could ask for any amount of memory or time. The names and shapes of all layers are compared once the model
+ * is built; by then no size exceeds what the file holds.
  */
 import type { HuggingFaceConfig } from "./config";
 import type { TransformerConfig } from "./transformer";
@@ -9,7 +9,7 @@ import type { WeightEntry, Weights } from "./weights";
 
 type Sizes = TransformerConfig & { readonly numLocalExperts?: number };
 
-/** A dimension of a weight: how it follows from the keys of a config. */
+/** A dimension of a weight, and how it follows from the keys of a config. */
 interface Dimension {
   readonly text: string;
   readonly keys: readonly string[];
@@ -62,16 +62,19 @@ export function describeShape(name: string, shape: readonly number[]): string {
   return `[${shape.join(", ")}]${matrix ? ` (${matrix.map(({ text }) => text).join(", ")})` : ""}`;
 }
 
-/** What is wrong with the number of layers in a config that has not been checked yet. */
-export function layerMiscount(json: HuggingFaceConfig, weights: Weights): string[] {
+/** Problems with the number of layers in a config that has not been parsed yet. */
+export function layerCountProblems(json: HuggingFaceConfig, weights: Weights): string[] {
   const { num_hidden_layers: count } = json;
-  return typeof count === "number" ? miscount("num_hidden_layers", count, "model.layers.", weights) : [];
+  return typeof count === "number" ? countProblems("num_hidden_layers", count, "model.layers.", weights) : [];
 }
 
 const isOwn = (name: string) => name.startsWith("model.") || name.startsWith("lm_head.");
 
-/** The sizes in a config that are not those of the weights. All layers have the same; the first one is looked at. */
-export function missizes(config: Sizes, weights: Weights): string[] {
+/**
+ * The sizes in a config that differ from those of the weights. All layers have the same sizes, so only the first is
+ * compared.
+ */
+export function sizeProblems(config: Sizes, weights: Weights): string[] {
   const problems: string[] = [];
   const confirmed = new Set<string>();
   for (const [name, { shape }] of weights.entries) {
@@ -80,7 +83,7 @@ export function missizes(config: Sizes, weights: Weights): string[] {
     if (!matrix) continue;
     const expected = matrix.map(({ of }) => of(config));
     for (const { keys } of matrix) for (const key of keys) confirmed.add(key);
-    if (`${expected}` !== `${shape}`) problems.push(misfit(name, expected, shape));
+    if (`${expected}` !== `${shape}`) problems.push(shapeProblem(name, expected, shape));
   }
   for (const [end, matrix] of matrices) {
     if (matrix.includes(experts) && config.numLocalExperts === undefined) continue;
@@ -91,12 +94,12 @@ export function missizes(config: Sizes, weights: Weights): string[] {
   }
   const { numLocalExperts } = config;
   if (numLocalExperts !== undefined)
-    problems.push(...miscount("num_local_experts", numLocalExperts, "model.layers.0.block_sparse_moe.experts.", weights));
+    problems.push(...countProblems("num_local_experts", numLocalExperts, "model.layers.0.block_sparse_moe.experts.", weights));
   return problems;
 }
 
 /** Compares a count with how many numbers follow `prefix` in the names of the weights. */
-function miscount(key: string, count: number, prefix: string, { entries }: Weights): string[] {
+function countProblems(key: string, count: number, prefix: string, { entries }: Weights): string[] {
   const found = new Set<string>();
   for (const name of entries.keys())
     if (name.startsWith(prefix)) found.add(name.slice(prefix.length, name.indexOf(".", prefix.length)));
@@ -106,6 +109,6 @@ function miscount(key: string, count: number, prefix: string, { entries }: Weigh
 }
 
 /** A tensor whose shape is not the expected one, for a message. */
-export function misfit(name: string, expected: readonly number[], shape: WeightEntry["shape"]): string {
+export function shapeProblem(name: string, expected: readonly number[], shape: WeightEntry["shape"]): string {
   return `Expected shape ${describeShape(name, expected)} for '${name}' but received [${shape.join(", ")}]`;
 }

@@ -1,5 +1,5 @@
 /** What is wrong with a folder of weights, a model's or an adapter's, and reading the JSON in it. */
-import { lstatSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { InputError } from "../native/errors";
 import { parseJson, readInputText } from "../base/inputFiles";
 
@@ -24,13 +24,13 @@ export function readJsonObject(
 ): Record<string, unknown> {
   const value = asFolderError(() => {
     const text = readInputText(file, expected, { maxBytes });
-    return parseJson(text.replace(/^\ufeff/, ""), file, expected); // some editors on Windows begin with that mark
+    return parseJson(text.replace(/^\ufeff/, ""), file, expected); // some Windows editors write a byte order mark
   });
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new FolderError(`Expected a JSON object in ${file} but received ${JSON.stringify(value).slice(0, 60)}`);
 }
 
-/** Runs `read`; input that it refuses is a {@link FolderError}. */
+/** Runs `read`, turning its InputErrors into {@link FolderError}s. */
 export function asFolderError<T>(read: () => T): T {
   try {
     return read();
@@ -47,17 +47,6 @@ export function blaming<T>(place: string, fn: () => T): T {
   } catch (error) {
     if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
     throw new FolderError(`${place}: ${error.message}`, { cause: error });
-  }
-}
-
-/** Whether a folder has an entry of that name, be it a link to nothing or a file that may not be read. */
-export function isThere(path: string): boolean {
-  try {
-    lstatSync(path);
-    return true;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return code !== "ENOENT" && code !== "ENOTDIR";
   }
 }
 

@@ -71,7 +71,7 @@ export function tokenIds(metadata: GgufMetadata): { [key: string]: number | numb
   };
 }
 
-/** The number of layers must be that of the tensors: lists as long as it says are made of it. */
+/** Compares the number of layers with the tensors, before lists of that length are made. */
 function checkBlocks(path: string, key: string, count: number, tensors: ReadonlyMap<string, GgufFile>): void {
   const found = new Set<string>();
   for (const name of tensors.keys()) if (name.startsWith("blk.")) found.add(name.split(".", 2)[1]!);

@@ -1,7 +1,7 @@
 /** Where a GGUF model is: one file, or shards named `<name>-00001-of-0000N.gguf`. */
-import { statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { FolderError, filesIn, isThere, listed } from "./folderError";
+import { hasEntry, isFolder } from "../base/paths";
+import { FolderError, filesIn, listed } from "./folderError";
 
 const SHARD = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;
 
@@ -31,19 +31,11 @@ export function shardsOf(path: string): string[] {
   if (total === undefined || Number(total) === 0) return [path];
   const five = (n: number) => String(n).padStart(5, "0");
   const names = Array.from({ length: Number(total) }, (_, i) => `${prefix}-${five(i + 1)}-of-${total}.gguf`);
-  const missing = names.filter((name) => !isThere(join(dirname(path), name)));
+  const missing = names.filter((name) => !hasEntry(join(dirname(path), name)));
   if (missing.length > 0)
     throw new FolderError(
       `Expected ${names.length} shards beside ${path} but ${listed(missing)} ` +
         `${missing.length === 1 ? "is" : "are"} missing`,
     );
   return names.map((name) => join(dirname(path), name));
-}
-
-function isFolder(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false; // whoever opens the path says what is wrong with it
-  }
 }

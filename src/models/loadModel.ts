@@ -4,6 +4,7 @@
  */
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { hasEntry } from "../base/paths";
 import { repoName, resolveFolder } from "../hub";
 import { type LoraConfig, applyLora } from "../nn";
 import { type DType, type Device, type Tensor, empty, isFloatingPoint, ops, tidy } from "../torch";
@@ -12,8 +13,8 @@ import { architectureOf } from "./architectures";
 import type { CausalLM } from "./causalLm";
 import { expectCompanions } from "./companionFiles";
 import { type HuggingFaceConfig, ConfigReader, savedDType } from "./config";
-import { describeShape, layerMiscount, misfit, missizes } from "./configSizes";
-import { FolderError, blaming, isThere, readJsonObject } from "./folderError";
+import { describeShape, layerCountProblems, shapeProblem, sizeProblems } from "./configSizes";
+import { FolderError, blaming, readJsonObject } from "./folderError";
 import { openGguf } from "./gguf";
 import { findGguf } from "./ggufPaths";
 import { usableDType } from "./safetensors";
@@ -54,7 +55,7 @@ const COMPUTED = /(^|\.)rotary_emb\.inv_freq$/;
 export async function loadModel(nameOrFolder: string, options: LoadOptions = {}): Promise<CausalLM> {
   const { device = "cpu", adapter, revision } = options;
   const folder = await resolveFolder(nameOrFolder, { revision });
-  if (!isThere(folder)) throw new FolderError(`Expected a model folder at ${folder} but there is none`);
+  if (!hasEntry(folder)) throw new FolderError(`Expected a model folder at ${folder} but there is none`);
   const gguf = findGguf(folder);
   const opened = gguf === undefined ? undefined : openGguf(gguf);
   const configFile = gguf ?? join(folder, "config.json");
@@ -135,7 +136,7 @@ function checkFit(
       continue;
     }
     const entry = weights.entries.get(source)!;
-    if (`${entry.shape}` !== `${shape}`) problems.push(misfit(source, shape, entry.shape));
+    if (`${entry.shape}` !== `${shape}`) problems.push(shapeProblem(source, shape, entry.shape));
     else if (!isFloatingPoint(entry.dtype))
       problems.push(
         `Expected floating-point values for '${source}' but received ${entry.dtype}; ` +
@@ -154,8 +155,8 @@ function checkSizes(
   weights: Weights,
   configFile: string,
 ): void {
-  refuse(layerMiscount(json, weights), configFile);
-  refuse(missizes(blaming(configFile, () => parse(json)), weights), configFile);
+  refuse(layerCountProblems(json, weights), configFile);
+  refuse(sizeProblems(blaming(configFile, () => parse(json)), weights), configFile);
 }
 
 function refuse(problems: readonly string[], configFile: string): void {

@@ -5,6 +5,7 @@
  */
 import type { DType } from "../torch";
 import { parseJson } from "../base/inputFiles";
+import { isObject, shown } from "../base/values";
 import { FolderError, asFolderError } from "./folderError";
 
 /** The format's dtypes that libtorch has, and the bytes of one element. Its 4-bit and 6-bit ones are left out. */
@@ -33,7 +34,7 @@ const formatNames = new Map<DType, FormatDType>(
   Object.entries(formatDTypes).map(([name, [dtype]]) => [dtype, name as FormatDType]),
 );
 
-/** Bytes: room for some 200,000 tensors. The Rust library takes 100 MB, which need gigabytes once they are parsed. */
+/** Bytes: room for some 200,000 tensors. The Rust library allows 100 MB, which would need gigabytes once parsed. */
 export const HEADER_LIMIT = 32 * 2 ** 20;
 /** NumPy's and libtorch's. */
 const MAX_DIMENSIONS = 64;
@@ -78,7 +79,7 @@ export function parseHeader(file: string, bytes: Buffer, fileSize: number): Safe
   const json = parse(file, bytes);
   const { __metadata__: metadata = {}, ...tensors } = json;
   if (!isObject(metadata) || Object.values(metadata).some((value) => typeof value !== "string"))
-    throw new FolderError(`Expected strings by name for '__metadata__' of ${file} but received ${show(metadata)}`);
+    throw new FolderError(`Expected strings by name for '__metadata__' of ${file} but received ${shown(metadata)}`);
 
   const dataStart = LENGTH_BYTES + bytes.length;
   const entries = new Map(
@@ -130,7 +131,7 @@ function parse(file: string, bytes: Buffer): Record<string, unknown> {
   }
   const json = asFolderError(() => parseJson(text, `the header of ${file}`, "tensors by name"));
   if (!text.startsWith("{"))
-    throw new FolderError(`Expected the header of ${file} to start with '{' but received ${show(text)}`);
+    throw new FolderError(`Expected the header of ${file} to start with '{' but received ${shown(text)}`);
   const twice = colonsIn(text) === keysOf(json as Record<string, unknown>) ? undefined : repeatedKey(text);
   if (twice !== undefined)
     throw new FolderError(`Expected each name once in the header of ${file} but received '${twice}' twice`);
@@ -172,7 +173,7 @@ function repeatedKey(json: string): string | undefined {
 
 function readEntry(file: string, name: string, info: unknown, dataStart: number): TensorEntry {
   const fail = (expected: string, value: unknown) =>
-    new FolderError(`Expected ${expected} of '${name}' in ${file} but received ${show(value)}`);
+    new FolderError(`Expected ${expected} of '${name}' in ${file} but received ${shown(value)}`);
   if (!isObject(info)) throw fail("dtype, shape and data_offsets", info);
   const { dtype: format, shape, data_offsets: offsets } = info;
   if (typeof format !== "string" || !Object.hasOwn(formatDTypes, format))
@@ -209,15 +210,6 @@ function checkPlaces(file: string, entries: Map<string, TensorEntry>, dataStart:
     throw new FolderError(`Expected ${file} to end after its tensors, at byte ${at}, but received ${fileSize} bytes`);
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
-}
-
-function show(value: unknown): string {
-  const text = value === undefined ? "nothing" : JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

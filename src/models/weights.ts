@@ -4,8 +4,9 @@
  * refused: PyTorch's can run code when they are opened.
  */
 import { isAbsolute, join, normalize, sep } from "node:path";
+import { hasEntry } from "../base/paths";
 import { type DType, type Tensor, dispose, keep } from "../torch";
-import { FolderError, filesIn, isThere, listed, readJsonObject } from "./folderError";
+import { FolderError, filesIn, listed, readJsonObject } from "./folderError";
 import { SafetensorsFile } from "./safetensors";
 
 export const SINGLE_FILE = "model.safetensors";
@@ -33,9 +34,9 @@ export interface Weights extends Disposable {
 
 /** Finds and checks a folder's safetensors. */
 export function openWeights(folder: string): Weights {
-  if (isThere(join(folder, SINGLE_FILE)))
+  if (hasEntry(join(folder, SINGLE_FILE)))
     return new SafetensorsWeights([new SafetensorsFile(join(folder, SINGLE_FILE))]);
-  if (isThere(join(folder, INDEX_FILE))) return openShards(folder);
+  if (hasEntry(join(folder, INDEX_FILE))) return openShards(folder);
   throw new FolderError(whyNoWeights(folder));
 }
 
@@ -43,7 +44,7 @@ function openShards(folder: string): Weights {
   const index = join(folder, INDEX_FILE);
   const places = readIndex(index);
   const names = [...new Set(places.values())].sort();
-  const missing = names.filter((name) => !isThere(join(folder, name)));
+  const missing = names.filter((name) => !hasEntry(join(folder, name)));
   if (missing.length > 0)
     throw new FolderError(
       `Expected ${names.length} shards beside ${index} but ${listed(missing)} ` +
@@ -117,7 +118,7 @@ class SafetensorsWeights implements Weights {
 
 function whyNoWeights(folder: string): string {
   const expected = `Expected ${SINGLE_FILE} or ${INDEX_FILE} in ${folder}`;
-  if (!isThere(folder)) return `${expected} but there is no such folder`;
+  if (!hasEntry(folder)) return `${expected} but there is no such folder`;
   const files = filesIn(folder);
   const pickled = files.filter(
     (file) => /\.(bin|pt|pth|ckpt)$/.test(file) && !/^(training_args|optimizer|scheduler)/.test(file),

@@ -3,18 +3,18 @@
  * nothing; finished files are renamed into `build/`.
  */
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { dirname, join } from "node:path";
+import { flush, flushFolder, stagingFolder, writeWhole } from "../base/wholeFiles";
 import { buildFolder, sourceStamp, stampFile } from "./addon";
+import { digestOf } from "./digest";
 import { buildToolChecks } from "./host";
 import type { Libtorch } from "./locate";
 import type { Environment } from "./paths";
 import type { Progress } from "./progress";
 import { formatChecks, hasProblem } from "./report";
 import { SetupError } from "./setupError";
-import { digestOf } from "./digest";
-import { flushFolder, stagingFolder, writeWhole } from "../base/wholeFiles";
 
 /** A unit that includes ATen takes about this much to compile, in bytes. */
 const memoryPerCompiler = 2 ** 31;
@@ -59,7 +59,7 @@ export async function buildAddons({ root, libtorch, env, progress }: BuildOption
   }
 }
 
-/** Makes the folder to build in and opens the log. */
+/** Creates the folder to build in and opens the log. */
 function prepare(target: string, log: string): { staging: string; output: number } {
   try {
     const staging = stagingFolder(target);
@@ -82,8 +82,9 @@ function run(root: string, env: Environment, output: number, args: string[]): Pr
 }
 
 /**
- * Puts an addon and its stamp in place. The stamp goes first and comes last, and names the digest of its addon: a build
- * that is killed between the two, or another that ends at the same time, leaves an addon that counts as out of date.
+ * Puts an addon and its stamp in place. The old stamp is removed first, and the new one, with the digest of the addon,
+ * is written last: a build that is killed in between, or another that ends at the same time, leaves an addon that
+ * counts as out of date.
  */
 async function install(from: string, to: string, file: string, stamp: string): Promise<void> {
   const [built, folder] = [join(from, "build", "Release", file), join(to, "build", "Release")];
@@ -94,13 +95,4 @@ async function install(from: string, to: string, file: string, stamp: string): P
   renameSync(built, join(folder, file));
   await flushFolder(folder);
   await writeWhole(stampFile(to), `${stamp} ${digest}\n`);
-}
-
-function flush(file: string): void {
-  const descriptor = openSync(file, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }

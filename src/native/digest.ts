@@ -1,8 +1,9 @@
 /** SHA-256 of files. */
 import { createHash } from "node:crypto";
-import { closeSync, createReadStream, openSync, readSync } from "node:fs";
+import { closeSync, createReadStream, openSync } from "node:fs";
 import { basename } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { digestOfOpen } from "../base/digest";
 
 /** Fails unless the file has that digest; `name` is what the error calls it. */
 export async function expectDigest(file: string, sha256: string, name = basename(file)): Promise<void> {
@@ -14,13 +15,10 @@ export async function expectDigest(file: string, sha256: string, name = basename
 
 /** The digest of a regular file. */
 export function digestOf(file: string): string {
-  const hash = createHash("sha256");
-  const chunk = Buffer.allocUnsafe(2 ** 20);
   const descriptor = openSync(file, "r");
   try {
-    for (let bytes; (bytes = readSync(descriptor, chunk)) > 0; ) hash.update(chunk.subarray(0, bytes));
+    return digestOfOpen(descriptor).sha256;
   } finally {
     closeSync(descriptor);
   }
-  return hash.digest("hex");
 }

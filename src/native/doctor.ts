@@ -1,7 +1,7 @@
 /** `smaug doctor`: everything that has to be right before a tensor can be made, then a product on every device. */
 import type { NativeBinding } from "./binding";
 import { buildToolChecks, cudaDriver, hostChecks, pipCheck } from "./host";
-import { apart, crashCheck } from "./apart";
+import { crashCheck, inSubprocess } from "./subprocess";
 import { attemptLoad } from "./load";
 import { type Libtorch, locate, supportedText } from "./locate";
 import { type Environment, packageRoot, packageVersion } from "./paths";
@@ -15,10 +15,10 @@ export interface Diagnosis {
   checks: Check[];
 }
 
-/** As {@link diagnose} in a process of its own, so that there is a diagnosis even when libtorch ends the process. */
-export function diagnoseApart(env: Environment = process.env, root: string = packageRoot): Diagnosis {
+/** As {@link diagnose}, in a subprocess, so that there is a diagnosis even when libtorch crashes. */
+export function diagnoseInSubprocess(env: Environment = process.env, root: string = packageRoot): Diagnosis {
   if ("deno" in process.versions) return diagnose(env, root); // `deno` does not take Node's options
-  const diagnosis = apart<Diagnosis>("doctor", "diagnose", [null, root], env);
+  const diagnosis = inSubprocess<Diagnosis>("doctor", "diagnose", [null, root], env);
   if (!("ended" in diagnosis)) return diagnosis;
   const { libtorch } = locate({ env });
   const found: Check[] = libtorch

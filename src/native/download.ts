@@ -1,6 +1,6 @@
 /**
- * Downloading one file whose size and digest are known. A connection that breaks is taken up where it broke, by a range
- * request, or from the start where the server does not know ranges.
+ * Downloading one file whose size and digest are known. An interrupted download is resumed with a range request, or
+ * restarted if the server does not support ranges.
  */
 import { statSync } from "node:fs";
 import { open } from "node:fs/promises";
@@ -10,11 +10,11 @@ import { expectDigest } from "./digest";
 import type { PinnedArchive } from "./pins";
 import type { Progress } from "./progress";
 
-/** A host that does not answer in this time is out of reach. */
+/** A host that does not answer in this time counts as unreachable. */
 const answerSeconds = 6;
-/** A download without a byte in this time has broken off. */
+/** A download that receives nothing in this time counts as interrupted. */
 const stallSeconds = 30;
-/** How often a broken connection is taken up: in all, and in a row without a further byte. */
+/** How often an interrupted download is resumed: in total, and in a row without receiving anything. */
 const mostAttempts = 20;
 const mostInVain = 3;
 
@@ -64,7 +64,7 @@ async function receive(archive: PinnedArchive, file: string, from: number, progr
     if (offered !== null && start + Number(offered) !== archive.bytes)
       throw new Error(`${nameOf(archive)}: expected ${archive.bytes} bytes but the server offers ${start + Number(offered)}`);
     let received = start;
-    // Each chunk is on the disk before the next is waited for, so that what has arrived is there to resume from.
+    // Each chunk is written before the next is awaited, so that everything received is there to resume from.
     const output = await open(file, start > 0 ? "a" : "w");
     try {
       const reader = (response.body as ReadableStream<Uint8Array>).getReader();
@@ -83,7 +83,7 @@ async function receive(archive: PinnedArchive, file: string, from: number, progr
     if (received < archive.bytes) throw new InterruptedError(`the server sent ${received} of ${archive.bytes} bytes`);
   } finally {
     clearTimeout(timer);
-    abort.abort(); // closes the connection where the body was not read to its end
+    abort.abort(); // closes the connection if the body was not read to its end
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Fetching the pinned libtorch for the CPU into the cache folder: the official archive, else the same version as a
- * wheel through pip, which knows the user's mirrors and proxies. Nothing is unpacked whose digest is not pinned. Only
- * `smaug setup` comes here.
+ * wheel through pip, which knows the user's mirrors and proxies. Only archives with pinned digests are unpacked. Only
+ * `smaug setup` uses this.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
@@ -21,7 +21,7 @@ import { unpackLibtorch } from "./unpack";
 export interface FetchOptions {
   env: Environment;
   progress: Progress;
-  /** Other than the pinned ones: tests have archives of their own. */
+  /** Replaces the pinned archive, for tests. */
   archive?: PinnedArchive;
   wheels?: Readonly<Record<string, string>>;
 }
@@ -33,7 +33,7 @@ interface Fetched {
   sha256: string;
 }
 
-/** There is no python3 with pip: not worth a line unless nothing else can help. */
+/** There is no python3 with pip; reported only if nothing else can help. */
 class NoPipError extends Error {}
 
 /** Where the fetched libtorch is, or will be. */
@@ -83,7 +83,7 @@ async function fetchInto(unpacked: string, staging: string, options: FetchOption
 
 function notFetched(archive: PinnedArchive, failures: readonly { source: string; error: Error }[]): SetupError {
   const wasReached = !(failures[0]!.error instanceof UnreachableError);
-  // Python has no part in what is wrong with an archive that did arrive.
+  // When the archive was reached, a missing Python has nothing to do with the failure.
   const told = failures.filter(({ error }) => !(wasReached && error instanceof NoPipError));
   const found = told.map(({ source, error }) => `${source}: ${error.message}`).join("\n");
   return new SetupError(`libtorch ${pinned} for the CPU could not be fetched`, found, [
@@ -92,7 +92,7 @@ function notFetched(archive: PinnedArchive, failures: readonly { source: string;
   ]);
 }
 
-/** Puts the folder in place, unless another setup has done so meanwhile. */
+/** Puts the folder in place, unless another setup has done so in the meantime. */
 function publish(unpacked: string, target: string): void {
   try {
     // One call for 9,000 headers, each of which would otherwise wait for the disk.
@@ -178,7 +178,7 @@ function isOfDisk(error: unknown): boolean {
   return code !== undefined && diskCodes.has(code) && !(syscall ?? "").startsWith("spawn");
 }
 
-/** Runs what writes to the cache folder. */
+/** Runs an action that writes to the cache folder. */
 function onDisk<T>(action: () => T): T {
   try {
     return action();

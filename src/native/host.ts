@@ -48,7 +48,7 @@ function glibcVersion(): string | undefined {
   return header.glibcVersionRuntime;
 }
 
-/** A program that does not answer is one that is not there. */
+/** A program that does not answer counts as missing. */
 const limits: SpawnSyncOptions = { timeout: 20_000, killSignal: "SIGKILL", stdio: ["ignore", "pipe", "ignore"] };
 
 /** The first line a program prints, or `undefined` when it is not there. */

@@ -52,7 +52,7 @@ interface Candidate {
   source: string;
 }
 
-/** A version, a choice: nothing that is read here is larger. */
+/** The limit for files that are read here, such as a version or the choice of setup. */
 const small = { maxBytes: 2 ** 20 };
 
 const systemFolders = ["/usr/local/libtorch", "/opt/libtorch", "/usr/local", "/usr"];
@@ -111,7 +111,7 @@ function folderDefect(folder: string): string | undefined {
     const stats = statSync(folder, { throwIfNoEntry: false });
     return stats === undefined ? "no such folder" : stats.isDirectory() ? undefined : "not a folder";
   } catch (error) {
-    return (error as Error).message; // closed to us, a circle of links, a name that is too long
+    return (error as Error).message; // no permission, a loop of links, a name that is too long
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * What setup unpacked into a folder: a record of the archive and of each shared library, so that a fetched libtorch can
- * be verified again before it is opened. A libtorch from elsewhere has none.
+ * A record of what setup unpacked into a folder, with the digests of the archive and of each shared library, so that a
+ * fetched libtorch can be verified again before it is opened. A libtorch from elsewhere has none.
  */
 import { existsSync, statSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -20,8 +20,8 @@ interface Manifest {
 }
 
 /**
- * How closely to look: `size` takes microseconds and is for every import; `time` compares digests where a file's time has
- * changed; `digest` always does (half a second).
+ * How thoroughly to verify: `size` takes microseconds and runs on every import; `time` compares digests of files whose
+ * modification time has changed; `digest` always does (half a second).
  */
 export type Thoroughness = "size" | "time" | "digest";
 
@@ -39,7 +39,7 @@ export function writeManifest(folder: string, archive: { name: string; sha256: s
   writeFileSync(join(folder, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
-/** How the libraries differ from what was unpacked, or `undefined`: also for a folder without a record. */
+/** How the libraries differ from what was unpacked; `undefined` if they do not, or if the folder has no record. */
 export function fetchedDefect(folder: string, libraries: readonly string[], how: Thoroughness): string | undefined {
   if (!hasManifest(folder)) return undefined;
   const recorded = readManifest(folder);

@@ -20,7 +20,7 @@ export const officialArchive: PinnedArchive = {
 };
 
 /**
- * PyTorch's wheels for the CPU, by name. Any of them will do: they differ in the Python that they are for, which is not
+ * PyTorch's wheels for the CPU, by name. Any of them will do: they differ only in the part for Python, which is not
  * unpacked.
  */
 export const wheels: Readonly<Record<string, string>> = {

@@ -8,7 +8,7 @@ import { writeWhole } from "../base/wholeFiles";
 import { findAddon, isCurrent, sourceStamp } from "./addon";
 import { buildAddons } from "./build";
 import { libraryDefect } from "./elf";
-import { loadApart } from "./apart";
+import { loadInSubprocess } from "./subprocess";
 import { fetchedFolder, fetchLibtorch, type FetchOptions } from "./fetch";
 import { hostChecks, pythonTorch } from "./host";
 import { choiceFile, chosenFolder, examine, type Libtorch, libraryFiles, locate, supportedText } from "./locate";
@@ -26,7 +26,7 @@ export interface SetupOptions {
   /** Build the addon even when one fits. */
   build?: boolean;
   progress: Progress;
-  /** Where to fetch from, instead of the pinned sources: tests have archives of their own. */
+  /** Replaces the pinned sources, for tests. */
   from?: Pick<FetchOptions, "archive" | "wheels">;
   env?: Environment;
   /** The package's folder. */
@@ -44,11 +44,11 @@ export async function setup(options: SetupOptions): Promise<Libtorch> {
   if (!defectOf(libtorch) && current && !build && chosenFolder(env) === libtorch.folder) return libtorch;
 
   progress.line(`libtorch ${libtorch.version} in ${libtorch.folder} (${libtorch.source})`);
-  let attempt = current && !build ? loadApart(env, root, libtorch) : undefined;
+  let attempt = current && !build ? loadInSubprocess(env, root, libtorch) : undefined;
   // A prebuilt addon may want a newer C library than this machine has.
   if (!attempt || attempt.failed === "addon") {
     await buildAddons({ root, libtorch, env, progress });
-    attempt = loadApart(env, root, libtorch);
+    attempt = loadInSubprocess(env, root, libtorch);
   }
   if (!attempt.loaded) throw new SetupError("libtorch could not be loaded", formatChecks(attempt.checks));
   await remember(env, libtorch.folder);
@@ -78,7 +78,7 @@ async function chooseLibtorch(options: SetupOptions, env: Environment): Promise<
   return { ...fetched, source: "fetched" };
 }
 
-/** Whether a library is not whole, or not what setup unpacked. */
+/** What is wrong with the libraries: truncated, or different from what setup unpacked. */
 function defectOf(libtorch: Libtorch): string | undefined {
   const files = libraryFiles(libtorch);
   return files.map((file) => libraryDefect(file)).find(Boolean) ?? fetchedDefect(libtorch.folder, files, "time");

@@ -1,6 +1,6 @@
 /**
- * Takes libtorch out of an archive: the official zip (under `libtorch/`) or a Python wheel (under `torch/`). Only regular
- * files with names inside the folder are written, each once, and no more of them than the archive can hold.
+ * Unpacks libtorch from an archive: the official zip (under `libtorch/`) or a Python wheel (under `torch/`). Only
+ * regular files with names inside the folder are written, each once, and no more than the archive can hold.
  */
 import { createHash } from "node:crypto";
 import { createWriteStream, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
@@ -16,7 +16,7 @@ import { printable } from "../base/terminal";
 const wanted = /^(lib\/[^/]+\.so[.\d]*|include\/.+|version\.py|build-version)$/;
 const unwanted = /^lib\/lib(torch_python|shm|.*test|.*custom_ops|backend_with_compiler)/;
 
-/** Deflate turns one byte into at most 1032; the rest is for files of a few bytes. */
+/** Deflate expands one byte to at most 1032. */
 const mostPerByte = 1032;
 /** libtorch for the CPU takes about half a gigabyte, in 9,000 files. */
 const mostBytes = 8 * 2 ** 30;
@@ -47,7 +47,7 @@ export async function unpackLibtorch(archive: string, folder: string): Promise<U
   } catch (error) {
     if (made !== undefined) rmSync(made, { recursive: true, force: true });
     else for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
-    if ((error as NodeJS.ErrnoException).code) throw error; // a full disk, say: not the archive's fault
+    if ((error as NodeJS.ErrnoException).code) throw error; // for example a full disk: not the archive's fault
     throw new Error(`${basename(archive)}: ${printable((error as Error).message)}`, { cause: error });
   }
 }
@@ -63,7 +63,7 @@ async function unpackEntries(zip: ZipFile, archiveBytes: number, folder: string)
     if (path === undefined || path.endsWith("/") || !wanted.test(path) || unwanted.test(path)) continue;
     expectRegularEntry(entry);
     places.add(path, entry.fileName);
-    // Entries may share their data, so that each fits and all of them do not.
+    // Entries may share their data, so that each of them fits but all together do not.
     compressed += entry.compressedSize;
     bytes += entry.uncompressedSize;
     if (compressed > archiveBytes || entry.uncompressedSize > mostPerByte * (entry.compressedSize + 64) || bytes > mostBytes)

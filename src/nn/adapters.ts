@@ -76,7 +76,7 @@ export function planLora(model: Model, config: LoraConfig, adapter: string): Lor
         `the model has ${last.join(", ")}`,
     );
   }
-  findingLayers(() => layers.forEach(([name]) => loraScaling(config, name))); // what is wrong shows before work begins
+  findingLayers(() => layers.forEach(([name]) => loraScaling(config, name))); // reports errors before work begins
   return { layers, whole: placesTrainedWhole(modules, layers, tied, config) };
 }
 

@@ -5,6 +5,7 @@
 import { InputError } from "../base/errors";
 import { Pattern, checkPatternSize } from "../base/patterns";
 import { secondsFor, withinTime } from "../base/timeLimit";
+import { shortened } from "../base/values";
 import { checkOptions, given } from "../torch/options";
 
 export interface LoraConfig {
@@ -35,8 +36,9 @@ export interface LoraConfig {
   ensureWeightTying: boolean;
 }
 
-/** Names or patterns of one option. A model has fewer modules. */
-const MOST_NAMES = 10_000;
+/** Most names or patterns of one option. A model has fewer modules. */
+export const MOST_NAMES = 10_000;
+
 const defaults: LoraConfig = {
   r: 16,
   alpha: 32,
@@ -99,7 +101,7 @@ export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
   return config;
 }
 
-/** Runs `find`, which asks for many names, within one limit of time; without it each pattern has its own. */
+/** Runs `find`, which matches many names, under one time limit; otherwise each match has its own. */
 export function findingLayers<T>(find: () => T): T {
   return inRange(() =>
     withinTime(2 * secondsFor(0), find, (seconds) => `Expected to find an adapter's layers within ${seconds} s but it takes longer`),
@@ -172,7 +174,7 @@ function patternOf(config: LoraConfig, key: PatternKey, source: string): Pick<Re
   return { test: (name) => inRange(() => found.test(name)), exec: (name) => inRange(() => found.exec(name)) };
 }
 
-/** What is wrong with an option is a RangeError here; a reader of files adds the file. */
+/** Turns InputErrors into RangeErrors, as for any wrong option; a reader of files adds the file's name. */
 function inRange<T>(work: () => T): T {
   try {
     return work();
@@ -206,10 +208,8 @@ function checkPattern(name: string, pattern: string): void {
     new RegExp(pattern);
   } catch (error) {
     throw new RangeError(
-      `Expected a regular expression for '${name}' but received ${shown(pattern)}: ` +
+      `Expected a regular expression for '${name}' but received ${JSON.stringify(shortened(pattern, 80))}: ` +
         (error as Error).message.slice(-100),
     );
   }
 }
-
-const shown = (pattern: string): string => JSON.stringify(pattern.length > 80 ? `${pattern.slice(0, 80)}…` : pattern);

@@ -129,7 +129,7 @@ export class AdamW {
     const parameters = this.parameters();
     for (const [i, held] of entries(state)) {
       if (!(i in parameters))
-        throw new RangeError(`Expected numbers of ${parameters.length} parameters in 'state' but received ${i}`);
+        throw new RangeError(`Expected indices of ${parameters.length} parameters in 'state' but received ${i}`);
       const missing = (["step", "expAvg", "expAvgSq"] as const).find((name) => !(held?.[name] instanceof Tensor));
       if (missing) throw new TypeError(`Expected a tensor for 'state.${i}.${missing}' but received ${String(held?.[missing])}`);
       const { expAvg, expAvgSq } = held;

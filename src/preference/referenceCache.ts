@@ -17,7 +17,7 @@ import type { AnswerLogProbs, LogProbs } from "./packedStep";
 /** Log-probs of each completion token under the reference, in nats; float64 where the model is. */
 export type ReferenceLogProbs = Readonly<AnswerLogProbs>;
 
-/** Names of files start with it: another meaning of keys or values needs another name. Format 1 was LMDB's. */
+/** Prefix of the files' names: another meaning of keys or values needs another prefix. Format 1 was LMDB's. */
 const NAME = "logprobs-2";
 /** Bytes that have to be free in addition to what is written. */
 const SPARE = 1 << 20;
@@ -75,7 +75,7 @@ export class ReferenceCache {
     }
   }
 
-  /** What was found to be damaged since the last call, a line for each file. */
+  /** Describes the damage found since the last call, one line per file. */
   takeProblems(): string[] {
     return this.store.takeProblems();
   }
@@ -85,7 +85,7 @@ export class ReferenceCache {
   }
 }
 
-/** Says so before the first row is computed, where that can be known; writing notices it in any case. */
+/** Reports a full disk before the first row is computed; writing reports it in any case. */
 function expectRoom(folder: string, bytes: number): void {
   const { bavail, bsize } = statfsSync(folder);
   const needed = bytes + SPARE;

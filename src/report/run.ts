@@ -8,6 +8,7 @@ import { basename, join, resolve, sep } from "node:path";
 import { InputError } from "../base/errors";
 import { expectShallow, readInputText } from "../base/inputFiles";
 import { printable } from "../base/terminal";
+import { excerpt, isObject, shown } from "../base/values";
 
 /** The finite numbers of a logged line by name, `step` among them. */
 export type RunLine = Readonly<Record<string, number>>;
@@ -30,7 +31,7 @@ export interface Run {
   readonly totalSteps: number | undefined;
   /** What turns its rewards into nats against the reference; undefined where it does not say or has no reference. */
   readonly beta: number | undefined;
-  /** What a reader should know of the files: a last line that was cut off. */
+  /** Notes about the files, such as a last line that was cut off. */
   readonly notes: readonly string[];
 }
 
@@ -123,7 +124,7 @@ function readMetrics(file: string): Logged {
     try {
       records.push(parsed(torn, `'${file}', line ${lines.length + 1}`));
     } catch {
-      notes.push(`the last line of '${file}', line ${lines.length + 1}, is cut off and left out`);
+      notes.push(`the last line of '${file}', line ${lines.length + 1}, is cut off and was skipped`);
     }
   const [first, ...rest] = records;
   return first && !("step" in first) ? { statement: first, records: rest, notes } : { statement: {}, records, notes };
@@ -188,6 +189,3 @@ function namesOf(folders: readonly string[]): string[] {
   });
 }
 
-const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
-const excerpt = (text: string): string => printable(text.length > 60 ? `${text.slice(0, 60)}…` : text);
-const shown = (value: unknown): string => excerpt(JSON.stringify(value) ?? "nothing");

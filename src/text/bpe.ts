@@ -5,14 +5,15 @@
  *
  * Left out: dropout, prefixes and suffixes of words (checkModel refuses them).
  */
+import { shown } from "../base/values";
 import { byteCharacters } from "./byteLevel";
-import { TokenizerError, shown } from "./errors";
+import { TokenizerError } from "./errors";
 import type { Step } from "./pipeline";
 
 /** The longest piece that is remembered, in UTF-16 units, and how many are. */
 const cached = { length: 64, pieces: 65_536 };
 
-/** Ids end here; the largest vocabularies have 2^18. An id is an index of an array. */
+/** Token ids are below this, as they index arrays; the largest vocabularies have 2^18. */
 export const MOST_IDS = 2 ** 24;
 
 /** In the queue a pair is one number, rank * 2^31 + position: in order of rank, then of place. */
@@ -137,7 +138,7 @@ export class Bpe {
 
   private merge(length: number): void {
     const { symbols, next, previous, queue, pairs, made } = this;
-    queue.length = 0; // a text that a time limit stopped leaves its queue
+    queue.length = 0; // a text that a time limit stopped leaves its queue behind
     for (let i = 0; i < length; i++) {
       next[i] = i + 1 < length ? i + 1 : -1;
       previous[i] = i - 1;

@@ -7,8 +7,9 @@
  *
  * `{% generation %}` blocks are rendered; the mask of assistant tokens they allow is not made.
  */
-import { ChatTemplateError, ChatTemplateLimitError, shown } from "./errors";
+import { ChatTemplateError, ChatTemplateLimitError } from "./errors";
 import { withinTime } from "../base/timeLimit";
+import { shown } from "../base/values";
 import { type Value, capitalize, equal, measure, range, strftime, strip, text } from "./python";
 import { MOST_SOURCE, TemplateLimits, limitReason } from "./templateLimits";
 
@@ -112,7 +113,7 @@ export class ChatRenderer {
     let program: Node;
     try {
       const source = template.replace(/\r\n?/g, "\n"); // as Jinja reads it
-      program = parsed(this.jinja, source, { lstrip_blocks: true, trim_blocks: true });
+      program = parseTemplate(this.jinja, source, { lstrip_blocks: true, trim_blocks: true });
     } catch (error) {
       const reason = limitReason(error);
       const message = reason === undefined ? (error as Error).message : `it ${reason}`;
@@ -123,13 +124,13 @@ export class ChatRenderer {
   }
 }
 
-/** What to say of an error in a rendering; the library's own TypeErrors speak of its code. */
+/** The message of an error in a rendering; the library's own TypeErrors describe its code. */
 export function messageOf(error: unknown): string {
-  return error instanceof TypeError ? "an operation got a value of a kind that it does not take" : (error as Error).message;
+  return error instanceof TypeError ? "an operation received a value of the wrong type" : (error as Error).message;
 }
 
-/** The program of a template, which is read within limits of size and time. */
-export function parsed(jinja: Jinja, source: string, options: Parameters<Jinja["tokenize"]>[1]): Node {
+/** Parses a template within limits of size and time. */
+export function parseTemplate(jinja: Jinja, source: string, options: Parameters<Jinja["tokenize"]>[1]): Node {
   if (source.length > MOST_SOURCE)
     throw new Error(`it has ${source.length} characters; the limit is ${MOST_SOURCE}`);
   return withinTime(
@@ -138,11 +139,11 @@ export function parsed(jinja: Jinja, source: string, options: Parameters<Jinja["
       try {
         return jinja.parse(jinja.tokenize(source, options));
       } catch (error) {
-        // The library's parser looks at tokens behind the last one.
+        // The library's parser reads past the last token.
         throw error instanceof TypeError ? new Error("it ends within a block, a statement or an expression") : error;
       }
     },
-    (seconds) => `reading its ${source.length} characters does not end within ${seconds} s`,
+    (seconds) => `parsing its ${source.length} characters does not end within ${seconds} s`,
   );
 }
 
@@ -155,17 +156,17 @@ const globals = {
   None: null,
   range,
   raise_exception: (message: unknown) => {
-    throw new Refusal(typeof message === "object" && message !== null ? "it gives a list or mapping as reason" : String(message));
+    throw new Refusal(typeof message === "object" && message !== null ? "it gave a list or mapping as the reason" : String(message));
   },
   strftime_now: (format: string) => strftime(new Date(), format),
 };
 
 const iterable = new Set(["ArrayValue", "TupleValue", "ObjectValue", "StringValue", "UndefinedValue"]);
 
-/** Filters that look at all of a value, or whose arguments say how much they make. */
+/** Filters that process a whole value, or whose arguments determine the size of the result. */
 const growing = new Set(["indent", "join", "replace", "sort", "string", "tojson", "unique"]);
 
-/** How often a text holds another. */
+/** How often a text contains another, as Python's `str.count`. */
 function count(whole: string, part: string): number {
   if (part === "") return whole.length + 1;
   let found = 0;
@@ -297,7 +298,7 @@ export function pythonInterpreter(jinja: Jinja, timeLimit: number): Jinja["Inter
       });
     }
 
-    /** Checks what a filter or method that may make much of little would make. */
+    /** Checks the size of what a filter or method would make of its operand, before it does. */
     private expectRoom(name: string, operand: Value, args: readonly Node[]): void {
       const values = args.map(({ result, value }) => (result ?? (value as Node | undefined)?.result) as Value | undefined);
       const whole = operand.type === "StringValue" ? (operand.value as string) : "";

@@ -5,8 +5,8 @@
  * what follows the longest common token prefix of the prompt alone and the prompt with its answer, for each answer on
  * its own. A plain answer ends with EOS, appended where its text does not; in a conversation the template decides.
  */
+import { shown } from "../base/values";
 import type { ChatMessage } from "./chatTemplate";
-import { shown } from "./errors";
 import type { ChatTemplateOptions, Tokenizer } from "./tokenizer";
 
 /** The ids of a prompt with its answer, cut in two. Laid end to end they are the ids of the whole text. */

@@ -14,16 +14,3 @@ export class ChatTemplateError extends InputError {
 
 /** A chat template that goes beyond what a template may use; with other rows it would take as long. */
 export class ChatTemplateLimitError extends ChatTemplateError {}
-
-/** The text of a value in a message, cut to fit. */
-export function shown(value: unknown): string {
-  if (value === undefined) return "nothing";
-  if (Array.isArray(value) && value.length > 60) return `a list of ${value.length}`;
-  let text: string;
-  try {
-    text = JSON.stringify(value) ?? String(value);
-  } catch {
-    text = "a value that is too large to show"; // or a bigint, or an object that contains itself
-  }
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-}

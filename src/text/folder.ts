@@ -8,9 +8,10 @@ import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { InputError } from "../base/errors";
 import { expectShallow, readInput } from "../base/inputFiles";
+import { isObject, shown } from "../base/values";
 import { findGguf } from "../models/ggufPaths";
 import { MOST_IDS } from "./bpe";
-import { TokenizerError, shown } from "./errors";
+import { TokenizerError } from "./errors";
 import { readGgufTokenizer } from "./ggufTokenizer";
 import type { Step } from "./pipeline";
 
@@ -127,7 +128,7 @@ function checkScores(model: Json, file: string): void {
 const isId = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < MOST_IDS;
 
-/** The ids that end a text, which `eosTokenIds` hands out. */
+/** Checks the ids that end a text, which `eosTokenIds` returns. */
 function checkedGeneration(config: Json, folder: string): Json {
   for (const id of [config.eos_token_id ?? []].flat())
     if (!isId(id))
@@ -180,7 +181,7 @@ function complete(json: TokenizerJson, specialTokens: Record<string, string>, co
   let places: Map<string, number> | undefined;
   const idOf = (token: string): number | undefined => {
     if (!isList) return Object.hasOwn(vocab, token) ? (vocab as Record<string, number>)[token] : undefined;
-    // A token that is there twice has the first place.
+    // Of a token that occurs twice, the first place counts.
     places ??= new Map(vocab.map(([each], i) => [each, i] as const).reverse());
     return places.get(token);
   };
@@ -280,7 +281,7 @@ async function readJson(file: string): Promise<Json | undefined> {
   } catch (error) {
     throw new TokenizerError(`Expected JSON in ${file} but it does not parse: ${(error as Error).message}`);
   }
-  within(() => expectShallow(value, file));
+  asTokenizerError(() => expectShallow(value, file));
   if (!isObject(value)) throw new TokenizerError(`Expected an object in ${file} but received ${shown(value)}`);
   return value;
 }
@@ -288,7 +289,7 @@ async function readJson(file: string): Promise<Json | undefined> {
 /** The file's text, or undefined when there is none. */
 function readText(file: string): string | undefined {
   if (!existsSync(file)) return undefined;
-  const bytes = within(() => readInput(file, "a tokenizer's file"));
+  const bytes = asTokenizerError(() => readInput(file, "a tokenizer's file"));
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
@@ -296,16 +297,12 @@ function readText(file: string): string | undefined {
   }
 }
 
-/** What base/inputFiles.ts refuses is a tokenizer that cannot be read. */
-function within<T>(read: () => T): T {
+/** Runs `read`, turning its InputErrors into TokenizerErrors. */
+function asTokenizerError<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
     if (error instanceof InputError) throw new TokenizerError(error.message, { cause: error });
     throw error;
   }
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -2,11 +2,12 @@
  * The tokenizer in a GGUF file's metadata as the text files of a model folder: tokenizer.json, the named tokens, the
  * chat templates. Left out: Unigram and WordPiece vocabularies.
  */
+import { shown } from "../base/values";
 import { FolderError } from "../models/folderError";
 import { tokenIds } from "../models/ggufConfig";
 import { readGgufHeader } from "../models/ggufHeader";
 import { GgufMetadata } from "../models/ggufMetadata";
-import { TokenizerError, shown } from "./errors";
+import { TokenizerError } from "./errors";
 import type { AddedToken, TokenizerFolder } from "./folder";
 import { mergesOf } from "./ggufMerges";
 import { type Pipeline, byteLevelPipelines, sentencePiecePipeline } from "./ggufPipelines";

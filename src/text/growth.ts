@@ -1,7 +1,10 @@
-/** Texts that a tokenizer's steps make longer: a few replacements in a row, each doubling it, would fill the memory. */
+/**
+ * Limits of how much a tokenizer's steps may lengthen a text: a few replacements that each double it would exhaust the
+ * memory.
+ */
 import { TokenizerError } from "./errors";
 
-/** Characters that the normalizers may make of a text. Unicode's own make at most 18 of one. */
+/** Characters that normalizers may make of a text. Unicode's normalization forms make at most 18 of one. */
 export function roomFor(characters: number): number {
   return 2 ** 20 + 32 * characters;
 }
@@ -9,7 +12,7 @@ export function roomFor(characters: number): number {
 /**
  * Refuses a replacement whose result has more characters than `room`, before it is made.
  *
- * @param length of what each match is replaced with
+ * @param length characters that replace each match
  */
 export function expectRoom(text: string, pattern: RegExp, length: number, room: number, place: string): void {
   if (text.length + (text.length + 1) * length <= room) return;

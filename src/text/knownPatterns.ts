@@ -1,5 +1,5 @@
 /**
- * Patterns that need no time limit on short texts, so that one encode() costs what it did.
+ * Patterns that need no time limit on short texts, so that limits do not slow down a single encode().
  *
  * In each, an alternative is a run of characters of one class, or of two that follow each other, after at most one other
  * character. A match scans the run it is in at most a few times, once for each alternative that begins there, and then
@@ -28,7 +28,9 @@ const known = new Set([
   "\\s+",
 ]);
 
-/** Whether every pattern among these steps is a known one. A plain string, which is searched for, is none. */
+/**
+ * Whether every pattern among these steps is a known one. A plain string, which is only searched for, counts as known.
+ */
 export function areKnown(...list: (Step | null)[]): boolean {
   return list.every((step) => {
     if (step === null) return true;

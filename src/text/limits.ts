@@ -1,10 +1,11 @@
 /**
- * The limits of one tokenizer: time for its patterns, room for what they make of a text.
+ * The limits of one tokenizer: time for its patterns, and the size of what they make of a text.
  *
  * Every pattern of tokenizer.json runs in the library's steps, so the limit is around encode(): see base/timeLimit.ts.
  * It is left out for short texts where all patterns are known to be linear (knownPatterns.ts), and bulk tokenizers put
- * one around a batch of rows (data/pairTokenizer.ts). On 12,000 lines, runs in turns with the code before, the median
- * ratio of processor time was 0.99 for texts with GPT-2's tokenizer, 1.00 with Llama 3's, and 1.03 for rows with it.
+ * one around a batch of rows (data/pairTokenizer.ts). On 12,000 lines, measured in alternating runs with the code
+ * before, the median ratio of processor time was 0.99 for texts with GPT-2's tokenizer, 1.00 with Llama 3's, and 1.03
+ * for rows with it.
  */
 import { explained, shownPattern } from "../base/patterns";
 import { secondsFor, withinTime } from "../base/timeLimit";
@@ -26,7 +27,7 @@ interface LibraryStep {
 }
 
 export class TokenizerLimits {
-  /** The pattern that is at work, to be named when time runs out. */
+  /** The pattern that is running, to be named when time runs out. */
   private current: Origin | undefined;
   /** Characters that normalizers may make of the text at hand. */
   private room = 0;
@@ -44,7 +45,7 @@ export class TokenizerLimits {
     return this.run(text.length, secondsFor(text.length), work);
   }
 
-  /** Runs what is no single text, such as the added tokens, within limits. */
+  /** Runs work on more than a single text, such as on the added tokens, within limits. */
   run<T>(characters: number, seconds: number, work: () => T): T {
     this.current = undefined;
     this.room = roomFor(characters);
@@ -65,7 +66,10 @@ export class TokenizerLimits {
     );
   }
 
-  /** Has a step of the library, and those in it, say which pattern they run, and check what they make. */
+  /**
+   * Makes a step of the library, and its inner steps, record which pattern they run and check the size of what they
+   * make.
+   */
   watch(step: LibraryStep | null): void {
     if (step === null) return;
     for (const inner of step.normalizers ?? step.tokenizers ?? []) this.watch(inner);

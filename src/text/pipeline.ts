@@ -8,7 +8,8 @@
  * Left out: what no causal language model uses (WordPiece, WordLevel, BERT's steps, Precompiled normalizers).
  */
 import { checkPatternSize } from "../base/patterns";
-import { TokenizerError, shown } from "./errors";
+import { shown } from "../base/values";
+import { TokenizerError } from "./errors";
 
 /** A step of tokenizer.json: its type and its options. */
 export type Step = { readonly type: string } & Readonly<Record<string, unknown>>;
@@ -23,7 +24,7 @@ const punctuation = "[\\p{P}$+<=>^`|~]";
 /** Word characters of Rust's regex crate. */
 const word = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}";
 
-/** Where a step's pattern comes from; rides on the step, for messages. */
+/** Where a step's pattern comes from; attached to the step, for messages. */
 export interface Origin {
   /** The key in tokenizer.json, such as `pre_tokenizer.pretokenizers[0].pattern`. */
   readonly key: string;
@@ -135,7 +136,7 @@ function split(step: Step, file: string, key: string): Step {
   const source = pattern.Regex ?? escape(pattern.String!);
   if (behavior === "Removed") return { type: "Split", pattern: { Regex: source }, behavior, invert, origin };
   if (behavior === "Isolated") return isolate(source, origin); // inverted it cuts at the same places
-  // A long run is matched without a place to come back to at each character where one character ends it.
+  // Where one character ends a run, a class matches it without a backtracking point for each character.
   const other = isCharacter(pattern.String) ? `[^${source}]*` : `(?:(?!${source})[\\s\\S])*`;
   if (!invert && behavior === "MergedWithPrevious") return isolate(`${other}(?:${source})`, origin);
   if (!invert && behavior === "MergedWithNext") return isolate(`(?:${source})${other}`, origin);

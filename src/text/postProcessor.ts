@@ -1,5 +1,6 @@
-/** The post-processor of tokenizer.json, checked so that the library finds in it what it looks for. */
-import { TokenizerError, shown } from "./errors";
+/** The post-processor of tokenizer.json, checked for everything that the library expects to find in it. */
+import { shown } from "../base/values";
+import { TokenizerError } from "./errors";
 import { type Step, steps, unsupported } from "./pipeline";
 
 /** Pieces of a template; published ones have a handful. */

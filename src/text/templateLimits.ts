@@ -1,6 +1,6 @@
 /**
- * What a template may use while it renders: it is a downloaded program. Time, depth of calls, and the size of every text
- * and list it makes; what one operation would make is checked before it is made. Knows nothing of the interpreter.
+ * Limits of a template while it renders, as it is a downloaded program: time, depth of calls, and the size of every
+ * text and list, which is checked before an operation makes it. Independent of the interpreter.
  */
 
 /** Characters of a template. The longest published ones have 30,000. */
@@ -18,7 +18,7 @@ const MOST_COPIED = { items: 20_000_000, characters: 2 ** 29 };
  */
 const MOST_LEVELS = 500;
 
-/** A template went beyond a limit. The message says which, as the end of a sentence about the template. */
+/** A template exceeded a limit. The message says which, as the end of a sentence about the template. */
 export class TemplateLimitError extends Error {}
 
 /** The limits of one rendering. */
@@ -40,7 +40,7 @@ export class TemplateLimits {
     if (++this.level > MOST_LEVELS) throw tooDeep();
   }
 
-  /** Extends the deadline, as base/timeLimit.ts does, where another process has had the processor. */
+  /** Extends the deadline, as base/timeLimit.ts does, if another process has had the processor. */
   private late(): void {
     const { user, system } = process.cpuUsage(this.before);
     if ((user + system) / 1e6 >= this.seconds / 4)
@@ -87,8 +87,8 @@ export interface Tree {
 }
 
 /**
- * Counts the values in a value, each as often as it would be written. A list that holds another twice, which holds
- * another twice, is small in memory and endless in print.
+ * Counts the values in a value, each as often as it would be written. A list that holds another one twice, which holds
+ * another one twice, is small in memory but huge in print.
  */
 export function treeOf(value: unknown, children: (value: never) => Iterable<unknown> | string | undefined): Tree {
   let [nodes, characters] = [0, 0];
@@ -105,7 +105,7 @@ export function treeOf(value: unknown, children: (value: never) => Iterable<unkn
   return { nodes, characters };
 }
 
-/** What a template did wrong when it failed with this error; undefined where the error is not one of limits. */
+/** The limit that a template exceeded, as the end of a sentence about it; undefined for other errors. */
 export function limitReason(error: unknown): string | undefined {
   if (error instanceof TemplateLimitError) return error.message;
   if (!(error instanceof RangeError)) return undefined;

@@ -8,7 +8,8 @@
 import { dirname } from "node:path";
 import { resolveFolder } from "../hub";
 import { InputError } from "../base/errors";
-import { TokenizerError, shown } from "./errors";
+import { shown } from "../base/values";
+import { TokenizerError } from "./errors";
 import { Bpe } from "./bpe";
 import { ChatRenderer, type ChatMessage, type JsonValue } from "./chatTemplate";
 import { type Decoder, createDecoder } from "./decoder";
@@ -110,7 +111,7 @@ export class Tokenizer {
    * The token ids of a text. Special tokens written in it are special tokens. Halves of surrogate pairs, which UTF-8
    * cannot hold, count as U+FFFD.
    *
-   * @throws InputError when a pattern of the tokenizer does not end on this text
+   * @throws InputError when a pattern of the tokenizer takes too long on this text
    * @example
    * const tokenizer = await loadTokenizer("models/SmolLM2-135M-Instruct");
    * const ids = tokenizer.encode("Hello");
@@ -255,7 +256,7 @@ function build(
   const characters = pipeline.added_tokens.reduce((sum, { content }) => sum + content.length, 0);
   return limits.run(characters, 60 + characters / 10_000, () =>
     attempt(() => {
-      // Those that the library normalises as well, which nothing watches there.
+      // The library normalises these tokens again, where nothing watches it.
       for (const { content, normalized } of normalize ? pipeline.added_tokens : [])
         if (normalized) (normalize as (text: string) => string)(content);
       const library = new Library(pipeline, {});
@@ -272,7 +273,7 @@ function leaves(...list: (Step | null)[]): Step[] {
   });
 }
 
-/** The library spreads the tokens of a text over a call's arguments, which must be few. */
+/** The library passes the tokens of a text as the arguments of one call, whose number is limited. */
 function encodeLongTexts(library: Library): void {
   const model = library.model as unknown as { tokenize(piece: string): string[]; encode(pieces: string[]): string[] };
   model.encode = (pieces) => pieces.flatMap((piece) => model.tokenize(piece));

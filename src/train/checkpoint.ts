@@ -3,14 +3,15 @@
  * one: the adapter or model, `optimizer.safetensors`, `rng_state.safetensors`, `trainer_state.json` and, of all of them,
  * `checksums.json`. The order of the rows follows from the seed and the step, the learning rate from the step.
  */
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { CHECKSUMS_FILE, hasChecksums, verifyChecksums, writeChecksums } from "../base/checksums";
+import { isFolder } from "../base/paths";
+import { publishFolder, stagingFolder } from "../base/wholeFiles";
 import { type CausalLM, FolderError, SafetensorsFile, adapterTensors, saveAdapter, saveModel } from "../models";
 import { saveTensors } from "../models/safetensorsWriter";
 import { openWeights } from "../models/weights";
 import { InputError } from "../native/errors";
-import { publishFolder, stagingFolder } from "../base/wholeFiles";
 import { hasAdapter } from "../nn";
 import type { AdamW } from "../optim";
 import { type Device, type Tensor, dispose, getRngState, setRngState, tidy } from "../torch";
@@ -59,7 +60,7 @@ export async function saveWeights(model: CausalLM, folder: string): Promise<void
   await saveGgufTokenizer(model.folder, folder);
 }
 
-/** A checkpoint that is damaged; `whole` is the newest one next to it that is not. */
+/** A checkpoint is damaged; `whole` is the newest one next to it that is intact. */
 export class DamagedCheckpointError extends InputError {
   override name = "DamagedCheckpointError";
 
@@ -69,7 +70,7 @@ export class DamagedCheckpointError extends InputError {
     places: readonly string[],
     cause: unknown,
   ) {
-    const others = whole !== undefined ? `The newest checkpoint that is whole is ${whole}` : `There is no other checkpoint that is whole in ${places.join(" or ")}`;
+    const others = whole !== undefined ? `The newest intact checkpoint is ${whole}` : `There is no other intact checkpoint in ${places.join(" or ")}`;
     super(`${damage}. ${others}`);
     this.cause = cause;
   }
@@ -124,11 +125,11 @@ function readVerified(folder: string): ReturnType<typeof readSavedState> {
   const verified = verifyChecksums(folder);
   const added = [STATE_FILE, ...readdirSync(folder)].find((name) => isRead(name) && !verified.has(name));
   if (added !== undefined)
-    throw new InputError(`Expected only files that ${CHECKSUMS_FILE} lists but received ${join(folder, added)}; it is not of this checkpoint`);
+    throw new InputError(`Expected only files that ${CHECKSUMS_FILE} lists but received ${join(folder, added)}; it does not belong to this checkpoint`);
   return readSavedState(folder);
 }
 
-/** What restoring reads. */
+/** The files that restoring reads. */
 const isRead = (name: string): boolean => /\.safetensors(\.index\.json)?$/.test(name) || name === STATE_FILE;
 
 function isWhole(folder: string): boolean {
@@ -136,7 +137,7 @@ function isWhole(folder: string): boolean {
     verifyCheckpoint(folder);
     return true;
   } catch {
-    return false; // what is wrong with it is not asked
+    return false; // the caller does not need the reason
   }
 }
 
@@ -160,7 +161,7 @@ export function expectFits(folder: string, { model, optimizer, device }: Resumab
   });
 }
 
-/** Puts back what `saveCheckpoint` wrote; `expectFits` has checked it. */
+/** Restores what `saveCheckpoint` wrote, after `expectFits` has checked it. */
 export function restoreCheckpoint(folder: string, { model, optimizer, device }: Resumable): void {
   tidy(() => {
     const rng = new SafetensorsFile(join(folder, RNG_FILE));
@@ -227,10 +228,6 @@ export function checkpointsIn(outputDir: string): { step: number; folder: string
       return step === undefined || !isFolder(folder) ? [] : [{ step: Number(step), folder }];
     })
     .sort((a, b) => a.step - b.step);
-}
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** Removes the oldest checkpoints beyond `limit`; the one just written and `best` stay. */

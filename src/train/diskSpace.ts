@@ -20,7 +20,7 @@ export function checkpointBytes(model: CausalLM): number {
   return bytes + moments + state.numel();
 }
 
-/** What to say when two checkpoints do not fit; undefined when they do, or the file system does not say. */
+/** The warning when two checkpoints do not fit; undefined when they do, or the file system does not tell. */
 export function spaceWarning(bytes: number, folder: string, free = freeBytes(folder)): string | undefined {
   const needed = CHECKPOINTS * bytes;
   if (free === undefined || free >= needed) return undefined;

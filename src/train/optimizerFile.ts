@@ -60,7 +60,7 @@ export class OptimizerFile {
     }
   }
 
-  /** The state, in tensors of the caller's. */
+  /** The state, in tensors that the caller owns. */
   read(): AdamWStateDict["state"] {
     const read = (i: string, part: string) => this.file.read(`${i}.${part}`);
     return Object.fromEntries(
@@ -75,7 +75,7 @@ export class OptimizerFile {
   }
 }
 
-/** A tensor of a file, for people. */
+/** A tensor of a file, for messages. */
 export function shownEntry(entry: { readonly dtype: string; readonly shape: readonly number[] } | undefined): string {
   return entry ? `${entry.dtype} [${entry.shape.join(", ")}]` : "none";
 }

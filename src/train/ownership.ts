@@ -1,8 +1,9 @@
 /**
- * Whose files are in a run's folder. One run at a time holds it. A folder with another run's checkpoints or weights is
+ * Ownership of a run's folder. One run at a time holds it. A folder with another run's checkpoints or weights is
  * refused before any work, unless that run is resumed or is to be overwritten. What is overwritten is set aside in a
- * hidden folder when the new run writes its first file, and deleted once the new run's first checkpoint or final weights
- * are in place; a run that ends earlier puts it back. A resumed run sets the results of its earlier end aside likewise.
+ * hidden folder when the new run writes its first file, and deleted once the new run's first checkpoint or final
+ * weights are in place; a run that ends earlier puts it back. A resumed run sets the results of its earlier end aside
+ * likewise.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -12,10 +13,10 @@ import { OutputLock } from "../base/outputLock";
 import { pathInside, realPath } from "../base/paths";
 import { SetAside, removeEntries } from "../base/setAside";
 import { removeAbandoned } from "../base/wholeFiles";
-import { expectUsableFolder } from "../data/outputFolder";
+import { expectUsableFolder } from "../base/outputFolder";
 import { type Holdings, LOGS, eventFilesIn, holdingsOf, logEntriesIn, resultEntriesIn, runEntriesIn } from "./runEntries";
 
-/** What a run, or another command, has set aside to overwrite it. */
+/** The folder of what a run, or another command, has set aside to overwrite. */
 export const PREVIOUS = ".smaug-previous";
 /** Results of an earlier end of the run that is being resumed. */
 const RESULTS = ".smaug-results";
@@ -25,17 +26,17 @@ export interface OutputRequest {
   readonly overwrite: boolean;
   /** A checkpoint's folder, or true for the newest. */
   readonly resume: string | boolean | null;
-  /** How the user asks for one or the other, ready to paste. */
+  /** How the user asks to resume or to overwrite, ready to paste. */
   readonly ways: { readonly resume: string; readonly overwrite: string };
 }
 
-/** Ways out for a program. */
+/** The same for a program. */
 export const LIBRARY_WAYS = { resume: "resumeFromCheckpoint: true", overwrite: "overwriteOutputDir: true" };
 
 export class RunOutput {
   private aside: SetAside | undefined;
   private begun = false;
-  /** What is removed when the run ends without anything to show. */
+  /** Entries to remove when the run ends without a checkpoint or final weights. */
   private partial: () => string[] = () => [];
 
   private constructor(
@@ -89,13 +90,13 @@ export class RunOutput {
     if (this.mode === "fresh") this.replaced();
   }
 
-  /** Called when a checkpoint or the final weights are in place: what was set aside goes. */
+  /** Called when a checkpoint or the final weights are in place: what was set aside is discarded. */
   replaced(): void {
     this.aside?.discard();
     this.aside = undefined;
   }
 
-  /** Called at the end, whichever it is. Doing it twice is harmless. */
+  /** Called at the end, after success and failure. Safe to call twice. */
   release(): void {
     this.lock.release();
   }
@@ -131,7 +132,7 @@ function moveLogs(folder: string): SetAside | undefined {
   }
 }
 
-/** Brings a folder that a killed run left into a state with a name. */
+/** Recovers a folder that a killed run has left behind. */
 export function recoverFolder(folder: string): void {
   SetAside.recover(folder);
   removeAbandoned(folder);

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { expectOneProcess } from "../base/oneProcess";
 import { originsOf } from "../base/origins";
-import { type Input, expectApart, expectUsableFolder } from "../data/outputFolder";
+import { type Input, expectApart, expectUsableFolder } from "../base/outputFolder";
 import type { PreferenceRow } from "../data/preferenceRow";
 import { type TokenizedPair, areTokenized } from "../data/tokenizedPair";
 import { type TokenizedPairs, tokenizePairs } from "../data/tokenizePairs";
@@ -81,7 +81,7 @@ export interface Preparation {
   readonly resumed: string | undefined;
   /** Settings that are not what they were before a run went on, as "learning_rate 1e-5 (was 1e-4)". */
   readonly changed: readonly string[];
-  /** What a user should know of the checkpoint. */
+  /** Notes for the user about the checkpoint. */
   readonly notes: readonly string[];
   /** The first line of `metrics.jsonl`. */
   readonly statement: object;
@@ -100,7 +100,10 @@ const START_LIMIT = 3e-3;
 /** The same by the square root of an answer's tokens, where each log-prob is rounded to 16 bits or made of such. */
 const START_LIMIT_16_BIT = 0.1;
 
-/** The settings of training, with what can be said of them and the output folder before any work. */
+/**
+ * Reads the settings of training, and checks everything about them and the output folder that can be checked before any
+ * work.
+ */
 export function readSettings(options: PreferenceTrainerOptions): TrainingArguments {
   expectOneProcess();
   const {
@@ -264,7 +267,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   };
 }
 
-/** What a user should know of a checkpoint that is taken. */
+/** Notes for the user about the checkpoint that a run resumes from. */
 function resumeNotes({ folder, state, isVerified }: OpenedCheckpoint, totalSteps: number): string[] {
   const notes: string[] = [];
   if (!isVerified) notes.push(`${folder} has no checksums, as an older version of smaug wrote it: its files were not checked for damage`);
@@ -287,7 +290,7 @@ function folderOf({ folder }: CausalLM): string {
   throw new TypeError("Expected a 'tokenizer' for rows in text, as the model was not loaded from a folder, but received none");
 }
 
-/** What the run was made from, as far as it is known: no output may replace it. */
+/** The known inputs of the run, which no output may replace. */
 function inputsOf({ model, train, evaluation = [], dataName }: PreferenceTrainerOptions): Input[] {
   const data = [...originsOf(train), ...originsOf(evaluation), ...(dataName === undefined ? [] : [dataName])];
   return [

@@ -356,7 +356,7 @@ export class Run {
     });
   }
 
-  /** Says what could not be written, and where the run can be resumed. */
+  /** Writes something; a failure is an error that names it and the checkpoint to resume from. */
   private async writing(what: string, write: () => Promise<void>): Promise<void> {
     try {
       await write();

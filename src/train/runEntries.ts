@@ -1,9 +1,10 @@
 /**
- * What a run writes into its folder, by name: nothing else in it is ever moved or deleted. Files that other programs
- * share (`config.json`, a tokenizer's) count only where the weights are that they were written with.
+ * What a run writes to its folder, by name: nothing else in it is ever moved or deleted. Files that other programs
+ * share (`config.json`, a tokenizer's) count only next to the weights that they were written with.
  */
-import { cpSync, lstatSync, readdirSync, rmSync, statSync } from "node:fs";
+import { cpSync, lstatSync, readdirSync, rmSync } from "node:fs";
 import { join, sep } from "node:path";
+import { isFolder, isLink } from "../base/paths";
 import { MODEL_COMPANIONS, TEMPLATE_FOLDER, TOKENIZER_FILES } from "../models/companionNames";
 
 /** What a run has logged, at the top of its folder. */
@@ -84,7 +85,7 @@ function eventsIn(folder: string): string[] {
   return isLink(join(folder, EVENTS_FOLDER)) ? [] : wholeOr(folder, EVENTS_FOLDER, eventNamesIn(folder));
 }
 
-/** The same, always file by file. */
+/** TensorBoard's event files, each by its own path. */
 export function eventFilesIn(folder: string): string[] {
   return eventNamesIn(folder).map((name) => join(EVENTS_FOLDER, name));
 }
@@ -108,7 +109,7 @@ export function removeCheckpoint(folder: string): void {
   for (const entry of entries) rmSync(join(folder, entry), { recursive: true, force: true });
 }
 
-/** Copies what is the user's in a checkpoint into the one that replaces it. */
+/** Copies the user's own files in a checkpoint to the one that replaces it. */
 export function copyForeignEntries(from: string, to: string): void {
   if (lstatSync(from, { throwIfNoEntry: false })?.isFile())
     throw Object.assign(new Error(`${from} is a file, which no checkpoint may replace`), { code: "EEXIST" });
@@ -127,7 +128,7 @@ export function isRunEntry(path: string): boolean {
   );
 }
 
-/** Weights with what is written next to them under a name that says whose it is. */
+/** Weights, and the files next to them whose names tell that a run wrote them. */
 function weightEntriesIn(folder: string): string[] {
   const names = namesIn(folder);
   const adapter = names.filter((name) => ADAPTER.test(name));
@@ -140,16 +141,14 @@ function tokenizerEntriesIn(folder: string): string[] {
   return [...namesIn(folder).filter((name) => TOKENIZER.has(name)), ...wholeOr(folder, TEMPLATE_FOLDER, templates)];
 }
 
-/** A folder by its own name when there is nothing in it but these entries, or when it is a link. */
+/** The folder itself if it contains only these entries, or is a link; otherwise the entries. */
 function wholeOr(folder: string, name: string, entries: readonly string[]): string[] {
   if (entries.length === 0) return [];
   const isWhole = isLink(join(folder, name)) || namesIn(join(folder, name)).length === entries.length;
   return isWhole ? [name] : entries.map((entry) => join(name, entry));
 }
 
-/** Nothing for what is no folder. */
+/** Empty if the path is not a folder. */
 function namesIn(folder: string): string[] {
-  return statSync(folder, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(folder) : [];
+  return isFolder(folder) ? readdirSync(folder) : [];
 }
-
-const isLink = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;

@@ -78,12 +78,12 @@ export class RunFiles {
       this.warn(`${this.described()}. What was logged since is missing there; checkpoints and weights are complete`);
   }
 
-  /** Writes metrics.jsonl anew: the statement of the run, then the history. */
+  /** Rewrites metrics.jsonl: the statement of the run, then the history. */
   private async rewriteMetrics(history: readonly LogLine[]): Promise<void> {
     await writeWhole(join(this.folder, METRICS), [this.statement, ...history].map((line) => `${JSON.stringify(line)}\n`).join(""));
   }
 
-  /** Writes a log. That it cannot be written is said once, until all of them can be written again. */
+  /** Writes a log. A failure is reported once, until all logs can be written again. */
   private async attempt(name: string, write: () => void | Promise<void>): Promise<void> {
     const before = this.failing.get(name);
     if (before && performance.now() - before.at < RETRY_MS) return;

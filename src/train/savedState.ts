@@ -1,10 +1,11 @@
 /**
  * Reading `trainer_state.json` of a checkpoint. Every field that a run resumes with is checked, so that a damaged or
- * edited state is an error that names the field and not another run.
+ * edited state is an error that names the field rather than a different run.
  */
 import { basename, join, resolve } from "node:path";
 import { InputError } from "../base/errors";
 import { readInputJson } from "../base/inputFiles";
+import { isObject, shown } from "../base/values";
 import type { Totals } from "./stepMetrics";
 import { FORMAT, type LogLine, STATE_FILE, type TrainerState, WITHOUT_CHECKSUMS } from "./trainerState";
 
@@ -23,7 +24,7 @@ export function readSavedState(folder: string): SavedState {
   if (format !== FORMAT && format !== WITHOUT_CHECKSUMS)
     throw new InputError(
       `Expected a checkpoint of this version of smaug (format ${FORMAT}) in ${file} but received ` +
-        (smaug ? `format ${show(format)}` : "one that another program wrote; start from its weights with model_name_or_path or adapter_name_or_path"),
+        (smaug ? `format ${shown(format)}` : "one that another program wrote; start from its weights with model_name_or_path or adapter_name_or_path"),
     );
   return { state: readFields(folder, json, smaug!), hasChecksums: format === FORMAT };
 }
@@ -42,7 +43,7 @@ function readFields(folder: string, json: Fields, smaug: Fields): TrainerState {
   if (bestStep !== null && bestStep > globalStep) json.fail("best_global_step", `at most the ${globalStep} of 'global_step'`);
   if (bestMetric !== null && bestStep === null) json.fail("best_global_step", "the step of 'best_metric'");
   const bestName = bestStep === null ? null : `checkpoint-${bestStep}`;
-  if (json.value("best_model_checkpoint") !== bestName) json.fail("best_model_checkpoint", show(bestName));
+  if (json.value("best_model_checkpoint") !== bestName) json.fail("best_model_checkpoint", shown(bestName));
 
   const flops = smaug.number("flops", 0);
   if (json.value("total_flos") !== flops) json.fail("total_flos", `${flops}, as in 'stateful_callbacks.smaug.flops',`);
@@ -112,14 +113,14 @@ class Fields {
     value: unknown,
     private readonly path = "",
   ) {
-    if (typeof value !== "object" || value === null || Array.isArray(value))
-      throw new InputError(`Expected an object ${path === "" ? "" : `for '${path}' `}in ${file} but received ${show(value)}; ${wayOut}`);
-    this.values = value as Record<string, unknown>;
+    if (!isObject(value))
+      throw new InputError(`Expected an object ${path === "" ? "" : `for '${path}' `}in ${file} but received ${shown(value)}; ${wayOut}`);
+    this.values = value;
   }
 
   /** @throws InputError that names the file, the field and what was found */
   fail(name: string, expected: string): never {
-    throw new InputError(`Expected ${expected} for '${this.pathOf(name)}' in ${this.file} but received ${show(this.value(name))}; ${wayOut}`);
+    throw new InputError(`Expected ${expected} for '${this.pathOf(name)}' in ${this.file} but received ${shown(this.value(name))}; ${wayOut}`);
   }
 
   value(name: string): unknown {
@@ -172,8 +173,3 @@ class Fields {
 }
 
 const wayOut = "the file is damaged or was edited: resume from another checkpoint";
-
-function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? "nothing";
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-}

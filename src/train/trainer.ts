@@ -1,8 +1,9 @@
 /**
  * Preference training, as its users see it: settings in, steps and events out.
  *
- * What is behind it has files of its own: what a run needs before it can begin (preparation.ts), the loop (run.ts), one
- * micro-batch (batchPass.ts), whose files are in the folder (ownership.ts), what is measured (stepMetrics.ts), checkpoints (checkpoint.ts) and logs (runFiles.ts).
+ * The parts are in their own files: what a run needs before it can begin (preparation.ts), the loop (run.ts), one
+ * micro-batch (batchPass.ts), ownership of the output folder (ownership.ts), metrics (stepMetrics.ts), checkpoints
+ * (checkpoint.ts) and logs (runFiles.ts).
  */
 import { EventEmitter } from "node:events";
 import { checkpointBytes, spaceWarning } from "./diskSpace";
@@ -85,7 +86,7 @@ export class PreferenceTrainer extends EventEmitter<TrainerEvents> implements As
       this.summary = await run.finish();
     } finally {
       if (run) run.dispose();
-      else this.hasRun = false; // nothing was trained: the next try may go better
+      else this.hasRun = false; // nothing was trained, so the caller may try again
       if (output !== this.output) output?.release();
     }
   }

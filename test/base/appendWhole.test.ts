@@ -7,7 +7,7 @@ import { afterAll, expect, test } from "vitest";
 const root = mkdtempSync(join(tmpdir(), "smaug-append-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-test("what fits only in part is not appended at all", () => {
+test("appends nothing when only a part fits", () => {
   const file = join(root, "log");
   writeFileSync(file, "x".repeat(900));
   const append = (bytes: number, limit: string): unknown => {

@@ -35,7 +35,7 @@ test("a lock is stale when its process is gone, and when its pid belongs to anot
   }
 });
 
-test("a lock of another host is never taken, one that is not a lock always", () => {
+test("a lock of another host is never taken over; a file that is not a lock always is", () => {
   writeFileSync(path, JSON.stringify({ ...thisProcess(), host: "elsewhere", since: 0 }));
   expect(holderOf(LockFile.acquire(path))).toMatchObject({ state: "unknown", holder: { host: "elsewhere" } });
   writeFileSync(path, "");

@@ -50,7 +50,7 @@ async function reopened(folder: string, to: number): Promise<{ numbers: number[]
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 
-test("gives back what was put, at once and when it is opened again, aligned for typed arrays", async () => {
+test("returns what was put, at once and after reopening, aligned for typed arrays", async () => {
   const folder = newFolder();
   const store = await open(folder);
   expect(store.get(keyOf(0))).toBeUndefined();
@@ -89,7 +89,7 @@ test("sees at once what another has stored, and keeps what it has open when that
   await two.close();
 });
 
-test("a key that shares its first bytes with another has no value of its own", async () => {
+test("a key that shares its first bytes with another one is not found", async () => {
   const { folder } = await filled(entries(0, 1));
   const similar = Buffer.from(keyOf(0));
   similar[31]! ^= 1;
@@ -126,7 +126,7 @@ test("the number of files stays small, and nothing is lost or kept twice as they
   expect(readdirSync(folder).filter((name) => !name.endsWith(".records"))).toEqual([]);
 });
 
-test("a writer whose file is taken away, or whose folder is removed, loses nothing of what it goes on to store", async () => {
+test("a writer whose file is taken away, or whose folder is removed, loses nothing that it stores afterwards", async () => {
   const folder = newFolder();
   const store = await open(folder);
   await store.put(entries(0, 5));
@@ -154,7 +154,7 @@ const damages: Record<string, Damage> = {
   double: (bytes) => Buffer.concat([bytes, bytes]),
 };
 
-test("whatever happens to its files, a store gives back what was put or nothing, and can be filled again", async () => {
+test("whatever happens to its files, a store returns what was put or nothing, and can be filled again", async () => {
   const closed = readFileSync((await filled(entries(0, 20), entries(20, 30))).file);
   // The same file without its end, as a killed writer leaves it.
   const table = closed.readDoubleLE(closed.length - 16);
@@ -232,7 +232,7 @@ test("a damaged value is reported, and a new one takes its place for good", asyn
   expect(await reopened(folder, 4)).toEqual({ numbers: [1, 2, 3], problems: [] });
 });
 
-test("half a record at the end of a killed writer's file is nothing to report", async () => {
+test("half a record at the end of a killed writer's file is not reported", async () => {
   const folder = newFolder();
   const { pid } = await ended([folder, "0", "0", "1"]);
   const { file } = await filled(entries(0, 5));
@@ -243,7 +243,7 @@ test("half a record at the end of a killed writer's file is nothing to report", 
   expect(await reopened(folder, 5)).toEqual({ numbers: upTo(4), problems: [] });
 });
 
-test("a header that promises more than there is hides nothing behind it", async () => {
+test("a header that claims more than the file holds does not hide the records after it", async () => {
   const { folder, file } = await filled(entries(0, 5));
   const bytes = readFileSync(file).subarray(0, -20);
   const huge = Buffer.alloc(recordBytes(2 ** 20));
@@ -268,7 +268,7 @@ test("a file of zeros and one of markers end the search for records soon, in lit
   expect(problems).toHaveLength(2);
 }, 60_000);
 
-test("what is not a regular file is named and left alone; an empty file is nothing", async () => {
+test("what is not a regular file is named and left alone; an empty file is ignored", async () => {
   const folder = newFolder();
   const { file } = await filled(entries(0, 5));
   const [fifo, directory, device, text] = [1, 2, 3, 4].map((i) => join(folder, `test-170000000000${i}-00000000.records`)) as [string, string, string, string];

@@ -31,7 +31,7 @@ test("names the innermost work that is too slow", () => {
   expect(() => withinTime(0.2, () => { withinTime(60, () => 1, () => "inner"); for (;;); }, () => "the outer one")).toThrow("the outer one");
 });
 
-test("leaves a process alone that is not on a processor", () => {
+test("does not stop a process that gets no processor time", () => {
   // Waits as a process does whose machine is busy; the first limit passes without a quarter of it spent.
   const wait = new Int32Array(new SharedArrayBuffer(4));
   let runs = 0;
@@ -57,7 +57,7 @@ test("a pattern says what it is, where it is from, and how long the text is", ()
   }
 });
 
-test("says so when a pattern runs out of memory", () => {
+test("reports a pattern that runs out of memory", () => {
   const pattern = new Pattern(/^(?:a|b)*c/, "'pattern'");
   expect(() => pattern.test("ab".repeat(20_000_000))).toThrow("but it needs too much memory");
 });
@@ -74,6 +74,6 @@ test.each([
   expect(() => compilePattern(source, "u", "'x' in f")).toThrow(message);
 });
 
-test("takes the bounds of honest patterns", () => {
+test("accepts the repetition bounds of ordinary patterns", () => {
   expect(() => checkPatternSize("\\p{N}{1,3}|a{100000}|{,|\\{9999999", "'x'")).not.toThrow();
 });

@@ -79,7 +79,7 @@ describe("YAML", () => {
     expect(error.message).toMatch(message);
   });
 
-  test("many keys take time in proportion", () => {
+  test("many keys take linear time", () => {
     const text = Array.from({ length: 20_000 }, (_, i) => `k${i}: ${i}`).join("\n");
     const started = performance.now();
     expect(Object.keys(parseYaml(text, "a.yaml") as object)).toHaveLength(20_000);

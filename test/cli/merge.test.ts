@@ -94,7 +94,7 @@ describe("the merged folder", () => {
     expect(ops.equal(written, exact.to(dtype as "bfloat16"))).toBe(true);
   });
 
-  test("takes the place of another model only when asked to, by the line it prints; a user's files stay", async () => {
+  test("replaces another model only when asked to, by the command that it prints; the user's files stay", async () => {
     const out = folder(folderOf("folders", "sharded"));
     writeFileSync(join(out, "notes.txt"), "mine");
     const before = readdirSync(out).sort();

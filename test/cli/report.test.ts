@@ -56,13 +56,13 @@ test("writes the report of several to --out, and prints JSON", async () => {
   expect(readFileSync(out, "utf8")).toContain("dpo pushed the chosen answers down");
 });
 
-test("says that a last line was cut off, on standard error and in the report", async () => {
+test("reports a last line that was cut off, on standard error and in the report", async () => {
   const path = writeRun(folder());
   appendFileSync(join(path, "metrics.jsonl"), '{"loss": 0.');
   const { status, stderr } = await smaug(path);
   expect(status).toBe(0);
-  expect(stderr).toMatch(/^note: the last line of '.*metrics.jsonl', line \d+, is cut off and left out\n$/);
-  expect(readFileSync(join(path, "report.html"), "utf8")).toMatch(/Note: the last line of .*metrics.jsonl.* is cut off and left out/);
+  expect(stderr).toMatch(/^note: the last line of '.*metrics.jsonl', line \d+, is cut off and was skipped\n$/);
+  expect(readFileSync(join(path, "report.html"), "utf8")).toMatch(/Note: the last line of .*metrics.jsonl.* is cut off and was skipped/);
 });
 
 test("refuses a folder without metrics, no folder, and a folder as --out, and writes nothing", async () => {

@@ -73,9 +73,9 @@ test("a user's rows are cut into near and far ones, and their refusals listed", 
 });
 
 test.each<[string, object | string | null, RegExp]>([
-  ["of another preset", { preset: "quick", seed: 0, data: null }, /holds some of preset quick\. Choose another/],
-  ["of another seed", { preset: "smoke", seed: 1, data: null }, /holds some of seed 1/],
-  ["of other rows", { preset: "smoke", seed: 0, data: "rows.jsonl" }, /holds some of data rows\.jsonl/],
+  ["of another preset", { preset: "quick", seed: 0, data: null }, /holds those of preset quick\. Choose another/],
+  ["of another seed", { preset: "smoke", seed: 1, data: null }, /holds those of seed 1/],
+  ["of other rows", { preset: "smoke", seed: 0, data: "rows.jsonl" }, /holds those of data rows\.jsonl/],
   ["of another program", { preset: 3 }, /summary\.json that smaug reproduce did not write/],
   ["that cannot be read", "{", /summary\.json that smaug reproduce did not write/],
   ["that are missing, next to a report", null, /holds a report\.html and no summary\.json/],

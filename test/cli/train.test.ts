@@ -123,7 +123,7 @@ describe("smaug train", () => {
     expect(log.filter(({ loss }) => loss !== undefined).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  test("a damaged checkpoint is bad input: the file, and the line that resumes from the newest one that is whole", async () => {
+  test("a damaged checkpoint is bad input: the file, and the line that resumes from the newest intact one", async () => {
     const settings = { ...base(), max_steps: 4, save_steps: 2 };
     const config = yaml(settings);
     expect((await smaug("train", config)).status).toBe(0);
@@ -132,7 +132,7 @@ describe("smaug train", () => {
     const { status, stderr } = await smaug("train", config, "--resume_from_checkpoint", "true");
     expect(status).toBe(2);
     const [problem, line] = stderr.trimEnd().split("\n");
-    expect(problem).toMatch(/^error: Expected \d+ bytes in .*checkpoint-4\/trainer_state.json, as checksums.json says, but received \d+; the file is too long, or another one\. The newest checkpoint that is whole is .*checkpoint-2: resume from it with$/);
+    expect(problem).toMatch(/^error: Expected \d+ bytes in .*checkpoint-4\/trainer_state.json, as checksums.json says, but received \d+; the file is too long or was replaced\. The newest intact checkpoint is .*checkpoint-2: resume from it with$/);
     expect(line).toBe(`  smaug train ${config} --resume_from_checkpoint ${join(settings.output_dir, "checkpoint-2")}`);
     expect((await smaug("train", ...line!.trim().split(" ").slice(2))).status).toBe(0);
   });

@@ -74,10 +74,10 @@ describe("a packed file that unpacks to far more", () => {
   });
 });
 
-describe("what is no file", () => {
+describe("what is not a file", () => {
   const names = ["x.jsonl", "x.json", "x.jsonl.gz", "x.parquet"];
 
-  test.each(names)("a named pipe %s is not waited for, in a folder neither", async (name) => {
+  test.each(names)("does not wait for a named pipe %s, nor for one in a folder", async (name) => {
     const inside = join(folder, `pipe-${name}`);
     mkdirSync(inside);
     execFileSync("mkfifo", [join(inside, name)]);
@@ -116,7 +116,7 @@ describe("what is no file", () => {
       rmSync(join(inside, "b.jsonl"));
     }
     link(".", "again");
-    expect(await failure(inside)).toContain(`'${join(inside, "again")}', but it is a link to a folder that holds it`);
+    expect(await failure(inside)).toContain(`'${join(inside, "again")}', but it is a link to a folder that contains it`);
   });
 });
 

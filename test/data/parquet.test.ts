@@ -83,7 +83,7 @@ async function outcome(bytes: Buffer): Promise<string> {
   }
 }
 
-test("a byte that is wrong, wherever it is, gives rows or an error that names the file, and no promise fails unheard", async () => {
+test("a byte that is wrong, wherever it is, gives rows or an error that names the file, and leaves no rejection unhandled", async () => {
   const unheard: unknown[] = [];
   const listen = (reason: unknown) => void unheard.push(reason);
   process.on("unhandledRejection", listen);
@@ -110,7 +110,7 @@ test.each([
   expect(await outcome(await damaged("plain.none", changes))).toMatch(message);
 });
 
-test("pages are unpacked into no more than they say, and they may not say too much", async () => {
+test("a page expands to no more than its declared size, which is limited", async () => {
   const { limitedCompressors } = await import("../../src/data/parquetReader");
   const { GZIP, BROTLI, SNAPPY } = await limitedCompressors();
   const zeros = Buffer.alloc(10_000_000);
@@ -121,7 +121,7 @@ test("pages are unpacked into no more than they say, and they may not say too mu
   expect(GZIP!(gzipSync("abc"), 3)).toEqual(Buffer.from("abc"));
 });
 
-test("a thread that decodes reads the same, is used again, and a damaged file in it harms neither the process nor the next file", async () => {
+test("the decoding thread gives the same rows and is reused, and a damaged file harms neither the process nor the next file", async () => {
   const folder = await mkdtemp(join(tmpdir(), "smaug-parquet-"));
   const pipe = join(folder, "pipe.parquet");
   execFileSync("mkfifo", [pipe]);

@@ -56,7 +56,7 @@ describe("a listing", () => {
   test("with pages without end", async () => {
     const hub = await hubListing((response, n, { url }) => void page(response, `${url}${tree}?cursor=${n}`));
     expect((await refusal()).message).toBe(
-      `Expected an answer as the hub gives it from ${hub.url}${tree} but received more than 500 pages`,
+      `Expected the answer of a Hugging Face hub from ${hub.url}${tree} but received more than 500 pages`,
     );
   });
 
@@ -120,7 +120,7 @@ describe("a file", () => {
     expect(message).toMatch(/^model\.safetensors of .*owner\/tiny stopped after \d+ of 200000 bytes: .* only \d+ bytes in 60 s/);
   });
 
-  test("that comes in crumbs, each with a connection of its own", async () => {
+  test("that arrives in crumbs, one per connection", async () => {
     const { hub } = await freshHub();
     hub.add("models/owner/tiny", model);
     const whole = model["model.safetensors"];

@@ -62,7 +62,7 @@ describe("sizes in config.json that the weights do not have", () => {
     expect(await refusal(() => loadModel(copy))).toMatch(message);
   });
 
-  test("what they must be is said with the keys", async () => {
+  test("the expected shapes are shown with the keys that they follow from", async () => {
     const copy = withConfig({ intermediate_size: "25" });
     expect(await refusal(() => loadModel(copy))).toBe(
       `The weights in ${copy} are not those its config.json asks for:\n` +
@@ -110,7 +110,7 @@ describe("sizes in config.json that the weights do not have", () => {
   });
 });
 
-describe("numbers that are none", () => {
+describe("values that are not numbers", () => {
   test.each([
     ["rms_norm_eps", "1e999", "Expected a number from 0 for 'rms_norm_eps' but received Infinity"],
     ["rope_theta", "[]", "Expected a number from 1 for 'rope_theta' but received []"],
@@ -124,7 +124,7 @@ describe("numbers that are none", () => {
   });
 });
 
-describe("JSON nested without end", () => {
+describe("JSON nested too deeply", () => {
   test("config.json", async () => {
     const copy = withConfig({ architectures: deep(100_000) });
     const path = join(copy, "config.json");

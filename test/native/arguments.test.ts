@@ -50,11 +50,11 @@ describe.each(noSlots)("%s is not a slot", (_, value) => {
   });
 });
 
-test("a number that is no slot's is a tensor that has been disposed", () => {
+test("a number without a slot is a disposed tensor", () => {
   for (const slot of [-1, -7, 2 ** 31 - 1]) expect(() => binding.shape(slot)).toThrow(DisposedTensorError);
 });
 
-test("null where a tensor is optional is none, and not the tensor in slot 0", () => {
+test("null for an optional tensor means none, not the tensor in slot 0", () => {
   const [without, withNull] = [binding.call(linear, x, x), binding.call(linear, x, x, null)] as [number, number];
   const values = (slot: number) => [...new Float32Array(binding.readBytes(slot))];
   expect(values(withNull)).toEqual([5, 11, 11, 25]); // [[1, 2], [3, 4]] times its transpose
@@ -87,7 +87,7 @@ describe("meta tensors", () => {
     binding.release(slot);
   });
 
-  test("work among themselves, with single numbers, and where only shapes or copies are asked for", () => {
+  test("work with each other, with scalars, and where only shapes or copies are needed", () => {
     const [slot, number] = [meta(), binding.fromBytes(new Uint8Array(4), FLOAT32, [])];
     const calls: [string, ...unknown[]][] = [
       ["aten::add.Tensor", slot, slot], ["aten::add.Tensor", slot, number], ["aten::copy_", slot, x], ["aten::expand_as", slot, x],

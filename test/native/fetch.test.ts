@@ -153,7 +153,7 @@ describe("pip", () => {
     await expect(failure).rejects.toThrow(/could not be fetched\n.*ECONNREFUSED.*\n.*pip: .*\n {2}-> .*--libtorch DIR/);
   });
 
-  test("is missed by name where nothing else can help", async () => {
+  test("is named as missing when nothing else can help", async () => {
     const failure = fetchLibtorch({ env: cache(), progress, archive: pin(await unreachable()) });
     await expect(failure).rejects.toThrow(/ECONNREFUSED.*\n {2}pip: there is no python3\n/);
     await expect(failure).rejects.toThrow("install PyTorch 2.11 to 2.14 for python3");
@@ -200,7 +200,7 @@ function arrivals() {
   return { progress: { ...progress, share }, after };
 }
 
-test("a broken download is taken up where it broke", async () => {
+test("an interrupted download is resumed where it stopped", async () => {
   const { progress: watched, after } = arrivals();
   const { url, requests } = await listen((request, response, number) => {
     const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
@@ -217,7 +217,7 @@ test("a broken download is taken up where it broke", async () => {
   expect(lines).toContainEqual(expect.stringMatching(/broke off after 3000 of \d+ bytes: .*; resuming/));
 });
 
-test("a server that does not know ranges sends it from the start", async () => {
+test("a server without range requests sends it from the start", async () => {
   const { progress: watched, after } = arrivals();
   const { url, requests } = await listen((_, response, number) => {
     response.writeHead(200, { "content-length": archive.length });

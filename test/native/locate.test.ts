@@ -91,7 +91,7 @@ describe("what does not fit", () => {
     expect(examine(folder)).toContain(reason);
   });
 
-  test("files of a version that are no files are passed over", () => {
+  test("version files that are not regular files are ignored", () => {
     const folder = writeTree(temporaryFolder(), { "lib/libtorch_cpu.so.2.13": "" });
     execFileSync("mkfifo", [join(folder, "version.py")]);
     symlinkSync("/dev/zero", join(folder, "build-version"));

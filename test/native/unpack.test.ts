@@ -91,7 +91,7 @@ test("a folder with files in it is left as it is", async () => {
   expect(readdirSync(join(above, "out"))).toEqual(["mine"]);
 });
 
-test("a FIFO and a folder are no archives", async () => {
+test("a FIFO and a folder are refused as archives", async () => {
   const above = temporaryFolder();
   execFileSync("mkfifo", [join(above, "fifo")]);
   await expect(unpackLibtorch(join(above, "fifo"), join(above, "out"))).rejects.toThrow("received a named pipe");

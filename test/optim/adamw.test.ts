@@ -119,7 +119,7 @@ describe("bad input", () => {
       "Expected shape [3] for 'state.0.expAvg' but received [2]",
     );
     const { groups, state } = saved;
-    expect(() => new AdamW([p]).loadStateDict({ groups, state: { 1: state[0]! } })).toThrow("Expected numbers of 1 parameters in 'state' but received 1");
+    expect(() => new AdamW([p]).loadStateDict({ groups, state: { 1: state[0]! } })).toThrow("Expected indices of 1 parameters in 'state' but received 1");
     const { step, expAvg } = state[0]!;
     expect(() => new AdamW([p]).loadStateDict({ groups, state: { 0: { step, expAvg } as never } })).toThrow(
       "Expected a tensor for 'state.0.expAvgSq' but received undefined",

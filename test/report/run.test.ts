@@ -69,7 +69,7 @@ describe("a last line that is cut off, as by kill -9 or a power cut,", () => {
     const whole = read(path);
     appendFileSync(file, JSON.stringify({ loss: 0.25, "rewards/chosen": 0.5, grad_norm: 1, epoch: 1, step: 5 }).slice(0, bytes));
     const number = readFileSync(file, "utf8").split("\n").length;
-    expect(read(path)).toEqual({ ...whole, notes: [`the last line of '${file}', line ${number}, is cut off and left out`] });
+    expect(read(path)).toEqual({ ...whole, notes: [`the last line of '${file}', line ${number}, is cut off and was skipped`] });
   });
 
   test("may be one of zeros, and may lack nothing but its end", () => {
@@ -93,10 +93,10 @@ describe("a last line that is cut off, as by kill -9 or a power cut,", () => {
     expect(() => read(path)).toThrow(`Expected JSON in '${file}', line ${lines.length - 1} but found`);
   });
 
-  test("is said where nothing else is there", () => {
+  test("is reported even when the file has no other line", () => {
     const path = folder();
     writeFileSync(join(path, "metrics.jsonl"), '{"versions": {"sm');
-    expect(() => read(path)).toThrow(/found none; the last line of .*, line 1, is cut off and left out/);
+    expect(() => read(path)).toThrow(/found none; the last line of .*, line 1, is cut off and was skipped/);
   });
 });
 

@@ -46,7 +46,7 @@ describe("a pattern that does not end", () => {
     },
   );
 
-  test("is named with the row that it does not end on", async () => {
+  test("is named with the row that takes too long", async () => {
     const tokenizer = await tiny(sequence(split("(a+)+$"), bytes));
     allowance.seconds = 0.1;
     const rows = ["hello", `${"a".repeat(40)}!`, "hell"].map((prompt, i) => ({ index: i, prompt, chosen: "b", rejected: "c" }));
@@ -67,7 +67,7 @@ describe("a pattern that does not end", () => {
 describe("patterns that are trusted on short texts", () => {
   const runs = ["a", "A", " ", "7", "\n", "\r\n", "!", "'s", "漢", "a\u0301", "\t ", "aA", " a", "a ", "7a", " \n", "!\n", "ǅ"];
 
-  test.each(["gpt-2", "llama3", "qwen2"])("%s takes a time in proportion to the text", (name) => {
+  test.each(["gpt-2", "llama3", "qwen2"])("%s takes time proportional to the text", (name) => {
     const { preTokenizer: step } = byteLevelPipelines[name]!;
     const cut = preTokenizer(step, "test")!;
     expect(areKnown(cut)).toBe(true);
@@ -86,7 +86,7 @@ describe("patterns that are trusted on short texts", () => {
     }
   });
 
-  test("are not those of a file that differ by a character", () => {
+  test("do not include a pattern that differs by one character", () => {
     expect(areKnown(preTokenizer(split("\\p{N}{1,3}+"), "test"))).toBe(false);
     expect(areKnown(preTokenizer({ type: "Sequence", pretokenizers: [bytes, split("(a+)+$")] }, "test"))).toBe(false);
   });
@@ -209,7 +209,7 @@ describe("what is wrong in tokenizer.json is named", () => {
     },
   );
 
-  test("with ids that are none in its companions", async () => {
+  test("with invalid ids in its companions", async () => {
     const folder = tinyFolder({ "added_tokens.json": { "<x>": -3 } });
     await expect(loadTokenizer(folder)).rejects.toThrow("added_tokens.json but received -3");
     writeFileSync(join(folder, "added_tokens.json"), "{}");

@@ -44,17 +44,17 @@ test.each([
   expect(work).toThrow(message);
 });
 
-test("says where a template ends too early", () => {
+test("reports a template that ends too early", () => {
   expect(() => render("{% if true %}")).toThrow("does not parse: it ends within a block, a statement or an expression");
 });
 
-test("values of the caller may be nested deep only so far", () => {
+test("limits how deeply the caller's values are nested", () => {
   let x: unknown = 1;
   for (let i = 0; i < 50_000; i++) x = [x];
   expect(() => render("{{ x }}", { x })).toThrow(ChatTemplateError);
 });
 
-test("lets honest templates print much", () => {
+test("lets ordinary templates print a lot", () => {
   const content = "word ".repeat(200_000); // a million characters
   const messages = Array.from({ length: 8 }, () => ({ role: "user", content }));
   const template = "{% for m in messages %}{{ m.role + ': ' + m.content | trim }}\n{% endfor %}";

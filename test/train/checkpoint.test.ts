@@ -96,7 +96,7 @@ const damages: [string, (file: string) => void][] = [
 ];
 const cases = [...FILES, "checksums.json"].flatMap((name) => damages.map(([what, damage]) => [name, what, damage] as const));
 
-test.each(cases)("%s %s is an error that names it, and the newest checkpoint that is whole", (name, what, damage) =>
+test.each(cases)("%s %s is an error that names it, and the newest intact checkpoint", (name, what, damage) =>
   restoring(join(damaged, "checkpoint-6"), [name], () => {
     damage(join(damaged, "checkpoint-6", name));
     if (what === "of another checkpoint" && name === "adapter_config.json") return expect(() => openCheckpoint(true, damaged)).not.toThrow(); // is the same
@@ -104,7 +104,7 @@ test.each(cases)("%s %s is an error that names it, and the newest checkpoint tha
     expect(error).toBeInstanceOf(InputError);
     expect(error.message).toContain("checkpoint-6");
     expect(error.message).toContain(name);
-    expect(error.message.split(". The newest")[1]).toBe(` checkpoint that is whole is ${damaged}/checkpoint-4`);
+    expect(error.message.split(". The newest")[1]).toBe(` intact checkpoint is ${damaged}/checkpoint-4`);
   }),
 );
 
@@ -117,15 +117,15 @@ test("a file of weights that was added is an error: it would be read in place of
   expect(verifyCheckpoint(join(outputDir, "checkpoint-4")).state.globalStep).toBe(4);
 });
 
-test("damaged candidates are passed over, newest first, and nothing is resumed from in silence", async () => {
+test("damaged candidates are skipped, newest first, and never silently", async () => {
   const outputDir = copy();
   for (const step of [4, 6]) flip(join(outputDir, `checkpoint-${step}`, "adapter_model.safetensors"), 900);
   const before = readdirSync(outputDir);
-  await expect(run({ outputDir, resumeFromCheckpoint: true })).rejects.toThrow(/checkpoint-6\/adapter_model.safetensors.*whole is .*checkpoint-2$/);
-  expect(() => openCheckpoint(join(outputDir, "checkpoint-4"), newFolder())).toThrow(/checkpoint-4\/adapter.*whole is .*checkpoint-2$/);
-  expect(() => openCheckpoint(join(outputDir, "checkpoint-3"), outputDir)).toThrow(/checkpoint-3, which is not there. The newest checkpoint that is whole is .*checkpoint-2$/);
+  await expect(run({ outputDir, resumeFromCheckpoint: true })).rejects.toThrow(/checkpoint-6\/adapter_model.safetensors.*intact checkpoint is .*checkpoint-2$/);
+  expect(() => openCheckpoint(join(outputDir, "checkpoint-4"), newFolder())).toThrow(/checkpoint-4\/adapter.*intact checkpoint is .*checkpoint-2$/);
+  expect(() => openCheckpoint(join(outputDir, "checkpoint-3"), outputDir)).toThrow(/checkpoint-3, which is not there. The newest intact checkpoint is .*checkpoint-2$/);
   flip(join(outputDir, "checkpoint-2", "rng_state.safetensors"), 900);
-  await expect(run({ outputDir, resumeFromCheckpoint: true })).rejects.toThrow(`There is no other checkpoint that is whole in ${outputDir}`);
+  await expect(run({ outputDir, resumeFromCheckpoint: true })).rejects.toThrow(`There is no other intact checkpoint in ${outputDir}`);
   expect(readdirSync(outputDir)).toEqual(before);
 });
 
@@ -172,7 +172,7 @@ describe("trainer_state.json with", () => {
       const error = thrown(() => openCheckpoint(folder, folder));
       expect(error).toBeInstanceOf(InputError);
       expect(error.message).toContain(`'${field}' in ${file} but received`);
-      expect(error.message).toMatch(/: resume from another checkpoint\. The newest checkpoint that is whole is .*checkpoint-6$/);
+      expect(error.message).toMatch(/: resume from another checkpoint\. The newest intact checkpoint is .*checkpoint-6$/);
     }),
   );
 
@@ -226,14 +226,14 @@ describe("a checkpoint without checksums, of an older version,", () => {
 
   test.each<[string, (folder: string) => void, RegExp]>([
     ["an adapter as optimizer.safetensors", (folder) => cpSync(join(folder, "adapter_model.safetensors"), join(folder, "optimizer.safetensors")),
-      /Expected the state of AdamW in .*optimizer.safetensors but received a tensor 'base_model.*whole is .*checkpoint-2$/],
+      /Expected the state of AdamW in .*optimizer.safetensors but received a tensor 'base_model.*intact checkpoint is .*checkpoint-2$/],
     ["an optimizer as adapter_model.safetensors", (folder) => cpSync(join(folder, "optimizer.safetensors"), join(folder, "adapter_model.safetensors")),
       /Expected 'base_model.* in the checkpoint's .*checkpoint-4.adapter_model.safetensors; it is of another model/],
     ["an optimizer as rng_state.safetensors", (folder) => cpSync(join(folder, "optimizer.safetensors"), join(folder, "rng_state.safetensors")),
       /Expected the state of the CPU's generator, 'cpu', in .*rng_state.safetensors but received 0/],
-    ["weights that are cut short", (folder) => truncateSync(join(folder, "adapter_model.safetensors"), 600), /adapter_model.safetensors.*whole is .*checkpoint-2$/],
+    ["weights that are cut short", (folder) => truncateSync(join(folder, "adapter_model.safetensors"), 600), /adapter_model.safetensors.*intact checkpoint is .*checkpoint-2$/],
     ["another step's optimizer", (folder) => cpSync(join(original, "checkpoint-6", "optimizer.safetensors"), join(folder, "optimizer.safetensors")),
-      /Expected at most the run's 4 steps for '0.step' in .*optimizer.safetensors but received 6.*whole is .*checkpoint-2$/],
+      /Expected at most the run's 4 steps for '0.step' in .*optimizer.safetensors but received 6.*intact checkpoint is .*checkpoint-2$/],
     ["an optimizer's file without tensors", (folder) => writeFileSync(join(folder, "optimizer.safetensors"), Buffer.from("\x02\0\0\0\0\0\0\0{}")),
       /Expected the state of AdamW after 4 steps in .*optimizer.safetensors but received no tensors/],
   ])("with %s is refused, and names it", async (_, damage, message) => {
@@ -255,7 +255,7 @@ test("an optimizer of another shape is named before anything is changed", async 
   await expect(run({ outputDir, resumeFromCheckpoint: true })).rejects.toThrow(/Expected float32 \[2, 32\] for '\d\.exp_avg' in .*optimizer.safetensors but received float32 \[32, 2\]; it is of another model/);
 });
 
-test("a best checkpoint that is damaged is said, and the last weights are kept", async () => {
+test("a damaged best checkpoint is a warning, and the last weights are kept", async () => {
   const settings = { evalStrategy: "steps", evalSteps: 2, evaluation: train, loadBestModelAtEnd: true, metricForBestModel: "runtime" } as const;
   const outputDir = newFolder();
   const warnings: string[] = [];
@@ -271,7 +271,7 @@ test("a best checkpoint that is damaged is said, and the last weights are kept",
   expect(weights(outputDir).equals(weights(join(outputDir, "checkpoint-4")))).toBe(true);
 });
 
-test("a step beyond the run's last is said", async () => {
+test("a step beyond the run's last one is a warning", async () => {
   const { warnings } = await run({ outputDir: copy(), maxSteps: 4, resumeFromCheckpoint: true });
   expect(warnings.join()).toContain("checkpoint-6 is of step 6, and this run has only 4 steps: nothing is left to train");
 });

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { InputError } from "../../src/base/errors";
 import { stateOf, thisProcess } from "../../src/base/processes";
-import { findConflict } from "../../src/data/outputFolder";
+import { findConflict } from "../../src/base/outputFolder";
 import { type OutputRequest, RunOutput } from "../../src/train/ownership";
 import { copyForeignEntries, isRunEntry, removeCheckpoint } from "../../src/train/runEntries";
 
@@ -102,13 +102,13 @@ describe("a folder with another run's files", () => {
       expect(errorOf(claim)).not.toContain(ways.resume);
     });
 
-  test("is no other run's with logs alone, or folders that are called like checkpoints", () => {
+  test("with only logs, or folders named like checkpoints, does not count as another run's", () => {
     write({ ...users, "metrics.jsonl": "old", "trainer_state.json": "old", "runs/events.out.tfevents.1.host.2.0": "old" });
     run();
     expect(contents()).toEqual({ ...users, ...begun });
   });
 
-  test("is resumed where its checkpoint is; one of another run needs overwriting", () => {
+  test("is resumed with its own checkpoint; with another run's it must be overwritten", () => {
     const state = (start: string) => JSON.stringify({ stateful_callbacks: { smaug: { start, fixed: { seed: 1 } } } });
     write({ "checkpoint-3/trainer_state.json": state("a"), "checkpoint-3/optimizer.safetensors": "old" });
     const elsewhere = join(root, `elsewhere ${folders}`, "checkpoint-2");

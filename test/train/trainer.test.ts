@@ -421,7 +421,7 @@ describe("the output folder", () => {
     expect(contents()).toEqual(before);
   });
 
-  test("is not that of the adapter or the rows that were loaded, whatever it is to overwrite", async () => {
+  test("is not that of the adapter or the rows that were loaded, even when overwriting", async () => {
     const outputDir = newFolder();
     await saveAdapter(adapted(), outputDir);
     const model = tinyModel();
@@ -437,7 +437,7 @@ describe("the output folder", () => {
     await expect(run({ outputDir: join(data, "out"), train: rows })).rejects.toThrow("Expected another folder than the data's for 'output_dir'");
   });
 
-  test("is said when two checkpoints may not fit on its disk", async () => {
+  test("warns when two checkpoints may not fit on its disk", async () => {
     // 2 layers of rank 4 on 7 linear layers of sizes 32, 16 (k, v) and 48 (mlp): 4 * (64 + 48 + 48 + 64 + 80 + 80 + 80) * 2 weights
     const weights = 3712;
     const bytes = checkpointBytes(adapted());
@@ -448,7 +448,7 @@ describe("the output folder", () => {
     expect(spaceWarning(2 ** 60, join(root, "none"))).toContain(`the disk of ${join(root, "none")} may be too small`);
   });
 
-  test("of a run that was killed while it replaced another one names what restores that", async () => {
+  test("of a run that was killed while replacing another one names the way to restore it", async () => {
     const { folder } = await run({ saveStrategy: "steps", maxSteps: 2 });
     const before = readdirSync(folder, { recursive: true }).sort();
     const program = join(__dirname, "programs", "killedOverwrite.ts");

@@ -1,14 +1,14 @@
 /**
- * The layout of a file of records. Everything in it can be checked by itself, so that damage costs the records it hit and
- * no others.
+ * The layout of a file of records. Every part can be verified on its own, so that damage affects only the records it
+ * touches.
  *
  * A file begins with {@link FILE_HEADER}. A record is, in little endian:
  *
  *     marker 8 · key 32 · length of the value 4 · kind 4 · zeros 4 · CRC-32 of all that 4 · value · digest 16
  *
- * The digest is the start of SHA-256 of all that: a value is never taken for that of another key. A file that its
- * writer has closed ends with a table of its records, itself a record, and a trailer that leads to it; a reader of the
- * table does not have to walk through the file.
+ * The digest is the start of the SHA-256 of everything before it, so a value is never mistaken for that of another key.
+ * A file that its writer has closed ends with a table of its records, itself a record, and a trailer that points to it,
+ * so that opening the file does not require a scan.
  */
 import { hash } from "node:crypto";
 import { crc32 } from "node:zlib";
@@ -21,7 +21,7 @@ const DIGEST_BYTES = 16;
 /** Values are read into memory whole. */
 export const MAX_VALUE_BYTES = 2 ** 28;
 
-/** Not text, and no byte repeats: a search for it never has to look back. */
+/** Not text, and no byte repeats, so that a search for it never has to back up. */
 export const MARKER = Buffer.from("d79a8c1bf3e46a05", "hex");
 const END_MARKER = Buffer.from("d79a8c1bf3e46aff", "hex");
 const TRAILER_BYTES = 16;
@@ -57,7 +57,7 @@ export function writeRecord(target: Buffer, at: number, key: Uint8Array, value: 
   return end + DIGEST_BYTES;
 }
 
-/** The header at `at`, if there is a whole one that is intact. */
+/** The header at `at`; undefined if it is incomplete or damaged. */
 export function headerAt(bytes: Buffer, at: number): RecordHeader | undefined {
   if (at + HEADER_BYTES > bytes.length || MARKER.compare(bytes, at, at + 8) !== 0) return undefined;
   if (crc32(bytes.subarray(at, at + 52)) !== bytes.readUInt32LE(at + 52)) return undefined;
@@ -78,7 +78,7 @@ function digest(bytes: Buffer): Buffer {
   return hash("sha256", bytes, "buffer").subarray(0, DIGEST_BYTES);
 }
 
-/** What a table holds of a record: the first 8 bytes of its key, its place (8), the length of its value (4). */
+/** A table's entry for a record: the first 8 bytes of its key, its place (8), the length of its value (4). */
 const ENTRY_BYTES = 20;
 const TABLE_KEY = Buffer.alloc(KEY_BYTES);
 
@@ -109,7 +109,7 @@ export class TableBuilder {
   }
 }
 
-/** Reads bytes of a file; fewer than asked for at its end. */
+/** Reads bytes of a file; fewer than requested at its end. */
 export type Read = (position: number, length: number) => Buffer;
 
 /** Whether the trailer of a file of `size` bytes is at `position`. */
@@ -117,7 +117,7 @@ export function isTrailer(read: Read, position: number, size: number): boolean {
   return size - position === TRAILER_BYTES && END_MARKER.equals(read(position + 8, 8));
 }
 
-/** Reads the table at the end of a file. False, and nothing found, when there is none that is intact. */
+/** Reads the table at the end of a file. Returns false, without calling `found`, if there is no intact table. */
 export function readTable(read: Read, size: number, found: Found): boolean {
   const trailer = size - TRAILER_BYTES;
   if (trailer < 0 || !isTrailer(read, trailer, size)) return false;
@@ -132,7 +132,7 @@ export function readTable(read: Read, size: number, found: Found): boolean {
   return true;
 }
 
-/** Reads a record whose place is known. Undefined when it is not intact. */
+/** Reads the record at a known position; undefined if it is damaged. */
 export function readRecord(read: Read, position: number, length: number): Buffer | undefined {
   const bytes = read(position, recordBytes(length));
   return isIntact(bytes, "value", length) ? bytes : undefined;

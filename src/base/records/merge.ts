@@ -1,7 +1,8 @@
 /**
- * Keeps the number of a store's files small. Several are copied into one, which appears whole; only then are they
- * removed. A process killed at any point leaves either the old files, or both the old ones and the new one. Readers keep
- * the files that they have open. Two processes that merge the same files lose nothing but time: the lock spares them that.
+ * Keeps the number of a store's files small. Several are copied into a new one, which appears atomically; only then are
+ * they removed. A process killed at any point leaves either the old files, or the old files and the new one. Readers
+ * keep using the files that they have open. Two processes that merge the same files would lose nothing but time; the
+ * lock avoids that.
  */
 import { lstatSync, rmSync, statfsSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
@@ -13,16 +14,19 @@ import { RecordIndex } from "./recordIndex";
 import { scanRecords } from "./scan";
 import { OpenFile, type SegmentName, claim, listSegments, newSegmentName } from "./segments";
 
-/** Closed files that are left alone, apart from those that are too large to be copied again and again. */
+/**
+ * Number of small files up to which nothing is merged. Files of `LARGE` bytes are never merged, as copying them
+ * repeatedly would take too long.
+ */
 export const MAX_SMALL_FILES = 12;
 const LARGE = 128 * 2 ** 20; // bytes
-/** Files left after merging: the largest ones. */
+/** How many of the small files, the largest ones, a merge leaves alone. */
 const KEPT = 4;
 const HOUR = 3600 * 1000; // ms
 const CHUNK = 2 ** 20; // bytes
 const SPARE = 2 ** 20; // bytes
 
-/** Merges the smallest files when there are too many. Does nothing where that is not possible. */
+/** Merges the smallest files if there are too many. Does nothing if that is not possible. */
 export async function mergeSmallFiles(folder: string, name: string): Promise<void> {
   const small: { segment: SegmentName; size: number }[] = [];
   for (const segment of listSegments(folder, name)) {
@@ -35,7 +39,9 @@ export async function mergeSmallFiles(folder: string, name: string): Promise<voi
   await mergeFiles(folder, name, small.slice(0, -KEPT).map(({ segment }) => segment));
 }
 
-/** Copies what is intact in some files into a new one, and removes them. Does nothing where that is not possible. */
+/**
+ * Copies the intact records of some files into a new one, then removes the files. Does nothing if that is not possible.
+ */
 export async function mergeFiles(folder: string, name: string, segments: readonly SegmentName[]): Promise<void> {
   try {
     const lock = lockOf(folder, name);
@@ -46,12 +52,12 @@ export async function mergeFiles(folder: string, name: string, segments: readonl
       lock?.release();
     }
   } catch (error) {
-    // A full disk or a folder of another user, say: the store is usable as it is.
+    // For example a full disk or another user's folder: the store is usable as it is.
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
   }
 }
 
-/** Undefined when the lock is useless, but merging without it is harmless: one that a killed process on another host left. */
+/** Undefined to merge without the lock, which is harmless: a killed process on another host left it behind. */
 function lockOf(folder: string, name: string): LockFile | "taken" | undefined {
   const path = join(folder, `${name}.lock`);
   if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) return undefined;
@@ -77,7 +83,7 @@ async function merge(folder: string, name: string, segments: readonly SegmentNam
       for (const { path, file } of sources) {
         const records = await copyRecords(file, output);
         copied += records;
-        // Files of which nothing is known to be ours stay.
+        // A file that does not look like one of ours is kept.
         if (records > 0 || file.stats.size === 0 || file.read(0, FILE_HEADER.length).equals(FILE_HEADER)) removable.push(path);
       }
       await output.end();
@@ -91,7 +97,7 @@ async function merge(folder: string, name: string, segments: readonly SegmentNam
   }
 }
 
-/** Nothing when it is gone, because another process has merged it, or when it cannot be opened. */
+/** Empty if the file is gone, because another process has merged it, or cannot be opened. */
 function openIfThere(path: string): { path: string; file: OpenFile }[] {
   try {
     return [{ path, file: OpenFile.open(path) }];

@@ -1,6 +1,7 @@
 /**
  * Where records are, by the first 8 bytes of their keys: a hash table with open addressing in typed arrays, 24 bytes a
- * slot, so that 400,000 records take 13 MB and not a hundred. Several records of a key are kept, as one may be damaged.
+ * slot, so that 400,000 records take 13 MB rather than a hundred. Several records of a key are kept, as one may be
+ * damaged.
  */
 const MAX_LOAD = 0.8;
 /** Records of one key; more of them would make a file of copies slow to read. */
@@ -17,7 +18,7 @@ export class RecordIndex {
   private lengths = new Uint32Array(this.capacity);
   private positions = new Float64Array(this.capacity);
 
-  /** Adds a record of the key at `at` in `bytes`. With too many of one key, it replaces the last of them. */
+  /** Adds a record of the key at `at` in `bytes`. If the key has too many records, it replaces the last of them. */
   add(bytes: Buffer, at: number, file: number, position: number, length: number): void {
     if (this.used >= MAX_LOAD * this.capacity) this.grow();
     this.insert(bytes.readUInt32LE(at), bytes.readUInt32LE(at + 4), file + 1, position, length);
@@ -36,7 +37,7 @@ export class RecordIndex {
   }
 
   remove(slot: number): void {
-    this.lengths[slot] = REMOVED; // the slot stays in use: others are found by way of it
+    this.lengths[slot] = REMOVED; // the slot stays in use: a search continues past it
   }
 
   private insert(low: number, high: number, file: number, position: number, length: number): void {

@@ -1,6 +1,6 @@
 /**
- * Finds the records of a file by their headers, without reading their values where they are large. Behind damage it
- * searches for the next intact header.
+ * Finds the records of a file by their headers, without reading large values. After damage it searches for the next
+ * intact header.
  */
 import { readSync } from "node:fs";
 import { FILE_HEADER, type Found, HEADER_BYTES, MARKER, type RecordHeader, headerAt, isTrailer, recordBytes } from "./format";
@@ -12,7 +12,7 @@ const MAX_SEARCHED = 2 ** 28;
 const MAX_FALSE_MARKERS = 10 ** 5;
 
 export interface Scan {
-  /** Behind the last record that was found; what follows may be a record that is being written. */
+  /** The end of the last record that was found; what follows may be a record that is being written. */
   readonly end: number;
   /** Bytes before `end` that belong to no record. */
   readonly damaged: number;
@@ -48,7 +48,7 @@ export function scanRecords(descriptor: number, from: number, size: number, foun
     } else if (isTrailer(window.read, next, size)) {
       return { end: size, damaged, closed: true };
     } else {
-      // This record was cut, or the header behind it is damaged. Another may begin before the place where this one ends.
+      // This record is truncated, or the header after it is damaged. Another may begin before this one ends.
       const another = window.find(position + HEADER_BYTES);
       if (!another) break;
       damaged += another.position - (another.position < next ? position : next);
@@ -90,7 +90,7 @@ class Window {
     found(this.bytes, this.load(position, HEADER_BYTES) + 8, position, length);
   }
 
-  /** The first intact header at or behind `position`. */
+  /** The first intact header at or after `position`. */
   find(position: number): { position: number; header: RecordHeader } | undefined {
     while (position + HEADER_BYTES <= this.size && this.searched < MAX_SEARCHED && this.falseMarkers < MAX_FALSE_MARKERS) {
       const from = this.load(position, HEADER_BYTES);

@@ -3,10 +3,10 @@
  * it to `NAME-CREATED-RANDOM.records` when it closes it. A process that merges files renames those of killed writers to
  * `NAME-CREATED-RANDOM-unclosed.records` first: a writer that is alive after all notices, and continues in another file.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { type Stats, closeSync, constants, fstatSync, openSync, readSync, readdirSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { stateOf, thisProcess } from "../processes";
+import { hostDigest, stateOf, thisProcess } from "../processes";
 
 const DAY = 24 * 3600 * 1000; // ms
 
@@ -31,7 +31,7 @@ export function listSegments(folder: string, name: string): SegmentName[] {
     if (stem === undefined) return [];
     const isLive = (path: string) => {
       if (pid === undefined) return false;
-      if (host === digestOf(thisProcess().host))
+      if (host === hostDigest(thisProcess().host))
         return stateOf({ pid: Number(pid), started: Number(started), host: thisProcess().host }) === "running";
       const modified = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
       return Math.abs(Date.now() - modified) < DAY;
@@ -43,14 +43,14 @@ export function listSegments(folder: string, name: string): SegmentName[] {
   return found.sort((a, b) => b.created - a.created);
 }
 
-/** A name for a file that this process is going to write, and the name that it gets when it is closed. */
+/** Names for a new file of this process: while it is written, and once it is closed. */
 export function newSegmentName(name: string): { live: string; closed: string } {
   const { pid, started, host } = thisProcess();
   const stem = `${name}-${Date.now()}-${randomBytes(4).toString("hex")}`;
-  return { live: `${stem}-${pid}-${started}-${digestOf(host)}.records`, closed: `${stem}.records` };
+  return { live: `${stem}-${pid}-${started}-${hostDigest(host)}.records`, closed: `${stem}.records` };
 }
 
-/** Takes a file away from a writer that is gone, and returns its path. Undefined when another process was faster. */
+/** Claims a file whose writer is gone, and returns its path; undefined if another process was faster. */
 export function claim(folder: string, { file, claimedName }: SegmentName): string | undefined {
   const path = join(folder, claimedName);
   try {
@@ -98,11 +98,7 @@ export function readAt(descriptor: number, position: number, length: number): Bu
   return bytes.subarray(0, filled);
 }
 
-/** The same for all names of a file. */
+/** Equal for all names of one file. */
 export function identityOf({ dev, ino }: Stats): string {
   return `${dev}:${ino}`;
-}
-
-function digestOf(host: string): string {
-  return createHash("sha256").update(host).digest("hex").slice(0, 8);
 }

@@ -1,7 +1,7 @@
 /**
- * Values by 32-byte keys in a folder, shared by processes. What is read is verified: a damaged record counts as missing.
- * Each process appends to a file of its own, so that no write can hit another's, on network file systems either, and a
- * torn write is the last thing in its file. Files are merged when there are many of them.
+ * A key-value store in a folder, with 32-byte keys, that processes share. Every read is verified: a damaged record
+ * counts as missing. Each process appends to its own file, so that writes cannot interfere, not even on network file
+ * systems, and a torn write is the last thing in its file. Files are merged when there are too many.
  */
 import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -93,7 +93,7 @@ export class RecordStore {
     return done;
   }
 
-  /** What could not be used since the last call, a line for each file. */
+  /** Describes what could not be used since the last call, one line per file. */
   takeProblems(): string[] {
     const problems = this.unusable.splice(0);
     for (const segment of this.segments) {
@@ -131,13 +131,16 @@ export class RecordStore {
     return undefined;
   }
 
-  /** Looks for what other processes have written, once until the caller awaits something. Whether there was anything. */
+  /**
+   * Looks for what other processes have written, at most once until the caller awaits something. Returns whether there
+   * was anything.
+   */
   private refresh(): boolean {
     if (this.isFresh) return false;
     this.isFresh = true;
     queueMicrotask(() => (this.isFresh = false));
     let hasNew = false;
-    // A file that is gone when it is to be opened was renamed or merged meanwhile.
+    // A file that is gone before it is opened was renamed or merged in the meantime.
     for (let tries = 0, isComplete = false; !isComplete && tries < 10; tries++) {
       isComplete = true;
       for (const name of this.list()) {
@@ -159,7 +162,7 @@ export class RecordStore {
     }
   }
 
-  /** Opens a file and adds its records to the index. Whether there were any. */
+  /** Opens a file and adds its records to the index. Returns whether there were any. */
   private include(name: SegmentName): boolean | "gone" {
     const path = join(this.folder, name.file);
     let file: OpenFile;
@@ -185,7 +188,7 @@ export class RecordStore {
     return this.scan(segment, path, file.stats.size);
   }
 
-  /** Adds what was appended to a file since. */
+  /** Adds what was appended to a file since the last scan. */
   private extend(segment: Segment | undefined): boolean {
     if (!segment?.name || segment === this.writer?.segment) return false;
     const { size } = fstatSync(segment.descriptor);
@@ -243,7 +246,7 @@ export class RecordStore {
       starts.push(at);
       at = writeRecord(bytes, at, key, value);
     }
-    // Another process that takes this one for dead may take its file away; it copies what was in it by then.
+    // A process that mistakes this one for dead may claim its file; it copies what is in it by then.
     for (let tries = 0; tries < 3; tries++) {
       const writer = (this.writer ??= this.createSegment());
       const { segment, path, table } = writer;
@@ -259,7 +262,7 @@ export class RecordStore {
       if (isAt(path, segment.descriptor)) return;
       this.writer = undefined;
     }
-    throw new Error(`Expected files in ${this.folder} to stay but received none: something removes or renames them`);
+    throw new Error(`Expected files in ${this.folder} to stay in place but something removes or renames them`);
   }
 
   private createSegment(): Writer {
@@ -281,7 +284,7 @@ export class RecordStore {
       await promisify(fdatasync)(descriptor);
       segment.end += bytes.length;
     } catch (error) {
-      // After a failed flush nobody knows what is on the disk: the next records go into another file.
+      // After a failed flush the state on the disk is unknown: the next records go into another file.
       this.writer = undefined;
       attempt(() => ftruncateSync(descriptor, end));
       if (end === 0 && isAt(path, descriptor)) attempt(() => rmSync(path));
@@ -289,7 +292,10 @@ export class RecordStore {
     }
   }
 
-  /** Ends the file of this store with its table. Without one, on a full disk for instance, it is as good, but slower to open. */
+  /**
+   * Ends the file of this store with its table. Without one, for example on a full disk, it is complete but slower to
+   * open.
+   */
   private async finishWriting(): Promise<void> {
     const { writer } = this;
     if (!writer || !isAt(writer.path, writer.segment.descriptor)) return;

@@ -179,7 +179,7 @@ class OwnBench implements Bench {
       evalOnStart: true,
       saveStrategy: "no",
       reportTo: "none",
-      overwriteOutputDir: true, // whether a cell may be made again was asked before
+      overwriteOutputDir: true, // checked earlier: whether a cell may be computed again
     });
     const curve: CurvePoint[] = [];
     trainer.on("evaluate", (line) =>

@@ -15,7 +15,10 @@ export interface StudyOptions {
   readonly seeds: readonly number[];
   /** Where finished cells are kept and found. */
   readonly folder: string;
-  /** When given, finished cells of other settings are an error that ends with it; they are made again when left out. */
+  /**
+   * The command to paste for overwriting. When given, finished cells of other settings are an error that quotes it;
+   * when left out, they are computed again.
+   */
   readonly overwriting?: string | undefined;
   readonly startPhase: StartPhase;
   /** Told before the work how many cells there are, and how many of them are finished. */

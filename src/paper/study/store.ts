@@ -3,9 +3,11 @@
  * settings it was made with; what was made with others is as if it were not there. What an interrupted run leaves is
  * therefore always of use.
  */
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { InputError } from "../../base/errors";
+import { readInputJson } from "../../base/inputFiles";
+import { isObject } from "../../base/values";
 import { writeWhole } from "../../base/wholeFiles";
 import { packageVersion } from "../../native/paths";
 import { versions } from "../../torch";
@@ -27,15 +29,18 @@ export class StudyStore {
     return writeResult(this.file(cell), this.settingsOf(cell), result);
   }
 
-  /** @throws InputError when a finished cell was made with other settings; another version of smaug does not count */
+  /**
+   * @throws InputError when a finished cell was made with other settings; another version of smaug is not another
+   *   setting
+   */
   async expectNoOthers(cells: readonly Cell[], overwriting: string): Promise<void> {
     for (const cell of cells) {
       const file = this.file(cell);
-      const settings = await readSettings(file);
+      const settings = readSettings(file);
       if (settings === undefined || JSON.stringify(settings) === JSON.stringify(this.settingsOf(cell))) continue;
       throw new InputError(
         `Expected cells of the same settings in ${this.folder} but ${file} was made with others. Choose another folder, or ` +
-          `replace what is there with\n  ${overwriting}`,
+          `replace them with\n  ${overwriting}`,
       );
     }
   }
@@ -49,21 +54,22 @@ export class StudyStore {
 
 /** What a file holds that was written with these settings by this version; undefined otherwise. */
 export async function readResult<T>(file: string, settings: object): Promise<T | undefined> {
-  const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
-  try {
-    const stored = JSON.parse(text) as { settings: object; result: T };
-    return JSON.stringify(stored.settings) === JSON.stringify(complete(settings)) ? stored.result : undefined;
-  } catch {
-    return undefined; // not ours
-  }
+  const stored = readStored<T>(file);
+  return JSON.stringify(stored?.settings) === JSON.stringify(complete(settings)) ? stored?.result : undefined;
 }
 
 /** The settings a file was written with, without the versions; undefined when it cannot be read. */
-async function readSettings(file: string): Promise<object | undefined> {
+function readSettings(file: string): object | undefined {
+  const { settings } = readStored(file) ?? {};
+  if (!isObject(settings)) return undefined;
+  const { versions: _, ...others } = settings;
+  return others;
+}
+
+/** What {@link writeResult} wrote; undefined when the file is missing or is not one of its. */
+function readStored<T>(file: string): { settings?: object; result?: T } | undefined {
   try {
-    const { versions: _, ...settings } = (JSON.parse(await readFile(file, "utf8")) as { settings: { versions?: unknown } }).settings;
-    return settings;
+    return (readInputJson(file, "a result") as { settings?: object; result?: T } | null) ?? undefined;
   } catch {
     return undefined;
   }

@@ -1,14 +1,14 @@
 /** The folder a command writes into, checked before the work. */
 import { accessSync, constants, existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { InputError } from "../base/errors";
-import { hasEntry, pathInside, realPath } from "../base/paths";
+import { InputError } from "./errors";
+import { isLink, pathInside, realPath } from "./paths";
 
 /** Fails now rather than after the work when nothing could be written there; creates nothing. `name` is the option's. */
 export function expectUsableFolder(folder: string, name: string): void {
   for (let path = resolve(folder); ; path = dirname(path)) {
     if (!existsSync(path)) {
-      if (hasEntry(path)) throw new InputError(`Expected a folder for '${name}' but '${path}' is a link that leads nowhere`);
+      if (isLink(path)) throw new InputError(`Expected a folder for '${name}' but '${path}' is a link that leads nowhere`);
       continue;
     }
     if (!statSync(path).isDirectory()) throw new InputError(`Expected a folder for '${name}' but '${path}' is a file`);
@@ -20,7 +20,7 @@ export function expectUsableFolder(folder: string, name: string): void {
   }
 }
 
-/** Something that is read: a file or a folder, or a name on the hub, which no output can be. */
+/** An input: a file, a folder, or a name on the hub, which never conflicts with an output. */
 export interface Input {
   readonly path: string;
   /** The option that names it. */
@@ -69,13 +69,13 @@ export function expectApart(output: string, option: string, inputs: readonly Inp
   throw new InputError(`${expected}: '${input.option}' reads ${inside} in it, which would be replaced`);
 }
 
-/** The places of the links in a folder. Other files of it are where it is. */
+/** The targets of the links in a folder, which may lie outside it. */
 export function linksIn(folder: string): string[] {
   try {
     return readdirSync(folder, { withFileTypes: true, recursive: true })
       .filter((entry) => entry.isSymbolicLink())
       .map((entry) => realPath(join(entry.parentPath, entry.name)));
   } catch {
-    return []; // a folder in it that may not be read; whoever reads the input says so
+    return []; // an unreadable subfolder, which reading the input reports
   }
 }

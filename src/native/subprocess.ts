@@ -1,6 +1,6 @@
 /**
- * Opening libtorch in a process of its own. A library that is damaged inside, or is another program's, can end the
- * process that opens it, or never return; `setup` and `doctor` must live to say so.
+ * Opens libtorch in a subprocess. A library that is damaged, or belongs to another program, can crash the process that
+ * opens it, or never return; `setup` and `doctor` must survive to report it.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
@@ -12,18 +12,18 @@ import { type Environment, packageRoot } from "./paths";
 const timeout = 120_000;
 const maxBuffer = 16 * 2 ** 20;
 
-/** How a process ended that did not report: `SIGSEGV`. */
+/** How a subprocess ended that returned nothing, such as `SIGSEGV`. */
 export interface Ended {
   ended: string;
 }
 
 /**
- * Calls a function of `dist/native` in another Node and returns what it returns, as JSON. `{ ended }` when that process
- * crashed or took too long.
+ * Calls a function of `dist/native` in another Node process and returns its result, passed as JSON; `{ ended }` if that
+ * process crashed or took too long.
  */
-export function apart<T extends object>(module: "doctor" | "apart", name: string, args: unknown[], env: Environment): T | Ended {
+export function inSubprocess<T extends object>(module: "doctor" | "subprocess", name: string, args: unknown[], env: Environment): T | Ended {
   const file = join(packageRoot, "dist", "native", `${module}.js`);
-  // On a descriptor of its own: libraries may write to the standard streams.
+  // The result has its own descriptor: libraries may write to the standard streams.
   const script = `const [file, name, args] = process.argv.slice(1);
     require("node:fs").writeSync(3, JSON.stringify(require(file)[name](...JSON.parse(args))));`;
   const { output, signal, status, error } = spawnSync(
@@ -35,22 +35,22 @@ export function apart<T extends object>(module: "doctor" | "apart", name: string
   } catch {
     const { code, message } = (error ?? {}) as NodeJS.ErrnoException;
     const lastWords = output?.[2]?.trim().split("\n").at(-1);
-    if (code === "ETIMEDOUT") return { ended: `it did not end in ${timeout / 1000} s` };
+    if (code === "ETIMEDOUT") return { ended: `it did not end within ${timeout / 1000} s` };
     return { ended: signal ?? message ?? `code ${status}${lastWords ? `: ${lastWords}` : ""}` };
   }
 }
 
-/** The result of loading, without the binding, which cannot leave its process. */
+/** The result of loading, without the binding, which cannot be passed between processes. */
 export type LoadReport = Omit<LoadAttempt, "binding"> & { loaded: boolean };
 
-/** As `attemptLoad`, in a process of its own, verifying the digests of a fetched libtorch. */
-export function loadApart(env: Environment, root: string, libtorch: Libtorch): LoadReport {
-  const report = apart<LoadReport>("apart", "reportLoad", [root, libtorch], env);
+/** As `attemptLoad`, in a subprocess, verifying the digests of a fetched libtorch. */
+export function loadInSubprocess(env: Environment, root: string, libtorch: Libtorch): LoadReport {
+  const report = inSubprocess<LoadReport>("subprocess", "reportLoad", [root, libtorch], env);
   if (!("ended" in report)) return report;
   return { loaded: false, libtorch, failed: "libtorch", checks: [crashCheck(report, libtorch)] };
 }
 
-/** The line of the table for a process that ended. */
+/** The check to report for a subprocess that crashed. */
 export function crashCheck({ ended }: Ended, libtorch: Pick<Libtorch, "source"> | undefined) {
   return {
     name: "libraries",
@@ -61,7 +61,7 @@ export function crashCheck({ ended }: Ended, libtorch: Pick<Libtorch, "source"> 
   };
 }
 
-/** The other side of {@link loadApart}. */
+/** What {@link loadInSubprocess} runs in the subprocess. */
 export function reportLoad(root: string, libtorch: Libtorch): LoadReport {
   const { attemptLoad } = require("./load") as typeof import("./load");
   const { binding, ...report } = attemptLoad(process.env, root, libtorch, { verify: true });
