@@ -63,6 +63,7 @@ function attempt(folder: string, option: string): [string | undefined, Acquired]
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === "ENOENT" && tries < 5) continue; // another process has just removed the folder it had created
       if (firstMade !== undefined) removeEmpty(folder, firstMade);
+      if (error instanceof InputError) throw error; // something else is in the lock's place
       throw new InputError(`Expected a folder that can be written to for '${option}' but received: ${message}`, {
         cause: error,
       });
