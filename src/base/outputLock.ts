@@ -2,8 +2,9 @@
  * One process at a time writes into an output folder: it holds `.smaug.lock` there from before its work until it is done.
  * The folder is created for the lock, and removed with it when nothing else came into it.
  */
-import { mkdirSync, rmdirSync } from "node:fs";
+import { rmdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { makeFolder } from "./makeFolder";
 import { InputError } from "./errors";
 import { LockFile } from "./lockFile";
 import { shellQuoted } from "./paths";
@@ -57,7 +58,7 @@ function attempt(folder: string, option: string): [string | undefined, Acquired]
   let firstMade: string | undefined;
   for (let tries = 1; ; tries++) {
     try {
-      firstMade = mkdirSync(folder, { recursive: true }) ?? firstMade;
+      firstMade = makeFolder(folder) ?? firstMade;
       return [firstMade, LockFile.acquire(join(folder, LOCK_NAME))];
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;

@@ -7,8 +7,9 @@
  */
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { mkdir, open, readFile, readdir, rm, stat, utimes } from "node:fs/promises";
+import { open, readFile, readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../base/makeFolder";
 import { packageVersion } from "../native/paths";
 import type { Tokenizer } from "../text";
 import { readTokenizerFolder } from "../text/folder";
@@ -94,7 +95,7 @@ export async function writeTokenCache(folder: string, key: string, rows: Tokeniz
   const packed = packPairs(pairs);
   const ids = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength);
   const content = Buffer.concat([Buffer.from(MAGIC), length, header, ids]);
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   await writeWhole(join(folder, key), Buffer.concat([content, digestOf(content)]));
   for (const name of await readdir(folder)) {
     const file = join(folder, name);

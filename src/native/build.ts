@@ -3,9 +3,10 @@
  * nothing; finished files are renamed into `build/`.
  */
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { dirname, join } from "node:path";
+import { makeFolder } from "../base/makeFolder";
 import { buildFolder, sourceStamp, stampFile } from "./addon";
 import { buildToolChecks } from "./host";
 import type { Libtorch } from "./locate";
@@ -87,7 +88,7 @@ function run(root: string, env: Environment, output: number, args: string[]): Pr
  */
 async function install(from: string, to: string, file: string, stamp: string): Promise<void> {
   const [built, folder] = [join(from, "build", "Release", file), join(to, "build", "Release")];
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   flush(built);
   const digest = digestOf(built);
   rmSync(stampFile(to), { force: true });

@@ -3,9 +3,10 @@
  * Each process appends to a file of its own, so that no write can hit another's, on network file systems either, and a
  * torn write is the last thing in its file. Files are merged when there are many of them.
  */
-import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { makeFolder } from "../makeFolder";
 import { flushFolder } from "../wholeFiles";
 import { FILE_HEADER, TableBuilder, keyOf, readRecord, readTable, recordBytes, valueOf, writeRecord } from "./format";
 import { mergeFiles, mergeSmallFiles } from "./merge";
@@ -265,7 +266,7 @@ export class RecordStore {
   private createSegment(): Writer {
     const { live, closed } = newSegmentName(this.name);
     const path = join(this.folder, live);
-    mkdirSync(this.folder, { recursive: true });
+    makeFolder(this.folder);
     const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o666);
     const segment = this.addSegment(undefined, descriptor);
     this.known.set(identityOf(fstatSync(descriptor)), segment);

@@ -3,8 +3,9 @@
  * settings it was made with; what was made with others is as if it were not there. What an interrupted run leaves is
  * therefore always of use.
  */
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeFolder } from "../../base/makeFolder";
 import { InputError } from "../../base/errors";
 import { writeWhole } from "../../base/wholeFiles";
 import { packageVersion } from "../../native/paths";
@@ -70,7 +71,7 @@ async function readSettings(file: string): Promise<object | undefined> {
 }
 
 export async function writeResult(file: string, settings: object, result: object): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   await writeWhole(file, `${JSON.stringify({ settings: complete(settings), result }, null, 2)}\n`);
 }
 
