@@ -4,8 +4,10 @@
  * host cannot be checked and is left for the user to remove. Node has no `flock`, and not every network file system
  * honours it.
  */
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { type Stats, closeSync, linkSync, lstatSync, openSync, readSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { InputError } from "./errors";
+import { shellQuoted } from "./paths";
 import { type ProcessIdentity, stateOf, thisProcess } from "./processes";
 import { temporaryName } from "./wholeFiles";
 
@@ -19,7 +21,11 @@ export class LockFile {
 
   private constructor(readonly path: string, private readonly content: string) {}
 
-  /** Returns the lock, or its holder if another process has it. `state` is `unknown` for a holder on another host. */
+  /**
+   * Returns the lock, or its holder if another process has it. `state` is `unknown` for a holder on another host.
+   *
+   * @throws InputError when something other than a file is in its place, such as a named pipe or a link
+   */
   static acquire(path: string): LockFile | { readonly holder: LockHolder; readonly state: "running" | "unknown" } {
     const content = JSON.stringify({ ...thisProcess(), since: Date.now() });
     const temporary = join(dirname(path), temporaryName());
@@ -63,14 +69,14 @@ function takeAway(path: string, stale: string): void {
   const aside = join(dirname(path), temporaryName());
   if (!succeeds("ENOENT", () => renameSync(path, aside))) return;
   // What was moved away was another process's new lock: put it back.
-  if (readFileSync(aside, "utf8") !== stale) succeeds("EEXIST", () => linkSync(aside, path));
+  if (textOf(aside) !== stale) succeeds("EEXIST", () => linkSync(aside, path));
   rmSync(aside);
 }
 
 /** `holder` is undefined when the content is not a lock's. */
 function read(path: string): { text: string; holder: LockHolder | undefined } | undefined {
-  let text = "";
-  if (!succeeds("ENOENT", () => (text = readFileSync(path, "utf8")))) return undefined;
+  const text = textOf(path);
+  if (text === undefined) return undefined;
   try {
     const { pid, started, host, since } = JSON.parse(text) as LockHolder;
     const isHolder = [pid, started, since].every(Number.isFinite) && typeof host === "string";
@@ -78,6 +84,37 @@ function read(path: string): { text: string; holder: LockHolder | undefined } | 
   } catch {
     return { text, holder: undefined };
   }
+}
+
+/**
+ * The beginning of a file, as much as a lock can have; undefined when there is none. Anything but a file is refused: a
+ * pipe or a device has no end, and a link that leads nowhere can be neither read nor replaced.
+ */
+function textOf(path: string): string | undefined {
+  let stats: Stats | undefined;
+  let descriptor: number;
+  try {
+    stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return undefined;
+    if (!stats.isFile()) throw new InputError(`Expected a lock file at ${path} but received ${kindOf(stats)}. Remove it with\n  rm -r ${shellQuoted(path)}`);
+    descriptor = openSync(path, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined; // released since
+    throw error;
+  }
+  try {
+    const bytes = Buffer.alloc(MAX_BYTES);
+    return bytes.toString("utf8", 0, readSync(descriptor, bytes));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Bytes of a lock; the longest host name has 64. */
+const MAX_BYTES = 4096;
+
+function kindOf(stats: Stats): string {
+  return stats.isSymbolicLink() ? "a link" : stats.isDirectory() ? "a folder" : stats.isFIFO() ? "a named pipe" : "a special file";
 }
 
 /** Whether `action` ran; false when it failed with `code`. */

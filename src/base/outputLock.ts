@@ -2,8 +2,8 @@
  * Lets one process at a time write to an output folder: it holds `.smaug.lock` there from before its work until it
  * ends. A missing folder is created for the lock, and removed with it if nothing else was written.
  */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "./makeFolder";
 import { InputError } from "./errors";
 import { LockFile } from "./lockFile";
 import { shellQuoted } from "./paths";
@@ -58,12 +58,13 @@ function attempt(folder: string, option: string): [string | undefined, Acquired]
   let firstMade: string | undefined;
   for (let tries = 1; ; tries++) {
     try {
-      firstMade = mkdirSync(folder, { recursive: true }) ?? firstMade;
+      firstMade = makeFolder(folder) ?? firstMade;
       return [firstMade, LockFile.acquire(join(folder, LOCK_NAME))];
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === "ENOENT" && tries < 5) continue; // another process has just removed the folder it had created
       if (firstMade !== undefined) removeEmptyFolders(folder, firstMade);
+      if (error instanceof InputError) throw error; // something else is in the lock's place
       throw new InputError(`Expected a folder that can be written to for '${option}' but received: ${message}`, {
         cause: error,
       });

@@ -8,7 +8,8 @@
  */
 import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { shellQuoted } from "./paths";
+import { InputError } from "./errors";
+import { hasEntry, shellQuoted } from "./paths";
 import { flush } from "./wholeFiles";
 
 const MOVING = ".smaug-moving";
@@ -48,7 +49,9 @@ export class SetAside {
 
   /** Completes what a killed process had begun: moving, restoring or discarding. */
   static recover(folder: string): void {
-    if (existsSync(join(folder, MOVING))) moveBack(folder);
+    const moving = join(folder, MOVING);
+    if (isFolder(moving)) moveBack(folder);
+    else if (hasEntry(moving)) throw new InputError(`Expected a folder at ${moving}, which an interrupted run left, but received something else; remove it`);
     rmSync(join(folder, DISCARDED), { recursive: true, force: true });
   }
 

@@ -7,8 +7,9 @@
  * killed process left behind without touching the files of a live one.
  */
 import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { makeFolder } from "./makeFolder";
 import { hostDigest, stateOf, thisProcess } from "./processes";
 
 /** Replaces `file`, or creates it, with all of `content`. */
@@ -34,7 +35,7 @@ export class StagedFiles {
 
   /** Creates the folder if it is missing, unless `create` is false, and removes what killed writers left in it. */
   static async in(folder: string, { create = true } = {}): Promise<StagedFiles> {
-    const made = create ? await mkdir(folder, { recursive: true }) : undefined;
+    const made = create ? makeFolder(folder) : undefined;
     removeAbandoned(folder);
     return new StagedFiles(folder, made);
   }
@@ -66,7 +67,7 @@ export class StagedFiles {
     const folders = new Set<string>([this.folder]);
     for (const [name, temporary] of this.files) {
       const target = join(this.folder, name);
-      if (dirname(name) !== ".") await mkdir(dirname(target), { recursive: true });
+      if (dirname(name) !== ".") makeFolder(dirname(target));
       await rename(temporary, target);
       folders.add(dirname(target));
     }
@@ -88,7 +89,7 @@ export class StagedFiles {
 /** Creates an empty folder next to `target`, to be filled and handed to {@link publishFolder}. */
 export function stagingFolder(target: string): string {
   const parent = dirname(target);
-  mkdirSync(parent, { recursive: true });
+  makeFolder(parent);
   removeAbandoned(parent);
   const folder = temporaryPath(parent);
   mkdirSync(folder, { mode: 0o700 });

@@ -1,6 +1,6 @@
 /** `smaug eval`: a model's scores on benchmarks, as a table and as a JSON file in the evaluation harness's shape. */
-import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { makeFolder } from "../base/makeFolder";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { EvaluationResults } from "../evaluate";
 import { InputError } from "../native/errors";
@@ -195,7 +195,7 @@ async function contaminate(
 /** Creates the file's folder, too, if it is missing. */
 async function writeFile(file: string, content: string): Promise<void> {
   const { writeWhole } = await import("../base/wholeFiles.js");
-  mkdirSync(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   await writeWhole(file, content);
 }
 

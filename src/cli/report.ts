@@ -2,8 +2,8 @@
  * `smaug report`: the pictures of training runs, one or several side by side, as one HTML file; with `--data` also what
  * they did to the answers of those rows, token by token.
  */
-import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { makeFolder } from "../base/makeFolder";
 import { Command, Option } from "commander";
 import { InputError } from "../native/errors";
 import type { DiagnosedAnswers } from "../report/diagnosisSection";
@@ -80,7 +80,7 @@ async function report(folders: string[], flags: Flags): Promise<void> {
   const answers = data === undefined ? undefined : await diagnosed(runs, data, flags);
   const charts: Chart[] = [];
   const page = await renderRuns(runs, answers, (chart) => charts.push(chart));
-  mkdirSync(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   await writeWhole(file, page);
   const pictures = svg === undefined ? [] : await writePictures(svg, charts);
 

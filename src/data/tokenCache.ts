@@ -6,9 +6,10 @@
  * SHA-256 of all that.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readdir, rm, stat, utimes } from "node:fs/promises";
+import { readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { readInput } from "../base/inputFiles";
+import { makeFolder } from "../base/makeFolder";
 import { writeWhole } from "../base/wholeFiles";
 import { packageVersion } from "../native/paths";
 import type { Tokenizer } from "../text";
@@ -92,7 +93,7 @@ export async function writeTokenCache(folder: string, key: string, rows: Tokeniz
   const packed = packPairs(pairs);
   const ids = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength);
   const content = Buffer.concat([Buffer.from(MAGIC), length, header, ids]);
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   await writeWhole(join(folder, key), Buffer.concat([content, digestOf(content)]));
   for (const name of await readdir(folder)) {
     const file = join(folder, name);

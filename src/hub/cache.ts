@@ -9,8 +9,9 @@
  */
 import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readlinkSync, statSync } from "node:fs";
-import { mkdir, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
+import { makeFolder } from "../base/makeFolder";
 import { readInputText } from "../base/inputFiles";
 import type { RepoKind } from "./names";
 
@@ -60,7 +61,7 @@ export class RepoCache {
   async setRef(revision: string, commit: string): Promise<void> {
     if (revision === commit || this.ref(revision) === commit) return;
     const file = join(this.folder, "refs", revision);
-    await mkdir(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     await replacing(file, (temporary) => writeFile(temporary, commit));
   }
 
@@ -74,7 +75,7 @@ export class RepoCache {
     const file = join(this.snapshotFolder(commit), path);
     const target = relative(dirname(file), this.blob(digest));
     if ((await readlink(file).catch(() => undefined)) === target) return;
-    await mkdir(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     await replacing(file, (temporary) => symlink(target, temporary));
   }
 }

@@ -2,8 +2,9 @@
  * From a name to a folder on this disk. A repository of the hub is fetched into the cache as far as it is not there;
  * when the hub cannot be asked, what the cache has of it serves.
  */
-import { mkdir, readdir, statfs } from "node:fs/promises";
+import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../base/makeFolder";
 import { printable } from "../base/terminal";
 import { RepoCache, danglingTarget, sizeOf } from "./cache";
 import { fetchBlob } from "./download";
@@ -170,7 +171,7 @@ async function fetchBlobs(job: Job, commit: string, files: readonly RepoFile[]):
   const absent = new Map<string, RepoFile>(); // by digest: a repository may hold the same bytes twice
   for (const file of files) if ((await sizeOf(cache.blob(file.digest))) !== file.size) absent.set(file.digest, file);
   if (absent.size === 0) return;
-  await mkdir(cache.blobs, { recursive: true });
+  makeFolder(cache.blobs);
   await checkRoom(name, cache.blobs, absent);
 
   const total = sum([...absent.values()].map(({ size }) => size));

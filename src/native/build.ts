@@ -3,9 +3,10 @@
  * nothing; finished files are renamed into `build/`.
  */
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { dirname, join } from "node:path";
+import { makeFolder } from "../base/makeFolder";
 import { flush, flushFolder, stagingFolder, writeWhole } from "../base/wholeFiles";
 import { buildFolder, sourceStamp, stampFile } from "./addon";
 import { digestOf } from "./digest";
@@ -88,7 +89,7 @@ function run(root: string, env: Environment, output: number, args: string[]): Pr
  */
 async function install(from: string, to: string, file: string, stamp: string): Promise<void> {
   const [built, folder] = [join(from, "build", "Release", file), join(to, "build", "Release")];
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   flush(built);
   const digest = digestOf(built);
   rmSync(stampFile(to), { force: true });

@@ -2,8 +2,8 @@
  * `smaug setup`: chooses a libtorch (fetching the pinned one when there is none), and an addon for it (building one
  * when no prebuilt one fits). All that an install script would do, when asked. Doing it again takes no time.
  */
-import { mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { makeFolder } from "../base/makeFolder";
 import { writeWhole } from "../base/wholeFiles";
 import { findAddon, isCurrent, sourceStamp } from "./addon";
 import { buildAddons } from "./build";
@@ -95,7 +95,7 @@ function addonsAreCurrent(root: string, { minor }: Libtorch): boolean {
 async function remember(env: Environment, folder: string): Promise<void> {
   const file = choiceFile(env);
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     await writeWhole(file, `${JSON.stringify({ folder }, null, 2)}\n`);
   } catch (error) {
     throw new SetupError("the choice could not be kept", (error as Error).message, [

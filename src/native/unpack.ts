@@ -3,11 +3,12 @@
  * regular files with names inside the folder are written, each once, and no more than the archive can hold.
  */
 import { createHash } from "node:crypto";
-import { createWriteStream, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { createWriteStream, readdirSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { crc32 } from "node:zlib";
+import { makeFolder } from "../base/makeFolder";
 import { type Entry, openPromise, type ZipFile } from "yauzl";
 import { expectRegularFile } from "../base/inputFiles";
 import { printable } from "../base/terminal";
@@ -35,7 +36,7 @@ export interface UnpackedFile {
  */
 export async function unpackLibtorch(archive: string, folder: string): Promise<UnpackedFile[]> {
   expectRegularFile(archive, "a zip archive");
-  const made = mkdirSync(folder, { recursive: true });
+  const made = makeFolder(folder);
   if (readdirSync(folder).length > 0) throw new Error(`Expected an empty folder to unpack into but ${folder} has files in it`);
   try {
     const zip = await openPromise(archive, { strictFileNames: true });
@@ -69,7 +70,7 @@ async function unpackEntries(zip: ZipFile, archiveBytes: number, folder: string)
     if (compressed > archiveBytes || entry.uncompressedSize > mostPerByte * (entry.compressedSize + 64) || bytes > mostBytes)
       throw new Error(`${entry.fileName} claims more than an archive of ${archiveBytes} bytes can hold`);
     const target = join(folder, path);
-    mkdirSync(dirname(target), { recursive: true });
+    makeFolder(dirname(target));
     const digest = checksum(entry);
     await pipeline(await zip.openReadStreamPromise(entry), digest, createWriteStream(target, { flags: "wx" }));
     files.push({ path, bytes: entry.uncompressedSize, sha256: digest.sha256() });

@@ -6,8 +6,9 @@
  * again (base/records).
  */
 import { createHash } from "node:crypto";
-import { accessSync, constants, mkdirSync, statfsSync } from "node:fs";
+import { accessSync, constants, statfsSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "../base/makeFolder";
 import { InputError } from "../base/errors";
 import { type RecordEntry, RecordStore } from "../base/records/store";
 import type { TokenizedAnswer, TokenizedPair } from "../data/tokenizedPair";
@@ -35,7 +36,7 @@ export class ReferenceCache {
    */
   static async open(folder = join(cacheFolder(process.env), "reference")): Promise<ReferenceCache> {
     try {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
       accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
       expectRoom(folder, 0);
       return new ReferenceCache(folder, await RecordStore.open(folder, NAME));

@@ -73,11 +73,11 @@ export function modelEntriesIn(folder: string): string[] {
 
 /** What a finished run has and an unfinished one has not: weights with their configuration, and the report. */
 export function resultEntriesIn(folder: string): string[] {
-  return [...weightEntriesIn(folder), ...namesIn(folder).filter((name) => name === REPORT)];
+  return [...weightEntriesIn(folder), ...filesIn(folder).filter((name) => name === REPORT)];
 }
 
 export function logEntriesIn(folder: string): string[] {
-  return [...namesIn(folder).filter((name) => LOGS.includes(name) || name === REPORT), ...eventsIn(folder)];
+  return [...filesIn(folder).filter((name) => LOGS.includes(name) || name === REPORT), ...eventsIn(folder)];
 }
 
 /** TensorBoard's event files; where `runs` is a link they may be other runs' too. */
@@ -91,14 +91,14 @@ export function eventFilesIn(folder: string): string[] {
 }
 
 function eventNamesIn(folder: string): string[] {
-  return namesIn(join(folder, EVENTS_FOLDER)).filter((name) => EVENTS.test(name));
+  return filesIn(join(folder, EVENTS_FOLDER)).filter((name) => EVENTS.test(name));
 }
 
 /** What a run, ours or another program's, writes into a checkpoint. */
 export function checkpointEntriesIn(folder: string): string[] {
   const isOwn = (name: string) =>
     STATE.test(name) || ADAPTER.test(name) || MODEL.test(name) || MODEL_COMPANIONS.has(name);
-  return [...namesIn(folder).filter(isOwn), ...tokenizerEntriesIn(folder)];
+  return [...filesIn(folder).filter(isOwn), ...tokenizerEntriesIn(folder)];
 }
 
 /** Removes a checkpoint, but none of the user's files in it. */
@@ -130,15 +130,15 @@ export function isRunEntry(path: string): boolean {
 
 /** Weights, and the files next to them whose names tell that a run wrote them. */
 function weightEntriesIn(folder: string): string[] {
-  const names = namesIn(folder);
+  const names = filesIn(folder);
   const adapter = names.filter((name) => ADAPTER.test(name));
   const model = names.filter((name) => MODEL.test(name));
   return [...adapter, ...model, ...(model.length > 0 ? names.filter((name) => MODEL_COMPANIONS.has(name)) : [])];
 }
 
 function tokenizerEntriesIn(folder: string): string[] {
-  const templates = namesIn(join(folder, TEMPLATE_FOLDER)).filter((name) => name.endsWith(".jinja"));
-  return [...namesIn(folder).filter((name) => TOKENIZER.has(name)), ...wholeOr(folder, TEMPLATE_FOLDER, templates)];
+  const templates = filesIn(join(folder, TEMPLATE_FOLDER)).filter((name) => name.endsWith(".jinja"));
+  return [...filesIn(folder).filter((name) => TOKENIZER.has(name)), ...wholeOr(folder, TEMPLATE_FOLDER, templates)];
 }
 
 /** The folder itself if it contains only these entries, or is a link; otherwise the entries. */
@@ -151,4 +151,10 @@ function wholeOr(folder: string, name: string, entries: readonly string[]): stri
 /** Empty if the path is not a folder. */
 function namesIn(folder: string): string[] {
   return isFolder(folder) ? readdirSync(folder) : [];
+}
+
+/** Names of what is not a folder: a folder named like a file of a run is the user's. */
+function filesIn(folder: string): string[] {
+  if (!isFolder(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [] : [entry.name]));
 }

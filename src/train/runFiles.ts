@@ -3,8 +3,8 @@
  * TensorBoard events under `runs/`. Nothing appears before the first step is done. A log that cannot be written, as on a
  * full disk, does not end the run: it is a warning, and the file is completed as soon as writing works again.
  */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "../base/makeFolder";
 import { appendWhole } from "../base/appendWhole";
 import { writeWhole } from "../base/wholeFiles";
 import { TensorBoardWriter } from "./tensorboard";
@@ -42,7 +42,7 @@ export class RunFiles {
     history: readonly LogLine[],
     { tensorboard, warn }: { tensorboard: boolean; warn: (message: string) => void },
   ): Promise<RunFiles> {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     const files = new RunFiles(folder, statement, warn, tensorboard);
     await files.attempt(METRICS, () => files.rewriteMetrics(history));
     await files.attempt(EVENTS, () => files.events?.flush());

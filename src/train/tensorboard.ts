@@ -2,9 +2,9 @@
  * Scalars as TensorBoard's event files: TFRecords (length, masked CRC-32C, data, masked CRC-32C) that hold `Event`
  * protocol buffers of a wall time, a step and summaries. Only scalars; no package on npm that is kept writes them.
  */
-import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
+import { makeFolder } from "../base/makeFolder";
 import { appendWhole } from "../base/appendWhole";
 
 export class TensorBoardWriter {
@@ -30,7 +30,7 @@ export class TensorBoardWriter {
   /** Writes what was added. When that fails the file holds whole records only, and the next call tries again. */
   flush(): void {
     if (this.pending.length === 0) return;
-    mkdirSync(dirname(this.file), { recursive: true });
+    makeFolder(dirname(this.file));
     appendWhole(this.file, Buffer.concat(this.pending));
     this.pending = [];
   }

@@ -1,9 +1,10 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { InputError } from "../../src/base/errors";
 import { LockFile } from "../../src/base/lockFile";
 import { thisProcess } from "../../src/base/processes";
 
@@ -56,4 +57,22 @@ test("of several processes that find a stale lock exactly one takes it", async (
   }));
   for (const child of children) child.kill("SIGKILL");
   expect(said.filter((each) => each === "mine")).toEqual(["mine"]);
+});
+
+test.each([
+  ["a named pipe", () => spawnSync("mkfifo", [path])],
+  ["a folder", () => mkdirSync(path)],
+  ["a link", () => symlinkSync("nowhere", path)],
+  ["a link", () => symlinkSync("/dev/zero", path)],
+  ["a link", () => symlinkSync(".smaug.lock", path)],
+])("what is no file in a lock's place is refused and left: %s", (kind, make) => {
+  make();
+  expect(() => LockFile.acquire(path)).toThrow(new InputError(`Expected a lock file at ${path} but received ${kind}. Remove it with\n  rm -r ${path}`));
+  expect(readdirSync(folder)).toEqual([".smaug.lock"]);
+});
+
+test("a huge file in a lock's place is not read whole", () => {
+  writeFileSync(path, "");
+  truncateSync(path, 2 ** 40); // sparse
+  expect(LockFile.acquire(path)).toBeInstanceOf(LockFile);
 });

@@ -170,6 +170,18 @@ describe("overwriting", () => {
     expect(contents()).toEqual({ ...old, ...foreign });
   });
 
+  test("leaves the user's folders that are named like a run's files", () => {
+    const named = ["metrics.jsonl", "report.html", "trainer_state.json", "tokenizer.json", "adapter_config.json", "runs/events.out.tfevents.1", "checkpoint-3/config.json"];
+    const mine = Object.fromEntries(named.map((name) => [`${name}/notes.txt`, "mine"]));
+    write({ ...mine, "adapter_model.safetensors": "old", "checkpoint-3/adapter_model.safetensors": "old" });
+    const output = RunOutput.claim({ folder, overwrite: true, resume: null, ways });
+    output.begin();
+    output.started();
+    output.replaced();
+    output.release();
+    expect(contents()).toEqual(mine);
+  });
+
   test("follows a link to the folder", () => {
     write(old, join(root, `place ${folders}`));
     symlinkSync(join(root, `place ${folders}`), folder);

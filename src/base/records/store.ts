@@ -3,9 +3,10 @@
  * counts as missing. Each process appends to its own file, so that writes cannot interfere, not even on network file
  * systems, and a torn write is the last thing in its file. Files are merged when there are too many.
  */
-import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { makeFolder } from "../makeFolder";
 import { flushFolder } from "../wholeFiles";
 import { FILE_HEADER, TableBuilder, keyOf, readRecord, readTable, recordBytes, valueOf, writeRecord } from "./format";
 import { mergeFiles, mergeSmallFiles } from "./merge";
@@ -268,7 +269,7 @@ export class RecordStore {
   private createSegment(): Writer {
     const { live, closed } = newSegmentName(this.name);
     const path = join(this.folder, live);
-    mkdirSync(this.folder, { recursive: true });
+    makeFolder(this.folder);
     const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o666);
     const segment = this.addSegment(undefined, descriptor);
     this.known.set(identityOf(fstatSync(descriptor)), segment);

@@ -3,8 +3,8 @@
  * settings it was made with; what was made with others is as if it were not there. What an interrupted run leaves is
  * therefore always of use.
  */
-import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeFolder } from "../../base/makeFolder";
 import { InputError } from "../../base/errors";
 import { readInputJson } from "../../base/inputFiles";
 import { isObject } from "../../base/values";
@@ -76,7 +76,7 @@ function readStored<T>(file: string): { settings?: object; result?: T } | undefi
 }
 
 export async function writeResult(file: string, settings: object, result: object): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   await writeWhole(file, `${JSON.stringify({ settings: complete(settings), result }, null, 2)}\n`);
 }
 
