@@ -2,9 +2,10 @@
  * The folder of `smaug reproduce`. The same command may be repeated in it: finished cells are reused, and the report and
  * summary are replaced by ones written whole. Another command's results are not, unless asked for.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, sep } from "node:path";
 import { InputError } from "../base/errors";
+import { readInputJson } from "../base/inputFiles";
 import { LOCK_NAME, OutputLock } from "../base/outputLock";
 import { realPath } from "../base/paths";
 import { StagedFiles } from "../base/wholeFiles";
@@ -93,7 +94,7 @@ function otherResults(folder: string, { preset, seed, model, data }: ReproduceId
 
 function readSummary(file: string): Record<string, unknown> | undefined {
   try {
-    const summary = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown> | null;
+    const summary = readInputJson(file, "a summary") as Record<string, unknown> | null;
     return typeof summary?.["preset"] === "string" && "seed" in summary ? summary : undefined;
   } catch {
     return undefined;

@@ -7,8 +7,9 @@
  */
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { open, readFile, readdir, rm, stat, utimes } from "node:fs/promises";
+import { open, readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { readInput } from "../base/inputFiles";
 import { makeFolder } from "../base/makeFolder";
 import { packageVersion } from "../native/paths";
 import type { Tokenizer } from "../text";
@@ -53,7 +54,7 @@ async function tokenizerFiles(path: string): Promise<[name: string, content: Buf
   const names = [...FILES.map((name) => `${name}.json`), "chat_template.jinja"].filter((name) => there.has(name));
   const more = there.has(TEMPLATES) ? (await readdir(join(path, TEMPLATES))).filter((name) => name.endsWith(".jinja")) : [];
   const files = [...names, ...more.sort().map((name) => join(TEMPLATES, name))];
-  return Promise.all(files.map(async (file): Promise<[string, Buffer]> => [file, await readFile(join(path, file))]));
+  return files.map((file): [string, Buffer] => [file, readInput(join(path, file), "a tokenizer's file")]);
 }
 
 export async function readTokenCache(folder: string, key: string): Promise<TokenizedRows | undefined> {

@@ -3,10 +3,10 @@
  * settings it was made with; what was made with others is as if it were not there. What an interrupted run leaves is
  * therefore always of use.
  */
-import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { makeFolder } from "../../base/makeFolder";
 import { InputError } from "../../base/errors";
+import { readInputJson } from "../../base/inputFiles";
 import { writeWhole } from "../../base/wholeFiles";
 import { packageVersion } from "../../native/paths";
 import { versions } from "../../torch";
@@ -50,20 +50,18 @@ export class StudyStore {
 
 /** What a file holds that was written with these settings by this version; undefined otherwise. */
 export async function readResult<T>(file: string, settings: object): Promise<T | undefined> {
-  const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
   try {
-    const stored = JSON.parse(text) as { settings: object; result: T };
+    const stored = readInputJson(file, "a finished cell") as { settings: object; result: T };
     return JSON.stringify(stored.settings) === JSON.stringify(complete(settings)) ? stored.result : undefined;
   } catch {
-    return undefined; // not ours
+    return undefined; // not there, or not ours
   }
 }
 
 /** The settings a file was written with, without the versions; undefined when it cannot be read. */
 async function readSettings(file: string): Promise<object | undefined> {
   try {
-    const { versions: _, ...settings } = (JSON.parse(await readFile(file, "utf8")) as { settings: { versions?: unknown } }).settings;
+    const { versions: _, ...settings } = (readInputJson(file, "a finished cell") as { settings: { versions?: unknown } }).settings;
     return settings;
   } catch {
     return undefined;
