@@ -12,6 +12,7 @@ import { addOverwriteOption, isOverwriting, overwritingCommand } from "./overwri
 import type { DType } from "../torch";
 import type { MergeCheck } from "./mergeCheck";
 import { print, printJson, tell } from "./output";
+import { exitOnSignals } from "./signals";
 
 interface MergeOptions {
   model: string;
@@ -54,11 +55,14 @@ export function mergeCommand(): Command {
 async function merge(options: MergeOptions, self: Command): Promise<void> {
   const { model, adapter, out } = options;
   expectOther(out, model, adapter);
-  const output = ModelOutput.claim(out, isOverwriting(self), overwritingCommand(self));
+  const unhandle = exitOnSignals();
+  let output: ModelOutput | undefined;
   try {
+    output = ModelOutput.claim(out, isOverwriting(self), overwritingCommand(self));
     await mergeInto(output, options);
   } finally {
-    output.release();
+    output?.release();
+    unhandle();
   }
 }
 

@@ -11,6 +11,7 @@ import { print, printJson, tell } from "./output";
 import { addOverwriteOption, isOverwriting, overwritingCommand } from "./overwriteOption";
 import { ReproduceOutput } from "./reproduceOutput";
 import { STUDY_OPTIONS, STUDY_PRESETS, type StudyFlags, type StudyPreset, checkStudyFlags, flagOf, reproduceStudy } from "./reproduceStudy";
+import { exitOnSignals } from "./signals";
 
 interface ReproduceOptions extends Omit<StudyFlags, "out"> {
   preset: Preset | StudyPreset;
@@ -54,12 +55,15 @@ async function reproduce({ preset, ...options }: ReproduceOptions, self: Command
   if (!isStudy(preset)) checkOptions(preset, options);
   else checkStudyFlags(preset, { ...options, out });
   const overwriting = isOverwriting(self) ? undefined : overwritingCommand(self);
-  const output = ReproduceOutput.claim(out, { preset, seed, model, data }, overwriting);
+  const unhandle = exitOnSignals();
+  let output: ReproduceOutput | undefined;
   try {
+    output = ReproduceOutput.claim(out, { preset, seed, model, data }, overwriting);
     if (isStudy(preset)) await reproduceStudy(preset, { ...options, out }, output);
     else await reproduceOne(preset, { seed, data: data[0], json }, output);
   } finally {
-    output.release();
+    output?.release();
+    unhandle();
   }
 }
 

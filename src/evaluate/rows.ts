@@ -9,6 +9,7 @@ import { filesUnder } from "../data/dataFiles";
 import { resolveDataSet } from "../data/dataSet";
 import { decodeText, linesOf, readBytes, unreadable } from "../data/source";
 import { shown } from "../base/values";
+import { excerpt } from "../base/values";
 import { InputError } from "../native/errors";
 import type { Row } from "./task";
 
@@ -63,8 +64,8 @@ export async function readSplit(
         .slice(0, 8)
         .join(", ");
       throw new InputError(
-        `Expected files of the split '${split}' in '${source}' but found ` +
-          `${there || "no JSONL, JSON or Parquet file"}; a file's name says its split, such as '${split}.jsonl'`,
+        `Expected files of the split '${excerpt(split)}' in '${source}' but found ` +
+          `${there || "no JSONL, JSON or Parquet file"}; a file's name says its split, such as 'test.jsonl'`,
       );
     }
   } else if (!evaluated)

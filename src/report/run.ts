@@ -134,7 +134,7 @@ function readState(file: string): Logged {
   const { log_history: history, max_steps } = parsed(readInputText(file, "the state of a run"), `'${file}'`);
   if (!Array.isArray(history) || !history.every(isObject))
     throw new InputError(`Expected a list of logged lines for 'log_history' in '${file}' but found ${shown(history)}`);
-  return { statement: { max_steps }, records: history };
+  return { statement: max_steps === undefined ? {} : { max_steps }, records: history };
 }
 
 function parsed(text: string, place: string): Json {

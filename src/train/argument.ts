@@ -37,7 +37,7 @@ export function nullable<T>(inner: Argument<T>): Argument<T | null> {
 
 export const text = (fallback: string, help: string): Argument<string> =>
   argument("a string", fallback, help, (value) =>
-    typeof value === "string" && value !== "" ? value : typeof value === "number" ? String(value) : undefined,
+    typeof value === "string" && value !== "" && !value.includes("\0") ? value : typeof value === "number" ? String(value) : undefined,
   );
 
 /** A string of one form; `expected` says which. */

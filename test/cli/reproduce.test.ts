@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
@@ -6,6 +7,7 @@ import { reproduceCommand } from "../../src/cli/reproduce";
 import { ReproduceOutput } from "../../src/cli/reproduceOutput";
 import { run } from "../../src/cli/run";
 import { OutputLock } from "../../src/base/outputLock";
+import { readResult } from "../../src/paper/study/store";
 import { temporaryFolders } from "../models/folders";
 
 const folder = temporaryFolders();
@@ -91,6 +93,15 @@ test.each<[string, object | string | null, RegExp]>([
   expect(readFileSync(join(out, "report.html"), "utf8")).toBe("old");
   expect(readdirSync(out).sort()).toEqual(summary === null ? ["report.html"] : ["report.html", "summary.json"]);
   if (summary !== null) expect(readFileSync(join(out, "summary.json"), "utf8")).toBe(text);
+});
+
+test("a named pipe in place of a summary or a cell is not waited for", async () => {
+  const out = folder();
+  execFileSync("mkfifo", [join(out, "summary.json")]);
+  const { status, stderr } = await smaug("--preset", "smoke", "--out", out);
+  expect(status).toBe(2);
+  expect(stderr).toContain("summary.json that smaug reproduce did not write");
+  await expect(readResult(join(out, "summary.json"), {})).resolves.toBeUndefined();
 });
 
 test("results are written again by the same command, and by another one that is to overwrite them", async () => {

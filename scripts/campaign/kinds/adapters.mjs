@@ -82,7 +82,7 @@ export default {
     }
     return {
       note: `${source}: ${note}`,
-      names,
+      names: [...names, model], // the model's folder may have no tokenizer
       command,
       run: async () => {
         const found = await logitsOf(model, adapter);
