@@ -20,6 +20,8 @@ export function withOption(args: readonly string[], name: string, value: string 
   return value === undefined ? kept : [...kept, `--${name}`, value];
 }
 
+/** Through npx if the running command was started that way. */
 export function pasteable(args: readonly string[]): string {
-  return ["smaug", ...args].map(shellQuoted).join(" ");
+  const program = process.env.npm_command === "exec" ? ["npx", "smaug"] : ["smaug"];
+  return [...program, ...args].map(shellQuoted).join(" ");
 }

@@ -41,6 +41,12 @@ export class ModelOutput {
             `result was in place; what it was to replace is in ${previous.path}. Restore it with\n` +
             `  ${previous.restoreCommand(runEntriesIn(folder))}\nor replace it with\n  ${overwriting}`,
         );
+      const [checkpoint] = holdingsOf(folder).checkpoints;
+      if (checkpoint !== undefined)
+        throw new InputError(
+          `Expected a folder without a training run for '--out' but '${out}' holds ${checkpoint}, and resuming that run would ` +
+            "replace the model. Name another folder",
+        );
       const files = readdirSync(folder).filter((name) => !name.startsWith(".smaug"));
       if (files.length > 0 && !overwrite)
         throw new InputError(

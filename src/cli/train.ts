@@ -60,6 +60,8 @@ async function train(args: readonly string[], typed: readonly string[], flags: F
   let output: RunOutput | undefined;
   try {
     output = RunOutput.claim({ folder: outputDir, overwrite, resume, ways });
+    if (output.overwrites)
+      tell(`note: the earlier run in ${outputDir} is kept until this one has a checkpoint or final weights, and put back if it ends before`);
     await trainInto(output, resolved, typed, stopping, flags);
   } finally {
     output?.release();

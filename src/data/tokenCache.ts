@@ -6,12 +6,7 @@
  * SHA-256 of all that.
  */
 import { createHash } from "node:crypto";
-<<<<<<< HEAD
 import { readdir, rm, stat, utimes } from "node:fs/promises";
-=======
-import { constants } from "node:fs";
-import { open, readdir, rm, stat, utimes } from "node:fs/promises";
->>>>>>> h-brk
 import { join } from "node:path";
 import { readInput } from "../base/inputFiles";
 import { makeFolder } from "../base/makeFolder";

@@ -8,8 +8,7 @@ import { parseIfJson } from "../base/inputFiles";
 import { filesUnder } from "../data/dataFiles";
 import { resolveDataSet } from "../data/dataSet";
 import { decodeText, linesOf, readBytes, unreadable } from "../data/source";
-import { shown } from "../base/values";
-import { excerpt } from "../base/values";
+import { excerpt, shown } from "../base/values";
 import { InputError } from "../native/errors";
 import type { Row } from "./task";
 

@@ -85,6 +85,11 @@ export class RunOutput {
     this.aside = pending ?? (mode === "fresh" ? moveLogs(folder) : move(folder, runEntriesIn(folder)));
   }
 
+  /** Whether an earlier run's files will be replaced. */
+  get overwrites(): boolean {
+    return this.mode === "overwrite";
+  }
+
   /** Called when the first files are written: the logs of a run that left nothing else are replaced by then. */
   started(): void {
     if (this.mode === "fresh") this.replaced();
