@@ -247,3 +247,9 @@ describe("report_to", () => {
     expect(failure([yaml(`report_to: ${text}`)]).message).toMatch(/^Expected tensorboard, none, all for 'report_to'/);
   });
 });
+
+test.each(["output_dir", "reference_cache", "resume_from_checkpoint"])("a path with the character NUL in it is refused: %s", (key) => {
+  const error = failure([yaml(`${key}: "a\\0b"`)]);
+  expect(error).toBeInstanceOf(InputError);
+  expect(error.message).toMatch(new RegExp(`string for '${key}' in .* but received "a..u0000b"`.replace("..", "\\\\")));
+});
