@@ -6,7 +6,8 @@ export default defineConfig({
     // One process per file: each loads libtorch for itself, and a crash in one names the file.
     pool: "forks",
     globalSetup: "test/temporaryFolder.ts",
-    env: { OMP_NUM_THREADS: "1" }, // the files share the cores
+    // The files share the cores; commands to paste are those of a user without npx.
+    env: { OMP_NUM_THREADS: "1", npm_command: "" },
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },
