@@ -11,7 +11,7 @@ const AT_ONCE = 12;
 export default (kinds) => ({
   name: "command line",
   share: 5,
-  minimum: 400,
+  minimum: 200,
   async run(random, shop, folder) {
     const kind = random.of(kinds);
     const from = 1e6 + random.integer(0, 1e9); // not those that run in a process
