@@ -4,3 +4,12 @@
 export class InputError extends Error {
   override name = "InputError";
 }
+
+/** Runs `work`. An InputError that it throws becomes the error that `convert` returns. */
+export function convertInputErrors<T>(work: () => T, convert: (error: InputError) => Error): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof InputError ? convert(error) : error;
+  }
+}

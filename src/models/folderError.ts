@@ -1,6 +1,6 @@
 /** What is wrong with a folder of weights, a model's or an adapter's, and reading the JSON in it. */
 import { readdirSync } from "node:fs";
-import { InputError } from "../native/errors";
+import { InputError, convertInputErrors } from "../base/errors";
 import { parseJson, readInputText } from "../base/inputFiles";
 
 /** Characters of a message; names and shapes come from files and can be of any length. */
@@ -43,12 +43,9 @@ export function readJsonObject(
 
 /** Runs `read`, turning its InputErrors into {@link FolderError}s. */
 export function asFolderError<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof InputError) || error instanceof FolderError) throw error;
-    throw new FolderError(error.message, { cause: error });
-  }
+  return convertInputErrors(read, (error) =>
+    error instanceof FolderError ? error : new FolderError(error.message, { cause: error }),
+  );
 }
 
 /** Runs `fn`; what it finds wrong (`RangeError`, `TypeError`) is said to be wrong in `place`. */
