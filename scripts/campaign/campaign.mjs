@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { runBatch, runOnce } from "./batches.mjs";
 import { run } from "./children.mjs";
-import { ROOT, environment, parity } from "./product.mjs";
+import { ROOT, environment, parity, product } from "./product.mjs";
 import { Random } from "./random.mjs";
 import { Workshop } from "./scenarios/base.mjs";
 
@@ -144,7 +144,7 @@ export async function campaign(
       tally.note(`${kind.name}: ${next} of at least ${least} inputs, for want of time`);
 }
 
-const quoted = (text) => (/^[\w./:=@,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+const quoted = (text) => product("base/paths.js").shellQuoted(text);
 const repeat = (kind, seed, input) =>
   `npm run campaign -- --kinds ${quoted(kind.name)} --seed ${seed} --input ${input}`;
 

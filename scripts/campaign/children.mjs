@@ -1,6 +1,6 @@
 /**
  * Child processes with limits: of time without progress, of resident memory (polled, since V8 reserves far more address
- * space than it uses), of output. Every child has a process group of its own; {@link killAll} ends those that are left.
+ * space than it uses), of output. Every child has its own process group; {@link killAll} ends those that are left.
  */
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";

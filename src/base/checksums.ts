@@ -38,7 +38,10 @@ export function verifyChecksums(folder: string): ReadonlySet<string> {
     const file = join(folder, name);
     const size = sizeOf(file);
     if (size !== bytes)
-      throw new InputError(`Expected ${bytes} bytes in ${file}, as ${CHECKSUMS_FILE} says, but received ${size}; the file is ${size < bytes ? "truncated" : "too long"} or was replaced`);
+      throw new InputError(
+        `Expected ${bytes} bytes in ${file}, as ${CHECKSUMS_FILE} says, but received ${size}; ` +
+          `the file is ${size < bytes ? "truncated" : "too long"} or was replaced`,
+      );
   }
   for (const [name, { sha256 }] of Object.entries(checksums)) {
     const found = checksumOf(join(folder, name)).sha256;
@@ -67,7 +70,9 @@ function readChecksums(file: string): Checksums {
   const { files } = (parseJson(text, file, "the checksums of a folder") ?? {}) as { files?: unknown };
   // Only the exact text that `format` writes is accepted, so that a flipped bit anywhere in it is found.
   if (!isChecksums(files) || format(files) !== text)
-    throw new InputError(`Expected the checksums of a folder in ${file} as smaug wrote them but received different ones; the file is damaged`);
+    throw new InputError(
+      `Expected the checksums of a folder in ${file} as smaug wrote them but received different ones; the file is damaged`,
+    );
   return files;
 }
 

@@ -18,3 +18,12 @@ function shortened(message: string): string {
   const more = message.length - MAX_MESSAGE;
   return more > 0 ? `${message.slice(0, half)} … (${more} characters more) … ${message.slice(-half)}` : message;
 }
+
+/** Runs `work`. An InputError that it throws becomes the error that `convert` returns. */
+export function convertInputErrors<T>(work: () => T, convert: (error: InputError) => Error): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof InputError ? convert(error) : error;
+  }
+}

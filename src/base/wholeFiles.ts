@@ -9,6 +9,7 @@
 import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { threadId } from "node:worker_threads";
 import { makeFolder } from "./makeFolder";
 import { hostDigest, stateOf, thisProcess } from "./processes";
 
@@ -179,10 +180,10 @@ function flushTree(folder: string): void {
   flush(folder);
 }
 
-const TEMPORARY = /^\.smaug-(\d+)-(\d+)-([0-9a-f]{8})-\d+\.tmp$/;
+const TEMPORARY = /^\.smaug-(\d+)-(\d+)-([0-9a-f]{8})-\d+-\d+\.tmp$/;
 const ASIDE = /^\.smaug-replaced-(.+)$/;
 
-let count = 0;
+let count = 0; // in this thread
 
 function temporaryPath(folder: string): string {
   return join(folder, temporaryName());
@@ -190,7 +191,7 @@ function temporaryPath(folder: string): string {
 
 /** A new temporary name. It leaves out the final name, which may be as long as a name can be. */
 export function temporaryName({ pid, started, host } = thisProcess()): string {
-  return `.smaug-${pid}-${started}-${hostDigest(host)}-${++count}.tmp`;
+  return `.smaug-${pid}-${started}-${hostDigest(host)}-${threadId}-${++count}.tmp`;
 }
 
 function asidePath(target: string): string {

@@ -7,12 +7,12 @@
  *
  * Its listing of trees (`trees/`) is left out: it would say that a snapshot with only the needed files is incomplete.
  */
-import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readlinkSync, statSync } from "node:fs";
-import { readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { basename, dirname, join, relative } from "node:path";
+import { readlink, rename, rm, stat, symlink } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
 import { makeFolder } from "../base/makeFolder";
 import { readInputText } from "../base/inputFiles";
+import { flushFolder, temporaryName, writeWhole } from "../base/wholeFiles";
 import type { RepoKind } from "./names";
 
 export const COMMIT = /^[0-9a-f]{40}$/;
@@ -62,7 +62,7 @@ export class RepoCache {
     if (revision === commit || this.ref(revision) === commit) return;
     const file = join(this.folder, "refs", revision);
     makeFolder(dirname(file));
-    await replacing(file, (temporary) => writeFile(temporary, commit));
+    await writeWhole(file, commit);
   }
 
   /** Whether a snapshot has a file, whole. Some systems have no links; there it is the file itself. */
@@ -76,7 +76,7 @@ export class RepoCache {
     const target = relative(dirname(file), this.blob(digest));
     if ((await readlink(file).catch(() => undefined)) === target) return;
     makeFolder(dirname(file));
-    await replacing(file, (temporary) => symlink(target, temporary));
+    await replaceBySymlink(file, target);
   }
 }
 
@@ -91,12 +91,13 @@ export async function sizeOf(file: string): Promise<number | undefined> {
   return found?.isFile() ? found.size : undefined;
 }
 
-/** Makes something under a temporary name, then renames it into place: readers see the old or the new. */
-async function replacing(file: string, make: (temporary: string) => Promise<void>): Promise<void> {
-  const temporary = join(dirname(file), `.smaug-${randomBytes(6).toString("hex")}-${basename(file)}.tmp`);
+/** Makes a link under a temporary name, then renames it into place: readers see the old file or the new one. */
+async function replaceBySymlink(file: string, target: string): Promise<void> {
+  const temporary = join(dirname(file), temporaryName());
   try {
-    await make(temporary);
+    await symlink(target, temporary);
     await rename(temporary, file);
+    await flushFolder(dirname(file));
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;

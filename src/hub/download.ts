@@ -14,6 +14,7 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { threadId } from "node:worker_threads";
 import { isRunning } from "../base/processes";
+import { flushFolder } from "../base/wholeFiles";
 import { sizeOf } from "./cache";
 import { HubError } from "./errors";
 import { type HubClient, Passing, Retries, read } from "./http";
@@ -69,6 +70,7 @@ async function fetchInTurn(client: HubClient, target: BlobTarget): Promise<void>
   try {
     await write(client, target, own);
     await rename(own, blob);
+    await flushFolder(dirname(blob));
     onBytes(file.size);
   } catch (error) {
     if (await sizeOf(own)) await rename(own, `${blob}.incomplete`);

@@ -1,6 +1,6 @@
 /** What is wrong with a folder of weights, a model's or an adapter's, and reading the JSON in it. */
 import { readdirSync } from "node:fs";
-import { InputError } from "../native/errors";
+import { InputError, convertInputErrors } from "../base/errors";
 import { parseJson, readInputText } from "../base/inputFiles";
 
 /** A model or adapter folder that cannot be used: the message names the file, and what was expected. */
@@ -32,12 +32,9 @@ export function readJsonObject(
 
 /** Runs `read`, turning its InputErrors into {@link FolderError}s. */
 export function asFolderError<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof InputError) || error instanceof FolderError) throw error;
-    throw new FolderError(error.message, { cause: error });
-  }
+  return convertInputErrors(read, (error) =>
+    error instanceof FolderError ? error : new FolderError(error.message, { cause: error }),
+  );
 }
 
 /** Runs `fn`; what it finds wrong (`RangeError`, `TypeError`) is said to be wrong in `place`. */

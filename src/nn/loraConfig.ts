@@ -2,7 +2,7 @@
  * What a LoRA adapter is made of: ranks, scaling, and PEFT's rules for which layers it sits on and which weights it
  * trains whole. The rules are those of PEFT 0.21 (`check_target_module_exists`, `_set_trainable`, `get_pattern_key`).
  */
-import { InputError } from "../base/errors";
+import { convertInputErrors } from "../base/errors";
 import { Pattern, checkPatternSize } from "../base/patterns";
 import { secondsFor, withinTime } from "../base/timeLimit";
 import { shortened } from "../base/values";
@@ -103,7 +103,7 @@ export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
 
 /** Runs `find`, which matches many names, under one time limit; otherwise each match has its own. */
 export function findingLayers<T>(find: () => T): T {
-  return inRange(() =>
+  return asRangeError(() =>
     withinTime(2 * secondsFor(0), find, (seconds) => `Expected to find an adapter's layers within ${seconds} s but it takes longer`),
   );
 }
@@ -171,17 +171,12 @@ function patternOf(config: LoraConfig, key: PatternKey, source: string): Pick<Re
   let pattern = patterns.get(source);
   if (!pattern) patterns.set(source, (pattern = new Pattern(new RegExp(source), `'${key}'`)));
   const found = pattern;
-  return { test: (name) => inRange(() => found.test(name)), exec: (name) => inRange(() => found.exec(name)) };
+  return { test: (name) => asRangeError(() => found.test(name)), exec: (name) => asRangeError(() => found.exec(name)) };
 }
 
 /** Turns InputErrors into RangeErrors, as for any wrong option; a reader of files adds the file's name. */
-function inRange<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof InputError) throw new RangeError(error.message, { cause: error });
-    throw error;
-  }
+function asRangeError<T>(work: () => T): T {
+  return convertInputErrors(work, (error) => new RangeError(error.message, { cause: error }));
 }
 
 /** Whether a pattern matches nothing but itself. */
@@ -203,7 +198,7 @@ function checkAlpha(name: string, alpha: number): void {
 
 function checkPattern(name: string, pattern: string): void {
   if (typeof pattern !== "string") throw new RangeError(`Expected texts for '${name}' but received ${String(pattern)}`);
-  inRange(() => checkPatternSize(pattern, `'${name}'`));
+  asRangeError(() => checkPatternSize(pattern, `'${name}'`));
   try {
     new RegExp(pattern);
   } catch (error) {

@@ -6,7 +6,7 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { InputError } from "../base/errors";
+import { convertInputErrors } from "../base/errors";
 import { expectShallow, readInput } from "../base/inputFiles";
 import { isObject, shown } from "../base/values";
 import { findGguf } from "../models/ggufPaths";
@@ -299,10 +299,5 @@ function readText(file: string): string | undefined {
 
 /** Runs `read`, turning its InputErrors into TokenizerErrors. */
 function asTokenizerError<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof InputError) throw new TokenizerError(error.message, { cause: error });
-    throw error;
-  }
+  return convertInputErrors(read, (error) => new TokenizerError(error.message, { cause: error }));
 }

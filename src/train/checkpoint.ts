@@ -70,7 +70,10 @@ export class DamagedCheckpointError extends InputError {
     places: readonly string[],
     cause: unknown,
   ) {
-    const others = whole !== undefined ? `The newest intact checkpoint is ${whole}` : `There is no other intact checkpoint in ${places.join(" or ")}`;
+    const others =
+      whole !== undefined
+        ? `The newest intact checkpoint is ${whole}`
+        : `There is no other intact checkpoint in ${places.join(" or ")}`;
     super(`${damage}. ${others}`);
     this.cause = cause;
   }

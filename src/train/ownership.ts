@@ -2,8 +2,8 @@
  * Ownership of a run's folder. One run at a time holds it. A folder with another run's checkpoints or weights is
  * refused before any work, unless that run is resumed or is to be overwritten. What is overwritten is set aside in a
  * hidden folder when the new run writes its first file, and deleted once the new run's first checkpoint or final
- * weights are in place; a run that ends earlier puts it back. A resumed run sets the results of its earlier end aside
- * likewise.
+ * weights are in place; a run that ends earlier puts it back. A resumed run sets aside the results
+ * of its earlier end in the same way.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";

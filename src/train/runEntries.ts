@@ -95,7 +95,7 @@ function eventNamesIn(folder: string): string[] {
 }
 
 /** What a run, ours or another program's, writes into a checkpoint. */
-export function checkpointEntriesIn(folder: string): string[] {
+function checkpointEntriesIn(folder: string): string[] {
   const isOwn = (name: string) =>
     STATE.test(name) || ADAPTER.test(name) || MODEL.test(name) || MODEL_COMPANIONS.has(name);
   return [...filesIn(folder).filter(isOwn), ...tokenizerEntriesIn(folder)];

@@ -1,9 +1,10 @@
 /** Every command that writes files does so in an order that no power cut can turn into a loss. */
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { locate } from "../../src/native/locate";
+import { freshHub } from "../hub/fixtures";
 import { folderOf } from "../parity/fixture";
 import { type FileCall, fileTracer, powerCutFaults } from "../setup/fileTrace";
 
@@ -97,6 +98,32 @@ describe("no power cut loses anything written by", () => {
     expect(powerCutFaults(calls, root)).toEqual([]);
     expect(renamedTo(calls)).toContain(join(out("study"), "summary.json"));
   });
+});
+
+test("nor anything written into the hub's cache, which has names of its own for what is incomplete", async () => {
+  const { hub, cache } = await freshHub();
+  const model = folderOf("score", "model");
+  hub.add("models/owner/tiny", Object.fromEntries(readdirSync(model).map((name) => [name, readFileSync(join(model, name))])));
+  const { code, stderr, calls } = await tracer.run([main, "score", "--model", "owner/tiny", "--data", pairs, "--out", out("hub.jsonl")], env);
+  expect(code, stderr).toBe(0);
+  const home = realpathSync(join(cache, ".."));
+  expect(powerCutFaults(calls, home, { logs: /\.incomplete$/ })).toEqual([]);
+  expect(renamedTo(calls).filter((path) => path.startsWith(home)).length).toBeGreaterThan(3);
+});
+
+test("nor a model in other shards than before", async () => {
+  const folder = out("shards");
+  const program = `
+    const { LlamaForCausalLM, saveModel } = require(${JSON.stringify(join(__dirname, "../../dist/index.js"))});
+    const model = new LlamaForCausalLM({ architectures: ["LlamaForCausalLM"], vocab_size: 32, hidden_size: 16, intermediate_size: 24,
+      num_hidden_layers: 1, num_attention_heads: 2 });
+    (async () => {
+      for (const maxShardSize of [5e9, 3000, 5e9]) await saveModel(model, ${JSON.stringify(folder)}, { maxShardSize });
+    })();`;
+  const { code, stderr, calls } = await tracer.run(["-e", program], env);
+  expect(code, stderr).toBe(0);
+  expect(powerCutFaults(calls, root)).toEqual([]);
+  expect(readdirSync(folder).sort()).toEqual(["config.json", "model.safetensors"]);
 });
 
 describe("the trace finds", () => {

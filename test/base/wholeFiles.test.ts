@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { thisProcess } from "../../src/base/processes";
 import { StagedFiles, publishFolder, removeAbandoned, stagingFolder, writeWhole } from "../../src/base/wholeFiles";
@@ -36,6 +37,17 @@ test("a file that cannot be written leaves the others as they were, and no folde
   await expect(staged.add("b", () => Promise.reject(new Error("disk full")))).rejects.toThrow("disk full");
   await staged.discard();
   expect(existsSync(join(folder, "made"))).toBe(false);
+});
+
+test("threads of one process write under different temporary names", async () => {
+  const file = join(__dirname, "../../dist/base/wholeFiles.js");
+  const program = `require("node:worker_threads").parentPort.postMessage(require(${JSON.stringify(file)}).temporaryName())`;
+  const nameIn = () => new Promise((resolve, reject) => {
+    new Worker(program, { eval: true }).once("message", resolve).once("error", reject);
+  });
+  const [first, second] = await Promise.all([nameIn(), nameIn()]);
+  expect(first).toMatch(/^\.smaug-.*\.tmp$/);
+  expect(second).not.toBe(first);
 });
 
 test("a published folder replaces another only when asked", () => {

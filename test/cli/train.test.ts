@@ -96,7 +96,7 @@ describe("smaug train", () => {
   test.each([
     ["Ctrl-C", ["SIGINT"]],
     ["a terminal that is closed (SIGHUP, from the system and from the shell)", ["SIGHUP", "SIGHUP"]],
-  ] as const)("%s finishes the step, saves, says how to go on and exits with 130; the line it prints goes on", async (_, signals) => {
+  ] as const)("%s finishes the step, saves, prints how to resume and exits with 130; the command that it prints resumes the run", async (_, signals) => {
     const settings = { ...base(), max_steps: 6 };
     const config = yaml(settings);
     const write = process.stderr.write.bind(process.stderr);

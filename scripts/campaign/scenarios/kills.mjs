@@ -1,4 +1,4 @@
-/** SIGKILL at random moments of commands that write. What is there is whole, nothing finished is lost, and doing it again ends well. */
+/** SIGKILL at random moments of commands that write. What exists is intact, nothing finished is lost, and repeating the command succeeds. */
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { judgeCommand } from "../judge.mjs";

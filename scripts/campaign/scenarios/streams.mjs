@@ -1,4 +1,4 @@
-/** stdout and stderr that are closed, full, slow or close in the middle: a run goes on, its files complete. */
+/** stdout and stderr that are closed, full or slow, or that close in the middle: a run continues, and its files are complete. */
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { start } from "../children.mjs";
@@ -59,7 +59,7 @@ export default {
   },
 };
 
-/** A message cannot be asked for where nobody reads; what is there is judged. */
+/** No message can be required where nobody reads; what was written is judged. */
 function ended(outcome, codes, isBroken) {
   const fault = judgeCommand(outcome, { codes, isData: true });
   if (fault === undefined) return undefined;

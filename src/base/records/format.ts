@@ -14,12 +14,12 @@ import { hash } from "node:crypto";
 import { crc32 } from "node:zlib";
 
 export const FILE_HEADER = Buffer.from("smaug records 1\n", "latin1");
-export const KEY_BYTES = 32;
+const KEY_BYTES = 32;
 /** A multiple of 8: in memory, values are aligned for typed arrays. */
 export const HEADER_BYTES = 56;
 const DIGEST_BYTES = 16;
 /** Values are read into memory whole. */
-export const MAX_VALUE_BYTES = 2 ** 28;
+const MAX_VALUE_BYTES = 2 ** 28;
 
 /** Not text, and no byte repeats, so that a search for it never has to back up. */
 export const MARKER = Buffer.from("d79a8c1bf3e46a05", "hex");

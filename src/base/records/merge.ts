@@ -18,7 +18,7 @@ import { OpenFile, type SegmentName, claim, listSegments, newSegmentName } from 
  * Number of small files up to which nothing is merged. Files of `LARGE` bytes are never merged, as copying them
  * repeatedly would take too long.
  */
-export const MAX_SMALL_FILES = 12;
+const MAX_SMALL_FILES = 12;
 const LARGE = 128 * 2 ** 20; // bytes
 /** How many of the small files, the largest ones, a merge leaves alone. */
 const KEPT = 4;

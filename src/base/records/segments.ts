@@ -78,7 +78,7 @@ export class OpenFile {
     throw new Error("not a regular file");
   }
 
-  /** Reads up to `length` bytes into memory of their own. */
+  /** Reads up to `length` bytes into new memory. */
   readonly read = (position: number, length: number): Buffer => readAt(this.descriptor, position, length);
 
   close(): void {
@@ -86,7 +86,7 @@ export class OpenFile {
   }
 }
 
-/** Reads up to `length` bytes into memory of their own. */
+/** Reads up to `length` bytes into new memory. */
 export function readAt(descriptor: number, position: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafeSlow(length);
   let filled = 0;
