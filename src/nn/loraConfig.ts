@@ -191,9 +191,13 @@ function checkRank(name: string, rank: number): void {
     throw new RangeError(`Expected a positive integer for '${name}' but received ${rank}`);
 }
 
+/** Far beyond any use; a scaling near float32's largest number, 3.4e38, would overflow. */
+const MAX_ALPHA = 1e30;
+
 function checkAlpha(name: string, alpha: number): void {
   if (!(Number.isFinite(alpha) && alpha > 0))
     throw new RangeError(`Expected a positive number for '${name}' but received ${alpha}`);
+  if (alpha > MAX_ALPHA) throw new RangeError(`Expected at most ${MAX_ALPHA} for '${name}' but received ${alpha}`);
 }
 
 function checkPattern(name: string, pattern: string): void {

@@ -120,7 +120,8 @@ const variants = {
         ? "the earlier merged weights are gone"
         : undefined);
     if (why) return { inputs: 1, faults: [wrong(why)] };
-    const outcome = await shop.cli(args(adapter, out));
+    // The kill may have come after the merge was complete.
+    const outcome = await shop.cli([...args(adapter, out), "--overwrite-output-dir"]);
     const fault = judgeCommand(outcome, { codes: [0] });
     if (fault) return { inputs: 1, faults: [{ ...fault, text: `merging again failed: ${fault.text}` }] };
     return {
