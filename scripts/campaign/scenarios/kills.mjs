@@ -200,14 +200,14 @@ function holdsWeights(folder, weights, name = "adapter_model.safetensors") {
   );
 }
 
-/** Whether the run has a checkpoint, or weights, that the old one had not. */
+/**
+ * Whether there is a checkpoint, or weights, that the old run did not have: of the new run, or of one killed before it,
+ * which the new run has set aside in turn.
+ */
 function hasProgress(out, old) {
-  const differ = (place) => {
-    const [mine, theirs] = [
-      join(out, place, "adapter_model.safetensors"),
-      join(old, place, "adapter_model.safetensors"),
-    ];
-    return existsSync(mine) && (!existsSync(theirs) || !readFileSync(mine).equals(readFileSync(theirs)));
-  };
-  return ["", ...checkpointsIn(out)].some(differ);
+  const name = "adapter_model.safetensors";
+  const theirs = readdirSync(old, { recursive: true }).filter((each) => each.endsWith(name)).map((each) => readFileSync(join(old, each)));
+  return readdirSync(out, { recursive: true })
+    .filter((each) => each.endsWith(name) && !/\.tmp\//.test(each))
+    .some((each) => !theirs.some((weights) => weights.equals(readFileSync(join(out, each)))));
 }
