@@ -13,6 +13,7 @@ import { reproduceCommand } from "./reproduce";
 import { run } from "./run";
 import { scoreCommand } from "./score";
 import { setupCommand } from "./setup";
+import { ownProcess } from "./signals";
 import { referenceCommand, trainCommand } from "./train";
 
 guardStandardStreams();
@@ -33,4 +34,5 @@ const program = new Command("smaug")
   .addCommand(reportCommand())
   .addCommand(reproduceCommand());
 
+ownProcess();
 void run(program, process.argv);

@@ -9,6 +9,7 @@ import { Progress } from "../train/progress";
 import { isRunEntry } from "../train/runEntries";
 import { argumentsOf, pasteable, withOption } from "./commandLine";
 import { print, printJson, tell } from "./output";
+import { SIGNALS, commandEnded } from "./signals";
 import { type ResolvedConfig, describeSettings, resolveConfig, toSnakeCase } from "./trainConfig";
 
 const interrupted = 130;
@@ -227,7 +228,9 @@ function stopOnInterrupt(stop: () => void): () => void {
     tell("\nstopping after this step; again to stop at once");
     stop();
   };
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const signal of signals) process.on(signal, onInterrupt);
-  return () => signals.forEach((signal) => process.off(signal, onInterrupt));
+  for (const signal of SIGNALS) process.on(signal, onInterrupt);
+  return () => {
+    SIGNALS.forEach((signal) => process.off(signal, onInterrupt));
+    commandEnded();
+  };
 }
