@@ -108,7 +108,7 @@ function readTokenizer(json: Json, file: string): TokenizerJson {
   };
 }
 
-/** A Unigram vocabulary: texts with their scores, and which of them stands for what is not among them. */
+/** A Unigram vocabulary: texts with their scores, and which of them is the unknown token. */
 function checkScores(model: Json, file: string): void {
   const vocab = model.vocab as readonly unknown[];
   if (vocab.length === 0 || vocab.length > MOST_IDS)

@@ -350,7 +350,7 @@ test("on a full disk storing fails, leaves no half record, and what was stored b
   const stored = Number(lines.at(-2));
   expect(stored).toBeGreaterThan(0);
   expect(await reopened(folder, 2000)).toEqual({ numbers: upTo(stored), problems: [] });
-  // Another process goes on.
+  // Another process continues.
   expect((await ended([folder, String(stored), "1000", "50"])).lines.at(-1)).toBe("1000");
   expect(await reopened(folder, 2000)).toEqual({ numbers: upTo(1000), problems: [] });
 });
