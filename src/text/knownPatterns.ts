@@ -6,7 +6,7 @@
  * consumes it, or for `\s+(?!\S)` all of it but one character. So a text of n characters takes a small multiple of n
  * steps whatever it is; test/text/limits.test.ts tries long runs and mixtures of all their classes.
  */
-import type { Step } from "./pipeline";
+import { type Step, runUpTo } from "./pipeline";
 
 const contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
 const rest = " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
@@ -42,4 +42,4 @@ export function areKnown(...list: (Step | null)[]): boolean {
 }
 
 /** Patterns that pipeline.ts makes: one class, or a character and the run after it. */
-const own = new Set(["\\A[^ ]", "(?:▁)[^▁]*", "\\A\\s+"]);
+const own = new Set(["\\A[^ ]", "(?:▁)[^▁]*", runUpTo(" "), "\\A\\s+"]);

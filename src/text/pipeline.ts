@@ -136,6 +136,7 @@ function split(step: Step, file: string, key: string): Step {
   const source = pattern.Regex ?? escape(pattern.String!);
   if (behavior === "Removed") return { type: "Split", pattern: { Regex: source }, behavior, invert, origin };
   if (behavior === "Isolated") return isolate(source, origin); // inverted it cuts at the same places
+  if (!invert && behavior === "MergedWithPrevious" && isCharacter(pattern.String)) return isolate(runUpTo(source), origin);
   // Where one character ends a run, a class matches it without a backtracking point for each character.
   const other = isCharacter(pattern.String) ? `[^${source}]*` : `(?:(?!${source})[\\s\\S])*`;
   if (!invert && behavior === "MergedWithPrevious") return isolate(`${other}(?:${source})`, origin);
@@ -171,6 +172,12 @@ interface FilePattern {
   readonly String?: string;
   readonly Regex?: string;
 }
+
+/**
+ * A run of characters with the one that ends it. The lookbehind changes no match, since each begins at the start of the
+ * text or after the one before; without it, a text with no such character would be searched once from each position.
+ */
+export const runUpTo = (character: string): string => `(?<![^${character}])[^${character}]*${character}`;
 
 /** Rust's `char`. */
 const isCharacter = (value: unknown): boolean => typeof value === "string" && Array.from(value).length === 1;

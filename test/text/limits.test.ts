@@ -8,7 +8,7 @@ import { InputError } from "../../src/native/errors";
 import { loadTokenizer } from "../../src/text";
 import { byteLevelPipelines } from "../../src/text/ggufPipelines";
 import { areKnown } from "../../src/text/knownPatterns";
-import { preTokenizer } from "../../src/text/pipeline";
+import { type Step, preTokenizer } from "../../src/text/pipeline";
 import { tinyFolder, tokenizerConfig, tokenizerJson } from "./tiny";
 
 const { seconds } = allowance;
@@ -67,11 +67,14 @@ describe("a pattern that does not end", () => {
 describe("patterns that are trusted on short texts", () => {
   const runs = ["a", "A", " ", "7", "\n", "\r\n", "!", "'s", "漢", "a\u0301", "\t ", "aA", " a", "a ", "7a", " \n", "!\n", "ǅ"];
 
-  test.each(["gpt-2", "llama3", "qwen2"])("%s takes time proportional to the text", (name) => {
-    const { preTokenizer: step } = byteLevelPipelines[name]!;
+  test.each<[string, Step | null]>([
+    ...["gpt-2", "llama3", "qwen2"].map((name): [string, Step | null] => [name, byteLevelPipelines[name]!.preTokenizer]),
+    ["gemma3", { type: "Split", pattern: { String: " " }, behavior: "MergedWithPrevious", invert: false }],
+    ["metaspace", { type: "Metaspace" }],
+  ])("%s takes time proportional to the text", (_, step) => {
     const cut = preTokenizer(step, "test")!;
     expect(areKnown(cut)).toBe(true);
-    const sources = (cut.pretokenizers as { pattern?: { Regex: string } }[]).flatMap(({ pattern }) => pattern?.Regex ?? []);
+    const sources = ((cut.pretokenizers ?? [cut]) as { pattern?: { Regex: string } }[]).flatMap(({ pattern }) => pattern?.Regex ?? []);
     expect(sources.length).toBeGreaterThan(0);
     for (const source of sources) {
       const pattern = new RegExp(source.replaceAll("(?i:", "(?:"), "gu");
@@ -79,7 +82,7 @@ describe("patterns that are trusted on short texts", () => {
         for (const end of ["", "x", "!"]) {
           const text = run.repeat(30_000) + end;
           const start = process.cpuUsage();
-          expect(text.match(pattern)!.length).toBeGreaterThan(0);
+          text.match(pattern);
           const { user } = process.cpuUsage(start);
           expect(user / 1e6, `${JSON.stringify(run)} ${source}`).toBeLessThan(0.4); // quadratic: seconds
         }

@@ -17,7 +17,7 @@ import type { PreferenceTrainerOptions } from "../../src/train/preparation";
 import { readSavedState } from "../../src/train/savedState";
 import { tinyModel, tinyPairs } from "./tiny";
 
-const root = mkdtempSync(join(tmpdir(), "smaug-checkpoint-"));
+const root = mkdtempSync(join(tmpdir(), "smaug-saved-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 let folders = 0;
 const newFolder = () => join(root, `run-${++folders}`);
@@ -90,7 +90,7 @@ const damages: [string, (file: string) => void][] = [
   ["cut short", (file) => truncateSync(file, statSync(file).size - 1)],
   ["empty", (file) => truncateSync(file, 0)],
   ["too long", (file) => appendFileSync(file, "\n")],
-  ["of another checkpoint", (file) => cpSync(file.replace("checkpoint-6", "checkpoint-4"), file)],
+  ["of another checkpoint", (file) => cpSync(file.replace("/checkpoint-6/", "/checkpoint-4/"), file)],
   ["missing", (file) => rmSync(file)],
   ["that is a folder", (file) => (rmSync(file), mkdirSync(file))],
 ];
