@@ -2,10 +2,8 @@
  * The limits of one tokenizer: time for its patterns, and the size of what they make of a text.
  *
  * Every pattern of tokenizer.json runs in the library's steps, so the limit is around encode(): see base/timeLimit.ts.
- * It is left out for short texts where all patterns are known to be linear (knownPatterns.ts), and bulk tokenizers put
- * one around a batch of rows (data/pairTokenizer.ts). On 12,000 lines, measured in alternating runs with the code
- * before, the median ratio of processor time was 0.99 for texts with GPT-2's tokenizer, 1.00 with Llama 3's, and 1.03
- * for rows with it.
+ * It is left out for short texts where all patterns are known to be linear (knownPatterns.ts), since it costs as much as
+ * encoding a few words, and bulk tokenizers put one around a batch of rows (data/pairTokenizer.ts).
  */
 import { explained, shownPattern } from "../base/patterns";
 import { secondsFor, withinTime } from "../base/timeLimit";
