@@ -71,15 +71,17 @@ export async function campaign(
   }));
   const began = performance.now();
   const elapsed = () => (performance.now() - began) / 60_000;
+  /** Inputs of a kind so far, those under way included; a scenario may have several. */
+  const begun = ({ kind, next }) => Math.max(next, tally.inputs(kind.name));
 
   const choose = () => {
     if (isStopped()) return undefined;
     const isLate = elapsed() >= minutes;
     const open = plans.filter(
-      ({ kind, next, least, running, broken }) =>
-        !broken &&
-        (isLate ? next < least && elapsed() < minutes * OVERTIME : true) &&
-        (running === 0 || kind.run || kinds.length < slots + 1),
+      (plan) =>
+        !plan.broken &&
+        (isLate ? begun(plan) < plan.least && elapsed() < minutes * OVERTIME : true) &&
+        (plan.running === 0 || plan.kind.run || kinds.length < slots + 1),
     );
     const rank = ({ kind, used, running, perInput = 0 }) => (used + running * perInput) / kind.share;
     return open.sort((a, b) => rank(a) - rank(b))[0];
@@ -139,9 +141,9 @@ export async function campaign(
   } finally {
     clearInterval(timer);
   }
-  for (const { kind, next, least, broken } of plans)
-    if (!inputs && !broken && !isStopped() && next < least)
-      tally.note(`${kind.name}: ${next} of at least ${least} inputs, for want of time`);
+  for (const plan of plans)
+    if (!inputs && !plan.broken && !isStopped() && begun(plan) < plan.least)
+      tally.note(`${plan.kind.name}: ${begun(plan)} of at least ${plan.least} inputs, for want of time`);
 }
 
 const quoted = (text) => product("base/paths.js").shellQuoted(text);

@@ -140,11 +140,14 @@ export function withInteger(random, bytes, at, size = random.of([4, 8])) {
   return out;
 }
 
-/** Damaged text: as bytes, or numbers, words and nesting that parsers stumble over. */
+/**
+ * Damaged text: as bytes, or numbers, words and nesting that parsers stumble over. Halves of a surrogate pair that was
+ * cut become U+FFFD, as they do in a file.
+ */
 export function mutateText(random, text) {
   const position = random.integer(0, text.length);
   const put = (piece, note) => ({
-    text: text.slice(0, position) + piece + text.slice(position),
+    text: (text.slice(0, position) + piece + text.slice(position)).toWellFormed(),
     note: `${note} at ${position}`,
   });
   switch (random.of(["bytes", "bytes", "number", "word", "nest", "long", "number", "word", "lines"])) {
