@@ -59,9 +59,9 @@ function expectRoom(bytes: Buffer, file: string): void {
 const BYTES_PER_VALUE = 64;
 const inMiB = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 
-/** What a piece begins with, but for white space and a byte order mark; undefined when it has no more than that. */
+/** What a piece begins with, but for white space; undefined when it has no more than that. */
 function firstCharacter(piece: Buffer): string | undefined {
-  return /[^\s\xef\xbb\xbf]/.exec(piece.toString("latin1"))?.[0];
+  return /\S/.exec(piece.toString("latin1"))?.[0];
 }
 
 async function* joined(read: readonly Buffer[], rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

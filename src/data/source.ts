@@ -74,10 +74,26 @@ export function tooLong(place: string, what: string, limit: number): InputError 
 const PIECE = 1 << 18; // bytes
 
 /**
- * The bytes of a file in pieces, unpacked when its name ends with .gz. The next piece may take this one's memory: to
- * free memory a piece would be most of the work.
+ * The bytes of a text file in pieces, unpacked when its name ends with .gz, without a byte order mark at the start. The
+ * next piece may take this one's memory: to free memory a piece would be most of the work.
  */
 export async function* readPieces(file: string): AsyncGenerator<Buffer> {
+  let start: Buffer = Buffer.alloc(0); // with as many bytes as a byte order mark
+  for await (const piece of readAll(file)) {
+    if (start.length === MARK.length) yield piece;
+    else {
+      const begun = Buffer.concat([start, piece]);
+      start = begun.subarray(0, MARK.length);
+      if (start.length === MARK.length) yield start.equals(MARK) ? begun.subarray(MARK.length) : begun;
+    }
+  }
+  if (start.length < MARK.length) yield start;
+}
+
+/** U+FEFF in UTF-8, with which some Windows editors begin a file. */
+const MARK = Buffer.from("\ufeff");
+
+async function* readAll(file: string): AsyncGenerator<Buffer> {
   let opened: FileHandle | undefined;
   try {
     const from = (opened = (await openFile(file)).handle);
@@ -118,7 +134,7 @@ export async function readBytes(file: string): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
-/** Decodes UTF-8, without a byte order mark. */
+/** Decodes UTF-8. A byte order mark is a character like any other: {@link readPieces} drops the one that begins a file. */
 export function decodeText(bytes: Uint8Array, place: string): string {
   try {
     return utf8.decode(bytes);
@@ -127,7 +143,7 @@ export function decodeText(bytes: Uint8Array, place: string): string {
   }
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The lines of a text with their numbers, one at a time: a list of very many short lines may not fit in memory. */
 export function* linesOf(text: string): Generator<readonly [line: string, number: number]> {

@@ -163,6 +163,20 @@ describe("JSON", () => {
     expect(await loadPreferences(written("odd.jsonl", text))).toEqual([read, { ...read, index: 1 }]);
   });
 
+  test.each([
+    ["begins a line", "lines.jsonl", `${row}\n\ufeff${row}`, /Expected JSON in '.*lines\.jsonl', line 2, but found/],
+    ["begins a row of a list", "list.json", `[${row},\ufeff${row}]`, /Expected JSON in '.*list\.json', row 1/],
+    ["occurs twice at the start", "twice.jsonl", `\ufeff\ufeff${row}`, /Expected JSON in '.*twice\.jsonl', line 1/],
+  ])("a BOM that %s is an error, as in Python", async (_, name, content, message) => {
+    expect(await failure(written(name, content))).toMatch(message);
+  });
+
+  test("a BOM is skipped in a compressed file, and kept in a text", async () => {
+    const content = `\ufeff${JSON.stringify({ prompt: "\ufeffp", chosen: "a", rejected: "b" })}`;
+    expect((await loadPreferences(written("mark.jsonl.gz", gzipSync(content))))[0]!.prompt).toBe("\ufeffp");
+    expect((await loadPreferences(written("mark.json", content)))[0]!.prompt).toBe("\ufeffp");
+  });
+
   test("columns of different lengths, however many, are told apart", async () => {
     const columns = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`c${i}`, [1]]));
     const path = written("columns.json", JSON.stringify({ ...columns, chosen: ["a", "b"], rejected: ["c"] }));

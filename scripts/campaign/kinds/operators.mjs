@@ -58,7 +58,8 @@ export default {
     return {
       note,
       run: async () => {
-        for (let slot = 0; slot < pool.length; slot++) binding.release(slot);
+        // The slot that was released last is used first: each tensor comes to its own again.
+        for (let slot = pool.length - 1; slot >= 0; slot--) binding.release(slot);
         pool.forEach((fill) => fill());
         let error;
         try {

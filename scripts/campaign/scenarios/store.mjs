@@ -10,7 +10,7 @@ const CHANGES = { per_device_train_batch_size: 20, max_steps: 2, logging_steps: 
 
 export default {
   name: "reference store",
-  share: 4,
+  share: 5,
   minimum: 150,
   async run(random, shop, folder) {
     const expected = await shop.baseline(CHANGES);

@@ -20,6 +20,7 @@ const reasons: Record<string, string[]> = {
     "onednn::qlinear_prepack", "quantized_lstm_cell", "reflection_pad1d_backward", "reflection_pad2d_backward", "replication_pad1d_backward",
     "replication_pad2d",
   ],
+  "divides by a step that is zero as an integer": ["range"],
   "divides by a size of zero": [
     "mkldnn::_reorder_convolution_weight",
     "_dyn_quant_matmul_4bit", "_log_softmax_backward_data", "_transform_bias_rescale_qkv", "_weight_norm_interface",
