@@ -19,6 +19,17 @@ test.each(["none", "snappy", "gzip", "zstd", "brotli", "lz4"])("reads row groups
   expect(await loadPreferences(file(`plain.${codec}`))).toEqual(expected);
 });
 
+test("keeps a byte order mark that begins a text", async () => {
+  const bytes = await readFile(file("plain.none"));
+  const at = bytes.indexOf("3 + 1 =");
+  bytes.set(Buffer.from("\ufeff"), at);
+  const folder = await mkdtemp(join(tmpdir(), "smaug-parquet-"));
+  await writeFile(join(folder, "mark.parquet"), bytes);
+  const rows = await loadPreferences(join(folder, "mark.parquet"));
+  expect(rows.map(({ prompt }) => prompt)).toContain("\ufeff 1 =");
+  await rm(folder, { recursive: true });
+});
+
 test("reads conversations without the fields that only other messages have", async () => {
   expect(await loadPreferences(file("chat"))).toEqual([
     {

@@ -1,6 +1,6 @@
 /**
  * The operators that fuzzOperators.ts leaves out: `_stack` with all its overloads, `_log_softmax.out` alone, and
- * `onednn::qlinear_prepack` with its namespace where that is not `aten`. The first three groups end or hang PyTorch's own
+ * `onednn::qlinear_prepack` with its namespace where that is not `aten`. The first four groups end or hang PyTorch's own
  * Python with the same arguments (2.13): kernels that other operators call after checking, and calls of which nothing is
  * checked.
  */
