@@ -75,7 +75,7 @@ function readRun(folder: string, name: string): Run {
     closing: closing && numbersOf(closing),
     nonFinite: steps.filter((record) => ["loss", "grad_norm"].some((name) => isBeyond(record[name]))).map(({ step }) => step as number),
     totalSteps: typeof totalSteps === "number" && totalSteps > 0 ? totalSteps : undefined,
-    beta: typeof beta === "number" && beta > 0 && hasReference ? beta : undefined,
+    beta: typeof beta === "number" && beta >= SMALLEST && beta <= LARGEST && hasReference ? beta : undefined,
     notes,
   };
 }

@@ -36,6 +36,10 @@ describe("a run", () => {
     expect(read(writeRun(folder(), { statement: { ...statement, reference_rows: 0 } })).beta).toBeUndefined();
   });
 
+  test.each([1e-320, 1e300, 0, -1, "0.5"])("with a β of %j has none: quotients could not be drawn", (beta) => {
+    expect(read(writeRun(folder(), { statement: { ...statement, beta } })).beta).toBeUndefined();
+  });
+
   test("started from a program has its settings under Hugging Face's names", () => {
     const run = read(writeRun(folder(), { statement: { ...statement, beta: 0.3, config: { learningRate: 1, adamBeta1: 0.9 } } }));
     expect(configOf(run.statement)).toEqual({ learning_rate: 1, adam_beta1: 0.9 });
