@@ -1,4 +1,6 @@
 // The addon's entry: what JavaScript can call, and nothing else. src/native/binding.ts describes every entry.
+#include <ATen/Context.h>
+
 #include "allocator.h"
 #include "autograd.h"
 #include "device.h"
@@ -31,6 +33,8 @@ bool hasLenientGetters(Napi::Env env) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   installCpuAllocator();
+  // cuDNN's attention plans every new length anew, up to 0.6 s each; generation meets one with every token. Flash attention plans nothing.
+  at::globalContext().setSDPUseCuDNN(false);
   auto* state = new Environment();
   env.SetInstanceData(state);  // deleted with the environment
   state->lenientGetters = hasLenientGetters(env);

@@ -5,7 +5,8 @@
  * Names are the path of fields in Hugging Face's snake_case: `layers[0].selfAttn.qProj.weight` is
  * `layers.0.self_attn.q_proj.weight`. Hooks and state-dict versioning of PyTorch's Module are left out.
  */
-import { type DType, type Device, Tensor, noGrad, ops, tidy } from "../torch";
+import { type DType, type Device, Tensor, isFloatingPoint, noGrad, ops, tidy } from "../torch";
+import { conversionOf } from "../torch/conversion";
 import { roleOf } from "./parameter";
 
 /** Tensors by name, as a checkpoint holds them. */
@@ -77,10 +78,21 @@ export abstract class Module {
   }
 
   /**
-   * Moves parameters and buffers to a device, and converts floating-point parameters to a dtype; buffers are constants
-   * and keep theirs. Tensors keep their identity, so an optimizer made before still holds them.
+   * Moves parameters and buffers to a device, and converts floating-point parameters to a floating-point dtype; buffers
+   * are constants and keep theirs. Tensors keep their identity, so an optimizer made before still holds them.
+   *
+   * ```ts
+   * model.to("cuda");
+   * model.to("cuda", "bfloat16");
+   * model.to({ dtype: "float64", device: "cpu" });
+   * ```
    */
-  to({ dtype, device }: { dtype?: DType; device?: Device }): this {
+  to(target: DType | Device | { dtype?: DType; device?: Device }): this;
+  to(device: Device, dtype: DType): this;
+  to(target: unknown, second?: DType): this {
+    const { dtype, device } = conversionOf(target, second, ["dtype", "device"]);
+    if (dtype !== undefined && !isFloatingPoint(dtype))
+      throw new TypeError(`Expected a floating-point dtype for a module's 'to' but received '${dtype}'`);
     tidy(() => {
       for (const [, parameter] of this.namedParameters()) {
         const { grad } = parameter;

@@ -1,6 +1,7 @@
 /** `smaug/torch`: libtorch's tensors and autograd. */
-export { type ToOptions, hasOp, op, ops } from "./methods"; // first: it gives Tensor its methods
+export { hasOp, op, ops } from "./methods"; // first: it gives Tensor its methods
 export { type GradOptions, autograd, enableGrad, isGradEnabled, noGrad } from "./autograd";
+export type { ToOptions } from "./conversion";
 export {
   type RandomOptions, type TensorOptions, arange, empty, eye, fromTypedArray, full, linspace, ones, rand, randint, randn,
   randperm, tensor, zeros,

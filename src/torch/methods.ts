@@ -3,22 +3,14 @@
  * list; `ops.generated.ts` holds their types. Methods written by hand (`shape`, `to`, `index`, …) come first.
  */
 import { binding } from "../native/binding";
+import { type ToOptions, conversionOf } from "./conversion";
 import { inspectTensor } from "./display";
-import { type DType, dtypes, isDType } from "./dtype";
+import type { DType } from "./dtype";
 import { type Index, index, indexPut_ } from "./indexing";
 import { type Operator, type Scalar, camelCase, describeValue, invoke, invokeBinary, invokeUnary } from "./operators";
 import type { Ops, TensorMethods } from "./ops.generated";
 import { Handle } from "./scope";
 import { type Device, Tensor } from "./tensor";
-
-export interface ToOptions {
-  dtype?: DType;
-  device?: Device;
-  /** Copy even when nothing changes. */
-  copy?: boolean;
-  /** Do not wait for a copy between host and device. */
-  nonBlocking?: boolean;
-}
 
 declare module "./tensor" {
   interface Tensor extends TensorMethods {
@@ -78,26 +70,9 @@ for (const [name, operator] of operators) {
 Object.setPrototypeOf(Tensor.prototype, methods);
 
 const convert = op("aten::to.dtype_layout");
-const toOptions = ["dtype", "device", "copy", "nonBlocking"];
-
-/** Whether a value is a Tensor, or an object with no other keys than these. */
-function hasOnly(keys: readonly string[], value: unknown): boolean {
-  if (value instanceof Tensor) return true;
-  return typeof value === "object" && value !== null && Object.keys(value).every((key) => keys.includes(key));
-}
-
 Object.assign(Tensor.prototype, {
   to(this: Tensor, target: DType | Device | Tensor | ToOptions, second?: DType): unknown {
-    if (second !== undefined) return this.to({ device: target as Device, dtype: second });
-    const fits = typeof target === "string" ? isDType(target) || /^[a-z]+(:\d+)?$/.test(target) : hasOnly(toOptions, target);
-    if (!fits)
-      throw new TypeError(`Expected a dtype, a device, a Tensor or options (${toOptions.join(", ")}) for 'to' but received ${describeValue(target)}; the dtypes are ${dtypes.join(", ")}`);
-    const { dtype, device, copy = false, nonBlocking = false }: ToOptions =
-      target instanceof Tensor ? { dtype: target.dtype, device: target.device }
-      : typeof target !== "string" ? target
-      : isDType(target) ? { dtype: target }
-      : { device: target };
-    if (dtype !== undefined && !isDType(dtype)) throw new TypeError(`Expected a dtype for 'dtype' but received ${describeValue(dtype)}`);
+    const { dtype, device, copy = false, nonBlocking = false } = conversionOf(target, second, ["dtype", "device", "copy", "nonBlocking"]);
     return convert(this, { dtype: dtype ?? this.dtype, device: device ?? this.device, copy, nonBlocking });
   },
   // ATen's first argument is the condition, and it calls that one self.

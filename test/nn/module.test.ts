@@ -147,6 +147,25 @@ describe("to", () => {
     expect([model.seenTokens.dtype, model.positionIds.dtype]).toEqual(["float32", "int64"]);
   });
 
+  test("takes a dtype, a device, or both", () => {
+    expect(new RmsNorm(2).to("float64").weight.dtype).toBe("float64");
+    expect(new RmsNorm(2).to("cpu").weight.device).toBe("cpu");
+    expect(new RmsNorm(2).to("cpu", "bfloat16").weight.dtype).toBe("bfloat16");
+    expect(() => new RmsNorm(2).to("cuda:99")).toThrow("Expected a device that is here");
+  });
+
+  test.each<[unknown, RegExp]>([
+    ["CUDA", /^Expected a dtype, a device, a Tensor or options \(dtype, device\) for 'to' but received "CUDA"/],
+    [{ dtpye: "float64" }, /for 'to' but received \{ dtpye \}/],
+    ["cuda:x", /for 'to' but received "cuda:x"/],
+    ["int64", /Expected a floating-point dtype for a module's 'to' but received 'int64'/],
+    [undefined, /for 'to' but received undefined/],
+  ])("refuses %j before anything moves", (target, message) => {
+    const norm = new RmsNorm(2);
+    expect(() => norm.to(target as "cpu")).toThrow(message);
+    expect(norm.weight.dtype).toBe("float32");
+  });
+
   test("an optimizer made before trains the converted parameters", () => {
     const norm = new RmsNorm(2);
     const optimizer = new AdamW(norm.parameters(), { lr: 0.5, weightDecay: 0 });
