@@ -11,6 +11,7 @@ export interface Problem {
   readonly line: string;
   /** As the only sentence of a message; `where` is empty or " in dpop.yaml". */
   sentence(where: string): string;
+  readonly wayOut?: string;
 }
 
 /** A value that does not fit. `received` is how the message shows it. */
@@ -18,6 +19,7 @@ export function unfit(key: string, expected: string, received: string, wayOut?: 
   const way = wayOut === undefined ? "" : `; ${wayOut}`;
   return {
     key,
+    wayOut,
     line: `expected ${expected} but received ${received}${way}`,
     sentence: (where) => `Expected ${expected} for '${key}'${where} but received ${received}${way}`,
   };
@@ -51,17 +53,17 @@ export function conflict(key: string, sentence: string): Problem {
 /**
  * One error for all problems: a sentence for one, else a list.
  *
- * @param place where they are, such as the name of a file; may be empty
+ * @param where they are, such as " in dpop.yaml"; may be empty
  * @param postscript a last line of the list
  */
-export function problemsError(problems: readonly Problem[], place = "", postscript = ""): InputError {
+export function problemsError(problems: readonly Problem[], where = "", postscript = ""): InputError {
   const [first, ...others] = problems;
-  if (others.length === 0) return new InputError(first!.sentence(place && ` in ${place}`));
+  if (others.length === 0) return new InputError(first!.sentence(where));
   const headings = [...new Set(problems.map(({ heading = "" }) => heading))];
   const lines = headings.flatMap((heading) => [
     heading || "Values that do not fit:",
     ...problems.filter((problem) => (problem.heading ?? "") === heading).map(({ key, line }) => `  ${key}: ${line}`),
   ]);
-  const title = `Expected settings that smaug has${place && ` in ${place}`} but received ${problems.length} that have to change.`;
+  const title = `Expected smaug's settings${where} but received ${problems.length} that must change:`;
   return new InputError([title, ...lines, ...(postscript ? [postscript] : [])].join("\n"));
 }
