@@ -38,7 +38,6 @@ const unsupported: Readonly<Record<string, unknown>> = {
   bnb_4bit_quant_type: "nf4",
   data_seed: null,
   dataloader_drop_last: false,
-  dataset_config: null,
   ddp_broadcast_buffers: null,
   ddp_bucket_cap_mb: null,
   ddp_static_graph: null,

@@ -3,7 +3,7 @@
  * and defaults are TRL 1.13's, except the paper's loss with its β and λ. Loads no libtorch: `--help` prints it.
  */
 import { trainingArguments } from "../train/arguments";
-import { choice, either, flag, integer, matching, nullable, number, numbers, optional, text, texts } from "../train/argument";
+import { choice, either, flag, integer, matching, nullable, number, numbers, optional, renaming, share, text, texts } from "../train/argument";
 
 export const runArguments = {
   modelNameOrPath: optional(text("", "a folder, a .gguf file or a hub id")),
@@ -13,6 +13,10 @@ export const runArguments = {
   datasetName: optional(text("", "a JSONL, JSON or Parquet file, a folder of them, or a hub id")),
   datasetTrainSplit: text("train", "the split to train on"),
   datasetTestSplit: text("test", "the split to evaluate on"),
+  datasetConfig: optional(text("", "which of the configs that the data's card declares; the card's default when left out")),
+  columnMapping: optional(renaming("the file's names of columns with ours: {question: prompt}, or question=prompt,good=chosen")),
+  evalDatasetName: optional(text("", "other data to evaluate on: what dataset_name may be")),
+  testSplitSize: optional(share("rows of the training split that are held out to evaluate on: below 1 a share, else a count")),
   lossType: texts(["dpop"], "one loss or several, such as dpop, sigmoid (DPO), ipo, sft; a wrong name lists them all"),
   lossWeights: optional(numbers([], "one weight a loss")),
   beta: number(0.3, "how strongly the policy is held to the reference", { above: 0 }),

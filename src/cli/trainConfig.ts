@@ -6,6 +6,7 @@ import { readYaml } from "../base/yaml";
 import { InputError } from "../native/errors";
 import { type ArgumentsOf, nearest, readArguments, snakeCase } from "../train/argument";
 import { foreignKey, isTracker } from "./foreignKeys";
+import { checkRowKeys } from "./rowKeys";
 import { runArguments } from "./runArguments";
 
 export type RunConfig = ArgumentsOf<typeof runArguments>;
@@ -33,6 +34,7 @@ export function resolveConfig(args: readonly string[]): ResolvedConfig {
   for (const key of ["modelNameOrPath", "datasetName"] as const)
     if (config[key] === null)
       throw new InputError(`Expected '${snakeCase(key)}' in ${file ?? "the command line"} but received none: ${runArguments[key].help}`);
+  checkRowKeys(config);
   return { config, notes, given: new Set(Object.keys(values)) };
 }
 
