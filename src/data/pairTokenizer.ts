@@ -9,7 +9,7 @@ import { TimeLimitError, secondsFor, withinTime } from "../base/timeLimit";
 import { InputError } from "../native/errors";
 import { ChatTemplateLimitError } from "../text/errors";
 import { type ChatMessage, type Tokenizer, tokenizeAnswers, tokenizeChatAnswers } from "../text";
-import { type Oddities, type OddityKind, mergeOddities, note } from "./oddities";
+import { type Oddities, type OddityKind, endsWithAssistant, mergeOddities, note } from "./oddities";
 import { type PreferenceRow, isPlain } from "./preferenceRow";
 import type { Refusal } from "./screening";
 import type { TokenizedAnswer, TokenizedPair } from "./tokenizedPair";
@@ -127,6 +127,7 @@ export class PairTokenizer {
     for (const side of SIDES)
       if (isEmpty(row[side], this.tokenizer.eosToken)) throw new Reason(`the ${side} answer is empty`);
     if (!isPlain(row) && row.prompt.length === 0) throw new Reason("the prompt is empty");
+    if (endsWithAssistant(row)) odd.add("assistantLast");
     const { prompt, answers } = isPlain(row)
       ? tokenizeAnswers(this.tokenizer, row.prompt, [row.chosen, row.rejected])
       : tokenizeChatAnswers(this.tokenizer, row.prompt, [row.chosen, row.rejected], {
