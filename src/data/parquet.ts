@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { InputError } from "../base/errors";
 import { listed } from "./columnMapping";
-import { type ParquetFile, ParquetReader } from "./parquetReader";
+import { rememberEntries, rememberNumber, rememberedNumber } from "../text/exactNumbers";
+import { type ColumnValues, type ParquetFile, ParquetReader } from "./parquetReader";
 import type { ParquetAnswer, ParquetRequest } from "./parquetWorker";
 import type { Source, SourceRecord } from "./source";
 import { canStartWorkers } from "./workerPool";
@@ -38,7 +39,7 @@ export async function* readParquet(file: string, columns: Columns, patience = TI
       throw new InputError(`Expected the column ${listed(missing)} in '${file}', but found only ${listed(found)}.`);
     let start = 0;
     for (const [group, { rows }] of reader.groups.entries()) {
-      const values = await reader.read(group, names, keepNulls);
+      const { values } = await reader.read(group, names, keepNulls);
       yield recordsOf({ columns: names, values, rows }, file, start);
       start += rows;
     }
@@ -56,6 +57,7 @@ interface Group {
 function* recordsOf({ columns, values, rows }: Group, file: string, start: number): Generator<SourceRecord> {
   for (let i = 0; i < rows; i++) {
     const value = Object.fromEntries(columns.map((name, c) => [name, values[c]![i]]));
+    columns.forEach((name, c) => rememberNumber(value, name, rememberedNumber(values[c]!, i)));
     yield { value, place: `'${file}', row ${start + i} (counted from 0)` };
   }
 }
@@ -82,9 +84,11 @@ class ParquetThread implements ParquetFile {
     return Object.assign(thread, typeof answer === "object" && "opened" in answer ? answer.opened : {});
   }
 
-  async read(group: number, columns: readonly string[], keepNulls: boolean): Promise<unknown[][]> {
+  async read(group: number, columns: readonly string[], keepNulls: boolean): Promise<ColumnValues> {
     const answer = await this.ask({ group, columns, keepNulls }, this.groups[group]!.bytes);
-    return typeof answer === "object" && "values" in answer ? answer.values : [];
+    if (typeof answer !== "object" || !("values" in answer)) return { values: [], numbers: [] };
+    rememberEntries(answer.values, answer.numbers);
+    return answer;
   }
 
   /** Keeps the thread for the next file: starting one takes longer than reading a small file. */

@@ -13,7 +13,8 @@ import { parseIfJson } from "../base/inputFiles";
 import { isObject, shown } from "../base/values";
 import { InputError } from "../native/errors";
 import type { ChatMessage, JsonValue } from "../text";
-import { SourceColumns, listed } from "./columnMapping";
+import { copyNumbers, hasNumber, parseExact, rememberNumbers } from "../text/exactNumbers";
+import { KEYS, SourceColumns, listed } from "./columnMapping";
 import type { SourceRecord } from "./source";
 
 /** A prompt and two answers in text. */
@@ -66,6 +67,8 @@ export class RowReader {
     if (!isObject(record.value))
       throw new InputError(`Expected a JSON object in ${place}, but found ${shown(record.value)}. ${FORM}`);
     const value = this.columns.rename(record.value, place);
+    if (record.exact && Array.isArray(value.chosen) && KEYS.some((key) => hasNumber(value[key])))
+      rememberNumbers(record.value, record.exact()); // for the template
     const chosen = this.part(value, "chosen", place);
     const rejected = this.part(value, "rejected", place);
     const hasPrompt = value.prompt !== undefined;
@@ -180,7 +183,9 @@ function messagesOf(list: readonly unknown[], key: string, place: string): ChatM
       throw fault("a text as 'content'", content);
     // Arrow writes null for a key that only other messages have; templates ask whether it is there.
     const present = Object.entries(message).filter(([name, value]) => value !== null || name === "content");
-    return Object.fromEntries(present) as ChatMessage;
+    const copy = Object.fromEntries(present) as ChatMessage;
+    copyNumbers(message, copy);
+    return copy;
   });
 }
 
@@ -192,6 +197,7 @@ function toolsOf(value: unknown, place: string): Pick<ChatRow, "tools"> {
   if (tools === null || value === undefined) return {};
   if (!Array.isArray(tools) || !tools.every(isObject))
     throw new InputError(`Expected a list of tools, or its JSON, for 'tools' in ${place}, but found ${shown(value)}.`);
+  if (typeof value === "string" && hasNumber(tools)) rememberNumbers(tools, parseExact(value, `'tools' in ${place}`));
   return tools.length > 0 ? { tools: tools as JsonValue[] } : {};
 }
 

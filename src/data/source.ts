@@ -14,6 +14,11 @@ export interface SourceRecord {
    * rest. To be asked for before the next record: the bytes may be gone then.
    */
   readonly value: unknown;
+  /**
+   * The same value with each number as `numberOf` (src/text/exactNumbers.ts) reads it, for JSON; to be asked for when
+   * `value` is. Left out where the numbers of `value` are remembered already.
+   */
+  exact?(): unknown;
 }
 
 /**
