@@ -4,7 +4,7 @@
  */
 import { divergenceTypes, dpopPlacements } from "../preference/losses/lossConfig";
 import { trainingArguments } from "../train/arguments";
-import { choice, either, flag, integer, matching, nullable, number, numbers, optional, text, texts, withWayOut } from "../train/argument";
+import { choice, either, flag, integer, matching, nullable, number, numbers, optional, renaming, share, text, texts, withWayOut } from "../train/argument";
 
 export const runArguments = {
   modelNameOrPath: optional(text("", "a folder, a .gguf file or a hub id")),
@@ -14,6 +14,10 @@ export const runArguments = {
   datasetName: optional(text("", "a JSONL, JSON or Parquet file, a folder of them, or a hub id")),
   datasetTrainSplit: text("train", "the split to train on"),
   datasetTestSplit: text("test", "the split to evaluate on"),
+  datasetConfig: optional(text("", "which of the configs that the data's card declares; the card's default when left out")),
+  columnMapping: optional(renaming("the file's names of columns with ours: {question: prompt}, or question=prompt,good=chosen")),
+  evalDatasetName: optional(text("", "other data to evaluate on: what dataset_name may be")),
+  testSplitSize: optional(share("rows of the training split that are held out to evaluate on: below 1 a share, else a count")),
   lossType: texts(["dpop"], "one loss or several, such as dpop, sigmoid (DPO), ipo, sft; a wrong name lists them all"),
   lossWeights: optional(numbers([], "one weight a loss")),
   beta: number(0.3, "how strongly the policy is held to the reference", { above: 0 }),

@@ -6,6 +6,7 @@ import { type Problem, conflict, missing, unfit } from "../base/problems";
 import { lossProblems } from "../preference/losses/lossConfig";
 import { snakeCase } from "../train/argument";
 import { scheduleProblems } from "../train/schedulePlan";
+import { rowProblems } from "./rowKeys";
 import { routerLossProblems } from "./routerLoss";
 import { runArguments } from "./runArguments";
 import type { RunConfig } from "./trainConfig";
@@ -43,7 +44,7 @@ export function runProblems(config: RunConfig, given: ReadonlySet<string>): Prob
       ),
     );
   if (evalOnStart && evalStrategy === "no") problems.push(unfit("eval_on_start", "'eval_strategy' steps or epoch with it", "no"));
-  return [...problems, ...routerLossProblems(config)];
+  return [...problems, ...rowProblems(config), ...routerLossProblems(config)];
 }
 
 /** Settings of a fresh adapter that were given though there is none. */

@@ -174,6 +174,7 @@ function expectInputsKept({ config, file }: ResolvedConfig): void {
     [config.adapterNameOrPath, "adapter_name_or_path", "adapter's"],
     [config.refAdapterNameOrPath, "ref_adapter_name_or_path", "reference adapter's"],
     [config.datasetName, "dataset_name", "data's"],
+    [config.evalDatasetName, "eval_dataset_name", "data's"],
     [file, "config.yaml", "configuration's"],
   ];
   const given = inputs.flatMap(([path, option, owner]): Input[] => (path ? [{ path, option, owner }] : []));

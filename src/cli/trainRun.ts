@@ -1,7 +1,6 @@
 /** From a resolved configuration to a trainer: the model with its adapters, the rows, the loss. */
 import { readFileSync } from "node:fs";
 import { problemsError } from "../base/problems";
-import { type PreferenceRow, loadPreferences } from "../data";
 import { type CausalLM, loadAdapter, loadModel } from "../models";
 import { InputError } from "../native/errors";
 import { lora } from "../nn";
@@ -13,6 +12,7 @@ import type { RunOutput } from "../train/ownership";
 import { REFERENCE_ADAPTER } from "../train/reference";
 import { NO_ROUTER_LOSS, routerLossProblemsOf } from "./routerLoss";
 import { lossConfigOf } from "./runProblems";
+import { loadRows } from "./trainRows";
 import { type ResolvedConfig, toSnakeCase } from "./trainConfig";
 
 export interface TrainRun {
@@ -31,8 +31,7 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
     throw new InputError(`Expected a device that is there for 'device' but received ${device}; smaug doctor shows which are`);
   const trainsAdapter = config.usePeft || config.adapterNameOrPath !== null;
   const dtype = chooseDType(config, device, trainsAdapter, given, notes);
-  const split = config.evalStrategy === "no" ? undefined : config.datasetTestSplit;
-  const [train, evaluation] = await loadRows(config.datasetName!, config.datasetTrainSplit, split);
+  const { train, evaluation } = await loadRows(config, notes);
 
   manualSeed(config.seed); // a fresh adapter is drawn while the model loads
   const model = await loadModel(config.modelNameOrPath!, {
@@ -108,9 +107,4 @@ function hasBfloat16(): boolean {
   } catch {
     return false;
   }
-}
-
-async function loadRows(source: string, train: string, test: string | undefined): Promise<[PreferenceRow[], PreferenceRow[] | undefined]> {
-  const rows = await loadPreferences(source, { split: train });
-  return [rows, test === undefined ? undefined : await loadPreferences(source, { split: test })];
 }

@@ -10,9 +10,11 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { parseIfJson } from "../base/inputFiles";
-import { excerpt, isObject, shown } from "../base/values";
+import { isObject, shown } from "../base/values";
 import { InputError } from "../native/errors";
 import type { ChatMessage, JsonValue } from "../text";
+import { copyNumbers, hasNumber, parseExact, rememberNumbers } from "../text/exactNumbers";
+import { KEYS, SourceColumns, listed } from "./columnMapping";
 import type { SourceRecord } from "./source";
 
 /** A prompt and two answers in text. */
@@ -40,9 +42,6 @@ export interface ChatRow {
 /** One pair of answers to a prompt. */
 export type PreferenceRow = PlainRow | ChatRow;
 
-/** The keys of a record that are read. */
-export const KEYS = ["prompt", "chosen", "rejected", "tools", "chat_template_kwargs"] as const;
-
 export const FORM =
   `Every row is an object with texts or lists of messages, such as ` +
   `{"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}.`;
@@ -61,9 +60,15 @@ export class RowReader {
   private isChat: boolean | undefined;
   private hasPrompt: boolean | undefined;
 
-  read({ value, place }: SourceRecord): PreferenceRow {
-    if (!isObject(value))
-      throw new InputError(`Expected a JSON object in ${place}, but found ${shown(value)}. ${FORM}`);
+  constructor(private readonly columns = new SourceColumns("the rows")) {}
+
+  read(record: SourceRecord): PreferenceRow {
+    const { place } = record;
+    if (!isObject(record.value))
+      throw new InputError(`Expected a JSON object in ${place}, but found ${shown(record.value)}. ${FORM}`);
+    const value = this.columns.rename(record.value, place);
+    if (record.exact && Array.isArray(value.chosen) && KEYS.some((key) => hasNumber(value[key])))
+      rememberNumbers(record.value, record.exact()); // for the template
     const chosen = this.part(value, "chosen", place);
     const rejected = this.part(value, "rejected", place);
     const hasPrompt = value.prompt !== undefined;
@@ -75,7 +80,10 @@ export class RowReader {
     const index = this.count++;
     if (typeof chosen === "string") {
       const texts = { chosen, rejected: rejected as string };
-      if (!hasPrompt) return { index, ...withCommonCharacters(texts.chosen, texts.rejected) };
+      if (!hasPrompt) {
+        this.columns.expectNoPromptLike(value, place);
+        return { index, ...withCommonCharacters(texts.chosen, texts.rejected) };
+      }
       if (typeof value.prompt === "string") return { index, prompt: value.prompt, ...texts };
       throw new InputError(`Expected a string for 'prompt' in ${place}, but found ${shown(value.prompt)}. ${FORM}`);
     }
@@ -85,6 +93,12 @@ export class RowReader {
       ...toolsOf(value.tools, place),
       ...kwargsOf(value.chat_template_kwargs, place),
     };
+  }
+
+  /** What to tell about the columns, when all records have been read. @throws InputError when the mapping names others */
+  finish(): string[] {
+    this.columns.expectAllMapped();
+    return this.columns.notes(this.isChat === true);
   }
 
   /** One answer, of the kind of those before it. */
@@ -169,16 +183,21 @@ function messagesOf(list: readonly unknown[], key: string, place: string): ChatM
       throw fault("a text as 'content'", content);
     // Arrow writes null for a key that only other messages have; templates ask whether it is there.
     const present = Object.entries(message).filter(([name, value]) => value !== null || name === "content");
-    return Object.fromEntries(present) as ChatMessage;
+    const copy = Object.fromEntries(present) as ChatMessage;
+    copyNumbers(message, copy);
+    return copy;
   });
 }
 
-/** TRL takes a list or its JSON. None are no tools: templates render a preamble for an empty list. */
+/**
+ * TRL takes a list or its JSON, which may be "null". None are no tools: templates render a preamble for an empty list.
+ */
 function toolsOf(value: unknown, place: string): Pick<ChatRow, "tools"> {
-  if (value === undefined || value === null) return {};
   const tools = typeof value === "string" ? parseIfJson(value, `the JSON of 'tools' in ${place}`) : value;
+  if (tools === null || value === undefined) return {};
   if (!Array.isArray(tools) || !tools.every(isObject))
     throw new InputError(`Expected a list of tools, or its JSON, for 'tools' in ${place}, but found ${shown(value)}.`);
+  if (typeof value === "string" && hasNumber(tools)) rememberNumbers(tools, parseExact(value, `'tools' in ${place}`));
   return tools.length > 0 ? { tools: tools as JsonValue[] } : {};
 }
 
@@ -190,11 +209,5 @@ function kwargsOf(value: unknown, place: string): Pick<ChatRow, "chatTemplateKwa
 }
 
 function keysOf(record: Json): string {
-  const keys = Object.keys(record);
-  const more = keys.length > KEYS_SHOWN ? `, and ${keys.length - KEYS_SHOWN} more` : "";
-  const first = keys.slice(0, KEYS_SHOWN).map((key) => `'${excerpt(key)}'`);
-  return `${first.join(", ")}${more}` || "an empty object";
+  return listed(Object.keys(record)) || "an empty object";
 }
-
-const KEYS_SHOWN = 20;
-

@@ -70,6 +70,13 @@ export function number(
   });
 }
 
+/** A share of things, or a count of them. */
+export const share = (help: string): Argument<number> =>
+  argument("a share between 0 and 1, or an integer from 1", 0, help, (value) => {
+    const n = toNumber(value);
+    return n !== undefined && n > 0 && (n < 1 || Number.isSafeInteger(n)) ? n : undefined;
+  });
+
 export const integer = (fallback: number, help: string, { min = -Infinity } = {}): Argument<number> =>
   argument(`an integer${min > -Infinity ? ` from ${min}` : ""}`, fallback, help, (value) => {
     const n = toNumber(value);
@@ -121,6 +128,23 @@ export const mapping = (help: string): Argument<Readonly<Record<string, unknown>
     const read = typeof value === "string" ? parseJson(value) : value;
     return typeof read === "object" && read !== null && !Array.isArray(read) ? (read as Record<string, unknown>) : undefined;
   });
+
+/** Names with new names, as `column_mapping`; on a command line `question=prompt,good=chosen`, or JSON. */
+export const renaming = (help: string): Argument<Readonly<Record<string, string>>> =>
+  argument("names with new names", {}, help, (value) => {
+    const read = typeof value === "string" ? (parseJson(value) ?? parseRenaming(value)) : value;
+    if (typeof read !== "object" || read === null || Array.isArray(read)) return undefined;
+    const entries = Object.entries(read);
+    return entries.length > 0 && entries.every(([, name]) => typeof name === "string") ? (read as Record<string, string>) : undefined;
+  });
+
+/** `a=b,c=d`, each name once; a name with a comma or an equals sign needs JSON. */
+export function parseRenaming(text: string): Record<string, string> | undefined {
+  const pairs = text.split(",").map((pair) => pair.split("=").map((name) => name.trim()));
+  const isSound = pairs.every((pair) => pair.length === 2 && pair.every((name) => name !== ""));
+  const isUnique = new Set(pairs.map(([name]) => name)).size === pairs.length;
+  return isSound && isUnique ? (Object.fromEntries(pairs) as Record<string, string>) : undefined;
+}
 
 /** Either of two. */
 export const either = <A, B>(first: Argument<A>, second: Argument<B>, fallback: A | B): Argument<A | B> =>

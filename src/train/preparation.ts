@@ -152,7 +152,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   const tokenized: { train?: TokenizedPairs; evaluation?: TokenizedPairs } = {};
   const inTokens = async (which: "train" | "evaluation", given: PreferenceTrainerOptions["train"]) => {
     if (areTokenized(given)) return given;
-    tokenized[which] = await tokenizePairs(given, tokenizer ?? (await loadTokenizer(folderOf(model))), { ...limits, name: dataName ?? which });
+    tokenized[which] = await tokenizePairs(given, tokenizer ?? (await loadTokenizer(folderOf(model))), { ...limits, name: originsOf(given)[0] ?? dataName ?? which });
     return tokenized[which].pairs;
   };
   const train = await inTokens("train", rows);

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/native/errors";
 import type { PreferenceRow } from "../../src/data/preferenceRow";
@@ -65,6 +67,18 @@ test("conversations follow the template, with tools and its variables", async ()
 });
 
 describe("a row that cannot be trained on is refused with its reason", () => {
+  test("a template that rewrites the question once an answer follows", async () => {
+    const by = await withTemplate(readFileSync(join(__dirname, "../text/styles/mistralV03.jinja"), "utf8"));
+    const question = says("user", "a");
+    const rows = rowsOf(
+      [question, says("assistant", "b"), says("assistant", "c")],
+      [[...says("system", "d"), ...question], says("assistant", "b"), says("assistant", "c")],
+    );
+    const { pairs, refused } = await tokenize(rows, {}, by);
+    expect(pairs.map(({ index }) => index)).toEqual([0]);
+    expect(refused).toEqual([{ index: 1, reason: expect.stringContaining("and the rest would be trained on") }]);
+  });
+
   test("texts", async () => {
     const rows = rowsOf(
       ["a", "", "b"], ["a", "b", "<eos>"], ["a", "b", "b"], ["a", "b", "b<eos>"], ["<bos>a", "b", "c"], ["a", "b", "c"],

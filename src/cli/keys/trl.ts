@@ -62,8 +62,7 @@ const rpo: Rule = (value, all) => {
 
 /** Not supported but at these values, which are their defaults. */
 const off: Settings = {
-  bnb_4bit_quant_type: "nf4", chat_template_path: null, eval_delay: 0, label_smoothing_factor: 0, ref_model_mixup_alpha: 0.6,
-  ref_model_sync_steps: 512, test_split_size: null,
+  bnb_4bit_quant_type: "nf4", eval_delay: 0, label_smoothing_factor: 0, ref_model_mixup_alpha: 0.6, ref_model_sync_steps: 512,
 };
 
 export const trl: Project = {
@@ -107,8 +106,6 @@ export const trl: Project = {
     ...each("push_to_hub", leaveOut("upload output_dir with the hub's own tools: hf upload <name> <output_dir>")),
     ...each("ref_model_init_kwargs", leaveOut("the reference is the model at its start")),
     ...each("reference_free", leaveOut("use a loss without reference, such as simpo or orpo, as loss_type")),
-    dataset_config: () => noSuch,
-    test_split_size: () => noSuch,
     dtype,
     torch_dtype: dtype,
     model_init_kwargs: initKwargs,
