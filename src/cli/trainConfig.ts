@@ -80,7 +80,7 @@ class Reading {
     const mentionsUnfit = (problem: Problem) => [...unfitKeys].some((key) => problem.sentence("").includes(`'${key}'`));
     const together = runProblems(config, given).filter((problem) => !mentionsUnfit(problem));
     for (const problem of [...problems, ...together]) this.problems.push(this.located(problem));
-    this.moot.push(...unreadSettings(config, given));
+    this.moot.push(...unreadSettings(config, new Set([...given].filter((key) => !unfitKeys.has(key)))));
     if (this.problems.length > 0) throw this.error();
     if (this.moot.length > 0) this.notes.push(`no difference is made here by ${this.moot.join(", ")}`);
     return { config, notes: this.notes, given };
@@ -108,6 +108,7 @@ class Reading {
         if (name === key || !isNull(value)) own.push([name, key === "report_to" ? this.reportTo(value) : value, key]);
       } else this.readForeign(key, value, source);
     }
+    own.sort(([a, , aKey], [b, , bKey]) => Number(a !== aKey) - Number(b !== bKey)); // a new name wins, as in transformers
     for (const [name, value, key] of own) this.settings.set(name, { value, key, source });
   }
 

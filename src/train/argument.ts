@@ -122,10 +122,10 @@ export function itemsOf(value: unknown): readonly unknown[] {
   return inner === undefined ? items : items.map((item) => /^(["'])(.*)\1$/s.exec(item)?.[2] ?? item);
 }
 
-/** Names with numbers or strings, as `lr_scheduler_kwargs`; JSON on a command line. */
+/** Names with numbers or strings, as `lr_scheduler_kwargs`; JSON on a command line. Null is none. */
 export const mapping = (help: string): Argument<Readonly<Record<string, unknown>>> =>
   argument("names with values", {}, help, (value) => {
-    const read = typeof value === "string" ? parseJson(value) : value;
+    const read = (typeof value === "string" ? parseJson(value) : value) ?? (value === null || value === "null" ? {} : undefined);
     return typeof read === "object" && read !== null && !Array.isArray(read) ? (read as Record<string, unknown>) : undefined;
   });
 

@@ -9,9 +9,9 @@ const tracker = "metrics.jsonl and TensorBoard events are written anyway";
 function stage(value: unknown, all: Settings): Answer {
   if (value !== "dpo") return leaveOut("smaug train optimises preferences, as stage: dpo does; other stages are not here");
   const settings = {
-    ...(has(all, "pref_loss") ? {} : { loss_type: "sigmoid" }),
-    ...(has(all, "pref_beta") ? {} : { beta: 0.1 }),
-    ...(has(all, "cutoff_len") ? {} : { max_length: 2048 }),
+    ...(has(all, "pref_loss", "loss_type") ? {} : { loss_type: "sigmoid" }),
+    ...(has(all, "pref_beta", "beta") ? {} : { beta: 0.1 }),
+    ...(has(all, "cutoff_len", "max_length") ? {} : { max_length: 2048 }),
   };
   if (Object.keys(settings).length === 0) return leaveOut("smaug train always optimises preferences");
   return write(settings, byDefault(settings));
@@ -25,11 +25,11 @@ function byDefault(settings: Settings): string | undefined {
 function finetuningType(value: unknown, all: Settings): Answer {
   if (value === "full") return write({ use_peft: false });
   if (value !== "lora") return leaveOut("use_peft: true trains a LoRA adapter, use_peft: false all weights");
-  const rank = has(all, "lora_rank") ? Number(all["lora_rank"]) : 8;
+  const rank = Number(all["lora_rank"] ?? all["lora_r"] ?? 8);
   const implied = {
-    ...(has(all, "lora_rank") ? {} : { lora_r: rank }),
+    ...(has(all, "lora_rank", "lora_r") ? {} : { lora_r: rank }),
     ...(has(all, "lora_alpha") ? {} : { lora_alpha: 2 * rank }),
-    ...(has(all, "lora_target") ? {} : { lora_target_modules: "all-linear" }),
+    ...(has(all, "lora_target", "lora_target_modules") ? {} : { lora_target_modules: "all-linear" }),
   };
   return write({ use_peft: true, ...implied }, byDefault(implied));
 }
@@ -41,7 +41,7 @@ function loss(value: unknown, all: Settings): Answer {
   return write({ loss_type: value });
 }
 
-const has = (all: Settings, key: string): boolean => all[key] !== undefined && all[key] !== null;
+const has = (all: Settings, ...keys: string[]): boolean => keys.some((key) => all[key] !== undefined && all[key] !== null);
 
 const dataset = (key: string) => (value: unknown) => {
   const names = String(value);
