@@ -96,8 +96,10 @@ class Reading {
 
   /** The problem with the key that the user gave, and where. */
   private located(problem: Problem): Problem & { source: Source } {
-    const origin = this.settings.get(problem.key);
-    return { ...problem, key: origin?.key ?? problem.key, source: origin?.source ?? this.sources[0]! };
+    const { key = problem.key, source = this.sources[0]! } = this.settings.get(problem.key) ?? {};
+    const sentence = (where: string) =>
+      aliases[key] === problem.key ? problem.sentence(where).replace(`'${problem.key}'`, `'${key}'`) : problem.sentence(where);
+    return { ...problem, key, source, sentence };
   }
 
   private readSource(source: Source): void {
