@@ -68,7 +68,7 @@ describe("smaug train", () => {
   test("runs a TRL file and leaves what PEFT, TensorBoard and people read", async () => {
     const settings = { ...base(), precompute_ref_log_probs: true, push_to_hub: false, report_to: "tensorboard", bf16: false };
     const { status, stdout, stderr } = await smaug("train", yaml(settings));
-    expect(stderr).toContain("note: precompute_ref_log_probs");
+    expect(stderr).toContain("note: no difference is made here by precompute_ref_log_probs, push_to_hub\n");
     expect(status).toBe(0);
     expect(stdout.trim().split("\n")).toEqual([settings.output_dir, join(settings.output_dir, "report.html")]);
     expect(readdirSync(settings.output_dir).sort()).toEqual([
@@ -198,7 +198,7 @@ describe("smaug train", () => {
     ["a file that is not there", () => [join(scratch, "none.yaml")], /Expected a configuration at .*none.yaml but there is none/],
     ["broken YAML", () => [file("a: [1,\nb: 2", "broken.yaml")], /Expected YAML in .*broken.yaml/],
     ["a key that stands twice", () => [file("seed: 1\nseed: 2", "twice.yaml")], /Expected YAML in .*twice.yaml but received: the key 'seed' twice \(line 2\)/],
-    ["an option given twice", () => ["--seed", "1", "--seed", "2"], /Expected --seed once/],
+    ["an option given twice", () => ["--seed", "1", "--seed", "2"], /xpected --seed once/],
     ["broken JSON on a line", () => [yaml({ ...base(), dataset_name: file(`${JSON.stringify(rows[0])}\n{"prompt": `, "bad.jsonl") })], /bad.jsonl', line 2/],
     ["rows of which none is left", () => [yaml({ ...base(), dataset_name: file(jsonl([{ prompt: "a", chosen: " b", rejected: " b" }]), "same.jsonl") })], /Expected rows that can be trained on/],
     ["text that is not UTF-8", () => { writeFileSync(join(scratch, "latin.jsonl"), Buffer.from([0x7b, 0xe9, 0x7d])); return [yaml({ ...base(), dataset_name: join(scratch, "latin.jsonl") })]; }, /Expected UTF-8 text/],
