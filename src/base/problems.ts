@@ -29,7 +29,8 @@ export function unfit(key: string, expected: string, received: string, wayOut?: 
 export function missing(key: string, meaning: string): Problem {
   return {
     key,
-    line: `expected but not given: ${meaning}`,
+    heading: "Needed, and not given:",
+    line: meaning,
     sentence: (where) => `Expected '${key}'${where} but received none: ${meaning}`,
   };
 }

@@ -18,7 +18,7 @@ const isFile = (arg: string): boolean => /\.(ya?ml|json)$/i.test(arg);
  * `--learning_rate 1e-5`, `--learning-rate=1e-5`, `--use_peft`, and one file, which `--config` may name, too. An option
  * that is a list takes all values up to the next option or the file: `--lora_target_modules q_proj v_proj`.
  *
- * @throws InputError for several files
+ * @throws InputError for several files, and for --config without one
  */
 export function splitArguments(args: readonly string[]): SplitArguments {
   const files: string[] = [];
@@ -36,7 +36,8 @@ export function splitArguments(args: readonly string[]): SplitArguments {
     const takesMore = (next: string | undefined): next is string =>
       next !== undefined && !next.startsWith("--") && (values.length === 0 || (rest.length === 0 && lists.has(key) && !isFile(next)));
     while (takesMore(args[i + 1])) values.push(args[++i]!);
-    if (key === "config") files.push(...values);
+    if (key === "config" && values.length === 0) throw new InputError("Expected a file after --config but received none");
+    else if (key === "config") files.push(...values);
     else if (Object.hasOwn(options, key)) problems.push(conflict(key, `Expected --${name} once but received it twice`));
     else options[key] = values.length === 0 ? true : values.join(" ");
   }

@@ -214,5 +214,10 @@ export function describeSettings(): string {
     const shown = fallback === null ? "" : ` (${typeof fallback === "object" ? JSON.stringify(fallback) : String(fallback)})`;
     return `  ${snakeCase(name).padEnd(30)} ${help}${shown}`;
   });
-  return ["Keys of the file, and options by the same names (default in parentheses):", ...rows].join("\n");
+  return [
+    "Keys of the file, and options by the same names, --max_steps or --max-steps (default in parentheses). A list is written",
+    "q_proj v_proj, q_proj,v_proj or [q_proj, v_proj]. Keys of TRL's that are not here, and those of axolotl and LLaMA-Factory,",
+    "are answered with what to write instead.",
+    ...rows,
+  ].join("\n");
 }

@@ -41,7 +41,7 @@ export const trainingArguments = {
   dataSeed: optional(integer(0, "of the order of the rows alone; seed when left out", { min: 0 })),
   trainSamplingStrategy: choice(["random", "sequential"], "random", "the order of the rows"),
   gradientCheckpointing: optional(
-    flag(true, "keep only each layer's input and run the layer again in the backward pass; from free memory when left out"),
+    flag(true, "keep only each layer's input and run the layer again in the backward pass (activation_checkpointing, too); from free memory when left out"),
   ),
   disableDropout: flag(true, "no dropout anywhere, LoRA's included"),
   ldAlpha: optional(number(0, "weight of the tokens by which the longer answer is longer (LD-DPO)", { min: 0, max: 1 })),

@@ -52,7 +52,7 @@ async function parsed(words: readonly string[], args: readonly string[], name: s
 }
 
 /** Where 2 is not a value. */
-const values: Readonly<Record<string, string>> = { "--top-p": "0.5", "--min-p": "0.5", "--column-mapping": "a=b" };
+const values: Readonly<Record<string, string>> = { "--top-p": "0.5", "--min-p": "0.5", "--column-mapping": "a=prompt" };
 
 test("there are such options in most commands", () => {
   expect(new Set(options.map(({ words }) => words[0])).size).toBeGreaterThan(6);

@@ -86,6 +86,36 @@ describe("smaug train", () => {
     expect(JSON.parse(stdout)).toMatchObject({ learning_rate: 1e-3, max_steps: 7, use_dora: true, output_dir: expect.any(String) });
   });
 
+  test("says once that a mixture of experts trains without the auxiliary loss, unless its weight is 0", async () => {
+    const folder = tinyFolder();
+    const tiny = new models.MixtralForCausalLM(
+      {
+        model_type: "mixtral", architectures: ["MixtralForCausalLM"], vocab_size: 264, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 1,
+        num_attention_heads: 2, num_key_value_heads: 2, num_local_experts: 2, num_experts_per_tok: 1, max_position_embeddings: 200,
+      },
+      { generator: new Generator().manualSeed(4) },
+    );
+    await models.saveModel(tiny, folder);
+    tiny.dispose();
+    const note = /^note: no auxiliary loss is added for the mixture's router/gm;
+    const settings = () => yaml({ ...base(), model_name_or_path: folder, max_steps: 1 });
+    const [plain, zero, other] = [await smaug("train", settings()), await smaug("train", settings(), "--router_aux_loss_coef", "0.0"), await smaug("train", settings(), "--router_aux_loss_coef", "0.01")];
+    rmSync(folder, { recursive: true });
+    expect([plain.status, plain.stderr.match(note)?.length]).toEqual([0, 1]);
+    expect([zero.status, zero.stderr.match(note)]).toEqual([0, null]);
+    expect([other.status, other.stderr]).toEqual([2, expect.stringContaining("the auxiliary loss of mixtures is not there yet")]);
+  });
+
+  test("--print-config refuses what a run refuses", async () => {
+    const settings = { ...base(), loss_type: "dpop2", dpop_placement: "nonsense", eval_strategy: "never", lr_scheduler_kwargs: { power: 1 } };
+    const config = yaml(settings);
+    const [printed, ran] = [await smaug("train", config, "--print-config"), await smaug("train", config)];
+    expect(printed).toEqual({ status: 2, stdout: "", stderr: ran.stderr });
+    for (const key of ["loss_type", "dpop_placement", "eval_strategy", "lr_scheduler_kwargs"]) expect(printed.stderr).toContain(`\n  ${key}: `);
+    const inside = await smaug("train", yaml({ ...base(), output_dir: model }), "--print-config");
+    expect([inside.status, inside.stderr]).toEqual([2, expect.stringContaining("output_dir")]);
+  });
+
   test("needs no file", async () => {
     const args = Object.entries(base()).flatMap(([key, value]) => [`--${key}`, String(value)]);
     const { status, stdout } = await smaug("train", ...args, "--json");

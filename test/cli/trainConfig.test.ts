@@ -306,8 +306,8 @@ describe("keys of TRL that are not settings", () => {
   });
 
   test("pass on the command line too, where values are strings", () => {
-    const { notes } = resolveConfig([...needed, "--push_to_hub", "false", "--eval_delay=0", "--deepspeed", "null"]);
-    expect(notes).toEqual(["no difference is made here by push_to_hub, eval_delay, deepspeed"]);
+    const { notes } = resolveConfig([...needed, "--push_to_hub", "false", "--eval_delay=0", "--deepspeed", "null", "--model_init_kwargs", '{"use_kernels": true}']);
+    expect(notes).toEqual(["no difference is made here by push_to_hub, eval_delay, deepspeed, model_init_kwargs (which kernels run is decided here)"]);
   });
 
   test.each<[string, RegExp]>([

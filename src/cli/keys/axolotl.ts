@@ -73,7 +73,7 @@ export const axolotl: Project = {
     ...each(
       `strict base_model_config model_type type_of_model tokenizer_type tokenizer_use_fast tokenizer_legacy tokenizer_use_mistral_common
       processor_type processor_kwargs tokenizer_save_jinja_files cls_model_config experimental_skip_move_to_device dataset_prepared_path
-      dataset_processes dataset_keep_in_memory dataset_exact_deduplication skip_prepare_dataset num_dataset_shards_to_save
+      dataset_processes dataset_keep_in_memory skip_prepare_dataset num_dataset_shards_to_save
       shuffle_merged_datasets shuffle_before_merging_datasets push_dataset_to_hub hf_use_auth_token is_preprocess preprocess_iterable
       total_num_tokens total_supervised_tokens sample_packing_eff_est axolotl_config_path is_falcon_derived_model is_llama_derived_model
       is_mistral_derived_model is_qwen_derived_model capabilities env_capabilities device_map world_size ddp max_memory gpu_memory_limit
@@ -84,19 +84,19 @@ export const axolotl: Project = {
       generation_do_sample gradio_title gradio_share gradio_server_name gradio_server_port gradio_max_new_tokens gradio_temperature
       otel_metrics_host otel_metrics_port use_otel_metrics ray_run_name ray_num_workers resources_per_worker lm_eval_tasks lm_eval_batch_size
       lm_eval_model spectrum_model_name qlora_sharded_model_loading lora_on_cpu lora_fan_in_fan_out merge_method save_first_step
-      chat_template_kwargs eval_sample_packing sample_packing_group_size sample_packing_bin_size sample_packing_sequentially
+      eval_sample_packing sample_packing_group_size sample_packing_bin_size sample_packing_sequentially
       sample_packing_mp_start_method multipack_real_batches pretrain_multipack_buffer_size pretrain_multipack_attn
-      pretraining_sample_concatenation streaming_multipack_buffer_size curriculum_sampling relora_prune_ratio relora_prune_method
+      pretraining_sample_concatenation streaming_multipack_buffer_size relora_prune_ratio relora_prune_method
       relora_cpu_offload lisa_step_interval lisa_layers_attribute pose_split_on_token_ids pose_max_context_len pose_num_chunks eaft_alpha
       eaft_k kto_desirable_weight kto_undesirable_weight jagged_restart_warmup_steps jagged_restart_anneal_steps peft_autocast_adapter_dtype
-      reward_model process_reward_model center_rewards_coefficient num_labels vllm ebft image_size image_resize_algorithm role_boundaries
+      center_rewards_coefficient num_labels vllm ebft image_size image_resize_algorithm role_boundaries
       fsdp_version fsdp_final_state_dict_type deepcompile heads_k_stride ring_attn_func dp_replicate_size freeze_mm_modules
-      ple_cpu_offload experts_implementation min_sample_len auto_resume_from_checkpoints dynamic_checkpoint
+      ple_cpu_offload experts_implementation dynamic_checkpoint
       dion_lr dion_momentum dion_rank_fraction dion_rank_multiple_of qgalore_rank qgalore_update_proj_gap qgalore_scale qgalore_proj_type
       qgalore_proj_quant qgalore_proj_bits qgalore_proj_group_size qgalore_cos_threshold qgalore_gamma_proj qgalore_queue_size
       adam_epsilon2 adam_beta3 torchdistx_path merge_lora lm_eval_post_train do_bench_eval generate_samples use_ray
       grokfast_lamb kd_ce_alpha kd_temperature kd_beta kd_normalize_topk kd_online_server_base_url kd_online_topk kd_online_server
-      kd_online_timeout kd_temperature_min kd_alpha llmcompressor hatchery diffusion`,
+      kd_online_timeout kd_temperature_min kd_alpha `,
       moot(),
     ),
     ...each(
@@ -123,6 +123,11 @@ export const axolotl: Project = {
       moot(tracker),
     ),
     ...each("excess_length_strategy", leaveOut("rows longer than max_length are cut (truncation_mode says which end), counted and listed")),
+    ...each("dataset_exact_deduplication min_sample_len", leaveOut("all rows are used: leave those that should not be out of the file")),
+    ...each("curriculum_sampling", leaveOut("train_sampling_strategy: sequential keeps the order of the file")),
+    ...each("auto_resume_from_checkpoints", leaveOut("resume_from_checkpoint: true resumes from the newest checkpoint")),
+    ...each("chat_template_kwargs", leaveOut("set it for each row in a chat_template_kwargs column")),
+    ...each("reward_model process_reward_model", leaveOut("smaug train optimises preferences")),
     ...each("train_on_inputs", leaveOut("only answers are trained on")),
     ...each("max_prompt_len", leaveOut("max_length limits prompt and answer together")),
     ...each("chat_template chat_template_jinja default_system_message", leaveOut(template)),
@@ -142,7 +147,7 @@ export const axolotl: Project = {
       lora_alpha_pattern peft_layers_to_transform peft_layers_pattern peft peft_layer_replication peft_init_lora_weights
       peft_trainable_token_indices relora lisa_n_layers lr_quadratic_warmup cosine_constant_lr_ratio lr_div_factor jagged_restart_steps
       max_packed_sequence_len nonexpert_quantization gemma4_fp8_nonexpert gemma4_nf4_nonexpert nvfp4_merge_aware
-      nvfp4_merge_aware_start_step dense_mixer grokfast_alpha kd_trainer mora spectrum_top_fraction recipe save_compressed nemo_gym_enabled
+      nvfp4_merge_aware_start_step dense_mixer diffusion grokfast_alpha hatchery kd_trainer llmcompressor mora spectrum_top_fraction recipe save_compressed nemo_gym_enabled
       nemo_gym_dir nemo_gym_auto_clone nemo_gym_config_paths nemo_gym_head_port nemo_gym_server_timeout nemo_gym_verify_timeout
       nemo_gym_run_timeout nemo_gym_datasets nemo_gym_auto_start nemo_gym_model_name nemo_gym_multi_turn nemo_gym_max_turns`,
       leaveOut(""),

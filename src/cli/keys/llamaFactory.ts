@@ -65,8 +65,7 @@ export const llamaFactory: Project = {
       `overwrite_cache preprocessing_batch_size preprocessing_num_workers data_shared_file_system buffer_size media_dir eval_num_beams
       ignore_pad_token_for_loss eval_on_each_dataset compute_accuracy include_effective_tokens_per_second use_fast_tokenizer low_cpu_mem_usage
       flash_attn use_unsloth use_unsloth_gc enable_liger_kernel use_reentrant_gc offload_folder use_kv_cache use_v1_kernels infer_backend
-      infer_dtype print_param_status device_map model_max_length block_diag_attn om_hub_token ms_hub_token cache_dir adapter_folder
-      image_max_pixels image_min_pixels image_do_pan_and_scan crop_to_patches video_max_pixels video_min_pixels video_fps video_maxlen
+      infer_dtype print_param_status device_map model_max_length block_diag_attn om_hub_token ms_hub_token       image_max_pixels image_min_pixels image_do_pan_and_scan crop_to_patches video_max_pixels video_min_pixels video_fps video_maxlen
       use_audio_in_video audio_sampling_rate freeze_vision_tower freeze_multi_modal_projector freeze_language_model
       vllm_maxlen vllm_gpu_util vllm_enforce_eager vllm_max_lora_rank vllm_config sglang_maxlen sglang_mem_fraction sglang_tp_size
       sglang_config sglang_lora_backend kt_weight_path kt_expert_checkpoint_path kt_use_lora_experts kt_lora_expert_num
@@ -82,10 +81,13 @@ export const llamaFactory: Project = {
       profiler_warmup_steps profiler_active_steps profiler_repeat profiler_record_shapes profiler_profile_memory profiler_with_stack
       profile_modules enable_torch_profiler fp8_backend fp8_enable_fsdp_float8_all_gather hyper_parallel_args quantization_method
       quantization_type double_quantization quantization_device_map task task_dir batch_size lang n_shot save_dir download_mode
-      loraplus_lr_embedding mix_strategy interleave_probs hf_hub_token upcast_layernorm upcast_lmhead_output`,
+      loraplus_lr_embedding mix_strategy interleave_probs upcast_layernorm upcast_lmhead_output`,
       moot(),
     ),
     ...each("packing neat_packing", moot("batches are packed, without padding")),
+    ...each("cache_dir", moot("the environment variable HF_HOME says where the hub's files go")),
+    ...each("hf_hub_token", moot("the environment variable HF_TOKEN is read")),
+    ...each("adapter_folder", leaveOut("adapter_name_or_path is a path")),
     ...each("plot_loss", moot("report.html draws every metric")),
     ...each("tokenized_path", moot("rows are tokenised anew")),
     ...each(

@@ -20,7 +20,8 @@ const dtype: Rule = (value) => {
 };
 
 /** Keyword arguments of `from_pretrained`, one by one. */
-const initKwargs: Rule = (value) => {
+const initKwargs: Rule = (given) => {
+  const value = typeof given === "string" ? parseJson(given) : given;
   if (!isObject(value)) return leaveOut("its settings are keys here, such as bf16 and model_revision");
   const foreign = Object.keys(value).filter((key) => !Object.hasOwn(loading, key) && !isEmpty(value[key]));
   if (foreign.length > 0) return leaveOut(`nothing says the same as ${foreign.join(", ")}`);
@@ -31,6 +32,14 @@ const initKwargs: Rule = (value) => {
   if (Object.keys(settings).length === 0) return moot("which kernels run is decided here");
   return write(settings);
 };
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
 
 const loading: Readonly<Record<string, Rule>> = {
   ...each("use_kernels attn_implementation use_cache low_cpu_mem_usage trust_remote_code device_map", moot()),
