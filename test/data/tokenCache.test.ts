@@ -145,11 +145,10 @@ test("rows that differ in how a number is written, or by NaN, are others", async
       const text = `{"x": ${number}}`;
       const chatTemplateKwargs = parseJsonText(text) as ChatRow["chatTemplateKwargs"] & object;
       rememberNumbers(chatTemplateKwargs, parseExact(text, "a test"));
-      const [prompt, chosen, rejected] = ["a", "b", "c"].map((content) => [{ role: "user", content }]) as [Turns, Turns, Turns];
-      return contentKey([{ index: 0, prompt, chosen, rejected, chatTemplateKwargs }], tokenizer, limits);
+      const says = (content: string) => [{ role: "user", content }];
+      const row = { index: 0, prompt: says("a"), chosen: says("b"), rejected: says("c"), chatTemplateKwargs };
+      return contentKey([row], tokenizer, limits);
     }),
   );
   expect(new Set(keys).size).toBe(4);
 });
-
-type Turns = ChatRow["prompt"];
