@@ -134,8 +134,7 @@ export const renaming = (help: string): Argument<Readonly<Record<string, string>
   argument("names with new names", {}, help, (value) => {
     const read = typeof value === "string" ? (parseJson(value) ?? parseRenaming(value)) : value;
     if (typeof read !== "object" || read === null || Array.isArray(read)) return undefined;
-    const entries = Object.entries(read);
-    return entries.length > 0 && entries.every(([, name]) => typeof name === "string") ? (read as Record<string, string>) : undefined;
+    return Object.values(read).every((name) => typeof name === "string") ? (read as Record<string, string>) : undefined;
   });
 
 /** `a=b,c=d`, each name once; a name with a comma or an equals sign needs JSON. */

@@ -60,6 +60,10 @@ describe("values", () => {
     [["--loss_type", "sigmoid,sft", "--loss_weights", "1,0.5"], { loss_type: ["sigmoid", "sft"], loss_weights: [1, 0.5] }],
     [["--lr_scheduler_type", "cosine", "--lr_scheduler_kwargs", '{"num_cycles": 2}'], { lr_scheduler_kwargs: { num_cycles: 2 } }],
     [["--lr_scheduler_kwargs", "null"], { lr_scheduler_kwargs: {} }],
+    [["--column_mapping", "question=prompt, good = chosen"], { column_mapping: { question: "prompt", good: "chosen" } }],
+    [["--column-mapping", '{"a, b": "prompt"}'], { column_mapping: { "a, b": "prompt" } }],
+    [["--dataset_config", "en", "--eval_dataset_name", "held.jsonl"], { dataset_config: "en", eval_dataset_name: "held.jsonl" }],
+    [["--test_split_size", "0.1"], { test_split_size: 0.1 }],
     [["--max_length", "null"], { max_length: null }],
     [["--max_length", "2"], { max_length: 2 }],
     [["--ld_alpha", "null"], { ld_alpha: null }],
@@ -72,6 +76,9 @@ describe("values", () => {
   });
 
   test.each<[string, object]>([
+    ["column_mapping: {question: prompt}", { column_mapping: { question: "prompt" } }],
+    ["column_mapping: null\ntest_split_size: null", { column_mapping: null, test_split_size: null }],
+    ["test_split_size: 100", { test_split_size: 100 }],
     ["learning_rate: 1e-5", { learning_rate: 1e-5 }],
     ['learning_rate: "1e-5"', { learning_rate: 1e-5 }],
     ["learning_rate: 5.0e-06", { learning_rate: 5e-6 }],
@@ -413,4 +420,21 @@ test.each(["output_dir", "reference_cache", "resume_from_checkpoint"])("a path w
   const error = failure([yaml(`${key}: "a\\0b"`)]);
   expect(error).toBeInstanceOf(InputError);
   expect(error.message).toMatch(new RegExp(`string for '${key}' in .* but received "a..u0000b"`.replace("..", "\\\\")));
+});
+
+describe("which rows a run reads", () => {
+  test.each([
+    ["column_mapping: {question: promt}", "Expected one of prompt, chosen, rejected, tools, chat_template_kwargs as the new name of 'question'"],
+    ["column_mapping: {a: prompt, b: prompt}", "Expected each new name once in column_mapping"],
+    ["column_mapping: question", "Expected names with new names for 'column_mapping'"],
+    ["column_mapping: {question: 3}", "Expected names with new names for 'column_mapping'"],
+    ["column_mapping: a=prompt,a=chosen", "Expected names with new names for 'column_mapping'"],
+    ["test_split_size: 1.5", "Expected a share between 0 and 1, or an integer from 1 for 'test_split_size'"],
+    ["test_split_size: 0", "Expected a share between 0 and 1, or an integer from 1 for 'test_split_size'"],
+    ["test_split_size: 0.1\neval_dataset_name: held.jsonl", "Expected one of 'eval_dataset_name' and 'test_split_size' but received held.jsonl and 0.1"],
+  ])("%j is wrong before any row is read", (text, message) => {
+    const error = failure([yaml(text)]);
+    expect(error).toBeInstanceOf(InputError);
+    expect(error.message).toContain(message);
+  });
 });
