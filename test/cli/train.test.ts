@@ -211,7 +211,7 @@ describe("smaug train", () => {
     ["a missing model", { model_name_or_path: null }, "Expected 'model_name_or_path' in"],
     ["a model folder that is not there", { model_name_or_path: "./no/such/folder" }, "no/such/folder"],
     ["data that is not there", { dataset_name: "./none.jsonl" }, "none.jsonl"],
-    ["a split that is not there", { eval_strategy: "steps" }, "Expected a source with the split 'test'"],
+    ["a split that is not there", { eval_strategy: "steps" }, "Expected the split 'test'"],
     ["layers that are not there", { lora_target_modules: "nope" }, "Expected names of linear layers for 'lora_target_modules'"],
     ["a share of steps that is none", { warmup_steps: 1.5 }, "for 'warmup_steps'"],
     ["the model's folder as output", { output_dir: model }, "Expected another folder than the model's for 'output_dir'"],
