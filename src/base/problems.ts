@@ -46,9 +46,13 @@ export function unwanted(key: string, value: unknown, reason: string, heading: s
   return { key, heading, line, sentence: (where) => `Expected no '${key}'${where} but received ${shown(value)}: ${reason}` };
 }
 
-/** Two settings that do not go together, or anything else that is a sentence of its own. */
+/** Settings that do not go together, or anything else that is a sentence of its own: "Expected … but received …". */
 export function conflict(key: string, sentence: string): Problem {
-  return { key, line: sentence.replace(/^Expected/, "expected"), sentence: () => sentence };
+  return {
+    key,
+    line: sentence.replace(/^Expected/, "expected"),
+    sentence: (where) => sentence.replace(" but received ", () => `${where} but received `),
+  };
 }
 
 /**

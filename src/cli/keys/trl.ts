@@ -98,10 +98,12 @@ export const trl: Project = {
     ...each("save_safetensors", moot("weights are always safetensors")),
     ...each(
       `accelerator_config activation_offloading batch_eval_metrics bf16_full_eval do_predict enable_jit_checkpoint eval_delay fp16_full_eval
-      ignore_data_skip include_for_metrics lora_target_parameters neftune_noise_alpha optim_args optim_target_modules
-      restore_callback_states_from_checkpoint save_only_model sync_ref_model`,
+      ignore_data_skip include_for_metrics neftune_noise_alpha optim_args optim_target_modules
+      restore_callback_states_from_checkpoint save_only_model`,
       noSuch,
     ),
+    ...each("sync_ref_model", leaveOut("the reference stays the model at its start")),
+    ...each("lora_target_parameters", leaveOut("lora_target_modules names layers")),
     ...each("deepspeed fsdp fsdp_config parallelism_config", oneProcess),
     ...each("max_prompt_length max_completion_length max_target_length", wholeRows),
     ...each("tokenizer_name tokenizer_name_or_path", ownTokenizer),
