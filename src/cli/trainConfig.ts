@@ -2,6 +2,7 @@
  * What `smaug train` is asked to do: a YAML (or JSON) file with TRL's keys, and the command line, which overrides it.
  * Nothing is silently ignored: a key is a setting, or a note, or part of the one error that names everything to change.
  */
+import { shellQuoted } from "../base/paths";
 import { type Problem, problemsError, unfit, unknown, unwanted } from "../base/problems";
 import { isObject, shown } from "../base/values";
 import { readYaml } from "../base/yaml";
@@ -105,6 +106,7 @@ class Reading {
   private readSource(source: Source): void {
     const own: [string, unknown, string][] = [];
     for (const [key, value] of Object.entries(source.values)) {
+      if (this.isOverridden(key, source)) continue;
       const name = aliases[key] ?? key;
       if (Object.hasOwn(table, name)) {
         if (name === key || !isNull(value)) own.push([name, key === "report_to" ? this.reportTo(value) : value, key]);
@@ -114,8 +116,13 @@ class Reading {
     for (const [name, value, key] of own) this.settings.set(name, { value, key, source });
   }
 
+  /** Whether the command line gives a key of the file anew. */
+  private isOverridden(key: string, source: Source): boolean {
+    const line = this.sources.at(-1)!;
+    return source !== line && Object.hasOwn(line.values, key);
+  }
+
   private readForeign(key: string, value: unknown, source: Source): void {
-    if (source !== this.sources.at(-1) && Object.hasOwn(this.sources.at(-1)!.values, key)) return; // overridden
     const foreign = foreignKey(key, value, this.all);
     if (foreign) this.take(key, value, source, foreign);
     else this.problems.push({ ...unknown(key, nearest(key, [...Object.keys(table), ...Object.keys(aliases)])), source });
@@ -193,14 +200,15 @@ function readConfigFile(file: string): Record<string, unknown> {
 /** A value as YAML, in one line. */
 function asYaml(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(asYaml).join(", ")}]`;
-  if (isObject(value)) return `{ ${Object.entries(value).map(([key, each]) => `${key}: ${asYaml(each)}`).join(", ")} }`;
+  if (isObject(value)) return `{ ${Object.entries(value).map(([key, each]) => `${asYaml(key)}: ${asYaml(each)}`).join(", ")} }`;
   if (typeof value !== "string") return JSON.stringify(value);
-  return /^[\w./<][\w./@<> -]*$/.test(value) && !/^(true|false|null|yes|no|on|off|[\d.]+)$/i.test(value) ? value : JSON.stringify(value);
+  const isPlain = /^[A-Za-z_./<][\w./@<> -]*$/.test(value) && !/^(true|false|null|yes|no|on|off|y|n|\.inf|\.nan)$/i.test(value) && Number.isNaN(Number(value));
+  return isPlain && !value.endsWith(" ") ? value : JSON.stringify(value);
 }
 
 function asArgument(value: unknown): string {
-  if (Array.isArray(value)) return value.map(String).join(" ");
-  return isObject(value) ? `'${JSON.stringify(value)}'` : String(value);
+  if (Array.isArray(value)) return value.map((each) => shellQuoted(String(each))).join(" ");
+  return shellQuoted(isObject(value) ? JSON.stringify(value) : String(value));
 }
 
 /** The configuration as a YAML file would have it. */

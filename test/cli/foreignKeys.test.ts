@@ -22,6 +22,8 @@ describe("LLaMA-Factory's", () => {
     ["finetuning_type", { finetuning_type: "full" }, { use_peft: false }],
     ["pref_loss", { pref_loss: "simpo" }, { loss_type: "simpo" }],
     ["pref_loss", { pref_loss: "sigmoid", pref_ftx: 0.5 }, { loss_type: ["sigmoid", "sft"], loss_weights: [1, 0.5] }],
+    ["pref_loss", { pref_loss: "sigmoid", pref_ftx: 0, pref_bco_weight: 0.2 }, { loss_type: ["sigmoid", "bco_pair"], loss_weights: [1, 0.2] }],
+    ["stage", { stage: "dpo", pref_ftx: 0.5, pref_beta: 0.1 }, { max_length: 2048 }],
     ["pref_ftx", { pref_ftx: 0.5 }, { loss_type: ["sigmoid", "sft"], loss_weights: [1, 0.5] }],
     ["pref_beta", { pref_beta: "0.2" }, { beta: 0.2 }],
     ["dpo_label_smoothing", { dpo_label_smoothing: 0.1 }, { label_smoothing: 0.1 }],
@@ -51,12 +53,19 @@ describe("LLaMA-Factory's", () => {
 });
 
 describe("axolotl's", () => {
+  const usual = { sequence_len: 512, micro_batch_size: 2, num_epochs: 3, lr_scheduler: "linear" };
+
   test.each<[string, Config, Config]>([
-    ["rl", { rl: "dpo" }, { loss_type: "sigmoid", beta: 0.1 }],
-    ["rl", { rl: "ipo", rl_beta: 0.5 }, { loss_type: "ipo" }],
-    ["rl", { rl: "dpo", trl: { beta: 0.5 } }, { loss_type: "sigmoid" }],
+    // Its defaults: beta 0.1 (TRL's), sequence_len 512, micro_batch_size 1, num_epochs 1, lr_scheduler cosine.
+    ["rl", { rl: "dpo" }, { loss_type: "sigmoid", beta: 0.1, max_length: 512, per_device_train_batch_size: 1, num_train_epochs: 1, lr_scheduler_type: "cosine" }],
+    ["rl", { ...usual, rl: "dpo" }, { loss_type: "sigmoid", beta: 0.1 }],
+    ["rl", { ...usual, rl: "ipo", rl_beta: 0.5 }, { loss_type: "ipo" }],
+    ["rl", { ...usual, rl: "dpo", trl: { beta: 0.5 } }, { loss_type: "sigmoid" }],
+    ["val_set_size", { val_set_size: 0.05 }, { test_split_size: 0.05 }],
+    ["val_set_size", { val_set_size: 0.05, eval_steps: 50 }, { test_split_size: 0.05, eval_strategy: "steps" }],
+    ["val_set_size", { val_set_size: 0.05, evals_per_epoch: 2 }, { test_split_size: 0.05 }],
     ["trl", { trl: { beta: 0.5 } }, { beta: 0.5 }],
-    ["rl", { rl: "orpo", orpo_alpha: 0.1 }, { loss_type: "orpo" }],
+    ["rl", { ...usual, rl: "orpo", orpo_alpha: 0.1 }, { loss_type: "orpo" }],
     ["orpo_alpha", { orpo_alpha: 0.2 }, { beta: 0.2 }],
     ["dpo_loss_type", { dpo_loss_type: ["sigmoid", "sft"] }, { loss_type: ["sigmoid", "sft"] }],
     ["adapter", { adapter: "lora" }, { use_peft: true }],

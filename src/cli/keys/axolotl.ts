@@ -9,15 +9,30 @@ const oneRate = "one learning rate for all weights that train";
 
 const has = (all: Settings, key: string): boolean => all[key] !== undefined && all[key] !== null;
 
+/** Settings that axolotl leaves at other values than smaug does, by the keys that set them. */
+const defaults: readonly { readonly keys: readonly string[]; readonly settings: Settings }[] = [
+  { keys: ["rl_beta", "dpo_beta", "orpo_alpha", "beta"], settings: { beta: 0.1 } },
+  { keys: ["sequence_len", "max_length"], settings: { max_length: 512 } },
+  { keys: ["micro_batch_size", "per_device_train_batch_size"], settings: { per_device_train_batch_size: 1 } },
+  { keys: ["num_epochs", "num_train_epochs", "max_steps"], settings: { num_train_epochs: 1 } },
+  { keys: ["lr_scheduler", "cosine_min_lr_ratio", "lr_scheduler_type"], settings: { lr_scheduler_type: "cosine" } },
+];
+
 function method(value: unknown, all: Settings): Answer {
   const losses: Readonly<Record<string, unknown>> = { dpo: "sigmoid", ipo: "ipo", orpo: "orpo", simpo: "simpo" };
-  const loss = losses[String(value)];
+  const loss = Object.hasOwn(losses, String(value)) ? losses[String(value)] : undefined;
   if (loss === undefined) return leaveOut(`${String(value)} is not here: smaug train optimises preferences over pairs of answers`);
-  const isBetaGiven = ["beta", "rl_beta", "dpo_beta", "orpo_alpha"].some((key) => has(all, key)) || (isObject(all["trl"]) && has(all["trl"], "beta"));
-  return write(
-    { ...(has(all, "dpo_loss_type") ? {} : { loss_type: loss }), ...(isBetaGiven ? {} : { beta: 0.1 }) },
-    isBetaGiven ? undefined : "beta by axolotl's default",
-  );
+  const nested = isObject(all["trl"]) && has(all["trl"], "beta") ? ["beta"] : [];
+  const open = defaults.filter(({ keys, settings }) => !keys.some((key) => has(all, key)) && !nested.some((key) => Object.hasOwn(settings, key)));
+  const implied = Object.assign({}, ...open.map(({ settings }) => settings)) as Settings;
+  const because = open.length === 0 ? undefined : `${Object.keys(implied).join(" and ")} by axolotl's default`;
+  return write({ ...(has(all, "dpo_loss_type") ? {} : { loss_type: loss }), ...implied }, because);
+}
+
+/** `eval_steps` alone is when to evaluate there. */
+function evaluationRows(value: unknown, all: Settings): Answer {
+  const bySteps = has(all, "eval_steps") && !has(all, "eval_strategy");
+  return write({ test_split_size: plain(value), ...(bySteps ? { eval_strategy: "steps" } : {}) });
 }
 
 /** `datasets`: a list of one, whose path, split and columns are ours. */
@@ -165,14 +180,15 @@ export const axolotl: Project = {
     dpo_loss_weights: renamed("loss_weights"),
     datasets: datasets({ name: "dataset_name", split: "dataset_train_split" }),
     test_datasets: datasets({ name: "eval_dataset_name", split: "dataset_test_split" }),
-    val_set_size: (value) => write({ test_split_size: plain(value) }),
+    val_set_size: evaluationRows,
     sequence_len: renamed("max_length"),
     micro_batch_size: renamed("per_device_train_batch_size"),
     batch_size: () => leaveOut("gradient_accumulation_steps times per_device_train_batch_size is the batch"),
     eval_batch_size: renamed("per_device_eval_batch_size"),
     num_epochs: renamed("num_train_epochs"),
     optimizer: renamed("optim"),
-    lr_scheduler: renamed("lr_scheduler_type"),
+    lr_scheduler: (value, all) =>
+      value === "cosine" && has(all, "cosine_min_lr_ratio") ? leaveOut("cosine_min_lr_ratio is answered with its lr_scheduler_type") : write({ lr_scheduler_type: value }),
     cosine_min_lr_ratio: (value) => write({ lr_scheduler_type: "cosine_with_min_lr", lr_scheduler_kwargs: { min_lr_rate: plain(value) } }),
     evals_per_epoch: perEpoch("eval_strategy", "eval_steps"),
     saves_per_epoch: perEpoch("save_strategy", "save_steps"),

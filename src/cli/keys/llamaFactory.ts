@@ -9,7 +9,7 @@ const tracker = "metrics.jsonl and TensorBoard events are written anyway";
 function stage(value: unknown, all: Settings): Answer {
   if (value !== "dpo") return leaveOut("smaug train optimises preferences, as stage: dpo does; other stages are not here");
   const settings = {
-    ...(has(all, "pref_loss", "loss_type") ? {} : { loss_type: "sigmoid" }),
+    ...(has(all, "pref_loss", "loss_type") || isAdded(all) ? {} : { loss_type: "sigmoid" }),
     ...(has(all, "pref_beta", "beta") ? {} : { beta: 0.1 }),
     ...(has(all, "cutoff_len", "max_length") ? {} : { max_length: 2048 }),
   };
@@ -34,11 +34,19 @@ function finetuningType(value: unknown, all: Settings): Answer {
   return write({ use_peft: true, ...implied }, byDefault(implied));
 }
 
+/** `pref_loss` with what is added to it. */
 function loss(value: unknown, all: Settings): Answer {
   if (value === "kto_pair") return leaveOut("kto_pair is not here; smaug train --help lists every loss_type");
-  const weight = Number(all["pref_ftx"] ?? 0);
-  if (weight > 0) return write({ loss_type: [value, "sft"], loss_weights: [1, weight] }, "with pref_ftx");
-  return write({ loss_type: value });
+  const added = [["sft", all["pref_ftx"]] as const, ["bco_pair", all["pref_bco_weight"]] as const].filter(([, weight]) => Number(weight ?? 0) > 0);
+  if (added.length === 0) return write({ loss_type: value });
+  return write({ loss_type: [value, ...added.map(([name]) => name)], loss_weights: [1, ...added.map(([, weight]) => plain(weight))] });
+}
+
+const isAdded = (all: Settings): boolean => Number(all["pref_ftx"] ?? 0) > 0 || Number(all["pref_bco_weight"] ?? 0) > 0;
+
+/** The weight of a loss that is added to `pref_loss`, or to its default. */
+function added(_: unknown, all: Settings): Answer {
+  return has(all, "pref_loss") ? leaveOut("it is in what is written for pref_loss") : loss("sigmoid", all);
 }
 
 const has = (all: Settings, ...keys: string[]): boolean => keys.some((key) => all[key] !== undefined && all[key] !== null);
@@ -99,8 +107,8 @@ export const llamaFactory: Project = {
     finetuning_type: finetuningType,
     pref_loss: loss,
     pref_beta: renamed("beta"),
-    pref_ftx: (value, all) => (has(all, "pref_loss") ? leaveOut("its loss_type is with pref_loss") : write({ loss_type: ["sigmoid", "sft"], loss_weights: [1, plain(value)] })),
-    pref_bco_weight: (value) => write({ loss_type: ["sigmoid", "bco_pair"], loss_weights: [1, plain(value)] }),
+    pref_ftx: added,
+    pref_bco_weight: added,
     dpo_label_smoothing: renamed("label_smoothing"),
     lora_rank: renamed("lora_r"),
     lora_target: (value) => write({ lora_target_modules: layers(value) }),

@@ -62,11 +62,10 @@ const datasets: Rule = (value) => {
   });
 };
 
+/** The weight of the cross-entropy of the chosen answer, added to the loss. */
 const rpo: Rule = (value, all) => {
-  const given = all["loss_type"];
-  const loss = typeof given === "string" ? given : Array.isArray(given) && given.length === 1 ? (given[0] as unknown) : given === undefined ? "sigmoid" : undefined;
-  if (loss === undefined) return leaveOut("add sft to loss_type, and its weight to loss_weights");
-  return write({ loss_type: [loss, "sft"], loss_weights: [1, plain(value)] });
+  if (all["loss_type"] === undefined) return write({ loss_type: ["sigmoid", "sft"], loss_weights: [1, plain(value)] });
+  return leaveOut(`add sft to loss_type, and ${String(value)} to loss_weights`);
 };
 
 /** Not supported but at these values, which are their defaults. */
