@@ -130,12 +130,13 @@ export function lossProblems(config: LossConfig): Problem[] {
   const names: readonly string[] = typeof lossType === "string" ? [lossType] : lossType;
   const values = lossParameters.flatMap((key) => valueProblems(key, parameters[key]));
   const nameProblems = problemsOfNames(names);
-  if (nameProblems.length > 0) return [...nameProblems, ...values];
+  const weights = Array.isArray(names) && names.length > 0 ? problemsOfWeights(lossWeights, names) : [];
+  if (nameProblems.length > 0) return [...nameProblems, ...weights, ...values];
   const fit = Object.fromEntries(
     Object.entries(parameters).filter(([key, value]) => value !== undefined && !values.some((problem) => problem.key === written(key))),
   );
   const known = names as readonly LossName[];
-  return [...problemsOfWeights(lossWeights, names), ...values, ...unreadProblems(fit, known), ...problemsTogether(fit, known, useWeighting)];
+  return [...weights, ...values, ...unreadProblems(fit, known), ...problemsTogether(fit, known, useWeighting)];
 }
 
 function valueProblems(key: Parameter | "beta", value: unknown): Problem[] {
