@@ -4,6 +4,7 @@
  */
 import { type Stats, closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { InputError } from "./errors";
+import { parseJsonText } from "./pythonJson";
 
 /**
  * Largest file that is read into memory at once, in bytes, unless the caller sets another limit. V8's longest string is
@@ -76,14 +77,15 @@ export function parseJson(text: string, place: string, expected: string): unknow
 }
 
 /**
- * Parses JSON as {@link parseJson} does, for a caller that has another meaning for text that is not JSON.
+ * Parses JSON as {@link parseJson} does, for a caller that has another meaning for text that is not JSON. NaN and Infinity
+ * are numbers, as in Python.
  *
  * @returns undefined for text that is not JSON
  */
 export function parseIfJson(text: string, place: string): unknown {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJsonText(text);
   } catch {
     return undefined;
   }

@@ -5,11 +5,11 @@ import { printable } from "../base/terminal";
 import type { Inspection, Sample, SampleAnswer } from "../data/inspect";
 import type { HistogramBin } from "../data/summary";
 import { printJson } from "./output";
+import { type RowFlags, columnMappingOption, datasetConfigOption, rowOptions, splitOption } from "./rowOptions";
 
-interface InspectFlags {
+interface InspectFlags extends RowFlags {
   input?: string;
   model?: string;
-  split?: string;
   maxLength?: number;
   json?: boolean;
 }
@@ -24,7 +24,9 @@ export function inspectCommand(): Command {
     .argument("[source]", "a JSONL, JSON or Parquet file, a folder of them, or a data set of the hub")
     .option("--input <source>", "the source, by name as in the commands that make pairs")
     .option("--model <folder>", "count in the tokens of this model (a folder or a name of the hub), not in words")
-    .option("--split <name>", "which split of a folder or data set")
+    .addOption(splitOption())
+    .addOption(datasetConfigOption())
+    .addOption(columnMappingOption())
     .option("--max-length <n>", "the most tokens prompt and answer may have together, as in training", parseLength)
     .option("--json", "print one JSON object")
     .addHelpText("after", "\nExample:\n  $ smaug data inspect pairs.jsonl --model models/SmolLM2-135M-Instruct\n")
@@ -32,7 +34,7 @@ export function inspectCommand(): Command {
 }
 
 async function inspect(positional: string | undefined, flags: InspectFlags, command: Command): Promise<void> {
-  const { input, model, split, maxLength, json } = flags;
+  const { input, model, maxLength, json } = flags;
   if (positional !== undefined && input !== undefined)
     command.error(`error: expected one source but received ${positional} and --input ${input}`);
   const source = positional ?? input ?? command.error("error: missing required argument 'source', or --input");
@@ -42,7 +44,7 @@ async function inspect(positional: string | undefined, flags: InspectFlags, comm
   const { inspectRows } = await import("../data/inspect.js");
   const { loadTokenizer } = await import("../text/index.js");
   const { Progress } = await import("../train/progress.js");
-  const rows = await loadPreferences(source, split === undefined ? {} : { split });
+  const rows = await loadPreferences(source, rowOptions(flags));
   const tokenizer = model === undefined ? undefined : await loadTokenizer(model);
   const progress = new Progress("tokenizing", rows.length);
   const result = await inspectRows(rows, {

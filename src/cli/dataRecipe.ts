@@ -4,12 +4,14 @@ import { escapeJson } from "../base/terminal";
 import type { Recipe } from "../paper/recipes/recipe";
 import type { Distances, Statistics } from "../paper/recipes/statistics";
 import { printJson, tell, tellJson } from "./output";
+import { datasetConfigOption, splitOption } from "./rowOptions";
 import { type FileInput, expectWritable, writeLines } from "./outputFile";
 
 export interface RecipeFlags {
   input?: string;
   out: string;
   split?: string;
+  datasetConfig?: string;
   seed: number;
   limit?: number;
   maxShots: number;
@@ -41,7 +43,8 @@ export function pairsCommand(name: string, description: string, { dataset, maxSh
   else command.option("--input <source>", source, dataset);
   return command
     .option("--out <file>", "where the pairs go, a JSON line each; - is standard output", "-")
-    .option("--split <name>", "which split of a folder or data set")
+    .addOption(splitOption())
+    .addOption(datasetConfigOption())
     .option("--seed <n>", "what is drawn follows from it: the same seed, the same bytes", whole(0), 0)
     .option("--limit <n>", "take the first rows only; theirs are the same pairs as without", whole(1))
     .option("--max-shots <n>", "worked examples before a question: from 0 to this, equally likely", whole(0), maxShots)
@@ -51,7 +54,7 @@ export function pairsCommand(name: string, description: string, { dataset, maxSh
 
 /** Makes the pairs, writes them, and prints what they are like. */
 export async function makePairFile(recipe: Recipe, flags: RecipeFlags): Promise<void> {
-  const { out, split, seed, limit, maxShots, json } = flags;
+  const { out, split, datasetConfig: config, seed, limit, maxShots, json } = flags;
   const input = flags.input!;
   const model: FileInput[] = flags.model === undefined ? [] : [{ path: flags.model, option: "--model", kind: "model" }];
   expectWritable(out, [{ path: input, option: "--input", kind: "data" }, ...model]);
@@ -67,6 +70,7 @@ export async function makePairFile(recipe: Recipe, flags: RecipeFlags): Promise<
   const start = performance.now();
   const pairs = makePairs(recipe, input, {
     split,
+    config,
     seed,
     limit,
     maxShots,

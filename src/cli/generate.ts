@@ -6,6 +6,7 @@ import { excerpt, isObject, shown } from "../base/values";
 import type { GenerateOptions, GeneratedToken } from "../generate";
 import { InputError } from "../native/errors";
 import type { ChatMessage, Tokenizer } from "../text";
+import { hasNumber, parseExact, rememberNumbers } from "../text/exactNumbers";
 import type { DType } from "../torch";
 import { printJson } from "./output";
 
@@ -140,20 +141,22 @@ const FORM = 'It holds a list such as [{"role": "user", "content": "2 + 2?"}], o
 function readConversations(file: string): ChatMessage[][] {
   const text = readInputText(file, "conversations").replace(/^\ufeff/, "");
   const whole = parseIfJson(text, `'${file}'`);
-  if (whole !== undefined) return [conversation(whole, `'${file}'`)];
+  if (whole !== undefined) return [conversation(whole, `'${file}'`, text)];
   const conversations: ChatMessage[][] = [];
   for (const [i, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
     const place = `'${file}', line ${i + 1}`;
     const value = parseIfJson(line, place);
     if (value === undefined) throw new InputError(`Expected JSON in ${place} but found ${excerpt(line)}. ${FORM}`);
-    conversations.push(conversation(value, place));
+    conversations.push(conversation(value, place, line));
   }
   if (conversations.length === 0) throw new InputError(`Expected a conversation in '${file}' but found none. ${FORM}`);
   return conversations;
 }
 
-function conversation(value: unknown, place: string): ChatMessage[] {
+/** @param text what `value` was read from */
+function conversation(value: unknown, place: string, text: string): ChatMessage[] {
+  if (hasNumber(value)) rememberNumbers(value, parseExact(text, place)); // for the template
   const messages = isObject(value) ? value.messages : value;
   if (!Array.isArray(messages) || messages.length === 0)
     throw new InputError(`Expected a list of messages in ${place} but found ${shown(value)}. ${FORM}`);

@@ -12,12 +12,12 @@ import type { Run } from "../report/run";
 import type { DType } from "../torch";
 import { print, printJson, tell } from "./output";
 import { type FileInput, expectWritable } from "./outputFile";
+import { type RowFlags, columnMappingOption, datasetConfigOption, rowOptions, splitOption } from "./rowOptions";
 
-interface Flags {
+interface Flags extends RowFlags {
   out?: string;
   svg?: string;
   data?: string;
-  split?: string;
   model?: string;
   device: string;
   dtype?: DType | "auto";
@@ -47,7 +47,9 @@ export function reportCommand(): Command {
     .option("--out <file>", "where the HTML goes")
     .option("--svg <folder>", "write every picture into this folder, too, as SVG files")
     .option("--data <source>", "preference rows to score token by token: a file, a folder, or a hub id")
-    .option("--split <name>", "which split of a folder or data set")
+    .addOption(splitOption())
+    .addOption(datasetConfigOption())
+    .addOption(columnMappingOption())
     .option("--model <folder>", "the model the runs are compared with, a folder or a hub id")
     .option("--device <name>", "cpu, cuda, cuda:1", "cpu")
     .addOption(new Option("--dtype <name>", "of the weights; float32 on the CPU and auto elsewhere when left out")
@@ -65,9 +67,10 @@ async function report(folders: string[], flags: Flags): Promise<void> {
   const { readRuns } = await import("../report/run.js");
   const { renderRuns } = await import("../report/runReport.js");
   const file = out ?? (folders.length > 1 ? "report.html" : join(folders[0]!, "report.html"));
-  for (const name of ["split", "model"] as const)
+  const aboutData = { split: "split", datasetConfig: "dataset-config", columnMapping: "column-mapping", model: "model" } as const;
+  for (const [name, flag] of Object.entries(aboutData) as [keyof typeof aboutData, string][])
     if (flags[name] !== undefined && data === undefined)
-      throw new InputError(`Expected '--data' beside '--${name}' but received none; it names the rows to score`);
+      throw new InputError(`Expected '--data' beside '--${flag}' but received none; it names the rows to score`);
   const inputs: FileInput[] = [
     ...folders.map((path) => ({ path, option: "runs", kind: "model" as const })),
     ...(data === undefined ? [] : [{ path: data, option: "--data", kind: "data" as const }]),
@@ -104,7 +107,7 @@ async function writePictures(folder: string, charts: readonly Chart[]): Promise<
 
 /** What the runs did to the answers of these rows. */
 async function diagnosed(runs: readonly Run[], data: string, flags: Flags): Promise<DiagnosedAnswers> {
-  const { split, device, dtype } = flags;
+  const { device, dtype } = flags;
   const { loadPreferences } = await import("../data/preferences.js");
   const { tokenizeRows } = await import("../data/tokenizePairs.js");
   const { describeRefusals, expectSomeKept } = await import("../data/screening.js");
@@ -117,7 +120,7 @@ async function diagnosed(runs: readonly Run[], data: string, flags: Flags): Prom
 
   runs.forEach(({ folder }) => isAdapterFolder(folder));
   const base = flags.model ?? baseOf(runs.map(({ folder }) => folder));
-  const rows = await loadPreferences(data, split === undefined ? {} : { split });
+  const rows = await loadPreferences(data, rowOptions(flags));
   const tokenizer = await loadTokenizer(base);
   const reference = await loadModel(base, { device, dtype });
   try {

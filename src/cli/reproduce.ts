@@ -11,6 +11,7 @@ import { print, printJson, tell } from "./output";
 import { addOverwriteOption, isOverwriting, overwritingCommand } from "./overwriteOption";
 import { ReproduceOutput } from "./reproduceOutput";
 import { STUDY_OPTIONS, STUDY_PRESETS, type StudyFlags, type StudyPreset, checkStudyFlags, flagOf, reproduceStudy } from "./reproduceStudy";
+import { columnMappingOption, datasetConfigOption, rowOptions } from "./rowOptions";
 import { exitOnSignals } from "./signals";
 
 interface ReproduceOptions extends Omit<StudyFlags, "out"> {
@@ -30,6 +31,8 @@ export function reproduceCommand(): Command {
     .option("--data <files...>", "rows with prompt, chosen and rejected, instead of generated ones: a JSONL, JSON or " +
       "Parquet file, a folder or a hub id; with a paper preset also two, of low and of high edit distance (one is cut " +
       "in the middle)")
+    .addOption(datasetConfigOption())
+    .addOption(columnMappingOption())
     .option("--model <folder>", "with --preset paper and --data: a model folder or hub id to train adapters on, " +
       "instead of a small model made here")
     .option("--device <name>", "with a paper preset: cpu, cuda, cuda:1 (default: cpu)")
@@ -51,16 +54,19 @@ export function reproduceCommand(): Command {
 }
 
 async function reproduce({ preset, ...options }: ReproduceOptions, self: Command): Promise<void> {
-  const { seed, data = [], model = null, out = isStudy(preset) ? "runs/paper" : "runs/quickstart", json } = options;
+  const { seed, data = [], model = null, out = isStudy(preset) ? "runs/paper" : "runs/quickstart" } = options;
   if (!isStudy(preset)) checkOptions(preset, options);
   else checkStudyFlags(preset, { ...options, out });
+  for (const [name, flag] of [["datasetConfig", "dataset-config"], ["columnMapping", "column-mapping"]] as const)
+    if (options[name] !== undefined && data.length === 0)
+      throw new InputError(`Expected '--data' beside '--${flag}' but received none; it is about the columns and files of those rows`);
   const overwriting = isOverwriting(self) ? undefined : overwritingCommand(self);
   const unhandle = exitOnSignals();
   let output: ReproduceOutput | undefined;
   try {
     output = ReproduceOutput.claim(out, { preset, seed, model, data }, overwriting);
     if (isStudy(preset)) await reproduceStudy(preset, { ...options, out }, output);
-    else await reproduceOne(preset, { seed, data: data[0], json }, output);
+    else await reproduceOne(preset, { ...options, data: data[0] }, output);
   } finally {
     output?.release();
     unhandle();
@@ -76,14 +82,10 @@ function checkOptions(preset: Preset, { data = [], ...others }: Omit<ReproduceOp
     throw new InputError(`Expected one file for '--data' with '--preset ${preset}' but received ${data.length}`);
 }
 
-interface OneOptions {
-  seed: number;
-  data: string | undefined;
-  json: boolean | undefined;
-}
+type OneOptions = Omit<ReproduceOptions, "preset" | "data"> & { data: string | undefined };
 
-async function reproduceOne(preset: Preset, { seed, data, json }: OneOptions, output: ReproduceOutput): Promise<void> {
-  const rows = data === undefined ? undefined : expectPlainRows(await loadPreferences(data), data);
+async function reproduceOne(preset: Preset, { seed, data, json, ...flags }: OneOptions, output: ReproduceOutput): Promise<void> {
+  const rows = data === undefined ? undefined : expectPlainRows(await loadPreferences(data, rowOptions(flags)), data);
   const { runExperiment } = await import("../paper/experiment.js"); // loads libtorch
   const result = runExperiment({
     preset,

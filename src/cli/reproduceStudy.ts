@@ -11,6 +11,7 @@ import type { DType } from "../torch";
 import { Progress } from "../train/progress";
 import { print, printJson, tell } from "./output";
 import type { ReproduceOutput } from "./reproduceOutput";
+import { type RowFlags, rowOptions } from "./rowOptions";
 
 /** Named here, so that the help needs no libtorch. */
 export const STUDY_PRESETS = ["paper", "paper-large", "paper-smoke"] as const;
@@ -27,7 +28,7 @@ export const STUDY_OPTIONS = ["seeds", "model", "grid", "device", ...OWN_OPTIONS
 export const flagOf = (name: (typeof STUDY_OPTIONS)[number]): string =>
   name === "grid" ? "--no-grid" : `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-export interface StudyFlags {
+export interface StudyFlags extends Omit<RowFlags, "split"> {
   seed: number;
   seeds?: number;
   data?: string[];
@@ -103,7 +104,7 @@ async function createSubject(preset: StudyPreset, flags: StudyFlags): Promise<Su
       "generated grade-school arithmetic and on multiple choice. From those references every method was trained on " +
       "pairs whose answers hardly differ, and on pairs whose answers are wholly other texts.", device);
   const sources = await Promise.all(data.map(async (name) => {
-    const rows = expectPlainRows(await loadPreferences(name), name);
+    const rows = expectPlainRows(await loadPreferences(name, rowOptions(flags)), name);
     return { name, rows, digest: digestOf(rows) };
   }));
   const corpora = corporaOfRows(sources, settings, (name, refused, rows) =>
@@ -121,7 +122,7 @@ async function ownModel(name: string, flags: StudyFlags): Promise<Subject> {
   const { loadModel } = await import("../models/index.js");
   const { loadTokenizer } = await import("../text/index.js");
   const { data = [], out: folder, device = "cpu", dtype } = flags;
-  const read = await Promise.all(data.map(async (source) => ({ name: source, rows: await loadPreferences(source) })));
+  const read = await Promise.all(data.map(async (source) => ({ name: source, rows: await loadPreferences(source, rowOptions(flags)) })));
   const tokenizer = await loadTokenizer(name);
   const model = await loadModel(name, { device, dtype });
   try {

@@ -2,7 +2,7 @@
  * Runs the command line: exit code 0 when done, 1 when the work failed, 2 for bad usage or bad input. An error is one
  * message on standard error; the stack comes with `DEBUG`.
  */
-import { type Command, CommanderError } from "commander";
+import { type Command, CommanderError, type Option } from "commander";
 import { printable } from "../base/terminal";
 import { resultIsInFiles, settleStandardStreams } from "../base/terminalStreams";
 import { DeviceError, InputError } from "../native/errors";
@@ -44,5 +44,13 @@ function prepare(command: Command): void {
   for (let parent = command.parent; parent; parent = parent.parent) path.unshift(parent.name());
   command.configureOutput({ writeErr: (text) => void process.stderr.write(printable(text)) });
   command.exitOverride().showHelpAfterError(`(${path.join(" ")} --help shows the options)`);
+  command.options.forEach(takeUnderscores);
   command.commands.forEach(prepare);
+}
+
+/** `--max_new_tokens` is `--max-new-tokens`. Commander asks each option whether an argument is it. */
+function takeUnderscores(option: Option): void {
+  const asked = option as Option & { is(arg: string): boolean };
+  const is = asked.is.bind(asked);
+  asked.is = (arg) => is(arg) || (arg.startsWith("--") && arg.replaceAll("_", "-") === option.long);
 }

@@ -2,8 +2,9 @@
  * The settings of `smaug train` beside those of training itself: which model, which data, which loss, which adapter. Names
  * and defaults are TRL 1.13's, except the paper's loss with its β and λ. Loads no libtorch: `--help` prints it.
  */
+import { divergenceTypes, dpopPlacements } from "../preference/losses/lossConfig";
 import { trainingArguments } from "../train/arguments";
-import { choice, either, flag, integer, matching, nullable, number, numbers, optional, text, texts } from "../train/argument";
+import { choice, either, flag, integer, matching, nullable, number, numbers, optional, renaming, share, text, texts, withWayOut } from "../train/argument";
 
 export const runArguments = {
   modelNameOrPath: optional(text("", "a folder, a .gguf file or a hub id")),
@@ -13,14 +14,18 @@ export const runArguments = {
   datasetName: optional(text("", "a JSONL, JSON or Parquet file, a folder of them, or a hub id")),
   datasetTrainSplit: text("train", "the split to train on"),
   datasetTestSplit: text("test", "the split to evaluate on"),
+  datasetConfig: optional(text("", "which of the configs that the data's card declares; the card's default when left out")),
+  columnMapping: optional(renaming("the file's names of columns with ours: {question: prompt}, or question=prompt,good=chosen")),
+  evalDatasetName: optional(text("", "other data to evaluate on: what dataset_name may be")),
+  testSplitSize: optional(share("rows of the training split that are held out to evaluate on: below 1 a share, else a count")),
   lossType: texts(["dpop"], "one loss or several, such as dpop, sigmoid (DPO), ipo, sft; a wrong name lists them all"),
   lossWeights: optional(numbers([], "one weight a loss")),
   beta: number(0.3, "how strongly the policy is held to the reference", { above: 0 }),
   dpopLambda: number(50, "weight of DPOP's penalty", { min: 0 }),
-  dpopPlacement: text("inside_beta", "where DPOP's penalty stands: inside_beta, inside or outside"),
+  dpopPlacement: choice(dpopPlacements, "inside_beta", "where DPOP's penalty is: inside_beta, inside or outside"),
   labelSmoothing: number(0, "share of pairs taken to be labelled the wrong way round", { min: 0, below: 0.5 }),
   discopopTau: number(0.05, "temperature of discopop", { above: 0 }),
-  fDivergenceType: text("reverse_kl", "what holds the policy to the reference: reverse_kl, forward_kl, js_divergence, alpha_divergence"),
+  fDivergenceType: choice(divergenceTypes, "reverse_kl", "what holds the policy to the reference: reverse_kl, forward_kl, js_divergence, alpha_divergence"),
   fAlphaDivergenceCoef: number(0.5, "α of alpha_divergence", { min: 0 }),
   useWeighting: flag(false, "weigh pairs by how likely the policy is to write them (WPO)"),
   simpoGamma: number(0.5, "target margin of simpo"),
@@ -29,7 +34,11 @@ export const runArguments = {
   slicLambda: number(0.1, "weight of the negative log-likelihood in slic", { min: 0 }),
   maxLength: nullable(integer(1024, "the most tokens prompt and answer may have together; null for no limit", { min: 2 })),
   truncationMode: choice(["keep_start", "keep_end"], "keep_start", "what of a longer row is kept; such rows are counted and listed"),
-  bf16: optional(flag(true, "the frozen base in bfloat16; on CUDA unless said otherwise, on a CPU when it has the instructions")),
+  bf16: withWayOut(
+    optional(flag(true, "the frozen base in bfloat16; on CUDA unless said otherwise, on a CPU when it has the instructions")),
+    (value) => (value === "auto" || value === "full" ? "leave it out, and the device decides" : undefined),
+  ),
+  routerAuxLossCoef: optional(number(0, "of a mixture's auxiliary loss, which is not there yet: 0 or null", { min: 0 })),
   device: optional(
     matching(/^(cpu|cuda(:\d+)?)$/, "cpu, cuda or cuda:N", "cpu, cuda or cuda:N; the first CUDA device if there is one"),
   ),

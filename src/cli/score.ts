@@ -8,13 +8,13 @@ import type { LogProbs, PairScore } from "../preference";
 import type { DType } from "../torch";
 import { print, printJson, tell, tellJson } from "./output";
 import { expectWritable, writeLines } from "./outputFile";
+import { type RowFlags, columnMappingOption, datasetConfigOption, rowOptions, splitOption } from "./rowOptions";
 
-interface Flags {
+interface Flags extends RowFlags {
   model: string;
   adapter?: string;
   data: string;
   out: string;
-  split?: string;
   perToken?: boolean;
   device: string;
   dtype?: DType | "auto";
@@ -61,7 +61,9 @@ export function scoreCommand(): Command {
     .option("--adapter <folder>", "an adapter of the model, as PEFT or smaug saved it")
     .requiredOption("--data <source>", "preference rows: a JSONL, JSON or Parquet file, a folder of them, or a hub id")
     .requiredOption("--out <file>", "where the lines go; - is standard output")
-    .option("--split <name>", "which split of a folder or data set")
+    .addOption(splitOption())
+    .addOption(datasetConfigOption())
+    .addOption(columnMappingOption())
     .option("--per-token", "also the log-prob of every token of the answers")
     .option("--device <name>", "cpu, cuda, cuda:1", "cpu")
     .addOption(new Option("--dtype <name>", "of the weights; float32 on the CPU and auto elsewhere when left out")
@@ -74,7 +76,7 @@ export function scoreCommand(): Command {
 }
 
 async function score(flags: Flags): Promise<void> {
-  const { model: folder, adapter, data, out, split, device, dtype, json } = flags;
+  const { model: folder, adapter, data, out, device, dtype, json } = flags;
   expectWritable(out, [
     { path: data, option: "--data", kind: "data" },
     { path: folder, option: "--model", kind: "model" },
@@ -82,7 +84,7 @@ async function score(flags: Flags): Promise<void> {
   ]);
   const { loadPreferences } = await import("../data/preferences.js");
   const { describeRefusals } = await import("../data/screening.js");
-  const rows = await loadPreferences(data, split === undefined ? {} : { split });
+  const rows = await loadPreferences(data, rowOptions(flags));
 
   const { loadModel } = await import("../models/index.js"); // loads libtorch
   const { loadTokenizer } = await import("../text/index.js");

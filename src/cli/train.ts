@@ -39,7 +39,7 @@ function command(name: string, description: string): Command {
     .description(description)
     .argument("[config.yaml]", "a YAML or JSON file with TRL's keys")
     .usage("[config.yaml] [--key value ...]")
-    .option("--print-config", "print the whole resolved run and exit")
+    .option("--print-config", "check the configuration as a run does, print all of it, and exit")
     .option("--json", "print the result as JSON")
     .allowUnknownOption()
     .allowExcessArguments();
@@ -48,9 +48,9 @@ function command(name: string, description: string): Command {
 /** @param typed the command line after `smaug` */
 async function train(args: readonly string[], typed: readonly string[], flags: Flags): Promise<void> {
   const resolved = resolveConfig(args);
-  if (flags.printConfig) return printResolved(resolved);
   expectOneProcess();
-  expectInputsKept(resolved, args);
+  expectInputsKept(resolved);
+  if (flags.printConfig) return printResolved(resolved);
   const { outputDir, overwriteOutputDir: overwrite, resumeFromCheckpoint: resume } = resolved.config;
   const ways = {
     resume: pasteable(resuming(typed, "true")),
@@ -167,14 +167,15 @@ function exitBefore(args: readonly string[]): void {
 }
 
 /** Before anything is loaded: what the run reads must not be what it writes. */
-function expectInputsKept({ config }: ResolvedConfig, args: readonly string[]): void {
+function expectInputsKept({ config, file }: ResolvedConfig): void {
   expectUsableFolder(config.outputDir, "output_dir");
   const inputs: [string | null | undefined, string, string][] = [
     [config.modelNameOrPath, "model_name_or_path", "model's"],
     [config.adapterNameOrPath, "adapter_name_or_path", "adapter's"],
     [config.refAdapterNameOrPath, "ref_adapter_name_or_path", "reference adapter's"],
     [config.datasetName, "dataset_name", "data's"],
-    [args.find((arg, i) => !arg.startsWith("--") && !/^--[^=]+$/.test(args[i - 1] ?? "")), "config.yaml", "configuration's"],
+    [config.evalDatasetName, "eval_dataset_name", "data's"],
+    [file, "config.yaml", "configuration's"],
   ];
   const given = inputs.flatMap(([path, option, owner]): Input[] => (path ? [{ path, option, owner }] : []));
   expectApart(config.outputDir, "output_dir", given, isRunEntry);
@@ -182,9 +183,9 @@ function expectInputsKept({ config }: ResolvedConfig, args: readonly string[]): 
 
 async function reference(args: readonly string[], typed: readonly string[], { json, printConfig }: Flags): Promise<void> {
   const resolved = resolveConfig(args);
-  if (printConfig) return printResolved(resolved);
   expectOneProcess();
-  expectInputsKept(resolved, args);
+  expectInputsKept(resolved);
+  if (printConfig) return printResolved(resolved);
   const { createRun } = await import("./trainRun.js"); // loads libtorch
   const { reportPreparation } = await import("./trainOutput.js");
   const { trainer, notes } = await createRun(resolved);
@@ -210,7 +211,8 @@ async function reference(args: readonly string[], typed: readonly string[], { js
   }
 }
 
-function printResolved({ config }: ResolvedConfig): void {
+function printResolved({ config, notes }: ResolvedConfig): void {
+  for (const note of notes) tell(`note: ${note}`);
   printJson(toSnakeCase(config), 2);
 }
 

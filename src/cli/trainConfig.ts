@@ -1,113 +1,214 @@
 /**
  * What `smaug train` is asked to do: a YAML (or JSON) file with TRL's keys, and the command line, which overrides it.
- * Nothing is silently ignored: a key is a setting, or a note, or an error that says what to do.
+ * Nothing is silently ignored: a key is a setting, or a note, or part of the one error that names everything to change.
  */
+import { shellQuoted } from "../base/paths";
+import { type Problem, problemsError, unfit, unknown, unwanted } from "../base/problems";
+import { isObject, shown } from "../base/values";
 import { readYaml } from "../base/yaml";
 import { InputError } from "../native/errors";
-import { type ArgumentsOf, nearest, readArguments, snakeCase } from "../train/argument";
-import { foreignKey, isTracker } from "./foreignKeys";
+import { type Argument, type ArgumentsOf, checkArguments, itemsOf, nearest, snakeCase } from "../train/argument";
+import { type Answer, foreignKey, isTracker } from "./keys";
 import { runArguments } from "./runArguments";
+import { runProblems, unreadSettings } from "./runProblems";
+import { splitArguments } from "./splitArguments";
 
 export type RunConfig = ArgumentsOf<typeof runArguments>;
 
 export interface ResolvedConfig {
   readonly config: RunConfig;
-  /** Keys that were passed over, and why, as lines. */
+  /** What was passed over or read as something else, and why, as lines. */
   readonly notes: readonly string[];
   /** Keys that the file or the command line gave. */
   readonly given: ReadonlySet<string>;
+  /** The configuration file. */
+  readonly file: string | undefined;
 }
 
-const noDifference = "makes no difference here";
-const settings = new Map(Object.keys(runArguments).map((name) => [snakeCase(name), name]));
+const table: Readonly<Record<string, Argument<unknown>>> = Object.fromEntries(
+  Object.entries(runArguments).map(([name, argument]) => [snakeCase(name), argument]),
+);
 
-/** Reads `[config.yaml] [--key value ...]`. */
-export function resolveConfig(args: readonly string[]): ResolvedConfig {
-  const { file, options } = splitArguments(args);
-  const notes: string[] = [];
-  const fromFile = file === undefined ? {} : check(readConfigFile(file), file, notes);
-  const fromLine = check(options, "the command line", notes);
-  const values = { ...fromFile, ...fromLine };
-  const place = file !== undefined && Object.keys(fromLine).length === 0 ? file : "";
-  const config = readArguments(runArguments, values, { nameOf: snakeCase, place });
-  for (const key of ["modelNameOrPath", "datasetName"] as const)
-    if (config[key] === null)
-      throw new InputError(`Expected '${snakeCase(key)}' in ${file ?? "the command line"} but received none: ${runArguments[key].help}`);
-  return { config, notes, given: new Set(Object.keys(values)) };
-}
+/** New names of settings. */
+const aliases: Readonly<Record<string, string>> = { activation_checkpointing: "gradient_checkpointing" };
 
 /**
- * Drops what is foreign and harmless, with a note, and puts settings for what says the same as they do; refuses what
- * nobody knows and what is not supported.
- */
-function check(values: Readonly<Record<string, unknown>>, place: string, notes: string[]): Record<string, unknown> {
-  const known: Record<string, unknown> = {};
-  const implied: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(values)) {
-    if (settings.has(key)) {
-      known[key] = key === "report_to" ? oneReport(value, place) : value;
-      continue;
-    }
-    const foreign = foreignKey(key, value);
-    if (!foreign) {
-      const near = nearest(key, [...settings.keys()]);
-      throw new InputError(`Unknown key '${key}' in ${place}${near ? `; did you mean '${near}'?` : ""}`);
-    }
-    if ("error" in foreign)
-      throw new InputError(`Expected no '${key}' in ${place} but received ${JSON.stringify(value)}: ${foreign.error}`);
-    Object.assign(implied, foreign.settings);
-    const overruled = Object.keys(foreign.settings).some((name) => Object.hasOwn(values, name));
-    notes.push(`${key} (${place}) ${overruled ? noDifference : (foreign.note ?? noDifference)}`);
-  }
-  return { ...implied, ...known };
-}
-
-/**
- * TRL's `report_to` may be a list.
+ * Reads `[config.yaml] [--key value ...]`.
  *
- * @returns the one name that says the same; what fits none is left for the setting to refuse
+ * @throws InputError that names every key and value that has to change, in the file and on the command line, and what to
+ * write instead
  */
-function oneReport(value: unknown, place: string): unknown {
-  const list: unknown = typeof value === "string" ? value.split(/[\s,]+/) : value;
-  const names: readonly unknown[] = Array.isArray(list) ? list : [list];
-  const tracker = names.find(isTracker);
-  if (tracker !== undefined)
-    throw new InputError(
-      `Expected tensorboard, none or all for 'report_to' in ${place} but received ${JSON.stringify(value)}: ` +
-        `${String(tracker)} is TRL's and not supported; metrics.jsonl is always written, and TensorBoard events ` +
-        "with tensorboard",
-    );
-  if (names.includes("all") && names.every((name) => name === "all" || name === "tensorboard")) return "all";
-  if (names.length > 0 && names.every((name) => name === "tensorboard")) return "tensorboard";
-  return names.every((name) => name === "none") ? "none" : value;
+export function resolveConfig(args: readonly string[]): ResolvedConfig {
+  const { file, options, problems } = splitArguments(args);
+  const sources: Source[] = [];
+  if (file !== undefined) sources.push({ where: ` in ${file}`, values: readConfigFile(file), written: (key, value) => `${key}: ${asYaml(value)}` });
+  sources.push({ where: " on the command line", values: options, written: (key, value) => `--${key} ${asArgument(value)}` });
+  const reading = new Reading(sources);
+  reading.problems.push(...problems.map((problem) => ({ ...problem, source: sources.at(-1)! })));
+  return { ...reading.resolve(), file };
+}
+
+/** The file, or the command line. */
+interface Source {
+  /** " in dpop.yaml" */
+  readonly where: string;
+  readonly values: Readonly<Record<string, unknown>>;
+  /** A setting as it is written there. */
+  written(key: string, value: unknown): string;
+}
+
+/** Goes through the keys, and collects what they come to. */
+class Reading {
+  readonly problems: (Problem & { source: Source })[] = [];
+  private readonly notes: string[] = [];
+  private readonly moot: string[] = [];
+  /** Settings with the key and the source that gave them. */
+  private readonly settings = new Map<string, { value: unknown; key: string; source: Source }>();
+  /** All that is given, the command line before the file. */
+  private readonly all: Readonly<Record<string, unknown>>;
+
+  constructor(private readonly sources: readonly Source[]) {
+    this.all = Object.assign({}, ...sources.map(({ values }) => values)) as Record<string, unknown>;
+  }
+
+  resolve(): Omit<ResolvedConfig, "file"> {
+    for (const source of this.sources) this.readSource(source);
+    const values = Object.fromEntries([...this.settings].map(([name, { value }]) => [name, value]));
+    const { settings: config, problems } = checkArguments(runArguments, values, snakeCase);
+    const given = new Set(this.settings.keys());
+    const unfitKeys = new Set(problems.map(({ key }) => key));
+    // A complaint about two settings says nothing while one of them is not known.
+    const mentionsUnfit = (problem: Problem) => [...unfitKeys].some((key) => problem.sentence("").includes(`'${key}'`));
+    const together = runProblems(config, given).filter((problem) => !mentionsUnfit(problem));
+    for (const problem of [...problems, ...together]) this.problems.push(this.located(problem));
+    this.moot.push(...unreadSettings(config, new Set([...given].filter((key) => !unfitKeys.has(key)))));
+    if (this.problems.length > 0) throw this.error();
+    if (this.moot.length > 0) this.notes.push(`no difference is made here by ${this.moot.join(", ")}`);
+    return { config, notes: this.notes, given };
+  }
+
+  private error(): InputError {
+    const places = this.sources.filter((source) => this.problems.some((problem) => problem.source === source));
+    // Whoever typed the option knows where it is.
+    const where = places.length === 1 && places[0] === this.sources.at(-1) ? "" : places.map((place) => place.where).join(" and");
+    const postscript = this.moot.length > 0 ? `These make no difference and may stay: ${this.moot.join(", ")}` : "";
+    return problemsError(this.problems, where, postscript);
+  }
+
+  /** The problem with the key that the user gave, and where. */
+  private located(problem: Problem): Problem & { source: Source } {
+    const { key = problem.key, source = this.sources[0]! } = this.settings.get(problem.key) ?? {};
+    const sentence = (where: string) =>
+      aliases[key] === problem.key ? problem.sentence(where).replace(`'${problem.key}'`, `'${key}'`) : problem.sentence(where);
+    return { ...problem, key, source, sentence };
+  }
+
+  private readSource(source: Source): void {
+    const own: [string, unknown, string][] = [];
+    for (const [key, value] of Object.entries(source.values)) {
+      if (this.isOverridden(key, source)) continue;
+      const name = aliases[key] ?? key;
+      if (Object.hasOwn(table, name)) {
+        if (name === key || !isNull(value)) own.push([name, key === "report_to" ? this.reportTo(value) : value, key]);
+      } else this.readForeign(key, value, source);
+    }
+    own.sort(([a, , aKey], [b, , bKey]) => Number(a !== aKey) - Number(b !== bKey)); // a new name wins, as in transformers
+    for (const [name, value, key] of own) this.settings.set(name, { value, key, source });
+  }
+
+  /** Whether the command line gives a key of the file anew. */
+  private isOverridden(key: string, source: Source): boolean {
+    const line = this.sources.at(-1)!;
+    return source !== line && Object.hasOwn(line.values, key);
+  }
+
+  private readForeign(key: string, value: unknown, source: Source): void {
+    const foreign = foreignKey(key, value, this.all);
+    if (foreign) this.take(key, value, source, foreign);
+    else this.problems.push({ ...unknown(key, nearest(key, [...Object.keys(table), ...Object.keys(aliases)])), source });
+  }
+
+  private take(key: string, value: unknown, source: Source, { owner, answer }: { owner: string; answer: Answer }): void {
+    if (answer.kind === "moot") {
+      this.moot.push(answer.because ? `${key} (${answer.because})` : key);
+    } else if (answer.kind === "read") {
+      const overruled = Object.keys(answer.settings).some((name) => Object.hasOwn(source.values, name));
+      if (overruled) this.moot.push(key);
+      else this.notes.push(`${key} ${answer.note}`);
+      for (const [name, each] of Object.entries(answer.settings)) this.settings.set(name, { value: each, key, source });
+    } else {
+      const { says, line } = answer.kind === "write" ? this.instead(key, answer, source) : leftOut(owner, answer.because);
+      const heading = `Keys of ${owner}, and what to write instead:`;
+      this.problems.push({ ...unwanted(key, value, `it is ${owner}${says}`, heading, line), source });
+    }
+  }
+
+  /** What to write for a key; the rest of the configuration is then checked as if it were written. */
+  private instead(key: string, { settings, because }: Answer & { kind: "write" }, source: Source): { says: string; line: string } {
+    const isGiven = (name: string) => Object.hasOwn(this.all, name);
+    const open = Object.entries(settings).filter(([name]) => !isGiven(name));
+    if (open.length === 0) {
+      const line = `leave it out; ${Object.keys(settings).join(" and ")} ${Object.keys(settings).length === 1 ? "is" : "are"} given`;
+      return { says: `: ${line}`, line };
+    }
+    const parts: string[] = [];
+    const unfitting: string[] = [];
+    for (const [name, value] of open) {
+      const argument = table[name];
+      if (argument && argument.read(value) === undefined) {
+        const { wayOut, line } = unfit(name, argument.expected, shown(value), argument.wayOut?.(value));
+        unfitting.push(wayOut ?? `write ${name}; ${line}`);
+        continue;
+      }
+      if (argument) this.settings.set(name, { value, key, source });
+      parts.push(source.written(name, value));
+    }
+    const line = [...(parts.length > 0 ? [`write ${parts.join(" and ")}`] : []), ...unfitting].join("; ") + (because ? ` (${because})` : "");
+    return { says: `; ${line}`, line };
+  }
+
+  /** TRL's `report_to` may be a list, and may name trackers, which never stop a run. */
+  private reportTo(value: unknown): unknown {
+    const names = itemsOf(value);
+    const others = names.filter(isTracker);
+    if (others.length > 0) {
+      this.notes.push(`report_to: ${others.join(", ")} is not written; metrics.jsonl and TensorBoard events (output_dir/runs) are`);
+      return names.every((name) => isTracker(name) || name === "tensorboard" || name === "all") ? "tensorboard" : value;
+    }
+    if (names.includes("all") && names.every((name) => name === "all" || name === "tensorboard")) return "all";
+    if (names.length > 0 && names.every((name) => name === "tensorboard")) return "tensorboard";
+    return names.every((name) => name === "none") ? "none" : value;
+  }
+}
+
+/** How a key that nothing says here is answered, after "it is axolotl's". */
+function leftOut(owner: string, because: string): { says: string; line: string } {
+  const line = because === "" ? "not supported; leave it out" : `leave it out; ${because}`;
+  return { says: owner === "TRL's" ? ` and not supported${because && `; ${because}`}` : `; ${line}`, line };
+}
+
+function isNull(value: unknown): boolean {
+  return value === null || value === "null";
 }
 
 function readConfigFile(file: string): Record<string, unknown> {
   const value = readYaml(file, "a configuration"); // JSON is YAML too
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  if (isObject(value)) return value;
   throw new InputError(`Expected keys with values in ${file} but received ${value === null ? "an empty file" : typeof value}`);
 }
 
-/** `--learning_rate 1e-5`, `--learning-rate=1e-5`, `--use_peft`, and one file. */
-function splitArguments(args: readonly string[]): { file: string | undefined; options: Record<string, unknown> } {
-  let file: string | undefined;
-  const options: Record<string, unknown> = {};
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i]!;
-    if (!arg.startsWith("--")) {
-      if (file !== undefined) throw new InputError(`Expected one configuration file but received ${file} and ${arg}`);
-      file = arg;
-      continue;
-    }
-    const [name, ...rest] = arg.slice(2).split("=");
-    const key = name!.replaceAll("-", "_");
-    if (Object.hasOwn(options, key)) throw new InputError(`Expected --${name} once but received it twice`);
-    const next = args[i + 1];
-    if (rest.length > 0) options[key] = rest.join("=");
-    else if (next !== undefined && !next.startsWith("--")) options[key] = args[++i];
-    else options[key] = true;
-  }
-  return { file, options };
+/** A value as YAML, in one line. */
+function asYaml(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(asYaml).join(", ")}]`;
+  if (isObject(value)) return `{ ${Object.entries(value).map(([key, each]) => `${asYaml(key)}: ${asYaml(each)}`).join(", ")} }`;
+  if (typeof value !== "string") return JSON.stringify(value);
+  const isPlain = /^[A-Za-z_./<][\w./@<> -]*$/.test(value) && !/^(true|false|null|yes|no|on|off|y|n|\.inf|\.nan)$/i.test(value) && Number.isNaN(Number(value));
+  return isPlain && !value.endsWith(" ") ? value : JSON.stringify(value);
+}
+
+function asArgument(value: unknown): string {
+  if (Array.isArray(value)) return value.map((each) => shellQuoted(String(each))).join(" ");
+  return shellQuoted(isObject(value) ? JSON.stringify(value) : String(value));
 }
 
 /** The configuration as a YAML file would have it. */
@@ -121,5 +222,10 @@ export function describeSettings(): string {
     const shown = fallback === null ? "" : ` (${typeof fallback === "object" ? JSON.stringify(fallback) : String(fallback)})`;
     return `  ${snakeCase(name).padEnd(30)} ${help}${shown}`;
   });
-  return ["Keys of the file, and options by the same names (default in parentheses):", ...rows].join("\n");
+  return [
+    "Keys of the file, and options by the same names, --max_steps or --max-steps (default in parentheses). A list is written",
+    "q_proj v_proj, q_proj,v_proj or [q_proj, v_proj]. Keys of TRL's that are not here, and those of axolotl and LLaMA-Factory,",
+    "are answered with what to write instead.",
+    ...rows,
+  ].join("\n");
 }

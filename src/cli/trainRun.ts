@@ -1,6 +1,6 @@
 /** From a resolved configuration to a trainer: the model with its adapters, the rows, the loss. */
 import { readFileSync } from "node:fs";
-import { type PreferenceRow, loadPreferences } from "../data";
+import { problemsError } from "../base/problems";
 import { type CausalLM, loadAdapter, loadModel } from "../models";
 import { InputError } from "../native/errors";
 import { lora } from "../nn";
@@ -10,6 +10,9 @@ import { deviceCount, manualSeed } from "../torch";
 import { PreferenceTrainer, type TrainingArguments, trainingArguments } from "../train";
 import type { RunOutput } from "../train/ownership";
 import { REFERENCE_ADAPTER } from "../train/reference";
+import { NO_ROUTER_LOSS, routerLossProblemsOf } from "./routerLoss";
+import { lossConfigOf } from "./runProblems";
+import { loadRows } from "./trainRows";
 import { type ResolvedConfig, toSnakeCase } from "./trainConfig";
 
 export interface TrainRun {
@@ -22,24 +25,13 @@ export interface TrainRun {
 /** @param output the run's folder, when the caller has claimed it */
 export async function createRun({ config, given, notes: noted }: ResolvedConfig, output?: RunOutput): Promise<TrainRun> {
   const notes = [...noted];
-  const loss = createLoss({
-    lossType: config.lossType,
-    lossWeights: config.lossWeights ?? undefined,
-    beta: config.beta,
-    useWeighting: config.useWeighting,
-    // What was not given is left to the loss: a value that it does not read would be an error.
-    ...Object.fromEntries(lossKeys.filter((key) => given.has(toSnakeKey(key))).map((key) => [key, config[key] ?? undefined])),
-  });
-  if (config.refAdapterNameOrPath !== null && config.adapterNameOrPath === null && !config.usePeft)
-    throw new InputError("Expected 'use_peft' or 'adapter_name_or_path' with 'ref_adapter_name_or_path': all weights would train, the reference's too");
-
+  const loss = createLoss(lossConfigOf(config, given));
   const device = config.device ?? (deviceCount() > 0 ? "cuda" : "cpu");
   if (device !== "cpu" && deviceCount() === 0)
     throw new InputError(`Expected a device that is there for 'device' but received ${device}; smaug doctor shows which are`);
   const trainsAdapter = config.usePeft || config.adapterNameOrPath !== null;
   const dtype = chooseDType(config, device, trainsAdapter, given, notes);
-  const split = config.evalStrategy === "no" ? undefined : config.datasetTestSplit;
-  const [train, evaluation] = await loadRows(config.datasetName!, config.datasetTrainSplit, split);
+  const { train, evaluation } = await loadRows(config, notes);
 
   manualSeed(config.seed); // a fresh adapter is drawn while the model loads
   const model = await loadModel(config.modelNameOrPath!, {
@@ -52,6 +44,11 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
     if (!(error instanceof RangeError)) throw error;
     throw new InputError(error.message.replace("'targetModules'", "'lora_target_modules'").replace("'modulesToSave'", "'lora_modules_to_save'"));
   });
+  // Known before only of a folder on this machine.
+  const isMixture = "numLocalExperts" in model.config;
+  const routerProblems = routerLossProblemsOf(config.routerAuxLossCoef, isMixture, config.modelNameOrPath!);
+  if (routerProblems.length > 0) throw problemsError(routerProblems);
+  if (isMixture && config.routerAuxLossCoef === null) notes.push(NO_ROUTER_LOSS);
   if (config.refAdapterNameOrPath !== null) await loadAdapter(model, config.refAdapterNameOrPath, { name: REFERENCE_ADAPTER });
 
   const settings = Object.fromEntries(Object.keys(trainingArguments).map((name) => [name, config[name as keyof typeof config]]));
@@ -69,15 +66,6 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
     dataName: config.datasetName!,
   }, output);
   return { trainer, model, device, notes };
-}
-
-const lossKeys = [
-  "dpopLambda", "dpopPlacement", "labelSmoothing", "discopopTau", "fDivergenceType", "fAlphaDivergenceCoef", "simpoGamma",
-  "cpoAlpha", "dpoShiftFactor", "slicLambda",
-] as const;
-
-function toSnakeKey(key: string): string {
-  return Object.keys(toSnakeCase({ [key]: 0 }))[0]!;
 }
 
 function newAdapter(config: ResolvedConfig["config"]): ReturnType<typeof lora> {
@@ -119,9 +107,4 @@ function hasBfloat16(): boolean {
   } catch {
     return false;
   }
-}
-
-async function loadRows(source: string, train: string, test: string | undefined): Promise<[PreferenceRow[], PreferenceRow[] | undefined]> {
-  const rows = await loadPreferences(source, { split: train });
-  return [rows, test === undefined ? undefined : await loadPreferences(source, { split: test })];
 }

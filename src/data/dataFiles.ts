@@ -1,12 +1,15 @@
 /**
  * Which files make up a split. A folder's files belong to a split by the hub's conventions: the name before
  * `-00000-of-00001`, a word such as `train`, `test` or `validation` in the file's name, or else the name of a folder
- * above it. What names no split is "train". Configurations that a README declares are not read.
+ * above it. What names no split is "train". Where the folder's card declares configurations, one of them says which
+ * files there are, and may name those of each split.
  */
+import type { Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, relative, sep } from "node:path";
-import { resolveFolder } from "../hub";
+import { HubError, repoName, resolveFolder } from "../hub";
 import { InputError } from "../native/errors";
+import { type DataConfig, chooseConfig, matchesPattern } from "./dataCard";
 import { expectFile, unreadable } from "./source";
 
 export type DataKind = "jsonl" | "json" | "parquet";
@@ -36,21 +39,67 @@ const WORDS: Record<string, string> = {
   validation: "validation", valid: "validation", val: "validation", dev: "validation",
 };
 
+export interface DataChoice {
+  split?: string | undefined;
+  revision?: string | undefined;
+  /** A configuration that the data set's card declares. */
+  config?: string | undefined;
+}
+
 /** The files of `source`, in the order in which their rows are counted. */
-export async function findDataFiles(
-  source: string,
-  { split, revision }: { split?: string | undefined; revision?: string | undefined },
-): Promise<DataFile[]> {
-  // A path comes back as it is.
-  const path = await resolveFolder(source, { kind: "dataset", ...(revision === undefined ? {} : { revision }) });
-  const stats = await stat(path).catch((error: unknown) => {
-    throw unreadable(path, error);
-  });
-  if (stats.isDirectory()) return filesOf(path, source, split);
+export async function findDataFiles(source: string, choice: DataChoice): Promise<DataFile[]> {
+  const { path, stats } = await locate(source, choice);
+  if (stats.isDirectory()) return filesOf(path, source, choice);
+  const { config, split } = choice;
+  if (config !== undefined)
+    throw new InputError(`Expected a folder with a card that declares the config '${config}', but '${path}' is one file. Leave dataset_config out.`);
   const file = fileOf(path, split);
   expectFile(path, stats);
   return [file];
 }
+
+/** The names of the splits of `source`; of one file, the one that its name says. */
+export async function splitNames(source: string, choice: Omit<DataChoice, "split"> = {}): Promise<string[]> {
+  const { path, stats } = await locate(source, choice);
+  return stats.isDirectory() ? [...(await splitsOf(path, source, choice.config)).keys()] : [splitOf(basename(path))];
+}
+
+/** Where `source` is on the disk. Of a data set of the hub that is the files of one configuration. */
+async function locate(source: string, { revision, config }: DataChoice): Promise<{ path: string; stats: Stats }> {
+  const options = { kind: "dataset", ...(revision === undefined ? {} : { revision }) } as const;
+  const files = repoName(source, revision) ? await filesToFetch(source, options, config) : undefined;
+  // A path comes back as it is.
+  const path = await resolveFolder(source, { ...options, ...(files === undefined ? {} : { files }) });
+  const stats = await stat(path).catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
+  return { path, stats };
+}
+
+/**
+ * The files of the configuration that is meant, as patterns of the hub, in which `*` goes through folders: the card is
+ * read first, so that what is not wanted is not fetched. Undefined for all of them.
+ */
+async function filesToFetch(
+  source: string,
+  options: { kind: "dataset"; revision?: string },
+  wanted: string | undefined,
+): Promise<string[] | undefined> {
+  let folder: string;
+  try {
+    folder = await resolveFolder(source, { ...options, files: [CARD] });
+  } catch (error) {
+    if (error instanceof HubError && (error.reason === "unusable" || error.reason === "offline")) return undefined;
+    throw error;
+  }
+  const config = chooseConfig(folder, source, wanted);
+  if (!config || (!config.splits && config.folder === "")) return undefined;
+  const patterns = config.splits ? [...config.splits.values()].flat() : EXTENSIONS.split(", ").map((ending) => `**${ending}`);
+  const whole = patterns.map((pattern) => join(config.folder, pattern).replaceAll(/\{[^}]*\}|\[[^\]]*\]/g, "*"));
+  return [CARD, ...whole.flatMap((pattern) => [pattern.replaceAll("**", "*"), pattern.replaceAll("**/", "")])];
+}
+
+const CARD = "README.md";
 
 function fileOf(path: string, split: string | undefined): DataFile {
   const kind = kindOf(path);
@@ -62,16 +111,8 @@ function fileOf(path: string, split: string | undefined): DataFile {
   return { path, kind };
 }
 
-async function filesOf(folder: string, name: string, wanted: string | undefined): Promise<DataFile[]> {
-  const all = await filesUnder(folder);
-  const splits = new Map<string, DataFile[]>();
-  for (const path of all) {
-    const kind = kindOf(path);
-    if (!kind || DESCRIPTIONS.has(basename(path))) continue;
-    const split = splitOf(relative(folder, path));
-    splits.set(split, [...(splits.get(split) ?? []), { path, kind }]);
-  }
-  if (splits.size === 0) throw new InputError(noData(name, all));
+async function filesOf(folder: string, name: string, { split: wanted, config }: DataChoice): Promise<DataFile[]> {
+  const splits = await splitsOf(folder, name, config);
   const found = [...splits.keys()];
   const split = wanted ?? (found.length === 1 ? found[0]! : "train");
   const files = splits.get(split);
@@ -86,8 +127,30 @@ async function filesOf(folder: string, name: string, wanted: string | undefined)
   return files;
 }
 
+/** The data files of a folder by split. */
+async function splitsOf(folder: string, name: string, wanted: string | undefined): Promise<Map<string, DataFile[]>> {
+  const config = chooseConfig(folder, name, wanted);
+  const all = await filesUnder(folder);
+  const splits = new Map<string, DataFile[]>();
+  const add = (split: string, path: string, kind: DataKind) => splits.set(split, [...(splits.get(split) ?? []), { path, kind }]);
+  for (const path of all) {
+    const kind = kindOf(path);
+    const inside = relative(join(folder, config?.folder ?? ""), path);
+    if (!kind || DESCRIPTIONS.has(basename(path)) || inside.startsWith("..")) continue;
+    if (config?.splits) for (const split of splitsThatName(inside, config)) add(split, path, kind);
+    else add(splitOf(inside), path, kind);
+  }
+  if (splits.size > 0) return splits;
+  throw new InputError(noData(config ? `'${name}' (config '${config.name}')` : `'${name}'`, all));
+}
+
+function splitsThatName(path: string, { splits }: DataConfig): string[] {
+  const slashed = path.split(sep).join("/");
+  return [...splits!].flatMap(([split, patterns]) => (patterns.some((pattern) => matchesPattern(slashed, pattern)) ? [split] : []));
+}
+
 function noData(name: string, files: readonly string[]): string {
-  const expected = `Expected data files (${EXTENSIONS}) in '${name}' but found`;
+  const expected = `Expected data files (${EXTENSIONS}) in ${name} but found`;
   if (files.some((file) => file.endsWith(".arrow")))
     return `${expected} Arrow files. Write the data set with 'dataset.to_parquet(...)' or 'dataset.to_json(...)'.`;
   const others = files.slice(0, 5).map((file) => `'${basename(file)}'`).join(", ");
@@ -140,7 +203,7 @@ async function addFiles(folder: string, around: readonly string[], all: Found): 
 }
 
 function kindOf(path: string): DataKind | undefined {
-  const ending = /\.[a-z]+(\.gz)?$/.exec(path)?.[0] ?? "";
+  const ending = /\.[a-z]+(\.gz)?$/.exec(path.toLowerCase())?.[0] ?? "";
   return KINDS[ending];
 }
 

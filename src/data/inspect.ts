@@ -4,7 +4,7 @@
  */
 import type { Tokenizer } from "../text";
 import { normalisedDistance } from "./editDistance";
-import { type Oddities, mergeOddities, oddRows, texts } from "./oddities";
+import { type Oddities, endsWithAssistant, mergeOddities, note, oddRows, texts } from "./oddities";
 import type { Cut, TruncationMode } from "./pairTokenizer";
 import { type PreferenceRow, isPlain } from "./preferenceRow";
 import { type Refusal, screen } from "./screening";
@@ -67,7 +67,8 @@ export async function inspectRows(rows: readonly PreferenceRow[], options: Inspe
   if (!tokenizer) {
     const { kept, refused } = screen(rows, reasonAgainst);
     const samples = kept.slice(0, count).map(sampleOfWords);
-    return { ...inspection("words", rows, wordsOf(kept), samples), refused, cut: [], odd: written };
+    const odd = kept.filter(endsWithAssistant).reduce((all, { index }) => note(all, "assistantLast", index), written);
+    return { ...inspection("words", rows, wordsOf(kept), samples), refused, cut: [], odd };
   }
   const { maxLength, truncationMode, onProgress } = options;
   const { pairs, refused, cut, odd } = await tokenizeRows(rows, tokenizer, {

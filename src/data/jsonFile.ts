@@ -6,6 +6,8 @@ import { getHeapStatistics } from "node:v8";
 import { excerpt, isObject, shown } from "../base/values";
 import { InputError } from "../native/errors";
 import { listElements } from "./jsonArray";
+import { parseJsonText } from "../base/pythonJson";
+import { parseExact } from "../text/exactNumbers";
 import { JsonRecord, parseLine } from "./jsonLines";
 import { FORM } from "./preferenceRow";
 import { MAX_WHOLE, type Source, type SourceRecord, decodeText, linesOf, readPieces, tooLong } from "./source";
@@ -86,13 +88,16 @@ function* readWhole(text: string, file: string, form: string): Generator<SourceR
   const end = start.indexOf("\n");
   if (end > 0 && start.length > end + 1 && isObject(attempt(start.slice(0, end)))) return yield* readLines(text, file, form);
   const rows = rowsOf(parseLine(text, `'${file}'`, form), file, form);
-  for (const [i, value] of rows.entries()) yield { value, place: `'${file}', row ${i} (counted from 0)` };
+  let exactRows: readonly unknown[] | undefined;
+  const exact = (i: number) => (exactRows ??= rowsOf(parseExact(text, `'${file}'`), file, form))[i];
+  for (const [i, value] of rows.entries())
+    yield { value, place: `'${file}', row ${i} (counted from 0)`, exact: () => exact(i) };
 }
 
 function* readLines(text: string, file: string, form: string): Generator<SourceRecord> {
   for (const [line, number] of linesOf(text)) {
     const place = `'${file}', line ${number}`;
-    if (line.trim() !== "") yield { value: parseLine(line, place, form), place };
+    if (line.trim() !== "") yield { value: parseLine(line, place, form), place, exact: () => parseExact(line, place) };
   }
 }
 
@@ -120,7 +125,7 @@ function rowsOfColumns(columns: Json, file: string): Json[] {
 
 function attempt(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJsonText(text);
   } catch {
     return undefined;
   }

@@ -1,8 +1,10 @@
 /** Records from JSON Lines: one JSON value a line, read line by line. Blank lines are skipped, but counted. */
 import { expectShallow } from "../base/inputFiles";
+import { parseJsonText } from "../base/pythonJson";
 import { printable } from "../base/terminal";
 import { excerpt } from "../base/values";
 import { InputError } from "../native/errors";
+import { parseExact } from "../text/exactNumbers";
 import { FORM } from "./preferenceRow";
 import { MAX_RECORD, type Source, type SourceRecord, decodeText, readPieces, tooLong } from "./source";
 
@@ -39,6 +41,10 @@ export class JsonRecord implements SourceRecord {
   get value(): unknown {
     return (this.parsed ??= parseLine(decodeText(this.bytes, this.place), this.place, this.form));
   }
+
+  exact(): unknown {
+    return parseExact(decodeText(this.bytes, this.place), this.place);
+  }
 }
 
 function isBlank(line: Uint8Array, place: string): boolean {
@@ -48,11 +54,11 @@ function isBlank(line: Uint8Array, place: string): boolean {
   return decodeText(line, place).trim() === "";
 }
 
-/** The JSON of one line. */
+/** The JSON of one line; NaN and Infinity are numbers, as in Python. */
 export function parseLine(line: string, place: string, form = FORM): unknown {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = parseJsonText(line);
   } catch (error) {
     const { message } = error as Error;
     throw new InputError(`Expected JSON in ${place}, but found ${excerpt(line)} (${printable(message)}). ${form}`);

@@ -8,6 +8,7 @@ import { type PreferenceRow, isPlain } from "./preferenceRow";
 /** Each kind, and what to say of it. */
 export const ODDITIES = {
   emptyPrompt: "have an empty prompt; without a 'prompt' key it is what both answers begin with",
+  assistantLast: "have a prompt that ends with an assistant's turn, after which another begins; make it part of the answers",
   blankAnswer: "have an answer of white space alone",
   chosenBeginsRejected: "have a chosen answer that the rejected one goes on from",
   rejectedBeginsChosen: "have a rejected answer that the chosen one goes on from",
@@ -78,6 +79,11 @@ export function oddRows(rows: readonly PreferenceRow[]): Oddities {
     for (const kind of kinds) found = note(found, kind, row.index);
   }
   return found;
+}
+
+/** Whether the prompt ends with the assistant's words, so that the answer is a second turn of its own. */
+export function endsWithAssistant(row: PreferenceRow): boolean {
+  return !isPlain(row) && row.prompt.at(-1)?.role === "assistant";
 }
 
 /** The answers as texts that can be compared: of messages their content, or their JSON where that is no text. */

@@ -2,15 +2,14 @@
  * One row in tokens, or the reason why it cannot be trained on.
  *
  * The completion is what follows the longest common token prefix of the prompt and the prompt with its answer, for each
- * answer on its own (src/text/completion.ts). TRL 1.13 takes what follows the length of the prompt's ids, whatever
- * those are; the two agree wherever the prompt's ids are a prefix. Exactly one BOS is expected where there is one, and
- * EOS at the end of plain answers.
+ * answer on its own (src/text/completion.ts), where TRL 1.16 has one boundary for both; the two agree wherever the
+ * prompt's ids are a prefix. Exactly one BOS is expected where there is one, and EOS at the end of plain answers.
  */
 import { TimeLimitError, secondsFor, withinTime } from "../base/timeLimit";
 import { InputError } from "../native/errors";
 import { ChatTemplateLimitError } from "../text/errors";
 import { type ChatMessage, type Tokenizer, tokenizeAnswers, tokenizeChatAnswers } from "../text";
-import { type Oddities, type OddityKind, mergeOddities, note } from "./oddities";
+import { type Oddities, type OddityKind, endsWithAssistant, mergeOddities, note } from "./oddities";
 import { type PreferenceRow, isPlain } from "./preferenceRow";
 import type { Refusal } from "./screening";
 import type { TokenizedAnswer, TokenizedPair } from "./tokenizedPair";
@@ -128,6 +127,7 @@ export class PairTokenizer {
     for (const side of SIDES)
       if (isEmpty(row[side], this.tokenizer.eosToken)) throw new Reason(`the ${side} answer is empty`);
     if (!isPlain(row) && row.prompt.length === 0) throw new Reason("the prompt is empty");
+    if (endsWithAssistant(row)) odd.add("assistantLast");
     const { prompt, answers } = isPlain(row)
       ? tokenizeAnswers(this.tokenizer, row.prompt, [row.chosen, row.rejected])
       : tokenizeChatAnswers(this.tokenizer, row.prompt, [row.chosen, row.rejected], {

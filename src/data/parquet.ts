@@ -6,38 +6,41 @@
  */
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { excerpt } from "../base/values";
-import { InputError } from "../native/errors";
-import { type ParquetFile, ParquetReader } from "./parquetReader";
+import { InputError } from "../base/errors";
+import { listed } from "./columnMapping";
+import { rememberEntries, rememberNumber, rememberedNumber } from "../text/exactNumbers";
+import { type ColumnValues, type ParquetFile, ParquetReader } from "./parquetReader";
 import type { ParquetAnswer, ParquetRequest } from "./parquetWorker";
-import { KEYS } from "./preferenceRow";
 import type { Source, SourceRecord } from "./source";
 import { canStartWorkers } from "./workerPool";
 
 /** The columns that are read where they are there, and those that have to be. */
 export interface Columns {
-  /** Left out: all of them. */
-  readonly wanted?: readonly string[];
+  /** Names, or what chooses among the names of a file. Left out: all of them. */
+  readonly wanted?: readonly string[] | ((found: readonly string[]) => readonly string[]);
   readonly required: readonly string[];
-  /** Whether nulls are kept. By default a null counts as missing (except for `content`). */
+  /**
+   * Whether fields of structs that are null are kept. Left out they are dropped, except for `content`: Arrow gives a
+   * field to every row when one has it. A column that is null is always kept.
+   */
   readonly keepNulls?: boolean;
 }
 
-const PREFERENCE: Columns = { wanted: KEYS, required: ["chosen", "rejected"] };
-
 /** `patience` is the least time allowed to the decoder for a request, in ticks of 100 ms. */
-export async function* readParquet(file: string, columns: Columns = PREFERENCE, patience = TICKS): Source {
+export async function* readParquet(file: string, columns: Columns, patience = TICKS): Source {
   const { wanted, required, keepNulls = false } = columns;
   const reader = await (canStartWorkers ? ParquetThread.open(file, patience) : ParquetReader.open(file));
   try {
     const found = reader.columns;
-    const names = (wanted ?? found).filter((key) => found.includes(key));
+    const chosen = typeof wanted === "function" ? wanted(found) : (wanted ?? found);
+    const names = chosen.filter((key) => found.includes(key));
     const missing = required.filter((key) => !found.includes(key));
-    if (missing.length > 0) throw new InputError(missingColumns(file, missing, found));
+    if (missing.length > 0)
+      throw new InputError(`Expected the column ${listed(missing)} in '${file}', but found only ${listed(found)}.`);
     let start = 0;
     for (const [group, { rows }] of reader.groups.entries()) {
-      const values = await reader.read(group, names, keepNulls);
-      yield recordsOf({ columns: names, values, rows, keepNulls }, file, start);
+      const { values } = await reader.read(group, names, keepNulls);
+      yield recordsOf({ columns: names, values, rows }, file, start);
       start += rows;
     }
   } finally {
@@ -45,23 +48,17 @@ export async function* readParquet(file: string, columns: Columns = PREFERENCE, 
   }
 }
 
-function missingColumns(file: string, missing: readonly string[], found: readonly string[]): string {
-  const [wanted, there] = [missing, found].map((names) => names.slice(0, 20).map((name) => `'${excerpt(name)}'`).join(", "));
-  return `Expected the column ${wanted} in '${file}', but found only ${there}.`;
-}
-
 interface Group {
   readonly columns: readonly string[];
   readonly values: readonly unknown[][];
   readonly rows: number;
-  readonly keepNulls: boolean;
 }
 
-function* recordsOf({ columns, values, rows, keepNulls }: Group, file: string, start: number): Generator<SourceRecord> {
+function* recordsOf({ columns, values, rows }: Group, file: string, start: number): Generator<SourceRecord> {
   for (let i = 0; i < rows; i++) {
-    const entries = columns.map((name, c) => [name, values[c]![i]] as const);
-    const present = keepNulls ? entries : entries.filter(([name, value]) => value !== null || name === "content");
-    yield { value: Object.fromEntries(present), place: `'${file}', row ${start + i} (counted from 0)` };
+    const value = Object.fromEntries(columns.map((name, c) => [name, values[c]![i]]));
+    columns.forEach((name, c) => rememberNumber(value, name, rememberedNumber(values[c]!, i)));
+    yield { value, place: `'${file}', row ${start + i} (counted from 0)` };
   }
 }
 
@@ -87,9 +84,11 @@ class ParquetThread implements ParquetFile {
     return Object.assign(thread, typeof answer === "object" && "opened" in answer ? answer.opened : {});
   }
 
-  async read(group: number, columns: readonly string[], keepNulls: boolean): Promise<unknown[][]> {
+  async read(group: number, columns: readonly string[], keepNulls: boolean): Promise<ColumnValues> {
     const answer = await this.ask({ group, columns, keepNulls }, this.groups[group]!.bytes);
-    return typeof answer === "object" && "values" in answer ? answer.values : [];
+    if (typeof answer !== "object" || !("values" in answer)) return { values: [], numbers: [] };
+    rememberEntries(answer.values, answer.numbers);
+    return answer;
   }
 
   /** Keeps the thread for the next file: starting one takes longer than reading a small file. */

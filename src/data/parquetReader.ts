@@ -1,15 +1,18 @@
 /**
  * Parquet, decoded: what columns a file has, and the values of a row group as JSON would give them. 64-bit integers come
- * as numbers, and structs without the empty fields that Arrow gives them because another row has them (but for
+ * as numbers, with what that loses remembered (src/text/exactNumbers.ts), and structs without the empty fields that Arrow gives them because another row has them (but for
  * `content`, which a message may leave empty).
  *
  * Sizes in the file are not trusted: each is checked against the file, or a limit, before memory is allocated for it.
  */
-import type { AsyncBuffer, Compressors, FileMetaData } from "hyparquet" with { "resolution-mode": "import" };
+import type { AsyncBuffer, Compressors, FileMetaData, SchemaTree } from "hyparquet" with { "resolution-mode": "import" };
 import type { FileHandle } from "node:fs/promises";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { InputError } from "../base/errors";
+import { parsePythonJson } from "../base/pythonJson";
 import { excerpt } from "../base/values";
+import { PyFloat } from "../jinja/float";
+import { type ExactEntry, exactEntries, floatOf, numberOf, rememberNumber } from "../text/exactNumbers";
 import { decodeText, openFile } from "./source";
 
 /** Bytes of the description of a file's columns and row groups, at its end. */
@@ -27,6 +30,12 @@ export interface ParquetFile {
   /** The names of the columns. */
   readonly columns: readonly string[];
   readonly groups: readonly { readonly rows: number; /** Packed. */ readonly bytes: number }[];
+}
+
+/** Values by column, then row, and what a copy of them in another thread loses of their numbers. */
+export interface ColumnValues {
+  readonly values: unknown[][];
+  readonly numbers: readonly ExactEntry[];
 }
 
 /** One open file. Errors are InputErrors that name it. */
@@ -66,14 +75,19 @@ export class ParquetReader implements ParquetFile {
   }
 
   /** The values of the columns named, in the rows of one row group. */
-  async read(group: number, names: readonly string[], keepNulls: boolean): Promise<unknown[][]> {
+  async read(group: number, names: readonly string[], keepNulls: boolean): Promise<ColumnValues> {
     const { rows } = this.groups[group]!;
     const rowStart = this.starts[group]!;
-    const { parquetRead } = await import("hyparquet");
+    const { parquetRead, parquetSchema } = await import("hyparquet");
+    const schema = parquetSchema(this.metadata);
     const columns: unknown[][] = [];
     for (const name of names) {
       const place = `'${this.file}', column '${excerpt(name)}'`;
-      const parsers = { stringFromBytes: (bytes: Uint8Array) => bytes && decodeText(bytes, place) };
+      const parsers = {
+        stringFromBytes: (bytes: Uint8Array) => bytes && decodeText(bytes, place),
+        jsonFromBytes: (bytes: Uint8Array) => bytes && parsePythonJson(decodeText(bytes, place), numberOf),
+      };
+      const field = fieldOf(schema, name);
       const values = await blaming(place, async () => {
         const { metadata, buffer: file } = this;
         const compressors = await limitedCompressors();
@@ -81,11 +95,13 @@ export class ParquetReader implements ParquetFile {
         const onComplete = (complete: unknown[][]): void => void (found = complete);
         const range = { rowStart, rowEnd: rowStart + rows };
         await parquetRead({ file, metadata, columns: [name], ...range, compressors, parsers, onComplete });
-        return found.map(([value]) => jsonValue(value, keepNulls));
+        const values = found.map(([value]) => jsonValue(value, field, keepNulls));
+        found.forEach(([value], i) => rememberNumber(values, i, exactNumber(value, field)));
+        return values;
       });
       columns.push(values);
     }
-    return columns;
+    return { values: columns, numbers: exactEntries(columns) };
   }
 
   async close(): Promise<void> {
@@ -223,11 +239,41 @@ function reasonOf({ name, message }: Error): string {
   return isInternal ? "it is damaged" : excerpt(message, 200);
 }
 
-function jsonValue(value: unknown, keepNulls: boolean): unknown {
-  if (typeof value === "bigint") return Number(value);
-  if (Array.isArray(value)) return value.map((each) => jsonValue(each, keepNulls));
+/** The value as JSON has it. What its numbers were is remembered beside them. */
+function jsonValue(value: unknown, schema: SchemaTree | undefined, keepNulls: boolean): unknown {
+  if (typeof value === "bigint" || value instanceof PyFloat) return Number(value);
   if (value === undefined) return null;
+  if (Array.isArray(value)) {
+    const item = itemOf(schema);
+    const list: unknown[] = value.map((each) => jsonValue(each, item, keepNulls));
+    value.forEach((each, i) => rememberNumber(list, i, exactNumber(each, item)));
+    return list;
+  }
   if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
-  const entries = Object.entries(value).map(([key, each]) => [key, jsonValue(each, keepNulls)] as const);
-  return Object.fromEntries(keepNulls ? entries : entries.filter(([key, each]) => each !== null || key === "content"));
+  const fields = Object.entries(value).map(([key, each]) => [key, jsonValue(each, fieldOf(schema, key), keepNulls)] as const);
+  const object = Object.fromEntries(keepNulls ? fields : fields.filter(([key, each]) => each !== null || key === "content"));
+  for (const [key, each] of Object.entries(value)) rememberNumber(object, key, exactNumber(each, fieldOf(schema, key)));
+  return object;
+}
+
+/** A number as Python has it: Arrow's doubles are floats, whatever their value. */
+function exactNumber(value: unknown, schema: SchemaTree | undefined): unknown {
+  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? undefined : value;
+  if (typeof value !== "number") return value; // in JSON it is exact already
+  const { type, converted_type: converted } = schema?.element ?? {};
+  const isInteger = (type === "INT32" || type === "INT64") && converted !== "DECIMAL";
+  return schema && !isInteger ? floatOf(value) : undefined;
+}
+
+/** What the items of a list are. */
+function itemOf(schema: SchemaTree | undefined): SchemaTree | undefined {
+  if (schema?.element.converted_type !== "LIST") return schema;
+  const repeated = schema.children[0];
+  return repeated?.children.length === 1 ? repeated.children[0] : repeated;
+}
+
+/** What a field of a struct, or the value of a map, is; undefined within JSON. */
+function fieldOf(schema: SchemaTree | undefined, name: string): SchemaTree | undefined {
+  if (schema?.element.converted_type === "MAP") return schema.children[0]?.children.find(({ element }) => element.name === "value");
+  return schema?.children.find(({ element }) => element.name === name);
 }

@@ -1,6 +1,6 @@
 /** The thread of parquet.ts: opens files and answers with the values of their columns, one request after the other. */
 import { parentPort } from "node:worker_threads";
-import { type ParquetFile, ParquetReader } from "./parquetReader";
+import { type ColumnValues, type ParquetFile, ParquetReader } from "./parquetReader";
 
 /** Opens a file in place of the one before, reads some columns of a row group, or closes the file. */
 export type ParquetRequest =
@@ -11,7 +11,7 @@ export type ParquetRequest =
 /** `failure` is what is wrong with the file. */
 export type ParquetAnswer =
   | { readonly opened: ParquetFile }
-  | { readonly values: unknown[][] }
+  | ColumnValues
   | { readonly failure: string }
   | "closed";
 
@@ -27,7 +27,7 @@ async function answer(request: ParquetRequest): Promise<ParquetAnswer> {
     return { opened: { columns, groups } };
   }
   const { group, columns, keepNulls } = request;
-  return { values: await reader!.read(group, columns, keepNulls) };
+  return reader!.read(group, columns, keepNulls);
 }
 
 if (parentPort) {

@@ -10,9 +10,11 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { parseIfJson } from "../base/inputFiles";
-import { excerpt, isObject, shown } from "../base/values";
+import { isObject, shown } from "../base/values";
 import { InputError } from "../native/errors";
 import type { ChatMessage, JsonValue } from "../text";
+import { copyNumbers, hasNumber, parseExact, rememberNumbers } from "../text/exactNumbers";
+import { SourceColumns, listed } from "./columnMapping";
 import type { SourceRecord } from "./source";
 
 /** A prompt and two answers in text. */
@@ -40,9 +42,6 @@ export interface ChatRow {
 /** One pair of answers to a prompt. */
 export type PreferenceRow = PlainRow | ChatRow;
 
-/** The keys of a record that are read. */
-export const KEYS = ["prompt", "chosen", "rejected", "tools", "chat_template_kwargs"] as const;
-
 export const FORM =
   `Every row is an object with texts or lists of messages, such as ` +
   `{"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}.`;
@@ -61,11 +60,16 @@ export class RowReader {
   private isChat: boolean | undefined;
   private hasPrompt: boolean | undefined;
 
-  read({ value, place }: SourceRecord): PreferenceRow {
-    if (!isObject(value))
-      throw new InputError(`Expected a JSON object in ${place}, but found ${shown(value)}. ${FORM}`);
-    const chosen = this.part(value, "chosen", place);
-    const rejected = this.part(value, "rejected", place);
+  constructor(private readonly columns = new SourceColumns("the rows")) {}
+
+  read(record: SourceRecord): PreferenceRow {
+    const { place } = record;
+    if (!isObject(record.value))
+      throw new InputError(`Expected a JSON object in ${place}, but found ${shown(record.value)}. ${FORM}`);
+    const value = this.columns.rename(record.value, place);
+    const exact = exactCells(record, this.columns);
+    const chosen = this.part(value, "chosen", place, exact);
+    const rejected = this.part(value, "rejected", place, exact);
     const hasPrompt = value.prompt !== undefined;
     if (hasPrompt !== (this.hasPrompt ??= hasPrompt))
       throw new InputError(
@@ -75,20 +79,29 @@ export class RowReader {
     const index = this.count++;
     if (typeof chosen === "string") {
       const texts = { chosen, rejected: rejected as string };
-      if (!hasPrompt) return { index, ...withCommonCharacters(texts.chosen, texts.rejected) };
+      if (!hasPrompt) {
+        this.columns.expectNoPromptLike(value, place);
+        return { index, ...withCommonCharacters(texts.chosen, texts.rejected) };
+      }
       if (typeof value.prompt === "string") return { index, prompt: value.prompt, ...texts };
       throw new InputError(`Expected a string for 'prompt' in ${place}, but found ${shown(value.prompt)}. ${FORM}`);
     }
     return {
       index,
-      ...conversation(value, chosen, rejected as readonly ChatMessage[], place),
-      ...toolsOf(value.tools, place),
-      ...kwargsOf(value.chat_template_kwargs, place),
+      ...conversation(value, { chosen, rejected: rejected as readonly ChatMessage[] }, place, exact),
+      ...toolsOf(value.tools, place, exact),
+      ...kwargsOf(value.chat_template_kwargs, place, exact),
     };
   }
 
+  /** What to tell about the columns, when all records have been read. @throws InputError when the mapping names others */
+  finish(): string[] {
+    this.columns.expectAllMapped();
+    return this.columns.notes(this.isChat === true);
+  }
+
   /** One answer, of the kind of those before it. */
-  private part(record: Json, key: "chosen" | "rejected", place: string): Part {
+  private part(record: Json, key: "chosen" | "rejected", place: string, exact: ExactCells): Part {
     const found = record[key];
     if (typeof found !== "string" && !Array.isArray(found)) {
       const what = found === undefined ? `only ${keysOf(record)}` : shown(found);
@@ -100,15 +113,23 @@ export class RowReader {
         `Expected ${this.isChat ? "messages" : "a string"} for '${key}' in ${place}, as in what precedes it, ` +
           `but found ${shown(found)}. One data set holds texts or conversations, not both.`,
       );
-    return typeof found === "string" ? found : messagesOf(found, key, place);
+    return typeof found === "string" ? found : messagesOf(found, key, place, exact);
   }
+}
+
+/** A cell of a record with its numbers as they are written; undefined where those are remembered already. */
+type ExactCells = (key: string) => unknown;
+
+function exactCells(record: SourceRecord, columns: SourceColumns): ExactCells {
+  let exact: unknown;
+  return (key) => (isObject((exact ??= record.exact?.())) ? exact[columns.fileNameOf(key)] : undefined);
 }
 
 function conversation(
   record: Json,
-  chosen: readonly ChatMessage[],
-  rejected: readonly ChatMessage[],
+  { chosen, rejected }: Pick<ChatRow, "chosen" | "rejected">,
   place: string,
+  exact: ExactCells,
 ): Pick<ChatRow, "prompt" | "chosen" | "rejected"> {
   const { prompt: given } = record;
   if (given === undefined) return withCommonTurns(chosen, rejected);
@@ -123,7 +144,7 @@ function conversation(
   }
   if (!Array.isArray(given))
     throw new InputError(`Expected messages for 'prompt' in ${place}, but found ${shown(given)}. ${FORM}`);
-  const prompt = messagesOf(given, "prompt", place);
+  const prompt = messagesOf(given, "prompt", place, exact);
   if (prompt.length === 0) throw new InputError(`Expected a message for 'prompt' in ${place}, but found none.`);
   for (const [key, answer] of Object.entries({ chosen, rejected }))
     if (answer.length >= prompt.length && isDeepStrictEqual(answer.slice(0, prompt.length), prompt))
@@ -156,8 +177,9 @@ function withCommonTurns(
   return { prompt: chosen.slice(0, end), chosen: chosen.slice(end), rejected: rejected.slice(end) };
 }
 
-function messagesOf(list: readonly unknown[], key: string, place: string): ChatMessage[] {
-  return list.map((message, i) => {
+function messagesOf(list: readonly unknown[], key: string, place: string, exact: ExactCells): ChatMessage[] {
+  let isNumeric = false;
+  const messages = list.map((message, i) => {
     const fault = (expected: string, found: unknown) =>
       new InputError(`Expected ${expected} for '${key}[${i}]' in ${place}, but found ${shown(found)}.`);
     if (!isObject(message)) throw fault("a message", message);
@@ -167,34 +189,47 @@ function messagesOf(list: readonly unknown[], key: string, place: string): ChatM
       throw fault("text alone", content);
     if (!(content === undefined || content === null || typeof content === "string" || Array.isArray(content)))
       throw fault("a text as 'content'", content);
-    // Arrow writes null for a key that only other messages have; templates ask whether it is there.
-    const present = Object.entries(message).filter(([name, value]) => value !== null || name === "content");
-    return Object.fromEntries(present) as ChatMessage;
+    let isWhole = true;
+    for (const name in message) {
+      const value = message[name];
+      if (value === null && name !== "content") isWhole = false;
+      else if (typeof value !== "string" && hasNumber(value)) isNumeric = true;
+    }
+    return isWhole ? (message as ChatMessage) : withoutNulls(message);
   });
+  if (isNumeric) rememberNumbers(messages, exact(key)); // for the template
+  return messages;
 }
 
-/** TRL takes a list or its JSON. None are no tools: templates render a preamble for an empty list. */
-function toolsOf(value: unknown, place: string): Pick<ChatRow, "tools"> {
-  if (value === undefined || value === null) return {};
+/** Arrow writes null for a key that only other messages have; templates ask whether it is there. */
+function withoutNulls(message: Json): ChatMessage {
+  const present = Object.entries(message).filter(([name, value]) => value !== null || name === "content");
+  const copy = Object.fromEntries(present) as ChatMessage;
+  copyNumbers(message, copy);
+  return copy;
+}
+
+/**
+ * TRL takes a list or its JSON, which may be "null". None are no tools: templates render a preamble for an empty list.
+ */
+function toolsOf(value: unknown, place: string, exact: ExactCells): Pick<ChatRow, "tools"> {
   const tools = typeof value === "string" ? parseIfJson(value, `the JSON of 'tools' in ${place}`) : value;
+  if (tools === null || value === undefined) return {};
   if (!Array.isArray(tools) || !tools.every(isObject))
     throw new InputError(`Expected a list of tools, or its JSON, for 'tools' in ${place}, but found ${shown(value)}.`);
+  if (hasNumber(tools))
+    rememberNumbers(tools, typeof value === "string" ? parseExact(value, `'tools' in ${place}`) : exact("tools"));
   return tools.length > 0 ? { tools: tools as JsonValue[] } : {};
 }
 
-function kwargsOf(value: unknown, place: string): Pick<ChatRow, "chatTemplateKwargs"> {
+function kwargsOf(value: unknown, place: string, exact: ExactCells): Pick<ChatRow, "chatTemplateKwargs"> {
   if (value === undefined || value === null) return {};
   if (!isObject(value))
     throw new InputError(`Expected an object for 'chat_template_kwargs' in ${place}, but found ${shown(value)}.`);
+  if (hasNumber(value)) rememberNumbers(value, exact("chat_template_kwargs"));
   return { chatTemplateKwargs: value as Record<string, JsonValue> };
 }
 
 function keysOf(record: Json): string {
-  const keys = Object.keys(record);
-  const more = keys.length > KEYS_SHOWN ? `, and ${keys.length - KEYS_SHOWN} more` : "";
-  const first = keys.slice(0, KEYS_SHOWN).map((key) => `'${excerpt(key)}'`);
-  return `${first.join(", ")}${more}` || "an empty object";
+  return listed(Object.keys(record)) || "an empty object";
 }
-
-const KEYS_SHOWN = 20;
-

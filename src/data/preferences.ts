@@ -7,8 +7,10 @@
  */
 import { getHeapStatistics } from "node:v8";
 import { recordOrigin } from "../base/origins";
+import { printable } from "../base/terminal";
 import { InputError } from "../native/errors";
 import { expectOptions } from "./options";
+import { type ColumnMapping, SourceColumns } from "./columnMapping";
 import { FORM, type PlainRow, type PreferenceRow, RowReader, isPlain } from "./preferenceRow";
 import { streamRecords } from "./records";
 
@@ -19,12 +21,20 @@ export interface LoadPreferencesOptions {
   split?: string;
   /** Branch, tag or commit of a data set of the hub. */
   revision?: string;
+  /** Which of the configurations that the data set's card declares. Default: the only one, or the card's default. */
+  datasetConfig?: string;
+  /** From the file's names of columns to ours, such as `{ question: "prompt" }`. */
+  columnMapping?: ColumnMapping;
+  /** Told, when all rows have been read, which columns were not, as lines. Left out, they go to standard error. */
+  onNote?: (line: string) => void;
 }
+
+const OPTIONS = ["split", "revision", "datasetConfig", "columnMapping", "onNote"];
 
 /**
  * Reads preference rows: `chosen` and `rejected`, mostly `prompt`, and with conversations `tools` and
- * `chat_template_kwargs`. Without `prompt` it is what both answers begin with, in characters or turns. Other keys are
- * ignored.
+ * `chat_template_kwargs`. Without `prompt` it is what both answers begin with, in characters or turns. Other columns are
+ * not read, and named; those that look like the prompt of answers in text are an error.
  *
  * @param source a .jsonl, .json or .parquet file, a folder of them, or the name of a data set of the hub
  * @throws InputError when a file cannot be read, a row is not of that form, or there is no row
@@ -68,10 +78,20 @@ function sizeOf(part: PreferenceRow["prompt"]): number {
 export async function* streamPreferences(source: string, options: LoadPreferencesOptions = {}): AsyncGenerator<PreferenceRow> {
   if (typeof source !== "string")
     throw new TypeError(`Expected a file, a folder or a data set's name for 'source' but received ${typeof source}`);
-  expectOptions("loadPreferences", options, ["split", "revision"]);
-  const reader = new RowReader();
-  for await (const record of streamRecords(source, options)) yield reader.read(record);
+  expectOptions("loadPreferences", options, OPTIONS);
+  const { datasetConfig: config, columnMapping, onNote = toStandardError, ...choice } = options;
+  const columns = new SourceColumns(source, columnMapping);
+  const reader = new RowReader(columns);
+  const required = ["chosen", "rejected"].map((key) => columns.fileNameOf(key));
+  const wanted = (found: readonly string[]) => columns.choose(found);
+  for await (const record of streamRecords(source, { ...choice, config, columns: { wanted, required } }))
+    yield reader.read(record);
   if (reader.count === 0) throw new InputError(`Expected at least one row in '${source}' but found none. ${FORM}`);
+  reader.finish().forEach(onNote);
+}
+
+function toStandardError(line: string): void {
+  process.stderr.write(`${printable(line)}\n`);
 }
 
 /** The rows as texts, for what knows no conversations. */

@@ -1,26 +1,24 @@
 /** The records of a source, whatever its files are: JSON Lines, JSON or Parquet, in a folder or on the hub. */
-import { findDataFiles } from "./dataFiles";
+import { type DataChoice, findDataFiles } from "./dataFiles";
 import { readJson } from "./jsonFile";
 import { readJsonLines } from "./jsonLines";
 import { type Columns, readParquet } from "./parquet";
 import type { Source, SourceRecord } from "./source";
 
-export interface RecordOptions {
-  split?: string | undefined;
-  revision?: string | undefined;
-  /** What is read of Parquet, which has columns. Left out: those of preference rows. */
-  columns?: Columns;
+export interface RecordOptions extends DataChoice {
+  /** What is read of Parquet, which has columns. */
+  columns: Columns;
   /** What a row looks like, in a sentence for errors. Left out: a preference row. */
   form?: string;
 }
 
 /** One record at a time, in the order of the files. */
-export async function* streamRecords(source: string, options: RecordOptions = {}): AsyncGenerator<SourceRecord> {
+export async function* streamRecords(source: string, options: RecordOptions): AsyncGenerator<SourceRecord> {
   for await (const records of streamLots(source, options)) for (const record of records) yield record;
 }
 
 /** The same in lots, for who has many rows to go through. */
-export async function* streamLots(source: string, options: RecordOptions = {}): Source {
+export async function* streamLots(source: string, options: RecordOptions): Source {
   const { columns, form } = options;
   const readers = {
     jsonl: (path: string) => readJsonLines(path, form),

@@ -14,6 +14,11 @@ export interface SourceRecord {
    * rest. To be asked for before the next record: the bytes may be gone then.
    */
   readonly value: unknown;
+  /**
+   * The same value with each number as `numberOf` (src/text/exactNumbers.ts) reads it, for JSON; to be asked for when
+   * `value` is. Left out where the numbers of `value` are remembered already.
+   */
+  exact?(): unknown;
 }
 
 /**
@@ -74,7 +79,7 @@ export function tooLong(place: string, what: string, limit: number): InputError 
 const PIECE = 1 << 18; // bytes
 
 /**
- * The bytes of a text file in pieces, unpacked when its name ends with .gz, without a byte order mark at the start. The
+ * The bytes of a text file in pieces, unpacked when its name ends with .gz in any case, without a byte order mark at the start. The
  * next piece may take this one's memory: to free memory a piece would be most of the work.
  */
 export async function* readPieces(file: string): AsyncGenerator<Buffer> {
@@ -97,7 +102,7 @@ async function* readAll(file: string): AsyncGenerator<Buffer> {
   let opened: FileHandle | undefined;
   try {
     const from = (opened = (await openFile(file)).handle);
-    if (file.endsWith(".gz")) return yield* unpacked(file, from);
+    if (/\.gz$/i.test(file)) return yield* unpacked(file, from);
     const readInto = (memory: Buffer) => {
       const reading = from.read(memory, 0, PIECE);
       reading.catch(() => undefined); // it is awaited below, unless no more is asked for

@@ -13,13 +13,14 @@ import { makeFolder } from "../base/makeFolder";
 import { writeWhole } from "../base/wholeFiles";
 import { packageVersion } from "../native/paths";
 import type { Tokenizer } from "../text";
+import { exactEntries } from "../text/exactNumbers";
 import { readTokenizerFolder } from "../text/folder";
 import { packPairs, unpackPairs } from "./packedPairs";
 import type { Limits, TokenizedRows } from "./pairTokenizer";
 import type { PreferenceRow } from "./preferenceRow";
 
 const MAGIC = "smaugtok";
-const FORMAT = 1;
+const FORMAT = 2;
 const DIGEST = 32; // bytes
 const MONTH = 30 * 24 * 3600 * 1000; // ms
 
@@ -37,6 +38,8 @@ export async function contentKey(
     if (bytes.includes("strftime_now")) hash.update(new Date().toDateString());
   }
   for (const row of rows) hash.update(`\n${JSON.stringify(row)}`);
+  // JSON does not tell 20.0 from 20, nor NaN from null.
+  for (const [path, number] of exactEntries(rows)) hash.update(`\n${JSON.stringify(path)} ${typeof number} ${number}`);
   return hash.digest("hex");
 }
 

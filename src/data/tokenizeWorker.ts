@@ -2,6 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { InputError } from "../base/errors";
 import { loadTokenizer } from "../text";
+import { type ExactEntry, rememberEntries } from "../text/exactNumbers";
 import { packPairs } from "./packedPairs";
 import { type Limits, PairTokenizer, type TokenizedRows } from "./pairTokenizer";
 import type { PreferenceRow } from "./preferenceRow";
@@ -11,6 +12,12 @@ export interface WorkerStart {
   /** The tokenizer's. */
   readonly path: string;
   readonly limits: Limits;
+}
+
+/** What it is sent: rows, and what copying them between threads would lose of their numbers. */
+export interface WorkerChunk {
+  readonly rows: readonly PreferenceRow[];
+  readonly numbers: readonly ExactEntry[];
 }
 
 /** Its answer to a chunk. */
@@ -27,7 +34,8 @@ if (parentPort) {
   const port = parentPort;
   const { path, limits } = workerData as WorkerStart;
   const ready = loadTokenizer(path).then((tokenizer) => new PairTokenizer(tokenizer, limits));
-  port.on("message", (rows: readonly PreferenceRow[]) => {
+  port.on("message", ({ rows, numbers }: WorkerChunk) => {
+    rememberEntries(rows, numbers);
     // A failure is nobody's to catch here: it ends the thread, and its "error" event carries it.
     void ready.then((tokenizer) => {
       let tokenized: TokenizedRows;

@@ -2,11 +2,12 @@
 import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { InputError } from "../base/errors";
+import { exactEntries } from "../text/exactNumbers";
 import { mergeOddities } from "./oddities";
 import { unpackPairs } from "./packedPairs";
 import type { Limits, TokenizedRows } from "./pairTokenizer";
 import type { PreferenceRow } from "./preferenceRow";
-import type { WorkerAnswer, WorkerFailure, WorkerStart } from "./tokenizeWorker";
+import type { WorkerAnswer, WorkerChunk, WorkerFailure, WorkerStart } from "./tokenizeWorker";
 
 const CHUNK = 256; // rows: some hundred milliseconds of work
 
@@ -29,7 +30,8 @@ export async function tokenizeInWorkers(
       let mine = -1;
       const take = (): void => {
         mine = next++;
-        if (mine < chunks.length) worker.postMessage(chunks[mine]);
+        const rows = chunks[mine];
+        if (rows) worker.postMessage({ rows, numbers: exactEntries(rows) } satisfies WorkerChunk);
         else resolve();
       };
       worker.on("message", (answer: WorkerAnswer | WorkerFailure) => {

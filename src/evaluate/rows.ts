@@ -7,6 +7,7 @@ import { basename, relative } from "node:path";
 import { parseIfJson } from "../base/inputFiles";
 import { filesUnder } from "../data/dataFiles";
 import { resolveDataSet } from "../data/dataSet";
+import { copyNumbers, hasNumber, parseExact, rememberNumbers } from "../text/exactNumbers";
 import { decodeText, linesOf, readBytes, unreadable } from "../data/source";
 import { excerpt, shown } from "../base/values";
 import { InputError } from "../native/errors";
@@ -138,6 +139,9 @@ async function jsonRows(file: string): Promise<PlacedRow[]> {
       throw new InputError(`Expected a JSON object in ${place} but found ${shown(value)}`);
     rows.push({ row: value as Row, place });
   };
+  // JavaScript makes of numbers written like these what a template would show otherwise.
+  const isInexact = /\d[.eE]|\d{16}|NaN|Infinity/.test(text);
+  if (list && isInexact) rememberNumbers(whole, parseExact(text, `'${file}'`));
   if (list) for (const [i, value] of list.entries()) add(value, `'${file}', row ${i}`);
   else
     for (const [line, number] of linesOf(text))
@@ -145,6 +149,7 @@ async function jsonRows(file: string): Promise<PlacedRow[]> {
         const place = `'${file}', line ${number}`;
         const value = parseIfJson(line, place);
         if (value === undefined) throw new InputError(`Expected JSON in ${place} but found ${shown(line)}`);
+        if (isInexact && hasNumber(value)) rememberNumbers(value, parseExact(line, place));
         add(value, place);
       }
   return rows;
@@ -161,8 +166,14 @@ async function parquetRows(file: string): Promise<PlacedRow[]> {
 /** 64-bit integers as numbers; no difference between what is missing and what is null. */
 function jsonValue(value: unknown): unknown {
   if (typeof value === "bigint") return Number(value);
-  if (Array.isArray(value) || ArrayBuffer.isView(value)) return Array.from(value as ArrayLike<unknown>, jsonValue);
+  if (Array.isArray(value) || ArrayBuffer.isView(value)) {
+    const list = Array.from(value as ArrayLike<unknown>, jsonValue);
+    copyNumbers(value, list);
+    return list;
+  }
   if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype)
     return value ?? null;
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, jsonValue(each)]));
+  const copy = Object.fromEntries(Object.entries(value).map(([key, each]) => [key, jsonValue(each)]));
+  copyNumbers(value, copy);
+  return copy;
 }

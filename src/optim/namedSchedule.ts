@@ -3,6 +3,7 @@
  * defaults. Unlike there, a setting that the schedule does not read is an error, also for `constant` and
  * `constant_with_warmup`, and so is a rate that would end above the learning rate.
  */
+import { problemsError } from "../base/problems";
 import { InputError } from "../native/errors";
 import { describeValue } from "../torch/operators";
 import { checkOptions } from "../torch/options";
@@ -17,9 +18,9 @@ import {
   inverseSqrtSchedule,
   linearSchedule,
   polynomialSchedule,
-  shapes,
   warmupStableDecaySchedule,
 } from "./schedule";
+import { type Kwargs, POLYNOMIAL_END, kwargsProblems, readKwargs, unfitKwarg } from "./scheduleKwargs";
 import { type ScheduleName, scheduleNames } from "./scheduleNames";
 
 export interface NamedScheduleOptions extends ScheduleOptions {
@@ -29,52 +30,6 @@ export interface NamedScheduleOptions extends ScheduleOptions {
   kwargs?: Readonly<Record<string, unknown>>;
 }
 
-interface Setting<T> {
-  says: string;
-  read(value: unknown): T | undefined;
-}
-
-const number = (says: string, holds: (value: number) => boolean): Setting<number> => ({
-  says,
-  read: (value) => (typeof value === "number" && Number.isFinite(value) && holds(value) ? value : undefined),
-});
-
-const positive = number("a positive number", (value) => value > 0);
-const rate = number("a learning rate from 0", (value) => value >= 0);
-const share = number("a number from 0 to 1", (value) => value >= 0 && value <= 1);
-const steps = number("a number of steps from 0", (value) => value >= 0 && Number.isInteger(value));
-const shape: Setting<(typeof shapes)[number]> = {
-  says: `one of ${shapes.join(", ")}`,
-  read: (value) => shapes.find((each) => each === value),
-};
-
-const minLr = { num_cycles: positive, min_lr: rate, min_lr_rate: share };
-
-const settings = {
-  linear: {},
-  cosine: { num_cycles: positive },
-  cosine_with_restarts: { num_cycles: positive },
-  polynomial: { lr_end: rate, power: positive },
-  constant: {},
-  constant_with_warmup: {},
-  inverse_sqrt: { timescale: positive },
-  cosine_with_min_lr: minLr,
-  cosine_warmup_with_min_lr: { ...minLr, warmup_lr_rate: share },
-  warmup_stable_decay: {
-    num_decay_steps: steps,
-    num_stable_steps: steps,
-    warmup_type: shape,
-    decay_type: shape,
-    min_lr_ratio: share,
-    num_cycles: positive,
-  },
-} satisfies Record<ScheduleName, Record<string, Setting<unknown>>>;
-
-type Settings = typeof settings;
-type Kwargs<Name extends ScheduleName> = {
-  readonly [Key in keyof Settings[Name]]?: Settings[Name][Key] extends Setting<infer T> ? T : never;
-};
-
 type Context = Omit<NamedScheduleOptions, "kwargs">;
 type Makers = { readonly [Name in ScheduleName]: (options: Context, kwargs: Kwargs<Name>) => Schedule };
 
@@ -82,7 +37,7 @@ const makers: Makers = {
   linear: (options) => linearSchedule(options),
   cosine: (options, { num_cycles: numCycles }) => cosineSchedule({ ...options, numCycles }),
   cosine_with_restarts: (options, { num_cycles: numCycles }) => cosineWithRestartsSchedule({ ...options, numCycles }),
-  polynomial: (options, { lr_end: lrEnd = 1e-7, power }) =>
+  polynomial: (options, { lr_end: lrEnd = POLYNOMIAL_END, power }) =>
     polynomialSchedule({ ...options, end: factorOf("lr_end", lrEnd, options), power }),
   constant: () => constantSchedule(),
   constant_with_warmup: (options) => constantSchedule(options),
@@ -121,7 +76,7 @@ const makers: Makers = {
  * @throws InputError for an unknown name, and for kwargs that are unknown, missing or do not fit
  */
 export function getSchedule(name: ScheduleName, options: NamedScheduleOptions): Schedule {
-  if (!Object.hasOwn(settings, name))
+  if (!scheduleNames.includes(name))
     throw new InputError(
       `Expected one of ${scheduleNames.join(", ")} for 'lr_scheduler_type' but received ${describeValue(name)}`,
     );
@@ -130,31 +85,17 @@ export function getSchedule(name: ScheduleName, options: NamedScheduleOptions): 
   return make(name, context, kwargs);
 }
 
-function make<Name extends ScheduleName>(name: Name, context: Context, kwargs: Readonly<Record<string, unknown>>) {
+function make<Name extends ScheduleName>(name: Name, context: Context, kwargs: Readonly<Record<string, unknown>>): Schedule {
+  const problems = kwargsProblems(name, kwargs, context.baseLr);
+  if (problems.length > 0) throw problemsError(problems);
   return makers[name](context, readKwargs(name, kwargs));
 }
 
-function readKwargs<Name extends ScheduleName>(name: Name, kwargs: Readonly<Record<string, unknown>>): Kwargs<Name> {
-  const known: Record<string, Setting<unknown>> = settings[name];
-  const read: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(kwargs)) {
-    if (!Object.hasOwn(known, key)) {
-      const takes = Object.keys(known).join(", ") || "none";
-      throw new InputError(`Expected settings of '${name}' (${takes}) in 'lr_scheduler_kwargs' but received '${key}'`);
-    }
-    if (value === undefined || value === null) continue; // Python's None: as if left out
-    read[key] = known[key]!.read(value);
-    if (read[key] === undefined) throw unfit(known[key]!.says, key, value);
-  }
-  return read as Kwargs<Name>;
-}
-
 function stableSchedule({ warmupSteps = 0, totalSteps }: Context, kwargs: Kwargs<"warmup_stable_decay">): Schedule {
-  const { num_decay_steps: decaySteps, num_stable_steps: given } = kwargs;
-  if (decaySteps === undefined) throw unfit("a number of steps from 0", "num_decay_steps", undefined);
+  const { num_decay_steps: decaySteps = 0, num_stable_steps: given } = kwargs;
   const left = Math.max(0, totalSteps - warmupSteps);
   if (given === undefined && decaySteps > left)
-    throw unfit(`at most the ${left} steps that the warm-up leaves`, "num_decay_steps", decaySteps);
+    throw problemsError([unfitKwarg(`at most the ${left} steps that the warm-up leaves`, "num_decay_steps", decaySteps)]);
   return warmupStableDecaySchedule({
     warmupSteps,
     stableSteps: given ?? left - decaySteps,
@@ -166,12 +107,8 @@ function stableSchedule({ warmupSteps = 0, totalSteps }: Context, kwargs: Kwargs
   });
 }
 
-/** The end's factor from `min_lr` or `min_lr_rate`, of which there has to be one. */
+/** The end's factor from `min_lr` or `min_lr_rate`. */
 function minFactor({ min_lr: lowest, min_lr_rate: share }: Kwargs<"cosine_with_min_lr">, context: Context): number {
-  if ((lowest === undefined) === (share === undefined)) {
-    const given = share === undefined ? "neither" : "both";
-    throw new InputError(`Expected one of 'min_lr' and 'min_lr_rate' in 'lr_scheduler_kwargs' but received ${given}`);
-  }
   return share ?? factorOf("min_lr", lowest!, context);
 }
 
@@ -179,11 +116,5 @@ function minFactor({ min_lr: lowest, min_lr_rate: share }: Kwargs<"cosine_with_m
 function factorOf(key: string, lowest: number, { baseLr }: Context): number {
   if (!(typeof baseLr === "number" && baseLr > 0))
     throw new RangeError(`Expected a positive number for 'baseLr', which '${key}' needs, but received ${baseLr}`);
-  if (lowest > baseLr) throw unfit(`a rate up to the learning rate, ${baseLr},`, key, lowest);
   return lowest / baseLr;
-}
-
-function unfit(expected: string, key: string, value: unknown): InputError {
-  const received = describeValue(value);
-  return new InputError(`Expected ${expected} for '${key}' in 'lr_scheduler_kwargs' but received ${received}`);
 }

@@ -4,7 +4,12 @@
  * Tokens do not end where texts do: the last token of the prompt may differ when the answer follows. The completion is
  * what follows the longest common token prefix of the prompt alone and the prompt with its answer, for each answer on
  * its own. A plain answer ends with EOS, appended where its text does not; in a conversation the template decides.
+ *
+ * The two may differ only at their end: in a conversation in the start of the assistant's turn, which templates write in
+ * several ways (an empty thought, none), in a text in its last two tokens. A template that rewrites the conversation once
+ * an answer follows, as Mistral's v0.3 does with a system message, would have the question trained on: an error.
  */
+import { InputError } from "../base/errors";
 import { shown } from "../base/values";
 import type { ChatMessage } from "./chatTemplate";
 import type { ChatTemplateOptions, Tokenizer } from "./tokenizer";
@@ -23,6 +28,9 @@ export interface TokenizedAnswers {
   readonly answers: readonly { readonly ids: number[]; readonly start: number }[];
 }
 
+/** Tokens at the end of a text that may be others once an answer follows: its last word, and the space after it. */
+const MOVING = 2;
+
 type ChatOptions = Omit<ChatTemplateOptions, "addGenerationPrompt">;
 
 /** How many ids two lists have in common from the start. */
@@ -36,6 +44,7 @@ export function commonPrefixLength(a: readonly number[], b: readonly number[]): 
  * Tokenises plain answers to one prompt.
  *
  * @throws TypeError when an answer must get an EOS and the tokenizer has none
+ * @throws InputError when more than the last two tokens of the prompt are others once an answer follows
  */
 export function tokenizeAnswers(tokenizer: Tokenizer, prompt: string, answers: readonly string[]): TokenizedAnswers {
   const { eosToken } = tokenizer;
@@ -45,12 +54,18 @@ export function tokenizeAnswers(tokenizer: Tokenizer, prompt: string, answers: r
         "name it in tokenizer_config.json",
     );
   const wholes = answers.map((answer) => prompt + (answer.endsWith(eosToken) ? answer : answer + eosToken));
-  return begun(tokenizer.encode(prompt), wholes.map((whole) => tokenizer.encode(whole)));
+  const ids = tokenizer.encode(prompt);
+  return begun(ids, wholes.map((whole) => tokenizer.encode(whole)), {
+    fixed: () => ids.length - MOVING,
+    way: "end the prompt where a word ends",
+  });
 }
 
 /**
  * Tokenises answers to one conversation: the prompt with the start of the assistant's turn, as TRL does, against the
  * conversation with each answer's messages.
+ *
+ * @throws InputError when the template writes the prompt, up to that turn, differently once an answer follows
  */
 export function tokenizeChatAnswers(
   tokenizer: Tokenizer,
@@ -61,7 +76,11 @@ export function tokenizeChatAnswers(
   const start = tokenizer.applyChatTemplate(prompt, { ...options, addGenerationPrompt: true, tokenize: true });
   const whole = (answer: readonly ChatMessage[]) =>
     tokenizer.applyChatTemplate([...prompt, ...answer], { ...options, tokenize: true });
-  return begun(start, answers.map(whole));
+  const withoutTurn = () => tokenizer.applyChatTemplate(prompt, { ...options, tokenize: true });
+  return begun(start, answers.map(whole), {
+    fixed: () => commonPrefixLength(start, withoutTurn()),
+    way: "the chat template moves text, often that of a system message, which can go into the first user message",
+  });
 }
 
 /**
@@ -91,8 +110,23 @@ export function tokenizeChatCompletion(
   return only(tokenizeChatAnswers(tokenizer, prompt, [answer], options));
 }
 
-function begun(prompt: number[], wholes: readonly number[][]): TokenizedAnswers {
-  return { prompt, answers: wholes.map((ids) => ({ ids, start: commonPrefixLength(prompt, ids) })) };
+/**
+ * `fixed` counts the tokens of the prompt with which each whole must begin; it is not asked where nothing has changed.
+ * `way` is how the error says to mend the row.
+ */
+function begun(
+  prompt: number[],
+  wholes: readonly number[][],
+  { fixed, way }: { fixed: () => number; way: string },
+): TokenizedAnswers {
+  const answers = wholes.map((ids) => ({ ids, start: commonPrefixLength(prompt, ids) }));
+  const least = answers.reduce((most, { start }) => Math.min(most, start), prompt.length);
+  if (least < prompt.length && least < fixed())
+    throw new InputError(
+      `only ${least} of the prompt's ${prompt.length} tokens stay as they are once an answer follows, ` +
+        `and the rest would be trained on; ${way}`,
+    );
+  return { prompt, answers };
 }
 
 function only({ answers }: TokenizedAnswers): TokenizedCompletion {

@@ -12,6 +12,7 @@ import { shown } from "../base/values";
 import { TokenizerError } from "./errors";
 import { Bpe } from "./bpe";
 import { ChatRenderer, type ChatMessage, type JsonValue } from "./chatTemplate";
+import { withExactNumbers } from "./exactNumbers";
 import { type Decoder, createDecoder } from "./decoder";
 import { type TokenizerFolder, readTokenizerFolder } from "./folder";
 import { areKnown } from "./knownPatterns";
@@ -176,9 +177,9 @@ export class Tokenizer {
     const { tools = null, addGenerationPrompt = false, chatTemplateKwargs = {}, chatTemplate } = options;
     const text = this.chat.render(chatTemplate, {
       ...this.specialTokens,
-      ...chatTemplateKwargs,
-      messages: messages as readonly JsonValue[],
-      tools: tools as JsonValue,
+      ...withExactNumbers(chatTemplateKwargs),
+      messages: withExactNumbers(messages) as readonly JsonValue[],
+      tools: withExactNumbers(tools) as JsonValue,
       documents: chatTemplateKwargs.documents ?? null,
       add_generation_prompt: addGenerationPrompt,
     });

@@ -3,13 +3,18 @@
  * TypeScript types, of YAML keys (snake_case) and of command-line options, so the three cannot differ.
  */
 import { distance } from "fastest-levenshtein";
-import { InputError } from "../native/errors";
+import { type Problem, problemsError, unfit, unknown } from "../base/problems";
+import { shown } from "../base/values";
 
 export interface Argument<T> {
   readonly fallback: T;
   /** What it may be, for error messages: "a positive integer". */
   readonly expected: string;
   readonly help: string;
+  /** Whether it is a list, which a command line may give as several arguments. */
+  readonly isList?: boolean;
+  /** What to do about a value that does not fit, where that is known: "write adamw_torch". */
+  wayOut?(value: unknown): string | undefined;
   /** The value in its own type, or undefined when it does not fit. Strings from a command line count as what they spell. */
   read(value: unknown): T | undefined;
 }
@@ -28,6 +33,11 @@ function argument<T>(expected: string, fallback: T, help: string, read: (value: 
 /** `fallback: null` makes a setting that may be absent; null, or `null` on a command line, then stands for it. */
 export function optional<T>(inner: Argument<T>): Argument<T | null> {
   return { ...inner, fallback: null, read: (value) => (value === null || value === "null" ? null : inner.read(value)) };
+}
+
+/** The same setting with a way out for values of which it is known. */
+export function withWayOut<T>(inner: Argument<T>, wayOut: (value: unknown) => string | undefined): Argument<T> {
+  return { ...inner, wayOut };
 }
 
 /** A setting that null switches off, where leaving it out does not. */
@@ -60,6 +70,13 @@ export function number(
   });
 }
 
+/** A share of things, or a count of them. */
+export const share = (help: string): Argument<number> =>
+  argument("a share between 0 and 1, or an integer from 1", 0, help, (value) => {
+    const n = toNumber(value);
+    return n !== undefined && n > 0 && (n < 1 || Number.isSafeInteger(n)) ? n : undefined;
+  });
+
 export const integer = (fallback: number, help: string, { min = -Infinity } = {}): Argument<number> =>
   argument(`an integer${min > -Infinity ? ` from ${min}` : ""}`, fallback, help, (value) => {
     const n = toNumber(value);
@@ -78,26 +95,55 @@ export const choice = <const T extends string>(values: readonly T[], fallback: N
     return values.find((each) => each === name || (each === "none" && name === "no"));
   });
 
-/** One string or several; on a command line separated by commas or spaces. */
+/**
+ * One string or several. As one string it is `q_proj v_proj`, `q_proj,v_proj` or a list in brackets, `[q_proj, v_proj]`
+ * or `["q_proj", "v_proj"]`.
+ */
 export const texts = (fallback: readonly string[], help: string): Argument<readonly string[]> =>
-  argument("a string or a list of strings", fallback, help, (value) => {
-    const list = typeof value === "string" ? value.split(/[\s,]+/).filter(Boolean) : value;
-    return Array.isArray(list) && list.length > 0 && list.every((each) => typeof each === "string") ? list : undefined;
-  });
+  list("a string or a list of strings", fallback, help, (item) => (typeof item === "string" && item !== "" ? item : undefined));
 
+/** One number or several, in the spellings of `texts`. */
 export const numbers = (fallback: readonly number[], help: string): Argument<readonly number[]> =>
-  argument("a list of numbers", fallback, help, (value) => {
-    const list = typeof value === "string" ? value.split(/[\s,]+/).filter(Boolean) : [value].flat();
-    const read = list.map(toNumber);
-    return read.length > 0 && read.every((n) => n !== undefined) ? (read as number[]) : undefined;
-  });
+  list("a list of numbers", fallback, help, toNumber);
 
-/** Names with numbers or strings, as `lr_scheduler_kwargs`; JSON on a command line. */
+function list<T>(expected: string, fallback: readonly T[], help: string, readItem: (item: unknown) => T | undefined): Argument<readonly T[]> {
+  const read = (value: unknown): readonly T[] | undefined => {
+    const items = itemsOf(value).map(readItem);
+    return items.length > 0 && items.every((item) => item !== undefined) ? items : undefined;
+  };
+  return { ...argument(expected, fallback, help, read), isList: true };
+}
+
+/** The items of a list in any of its spellings. */
+export function itemsOf(value: unknown): readonly unknown[] {
+  if (typeof value !== "string") return [value].flat();
+  const inner = /^\s*\[(.*)\]\s*$/s.exec(value)?.[1];
+  const items = (inner ?? value).split(/[\s,]+/).filter(Boolean);
+  return inner === undefined ? items : items.map((item) => /^(["'])(.*)\1$/s.exec(item)?.[2] ?? item);
+}
+
+/** Names with numbers or strings, as `lr_scheduler_kwargs`; JSON on a command line. Null is none. */
 export const mapping = (help: string): Argument<Readonly<Record<string, unknown>>> =>
   argument("names with values", {}, help, (value) => {
-    const read = typeof value === "string" ? parseJson(value) : value;
+    const read = (typeof value === "string" ? parseJson(value) : value) ?? (value === null || value === "null" ? {} : undefined);
     return typeof read === "object" && read !== null && !Array.isArray(read) ? (read as Record<string, unknown>) : undefined;
   });
+
+/** Names with new names, as `column_mapping`; on a command line `question=prompt,good=chosen`, or JSON. */
+export const renaming = (help: string): Argument<Readonly<Record<string, string>>> =>
+  argument("names with new names", {}, help, (value) => {
+    const read = typeof value === "string" ? (parseJson(value) ?? parseRenaming(value)) : value;
+    if (typeof read !== "object" || read === null || Array.isArray(read)) return undefined;
+    return Object.values(read).every((name) => typeof name === "string") ? (read as Record<string, string>) : undefined;
+  });
+
+/** `a=b,c=d`, each name once; a name with a comma or an equals sign needs JSON. */
+export function parseRenaming(text: string): Record<string, string> | undefined {
+  const pairs = text.split(",").map((pair) => pair.split("=").map((name) => name.trim()));
+  const isSound = pairs.every((pair) => pair.length === 2 && pair.every((name) => name !== ""));
+  const isUnique = new Set(pairs.map(([name]) => name)).size === pairs.length;
+  return isSound && isUnique ? (Object.fromEntries(pairs) as Record<string, string>) : undefined;
+}
 
 /** Either of two. */
 export const either = <A, B>(first: Argument<A>, second: Argument<B>, fallback: A | B): Argument<A | B> =>
@@ -106,30 +152,39 @@ export const either = <A, B>(first: Argument<A>, second: Argument<B>, fallback: 
 /**
  * Checks named values against a table; what is left out has its fallback.
  *
- * @param nameOf how a setting is called where the values come from; `place` says where that is, for messages
- * @throws InputError for an unknown name, with its nearest neighbour, and for a value that does not fit
+ * @param nameOf how a setting is called where the values come from
+ * @throws InputError that names every unknown name, with its nearest neighbour, and every value that does not fit
  */
 export function readArguments<Table extends ArgumentTable>(
   table: Table,
   values: Readonly<Record<string, unknown>>,
-  { nameOf = (name: string) => name, place = "" }: { nameOf?: (name: string) => string; place?: string } = {},
+  nameOf: (name: string) => string = (name) => name,
 ): ArgumentsOf<Table> {
+  const { settings, problems } = checkArguments(table, values, nameOf);
+  if (problems.length > 0) throw problemsError(problems);
+  return settings;
+}
+
+/** The same; settings with problems have their fallbacks. */
+export function checkArguments<Table extends ArgumentTable>(
+  table: Table,
+  values: Readonly<Record<string, unknown>>,
+  nameOf: (name: string) => string = (name) => name,
+): { settings: ArgumentsOf<Table>; problems: Problem[] } {
   const names = new Map(Object.keys(table).map((name) => [nameOf(name), name]));
-  const where = place && ` in ${place}`;
-  for (const given of Object.keys(values)) {
-    if (names.has(given)) continue;
-    const near = nearest(given, [...names.keys()]);
-    throw new InputError(`Unknown setting '${given}'${where}${near ? `; did you mean '${near}'?` : ""}`);
+  const settings: Record<string, unknown> = Object.fromEntries(Object.entries(table).map(([name, { fallback }]) => [name, fallback]));
+  const problems: Problem[] = [];
+  for (const [given, value] of Object.entries(values)) {
+    const name = names.get(given);
+    if (name === undefined) problems.push(unknown(given, nearest(given, [...names.keys()]), "setting"));
+    else if (value !== undefined) {
+      const { read, expected, wayOut } = table[name]!;
+      const fits = read(value);
+      if (fits === undefined) problems.push(unfit(given, expected, shown(value), wayOut?.(value)));
+      else settings[name] = fits;
+    }
   }
-  const read = [...names].map(([given, name]) => {
-    const { fallback, expected, read } = table[name]!;
-    const value = values[given];
-    if (value === undefined) return [name, fallback];
-    const fits = read(value);
-    if (fits !== undefined) return [name, fits];
-    throw new InputError(`Expected ${expected} for '${given}'${where} but received ${JSON.stringify(value)}`);
-  });
-  return Object.fromEntries(read) as ArgumentsOf<Table>;
+  return { settings: settings as ArgumentsOf<Table>, problems };
 }
 
 /** The name that is most like a mistyped one, if any is. */

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { expectOneProcess } from "../base/oneProcess";
 import { originsOf } from "../base/origins";
 import { type Input, expectApart, expectUsableFolder } from "../base/outputFolder";
+import { problemsError } from "../base/problems";
 import type { PreferenceRow } from "../data/preferenceRow";
 import { type TokenizedPair, areTokenized } from "../data/tokenizedPair";
 import { type TokenizedPairs, tokenizePairs } from "../data/tokenizePairs";
@@ -27,7 +28,7 @@ import { createOptimizer, createSchedule } from "./optimizer";
 import { isRunEntry } from "./runEntries";
 import { REFERENCE_ADAPTER, type ReferenceValues, type StartCheck, checkStart, referencePass, startFingerprint } from "./reference";
 import { Sampler } from "./sampler";
-import { type SchedulePlan, planSchedule } from "./schedulePlan";
+import { type SchedulePlan, planSchedule, scheduleProblems } from "./schedulePlan";
 import type { TrainerState } from "./trainerState";
 
 export interface PreferenceTrainerOptions extends Partial<TrainingArguments> {
@@ -111,6 +112,8 @@ export function readSettings(options: PreferenceTrainerOptions): TrainingArgumen
     truncationMode: _mode, resumeFromCheckpoint: _resume, config: _config, dataName: _name, ...values
   } = options;
   const settings = readArguments(trainingArguments, values);
+  const problems = scheduleProblems(settings);
+  if (problems.length > 0) throw problemsError(problems);
   expectUsableFolder(settings.outputDir, "output_dir");
   expectApart(settings.outputDir, "output_dir", inputsOf(options), isRunEntry);
   return settings;
@@ -149,7 +152,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   const tokenized: { train?: TokenizedPairs; evaluation?: TokenizedPairs } = {};
   const inTokens = async (which: "train" | "evaluation", given: PreferenceTrainerOptions["train"]) => {
     if (areTokenized(given)) return given;
-    tokenized[which] = await tokenizePairs(given, tokenizer ?? (await loadTokenizer(folderOf(model))), { ...limits, name: dataName ?? which });
+    tokenized[which] = await tokenizePairs(given, tokenizer ?? (await loadTokenizer(folderOf(model))), { ...limits, name: originsOf(given)[0] ?? dataName ?? which });
     return tokenized[which].pairs;
   };
   const train = await inTokens("train", rows);
@@ -160,9 +163,15 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   const sampler = new Sampler({
     rows: train.length,
     rowsPerStep: settings.perDeviceTrainBatchSize * settings.gradientAccumulationSteps,
+    wholeBatches: settings.dataloaderDropLast ? settings.perDeviceTrainBatchSize : undefined,
     strategy: settings.trainSamplingStrategy,
-    seed: settings.seed,
+    seed: settings.dataSeed ?? settings.seed,
   });
+  if (sampler.stepsPerEpoch === 0)
+    throw new InputError(
+      `Expected at least ${settings.perDeviceTrainBatchSize} pairs, one full batch, with dataloader_drop_last but received ` +
+        `${train.length}; lower per_device_train_batch_size or leave dataloader_drop_last out`,
+    );
   const schedule = planSchedule(settings, sampler.stepsPerEpoch);
   const lrFactor = createSchedule(settings, schedule);
   const longestPair = [...train, ...evaluation].reduce((most, pair) => Math.max(most, packedTokens(pair, model)), 0);
@@ -180,6 +189,9 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
     pairs_per_step: settings.perDeviceTrainBatchSize * settings.gradientAccumulationSteps,
     seed: settings.seed,
     train_sampling_strategy: settings.trainSamplingStrategy,
+    // Absent at their defaults, as in checkpoints from before there were such settings.
+    ...(settings.dataSeed === null ? {} : { data_seed: settings.dataSeed }),
+    ...(settings.dataloaderDropLast ? { dataloader_drop_last: true } : {}),
     loss: loss.name || null,
     beta: loss.beta ?? null,
     ld_alpha: settings.ldAlpha,
@@ -345,12 +357,12 @@ function checkContinues(saved: TrainerState, folder: string, start: string, fixe
       `Expected a checkpoint of this model in ${folder} but received one of another: the weights that the run began with ` +
         "differ. Give the model_name_or_path, adapter_name_or_path and seed of that run",
     );
-  for (const [name, value] of Object.entries(fixed)) {
-    const before = saved.fixed[name];
+  for (const name of new Set([...Object.keys(fixed), ...Object.keys(saved.fixed)])) {
+    const [before, value] = [saved.fixed[name], fixed[name]];
     if (before === value) continue;
-    const what = name === "rows" ? "the same rows" : `${name} ${String(before)}`;
+    const what = name === "rows" ? "the same rows" : before === undefined ? `no ${name}` : `${name} ${String(before)}`;
     throw new InputError(
-      `Expected ${what} as in the run of ${folder} but received ${name === "rows" ? "others" : String(value)}; ` +
+      `Expected ${what} as in the run of ${folder} but received ${name === "rows" ? "others" : String(value ?? "none")}; ` +
         "a run goes on as it was, or starts anew from its weights",
     );
   }

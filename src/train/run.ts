@@ -53,6 +53,9 @@ export interface TrainerEvents {
   warning: [message: string];
 }
 
+/** Steps whose metrics wait on the device at most, however rarely a run logs. */
+const MAX_UNREAD = 100;
+
 /** The state of one run in progress. */
 export class Run {
   private plan: MemoryPlan;
@@ -114,7 +117,8 @@ export class Run {
       this.events.emit("step", result, schedule.totalSteps);
 
       const stalled = (schedule.evaluatesAt(step) && (await this.evaluate())) === "stalled";
-      if (schedule.savesAt(step)) await this.save();
+      const isBest = settings.saveStrategy === "best" && this.state.bestStep === step;
+      if (schedule.savesAt(step) || isBest) await this.save();
       yield result;
       await setImmediate(); // others get a turn
       if (stalled) this.end = "stalled";
@@ -213,7 +217,7 @@ export class Run {
         metrics.add("grad_norm", gradNorm, 1);
         this.unread.push({ step, pairs, metrics });
         // The first step is read before anything is written: a run that fails in it leaves nothing.
-        if (!this.readsLate || !this.files) this.read();
+        if (!this.readsLate || !this.files || this.unread.length >= MAX_UNREAD) this.read();
         optimizer.step(lrFactor(step - 1), this.readsLate ? { foundInf: this.rememberNotFinite(gradNorm) } : {});
         optimizer.zeroGrad();
       });

@@ -8,6 +8,8 @@ export interface SamplerOptions {
   rows: number;
   /** Rows of one optimizer step: batch size times accumulation. The last step of an epoch may have fewer. */
   rowsPerStep: number;
+  /** Rows of a batch when an epoch's last batch is left out unless it is full; every row is taken when left out. */
+  wholeBatches?: number;
   /** Each epoch in an order of its own, or always as the data has them. */
   strategy: "random" | "sequential";
   seed: number;
@@ -15,17 +17,20 @@ export interface SamplerOptions {
 
 export class Sampler {
   readonly stepsPerEpoch: number;
+  private readonly rowsPerEpoch: number;
   private shuffled: { epoch: number; order: readonly number[] } | undefined;
 
   constructor(private readonly options: SamplerOptions) {
-    this.stepsPerEpoch = Math.ceil(options.rows / options.rowsPerStep);
+    const { rows, rowsPerStep, wholeBatches = 1 } = options;
+    this.rowsPerEpoch = rows - (rows % wholeBatches);
+    this.stepsPerEpoch = Math.ceil(this.rowsPerEpoch / rowsPerStep);
   }
 
   /** The row numbers of a step, counted from 0 through all epochs. */
   rowsOf(step: number): readonly number[] {
     const { rowsPerStep } = this.options;
     const from = (step % this.stepsPerEpoch) * rowsPerStep;
-    return this.order(Math.floor(step / this.stepsPerEpoch)).slice(from, from + rowsPerStep);
+    return this.order(Math.floor(step / this.stepsPerEpoch)).slice(from, Math.min(from + rowsPerStep, this.rowsPerEpoch));
   }
 
   private order(epoch: number): readonly number[] {

@@ -1,5 +1,6 @@
 /** When things happen in a run: how many steps it has, and after which of them it logs, evaluates and saves. */
-import { InputError } from "../native/errors";
+import { type Problem, conflict, problemsError, unfit } from "../base/problems";
+import { kwargsProblems } from "../optim/scheduleKwargs";
 import type { TrainingArguments } from "./arguments";
 
 export interface SchedulePlan {
@@ -16,16 +17,60 @@ export interface SchedulePlan {
 
 type Keys =
   | "numTrainEpochs" | "maxSteps" | "warmupSteps" | "warmupRatio" | "loggingSteps" | "loggingFirstStep" | "evalStrategy"
-  | "evalSteps" | "saveStrategy" | "saveSteps" | "loadBestModelAtEnd";
+  | "evalSteps" | "saveStrategy" | "saveSteps" | "loadBestModelAtEnd" | "loggingStrategy";
+
+/** What is wrong with the schedule of a run, as far as that is known before its number of steps. Keys are in snake case. */
+export function scheduleProblems(
+  settings: Pick<TrainingArguments, Keys | "earlyStoppingPatience" | "lrSchedulerType" | "lrSchedulerKwargs" | "learningRate">,
+): Problem[] {
+  const { evalStrategy, saveStrategy, loadBestModelAtEnd, earlyStoppingPatience, lrSchedulerType, lrSchedulerKwargs, learningRate } = settings;
+  const counts = {
+    logging_steps: settings.loggingSteps,
+    eval_steps: settings.evalSteps,
+    save_steps: settings.saveSteps,
+    warmup_steps: settings.warmupRatio === null ? settings.warmupSteps : null,
+  };
+  const problems = Object.entries(counts).flatMap(([name, value]) =>
+    value === null || value < 1 || Number.isSafeInteger(value) ? [] : [notSteps(name, value)],
+  );
+  if (loadBestModelAtEnd) {
+    const [evaluation, saving] = [settings.evalSteps ?? settings.loggingSteps, settings.saveSteps];
+    const fits = evaluation < 1 || saving < 1 || saving % evaluation === 0;
+    if (!bestCheckpointsFit(evalStrategy, saveStrategy, fits)) problems.push(noBestCheckpoint(settings, evaluation, saving));
+  }
+  if (evalStrategy === "no" && saveStrategy === "best")
+    problems.push(conflict("save_strategy", "Expected 'eval_strategy' steps or epoch with 'save_strategy' best but received no"));
+  if (evalStrategy === "no" && earlyStoppingPatience !== null)
+    problems.push(conflict("early_stopping_patience", "Expected 'eval_strategy' steps or epoch with 'early_stopping_patience' but received no"));
+  return [...problems, ...kwargsProblems(lrSchedulerType, lrSchedulerKwargs, learningRate)];
+}
+
+function notSteps(name: string, value: number): Problem {
+  return unfit(name, "a whole number of steps or a share below 1", String(value));
+}
+
+/** Whether each checkpoint has the evaluation that says whether it is the best. */
+function bestCheckpointsFit(evalStrategy: string, saveStrategy: string, isMultiple: boolean): boolean {
+  if (evalStrategy === "no") return false;
+  return saveStrategy === "best" || (evalStrategy === saveStrategy && (evalStrategy === "epoch" || isMultiple));
+}
+
+function noBestCheckpoint({ evalStrategy, saveStrategy }: Pick<TrainingArguments, Keys>, evaluation: number, saving: number): Problem {
+  return conflict(
+    "load_best_model_at_end",
+    "Expected 'eval_strategy' and 'save_strategy' to be the same, and 'save_steps' a multiple of 'eval_steps', for " +
+      `'load_best_model_at_end' but received ${evalStrategy} (${evaluation}) and ${saveStrategy} (${saving}); or set save_strategy: best`,
+  );
+}
 
 /** As Hugging Face's Trainer counts; numbers below 1 are shares of all steps. */
 export function planSchedule(settings: Pick<TrainingArguments, Keys>, stepsPerEpoch: number): SchedulePlan {
-  const { numTrainEpochs, maxSteps, warmupSteps, warmupRatio, loggingFirstStep, evalStrategy, saveStrategy } = settings;
+  const { numTrainEpochs, maxSteps, warmupSteps, warmupRatio, loggingFirstStep, loggingStrategy, evalStrategy, saveStrategy } = settings;
   const totalSteps = maxSteps > 0 ? maxSteps : Math.ceil(numTrainEpochs * stepsPerEpoch);
   const steps = (name: string, value: number): number => {
     const count = value < 1 ? Math.ceil(value * totalSteps) : value;
     if (Number.isSafeInteger(count)) return Math.max(1, count);
-    throw new InputError(`Expected a whole number of steps or a share below 1 for '${name}' but received ${value}`);
+    throw problemsError([notSteps(name, value)]);
   };
   const logging = steps("logging_steps", settings.loggingSteps);
   const evaluation = settings.evalSteps === null ? logging : steps("eval_steps", settings.evalSteps);
@@ -34,22 +79,15 @@ export function planSchedule(settings: Pick<TrainingArguments, Keys>, stepsPerEp
   const at = (strategy: string, every: number) => (step: number) =>
     strategy === "epoch" ? isEpochEnd(step) : strategy === "steps" && (step % every === 0 || step === totalSteps);
 
-  if (settings.loadBestModelAtEnd) {
-    const fits = evalStrategy === saveStrategy && evalStrategy !== "no" && (evalStrategy === "epoch" || saving % evaluation === 0);
-    if (!fits)
-      throw new InputError(
-        "Expected 'eval_strategy' and 'save_strategy' to be the same, and 'save_steps' a multiple of 'eval_steps', for " +
-          `'load_best_model_at_end' but received ${evalStrategy} (${evaluation}) and ${saveStrategy} (${saving})`,
-      );
-  }
-  if (warmupRatio === null && warmupSteps >= 1 && !Number.isSafeInteger(warmupSteps))
-    throw new InputError(`Expected a whole number of steps or a share below 1 for 'warmup_steps' but received ${warmupSteps}`);
+  // Known only now where steps are shares.
+  if (settings.loadBestModelAtEnd && !bestCheckpointsFit(evalStrategy, saveStrategy, saving % evaluation === 0))
+    throw problemsError([noBestCheckpoint(settings, evaluation, saving)]);
   const warmup = warmupRatio ?? warmupSteps;
   return {
     totalSteps,
     stepsPerEpoch,
     warmupSteps: warmup < 1 || warmupRatio !== null ? Math.ceil(warmup * totalSteps) : warmup,
-    logsAt: (step) => step % logging === 0 || step === totalSteps || (loggingFirstStep && step === 1),
+    logsAt: (step) => at(loggingStrategy, logging)(step) || (loggingFirstStep && step === 1),
     evaluatesAt: at(evalStrategy, evaluation),
     savesAt: at(saveStrategy, saving),
     every: { logging, evaluation, saving },

@@ -68,7 +68,7 @@ describe("smaug train", () => {
   test("runs a TRL file and leaves what PEFT, TensorBoard and people read", async () => {
     const settings = { ...base(), precompute_ref_log_probs: true, push_to_hub: false, report_to: "tensorboard", bf16: false };
     const { status, stdout, stderr } = await smaug("train", yaml(settings));
-    expect(stderr).toContain("note: precompute_ref_log_probs");
+    expect(stderr).toContain("note: no difference is made here by precompute_ref_log_probs, push_to_hub\n");
     expect(status).toBe(0);
     expect(stdout.trim().split("\n")).toEqual([settings.output_dir, join(settings.output_dir, "report.html")]);
     expect(readdirSync(settings.output_dir).sort()).toEqual([
@@ -84,6 +84,36 @@ describe("smaug train", () => {
   test("the command line overrides the file, with dashes or underscores", async () => {
     const { stdout } = await smaug("train", yaml(base()), "--learning-rate=1e-3", "--max_steps", "7", "--use_dora", "--print-config");
     expect(JSON.parse(stdout)).toMatchObject({ learning_rate: 1e-3, max_steps: 7, use_dora: true, output_dir: expect.any(String) });
+  });
+
+  test("says once that a mixture of experts trains without the auxiliary loss, unless its weight is 0", async () => {
+    const folder = tinyFolder();
+    const tiny = new models.MixtralForCausalLM(
+      {
+        model_type: "mixtral", architectures: ["MixtralForCausalLM"], vocab_size: 264, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 1,
+        num_attention_heads: 2, num_key_value_heads: 2, num_local_experts: 2, num_experts_per_tok: 1, max_position_embeddings: 200,
+      },
+      { generator: new Generator().manualSeed(4) },
+    );
+    await models.saveModel(tiny, folder);
+    tiny.dispose();
+    const note = /^note: no auxiliary loss is added for the mixture's router/gm;
+    const settings = () => yaml({ ...base(), model_name_or_path: folder, max_steps: 1 });
+    const [plain, zero, other] = [await smaug("train", settings()), await smaug("train", settings(), "--router_aux_loss_coef", "0.0"), await smaug("train", settings(), "--router_aux_loss_coef", "0.01")];
+    rmSync(folder, { recursive: true });
+    expect([plain.status, plain.stderr.match(note)?.length]).toEqual([0, 1]);
+    expect([zero.status, zero.stderr.match(note)]).toEqual([0, null]);
+    expect([other.status, other.stderr]).toEqual([2, expect.stringContaining("the auxiliary loss of mixtures is not there yet")]);
+  });
+
+  test("--print-config refuses what a run refuses", async () => {
+    const settings = { ...base(), loss_type: "dpop2", dpop_placement: "nonsense", eval_strategy: "never", lr_scheduler_kwargs: { power: 1 } };
+    const config = yaml(settings);
+    const [printed, ran] = [await smaug("train", config, "--print-config"), await smaug("train", config)];
+    expect(printed).toEqual({ status: 2, stdout: "", stderr: ran.stderr });
+    for (const key of ["loss_type", "dpop_placement", "eval_strategy", "lr_scheduler_kwargs"]) expect(printed.stderr).toContain(`\n  ${key}: `);
+    const inside = await smaug("train", yaml({ ...base(), output_dir: model }), "--print-config");
+    expect([inside.status, inside.stderr]).toEqual([2, expect.stringContaining("output_dir")]);
   });
 
   test("needs no file", async () => {
@@ -181,7 +211,7 @@ describe("smaug train", () => {
     ["a missing model", { model_name_or_path: null }, "Expected 'model_name_or_path' in"],
     ["a model folder that is not there", { model_name_or_path: "./no/such/folder" }, "no/such/folder"],
     ["data that is not there", { dataset_name: "./none.jsonl" }, "none.jsonl"],
-    ["a split that is not there", { eval_strategy: "steps" }, "Expected a source with the split 'test'"],
+    ["a split that is not there", { eval_strategy: "steps" }, "Expected the split 'test'"],
     ["layers that are not there", { lora_target_modules: "nope" }, "Expected names of linear layers for 'lora_target_modules'"],
     ["a share of steps that is none", { warmup_steps: 1.5 }, "for 'warmup_steps'"],
     ["the model's folder as output", { output_dir: model }, "Expected another folder than the model's for 'output_dir'"],
@@ -198,7 +228,7 @@ describe("smaug train", () => {
     ["a file that is not there", () => [join(scratch, "none.yaml")], /Expected a configuration at .*none.yaml but there is none/],
     ["broken YAML", () => [file("a: [1,\nb: 2", "broken.yaml")], /Expected YAML in .*broken.yaml/],
     ["a key that stands twice", () => [file("seed: 1\nseed: 2", "twice.yaml")], /Expected YAML in .*twice.yaml but received: the key 'seed' twice \(line 2\)/],
-    ["an option given twice", () => ["--seed", "1", "--seed", "2"], /Expected --seed once/],
+    ["an option given twice", () => ["--seed", "1", "--seed", "2"], /xpected --seed once/],
     ["broken JSON on a line", () => [yaml({ ...base(), dataset_name: file(`${JSON.stringify(rows[0])}\n{"prompt": `, "bad.jsonl") })], /bad.jsonl', line 2/],
     ["rows of which none is left", () => [yaml({ ...base(), dataset_name: file(jsonl([{ prompt: "a", chosen: " b", rejected: " b" }]), "same.jsonl") })], /Expected rows that can be trained on/],
     ["text that is not UTF-8", () => { writeFileSync(join(scratch, "latin.jsonl"), Buffer.from([0x7b, 0xe9, 0x7d])); return [yaml({ ...base(), dataset_name: join(scratch, "latin.jsonl") })]; }, /Expected UTF-8 text/],

@@ -52,14 +52,18 @@ describe("values", () => {
     [["--use_peft", "--lora_r", "2"], { use_peft: true, lora_r: 2 }],
     [["--disable_dropout", "false"], { disable_dropout: false }],
     [["--max_steps", "-1"], { max_steps: -1 }],
-    [["--simpo_gamma", "-.5"], { simpo_gamma: -0.5 }],
+    [["--loss_type", "simpo", "--simpo_gamma", "-.5"], { simpo_gamma: -0.5 }],
     [["--learning_rate=1e-5"], { learning_rate: 1e-5 }],
     [["--learning-rate", "1e-5", "--use-peft"], { learning_rate: 1e-5, use_peft: true }],
     [["--output_dir=runs/a=b"], { output_dir: "runs/a=b" }],
     [["--output_dir", "a folder, with: signs #1"], { output_dir: "a folder, with: signs #1" }],
     [["--loss_type", "sigmoid,sft", "--loss_weights", "1,0.5"], { loss_type: ["sigmoid", "sft"], loss_weights: [1, 0.5] }],
-    [["--lora_target_modules=q_proj v_proj"], { lora_target_modules: ["q_proj", "v_proj"] }],
-    [["--lr_scheduler_kwargs", '{"num_cycles": 2}'], { lr_scheduler_kwargs: { num_cycles: 2 } }],
+    [["--lr_scheduler_type", "cosine", "--lr_scheduler_kwargs", '{"num_cycles": 2}'], { lr_scheduler_kwargs: { num_cycles: 2 } }],
+    [["--lr_scheduler_kwargs", "null"], { lr_scheduler_kwargs: {} }],
+    [["--column_mapping", "question=prompt, good = chosen"], { column_mapping: { question: "prompt", good: "chosen" } }],
+    [["--column-mapping", '{"a, b": "prompt"}'], { column_mapping: { "a, b": "prompt" } }],
+    [["--dataset_config", "en", "--eval_dataset_name", "held.jsonl"], { dataset_config: "en", eval_dataset_name: "held.jsonl" }],
+    [["--test_split_size", "0.1"], { test_split_size: 0.1 }],
     [["--max_length", "null"], { max_length: null }],
     [["--max_length", "2"], { max_length: 2 }],
     [["--ld_alpha", "null"], { ld_alpha: null }],
@@ -72,6 +76,9 @@ describe("values", () => {
   });
 
   test.each<[string, object]>([
+    ["column_mapping: {question: prompt}", { column_mapping: { question: "prompt" } }],
+    ["column_mapping: null\ntest_split_size: null", { column_mapping: null, test_split_size: null }],
+    ["test_split_size: 100", { test_split_size: 100 }],
     ["learning_rate: 1e-5", { learning_rate: 1e-5 }],
     ['learning_rate: "1e-5"', { learning_rate: 1e-5 }],
     ["learning_rate: 5.0e-06", { learning_rate: 5e-6 }],
@@ -85,8 +92,8 @@ describe("values", () => {
     ["max_length: null", { max_length: null }],
     ["max_length: ~", { max_length: null }],
     ["truncation_mode: keep_end", { truncation_mode: "keep_end" }],
-    ["load_best_model_at_end: true", { load_best_model_at_end: true }],
-    ["lr_scheduler_kwargs: { min_lr: 1.0e-6 }", { lr_scheduler_kwargs: { min_lr: 1e-6 } }],
+    ["load_best_model_at_end: true\neval_strategy: epoch\nsave_strategy: epoch", { load_best_model_at_end: true }],
+    ["lr_scheduler_type: cosine_with_min_lr\nlr_scheduler_kwargs: { min_lr: 1.0e-6 }", { lr_scheduler_kwargs: { min_lr: 1e-6 } }],
   ])("of a file: %j", (text, expected) => {
     expect(read([yaml(text)])).toMatchObject(expected);
   });
@@ -111,8 +118,8 @@ describe("bad input names the key, what is expected and what was found", () => {
     [["--use_peft", "maybe"], /Expected true or false for 'use_peft' but received "maybe"/],
     [["--lora_r", "1.5"], /Expected an integer from 1 for 'lora_r'/],
     [["--lr_scheduler_kwargs", "{"], /Expected names with values for 'lr_scheduler_kwargs'/],
-    [["--learning_rte", "1"], /^Unknown key 'learning_rte' in the command line; did you mean 'learning_rate'\?$/],
-    [["--colour", "red"], /^Unknown key 'colour' in the command line$/],
+    [["--learning_rte", "1"], /^Unknown key 'learning_rte'; did you mean 'learning_rate'\?$/],
+    [["--colour", "red"], /^Unknown key 'colour'$/],
     [["--beta", "1", "--beta=2"], /Expected --beta once but received it twice/],
     [["a.yaml", "b.yaml"], /Expected one configuration file but received a\.yaml and b\.yaml/],
   ])("on the command line: %j", (args, message) => {
@@ -126,7 +133,9 @@ describe("bad input names the key, what is expected and what was found", () => {
     ["beta: [1]", /Expected a number above 0 for 'beta' in .*\.yaml but received \[1\]/],
     ["beta: 1\nbeta: 2", /Expected YAML in .*\.yaml but received: the key 'beta' twice \(line 4\)/],
     ["beta: [1", /Expected YAML in .*\.yaml but received: /],
-    ["lora_rank: 8", /Unknown key 'lora_rank' in .*\.yaml; did you mean 'lora_r'\?/],
+    ["lora_rnk: 8", /^Unknown key 'lora_rnk' in .*\.yaml; did you mean 'lora_r'\?$/],
+    ["lora_rank: 8", /^Expected no 'lora_rank' in .*\.yaml but received 8: it is LLaMA-Factory's; write lora_r: 8$/],
+    ["sequence_len: 4096", /^Expected no 'sequence_len' in .*\.yaml but received 4096: it is axolotl's; write max_length: 4096$/],
   ])("in a file: %j", (text, message) => {
     const error = failure([yaml(text)]);
     expect(error).toBeInstanceOf(InputError);
@@ -148,51 +157,211 @@ describe("bad input names the key, what is expected and what was found", () => {
   });
 });
 
-describe("keys of TRL that are no settings", () => {
-  test.each<[string, string]>([
-    ["precompute_ref_log_probs: true", "makes no difference here"],
-    ["gradient_checkpointing_kwargs: { use_reentrant: false }", "makes no difference here"],
-    ["label_pad_token_id: -100", "makes no difference here"],
-    ["force_use_ref_model: true", "makes no difference here"],
-    ["group_by_length: true", "makes no difference here: batches are packed"],
-    ["logging_dir: logs", "makes no difference here: TensorBoard events go to output_dir/runs"],
-    ["fp16: false", "makes no difference here"],
-    ["fsdp: []", "makes no difference here"],
-    ["no_cuda: false", "makes no difference here"],
-    ["reference_free: false", "makes no difference here"],
-    ["rpo_alpha: null", "makes no difference here"],
-    ["max_prompt_length: null", "makes no difference here"],
-    ["env: {}", "makes no difference here"],
-  ])("%s passes with a note", (text, note) => {
-    const { notes } = resolveConfig([yaml(text)]);
-    expect(notes).toEqual([expect.stringContaining(note)]);
-    expect(notes[0]).toMatch(new RegExp(`^${text.split(":")[0]} \\(.*\\.yaml\\) `));
+describe("a list", () => {
+  const modules = { lora_target_modules: ["q_proj", "v_proj"] };
+  test.each<[string[], object]>([
+    [["--lora_target_modules", "q_proj", "v_proj"], modules],
+    [["--lora_target_modules", "q_proj,v_proj"], modules],
+    [["--lora_target_modules", "q_proj, v_proj"], modules],
+    [["--lora_target_modules=q_proj v_proj"], modules],
+    [["--lora-target-modules=[q_proj,v_proj]"], modules],
+    [["--lora_target_modules", "[q_proj,", "v_proj]"], modules],
+    [["--lora_target_modules", "[q_proj, v_proj]"], modules],
+    [["--lora_target_modules", '["q_proj", "v_proj"]'], modules],
+    [["--lora_target_modules", "['q_proj','v_proj']"], modules],
+    [["--lora_target_modules", "q_proj", "v_proj", "--use_dora"], { ...modules, use_dora: true }],
+    [["--lora_modules_to_save", "lm_head", "embed_tokens"], { lora_modules_to_save: ["lm_head", "embed_tokens"] }],
+    [["--loss_type", "sigmoid", "sft", "--loss_weights", "1", "-0.5"], { loss_type: ["sigmoid", "sft"], loss_weights: [1, -0.5] }],
+    [["--loss_type", "[sigmoid, sft]", "--loss_weights", "[1.0, 5e-1]"], { loss_type: ["sigmoid", "sft"], loss_weights: [1, 0.5] }],
+    [["--report_to", "tensorboard", "wandb"], { report_to: "tensorboard" }],
+    [["--report_to", "[none]"], { report_to: "none" }],
+  ])("of a command line: %j", (args, expected) => {
+    expect(read([...needed, "--use_peft", ...args])).toMatchObject(expected);
+  });
+
+  test.each([
+    "lora_target_modules: [q_proj, v_proj]",
+    "lora_target_modules:\n- q_proj\n- v_proj",
+    "lora_target_modules: q_proj v_proj",
+    'lora_target_modules: "q_proj, v_proj"',
+    `lora_target_modules: '["q_proj", "v_proj"]'`,
+  ])("of a file: %j", (text) => {
+    expect(read([yaml(`use_peft: true\n${text}`)])).toMatchObject(modules);
+  });
+
+  test("ends at the file", () => {
+    const path = yaml("use_peft: true");
+    expect(read(["--lora_target_modules", "q_proj", "v_proj", path])).toMatchObject({ ...modules, model_name_or_path: "base" });
+  });
+});
+
+test("the file may be named with --config, as for trl", () => {
+  expect(read(["--config", yaml("beta: 0.2")])).toMatchObject({ beta: 0.2 });
+});
+
+test("activation_checkpointing is the newer name of gradient_checkpointing, and wins as in transformers", () => {
+  expect(read([yaml("activation_checkpointing: true")])).toMatchObject({ gradient_checkpointing: true });
+  expect(read([yaml("activation_checkpointing: false\ngradient_checkpointing: true")])).toMatchObject({ gradient_checkpointing: false });
+  expect(read([yaml("activation_checkpointing: null\ngradient_checkpointing: true")])).toMatchObject({ gradient_checkpointing: true });
+  expect(failure([yaml("activation_checkpointing: 3")]).message).toMatch(/^Expected true or false for 'activation_checkpointing' in .* but received 3$/);
+});
+
+describe("everything that is wrong is one message", () => {
+  test("of the file and of the command line", () => {
+    const path = yaml("beta: 0\nlearning_rte: 1e-5\nmax_prompt_length: 512\nsequence_len: 4096\nfp16: true\ngroup_by_length: true");
+    expect(failure([path, "--lora_r", "x", "--stage", "dpo"]).message.split("\n")).toEqual([
+      `Expected smaug's settings in ${path} and on the command line but received 7 that must change:`,
+      "Unknown keys:",
+      "  learning_rte: unknown; did you mean 'learning_rate'?",
+      "Keys of TRL's, and what to write instead:",
+      "  max_prompt_length: leave it out; use max_length, for prompt and answer together",
+      "  fp16: write bf16: true (there is no float16 training; bfloat16 needs no loss scaling)",
+      "Keys of axolotl's, and what to write instead:",
+      "  sequence_len: write max_length: 4096",
+      "Keys of LLaMA-Factory's, and what to write instead:",
+      "  stage: write --loss_type sigmoid and --max_length 2048 (loss_type and max_length by LLaMA-Factory's default)",
+      "Values that do not fit:",
+      "  beta: expected a number above 0 but received 0",
+      '  lora_r: expected an integer from 1 but received "x"',
+      "These make no difference and may stay: group_by_length (batches are packed, without padding)",
+    ]);
+  });
+
+  test("with what does not go together, as if what it says were written already", () => {
+    const { message } = failure([yaml("rl: ipo\ndpop_lambda: 5\nsave_strategy: best\nnum_epochs: 2")]);
+    expect(message).toContain("rl: write loss_type: ipo and beta: 0.1");
+    expect(message).toContain("dpop_lambda: expected 'dpop_lambda' only with a loss that reads it (dpop) but received 5 with ipo; leave it out");
+    expect(message).toContain("save_strategy: expected 'eval_strategy' steps or epoch with 'save_strategy' best but received no");
+  });
+
+  test("without complaints that follow from others", () => {
+    expect(failure([yaml("eval_strategy: sometimes\nload_best_model_at_end: true")]).message).toMatch(/^Expected no, steps, epoch for 'eval_strategy'/);
+  });
+
+  test("a value of the file that the command line overrides is not read", () => {
+    expect(read([yaml("beta: 0\nmax_prompt_length: 3"), "--beta", "0.2", "--max-prompt-length", "null"])).toMatchObject({ beta: 0.2 });
+  });
+});
+
+describe("what a run would refuse is refused here", () => {
+  test.each<[string, RegExp]>([
+    ["loss_type: dpop2", /a known loss for 'loss_type' in .* but received "dpop2"; did you mean 'dpop'\?/],
+    ["dpop_placement: nonsense", /^Expected inside_beta, inside, outside for 'dpop_placement' in .* but received "nonsense"$/],
+    ["f_divergence_type: bogus\nloss_type: sigmoid", /^Expected reverse_kl, .* for 'f_divergence_type' in .* but received "bogus"/],
+    ["loss_type: ipo\nlabel_smoothing: 0.1", /'label_smoothing' only with a loss that reads it/],
+    ["loss_type: ipo\ndpop_tolerance: 0.1", /'dpop_tolerance' only with a loss that reads it \(dpop\)/],
+    ["loss_type: [sigmoid, sft]\nloss_weights: [1]", /2 numbers for 'loss_weights'/],
+    ["lr_scheduler_kwargs: { num_cycles: 2 }", /settings of 'linear' \(none\) in 'lr_scheduler_kwargs' in .*\.yaml but received 'num_cycles'/],
+    ["lr_scheduler_type: cosine_with_min_lr", /one of 'min_lr' and 'min_lr_rate'/],
+    ["logging_steps: 2.5", /a whole number of steps or a share below 1 for 'logging_steps' in .* but received 2.5/],
+    ["warmup_steps: 1.5", /for 'warmup_steps'/],
+    ["load_best_model_at_end: true", /'eval_strategy' and 'save_strategy' to be the same/],
+    ["eval_strategy: steps\neval_steps: 20\nload_best_model_at_end: true\nsave_steps: 30", /a multiple of 'eval_steps'/],
+    ["early_stopping_patience: 2", /'eval_strategy' steps or epoch with 'early_stopping_patience'/],
+    ["eval_on_start: true", /'eval_on_start'/],
+    ["ref_adapter_name_or_path: a", /'use_peft' or 'adapter_name_or_path' with 'ref_adapter_name_or_path'/],
+    ["eval_dataset_name: a\ntest_split_size: 0.1", /one of 'eval_dataset_name' and 'test_split_size'/],
+  ])("%j", (text, message) => {
+    const error = failure([yaml(text)]);
+    expect(error).toBeInstanceOf(InputError);
+    expect(error.message).toMatch(message);
+  });
+});
+
+test("settings of an adapter without use_peft are named", () => {
+  expect(resolveConfig([yaml("lora_r: 4\nuse_dora: true")]).notes).toEqual([
+    "no difference is made here by lora_r (without use_peft), use_dora (without use_peft)",
+  ]);
+});
+
+describe("router_aux_loss_coef", () => {
+  const model = (config: object) => {
+    const path = mkdtempSync(join(folder, "model-"));
+    writeFileSync(join(path, "config.json"), JSON.stringify(config));
+    return path;
+  };
+  const given = (config: object, value: unknown) => ["--model_name_or_path", model(config), "--dataset_name", "a", "--router_aux_loss_coef", String(value)];
+  const [dense, mixture] = [{ model_type: "llama" }, { model_type: "mixtral", num_local_experts: 8 }];
+
+  test.each<[object, unknown]>([[dense, null], [mixture, null], [mixture, 0], [mixture, "0.0"]])("%j takes %j", (config, value) => {
+    expect(resolveConfig(given(config, value)).config.routerAuxLossCoef).toBe(value === null ? null : 0);
+  });
+
+  test.each<[object, unknown, RegExp]>([
+    [dense, 0, /null, with .*, which is not a mixture of experts, but received 0; leave it out/],
+    [dense, 0.001, /not a mixture of experts/],
+    [mixture, 0.001, /Expected 0 for 'router_aux_loss_coef' but received 0.001: the auxiliary loss of mixtures is not there yet/],
+  ])("%j does not take %j", (config, value, message) => {
+    expect(failure(given(config, value)).message).toMatch(message);
+  });
+});
+
+describe("keys of TRL that are not settings", () => {
+  test("pass with one note", () => {
+    const text = [
+      "precompute_ref_log_probs: true", "gradient_checkpointing_kwargs: { use_reentrant: false }", "label_pad_token_id: -100",
+      "force_use_ref_model: true", "group_by_length: true", "logging_dir: logs", "fp16: false", "fsdp: []", "no_cuda: false",
+      "reference_free: false", "rpo_alpha: null", "max_prompt_length: null", "env: {}", "hub_model_id: a/b", "ref_model_sync_steps: 64",
+      "model_init_kwargs: { use_kernels: true, attn_implementation: sdpa }", "streaming: false", "datasets: []",
+    ];
+    expect(resolveConfig([yaml(text.join("\n"))]).notes).toEqual([
+      "no difference is made here by precompute_ref_log_probs, gradient_checkpointing_kwargs, label_pad_token_id, force_use_ref_model, " +
+        "group_by_length (batches are packed, without padding), logging_dir (TensorBoard events go to output_dir/runs), fp16, fsdp, no_cuda, " +
+        "reference_free, rpo_alpha, max_prompt_length, env, hub_model_id, ref_model_sync_steps, model_init_kwargs (which kernels run is decided here), " +
+        "streaming, datasets",
+    ]);
   });
 
   test("pass on the command line too, where values are strings", () => {
-    const { notes } = resolveConfig([...needed, "--push_to_hub", "false", "--eval_delay=0", "--deepspeed", "null"]);
-    expect(notes.map((note) => note.split(" ")[0])).toEqual(["push_to_hub", "eval_delay", "deepspeed"]);
+    const { notes } = resolveConfig([...needed, "--push_to_hub", "false", "--eval_delay=0", "--deepspeed", "null", "--model_init_kwargs", '{"use_kernels": true}']);
+    expect(notes).toEqual(["no difference is made here by push_to_hub, eval_delay, deepspeed, model_init_kwargs (which kernels run is decided here)"]);
   });
 
   test.each<[string, RegExp]>([
     ["max_prompt_length: 512", /use max_length/],
     ["max_completion_length: 512", /use max_length/],
     ["reference_free: true", /such as simpo or orpo, as loss_type/],
-    ["rpo_alpha: 1.0", /use loss_type: \[sigmoid, sft\] with loss_weights/],
-    ["evaluation_strategy: steps", /use eval_strategy/],
-    ["no_cuda: true", /set device: cpu/],
-    ["use_cpu: true", /set device: cpu/],
     ["tokenizer_name: other", /the one in the model's folder/],
     ["env: { A: b }", /set environment variables where the command is started/],
-    ["fp16: true", /use bf16 or float32/],
     ["deepspeed: zero3.json", /one process trains on one device/],
-    ["sync_ref_model: true", /not supported$/],
+    ["sync_ref_model: true", /the reference stays the model at its start$/],
+    ["lora_target_parameters: [a]", /lora_target_modules names layers$/],
+    ["neftune_noise_alpha: 5", /not supported$/],
+    ["push_to_hub: true", /hf upload/],
+    ["streaming: true", /the data set is read as a whole/],
+    ["datasets: [{ path: a }, { path: b }]", /one data set at a time/],
+    ["datasets: [{ path: a, fraction: 0.5 }]", /one data set at a time/],
+    ["load_in_4bit: true", /use bf16: true/],
+    ["model_init_kwargs: { quantization_config: { a: 1 } }", /nothing says the same as quantization_config/],
   ])("%s is refused with the way out", (text, way) => {
     const error = failure([yaml(text)]);
     expect(error).toBeInstanceOf(InputError);
     expect(error.message).toMatch(new RegExp(`^Expected no '${text.split(":")[0]}' in .*\\.yaml but received .*: it is TRL's and not supported`));
     expect(error.message).toMatch(way);
   });
+
+  test.each<[string, string]>([
+    ["rpo_alpha: 1.5", "write loss_type: [sigmoid, sft] and loss_weights: [1, 1.5]"],
+    ["evaluation_strategy: steps", "write eval_strategy: steps"],
+    ["no_cuda: true", "write device: cpu"],
+    ["use_cpu: true", "write device: cpu"],
+    ["fp16: true", "write bf16: true"],
+    ["model_init_kwargs: { revision: v1 }", "write model_revision: v1"],
+    ["model_init_kwargs: { dtype: bfloat16 }", "write bf16: true"],
+  ])("%s is answered with ours", (text, way) => {
+    expect(failure([yaml(text)]).message).toMatch(new RegExp(`: it is TRL's; ${way.replace(/[[\]]/g, "\\$&")}`));
+  });
+
+  test("a mixture of one data set is dataset_name", () => {
+    const path = file("model_name_or_path: base\ndatasets:\n- path: trl-lib/a\n  name: v2\n  split: train_prefs\n");
+    expect(failure([path]).message).toContain("it is TRL's; write dataset_name: trl-lib/a and dataset_config: v2 and dataset_train_split: train_prefs");
+  });
+});
+
+test("datasets is axolotl's beside its other keys", () => {
+  const { message } = failure([file("base_model: base\ndatasets:\n- path: a/b\n  type: chatml.intel\n")]);
+  expect(message).toContain("Keys of axolotl's, and what to write instead:\n  base_model: write model_name_or_path: base\n  datasets: write dataset_name: a/b");
+  expect(message).not.toContain("TRL");
 });
 
 describe("dtype and torch_dtype", () => {
@@ -214,13 +383,13 @@ describe("dtype and torch_dtype", () => {
 
   test("are said in a note, and follow the command line over the file", () => {
     const path = yaml("dtype: bfloat16");
-    expect(resolveConfig([path]).notes).toEqual([`dtype (${path}) is read as bf16: true`]);
+    expect(resolveConfig([path]).notes).toEqual(["dtype is read as bf16: true"]);
     expect(read([path, "--bf16", "false"])).toMatchObject({ bf16: false });
     expect(read([yaml("bf16: true"), "--torch_dtype", "float32"])).toMatchObject({ bf16: false });
   });
 
   test("of other widths are refused", () => {
-    expect(failure([yaml("torch_dtype: float16")]).message).toMatch(/^Expected no 'torch_dtype' in .* "float16".*use bf16$/);
+    expect(failure([yaml("torch_dtype: float16")]).message).toMatch(/^Expected no 'torch_dtype' in .* "float16": it is TRL's; write bf16: true \(only bfloat16, float32 and auto/);
   });
 });
 
@@ -237,10 +406,10 @@ describe("report_to", () => {
     expect(read([yaml(`report_to: ${text}`)])).toMatchObject({ report_to: name });
   });
 
-  test.each(["wandb", "[wandb]", "[tensorboard, mlflow]", "trackio", "comet_ml", "swanlab", "'tensorboard,wandb'"])("%s is refused", (text) => {
-    const error = failure([yaml(`report_to: ${text}`)]);
-    expect(error).toBeInstanceOf(InputError);
-    expect(error.message).toMatch(/'report_to' in .*\.yaml .*(wandb|mlflow|trackio|comet_ml|swanlab) is TRL's and not supported; metrics\.jsonl/);
+  test.each(["wandb", "[wandb]", "[tensorboard, mlflow]", "trackio", "comet_ml", "swanlab", "'tensorboard,wandb'", "[all, wandb]"])("%s runs, with one note", (text) => {
+    const { config, notes } = resolveConfig([yaml(`report_to: ${text}`)]);
+    expect(config.reportTo).toBe("tensorboard");
+    expect(notes).toEqual([expect.stringMatching(/^report_to: (wandb|mlflow|trackio|comet_ml|swanlab) is not written; metrics\.jsonl and TensorBoard events/)]);
   });
 
   test.each(["tensorbord", "[none, tensorboard]", "[1]"])("%s is no tracker's name", (text) => {
@@ -252,4 +421,21 @@ test.each(["output_dir", "reference_cache", "resume_from_checkpoint"])("a path w
   const error = failure([yaml(`${key}: "a\\0b"`)]);
   expect(error).toBeInstanceOf(InputError);
   expect(error.message).toMatch(new RegExp(`string for '${key}' in .* but received "a..u0000b"`.replace("..", "\\\\")));
+});
+
+describe("which rows a run reads", () => {
+  test.each([
+    ["column_mapping: {question: promt}", "Expected one of prompt, chosen, rejected, tools, chat_template_kwargs as the new name of 'question'"],
+    ["column_mapping: {a: prompt, b: prompt}", "Expected each new name once in column_mapping"],
+    ["column_mapping: question", "Expected names with new names for 'column_mapping'"],
+    ["column_mapping: {question: 3}", "Expected names with new names for 'column_mapping'"],
+    ["column_mapping: a=prompt,a=chosen", "Expected names with new names for 'column_mapping'"],
+    ["test_split_size: 1.5", "Expected a share between 0 and 1, or an integer from 1 for 'test_split_size'"],
+    ["test_split_size: 0", "Expected a share between 0 and 1, or an integer from 1 for 'test_split_size'"],
+    ["test_split_size: 0.1\neval_dataset_name: held.jsonl", "Expected one of 'eval_dataset_name' and 'test_split_size' in "],
+  ])("%j is wrong before any row is read", (text, message) => {
+    const error = failure([yaml(text)]);
+    expect(error).toBeInstanceOf(InputError);
+    expect(error.message).toContain(message);
+  });
 });

@@ -40,6 +40,7 @@ test.each([
   [["train_prefs-00000-of-00001.parquet", "test_prefs-00000-of-00001.parquet"], "train_prefs",
     ["train_prefs-00000-of-00001.parquet"]],
   [["a.jsonl", "b.jsonl"], undefined, ["a.jsonl", "b.jsonl"]],
+  [["TRAIN.JSONL", "Test.Parquet"], "train", ["TRAIN.JSONL"]],
   [["a.jsonl", "b.jsonl"], "train", ["a.jsonl", "b.jsonl"]],
   [["test.jsonl"], undefined, ["test.jsonl"]],
   [["contest.jsonl", "constrained.jsonl"], "train", ["constrained.jsonl", "contest.jsonl"]],

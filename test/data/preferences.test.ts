@@ -14,7 +14,7 @@ afterAll(() => rm(folder, { recursive: true }));
 async function load(content: string | Buffer, name = "pairs.jsonl") {
   const file = join(folder, name);
   await writeFile(file, content);
-  return loadPreferences(file);
+  return loadPreferences(file, { onNote: () => undefined });
 }
 
 const good = `{"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}`;
@@ -31,6 +31,22 @@ test("reads rows, ignoring blank lines and other keys, and counts rows from 0", 
     { index: 0, prompt: "2 + 2 =", chosen: " 4", rejected: " 5" },
     { index: 1, prompt: "a", chosen: "b", rejected: "c" },
   ]);
+});
+
+test("reads files whose names end in capitals, packed ones too", async () => {
+  expect(await load(good, "PAIRS.JSONL")).toHaveLength(1);
+  expect(await load(`[${good}]`, "pairs.Json")).toHaveLength(1);
+  expect(await load(gzipSync(good), "pairs.JsonL.GZ")).toHaveLength(1);
+});
+
+test("takes NaN and Infinity, as Python's json does", async () => {
+  const [text, list] = [good.replace("}", ', "score": NaN}'), `[${good.replace("}", ', "score": -Infinity}')}]`];
+  const row = { index: 0, prompt: "2 + 2 =", chosen: " 4", rejected: " 5" };
+  expect(await load(text)).toEqual([row]);
+  expect(await load(list, "list.json")).toEqual([row]);
+  expect(await load(text, "one.json")).toEqual([row]);
+  expect(await load(`${text}\n${text}`, "lines.json")).toEqual([row, { ...row, index: 1 }]);
+  await expect(load(good.replace("}", ', "score": nan}'))).rejects.toThrow(/JSON in '.*pairs\.jsonl', line 1/);
 });
 
 test("reads lines longer than a piece of the file, and characters that the pieces cut", async () => {

@@ -3,9 +3,12 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { PlainRow } from "../../src/data/preferenceRow";
+import { parseJsonText } from "../../src/base/pythonJson";
+import type { ChatRow, PlainRow } from "../../src/data/preferenceRow";
+import { contentKey } from "../../src/data/tokenCache";
 import { type TokenizeOptions, tokenizeRows } from "../../src/data/tokenizePairs";
 import { type Tokenizer, loadTokenizer } from "../../src/text";
+import { parseExact, rememberNumbers } from "../../src/text/exactNumbers";
 import { writeGguf } from "../models/ggufFiles";
 import { tinyFolder, tokenizerConfig, tokenizerJson } from "../text/tiny";
 
@@ -134,4 +137,18 @@ test("a pipe or a folder in the place of the cached file is replaced or left, ne
     rmSync(file, { recursive: true });
     await tokenize();
   }
+});
+
+test("rows that differ in how a number is written, or by NaN, are others", async () => {
+  const keys = await Promise.all(
+    ["20", "20.0", "null", "NaN"].map((number) => {
+      const text = `{"x": ${number}}`;
+      const chatTemplateKwargs = parseJsonText(text) as ChatRow["chatTemplateKwargs"] & object;
+      rememberNumbers(chatTemplateKwargs, parseExact(text, "a test"));
+      const says = (content: string) => [{ role: "user", content }];
+      const row = { index: 0, prompt: says("a"), chosen: says("b"), rejected: says("c"), chatTemplateKwargs };
+      return contentKey([row], tokenizer, limits);
+    }),
+  );
+  expect(new Set(keys).size).toBe(4);
 });

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/native/errors";
 import type { PreferenceRow } from "../../src/data/preferenceRow";
@@ -64,7 +66,29 @@ test("conversations follow the template, with tools and its variables", async ()
   expect(pairs[1]!.chosen).toEqual({ ids: ids(bos, 49, e, a, eos, b, eos), start: 5 });
 });
 
+test("a prompt that ends with the assistant's turn is pointed out", async () => {
+  const prompt = [...says("user", "a"), ...says("assistant", "b")];
+  const rows = rowsOf([prompt, says("assistant", "c"), says("assistant", "d")], [says("user", "a"), says("assistant", "c"), says("assistant", "d")]);
+  const tokenized = await tokenizePairs(rows, tokenizer, noCache);
+  expect(tokenized.odd).toEqual({ assistantLast: { count: 1, first: [0] } });
+  expect(describeTokenized(tokenized, { maxLength: undefined, truncationMode: undefined })).toEqual([
+    expect.stringContaining("have a prompt that ends with an assistant's turn, after which another begins"),
+  ]);
+});
+
 describe("a row that cannot be trained on is refused with its reason", () => {
+  test("a template that rewrites the question once an answer follows", async () => {
+    const by = await withTemplate(readFileSync(join(__dirname, "../text/styles/mistralV03.jinja"), "utf8"));
+    const question = says("user", "a");
+    const rows = rowsOf(
+      [question, says("assistant", "b"), says("assistant", "c")],
+      [[...says("system", "d"), ...question], says("assistant", "b"), says("assistant", "c")],
+    );
+    const { pairs, refused } = await tokenize(rows, {}, by);
+    expect(pairs.map(({ index }) => index)).toEqual([0]);
+    expect(refused).toEqual([{ index: 1, reason: expect.stringContaining("and the rest would be trained on") }]);
+  });
+
   test("texts", async () => {
     const rows = rowsOf(
       ["a", "", "b"], ["a", "b", "<eos>"], ["a", "b", "b"], ["a", "b", "b<eos>"], ["<bos>a", "b", "c"], ["a", "b", "c"],

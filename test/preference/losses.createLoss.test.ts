@@ -87,6 +87,12 @@ describe("a configuration that cannot be meant", () => {
     expect(() => createLoss(config)).toThrow(message);
   });
 
+  it("is one message, whatever is wrong", () => {
+    expect(() => createLoss({ lossType: ["sigmod", "sft"], lossWeights: [1], beta: 0, dpopLambda: -1 })).toThrow(
+      /loss_type: .*\n {2}loss_weights: .*\n {2}beta: .*\n {2}dpop_lambda: /,
+    );
+  });
+
   it("an option nobody knows", () => {
     expect(() => createLoss({ label_smoothing: 0.1 } as object)).toThrow("'label_smoothing'");
   });

@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadTokenizer, tokenizeChatCompletion, tokenizeCompletion } from "../../src/text";
 import { commonPrefixLength } from "../../src/text/completion";
-import { bos, eos, hello, tinyFolder, tokenizerConfig } from "./tiny";
+import { bos, eos, hello, tinyFolder, tokenizerConfig, tokenizerJson } from "./tiny";
 
 const tokenizer = await loadTokenizer(tinyFolder());
 
@@ -26,6 +28,18 @@ describe("a plain answer", () => {
     expect(tokenizeCompletion(tokenizer, "hel", "lo")).toEqual({ prompt: [bos], completion: [hello, eos] });
     // Two spaces are one token, unless a letter follows.
     expect(tokenizeCompletion(tokenizer, "a  ", "b")).toEqual({ prompt: [bos, 97], completion: [32, 32, 98, eos] });
+  });
+
+  test("changes at most the last two tokens of the prompt", async () => {
+    const { model } = tokenizerJson as { model: { vocab: object; merges: string[] } };
+    const merged = { cd: 264, bcd: 265, abcd: 266 }; // once there is a "d", all letters before it are one token with it
+    const merges = [...model.merges, "c d", "b cd", "a bcd"];
+    const json = { ...tokenizerJson, model: { ...model, vocab: { ...model.vocab, ...merged }, merges } };
+    const merging = await loadTokenizer(tinyFolder({ "tokenizer.json": json }));
+    expect(tokenizeCompletion(merging, "bc", "d")).toEqual({ prompt: [bos], completion: [265, eos] });
+    expect(() => tokenizeCompletion(merging, "abc", "d")).toThrow(
+      "only 1 of the prompt's 4 tokens stay as they are once an answer follows, and the rest would be trained on",
+    );
   });
 
   test("may be empty but for EOS", () => {
@@ -58,5 +72,39 @@ describe("an answer to a conversation", () => {
       prompt: [hello, 59],
       completion: [98, 59],
     });
+  });
+});
+
+describe("a template whose start of the assistant's turn changes with the answer", () => {
+  const style = (name: string) => readFileSync(join(__dirname, "styles", `${name}.jinja`), "utf8");
+  const question = [{ role: "user", content: "why?" }];
+  const answer = [{ role: "assistant", content: "hello" }];
+  const parts = (name: string, prompt = question) => {
+    const { prompt: before, completion } = tokenizeChatCompletion(tokenizer, prompt, answer, { chatTemplate: style(name) });
+    return [tokenizer.decode(before), tokenizer.decode(completion)];
+  };
+
+  test("Gemma 4's empty thought is left out of the answer", () => {
+    expect(parts("gemma4")).toEqual(["<bos><|turn>user\nwhy?<turn|>\n<|turn>model\n", "hello<turn|>\n"]);
+  });
+
+  test("DeepSeek-V3's thought is not opened before the answer", () => {
+    expect(parts("deepseekV3")).toEqual(["<bos><|User|>why?<|Assistant|>", "hello<eos>"]);
+  });
+
+  test("Qwen 3.5's thought is closed before the answer", () => {
+    expect(parts("qwen35")).toEqual([
+      "<|im_start|>user\nwhy?<|im_end|>\n<|im_start|>assistant\n<think>\n",
+      "\n</think>\n\nhello<|im_end|>\n",
+    ]);
+  });
+
+  test("Mistral v0.3's system message, which moves away from the question, is an error", () => {
+    expect(parts("mistralV03")).toEqual(["<bos>[INST] why?[/INST]", " hello<eos>"]);
+    // "<bos>[INST] " are 8 tokens; the system message is gone, and the question in its place.
+    expect(() => parts("mistralV03", [{ role: "system", content: "Be brief." }, ...question])).toThrow(
+      "only 8 of the prompt's 30 tokens stay as they are once an answer follows, and the rest would be trained on; " +
+        "the chat template moves text, often that of a system message",
+    );
   });
 });

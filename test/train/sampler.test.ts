@@ -25,3 +25,22 @@ test("a step's rows depend on the seed and the step alone, so a run can go on an
   expect(new Sampler(options).rowsOf(11)).toEqual(walked[11]);
   expect(new Sampler({ ...options, seed: 6 }).rowsOf(11)).not.toEqual(walked[11]);
 });
+
+test("with whole batches the rows that would not fill the last one are left out, as transformers' drop_last does", () => {
+  // 11 rows in batches of 2 are 5 batches; 2 batches a step make steps of 4, 4 and 2 rows.
+  const sampler = new Sampler({ rows: 11, rowsPerStep: 4, wholeBatches: 2, strategy: "sequential", seed: 0 });
+  expect(sampler.stepsPerEpoch).toBe(3);
+  expect(steps(sampler, 4)).toEqual([[0, 1, 2, 3], [4, 5, 6, 7], [8, 9], [0, 1, 2, 3]]);
+  expect(new Sampler({ rows: 3, rowsPerStep: 4, wholeBatches: 4, strategy: "random", seed: 0 }).stepsPerEpoch).toBe(0);
+});
+
+test("a random epoch of whole batches leaves out other rows each time", () => {
+  const sampler = new Sampler({ rows: 9, rowsPerStep: 4, wholeBatches: 4, strategy: "random", seed: 1 });
+  const missing = (epoch: number) => {
+    const taken = new Set([...sampler.rowsOf(2 * epoch), ...sampler.rowsOf(2 * epoch + 1)]);
+    return Array.from({ length: 9 }, (_, row) => row).filter((row) => !taken.has(row));
+  };
+  const left = [0, 1, 2, 3, 4].map(missing);
+  expect(left.every(({ length }) => length === 1)).toBe(true);
+  expect(new Set(left.flat()).size).toBeGreaterThan(1);
+});

@@ -11,6 +11,7 @@ import { PreferenceTrainer } from "../../src/train";
 import { checkpointBytes, spaceWarning } from "../../src/train/diskSpace";
 import { LIBRARY_WAYS, RunOutput } from "../../src/train/ownership";
 import { Run } from "../../src/train/run";
+import { Sampler } from "../../src/train/sampler";
 import type { PreferenceTrainerOptions } from "../../src/train/preparation";
 import { tinyModel, tinyPairs } from "./tiny";
 
@@ -389,8 +390,75 @@ describe("evaluation", () => {
     expect(weights(outputDir).equals(weights(kept))).toBe(true);
   });
 
+  test("save_strategy best keeps a checkpoint of each evaluation that is the best so far, and ends with the best weights", async () => {
+    const settings = { evaluation, evalStrategy: "steps", evalSteps: 1, saveStrategy: "best", loadBestModelAtEnd: true } as const;
+    const { folder } = await run({ ...settings, maxSteps: 8, learningRate: 0.05 });
+    let best = Infinity;
+    const expected = history(folder).flatMap(({ eval_loss: loss, step }) => {
+      if (loss === undefined || loss >= best) return [];
+      best = loss;
+      return [`checkpoint-${step}`];
+    });
+    expect(expected.length).toBeGreaterThan(0);
+    expect(expected.length).toBeLessThan(8); // so that a checkpoint for each step would be found
+    expect(readdirSync(folder).filter((name) => name.startsWith("checkpoint")).sort()).toEqual(expected.sort());
+    expect(weights(folder).equals(weights(join(folder, expected.at(-1)!)))).toBe(true);
+  });
+
   test("without rows is an error", async () => {
     await expect(run({ evalStrategy: "epoch" })).rejects.toThrow("Expected rows for 'evaluation'");
+  });
+});
+
+describe("when a run logs", () => {
+  // 22 rows in batches of 4: 6 steps an epoch.
+  const logged = async (changes: Partial<PreferenceTrainerOptions>) => losses((await run({ maxSteps: 8, ...changes })).folder).map(({ step }) => step);
+
+  test("is every so many steps, each epoch or never", async () => {
+    expect(await logged({ loggingSteps: 3 })).toEqual([3, 6, 8]);
+    expect(await logged({ loggingStrategy: "epoch" })).toEqual([6, 8]);
+    expect(await logged({ loggingStrategy: "no" })).toEqual([]);
+    expect(await logged({ loggingStrategy: "no", loggingFirstStep: true })).toEqual([1]);
+  });
+
+  test("changes nothing but the log: the totals at the end are the same", async () => {
+    const totals = async (changes: Partial<PreferenceTrainerOptions>) => {
+      const { folder } = await run({ maxSteps: 8, ...changes });
+      return [history(folder).at(-1)!["train_loss"], weights(folder)];
+    };
+    expect(await totals({ loggingStrategy: "no" })).toEqual(await totals({}));
+  });
+});
+
+describe("the order of the rows", () => {
+  test("is data_seed's when there is one, and seed's otherwise", async () => {
+    const [plain, same, other] = [await run(), await run({ dataSeed: 42 }), await run({ dataSeed: 7 })];
+    expect(losses(same.folder)).toEqual(losses(plain.folder));
+    expect(losses(other.folder)).not.toEqual(losses(plain.folder));
+    const rows = { rows: train.length, rowsPerStep: 4, strategy: "random" } as const;
+    expect(losses(other.folder)[0]!["num_tokens"]).toBe(
+      new Sampler({ ...rows, seed: 7 }).rowsOf(0).reduce((sum, row) => sum + train[row]!.chosen.ids.length + train[row]!.rejected.ids.length, 0),
+    );
+  });
+
+  test("cannot change when a run is resumed", async () => {
+    const settings = { saveStrategy: "steps", saveSteps: 2, maxSteps: 4 } as const;
+    const { folder } = await run({ ...settings, dataSeed: 7 });
+    const resumeFromCheckpoint = join(folder, "checkpoint-2");
+    await expect(run({ ...settings, resumeFromCheckpoint })).rejects.toThrow("Expected data_seed 7 as in the run");
+    await expect(run({ ...settings, dataSeed: 7, dataloaderDropLast: true, resumeFromCheckpoint })).rejects.toThrow(
+      "Expected no dataloader_drop_last as in the run",
+    );
+    const resumed = await run({ ...settings, dataSeed: 7, resumeFromCheckpoint });
+    expect(weights(resumed.folder).equals(weights(folder))).toBe(true);
+  });
+
+  test("leaves out what does not fill a batch with dataloader_drop_last; fewer rows than one batch are an error", async () => {
+    const { folder } = await run({ dataloaderDropLast: true, maxSteps: -1, numTrainEpochs: 1 });
+    expect(losses(folder).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5]); // 22 rows are 5 batches of 4
+    await expect(run({ dataloaderDropLast: true, perDeviceTrainBatchSize: 23 })).rejects.toThrow(
+      "Expected at least 23 pairs, one full batch, with dataloader_drop_last but received 22",
+    );
   });
 });
 

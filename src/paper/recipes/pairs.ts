@@ -17,6 +17,8 @@ import type { StatisticsCollector } from "./statistics";
 
 export interface PairOptions {
   readonly split?: string | undefined;
+  /** Which of the configurations that the source's card declares. */
+  readonly config?: string | undefined;
   readonly seed: number;
   /** The most rows to take, from the first on. */
   readonly limit?: number | undefined;
@@ -43,13 +45,13 @@ export interface PairOptions {
 export async function* makePairs(
   recipe: Recipe,
   source: string,
-  { split, seed, limit = Infinity, maxShots, onProgress }: PairOptions,
+  { split, config, seed, limit = Infinity, maxShots, onProgress }: PairOptions,
   statistics: StatisticsCollector,
 ): AsyncGenerator<PairParts> {
   const path = await withSubset(recipe, source);
   const name = split === undefined ? `'${source}'` : `the split '${split}' of '${source}'`;
   const { columns, form } = recipe;
-  const lots = () => streamLots(path, { split, columns, form });
+  const lots = () => streamLots(path, { split, config, columns, form });
   const pool = new ShotPool(seed, maxShots);
   let index = 0;
   if (maxShots > 0)

@@ -10,16 +10,9 @@
 import { ops } from "../../torch";
 import { checkOptions, given } from "../../torch/options";
 import { checkChoice, checkNumber, flippedShare, nonNegative, positive } from "./checks";
+import { type DpopPlacement, dpopPlacements } from "./lossConfig";
 import { type PairLogProbs, type PreferenceLoss, defineLoss, logRatios } from "./preferenceLoss";
 import { smoothedLogistic } from "./smoothing";
-
-export const dpopPlacements = ["inside_beta", "inside", "outside"] as const;
-
-/**
- * Where the penalty stands. `inside_beta` is the paper's; `inside` is −log σ(βΔ − λ·pen), of the authors' first code;
- * `outside` is −log σ(βΔ) + λ·pen, of some other libraries. Δ = ρ_w − ρ_l.
- */
-export type DpopPlacement = (typeof dpopPlacements)[number];
 
 export interface DpopOptions {
   /** How strongly the policy is held to the reference; the paper's 0.3. */

@@ -12,10 +12,8 @@
  */
 import type { Tensor } from "../../torch";
 import { checkChoice, checkNumber, nonNegative } from "./checks";
+import { type DivergenceType, divergenceTypes } from "./lossConfig";
 import { type PairLogProbs, type PairValues, logRatios } from "./preferenceLoss";
-
-export const divergenceTypes = ["reverse_kl", "forward_kl", "js_divergence", "alpha_divergence"] as const;
-export type DivergenceType = (typeof divergenceTypes)[number];
 
 export interface DivergenceOptions {
   /** What the policy is held to the reference by; TRL's default is the reverse KL. */

@@ -3,17 +3,20 @@ export { type ApoOptions, apoDown, apoZero } from "./apo";
 export { type BcoPairOptions, bcoPair } from "./bcoPair";
 export { type CalDpoOptions, calDpo } from "./calDpo";
 export { type CpoOptions, cpo } from "./cpo";
-export { type LossConfig, type LossParameters, createLoss, lossNames } from "./createLoss";
+export { createLoss } from "./createLoss";
 export { type DiscopopOptions, discopop } from "./discopop";
-export { type DpopOptions, type DpopPlacement, dpop, dpopPlacements } from "./dpop";
+export { type DpopOptions, dpop } from "./dpop";
 export { type DpoShiftOptions, dpoShift } from "./dpoShift";
 export { type ExoPairOptions, exoPair } from "./exoPair";
-export { type DivergenceOptions, type DivergenceType, divergenceTypes } from "./fDivergence";
+export type { DivergenceOptions } from "./fDivergence";
 export { type HingeOptions, hinge } from "./hinge";
 export { type IpoOptions, ipo } from "./ipo";
 export { ldWeights } from "./ldAlpha";
 export { type NcaPairOptions, ncaPair } from "./ncaPair";
 export { type OrpoOptions, orpo } from "./orpo";
+export {
+  type DivergenceType, type DpopPlacement, type LossConfig, type LossParameters, divergenceTypes, dpopPlacements, lossNames,
+} from "./lossConfig";
 export {
   type LossNeed,
   type LossTraits,

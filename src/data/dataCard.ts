@@ -1,0 +1,111 @@
+/**
+ * The configurations that a data set's card declares: the `configs` in the YAML at the head of its README.md. Each names
+ * the files of its splits; without one of them, files of several would be mixed. As `datasets` reads them.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { InputError } from "../base/errors";
+import { readInputText } from "../base/inputFiles";
+import { Pattern, compilePattern } from "../base/patterns";
+import { excerpt, isObject, shown } from "../base/values";
+import { parseYaml } from "../base/yaml";
+
+/** One configuration: the folder its files are in, and which of them make up each split, as far as the card says. */
+export interface DataConfig {
+  readonly name: string;
+  readonly isDefault: boolean;
+  /** Relative to the data set's folder; "" is that folder. */
+  readonly folder: string;
+  /** Patterns by split, relative to `folder`. Left out: the names of the files say what they hold. */
+  readonly splits?: ReadonlyMap<string, readonly string[]>;
+}
+
+const CARD = "README.md";
+/** Characters of a card's head. */
+const MOST = 2 ** 20;
+
+/**
+ * The configuration that is meant; undefined where the card declares none.
+ *
+ * @param source the data set's name, for messages
+ * @throws InputError when the card declares several and none is chosen or a default, or not the one that is chosen
+ */
+export function chooseConfig(folder: string, source: string, wanted: string | undefined): DataConfig | undefined {
+  const configs = readConfigs(folder);
+  const named = configs.slice(0, 20).map(({ name }) => `'${excerpt(name)}'`).join(", ") + (configs.length > 20 ? ", …" : "");
+  if (configs.length === 0) {
+    if (wanted === undefined || wanted === "default") return undefined;
+    throw new InputError(
+      `Expected a card that declares the config '${excerpt(wanted)}' in '${source}', but it declares none. Leave dataset_config out.`,
+    );
+  }
+  const config = configs.find(({ name, isDefault }) => (wanted === undefined ? isDefault : name === wanted));
+  if (config) return config;
+  if (wanted === undefined && configs.length === 1) return configs[0];
+  const received = wanted === undefined ? "there is no dataset_config" : `dataset_config is '${excerpt(wanted)}'`;
+  throw new InputError(`Expected one of the configs that the card of '${source}' declares (${named}), but ${received}. Name one of them.`);
+}
+
+function readConfigs(folder: string): DataConfig[] {
+  const path = join(folder, CARD);
+  if (!existsSync(path)) return [];
+  const head = /^\ufeff?---\r?\n([\s\S]*?)\r?\n---/.exec(readInputText(path, "a data set's card"))?.[1];
+  if (head === undefined || head.length > MOST || !/^configs\s*:/m.test(head)) return [];
+  const { configs } = parseYaml(head, `'${path}'`) as { configs: unknown };
+  if (configs === null) return [];
+  const fault = (expected: string, found: unknown): InputError =>
+    new InputError(`Expected ${expected} for 'configs' in '${path}', but found ${shown(found)}.`);
+  if (!Array.isArray(configs)) throw fault("a list", configs);
+  const read = configs.map((config: unknown): DataConfig => {
+    if (!isObject(config) || typeof config.config_name !== "string") throw fault("entries with a config_name", config);
+    const { config_name: name, default: isDefault, data_dir: folder, data_files: files } = config;
+    const splits = files === undefined || files === null ? undefined : splitsOf(files);
+    if (splits === null || splits?.size === 0) throw fault("data_files as a path, paths, or pairs of split and path", files);
+    return {
+      name,
+      isDefault: isDefault === true || (isDefault !== false && name === "default"),
+      folder: typeof folder === "string" ? folder.replace(/^(\.?\/)+|\/+$/g, "") : "",
+      ...(splits ? { splits } : {}),
+    };
+  });
+  const declared = read.find((_, i) => (configs[i] as { default?: unknown }).default === true);
+  return declared ? read.map((config) => ({ ...config, isDefault: config === declared })) : read;
+}
+
+/** A path or a list of them is the split "train"; null when it is neither that nor a list of splits with paths. */
+function splitsOf(files: unknown): Map<string, string[]> | null {
+  const list: unknown[] = [files].flat();
+  if (list.every((each) => typeof each === "string")) return new Map([["train", list]]);
+  const splits = new Map<string, string[]>();
+  for (const each of list) {
+    if (!isObject(each) || typeof each.split !== "string") return null;
+    const paths: unknown[] = [each.path].flat();
+    if (!paths.every((path) => typeof path === "string")) return null;
+    splits.set(each.split, [...(splits.get(each.split) ?? []), ...paths]);
+  }
+  return splits;
+}
+
+/**
+ * Whether a path matches a pattern of a card: `*` and `?` stay within a name, `**` goes through folders, `[ab]` and
+ * `{a,b}` give choices. Both relative to one folder, with slashes.
+ */
+export function matchesPattern(path: string, pattern: string): boolean {
+  return expressionOf(pattern.replace(/^(\.?\/)+/, "")).test(path);
+}
+
+function expressionOf(pattern: string): Pattern {
+  let depth = 0;
+  const source = pattern.replace(/\*\*\/|\*+|\?|\[!?[^\]/]+\]|[{},]|[.+^$()|\\[\]]/g, (part) => {
+    if (part === "**/") return "(?:[^/]+/)*";
+    if (part.startsWith("*")) return part === "*" ? "[^/]*" : ".*";
+    if (part === "?") return "[^/]";
+    if (part === "{") return depth++, "(?:";
+    if (part === "}" && depth > 0) return depth--, ")";
+    if (part === "," && depth > 0) return "|";
+    if (/^\[.+\]$/.test(part)) return part.replace(/^\[!/, "[^").replace(/\\/g, "\\\\");
+    return part === "," ? "," : `\\${part}`;
+  });
+  const place = `the pattern '${excerpt(pattern)}' of ${CARD}`;
+  return new Pattern(compilePattern(`^${source}${")".repeat(depth)}$`, "s", place), place);
+}

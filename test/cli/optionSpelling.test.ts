@@ -1,0 +1,75 @@
+/** `--max_new_tokens` and `--max-new-tokens` are the same, in every command. */
+import { Command } from "commander";
+import { describe, expect, test } from "vitest";
+import { dataCommand } from "../../src/cli/data";
+import { doctorCommand } from "../../src/cli/doctor";
+import { evalCommand } from "../../src/cli/eval";
+import { generateCommand } from "../../src/cli/generate";
+import { mergeCommand } from "../../src/cli/merge";
+import { reportCommand } from "../../src/cli/report";
+import { reproduceCommand } from "../../src/cli/reproduce";
+import { run } from "../../src/cli/run";
+import { scoreCommand } from "../../src/cli/score";
+import { setupCommand } from "../../src/cli/setup";
+import { referenceCommand, trainCommand } from "../../src/cli/train";
+
+const makers = [
+  trainCommand, referenceCommand, generateCommand, scoreCommand, evalCommand, mergeCommand, reportCommand, reproduceCommand, dataCommand,
+  setupCommand, doctorCommand,
+];
+
+/** Every command that does something, with the words that name it. */
+function leaves(command: Command, words: readonly string[] = []): { words: readonly string[]; command: Command }[] {
+  const path = [...words, command.name()];
+  return command.commands.length === 0 ? [{ words: path, command }] : command.commands.flatMap((each) => leaves(each, path));
+}
+
+const options = makers.flatMap((make) =>
+  leaves(make()).flatMap(({ words, command }) =>
+    command.options.filter(({ long }) => long!.slice(2).includes("-")).map(({ long, required, argChoices }) => ({ words, long: long!, required, argChoices })),
+  ),
+);
+
+/** What the command gets for its options, by their names in camel case. */
+async function parsed(words: readonly string[], args: readonly string[], name: string): Promise<unknown> {
+  const program = new Command("smaug");
+  let seen: unknown;
+  for (const make of makers) {
+    const command = make();
+    for (const each of leaves(command).map((leaf) => leaf.command)) {
+      each.action((...all: unknown[]) => void (seen = (all.at(-1) as Command).opts()[name]));
+      for (const option of each.options) option.makeOptionMandatory(false);
+    }
+    program.addCommand(command);
+  }
+  program.commands.forEach(function allow(command: Command) {
+    command.allowExcessArguments();
+    for (const argument of command.registeredArguments) argument.argOptional();
+    command.commands.forEach(allow);
+  });
+  await run(program, ["node", "smaug", ...words, ...args]);
+  return seen;
+}
+
+/** Where 2 is not a value. */
+const values: Readonly<Record<string, string>> = { "--top-p": "0.5", "--min-p": "0.5", "--column-mapping": "a=prompt" };
+
+test("there are such options in most commands", () => {
+  expect(new Set(options.map(({ words }) => words[0])).size).toBeGreaterThan(6);
+});
+
+describe.each(options)("smaug $words $long", ({ words, long, required, argChoices }) => {
+  const other = `--${long.slice(2).replaceAll("-", "_")}`;
+  const isNegated = long.startsWith("--no-");
+  const name = long.slice(isNegated ? 5 : 2).replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+  const value = argChoices?.[0] ?? values[long] ?? "2";
+
+  test("with underscores", async () => {
+    const before = process.exitCode;
+    const [dashes, underscores] = [await parsed(words, required ? [long, value] : [long], name), await parsed(words, required ? [other, value] : [other], name)];
+    expect(dashes).toBeDefined();
+    expect(underscores).toEqual(dashes);
+    if (required) expect(await parsed(words, [`${other}=${value}`], name)).toEqual(dashes);
+    process.exitCode = before;
+  });
+});

@@ -1,0 +1,98 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { originsOf } from "../../src/base/origins";
+import { resolveConfig } from "../../src/cli/trainConfig";
+import { holdOut, loadRows } from "../../src/cli/trainRows";
+import { InputError } from "../../src/native/errors";
+
+let folder: string;
+beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "smaug-rows-"))));
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+  vi.restoreAllMocks();
+});
+
+/** A file of `count` rows whose prompts are `name` with their number. */
+function file(name: string, count: number, more: object = {}): string {
+  mkdirSync(join(folder, name, ".."), { recursive: true });
+  const rows = Array.from({ length: count }, (_, i) => JSON.stringify({ prompt: `${name} ${i}`, chosen: "a", rejected: "b", ...more }));
+  writeFileSync(join(folder, name), rows.join("\n"));
+  return join(folder, name);
+}
+
+/** The prompts of a run's rows, and what is said of them. */
+async function load(...args: string[]) {
+  const told: string[] = [];
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => (told.push(String(text).trimEnd()), true));
+  const notes: string[] = [];
+  const { config } = resolveConfig(["--model_name_or_path", "base", ...args]);
+  const rows = await loadRows(config, notes);
+  const prompts = (of: typeof rows.evaluation) => of?.map(({ prompt }) => prompt);
+  return { train: prompts(rows.train), evaluation: prompts(rows.evaluation), notes, told, rows };
+}
+
+test("evaluation rows come from another file", async () => {
+  const [train, held] = [file("train.jsonl", 3), file("held.jsonl", 1)];
+  const loaded = await load("--dataset_name", train, "--eval_dataset_name", held, "--eval_strategy", "epoch");
+  expect(loaded).toMatchObject({ train: [0, 1, 2].map((i) => `train.jsonl ${i}`), evaluation: ["held.jsonl 0"], notes: [] });
+});
+
+test("of another folder it is its test split, or all that there is", async () => {
+  const train = file("pairs.jsonl", 1);
+  file("both/train.jsonl", 1);
+  file("both/test.jsonl", 1);
+  file("one/train.jsonl", 1);
+  const from = (name: string, ...more: string[]) =>
+    load("--dataset_name", train, "--eval_dataset_name", join(folder, name), "--eval_strategy", "epoch", ...more);
+  expect((await from("both")).evaluation).toEqual(["both/test.jsonl 0"]);
+  expect((await from("both", "--dataset_test_split", "train")).evaluation).toEqual(["both/train.jsonl 0"]);
+  expect((await from("one")).evaluation).toEqual(["one/train.jsonl 0"]);
+  await expect(from("one", "--dataset_test_split", "validation")).rejects.toThrow("Expected the split 'validation'");
+});
+
+test("a share or a number of the training rows is held out, the same for one seed", async () => {
+  const data = file("pairs.jsonl", 10);
+  const held = async (size: string, seed = "1") =>
+    load("--dataset_name", data, "--test_split_size", size, "--seed", seed, "--eval_strategy", "epoch");
+  const { train, evaluation, rows } = await held("0.25");
+  expect([train!.length, evaluation!.length]).toEqual([7, 3]); // datasets rounds 2.5 up
+  expect([...train!, ...evaluation!].sort()).toEqual(Array.from({ length: 10 }, (_, i) => `pairs.jsonl ${i}`));
+  expect(train).toEqual([...train!].sort());
+  expect([originsOf(rows.train), originsOf(rows.evaluation!)]).toEqual([[data], [data]]);
+  expect((await held("3")).evaluation).toEqual(evaluation);
+  expect((await held("3", "2")).evaluation).not.toEqual(evaluation);
+});
+
+test("without an evaluation the rows are held out all the same, and what is not read is said", async () => {
+  const [data, held] = [file("pairs.jsonl", 4), file("held.jsonl", 1)];
+  const split = await load("--dataset_name", data, "--test_split_size", "1");
+  expect([split.train!.length, split.evaluation]).toEqual([3, undefined]);
+  expect(split.notes).toEqual([expect.stringContaining("test_split_size holds rows out of training")]);
+  const other = await load("--dataset_name", data, "--eval_dataset_name", held);
+  expect([other.evaluation, other.notes]).toEqual([undefined, ["eval_dataset_name is not read, as eval_strategy is no"]]);
+});
+
+test("a file without a test split says where evaluation rows can come from", async () => {
+  const loading = load("--dataset_name", file("pairs.jsonl", 2), "--eval_strategy", "steps");
+  await expect(loading).rejects.toThrow(InputError);
+  await expect(loading).rejects.toThrow(
+    /Expected the split 'test' \(dataset_test_split\) in '.*' to evaluate on, but found 'train'\. Name another file with eval_dataset_name, hold rows out with test_split_size, or/,
+  );
+});
+
+test("rows to train on are left", () => {
+  const rows = [0, 1].map((index) => ({ index, prompt: "a", chosen: "b", rejected: "c" }));
+  expect(() => holdOut(rows, 2, 0)).toThrow("Expected a 'test_split_size' that leaves rows to train on, but 2 of 2 rows are 2");
+  expect(() => holdOut(rows, 0.9, 0)).toThrow("but 0.9 of 2 rows are 2");
+});
+
+test("both sources have their columns mapped, and what is not read of both is said once", async () => {
+  const columns = { prompt: undefined, question: "q", score: 1 };
+  const [data, held] = [file("pairs.jsonl", 1, columns), file("held.jsonl", 1, columns)];
+  const { train, evaluation, told } = await load(
+    "--dataset_name", data, "--eval_dataset_name", held, "--eval_strategy", "epoch", "--column_mapping", "question=prompt",
+  );
+  expect([train, evaluation, told]).toEqual([["q"], ["q"], ["not read: score"]]);
+});
