@@ -56,7 +56,7 @@ Examples:
 export function evalCommand(): Command {
   return new Command("eval")
     .description("scores of a model on benchmarks")
-    .requiredOption("--model <folder>", "the model, a folder or a hub id")
+    .requiredOption("--model <folder>", "the model, a folder or a hub id; an adapter's means its base with the adapter")
     .option("--adapter <folder>", "an adapter of the model, as PEFT or smaug saved it")
     .requiredOption("--tasks <names>", "what to score it on, with commas between")
     .option("--data <source>", "where the rows are; the hub when left out", (value, before: string[] = []) => [
@@ -99,7 +99,7 @@ async function run(flags: Flags): Promise<void> {
   const { evaluatePrepared, prepareEvaluation, resultsTable } = await import("../evaluate/index.js");
   const { Progress } = await import("../train/progress.js");
   const { loadTokenizer } = await import("../text/index.js");
-  const tokenizer = await loadTokenizer(folder);
+  const tokenizer = await loadTokenizer(folder, { adapter });
   const progress = new Map<string, InstanceType<typeof Progress>>();
   const prepared = await prepareEvaluation({
     tasks: names,
@@ -178,7 +178,7 @@ async function contaminate(
     onProgress: showing("continuing"),
   }).finally(() => writer.dispose());
   const model = await loadModel(folder, { adapter, device, dtype });
-  const found = await contamination(model, await loadTokenizer(folder), texts, {
+  const found = await contamination(model, await loadTokenizer(folder, { adapter }), texts, {
     onProgress: showing("scoring"),
   }).finally(() => model.dispose());
   const result = { model: folder, adapter: adapter ?? null, reference, contamination: found };

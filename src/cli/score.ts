@@ -57,7 +57,7 @@ Example:
 export function scoreCommand(): Command {
   return new Command("score")
     .description("log-probs of chosen and rejected answers under a model")
-    .requiredOption("--model <folder>", "the model, a folder or a hub id")
+    .requiredOption("--model <folder>", "the model, a folder or a hub id; an adapter's means its base with the adapter")
     .option("--adapter <folder>", "an adapter of the model, as PEFT or smaug saved it")
     .requiredOption("--data <source>", "preference rows: a JSONL, JSON or Parquet file, a folder of them, or a hub id")
     .requiredOption("--out <file>", "where the lines go; - is standard output")
@@ -87,7 +87,7 @@ async function score(flags: Flags): Promise<void> {
   const { loadModel } = await import("../models/index.js"); // loads libtorch
   const { loadTokenizer } = await import("../text/index.js");
   const { Progress } = await import("../train/progress.js");
-  const tokenizer = await loadTokenizer(folder);
+  const tokenizer = await loadTokenizer(folder, { adapter });
   const model = await loadModel(folder, { adapter, device, dtype });
   try {
     const { tokenizeRows } = await import("../data/tokenizePairs.js");
@@ -99,7 +99,7 @@ async function score(flags: Flags): Promise<void> {
       onProgress: (done) => tokenizing.update(done),
     });
     expectSomeKept(pairs, refused, data, "scored");
-    expectKnownIds(pairs, model, folder);
+    expectKnownIds(pairs, model, tokenizer.adapterPath ?? folder);
     if (refused.length > 0) tell(describeRefusals(refused, rows.length, "scored"));
 
     const totals = await writeScores(model, pairs, flags);

@@ -1,7 +1,7 @@
 /** From a resolved configuration to a trainer: the model with its adapters, the rows, the loss. */
 import { readFileSync } from "node:fs";
 import { type PreferenceRow, loadPreferences } from "../data";
-import { type CausalLM, loadAdapter, loadModel } from "../models";
+import { type CausalLM, loadAdapter, loadModel, resolveModel } from "../models";
 import { InputError } from "../native/errors";
 import { lora } from "../nn";
 import { createLoss } from "../preference";
@@ -30,13 +30,16 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
     // What was not given is left to the loss: a value that it does not read would be an error.
     ...Object.fromEntries(lossKeys.filter((key) => given.has(toSnakeKey(key))).map((key) => [key, config[key] ?? undefined])),
   });
-  if (config.refAdapterNameOrPath !== null && config.adapterNameOrPath === null && !config.usePeft)
+  const revision = config.modelRevision === "main" ? undefined : config.modelRevision;
+  // An adapter as the model is the same as naming its base, and the adapter as adapter_name_or_path.
+  const { adapter } = await resolveModel(config.modelNameOrPath!, { revision, adapter: config.adapterNameOrPath ?? undefined });
+  const trainsAdapter = config.usePeft || adapter !== undefined;
+  if (config.refAdapterNameOrPath !== null && !trainsAdapter)
     throw new InputError("Expected 'use_peft' or 'adapter_name_or_path' with 'ref_adapter_name_or_path': all weights would train, the reference's too");
 
   const device = config.device ?? (deviceCount() > 0 ? "cuda" : "cpu");
   if (device !== "cpu" && deviceCount() === 0)
     throw new InputError(`Expected a device that is there for 'device' but received ${device}; smaug doctor shows which are`);
-  const trainsAdapter = config.usePeft || config.adapterNameOrPath !== null;
   const dtype = chooseDType(config, device, trainsAdapter, given, notes);
   const split = config.evalStrategy === "no" ? undefined : config.datasetTestSplit;
   const [train, evaluation] = await loadRows(config.datasetName!, config.datasetTrainSplit, split);
@@ -45,12 +48,12 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
   const model = await loadModel(config.modelNameOrPath!, {
     device,
     dtype,
-    revision: config.modelRevision === "main" ? undefined : config.modelRevision,
-    adapter: config.adapterNameOrPath ?? (config.usePeft ? newAdapter(config) : undefined),
+    revision,
+    adapter: config.adapterNameOrPath ?? (adapter === undefined && config.usePeft ? newAdapter(config) : undefined),
   }).catch((error: unknown) => {
     // Which layers there are is known only now.
     if (!(error instanceof RangeError)) throw error;
-    throw new InputError(error.message.replace("'targetModules'", "'lora_target_modules'").replace("'modulesToSave'", "'lora_modules_to_save'"));
+    throw new InputError(error.message.replace("'targetModules'", "'lora_target_modules'").replace("'modulesToSave'", "'lora_modules_to_save'").replace("'ensureWeightTying'", "'ensure_weight_tying'"));
   });
   if (config.refAdapterNameOrPath !== null) await loadAdapter(model, config.refAdapterNameOrPath, { name: REFERENCE_ADAPTER });
 
@@ -61,7 +64,7 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
     train,
     evaluation,
     loss,
-    tokenizer: await loadTokenizer(config.modelNameOrPath!, { revision: config.modelRevision === "main" ? undefined : config.modelRevision }),
+    tokenizer: await loadTokenizer(config.modelNameOrPath!, { revision, adapter: config.adapterNameOrPath ?? undefined }),
     maxLength: config.maxLength,
     truncationMode: config.truncationMode,
     resumeFromCheckpoint: config.resumeFromCheckpoint,
@@ -81,7 +84,7 @@ function toSnakeKey(key: string): string {
 }
 
 function newAdapter(config: ResolvedConfig["config"]): ReturnType<typeof lora> {
-  const { loraR, loraAlpha, loraDropout, loraTargetModules, loraModulesToSave, useRslora, useDora } = config;
+  const { loraR, loraAlpha, loraDropout, loraTargetModules, loraModulesToSave, ensureWeightTying, useRslora, useDora } = config;
   const targets = loraTargetModules?.length === 1 && loraTargetModules[0] === "all-linear" ? "all-linear" : loraTargetModules;
   return lora({
     r: loraR,
@@ -89,6 +92,7 @@ function newAdapter(config: ResolvedConfig["config"]): ReturnType<typeof lora> {
     dropout: loraDropout,
     ...(targets === null ? {} : { targetModules: targets }),
     ...(loraModulesToSave === null ? {} : { modulesToSave: loraModulesToSave }),
+    ensureWeightTying,
     useRslora,
     useDora,
   });

@@ -6,9 +6,9 @@
  * What a row is worth in training is not judged here: see tokenizePairs.ts.
  */
 import { getHeapStatistics } from "node:v8";
+import { expectOptions } from "../base/options";
 import { recordOrigin } from "../base/origins";
 import { InputError } from "../native/errors";
-import { expectOptions } from "./options";
 import { FORM, type PlainRow, type PreferenceRow, RowReader, isPlain } from "./preferenceRow";
 import { streamRecords } from "./records";
 

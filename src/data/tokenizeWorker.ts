@@ -8,8 +8,9 @@ import type { PreferenceRow } from "./preferenceRow";
 
 /** What the thread is started with. */
 export interface WorkerStart {
-  /** The tokenizer's. */
+  /** The tokenizer's model, and the adapter it was loaded with. */
   readonly path: string;
+  readonly adapter: string | undefined;
   readonly limits: Limits;
 }
 
@@ -25,8 +26,8 @@ export interface WorkerFailure {
 
 if (parentPort) {
   const port = parentPort;
-  const { path, limits } = workerData as WorkerStart;
-  const ready = loadTokenizer(path).then((tokenizer) => new PairTokenizer(tokenizer, limits));
+  const { path, adapter, limits } = workerData as WorkerStart;
+  const ready = loadTokenizer(path, { adapter }).then((tokenizer) => new PairTokenizer(tokenizer, limits));
   port.on("message", (rows: readonly PreferenceRow[]) => {
     // A failure is nobody's to catch here: it ends the thread, and its "error" event carries it.
     void ready.then((tokenizer) => {

@@ -36,7 +36,7 @@ export interface PreferenceTrainerOptions extends Partial<TrainingArguments> {
   /** Rows as `loadPreferences` gives them, or already in tokens. */
   train: readonly PreferenceRow[] | readonly TokenizedPair[];
   evaluation?: readonly PreferenceRow[] | readonly TokenizedPair[];
-  /** For rows in text; that of the model's folder when left out. */
+  /** For rows in text; that of the adapter's or the model's folder when left out. */
   tokenizer?: Tokenizer;
   /** DPOP with the paper's values when left out. A function of your own will do. */
   loss?: PreferenceLoss | ((logProbs: PairLogProbs) => Tensor);
@@ -144,12 +144,13 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   // Before the first random number of the run; loading has drawn those of a fresh adapter already.
   manualSeed(settings.seed);
   model.eval(); // the reference, the check and evaluations drop nothing
+  for (const [, { adapter }] of loraLayers(model)) adapter.dropout = settings.disableDropout ? 0 : adapter.config.dropout;
 
   const limits = { maxLength: maxLength ?? undefined, truncationMode };
   const tokenized: { train?: TokenizedPairs; evaluation?: TokenizedPairs } = {};
   const inTokens = async (which: "train" | "evaluation", given: PreferenceTrainerOptions["train"]) => {
     if (areTokenized(given)) return given;
-    tokenized[which] = await tokenizePairs(given, tokenizer ?? (await loadTokenizer(folderOf(model))), { ...limits, name: dataName ?? which });
+    tokenized[which] = await tokenizePairs(given, tokenizer ?? (await loadTokenizer(folderOf(model), { adapter: model.adapterFolder })), { ...limits, name: dataName ?? which });
     return tokenized[which].pairs;
   };
   const train = await inTokens("train", rows);
