@@ -142,7 +142,8 @@ async function current(job: Job): Promise<string> {
     listing = await listRepo(client, isCached() ? 2 : undefined);
   } catch (error) {
     if (!(error instanceof HubError) || error.reason === "revision") throw error;
-    if (!isCached()) throw error.reason === "unreachable" ? nowhere(job, error) : error;
+    // Without a cause, the server was reached: its answer is what is wrong.
+    if (!isCached()) throw error.reason === "unreachable" && error.cause !== undefined ? nowhere(job, error) : error;
     const folder = cached(job, error.message);
     if (!noted.has(name))
       process.stderr.write(`smaug: ${printable(error.message)}; ${name} is taken from the cache as it was last seen\n`);

@@ -198,7 +198,7 @@ function misfits(
     if (weight === undefined) problems.push(`Expected no '${name}'`);
     else if (!isSame(file, name, model, weight))
       problems.push(
-        `Expected '${name}' to be a copy of the model's own weight, since 'modules_to_save' does not name it, but ` +
+        `Expected '${name}' to be the model's own weight, since 'modules_to_save' does not name it, but ` +
           `received another tensor [${shape.join(", ")}]`,
       );
   }

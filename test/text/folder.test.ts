@@ -1,5 +1,6 @@
 /** Folders that cannot be used: each fault names the file and the key, and says what would do. */
 import { describe, expect, test } from "vitest";
+import { FolderError } from "../../src/models/folderError";
 import { TokenizerError, loadTokenizer } from "../../src/text";
 import { folderOf, tinyFolder, tokenizerConfig, tokenizerJson } from "./tiny";
 
@@ -19,7 +20,9 @@ describe("a missing tokenizer.json", () => {
 
   test("is told from a folder without any tokenizer, and from no folder", async () => {
     expect(await fault(folderOf({ "config.json": {} }))).toContain("found none, nor any other tokenizer");
-    expect(await fault("/nowhere/at/all")).toBe("Expected a model folder at '/nowhere/at/all' but there is none");
+    await expect(loadTokenizer("/nowhere/at/all")).rejects.toThrow(
+      new FolderError("Expected a model folder at /nowhere/at/all but there is none"),
+    );
   });
 });
 
