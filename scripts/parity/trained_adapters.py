@@ -6,7 +6,7 @@ Run: python scripts/parity/trained_adapters.py          checks every architectur
 
 A check makes a tiny folder with transformers, trains it for two steps with `smaug train`, opens what that left with
 PEFT, and compares the log-probs of the answers with those of `smaug score`. The fixture holds what PEFT saves itself for
-the same options: the entries of adapter_config.json that smaug writes too, and the names and shapes of the tensors.
+the same options: the entries of adapter_config.json that are not off, and the names and shapes of the tensors.
 """
 
 import json
@@ -113,6 +113,8 @@ def saved_by_peft():
     """What PEFT writes for the same options."""
     found = {}
     for architecture, name, (_, options) in cases():
+        if (architecture, name) == ("mixtral", "all-linear"):
+            continue  # experts are no linear layers in transformers 5: PEFT leaves them out
         with tempfile.TemporaryDirectory() as folder:
             config = CONFIG_MAPPING[architecture](**SIZES, **ARCHITECTURES[architecture])
             model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
@@ -124,9 +126,10 @@ def saved_by_peft():
             with safe_open(Path(folder) / "adapter_model.safetensors", "pt") as file:
                 tensors = {key: file.get_slice(key).get_shape() for key in sorted(file.keys())}
             found[f"{architecture} {name}"] = {
-                "config": config.to_dict(), "options": options, "entries": entries, "tensors": tensors}  # fmt: skip
+                "config": {**config.to_diff_dict(), "dtype": "float32"}, "options": options,
+                "entries": {key: value for key, value in entries.items() if value}, "tensors": tensors}  # fmt: skip
     return found
 
 
 if __name__ == "__main__":
-    write("trainedAdapters", {"cases": saved_by_peft()}) if sys.argv[1:] == ["write"] else check()
+    write("trainedAdapters", saved_by_peft()) if sys.argv[1:] == ["write"] else check()

@@ -24,6 +24,7 @@ import { type TrainingArguments, trainingArguments } from "./arguments";
 import { type OpenedCheckpoint, expectFits, openCheckpoint, restoreCheckpoint } from "./checkpoint";
 import { type MemoryPlan, planMemory } from "./memoryPlan";
 import { createOptimizer, createSchedule } from "./optimizer";
+import { peftProblems } from "./peftLimits";
 import { isRunEntry } from "./runEntries";
 import { REFERENCE_ADAPTER, type ReferenceValues, type StartCheck, checkStart, referencePass, startFingerprint } from "./reference";
 import { Sampler } from "./sampler";
@@ -145,6 +146,8 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   manualSeed(settings.seed);
   model.eval(); // the reference, the check and evaluations drop nothing
   for (const [, { adapter }] of loraLayers(model)) adapter.dropout = settings.disableDropout ? 0 : adapter.config.dropout;
+  for (const problem of peftProblems(model))
+    hooks.onWarning(`PEFT 0.21 cannot use this adapter, though smaug can, and smaug merge makes a model of it: ${problem}`);
 
   const limits = { maxLength: maxLength ?? undefined, truncationMode };
   const tokenized: { train?: TokenizedPairs; evaluation?: TokenizedPairs } = {};
