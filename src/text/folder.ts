@@ -249,7 +249,7 @@ async function readChatTemplates(
   const templates: Record<string, string> = {};
   const places: Record<string, string> = {};
   const read = (name: string, file: string) => {
-    const text = readText(file);
+    const text = readText(file, { keepMark: true });
     if (text !== undefined) [templates[name], places[name]] = [text, file];
   };
   read("default", join(folder, "chat_template.jinja"));
@@ -303,12 +303,15 @@ async function readJson(file: string): Promise<Json | undefined> {
   return value;
 }
 
-/** The file's text, or undefined when there is none. */
-function readText(file: string): string | undefined {
+/**
+ * The file's text, or undefined when there is none. A byte order mark belongs to a template, which prints it in
+ * transformers, but not to JSON.
+ */
+function readText(file: string, { keepMark = false } = {}): string | undefined {
   if (!existsSync(file)) return undefined;
   const bytes = asTokenizerError(() => readInput(file, "a tokenizer's file"));
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: keepMark }).decode(bytes);
   } catch {
     throw new TokenizerError(`Expected UTF-8 text in ${file} but found bytes that are not`);
   }

@@ -1,8 +1,8 @@
 /**
  * Settings of tokenizer_config.json that change ids. tokenizer.json decides; of the settings beside it, transformers
- * 5.24 applies these, and so are they here: `split_special_tokens`, `add_prefix_space` for the byte-level classes that
- * it rebuilds in code, and `add_bos_token: false` or `add_eos_token: false` for GPT-NeoX. What it rebuilds without
- * being asked to is left out (README, "Tokenizers").
+ * 5.24 applies these, and they are applied here: `split_special_tokens`; `add_prefix_space` for the classes that it
+ * rebuilds in code, and `legacy` for Llama's; and `add_bos_token: false` and `add_eos_token: false` for GPT-NeoX.
+ * `fix_mistral_regex` is refused. What transformers rebuilds without being asked to is left out.
  */
 import { shown } from "../base/values";
 import { TokenizerError } from "./errors";
@@ -25,12 +25,13 @@ const PREFIXING = new Set(["GPT2Tokenizer", "GPTNeoXTokenizer", "Qwen2Tokenizer"
 /** The tokenizer that the settings ask for. */
 export function withSettings(json: TokenizerJson, place: SettingsPlace): TokenizerJson {
   const { config, file } = place;
-  for (const key of ["split_special_tokens", "add_prefix_space", "add_bos_token", "add_eos_token", "fix_mistral_regex"])
+  for (const key of ["split_special_tokens", "add_prefix_space", "legacy", "add_bos_token", "add_eos_token", "fix_mistral_regex"])
     if (config[key] !== undefined && config[key] !== null && typeof config[key] !== "boolean")
       throw new TokenizerError(`Expected true or false for '${key}' in ${file} but received ${shown(config[key])}`);
   expectMistralPattern(json, place);
   const name = classOf(place);
   const { add_prefix_space: prefix } = config;
+  if (name === "LlamaTokenizer") return withScheme(json, config);
   const prefixed =
     PREFIXING.has(name) && typeof prefix === "boolean" ? { pre_tokenizer: withPrefix(json.pre_tokenizer, prefix) } : {};
   const ends = name === "GPTNeoXTokenizer" ? { post_processor: withoutEnds(json.post_processor, place) } : {};
@@ -47,9 +48,30 @@ function classOf({ config, modelType }: SettingsPlace): string {
 
 /** The same step, its ByteLevel adding a space in front of a text or not. */
 function withPrefix(step: Step | null, prefix: boolean): Step | null {
-  if (step?.type === "ByteLevel") return { ...step, add_prefix_space: prefix };
-  if (step?.type !== "Sequence" || !Array.isArray(step.pretokenizers)) return step;
-  return { ...step, pretokenizers: (step.pretokenizers as (Step | null)[]).map((each) => withPrefix(each, prefix)) };
+  return mapped(step, "pretokenizers", (each) => (each?.type === "ByteLevel" ? { ...each, add_prefix_space: prefix } : each));
+}
+
+/** Llama's Metaspace with the scheme that the settings say, if they say anything; and no Prepend where there is to be no space. */
+function withScheme(json: TokenizerJson, { add_prefix_space: given, legacy }: Json): TokenizerJson {
+  if (typeof given !== "boolean" && typeof legacy !== "boolean") return json;
+  const prefix = given !== false;
+  const scheme = !prefix ? "never" : legacy === true ? "always" : "first";
+  const step = json.pre_tokenizer;
+  const inScheme = (each: Step | null): Step | null =>
+    each?.type === "Metaspace" ? { ...each, prepend_scheme: scheme, add_prefix_space: prefix } : each;
+  return { ...json, pre_tokenizer: mapped(step, "pretokenizers", inScheme), normalizer: prefix ? json.normalizer : withoutPrepend(json.normalizer) };
+}
+
+function withoutPrepend(step: Step | null): Step | null {
+  if (step?.type === "Prepend") return null;
+  if (step?.type !== "Sequence" || !Array.isArray(step.normalizers)) return step;
+  return { ...step, normalizers: (step.normalizers as (Step | null)[]).filter((each) => each?.type !== "Prepend") };
+}
+
+/** A step, or each step of a sequence, changed. */
+function mapped(step: Step | null, list: string, change: (step: Step | null) => Step | null): Step | null {
+  if (step?.type !== "Sequence" || !Array.isArray(step[list])) return change(step);
+  return { ...step, [list]: (step[list] as (Step | null)[]).map((each) => mapped(each, list, change)) };
 }
 
 /**
@@ -71,13 +93,14 @@ function withoutEnds(step: Step | null, { config, file, specialTokens }: Setting
   return processor;
 }
 
-/** A template without one of its special tokens; a sequence of processors likewise. */
+/** A post-processor whose template does not add a token. */
 function without(step: Step | null, token: string): Step | null {
-  if (step?.type === "Sequence" && Array.isArray(step.processors))
-    return { ...step, processors: (step.processors as (Step | null)[]).map((each) => without(each, token)) };
-  if (step?.type !== "TemplateProcessing" || !Array.isArray(step.single)) return step;
   const isOther = (piece: { SpecialToken?: { id?: unknown } } | null) => piece?.SpecialToken?.id !== token;
-  return { ...step, single: (step.single as { SpecialToken?: { id?: unknown } }[]).filter(isOther) };
+  return mapped(step, "processors", (each) =>
+    each?.type === "TemplateProcessing" && Array.isArray(each.single)
+      ? { ...each, single: (each.single as { SpecialToken?: { id?: unknown } }[]).filter(isOther) }
+      : each,
+  );
 }
 
 /** The pattern that `fix_mistral_regex` puts in the place of the first one. */
