@@ -37,6 +37,9 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
   if (config.refAdapterNameOrPath !== null && !trainsAdapter)
     throw new InputError("Expected 'use_peft' or 'adapter_name_or_path' with 'ref_adapter_name_or_path': all weights would train, the reference's too");
 
+  const unused = adapter === undefined ? [] : adapterKeys.filter((key) => given.has(toSnakeKey(key))).map(toSnakeKey);
+  if (unused.length > 0) notes.push(`${unused.join(", ")}: not used, since the adapter in ${adapter} is trained on as it was configured`);
+
   const device = config.device ?? (deviceCount() > 0 ? "cuda" : "cpu");
   if (device !== "cpu" && deviceCount() === 0)
     throw new InputError(`Expected a device that is there for 'device' but received ${device}; smaug doctor shows which are`);
@@ -77,6 +80,11 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
 const lossKeys = [
   "dpopLambda", "dpopPlacement", "labelSmoothing", "discopopTau", "fDivergenceType", "fAlphaDivergenceCoef", "simpoGamma",
   "cpoAlpha", "dpoShiftFactor", "slicLambda",
+] as const;
+
+/** What a new adapter is made of. */
+const adapterKeys = [
+  "loraR", "loraAlpha", "loraDropout", "loraTargetModules", "loraModulesToSave", "ensureWeightTying", "useRslora", "useDora",
 ] as const;
 
 function toSnakeKey(key: string): string {

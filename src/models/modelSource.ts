@@ -88,18 +88,17 @@ export function baseNameOf(folder: string, json = readAdapterJson(folder)): stri
 }
 
 async function resolveBase(name: string, revision: string | undefined, adapter: string, files?: Files): Promise<string> {
-  const wayOut = `; name the base as the model, and ${adapter} as its adapter`;
+  const wayOut = `(a path counts from the current folder, ${process.cwd()}); name the base as the model, and ${adapter} as its adapter`;
   let folder: string;
   try {
     folder = await resolveFolder(name, { revision, files });
   } catch (error) {
     if (!(error instanceof HubError)) throw error;
-    throw new HubError(`The adapter in ${adapter} names ${name} as its base. ${error.message}${wayOut}`, error.reason, { cause: error });
+    throw new HubError(`The adapter in ${adapter} names ${name} as its base. ${error.message} ${wayOut}`, error.reason, { cause: error });
   }
   if (hasEntry(folder)) return folder;
   throw new FolderError(
-    `Expected the base of the adapter in ${adapter} at ${name} but there is no such folder ` +
-      `(the path counts from the current folder, ${process.cwd()})${wayOut}`,
+    `Expected the base of the adapter in ${adapter} at ${name} but there is no such folder ${wayOut}`,
   );
 }
 
