@@ -1,25 +1,30 @@
 /**
- * What PEFT 0.21.2 with transformers 5 makes of adapters on the experts of a mixture. Experts are linear layers here but
- * fused tensors there: w1 and w3 are one, with twice the rank, and neither dropout nor DoRA works on them.
+ * What PEFT 0.21.2 with transformers 5 cannot do with adapters of a mixture. Router and experts are linear layers here
+ * but plain tensors there, w1 and w3 of all experts one of them, with twice the rank.
  */
 import type { CausalLM } from "../models";
-import { loraLayers } from "../nn";
+import { loraLayers, tensorsTrainedWhole } from "../nn";
 
-const EXPERT = /\.experts\.\d+\.(w[123])$/;
+const MIXTURE = /\.block_sparse_moe\.(?:gate|experts\.\d+\.(?<weight>w[123]))(?:$|\.)/;
 
 /** Why PEFT would not open the adapter that a model trains, or would compute something else with it. */
 export function peftProblems(model: CausalLM): string[] {
-  const experts = loraLayers(model).flatMap(([name, { adapter }]) => {
-    const weight = EXPERT.exec(name)?.[1];
-    return weight === undefined ? [] : [{ weight, adapter }];
+  const adapted = loraLayers(model).flatMap(([name, { adapter }]) => {
+    const match = MIXTURE.exec(name);
+    return match ? [{ weight: match.groups!["weight"], adapter }] : [];
   });
-  if (experts.length === 0) return [];
-  const has = (weight: string) => experts.some((each) => each.weight === weight);
-  const { config, dropout } = experts[0]!.adapter;
-  return [
-    ...(dropout > 0 ? [`dropout on experts (lora_dropout ${dropout}); disable_dropout avoids it`] : []),
-    ...(config.useDora ? ["DoRA on experts; use_dora: false avoids it"] : []),
-    ...(has("w1") === has("w3") ? [] : ["an adapter on only one of w1 and w3; naming both avoids it"]),
-    ...(config.useRslora && has("w1") ? ["use_rslora on w1 and w3, which it scales by √2 more; use_rslora: false avoids it"] : []),
-  ];
+  const problems: string[] = [];
+  if (tensorsTrainedWhole(model).some(([name]) => MIXTURE.test(name)))
+    problems.push("router or experts trained whole; leaving them out of lora_modules_to_save avoids it");
+  if (adapted.length === 0) return problems;
+  const { config, dropout } = adapted[0]!.adapter;
+  if (dropout > 0) problems.push(`dropout on router or experts (lora_dropout ${dropout}); disable_dropout avoids it`);
+  if (config.useDora) problems.push("DoRA on router or experts; use_dora: false avoids it");
+  const has = (weight: string) => adapted.some((each) => each.weight === weight);
+  const isFused = has("w1") || has("w3");
+  if (isFused && !(has("w1") && has("w2") && has("w3")))
+    problems.push("w1 or w3 of experts adapted without the other two of w1, w2 and w3; naming all three avoids it");
+  if (isFused && config.useRslora)
+    problems.push("use_rslora on w1 and w3 of experts, which it scales by √2 more; use_rslora: false avoids it");
+  return problems;
 }

@@ -14,17 +14,20 @@ function problemsOf(options: Partial<LoraConfig>, { dropout = 0 } = {}): string[
 test.each([
   [{ targetModules: ["q_proj", "v_proj"], useDora: true, useRslora: true }, { dropout: 0.1 }],
   [{ targetModules: "all-linear" }, {}],
-  [{ targetModules: ["gate"], useDora: true }, { dropout: 0.1 }],
+  [{ targetModules: ["gate"], useRslora: true }, {}],
   [{ targetModules: ["w2"], useRslora: true }, {}],
 ])("%j opens", (options, given) => {
   expect(problemsOf(options, given)).toEqual([]);
 });
 
 test.each([
-  [{ targetModules: "all-linear" }, { dropout: 0.1 }, /^dropout on experts \(lora_dropout 0.1\)/],
-  [{ targetModules: ["w2"], useDora: true }, {}, /^DoRA on experts/],
-  [{ targetModules: ["w1", "w2"] }, {}, /^an adapter on only one of w1 and w3/],
-  [{ targetModules: ["w1", "w3"], useRslora: true }, {}, /^use_rslora on w1 and w3, which it scales by √2 more/],
+  [{ targetModules: "all-linear" }, { dropout: 0.1 }, /^dropout on router or experts \(lora_dropout 0.1\)/],
+  [{ targetModules: ["w2"], useDora: true }, {}, /^DoRA on router or experts/],
+  [{ targetModules: ["gate"], useDora: true }, {}, /^DoRA on router or experts/],
+  [{ targetModules: ["w1", "w2"] }, {}, /^w1 or w3 of experts adapted without the other two/],
+  [{ targetModules: ["w1", "w3"] }, {}, /^w1 or w3 of experts adapted without the other two/],
+  [{ targetModules: "all-linear", useRslora: true }, {}, /^use_rslora on w1 and w3 of experts, which it scales by √2 more/],
+  [{ targetModules: ["q_proj"], modulesToSave: ["gate"] }, {}, /^router or experts trained whole/],
 ])("%j does not", (options, given, message) => {
   expect(problemsOf(options, given)).toEqual([expect.stringMatching(message)]);
 });
