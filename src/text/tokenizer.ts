@@ -1,8 +1,9 @@
 /**
  * Text to token ids and back, with the ids of the Python library `tokenizers` on the same tokenizer.json.
  *
- * tokenizer.json alone decides. transformers 5 rebuilds the pipeline of some classes in code instead: where a text
- * begins with a space, its `LlamaTokenizer` leaves out the further one that the Prepend normalizer of Llama 2 adds.
+ * tokenizer.json decides, and of the settings beside it those of settings.ts. transformers 5 rebuilds the pipeline of
+ * some classes in code instead: where a text begins with a space, its `LlamaTokenizer` leaves out the further one that
+ * the Prepend normalizer of Llama 2 adds; its GPT-2, GPT-NeoX, Qwen 2 and Cohere tokenizers split by their own patterns.
  * `clean_up_tokenization_spaces` is ignored, as transformers 5 does for BPE.
  */
 import { InputError } from "../base/errors";
