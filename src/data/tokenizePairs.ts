@@ -6,7 +6,7 @@
  */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { expectOptions } from "../base/options";
+import { checkOptions } from "../base/options";
 import { InputError } from "../native/errors";
 import { cacheFolder } from "../native/paths";
 import type { Tokenizer } from "../text";
@@ -177,7 +177,7 @@ function workersFor(rows: readonly PreferenceRow[]): number {
 }
 
 function checked(options: TokenizeOptions, rows: readonly PreferenceRow[], tokenizer: Tokenizer): Limits {
-  expectOptions("tokenizePairs", options, [
+  checkOptions("tokenizePairs", options, [
     "maxLength", "truncationMode", "workers", "cacheDir", "name", "onProgress",
   ]);
   const { maxLength, truncationMode, workers } = options;

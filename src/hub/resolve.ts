@@ -4,8 +4,8 @@
  */
 import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import { checkOptions } from "../base/options";
 import { makeFolder } from "../base/makeFolder";
-import { expectOptions } from "../base/options";
 import { printable } from "../base/terminal";
 import { RepoCache, danglingTarget, sizeOf } from "./cache";
 import { fetchBlob } from "./download";
@@ -51,7 +51,7 @@ const AT_ONCE = 4;
  * be reached and is not in the cache, does not fit on the disk, or arrives damaged
  */
 export async function resolveFolder(nameOrFolder: string, options: ResolveOptions = {}): Promise<string> {
-  expectOptions("resolveFolder", options, OPTIONS);
+  checkOptions("resolveFolder", options, OPTIONS);
   const { kind = "model", files, signal } = options;
   if (kind !== "model" && kind !== "dataset")
     throw new TypeError(`Expected "model" or "dataset" for 'kind' but received ${String(kind)}`);

@@ -7,7 +7,7 @@
  * `clean_up_tokenization_spaces` is ignored, as transformers 5 does for BPE.
  */
 import { InputError } from "../base/errors";
-import { expectOptions } from "../base/options";
+import { checkOptions } from "../base/options";
 import { shown } from "../base/values";
 import { resolveModel } from "../models/modelSource";
 import { TokenizerError } from "./errors";
@@ -220,7 +220,7 @@ export class Tokenizer {
  * @throws TokenizerError when tokenizer.json is missing, a file is broken, or a step of it is not supported
  */
 export async function loadTokenizer(nameOrFolder: string, options: LoadTokenizerOptions = {}): Promise<Tokenizer> {
-  expectOptions("loadTokenizer", options, ["revision", "adapter"]);
+  checkOptions("loadTokenizer", options, ["revision", "adapter"]);
   const source = await resolveModel(nameOrFolder, { ...options, files: "tokenizer" });
   const files = await readTokenizerFolder(source.base, source.adapter);
   const { json, file } = files;

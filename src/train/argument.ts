@@ -3,7 +3,7 @@
  * TypeScript types, of YAML keys (snake_case) and of command-line options, so the three cannot differ.
  */
 import { homedir } from "node:os";
-import { nearest } from "../base/names";
+import { nearest } from "../base/nearest";
 import { InputError } from "../native/errors";
 
 export { nearest };
