@@ -6,7 +6,7 @@ import type { EvaluationResults } from "../evaluate";
 import { InputError } from "../native/errors";
 import type { DType } from "../torch";
 import { print, printJson, tell } from "./output";
-import { type FileInput, expectWritable } from "./outputFile";
+import { type FileInput, expectWritable, modelInputs } from "./outputFile";
 
 interface Flags {
   model: string;
@@ -201,14 +201,14 @@ async function writeFile(file: string, content: string): Promise<void> {
 
 /** The inputs that the results must not replace. */
 function inputsOf(flags: Flags, tasks: readonly string[], data: ReturnType<typeof dataOf>): FileInput[] {
-  const input = (option: string, kind: FileInput["kind"]) => (path: string | undefined): FileInput[] =>
-    path === undefined ? [] : [{ path, option, kind }];
+  const input = (option: string) => (path: string | undefined): FileInput[] =>
+    path === undefined ? [] : [{ path, option, kind: "tasks" }];
   return [
-    ...[flags.model].flatMap(input("--model", "model")),
-    ...[flags.adapter].flatMap(input("--adapter", "model")),
-    ...[flags.contamination].flatMap(input("--contamination", "model")),
-    ...tasks.flatMap(input("--tasks", "tasks")),
-    ...(typeof data === "object" ? Object.values(data) : [data]).flatMap(input("--data", "tasks")),
+    ...modelInputs(flags.model, "--model"),
+    ...modelInputs(flags.adapter, "--adapter"),
+    ...modelInputs(flags.contamination, "--contamination"),
+    ...tasks.flatMap(input("--tasks")),
+    ...(typeof data === "object" ? Object.values(data) : [data]).flatMap(input("--data")),
   ];
 }
 

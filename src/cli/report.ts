@@ -11,7 +11,7 @@ import type { Chart } from "../report/figures";
 import type { Run } from "../report/run";
 import type { DType } from "../torch";
 import { print, printJson, tell } from "./output";
-import { type FileInput, expectWritable } from "./outputFile";
+import { type FileInput, expectWritable, modelInputs } from "./outputFile";
 
 interface Flags {
   out?: string;
@@ -71,7 +71,7 @@ async function report(folders: string[], flags: Flags): Promise<void> {
   const inputs: FileInput[] = [
     ...folders.map((path) => ({ path, option: "runs", kind: "model" as const })),
     ...(data === undefined ? [] : [{ path: data, option: "--data", kind: "data" as const }]),
-    ...(flags.model === undefined ? [] : [{ path: flags.model, option: "--model", kind: "model" as const }]),
+    ...modelInputs(flags.model, "--model"),
   ];
   expectWritable(file, inputs);
   if (svg !== undefined) expectUsableFolder(svg, "--svg");

@@ -7,7 +7,7 @@ import { InputError } from "../native/errors";
 import type { LogProbs, PairScore } from "../preference";
 import type { DType } from "../torch";
 import { print, printJson, tell, tellJson } from "./output";
-import { expectWritable, writeLines } from "./outputFile";
+import { expectWritable, modelInputs, writeLines } from "./outputFile";
 
 interface Flags {
   model: string;
@@ -77,8 +77,8 @@ async function score(flags: Flags): Promise<void> {
   const { model: folder, adapter, data, out, split, device, dtype, json } = flags;
   expectWritable(out, [
     { path: data, option: "--data", kind: "data" },
-    { path: folder, option: "--model", kind: "model" },
-    ...(adapter === undefined ? [] : [{ path: adapter, option: "--adapter", kind: "model" } as const]),
+    ...modelInputs(folder, "--model"),
+    ...modelInputs(adapter, "--adapter"),
   ]);
   const { loadPreferences } = await import("../data/preferences.js");
   const { describeRefusals } = await import("../data/screening.js");

@@ -87,6 +87,16 @@ export function baseNameOf(folder: string, json = readAdapterJson(folder)): stri
   );
 }
 
+/**
+ * The base of an adapter's folder that is named as a model, for a check that no output replaces it. Undefined where the
+ * name is another one's (a folder with weights, a name on the hub), or the adapter names no base.
+ */
+export function localBaseOf(name: string): string | undefined {
+  if (!isAdapter(name) || hasEntry(join(name, "config.json"))) return undefined;
+  const { base_model_name_or_path: base } = readAdapterJson(name);
+  return typeof base === "string" && base !== "" ? base : undefined;
+}
+
 async function resolveBase(name: string, revision: string | undefined, adapter: string, files?: Files): Promise<string> {
   const wayOut = `(a path counts from the current folder, ${process.cwd()}); name the base as the model, and ${adapter} as its adapter`;
   let folder: string;

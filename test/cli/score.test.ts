@@ -103,6 +103,8 @@ describe("an adapter's folder", () => {
     const path = ownTemplate();
     const [plain, chats] = [dataOf(rows["plain"]!), dataOf(rows["conversations"]!)];
     expect(await scores(plain, "--model", path)).toEqual(await scores(plain, "--adapter", adapter));
+    const intoBase = await smaug("--model", path, "--data", plain, "--out", join(model, "config.json"));
+    expect(intoBase).toMatchObject({ status: 2, stderr: expect.stringContaining(`which is read from the folder ${model}`) });
     const own = await scores(chats, "--model", path);
     expect(own).toEqual(await scores(chats, "--adapter", path));
     // The same texts without a template: prompt and answer, each with the token that ends it.

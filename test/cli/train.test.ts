@@ -104,6 +104,8 @@ describe("smaug train", () => {
     expect(readFileSync(join(alone.output_dir, "chat_template.jinja"), "utf8")).toBe("of the adapter");
     const both = await smaug("train", yaml({ ...base(), model_name_or_path: adapter, adapter_name_or_path: adapter }));
     expect(both).toMatchObject({ status: 2, stderr: expect.stringContaining("which is an adapter itself; name the base") });
+    const intoBase = await smaug("train", yaml({ ...base(), model_name_or_path: adapter, output_dir: model, overwrite_output_dir: true }));
+    expect(intoBase).toMatchObject({ status: 2, stderr: expect.stringContaining(`Expected another folder than the base model's for 'output_dir' but received ${model}`) });
   });
 
   test("ensure_weight_tying trains an embedding that is the head whole; without it the message names the key", async () => {

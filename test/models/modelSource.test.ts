@@ -85,6 +85,11 @@ describe("refused", () => {
     await fails(path, `for 'base_model_name_or_path' in ${path}/adapter_config.json but received ${JSON.stringify(base)}; name the base`);
   });
 
+  test("no base is needed where the model is named, too", async () => {
+    using model = await loadModel(single, { adapter: adapterOf(null) });
+    expect(loraLayers(model)).toHaveLength(4);
+  });
+
   test("a base that is not there: the message says where it was looked for, and the way out", async () => {
     const path = adapterOf("./models/gone");
     await fails(
