@@ -1,6 +1,7 @@
 """Small LoRA folders as PEFT saves them, what the model answers with them, and a check of folders saved by smaug.
 
 Run: python scripts/parity/adapters.py               writes test/parity/adapters/ and test/parity/adapters.json
+     python scripts/parity/adapters.py embeddings    writes only test/parity/adapters/embeddings*
      python scripts/parity/adapters.py check FOLDER  loads what scripts/parity/folders.mjs saved, compares the logits
 (needs torch, transformers, peft; weights.py first)
 """
@@ -44,6 +45,10 @@ CONFIGS = {
 BASES = {"whole-tied": "tied", "biases": "sharded", "biases-of-adapted": "sharded"}
 
 
+# Saved with the base's embeddings beside the factors, as scripts do that add tokens.
+EMBEDDINGS = {"embeddings": "single", "embeddings-tied": "tied"}
+
+
 def base(name="single"):
     return AutoModelForCausalLM.from_pretrained(FIXTURES / "folders" / name, dtype=torch.float32).eval()
 
@@ -75,6 +80,15 @@ def save(name):
     whole = [own_name(key) for key in names if "lora_" not in key]
     return {"base": base_name, "adapted": adapted, "whole": whole, "logits": logits(model),
             "gradients": adapter_gradients(model), "training": training_logits(model)}  # fmt: skip
+
+
+def save_with_embeddings(name):
+    model = get_peft_model(base(EMBEDDINGS[name]), LoraConfig(task_type="CAUSAL_LM", r=2, target_modules=["q_proj"]))
+    model.peft_config["default"].base_model_name_or_path = f"small/{EMBEDDINGS[name]}"
+    folder = FIXTURES / "adapters" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_pretrained(folder, save_embedding_layers=True)
+    (folder / "README.md").unlink(missing_ok=True)
 
 
 def own_name(key):
@@ -122,5 +136,9 @@ def check(folder):
 if __name__ == "__main__" and sys.argv[1:2] == ["check"]:
     check(sys.argv[2])
 elif __name__ == "__main__":
+    for name in EMBEDDINGS:
+        save_with_embeddings(name)
+    if sys.argv[1:] == ["embeddings"]:
+        sys.exit()
     bases = {name: logits(base(name)) for name in sorted({"single", *BASES.values()})}
     write("adapters", {"bases": bases, "adapters": {name: save(name) for name in CONFIGS}})

@@ -6,7 +6,7 @@ import type { EvaluationResults } from "../evaluate";
 import { InputError } from "../native/errors";
 import type { DType } from "../torch";
 import { print, printJson, tell } from "./output";
-import { type FileInput, expectWritable } from "./outputFile";
+import { type FileInput, expectWritable, modelInputs } from "./outputFile";
 
 interface Flags {
   model: string;
@@ -56,7 +56,7 @@ Examples:
 export function evalCommand(): Command {
   return new Command("eval")
     .description("scores of a model on benchmarks")
-    .requiredOption("--model <folder>", "the model, a folder or a hub id")
+    .requiredOption("--model <folder>", "the model, a folder or a hub id; an adapter's means its base with the adapter")
     .option("--adapter <folder>", "an adapter of the model, as PEFT or smaug saved it")
     .requiredOption("--tasks <names>", "what to score it on, with commas between")
     .option("--data <source>", "where the rows are; the hub when left out", (value, before: string[] = []) => [
@@ -99,7 +99,7 @@ async function run(flags: Flags): Promise<void> {
   const { evaluatePrepared, prepareEvaluation, resultsTable } = await import("../evaluate/index.js");
   const { Progress } = await import("../train/progress.js");
   const { loadTokenizer } = await import("../text/index.js");
-  const tokenizer = await loadTokenizer(folder);
+  const tokenizer = await loadTokenizer(folder, { adapter });
   const progress = new Map<string, InstanceType<typeof Progress>>();
   const prepared = await prepareEvaluation({
     tasks: names,
@@ -178,7 +178,7 @@ async function contaminate(
     onProgress: showing("continuing"),
   }).finally(() => writer.dispose());
   const model = await loadModel(folder, { adapter, device, dtype });
-  const found = await contamination(model, await loadTokenizer(folder), texts, {
+  const found = await contamination(model, await loadTokenizer(folder, { adapter }), texts, {
     onProgress: showing("scoring"),
   }).finally(() => model.dispose());
   const result = { model: folder, adapter: adapter ?? null, reference, contamination: found };
@@ -201,14 +201,14 @@ async function writeFile(file: string, content: string): Promise<void> {
 
 /** The inputs that the results must not replace. */
 function inputsOf(flags: Flags, tasks: readonly string[], data: ReturnType<typeof dataOf>): FileInput[] {
-  const input = (option: string, kind: FileInput["kind"]) => (path: string | undefined): FileInput[] =>
-    path === undefined ? [] : [{ path, option, kind }];
+  const input = (option: string) => (path: string | undefined): FileInput[] =>
+    path === undefined ? [] : [{ path, option, kind: "tasks" }];
   return [
-    ...[flags.model].flatMap(input("--model", "model")),
-    ...[flags.adapter].flatMap(input("--adapter", "model")),
-    ...[flags.contamination].flatMap(input("--contamination", "model")),
-    ...tasks.flatMap(input("--tasks", "tasks")),
-    ...(typeof data === "object" ? Object.values(data) : [data]).flatMap(input("--data", "tasks")),
+    ...modelInputs(flags.model, "--model"),
+    ...modelInputs(flags.adapter, "--adapter"),
+    ...modelInputs(flags.contamination, "--contamination"),
+    ...tasks.flatMap(input("--tasks")),
+    ...(typeof data === "object" ? Object.values(data) : [data]).flatMap(input("--data")),
   ];
 }
 

@@ -49,7 +49,7 @@ export function generateCommand(): Command {
   const list = (text: string, before: string[] = []) => [...before, text];
   return new Command("generate")
     .description("continue a prompt or answer a conversation with a model")
-    .requiredOption("--model <folder>", "the model")
+    .requiredOption("--model <folder>", "the model, a folder or a hub id; an adapter's means its base with the adapter")
     .option("--adapter <folder>", "an adapter of the model, as PEFT or smaug saved it")
     .addOption(new Option("--prompt <text>", "the text to continue").conflicts("messages"))
     .option("--messages <file>", "the conversation to answer, JSON or JSON Lines")
@@ -85,7 +85,7 @@ async function generate(flags: Flags): Promise<void> {
   const { loadModel } = await import("../models/index.js"); // loads libtorch
   const { loadTokenizer } = await import("../text/index.js");
   const { generateStream } = await import("../generate/index.js");
-  const tokenizer = await loadTokenizer(folder);
+  const tokenizer = await loadTokenizer(folder, { adapter });
   const prompts = conversations ? conversations.map((each) => render(tokenizer, each)) : [encode(tokenizer, prompt!)];
   const model = await loadModel(folder, { adapter, device, dtype });
   const options: GenerateOptions = {

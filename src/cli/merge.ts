@@ -16,7 +16,7 @@ import { exitOnSignals } from "./signals";
 
 interface MergeOptions {
   model: string;
-  adapter: string;
+  adapter?: string;
   out: string;
   verify?: boolean;
   dtype?: DType;
@@ -34,13 +34,18 @@ interface MergeResult {
   verify: MergeCheck | null;
 }
 
-const example = "--model models/base --adapter runs/dpop --out models/dpop --verify";
+const notes = `
+The tokenizer and chat template in the adapter's folder win over the model's, and go into --out.
+
+Example:
+  $ smaug merge --model models/base --adapter runs/dpop --out models/dpop --verify
+`;
 
 export function mergeCommand(): Command {
   const command = new Command("merge")
     .description("put an adapter into the weights of its model, and write a folder that needs no adapter")
-    .requiredOption("--model <folder>", "the model, a folder or a hub id")
-    .requiredOption("--adapter <folder>", "the adapter, as PEFT or smaug saved it")
+    .requiredOption("--model <folder>", "the model, a folder or a hub id; an adapter's means its base with the adapter")
+    .option("--adapter <folder>", "the adapter, as PEFT or smaug saved it")
     .requiredOption("--out <folder>", "where the merged model goes: a new or empty folder")
     .option("--verify", "load what was written, and compare the log-probs of a few texts with those before")
     .addOption(new Option("--dtype <dtype>", "what the weights are written in; the model's own when left out")
@@ -48,7 +53,7 @@ export function mergeCommand(): Command {
     .option("--device <device>", "where it is computed", "cpu")
     .option("--json", "print one JSON object");
   return addOverwriteOption(command, "replace the model or adapter in --out; your own files in it stay")
-    .addHelpText("after", `\nExample:\n  $ smaug merge ${example}\n`)
+    .addHelpText("after", notes)
     .action((options: MergeOptions, self: Command) => merge(options, self));
 }
 
@@ -67,31 +72,33 @@ async function merge(options: MergeOptions, self: Command): Promise<void> {
 }
 
 async function mergeInto(output: ModelOutput, { model: source, adapter, out, verify, dtype, device, json }: MergeOptions): Promise<void> {
-  const { resolveFolder } = await import("../hub/index.js");
-  const adapterFolder = await resolveFolder(adapter, { files: "adapter" });
-  expectOther(out, await resolveFolder(source), adapterFolder);
+  const { readAdapterJson, resolveModel } = await import("../models/modelSource.js");
+  const { base, adapter: adapterFolder } = await resolveModel(source, { adapter });
+  if (adapterFolder === undefined)
+    throw new InputError(`Expected '--adapter', or an adapter's folder for '--model', but received only the model ${source}`);
+  expectOther(out, base, adapterFolder);
 
-  const { loadAdapter, loadModel, readAdapterJson, saveModel } = await import("../models/index.js"); // loads libtorch
+  const { loadAdapter, loadModel, saveModel } = await import("../models/index.js"); // loads libtorch
   const { saveGgufTokenizer } = await import("../text/index.js");
   const { loraLayers, mergeAndUnload, tensorsTrainedWhole } = await import("../nn/index.js");
   const { compareLogProbs, sampleSequences, tokenLogProbs } = await import("./mergeCheck.js");
-  const warning = otherBase(readAdapterJson(adapterFolder)["base_model_name_or_path"], source);
+  const warning = adapter && otherBase(readAdapterJson(adapterFolder)["base_model_name_or_path"], source);
   if (warning) tell(`warning: ${warning}`);
 
-  const model = await loadModel(source, { dtype: "auto", device });
+  const model = await loadModel(base, { dtype: "auto", device });
   const own = model.parameters().next().value!.dtype;
   const written = dtype ?? own;
   const computed = own === "float64" ? own : "float32";
   // Every weight is rounded once, to what is written; a check sees nothing but that when it computes in float32.
   if (verify || written !== own) model.to({ dtype: computed });
-  await loadAdapter(model, adapterFolder);
+  if (model.adapterFolder === undefined) await loadAdapter(model, adapterFolder); // else base and adapter are one folder
   const layers = loraLayers(model).length;
   const whole = tensorsTrainedWhole(model).map(([name]) => name);
   const sequences = verify ? await sampleSequences(model) : [];
   const before = tokenLogProbs(model, sequences);
   mergeAndUnload(model);
   await saveModel(model, output.staging, { dtype: written });
-  await saveGgufTokenizer(model.folder, output.staging);
+  await saveGgufTokenizer(model, output.staging);
   model.dispose();
 
   let check: MergeCheck | undefined;
@@ -129,9 +136,9 @@ function rounded(nats: number): string {
 }
 
 /** The merged model must not replace the files that it is made from. */
-function expectOther(out: string, model: string, adapter: string): void {
+function expectOther(out: string, model: string, adapter: string | undefined): void {
   const inputs: Input[] = [
-    { path: adapter, option: "--adapter", owner: "adapter's" },
+    ...(adapter === undefined ? [] : [{ path: adapter, option: "--adapter", owner: "adapter's" }]),
     { path: model, option: "--model", owner: "model's" },
   ];
   const conflict = findConflict(out, inputs, isRunEntry);

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { CausalLM } from "../models";
+import { companionPlaces } from "../models/companionFiles";
 import { loadTokenizer } from "../text";
 import { type DType, noGrad, ops, tensor, tidy } from "../torch";
 
@@ -32,9 +33,9 @@ const texts = [
 ];
 
 /** Token ids of the texts above; where the model has no tokenizer, ids drawn evenly. */
-export async function sampleSequences({ folder, config }: CausalLM): Promise<number[][]> {
-  if (folder !== undefined && existsSync(join(folder, "tokenizer.json"))) {
-    const tokenizer = await loadTokenizer(folder);
+export async function sampleSequences({ folder, adapterFolder, config }: CausalLM): Promise<number[][]> {
+  if (folder !== undefined && existsSync(join(companionPlaces(folder, adapterFolder).tokenizer, "tokenizer.json"))) {
+    const tokenizer = await loadTokenizer(folder, { adapter: adapterFolder });
     return texts.map((text) => tokenizer.encode(text)).filter((ids) => Math.max(...ids) < config.vocabSize);
   }
   // A multiplicative generator: the same ids for the same vocabulary, and no draw from libtorch's.

@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { pathInside, realPath } from "../base/paths";
 import { type Input, linksIn } from "../base/outputFolder";
+import { localBaseOf } from "../models/modelSource";
 import { InputError } from "../native/errors";
 import { isRunEntry } from "../train/runEntries";
 
@@ -40,6 +41,12 @@ export function expectWritable(out: string, inputs: readonly FileInput[] = []): 
       throw new InputError(`Expected a folder that may be written to for the file of '--out' but '${path}' may not`);
     }
   }
+}
+
+/** A model as an input, or an adapter, whose base is one too. */
+export function modelInputs(path: string | undefined, option: string): FileInput[] {
+  if (path === undefined) return [];
+  return [path, localBaseOf(path)].flatMap((each): FileInput[] => (each === undefined ? [] : [{ path: each, option, kind: "model" }]));
 }
 
 /** @throws InputError when writing the file would replace an input, or add to a folder of data that is one */

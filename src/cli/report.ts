@@ -11,7 +11,7 @@ import type { Chart } from "../report/figures";
 import type { Run } from "../report/run";
 import type { DType } from "../torch";
 import { print, printJson, tell } from "./output";
-import { type FileInput, expectWritable } from "./outputFile";
+import { type FileInput, expectWritable, modelInputs } from "./outputFile";
 import { type RowFlags, columnMappingOption, datasetConfigOption, rowOptions, splitOption } from "./rowOptions";
 
 interface Flags extends RowFlags {
@@ -31,7 +31,7 @@ programs leave. The report of one run goes into its folder, that of several to r
 With --data the rows are scored under the base model and under each run's adapter (or model), and the report shows where
 the log-probs went: before, at and after the first difference of the answers, by distance from it, against edit distance
 and CHES score, and on samples with every token coloured. The base model is the one the adapters name, unless --model
-names another.
+names another. The tokenizer and chat template in a run's folder win over the base model's.
 
 With --svg every picture of the report is also written as an SVG file of its own, with title and legend, in light colours.
 
@@ -74,7 +74,7 @@ async function report(folders: string[], flags: Flags): Promise<void> {
   const inputs: FileInput[] = [
     ...folders.map((path) => ({ path, option: "runs", kind: "model" as const })),
     ...(data === undefined ? [] : [{ path: data, option: "--data", kind: "data" as const }]),
-    ...(flags.model === undefined ? [] : [{ path: flags.model, option: "--model", kind: "model" as const }]),
+    ...modelInputs(flags.model, "--model"),
   ];
   expectWritable(file, inputs);
   if (svg !== undefined) expectUsableFolder(svg, "--svg");
@@ -109,11 +109,10 @@ async function writePictures(folder: string, charts: readonly Chart[]): Promise<
 async function diagnosed(runs: readonly Run[], data: string, flags: Flags): Promise<DiagnosedAnswers> {
   const { device, dtype } = flags;
   const { loadPreferences } = await import("../data/preferences.js");
-  const { tokenizeRows } = await import("../data/tokenizePairs.js");
   const { describeRefusals, expectSomeKept } = await import("../data/screening.js");
   const { baseOf, closeRuns, isAdapterFolder, measureRuns, openRuns } = await import("../evaluate/tokenScoring.js");
-  const { loadModel } = await import("../models/index.js");
-  const { loadTokenizer } = await import("../text/index.js");
+  const { tokenizeForRuns } = await import("../evaluate/runTokenizer.js");
+  const { loadModel, resolveModel } = await import("../models/index.js");
   const { Progress } = await import("../train/progress.js");
   const { diagnose } = await import("../report/diagnosis.js");
   const { samplesOf } = await import("../evaluate/tokenSamples.js");
@@ -121,17 +120,18 @@ async function diagnosed(runs: readonly Run[], data: string, flags: Flags): Prom
   runs.forEach(({ folder }) => isAdapterFolder(folder));
   const base = flags.model ?? baseOf(runs.map(({ folder }) => folder));
   const rows = await loadPreferences(data, rowOptions(flags));
-  const tokenizer = await loadTokenizer(base);
+  if (flags.model === undefined) await resolveModel(runs[0]!.folder); // says whose base it is when it is not there
   const reference = await loadModel(base, { device, dtype });
   try {
     const opened = await openRuns(reference, runs, { device, dtype });
     try {
       const tokenizing = new Progress("tokenizing", rows.length);
-      const { pairs, refused } = await tokenizeRows(rows, tokenizer, {
+      const { tokenizer, tokenized } = await tokenizeForRuns(base, runs, rows, {
         maxLength: reference.config.maxPositionEmbeddings,
         name: data,
         onProgress: (done) => tokenizing.update(done),
       });
+      const { pairs, refused } = tokenized;
       expectSomeKept(pairs, refused, data, "scored");
       if (refused.length > 0) tell(describeRefusals(refused, rows.length, "scored"));
       const scoring = new Progress("scoring", pairs.length);

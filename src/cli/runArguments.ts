@@ -4,19 +4,19 @@
  */
 import { divergenceTypes, dpopPlacements } from "../preference/losses/lossConfig";
 import { trainingArguments } from "../train/arguments";
-import { choice, either, flag, integer, matching, nullable, number, numbers, optional, renaming, share, text, texts, withWayOut } from "../train/argument";
+import { choice, either, flag, integer, matching, nullable, number, numbers, optional, path, renaming, share, text, texts, withWayOut } from "../train/argument";
 
 export const runArguments = {
-  modelNameOrPath: optional(text("", "a folder, a .gguf file or a hub id")),
+  modelNameOrPath: optional(path("", "a folder, a .gguf file or a hub id; an adapter's means its base with the adapter, as adapter_name_or_path does")),
   modelRevision: text("main", "branch, tag or commit of a model of the hub"),
-  adapterNameOrPath: optional(text("", "an adapter to go on with; base and adapter are then the reference")),
-  refAdapterNameOrPath: optional(text("", "an adapter that is the reference instead of the start")),
-  datasetName: optional(text("", "a JSONL, JSON or Parquet file, a folder of them, or a hub id")),
+  adapterNameOrPath: optional(path("", "an adapter to train on; base and adapter are then the reference, and its tokenizer counts")),
+  refAdapterNameOrPath: optional(path("", "an adapter that is the reference instead of the start")),
+  datasetName: optional(path("", "a JSONL, JSON or Parquet file, a folder of them, or a hub id")),
   datasetTrainSplit: text("train", "the split to train on"),
   datasetTestSplit: text("test", "the split to evaluate on"),
   datasetConfig: optional(text("", "which of the configs that the data's card declares; the card's default when left out")),
   columnMapping: optional(renaming("the file's names of columns with ours: {question: prompt}, or question=prompt,good=chosen")),
-  evalDatasetName: optional(text("", "other data to evaluate on: what dataset_name may be")),
+  evalDatasetName: optional(path("", "other data to evaluate on: what dataset_name may be")),
   testSplitSize: optional(share("rows of the training split that are held out to evaluate on: below 1 a share, else a count")),
   lossType: texts(["dpop"], "one loss or several, such as dpop, sigmoid (DPO), ipo, sft; a wrong name lists them all"),
   lossWeights: optional(numbers([], "one weight a loss")),
@@ -48,8 +48,9 @@ export const runArguments = {
   loraDropout: number(0.05, "share of the adapter's input dropped, unless disable_dropout", { min: 0, below: 1 }),
   loraTargetModules: optional(texts([], "layers by the last parts of their names, or all-linear; q_proj and v_proj when left out")),
   loraModulesToSave: optional(texts([], "modules that are trained whole")),
+  ensureWeightTying: flag(false, "with lora_modules_to_save: keep a head that is the embedding tied to it"),
   useRslora: flag(false, "scale by alpha / sqrt(r)"),
   useDora: flag(false, "adapt directions and lengths apart"),
-  resumeFromCheckpoint: optional(either(flag(false, "true for the newest checkpoint, or one's folder"), text("", ""), false)),
+  resumeFromCheckpoint: optional(either(flag(false, "true for the newest checkpoint, or one's folder"), path("", ""), false)),
   ...trainingArguments,
 } as const;

@@ -3,6 +3,8 @@
  * are read. `--print-config` and a run check the same.
  */
 import { type Problem, conflict, missing, unfit } from "../base/problems";
+import { hasEntry } from "../base/paths";
+import { isAdapter } from "../models/modelSource";
 import { lossProblems } from "../preference/losses/lossConfig";
 import { snakeCase } from "../train/argument";
 import { scheduleProblems } from "../train/schedulePlan";
@@ -30,27 +32,38 @@ export function lossConfigOf(config: RunConfig, given: ReadonlySet<string>) {
 
 /** @param given the keys that were given, in snake case */
 export function runProblems(config: RunConfig, given: ReadonlySet<string>): Problem[] {
-  const { dpopTolerance, usePeft, adapterNameOrPath, refAdapterNameOrPath, evalOnStart, evalStrategy } = config;
+  const { dpopTolerance, refAdapterNameOrPath, evalOnStart, evalStrategy } = config;
   const tolerance = given.has("dpop_tolerance") && dpopTolerance !== "auto" ? { dpopTolerance } : {};
   const problems: Problem[] = [];
   for (const key of ["modelNameOrPath", "datasetName"] as const)
     if (config[key] === null) problems.push(missing(snakeCase(key), runArguments[key].help));
   problems.push(...lossProblems({ ...lossConfigOf(config, given), ...tolerance }), ...scheduleProblems(config));
-  if (refAdapterNameOrPath !== null && adapterNameOrPath === null && !usePeft)
-    problems.push(
-      conflict(
-        "ref_adapter_name_or_path",
-        "Expected 'use_peft' or 'adapter_name_or_path' with 'ref_adapter_name_or_path': all weights would train, the reference's too",
-      ),
-    );
+  if (refAdapterNameOrPath !== null && trainsAdapter(config) === false) problems.push(noAdapterToTrain());
   if (evalOnStart && evalStrategy === "no") problems.push(unfit("eval_on_start", "'eval_strategy' steps or epoch with it", "no"));
   return [...problems, ...rowProblems(config), ...routerLossProblems(config)];
 }
 
-/** Settings of a fresh adapter that were given though there is none. */
-export function unreadSettings({ usePeft, adapterNameOrPath }: RunConfig, given: ReadonlySet<string>): string[] {
-  if (usePeft && adapterNameOrPath === null) return [];
-  const why = adapterNameOrPath === null ? "without use_peft" : "the adapter of adapter_name_or_path has its own";
-  const keys = ["lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "lora_modules_to_save", "use_rslora", "use_dora"];
-  return keys.filter((key) => given.has(key)).map((key) => `${key} (${why})`);
+/** Whether the run trains an adapter; undefined where the model is on the hub and may be one itself. */
+function trainsAdapter({ usePeft, adapterNameOrPath, modelNameOrPath: model }: RunConfig): boolean | undefined {
+  if (usePeft || adapterNameOrPath !== null) return true;
+  if (model === null || !hasEntry(model)) return undefined;
+  return isAdapter(model);
+}
+
+/** The problem of a reference adapter where all weights train. */
+export const noAdapterToTrain = (): Problem =>
+  conflict(
+    "ref_adapter_name_or_path",
+    "Expected 'use_peft' or 'adapter_name_or_path' with 'ref_adapter_name_or_path': all weights would train, the reference's too",
+  );
+
+/** The given settings that only a fresh adapter reads. */
+export function freshAdapterKeys(given: ReadonlySet<string>): string[] {
+  const keys = ["lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "lora_modules_to_save", "ensure_weight_tying", "use_rslora", "use_dora"];
+  return keys.filter((key) => given.has(key));
+}
+
+/** Settings of an adapter that were given though none trains. */
+export function unreadSettings(config: RunConfig, given: ReadonlySet<string>): string[] {
+  return trainsAdapter(config) === true ? [] : freshAdapterKeys(given).map((key) => `${key} (without use_peft)`);
 }

@@ -7,7 +7,7 @@ import { InputError } from "../native/errors";
 import type { LogProbs, PairScore } from "../preference";
 import type { DType } from "../torch";
 import { print, printJson, tell, tellJson } from "./output";
-import { expectWritable, writeLines } from "./outputFile";
+import { expectWritable, modelInputs, writeLines } from "./outputFile";
 import { type RowFlags, columnMappingOption, datasetConfigOption, rowOptions, splitOption } from "./rowOptions";
 
 interface Flags extends RowFlags {
@@ -57,7 +57,7 @@ Example:
 export function scoreCommand(): Command {
   return new Command("score")
     .description("log-probs of chosen and rejected answers under a model")
-    .requiredOption("--model <folder>", "the model, a folder or a hub id")
+    .requiredOption("--model <folder>", "the model, a folder or a hub id; an adapter's means its base with the adapter")
     .option("--adapter <folder>", "an adapter of the model, as PEFT or smaug saved it")
     .requiredOption("--data <source>", "preference rows: a JSONL, JSON or Parquet file, a folder of them, or a hub id")
     .requiredOption("--out <file>", "where the lines go; - is standard output")
@@ -79,8 +79,8 @@ async function score(flags: Flags): Promise<void> {
   const { model: folder, adapter, data, out, device, dtype, json } = flags;
   expectWritable(out, [
     { path: data, option: "--data", kind: "data" },
-    { path: folder, option: "--model", kind: "model" },
-    ...(adapter === undefined ? [] : [{ path: adapter, option: "--adapter", kind: "model" } as const]),
+    ...modelInputs(folder, "--model"),
+    ...modelInputs(adapter, "--adapter"),
   ]);
   const { loadPreferences } = await import("../data/preferences.js");
   const { describeRefusals } = await import("../data/screening.js");
@@ -89,7 +89,7 @@ async function score(flags: Flags): Promise<void> {
   const { loadModel } = await import("../models/index.js"); // loads libtorch
   const { loadTokenizer } = await import("../text/index.js");
   const { Progress } = await import("../train/progress.js");
-  const tokenizer = await loadTokenizer(folder);
+  const tokenizer = await loadTokenizer(folder, { adapter });
   const model = await loadModel(folder, { adapter, device, dtype });
   try {
     const { tokenizeRows } = await import("../data/tokenizePairs.js");
@@ -101,7 +101,7 @@ async function score(flags: Flags): Promise<void> {
       onProgress: (done) => tokenizing.update(done),
     });
     expectSomeKept(pairs, refused, data, "scored");
-    expectKnownIds(pairs, model, folder);
+    expectKnownIds(pairs, model, tokenizer.adapterPath ?? folder);
     if (refused.length > 0) tell(describeRefusals(refused, rows.length, "scored"));
 
     const totals = await writeScores(model, pairs, flags);

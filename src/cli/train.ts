@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { InputError } from "../base/errors";
 import { expectOneProcess } from "../base/oneProcess";
 import { type Input, expectApart, expectUsableFolder } from "../base/outputFolder";
+import { localBaseOf } from "../models/modelSource";
 import type { DamagedCheckpointError } from "../train/checkpoint";
 import { RunOutput } from "../train/ownership";
 import { Progress } from "../train/progress";
@@ -171,6 +172,7 @@ function expectInputsKept({ config, file }: ResolvedConfig): void {
   expectUsableFolder(config.outputDir, "output_dir");
   const inputs: [string | null | undefined, string, string][] = [
     [config.modelNameOrPath, "model_name_or_path", "model's"],
+    [localBaseOf(config.modelNameOrPath!), "model_name_or_path", "base model's"],
     [config.adapterNameOrPath, "adapter_name_or_path", "adapter's"],
     [config.refAdapterNameOrPath, "ref_adapter_name_or_path", "reference adapter's"],
     [config.datasetName, "dataset_name", "data's"],

@@ -1,7 +1,7 @@
 /** From a resolved configuration to a trainer: the model with its adapters, the rows, the loss. */
 import { readFileSync } from "node:fs";
 import { problemsError } from "../base/problems";
-import { type CausalLM, loadAdapter, loadModel } from "../models";
+import { type CausalLM, loadAdapter, loadModel, resolveModel } from "../models";
 import { InputError } from "../native/errors";
 import { lora } from "../nn";
 import { createLoss } from "../preference";
@@ -11,7 +11,7 @@ import { PreferenceTrainer, type TrainingArguments, trainingArguments } from "..
 import type { RunOutput } from "../train/ownership";
 import { REFERENCE_ADAPTER } from "../train/reference";
 import { NO_ROUTER_LOSS, routerLossProblemsOf } from "./routerLoss";
-import { lossConfigOf } from "./runProblems";
+import { freshAdapterKeys, lossConfigOf, noAdapterToTrain } from "./runProblems";
 import { loadRows } from "./trainRows";
 import { type ResolvedConfig, toSnakeCase } from "./trainConfig";
 
@@ -26,10 +26,17 @@ export interface TrainRun {
 export async function createRun({ config, given, notes: noted }: ResolvedConfig, output?: RunOutput): Promise<TrainRun> {
   const notes = [...noted];
   const loss = createLoss(lossConfigOf(config, given));
+  const revision = config.modelRevision === "main" ? undefined : config.modelRevision;
+  // An adapter as the model is the same as naming its base, and the adapter as adapter_name_or_path.
+  const { adapter } = await resolveModel(config.modelNameOrPath!, { revision, adapter: config.adapterNameOrPath ?? undefined });
+  const trainsAdapter = config.usePeft || adapter !== undefined;
+  if (config.refAdapterNameOrPath !== null && !trainsAdapter) throw problemsError([noAdapterToTrain()]);
+  const unread = adapter === undefined ? [] : freshAdapterKeys(given);
+  if (unread.length > 0) notes.push(`${unread.join(", ")}: not used, since the adapter in ${adapter} is trained on as it was configured`);
+
   const device = config.device ?? (deviceCount() > 0 ? "cuda" : "cpu");
   if (device !== "cpu" && deviceCount() === 0)
     throw new InputError(`Expected a device that is there for 'device' but received ${device}; smaug doctor shows which are`);
-  const trainsAdapter = config.usePeft || config.adapterNameOrPath !== null;
   const dtype = chooseDType(config, device, trainsAdapter, given, notes);
   const { train, evaluation } = await loadRows(config, notes);
 
@@ -37,12 +44,12 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
   const model = await loadModel(config.modelNameOrPath!, {
     device,
     dtype,
-    revision: config.modelRevision === "main" ? undefined : config.modelRevision,
-    adapter: config.adapterNameOrPath ?? (config.usePeft ? newAdapter(config) : undefined),
+    revision,
+    adapter: config.adapterNameOrPath ?? (adapter === undefined && config.usePeft ? newAdapter(config) : undefined),
   }).catch((error: unknown) => {
     // Which layers there are is known only now.
     if (!(error instanceof RangeError)) throw error;
-    throw new InputError(error.message.replace("'targetModules'", "'lora_target_modules'").replace("'modulesToSave'", "'lora_modules_to_save'"));
+    throw new InputError(error.message.replace("'targetModules'", "'lora_target_modules'").replace("'modulesToSave'", "'lora_modules_to_save'").replace("'ensureWeightTying'", "'ensure_weight_tying'"));
   });
   // Known before only of a folder on this machine.
   const isMixture = "numLocalExperts" in model.config;
@@ -58,7 +65,7 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
     train,
     evaluation,
     loss,
-    tokenizer: await loadTokenizer(config.modelNameOrPath!, { revision: config.modelRevision === "main" ? undefined : config.modelRevision }),
+    tokenizer: await loadTokenizer(config.modelNameOrPath!, { revision, adapter: config.adapterNameOrPath ?? undefined }),
     maxLength: config.maxLength,
     truncationMode: config.truncationMode,
     resumeFromCheckpoint: config.resumeFromCheckpoint,
@@ -69,7 +76,7 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
 }
 
 function newAdapter(config: ResolvedConfig["config"]): ReturnType<typeof lora> {
-  const { loraR, loraAlpha, loraDropout, loraTargetModules, loraModulesToSave, useRslora, useDora } = config;
+  const { loraR, loraAlpha, loraDropout, loraTargetModules, loraModulesToSave, ensureWeightTying, useRslora, useDora } = config;
   const targets = loraTargetModules?.length === 1 && loraTargetModules[0] === "all-linear" ? "all-linear" : loraTargetModules;
   return lora({
     r: loraR,
@@ -77,6 +84,7 @@ function newAdapter(config: ResolvedConfig["config"]): ReturnType<typeof lora> {
     dropout: loraDropout,
     ...(targets === null ? {} : { targetModules: targets }),
     ...(loraModulesToSave === null ? {} : { modulesToSave: loraModulesToSave }),
+    ensureWeightTying,
     useRslora,
     useDora,
   });

@@ -6,10 +6,10 @@
  * What a row is worth in training is not judged here: see tokenizePairs.ts.
  */
 import { getHeapStatistics } from "node:v8";
+import { checkOptions } from "../base/options";
 import { recordOrigin } from "../base/origins";
 import { printable } from "../base/terminal";
 import { InputError } from "../native/errors";
-import { expectOptions } from "./options";
 import { type ColumnMapping, SourceColumns } from "./columnMapping";
 import { FORM, type PlainRow, type PreferenceRow, RowReader, isPlain } from "./preferenceRow";
 import { streamRecords } from "./records";
@@ -78,7 +78,7 @@ function sizeOf(part: PreferenceRow["prompt"]): number {
 export async function* streamPreferences(source: string, options: LoadPreferencesOptions = {}): AsyncGenerator<PreferenceRow> {
   if (typeof source !== "string")
     throw new TypeError(`Expected a file, a folder or a data set's name for 'source' but received ${typeof source}`);
-  expectOptions("loadPreferences", options, OPTIONS);
+  checkOptions("loadPreferences", options, OPTIONS);
   const { datasetConfig: config, columnMapping, onNote = toStandardError, ...choice } = options;
   const columns = new SourceColumns(source, columnMapping);
   const reader = new RowReader(columns);

@@ -6,6 +6,7 @@
  * SHA-256 of all that.
  */
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { readInput } from "../base/inputFiles";
@@ -14,6 +15,8 @@ import { writeWhole } from "../base/wholeFiles";
 import { packageVersion } from "../native/paths";
 import type { Tokenizer } from "../text";
 import { exactEntries } from "../text/exactNumbers";
+import { companionPlaces } from "../models/companionFiles";
+import { GENERATION_FILE, TEMPLATE_FILE, TEMPLATE_FOLDER } from "../models/companionNames";
 import { readTokenizerFolder } from "../text/folder";
 import { packPairs, unpackPairs } from "./packedPairs";
 import type { Limits, TokenizedRows } from "./pairTokenizer";
@@ -32,7 +35,7 @@ export async function contentKey(
 ): Promise<string> {
   const hash = createHash("sha256");
   hash.update(JSON.stringify([FORMAT, packageVersion(), maxLength ?? null, truncationMode ?? null]));
-  for (const [file, bytes] of await tokenizerFiles(tokenizer.path)) {
+  for (const [file, bytes] of await tokenizerFiles(tokenizer)) {
     hash.update(`\n${file} ${bytes.length}\n`).update(bytes);
     // Such a template writes today's date into every prompt.
     if (bytes.includes("strftime_now")) hash.update(new Date().toDateString());
@@ -43,20 +46,26 @@ export async function contentKey(
   return hash.digest("hex");
 }
 
-const FILES = ["tokenizer", "tokenizer_config", "special_tokens_map", "added_tokens", "generation_config"];
-const TEMPLATES = "additional_chat_templates";
+/** What ids follow from; config.json says which class transformers would load. */
+const FILES = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json"];
 
-/** Everything a tokenizer is read from, as far as it is there: the files of a folder, the metadata of a GGUF file. */
-async function tokenizerFiles(path: string): Promise<[name: string, content: Buffer][]> {
+/** Everything a tokenizer is read from, as far as it is there: the files of folders, the metadata of a GGUF file. */
+async function tokenizerFiles({ path, adapterPath }: Tokenizer): Promise<[name: string, content: Buffer][]> {
   if (path.endsWith(".gguf")) {
-    const { file: _, templatePlaces: __, ...content } = await readTokenizerFolder(path);
+    const { file: _, templatePlaces: __, ...content } = await readTokenizerFolder(path, adapterPath);
     return [["gguf", Buffer.from(JSON.stringify(content))]];
   }
-  const there = new Set(await readdir(path));
-  const names = [...FILES.map((name) => `${name}.json`), "chat_template.jinja"].filter((name) => there.has(name));
-  const more = there.has(TEMPLATES) ? (await readdir(join(path, TEMPLATES))).filter((name) => name.endsWith(".jinja")) : [];
-  const files = [...names, ...more.sort().map((name) => join(TEMPLATES, name))];
-  return files.map((file): [string, Buffer] => [file, readInput(join(path, file), "a tokenizer's file")]);
+  const { tokenizer, templates, generation } = companionPlaces(path, adapterPath);
+  const more = await readdir(join(templates, TEMPLATE_FOLDER)).catch(() => []);
+  const files: [folder: string, name: string][] = [
+    ...FILES.map((name): [string, string] => [tokenizer, name]),
+    [generation, GENERATION_FILE],
+    [templates, TEMPLATE_FILE],
+    ...more.filter((name) => name.endsWith(".jinja")).sort().map((name): [string, string] => [templates, join(TEMPLATE_FOLDER, name)]),
+  ];
+  return files
+    .filter(([folder, name]) => existsSync(join(folder, name)))
+    .map(([folder, name]): [string, Buffer] => [name, readInput(join(folder, name), "a tokenizer's file")]);
 }
 
 export async function readTokenCache(folder: string, key: string): Promise<TokenizedRows | undefined> {

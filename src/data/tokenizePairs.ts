@@ -6,11 +6,11 @@
  */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { checkOptions } from "../base/options";
 import { InputError } from "../native/errors";
 import { cacheFolder } from "../native/paths";
 import type { Tokenizer } from "../text";
 import { type Oddities, describeOddities } from "./oddities";
-import { expectOptions } from "./options";
 import { type Cut, type Limits, PairTokenizer, type TokenizedRows, type TruncationMode, batchesOf } from "./pairTokenizer";
 import { type PreferenceRow, isPlain } from "./preferenceRow";
 import { type Refusal, describeRefusals, expectSomeKept } from "./screening";
@@ -100,7 +100,7 @@ export async function tokenizeRows(
   const made =
     kept ??
     (workers > 0
-      ? await tokenizeInWorkers(rows, tokenizer.path, limits, workers, report)
+      ? await tokenizeInWorkers(rows, tokenizer, limits, workers, report)
       : await tokenizeHere(rows, tokenizer, limits, report));
   // A cache that cannot be written (a full disk, a read-only home) costs time, not the run.
   if (!kept && cacheDir !== null) await writeTokenCache(cacheDir, key, made).catch(() => undefined);
@@ -177,7 +177,7 @@ function workersFor(rows: readonly PreferenceRow[]): number {
 }
 
 function checked(options: TokenizeOptions, rows: readonly PreferenceRow[], tokenizer: Tokenizer): Limits {
-  expectOptions("tokenizePairs", options, [
+  checkOptions("tokenizePairs", options, [
     "maxLength", "truncationMode", "workers", "cacheDir", "name", "onProgress",
   ]);
   const { maxLength, truncationMode, workers } = options;
@@ -194,7 +194,7 @@ function checked(options: TokenizeOptions, rows: readonly PreferenceRow[], token
     );
   if (first && !isPlain(first) && tokenizer.chatTemplates.length === 0)
     throw new InputError(
-      `Expected a chat template in '${tokenizer.path}', since the rows are conversations; ` +
+      `Expected a chat template in '${tokenizer.adapterPath ?? tokenizer.path}', since the rows are conversations; ` +
         "add a chat_template.jinja, or write the rows as texts",
     );
   return { maxLength: maxLength ?? undefined, truncationMode };

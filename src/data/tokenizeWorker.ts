@@ -9,8 +9,9 @@ import type { PreferenceRow } from "./preferenceRow";
 
 /** What the thread is started with. */
 export interface WorkerStart {
-  /** The tokenizer's. */
+  /** The tokenizer's model, and the adapter it was loaded with. */
   readonly path: string;
+  readonly adapter: string | undefined;
   readonly limits: Limits;
 }
 
@@ -32,8 +33,8 @@ export interface WorkerFailure {
 
 if (parentPort) {
   const port = parentPort;
-  const { path, limits } = workerData as WorkerStart;
-  const ready = loadTokenizer(path).then((tokenizer) => new PairTokenizer(tokenizer, limits));
+  const { path, adapter, limits } = workerData as WorkerStart;
+  const ready = loadTokenizer(path, { adapter }).then((tokenizer) => new PairTokenizer(tokenizer, limits));
   port.on("message", ({ rows, numbers }: WorkerChunk) => {
     rememberEntries(rows, numbers);
     // A failure is nobody's to catch here: it ends the thread, and its "error" event carries it.

@@ -3,6 +3,7 @@ import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { InputError } from "../base/errors";
 import { exactEntries } from "../text/exactNumbers";
+import type { Tokenizer } from "../text";
 import { mergeOddities } from "./oddities";
 import { unpackPairs } from "./packedPairs";
 import type { Limits, TokenizedRows } from "./pairTokenizer";
@@ -11,10 +12,10 @@ import type { WorkerAnswer, WorkerChunk, WorkerFailure, WorkerStart } from "./to
 
 const CHUNK = 256; // rows: some hundred milliseconds of work
 
-/** Tokenises with `count` threads. `path` is the tokenizer's. */
+/** Tokenises with `count` threads, each of which loads the tokenizer for itself. */
 export async function tokenizeInWorkers(
   rows: readonly PreferenceRow[],
-  path: string,
+  { path, adapterPath: adapter }: Tokenizer,
   limits: Limits,
   count: number,
   onProgress: (done: number) => void,
@@ -24,7 +25,7 @@ export async function tokenizeInWorkers(
   const answers: WorkerAnswer[] = [];
   let next = 0;
   let done = 0;
-  const workers = Array.from({ length: Math.min(count, chunks.length) }, () => startWorker({ path, limits }));
+  const workers = Array.from({ length: Math.min(count, chunks.length) }, () => startWorker({ path, adapter, limits }));
   const serve = (worker: Worker): Promise<void> =>
     new Promise((resolve, reject) => {
       let mine = -1;

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { TokenizedPair } from "../data/tokenizedPair";
 import { type CausalLM, FolderError, type LoadOptions, loadAdapter, loadModel } from "../models";
-import { readAdapterJson } from "../models/adapter";
+import { readAdapterJson } from "../models/modelSource";
 import { InputError } from "../native/errors";
 import { withAdapter } from "../nn";
 import { type AnswerLogProbs, type PackedBatch, answerLogProbs, microBatches, packOptionsOf, scorePairs, upload } from "../preference";

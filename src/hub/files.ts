@@ -19,11 +19,14 @@ const TOKENIZER_FILES = [
   "additional_chat_templates/*.jinja",
   "tokenizer.model",
 ];
-const ADAPTER_FILES = ["adapter_config.json", "adapter_model.safetensors"];
+/** It says that the repository is an adapter, whose base has what is missing here. */
+const ADAPTER_CONFIG = "adapter_config.json";
+/** An adapter may have a tokenizer of its own. */
+const ADAPTER_FILES = [ADAPTER_CONFIG, "adapter_model.safetensors", ...TOKENIZER_FILES];
 const DATASET_FILES = ["*.jsonl", "*.json", "*.parquet", "README.md"];
 
 /** The texts of a model folder; the last ones are not read, but belong to a copy of it. */
-const MODEL_TEXTS = [...TOKENIZER_FILES, "config.json", "vocab.json", "merges.txt", "vocab.txt", "spiece.model"];
+const MODEL_TEXTS = [...TOKENIZER_FILES, ADAPTER_CONFIG, "config.json", "vocab.json", "merges.txt", "vocab.txt", "spiece.model"];
 
 const SHARD = /^model-\d+-of-\d+\.safetensors$/;
 
@@ -46,8 +49,8 @@ function patternsOf(files: Files | undefined): readonly string[] {
 
 /** A GGUF file has its tokenizer in it. */
 function selectTokenizer(paths: readonly string[]): string[] {
-  const files = matching(paths, TOKENIZER_FILES);
-  if (files.some((file) => /^tokenizer\.(json|model)$/.test(file))) return files;
+  const files = matching(paths, [...TOKENIZER_FILES, ADAPTER_CONFIG]);
+  if (files.some((file) => /^tokenizer\.(json|model)$/.test(file) || file === ADAPTER_CONFIG)) return files;
   return [...files, ...selectWeights(paths).filter(isGguf)];
 }
 

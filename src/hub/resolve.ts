@@ -4,6 +4,7 @@
  */
 import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import { checkOptions } from "../base/options";
 import { makeFolder } from "../base/makeFolder";
 import { printable } from "../base/terminal";
 import { RepoCache, danglingTarget, sizeOf } from "./cache";
@@ -50,10 +51,7 @@ const AT_ONCE = 4;
  * be reached and is not in the cache, does not fit on the disk, or arrives damaged
  */
 export async function resolveFolder(nameOrFolder: string, options: ResolveOptions = {}): Promise<string> {
-  // Not by torch's checkOptions: fetching needs no libtorch.
-  for (const key of Object.keys(options))
-    if (!OPTIONS.includes(key))
-      throw new TypeError(`Expected options of 'resolveFolder' (${OPTIONS.join(", ")}) but received '${key}'`);
+  checkOptions("resolveFolder", options, OPTIONS);
   const { kind = "model", files, signal } = options;
   if (kind !== "model" && kind !== "dataset")
     throw new TypeError(`Expected "model" or "dataset" for 'kind' but received ${String(kind)}`);
@@ -110,7 +108,12 @@ function cached({ name, client, cache, select, files: wanted }: Job, why: string
   const offline = (what: string) =>
     new HubError(`Expected ${name} in the cache ${settings.cache}, since ${why}, but ${what}`, "offline");
   const snapshot = cache.snapshot(revision);
-  if (!snapshot) throw offline("it is not there");
+  if (!snapshot)
+    throw new HubError(
+      `${expectedThere(name, kind, wanted)}: there is no such folder, and the hub is not asked, since ${why}; nor is ` +
+        `it in the cache ${settings.cache}`,
+      "offline",
+    );
   const { folder, files } = snapshot;
   const selected = select(files);
   try {
@@ -138,7 +141,9 @@ async function current(job: Job): Promise<string> {
     // Two tries, not more, when there is another way: the first may have met a kept connection that has gone stale.
     listing = await listRepo(client, isCached() ? 2 : undefined);
   } catch (error) {
-    if (!(error instanceof HubError) || error.reason === "revision" || !isCached()) throw error;
+    if (!(error instanceof HubError) || error.reason === "revision") throw error;
+    // Without a cause, the server was reached: its answer is what is wrong.
+    if (!isCached()) throw error.reason === "unreachable" && error.cause !== undefined ? nowhere(job, error) : error;
     const folder = cached(job, error.message);
     if (!noted.has(name))
       process.stderr.write(`smaug: ${printable(error.message)}; ${name} is taken from the cache as it was last seen\n`);
@@ -147,6 +152,21 @@ async function current(job: Job): Promise<string> {
   }
   await fetchSnapshot(job, listing);
   return cache.snapshotFolder(listing.commit);
+}
+
+function expectedThere(name: string, kind: RepoKind, files: Files | undefined): string {
+  const what = files === "adapter" ? "an adapter" : `a ${kind}`;
+  return `Expected a folder that is there, or ${what} on the hub, but received '${name}'`;
+}
+
+/** The error for a name that is neither on this disk nor known to the cache, when the hub cannot be asked. */
+function nowhere({ name, files, client: { kind, settings } }: Job, error: HubError): HubError {
+  const why = error.message.replace(`${settings.endpoint} cannot be reached`, settings.endpoint);
+  return new HubError(
+    `${expectedThere(name, kind, files)}: there is no such folder, and the hub cannot be reached (${why})`,
+    error.reason,
+    { cause: error },
+  );
 }
 
 /**

@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { recordOrigin } from "../base/origins";
 import { hasEntry } from "../base/paths";
 import { StagedFiles } from "../base/wholeFiles";
-import { resolveFolder } from "../hub";
 import {
   DEFAULT_ADAPTER,
   type LoraConfig,
@@ -22,12 +21,12 @@ import { type Tensor, isFloatingPoint, ops, tidy } from "../torch";
 import { checkOptions } from "../torch/options";
 import { adapterConfigJson, parseAdapterConfig } from "./adapterConfig";
 import type { CausalLM } from "./causalLm";
-import { stageCompanions } from "./companionFiles";
-import { FolderError, blaming, readJsonObject } from "./folderError";
+import { expectCompanions, stageCompanions } from "./companionFiles";
+import { FolderError, blaming } from "./folderError";
+import { ADAPTER_CONFIG_FILE, readAdapterJson, resolveAdapter } from "./modelSource";
 import { SafetensorsFile } from "./safetensors";
 import { writable, writeSafetensors } from "./safetensorsWriter";
 
-const CONFIG_FILE = "adapter_config.json";
 const WEIGHTS_FILE = "adapter_model.safetensors";
 const PREFIX = "base_model.model.";
 
@@ -58,9 +57,10 @@ export async function loadAdapter(
 ): Promise<string[]> {
   checkOptions("loadAdapter", options, ["name", "revision"]);
   const { name: adapter = DEFAULT_ADAPTER, revision } = options;
-  const folder = await resolveFolder(nameOrFolder, { revision, files: "adapter" });
+  const folder = await resolveAdapter(nameOrFolder, revision);
   const json = readAdapterJson(folder);
-  const place = join(folder, CONFIG_FILE);
+  expectCompanions(folder);
+  const place = join(folder, ADAPTER_CONFIG_FILE);
   const config = blaming(place, () => parseAdapterConfig(json));
   const file = openAdapterWeights(folder);
   const plan = blaming(place, () => planLora(model, config, adapter));
@@ -77,6 +77,7 @@ export async function loadAdapter(
 
   const adapted = addAdapter(model, config, adapter);
   recordOrigin(model, folder);
+  if (adapter === DEFAULT_ADAPTER) model.adapterFolder = folder;
   tidy(() => {
     for (const [name, tensor] of Object.entries(adapterTensors(model, adapter))) file.copyTo(name, tensor.detach());
   });
@@ -88,7 +89,7 @@ export interface SaveAdapterOptions {
   baseModel?: string;
   /** Which adapter; the one that trains when left out. */
   name?: string;
-  /** Whether the tokenizer files of the model's folder are put beside it, as TRL does. Default false. */
+  /** Whether the tokenizer files are put beside it, as TRL does: those of the adapter's folder or the model's. Default false. */
   tokenizer?: boolean;
 }
 
@@ -99,13 +100,16 @@ export async function saveAdapter(model: CausalLM, folder: string, options: Save
   const tensors = adapterTensors(model, name);
   const layers = loraLayers(model, name);
   const names = layers.map(([layer]) => layer);
-  const config = adapterConfigJson(layers[0]![1].adapters.get(name)!.config, names, baseModel);
+  const { config: given, dropout } = layers[0]![1].adapters.get(name)!;
+  // PEFT refuses dropout on the experts of a mixture, so what a run disabled must not be written.
+  const written = name === DEFAULT_ADAPTER ? { ...given, dropout } : given;
+  const config = adapterConfigJson(written, names, baseModel);
   if (baseModel === model.hub?.id) config["revision"] = model.hub?.revision ?? null;
   const staged = await StagedFiles.in(folder);
   try {
     await staged.add(WEIGHTS_FILE, (file) => writeSafetensors(file, writable(tensors)));
-    await staged.add(CONFIG_FILE, (file) => file.writeFile(`${JSON.stringify(config, null, 2)}\n`));
-    if (tokenizer) await stageCompanions(staged, model.folder);
+    await staged.add(ADAPTER_CONFIG_FILE, (file) => file.writeFile(`${JSON.stringify(config, null, 2)}\n`));
+    if (tokenizer) await stageCompanions(staged, model);
     await staged.commit();
   } finally {
     await staged.discard();
@@ -159,14 +163,6 @@ function expectedShapes(model: CausalLM, config: LoraConfig, plan: LoraPlan): Ma
   return expected;
 }
 
-/** An adapter folder's `adapter_config.json`, as it stands there. */
-export function readAdapterJson(folder: string): Record<string, unknown> {
-  const path = join(folder, CONFIG_FILE);
-  if (hasEntry(path)) return readJsonObject(path, "an adapter's configuration");
-  const found = hasEntry(join(folder, "config.json")) ? "a model folder" : "none";
-  throw new FolderError(`Expected an adapter, with ${CONFIG_FILE}, in ${folder} but received ${found}`);
-}
-
 function openAdapterWeights(folder: string): SafetensorsFile {
   const path = join(folder, WEIGHTS_FILE);
   if (hasEntry(path)) return new SafetensorsFile(path);
@@ -195,22 +191,38 @@ function misfits(
     else if (!isFloatingPoint(entry.dtype))
       problems.push(`Expected floating-point values for '${name}' but received ${entry.dtype}`);
   }
-  // PEFT writes the model's own weight along when an adapter sits on the head.
-  const own = new Map(plan.layers.map(([name]) => [`${PREFIX}${name}.base_layer.weight`, `${name}.weight`]));
-  for (const name of file.entries.keys()) {
+  const copies = copiesOfOwn(model, plan);
+  for (const [name, { shape }] of file.entries) {
     if (expected.has(name)) continue;
-    if (!own.has(name)) problems.push(`Expected no '${name}'`);
-    else if (!isSame(file, name, model, own.get(name)!))
-      problems.push(`Expected '${name}' to be the model's own weight but received another`);
+    const weight = copies.get(name);
+    if (weight === undefined) problems.push(`Expected no '${name}'`);
+    else if (!isSame(file, name, model, weight))
+      problems.push(
+        `Expected '${name}' to be the model's own weight, since 'modules_to_save' does not name it, but ` +
+          `received another tensor [${shape.join(", ")}]`,
+      );
   }
   return problems;
+}
+
+/**
+ * The model's own weights that PEFT may write along, by their names in the file: of a head with an adapter, and of
+ * embedding and head with `save_embedding_layers`, which training scripts set for tokens they add.
+ */
+function copiesOfOwn(model: CausalLM, plan: LoraPlan): Map<string, string> {
+  const adapted = plan.layers.map(([name]) => [`${name}.base_layer.weight`, `${name}.weight`] as const);
+  const embeddings = ["model.embed_tokens.weight", "lm_head.weight"].map(
+    (name) => [name, model.tiedWeights[name] ?? name] as const,
+  );
+  return new Map([...adapted, ...embeddings].map(([copy, own]) => [`${PREFIX}${copy}`, own]));
 }
 
 /** Whether a tensor of the file is the model's, when both are rounded as either is. */
 function isSame(file: SafetensorsFile, name: string, model: CausalLM, weight: string): boolean {
   return tidy(() => {
     const own = model.stateDict()[weight]!;
-    if (`${file.entries.get(name)!.shape}` !== `${own.shape}`) return false;
+    const { shape, dtype: savedDType } = file.entries.get(name)!;
+    if (`${shape}` !== `${own.shape}` || !isFloatingPoint(savedDType)) return false;
     const { device, dtype } = own;
     const saved = file.read(name, { device });
     return ops.equal(saved.to({ dtype }), own) || ops.equal(saved, own.to({ dtype: saved.dtype }));

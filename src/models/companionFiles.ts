@@ -1,14 +1,36 @@
 /**
  * The files of a model folder beside config and weights: what its tokenizer is made of, its chat templates, how to
- * generate. They are not read here, only carried along.
+ * generate. They are not read here, only found and carried along.
  */
 import { readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { MAX_INPUT_BYTES, expectRegularFile, readInput } from "../base/inputFiles";
-import { isFolder } from "../base/paths";
+import { hasEntry, isFolder } from "../base/paths";
 import type { StagedFiles } from "../base/wholeFiles";
-import { GENERATION_FILE, TEMPLATE_FOLDER, TOKENIZER_FILES } from "./companionNames";
+import { GENERATION_FILE, TEMPLATE_FILE, TEMPLATE_FOLDER, TOKENIZER_FILES } from "./companionNames";
 import { FolderError, asFolderError, filesIn } from "./folderError";
+
+/** Which folder, or GGUF file, each kind of companion is read from. */
+export interface CompanionPlaces {
+  readonly tokenizer: string;
+  /** Chat templates in files of their own; those in tokenizer_config.json are the tokenizer's. */
+  readonly templates: string;
+  readonly generation: string;
+}
+
+/** Any of these makes a folder a tokenizer's. */
+const TOKENIZER_MARKS = ["tokenizer.json", "tokenizer_config.json", "tokenizer.model", "spiece.model"];
+
+/**
+ * Where the companions of a model with an adapter are. An adapter folder's tokenizer wins over the base's as a whole,
+ * with the templates that come with it; a folder with nothing but chat templates adds those to the base's tokenizer.
+ */
+export function companionPlaces(base: string, adapter?: string): CompanionPlaces {
+  const has = (name: string) => adapter !== undefined && hasEntry(join(adapter, name));
+  const tokenizer = TOKENIZER_MARKS.some(has) ? adapter! : base;
+  const templates = has(TEMPLATE_FILE) || has(TEMPLATE_FOLDER) ? adapter! : tokenizer;
+  return { tokenizer, templates, generation: has(GENERATION_FILE) ? adapter! : base };
+}
 
 /**
  * Checks that the companion files of a folder can be copied later, when the model is saved.
@@ -26,20 +48,28 @@ export function expectCompanions(folder: string): void {
   }
 }
 
-/** Copies the tokenizer's files, and for a model how to generate, from the folder it came from, if it is one. */
+/**
+ * Copies the tokenizer's files, and for a model how to generate, from where the model and its adapter were loaded.
+ * What a GGUF file holds is written by `saveGgufTokenizer`.
+ */
 export async function stageCompanions(
   staged: StagedFiles,
-  from: string | undefined,
+  { folder, adapterFolder }: { readonly folder: string | undefined; readonly adapterFolder: string | undefined },
   { generation = false } = {},
 ): Promise<void> {
-  if (from === undefined || !isFolder(from) || realpathSync(from) === realpathSync(staged.folder)) return;
-  const templates = join(from, TEMPLATE_FOLDER);
-  const names = [
-    ...TOKENIZER_FILES,
-    ...(isFolder(templates) ? readdirSync(templates).map((file) => `${TEMPLATE_FOLDER}/${file}`) : []),
-    ...(generation ? [GENERATION_FILE] : []),
+  if (folder === undefined && adapterFolder === undefined) return;
+  const places = companionPlaces(folder ?? adapterFolder!, adapterFolder);
+  const templates = join(places.templates, TEMPLATE_FOLDER);
+  const files: [from: string, name: string][] = [
+    ...TOKENIZER_FILES.filter((name) => name !== TEMPLATE_FILE).map((name): [string, string] => [places.tokenizer, name]),
+    ...[TEMPLATE_FILE, ...(isFolder(templates) ? readdirSync(templates).map((file) => `${TEMPLATE_FOLDER}/${file}`) : [])].map(
+      (name): [string, string] => [places.templates, name],
+    ),
+    ...(generation ? [[places.generation, GENERATION_FILE] as [string, string]] : []),
   ];
-  for (const name of names) {
+  const into = realpathSync(staged.folder);
+  for (const [from, name] of files) {
+    if (!isFolder(from) || realpathSync(from) === into) continue;
     const path = join(from, name);
     if (statSync(path, { throwIfNoEntry: false })?.isFile())
       await staged.add(name, (file) => file.writeFile(readInput(path, "a file of the model")));

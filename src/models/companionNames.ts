@@ -1,5 +1,7 @@
 /** Names of the files in a model folder next to its weights. */
 
+export const TEMPLATE_FILE = "chat_template.jinja";
+
 /** The tokenizer's, in every form that transformers writes or reads. */
 export const TOKENIZER_FILES: readonly string[] = [
   "tokenizer.json",
@@ -11,7 +13,7 @@ export const TOKENIZER_FILES: readonly string[] = [
   "vocab.txt",
   "tokenizer.model",
   "spiece.model",
-  "chat_template.jinja",
+  TEMPLATE_FILE,
   "chat_template.json",
 ];
 export const TEMPLATE_FOLDER = "additional_chat_templates";

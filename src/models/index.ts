@@ -4,7 +4,6 @@ export {
   type SaveAdapterOptions,
   adapterTensors,
   loadAdapter,
-  readAdapterJson,
   saveAdapter,
 } from "./adapter";
 export { CausalLM, type ForwardOptions } from "./causalLm";
@@ -15,6 +14,7 @@ export { type Gemma2Config, Gemma2ForCausalLM, parseGemma2Config } from "./gemma
 export { type Gemma3Config, Gemma3ForCausalLM, parseGemma3Config } from "./gemma3";
 export { type LlamaConfig, LlamaForCausalLM, parseLlamaConfig } from "./llama";
 export { type LoadOptions, loadModel } from "./loadModel";
+export { type ModelSource, type ModelSourceOptions, readAdapterJson, resolveModel } from "./modelSource";
 export { type MistralConfig, MistralForCausalLM, parseMistralConfig } from "./mistral";
 export { type MixtralConfig, MixtralForCausalLM, parseMixtralConfig } from "./mixtral";
 export { type Phi3Config, Phi3ForCausalLM, parsePhi3Config } from "./phi3";

@@ -4,10 +4,9 @@
  */
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { hasEntry } from "../base/paths";
-import { repoName, resolveFolder } from "../hub";
 import { type LoraConfig, applyLora } from "../nn";
 import { type DType, type Device, type Tensor, empty, isFloatingPoint, ops, tidy } from "../torch";
+import { checkOptions } from "../torch/options";
 import { loadAdapter } from "./adapter";
 import { architectureOf } from "./architectures";
 import type { CausalLM } from "./causalLm";
@@ -17,6 +16,7 @@ import { describeShape, layerCountProblems, shapeProblem, sizeProblems } from ".
 import { FolderError, blaming, readJsonObject } from "./folderError";
 import { openGguf } from "./gguf";
 import { findGguf } from "./ggufPaths";
+import { resolveModel } from "./modelSource";
 import { usableDType } from "./safetensors";
 import type { TransformerConfig } from "./transformer";
 import { type Weights, openWeights } from "./weights";
@@ -43,6 +43,9 @@ const COMPUTED = /(^|\.)rotary_emb\.inv_freq$/;
  *
  * A name that is no path is a model of the hub, `owner/name` or `owner/name@revision`; see {@link resolveFolder}.
  *
+ * An adapter's folder or hub id stands for the base model that it names with the adapter on it, as in transformers: the
+ * same as naming the base, and the adapter as `adapter`.
+ *
  * ```ts
  * const model = await loadModel("models/SmolLM2-135M-Instruct", { adapter: lora({ r: 16 }) });
  * const same = await loadModel("HuggingFaceTB/SmolLM2-135M-Instruct");
@@ -53,9 +56,16 @@ const COMPUTED = /(^|\.)rotary_emb\.inv_freq$/;
  * has a value that is not supported, or the weights are not those the config asks for
  */
 export async function loadModel(nameOrFolder: string, options: LoadOptions = {}): Promise<CausalLM> {
+  checkOptions("loadModel", options, ["dtype", "device", "adapter", "revision"]);
   const { device = "cpu", adapter, revision } = options;
-  const folder = await resolveFolder(nameOrFolder, { revision });
-  if (!hasEntry(folder)) throw new FolderError(`Expected a model folder at ${folder} but there is none`);
+  const source = await resolveModel(nameOrFolder, { revision, adapter: typeof adapter === "string" ? adapter : undefined });
+  const { base: folder } = source;
+  const fresh = typeof adapter === "string" ? undefined : adapter;
+  if (source.adapter !== undefined && fresh)
+    throw new TypeError(
+      `Expected a base model beside a fresh adapter for 'adapter' but received ${nameOrFolder}, which is an adapter: ` +
+        "leave 'adapter' out to train that one on, or name the base to start a new one",
+    );
   const gguf = findGguf(folder);
   const opened = gguf === undefined ? undefined : openGguf(gguf);
   const configFile = gguf ?? join(folder, "config.json");
@@ -70,10 +80,10 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
   const model = blaming(configFile, () => new Model(config, { dtype, device, init: false }));
   try {
     model.folder = folder;
-    model.hub = repoName(nameOrFolder, revision);
+    model.hub = source.hub;
     await fill(model, weights, configFile);
-    if (typeof adapter === "string") await loadAdapter(model, adapter);
-    else if (adapter) applyLora(model, adapter);
+    if (source.adapter !== undefined) await loadAdapter(model, source.adapter);
+    else if (fresh) applyLora(model, fresh);
     return model.eval();
   } catch (error) {
     model.dispose();

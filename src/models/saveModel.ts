@@ -49,7 +49,7 @@ export async function saveModel(model: CausalLM, folder: string, options: SaveOp
     for (const [name, tensors] of files) await staged.add(name, (file) => writeSafetensors(file, tensors));
     if (files.size > 1) await staged.add(INDEX_FILE, (file) => file.writeFile(json(indexOf(files))));
     await staged.add("config.json", (file) => file.writeFile(configText(config)));
-    await stageCompanions(staged, model.folder, { generation: true });
+    await stageCompanions(staged, model, { generation: true });
 
     const written = [...files.keys(), ...(files.size > 1 ? [INDEX_FILE] : [])];
     await staged.commit({

@@ -9,11 +9,13 @@ import { dirname, join } from "node:path";
 import { convertInputErrors } from "../base/errors";
 import { expectShallow, readInput } from "../base/inputFiles";
 import { isObject, shown } from "../base/values";
+import { companionPlaces } from "../models/companionFiles";
 import { findGguf } from "../models/ggufPaths";
 import { MOST_IDS } from "./bpe";
 import { TokenizerError } from "./errors";
 import { readGgufTokenizer } from "./ggufTokenizer";
 import type { Step } from "./pipeline";
+import { withSettings } from "./settings";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -46,13 +48,25 @@ export interface TokenizerFolder {
   readonly chatTemplates: Readonly<Record<string, string>>;
   /** Where each template was read, for messages. */
   readonly templatePlaces: Readonly<Record<string, string>>;
+  /** Whether special tokens written in a text are plain text, as `split_special_tokens` asks. */
+  readonly splitSpecialTokens: boolean;
   readonly generationConfig: Json;
 }
 
 /** The special tokens that have a name of their own, in the order in which transformers adds them. */
 const named = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
-export async function readTokenizerFolder(folder: string): Promise<TokenizerFolder> {
+/** Reads the tokenizer of a model, a folder or a GGUF file, and of the adapter's folder on it, which wins. */
+export async function readTokenizerFolder(model: string, adapter?: string): Promise<TokenizerFolder> {
+  const { tokenizer, templates, generation } = companionPlaces(model, adapter);
+  return {
+    ...(await readFiles(tokenizer)),
+    ...(templates === tokenizer ? {} : await readChatTemplates(templates, {})),
+    ...(generation === tokenizer ? {} : { generationConfig: await readGeneration(generation) }),
+  };
+}
+
+async function readFiles(folder: string): Promise<TokenizerFolder> {
   const path = (name: string) => join(folder, name);
   const file = path("tokenizer.json");
   const json = await readJson(file);
@@ -68,12 +82,14 @@ export async function readTokenizerFolder(folder: string): Promise<TokenizerFold
   const tokenizer = readTokenizer(json, file);
   const specialTokens = readSpecialTokens(names, path("tokenizer_config.json"));
   complete(tokenizer, specialTokens, { ...config, ...names, added }, path("tokenizer_config.json"));
+  const { model_type: modelType } = (await readJson(path("config.json"))) ?? {};
   return {
     file,
-    json: tokenizer,
+    json: withSettings(tokenizer, { config, file: path("tokenizer_config.json"), modelType, specialTokens }),
     specialTokens,
+    splitSpecialTokens: config.split_special_tokens === true,
     ...(await readChatTemplates(folder, config)),
-    generationConfig: checkedGeneration((await readJson(path("generation_config.json"))) ?? {}, folder),
+    generationConfig: await readGeneration(folder),
   };
 }
 
@@ -128,8 +144,9 @@ function checkScores(model: Json, file: string): void {
 const isId = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < MOST_IDS;
 
-/** Checks the ids that end a text, which `eosTokenIds` returns. */
-function checkedGeneration(config: Json, folder: string): Json {
+/** How to generate; the ids that end a text, which `eosTokenIds` returns, are checked. */
+async function readGeneration(folder: string): Promise<Json> {
+  const config = (await readJson(join(folder, "generation_config.json"))) ?? {};
   for (const id of [config.eos_token_id ?? []].flat())
     if (!isId(id))
       throw new TokenizerError(
@@ -232,7 +249,7 @@ async function readChatTemplates(
   const templates: Record<string, string> = {};
   const places: Record<string, string> = {};
   const read = (name: string, file: string) => {
-    const text = readText(file);
+    const text = readText(file, { keepMark: true });
     if (text !== undefined) [templates[name], places[name]] = [text, file];
   };
   read("default", join(folder, "chat_template.jinja"));
@@ -286,12 +303,15 @@ async function readJson(file: string): Promise<Json | undefined> {
   return value;
 }
 
-/** The file's text, or undefined when there is none. */
-function readText(file: string): string | undefined {
+/**
+ * The file's text, or undefined when there is none. A byte order mark belongs to a template, which prints it in
+ * transformers, but not to JSON.
+ */
+function readText(file: string, { keepMark = false } = {}): string | undefined {
   if (!existsSync(file)) return undefined;
   const bytes = asTokenizerError(() => readInput(file, "a tokenizer's file"));
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: keepMark }).decode(bytes);
   } catch {
     throw new TokenizerError(`Expected UTF-8 text in ${file} but found bytes that are not`);
   }

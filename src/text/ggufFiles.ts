@@ -1,11 +1,18 @@
 /** The tokenizer of a GGUF file as files of a Hugging Face folder, beside a model or an adapter made from it. */
 import { StagedFiles } from "../base/wholeFiles";
+import { companionPlaces } from "../models/companionFiles";
 import { findGguf } from "../models/ggufPaths";
 import { readGgufTokenizer } from "./ggufTokenizer";
 
-/** Writes tokenizer.json and tokenizer_config.json for a model that came from a GGUF; for any other it does nothing. */
-export async function saveGgufTokenizer(source: string | undefined, folder: string): Promise<void> {
-  const gguf = source === undefined ? undefined : findGguf(source);
+/**
+ * Writes tokenizer.json and tokenizer_config.json for a model whose tokenizer is in a GGUF file; for any other it does
+ * nothing.
+ */
+export async function saveGgufTokenizer(
+  { folder: model, adapterFolder }: { readonly folder: string | undefined; readonly adapterFolder: string | undefined },
+  folder: string,
+): Promise<void> {
+  const gguf = model === undefined ? undefined : findGguf(companionPlaces(model, adapterFolder).tokenizer);
   if (gguf === undefined) return;
   const { json, specialTokens, chatTemplates } = readGgufTokenizer(gguf);
   const { default: template } = chatTemplates;

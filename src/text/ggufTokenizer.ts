@@ -66,6 +66,7 @@ function read(metadata: GgufMetadata): TokenizerFolder {
     },
     specialTokens,
     ...chatTemplates(metadata),
+    splitSpecialTokens: false,
     generationConfig: { ...tokenIds(metadata) },
   };
 }

@@ -1,14 +1,15 @@
 /**
  * Text to token ids and back, with the ids of the Python library `tokenizers` on the same tokenizer.json.
  *
- * tokenizer.json alone decides. transformers 5 rebuilds the pipeline of some classes in code instead: where a text
- * begins with a space, its `LlamaTokenizer` leaves out the further one that the Prepend normalizer of Llama 2 adds.
+ * tokenizer.json decides, and of the settings beside it those of settings.ts. transformers 5 rebuilds the pipeline of
+ * some classes in code instead: where a text begins with a space, its `LlamaTokenizer` leaves out the further one that
+ * the Prepend normalizer of Llama 2 adds; its GPT-2, GPT-NeoX, Qwen 2 and Cohere tokenizers split by their own patterns.
  * `clean_up_tokenization_spaces` is ignored, as transformers 5 does for BPE.
  */
-import { dirname } from "node:path";
-import { resolveFolder } from "../hub";
 import { InputError } from "../base/errors";
+import { checkOptions } from "../base/options";
 import { shown } from "../base/values";
+import { resolveModel } from "../models/modelSource";
 import { TokenizerError } from "./errors";
 import { Bpe } from "./bpe";
 import { ChatRenderer, type ChatMessage, type JsonValue } from "./chatTemplate";
@@ -43,10 +44,19 @@ export interface ChatTemplateOptions {
   chatTemplate?: string;
 }
 
+export interface LoadTokenizerOptions {
+  /** The branch, tag or commit of a model of the hub. */
+  revision?: string | undefined;
+  /** The folder or hub id of an adapter of the model. */
+  adapter?: string | undefined;
+}
+
 /** A tokenizer loaded by {@link loadTokenizer}. */
 export class Tokenizer {
-  /** What it was loaded from, and can be again: a folder, or a GGUF file. */
+  /** The model it was loaded from, and can be again: a folder, or a GGUF file. */
   readonly path: string;
+  /** The folder of the adapter that it was loaded with. */
+  readonly adapterPath: string | undefined;
   /** How many ids there are, added tokens included. A model's embedding may have more rows. */
   readonly vocabSize: number;
   readonly bosToken: string | undefined;
@@ -67,9 +77,11 @@ export class Tokenizer {
     private readonly decoder: Decoder,
     private readonly chat: ChatRenderer,
     private readonly limits: TokenizerLimits,
+    { base, adapter }: { readonly base: string; readonly adapter: string | undefined },
   ) {
     this.file = folder.file;
-    this.path = folder.file.endsWith(".gguf") ? folder.file : dirname(folder.file);
+    this.path = folder.file.endsWith(".gguf") ? folder.file : base;
+    this.adapterPath = adapter;
     this.vocabSize = library.model!.vocab.length;
     this.specialTokens = folder.specialTokens;
     this.specialTokenIds = new Set(folder.json.added_tokens.flatMap(({ special, id }) => (special ? [id] : [])));
@@ -109,7 +121,8 @@ export class Tokenizer {
   }
 
   /**
-   * The token ids of a text. Special tokens written in it are special tokens. Halves of surrogate pairs, which UTF-8
+   * The token ids of a text. Special tokens written in it are special tokens, unless tokenizer_config.json says
+   * `split_special_tokens`. Halves of surrogate pairs, which UTF-8
    * cannot hold, count as U+FFFD.
    *
    * @throws InputError when a pattern of the tokenizer takes too long on this text
@@ -197,20 +210,30 @@ export class Tokenizer {
  * additional_chat_templates/, as far as they are there; or that of a GGUF file. A name that is no path is
  * a model of the hub, at `revision`.
  *
+ * The tokenizer and templates in an adapter's folder win over those of its base: give the adapter as `adapter`, or in
+ * the place of the model.
+ *
+ * ```ts
+ * const tokenizer = await loadTokenizer("models/SmolLM2-135M-Instruct", { adapter: "runs/dpop" });
+ * ```
+ *
  * @throws HubError when the files of a model of the hub cannot be had
  * @throws TokenizerError when tokenizer.json is missing, a file is broken, or a step of it is not supported
  */
-export async function loadTokenizer(nameOrFolder: string, options: { revision?: string } = {}): Promise<Tokenizer> {
-  const folder = await resolveFolder(nameOrFolder, { revision: options.revision, files: "tokenizer" });
-  const files = await readTokenizerFolder(folder);
+export async function loadTokenizer(nameOrFolder: string, options: LoadTokenizerOptions = {}): Promise<Tokenizer> {
+  checkOptions("loadTokenizer", options, ["revision", "adapter"]);
+  const source = await resolveModel(nameOrFolder, { ...options, files: "tokenizer" });
+  const files = await readTokenizerFolder(source.base, source.adapter);
   const { json, file } = files;
   checkModel(json.model, file);
   const preTokenize = preTokenizer(json.pre_tokenizer, file);
   const isBpe = json.model.type === "BPE";
   const [cut, byteLevel] = isBpe ? splitByteLevel(preTokenize) : [preTokenize, false];
   const bpe = isBpe ? new Bpe(json.model, file, byteLevel) : undefined;
+  const isPlain = ({ special }: { special: boolean }) => files.splitSpecialTokens && special;
   const pipeline = {
     ...json,
+    added_tokens: json.added_tokens.filter((token) => !isPlain(token)),
     model: bpe ? { ...json.model, merges: [], fuse_unk: false } : json.model,
     normalizer: normalizer(json.normalizer, file),
     pre_tokenizer: cut,
@@ -221,10 +244,18 @@ export async function loadTokenizer(nameOrFolder: string, options: { revision?: 
   const library = build(await import("@huggingface/tokenizers"), pipeline, limits, file);
   if (bpe) (library.model as { encode: Bpe["encode"] }).encode = (pieces) => bpe.encode(pieces);
   else encodeLongTexts(library);
+  for (const { id, content } of json.added_tokens.filter(isPlain)) addUnmatched(library, id, content);
   const isToken = (token: string) => library.token_to_id(token) !== undefined;
   checkPostProcessor(json.post_processor, file, isToken);
   const chat = await ChatRenderer.create(files.chatTemplates, { places: files.templatePlaces });
-  return new Tokenizer(files, library, decoder, chat, limits);
+  return new Tokenizer(files, library, decoder, chat, limits, source);
+}
+
+/** Gives the library a token that has an id but is not looked for in texts. */
+function addUnmatched(library: Library, id: number, content: string): void {
+  const model = library.model as unknown as { tokens_to_ids: Map<string, number>; vocab: string[] };
+  model.tokens_to_ids.set(content, id);
+  model.vocab[id] = content;
 }
 
 type Pipeline = { normalizer: Step | null; pre_tokenizer: Step | null; added_tokens: { content: string; normalized: boolean }[] };

@@ -2,9 +2,12 @@
  * One setting of a run: what it may be, what it is when left out, what it does. Tables of these are the single source of
  * TypeScript types, of YAML keys (snake_case) and of command-line options, so the three cannot differ.
  */
-import { distance } from "fastest-levenshtein";
+import { homedir } from "node:os";
+import { nearest } from "../base/nearest";
 import { type Problem, problemsError, unfit, unknown } from "../base/problems";
 import { shown } from "../base/values";
+
+export { nearest };
 
 export interface Argument<T> {
   readonly fallback: T;
@@ -49,6 +52,12 @@ export const text = (fallback: string, help: string): Argument<string> =>
   argument("a string", fallback, help, (value) =>
     typeof value === "string" && value !== "" && !value.includes("\0") ? value : typeof value === "number" ? String(value) : undefined,
   );
+
+/** A path, or a name on the hub. A leading `~/` is the home folder, which a shell expands but a file does not. */
+export const path = (fallback: string, help: string): Argument<string> => {
+  const inner = text(fallback, help);
+  return { ...inner, read: (value) => inner.read(value)?.replace(/^~(?=\/|$)/, homedir()) };
+};
 
 /** A string of one form; `expected` says which. */
 export const matching = (pattern: RegExp, expected: string, help: string): Argument<string> =>
@@ -185,12 +194,6 @@ export function checkArguments<Table extends ArgumentTable>(
     }
   }
   return { settings: settings as ArgumentsOf<Table>, problems };
-}
-
-/** The name that is most like a mistyped one, if any is. */
-export function nearest(name: string, names: readonly string[]): string | undefined {
-  const [best] = names.map((each) => [distance(name, each), each] as const).sort(([a], [b]) => a - b);
-  return best && best[0] <= Math.max(2, name.length / 3) ? best[1] : undefined;
 }
 
 /** `learningRate` as `learning_rate`. */

@@ -5,10 +5,10 @@
  */
 import { scheduleNames } from "../optim/scheduleNames";
 import { isOptimizer } from "../optim/optimizerNames";
-import { type ArgumentsOf, choice, either, flag, integer, mapping, number, optional, text, withWayOut } from "./argument";
+import { type ArgumentsOf, choice, either, flag, integer, mapping, number, optional, path, text, withWayOut } from "./argument";
 
 export const trainingArguments = {
-  outputDir: text("trainer_output", "folder for the adapter or model, checkpoints, logs and the report"),
+  outputDir: path("trainer_output", "folder for the adapter or model, checkpoints, logs and the report"),
   overwriteOutputDir: flag(
     false,
     "replace another run in output_dir: its files are kept until the new run has a checkpoint or final weights",
@@ -64,7 +64,7 @@ export const trainingArguments = {
   greaterIsBetter: optional(flag(true, "whether more of that metric is better; not for a loss, else yes, when left out")),
   earlyStoppingPatience: optional(integer(0, "evaluations without a better metric after which training ends", { min: 1 })),
   reportTo: choice(["tensorboard", "none", "all"], "tensorboard", "whether TensorBoard events are written to runs/"),
-  referenceCache: optional(text("", "folder of the reference cache; the user's cache folder when left out")),
+  referenceCache: optional(path("", "folder of the reference cache; the user's cache folder when left out")),
 } as const;
 
 export type TrainingArguments = ArgumentsOf<typeof trainingArguments>;

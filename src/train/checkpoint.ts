@@ -57,7 +57,7 @@ export async function saveCheckpoint(outputDir: string, state: TrainerState, par
 /** The adapter, or the whole model where there is none, with its tokenizer files. */
 export async function saveWeights(model: CausalLM, folder: string): Promise<void> {
   await (hasAdapter(model) ? saveAdapter(model, folder, { tokenizer: true }) : saveModel(model, folder));
-  await saveGgufTokenizer(model.folder, folder);
+  await saveGgufTokenizer(model, folder);
 }
 
 /** A checkpoint is damaged; `whole` is the newest one next to it that is intact. */

@@ -25,6 +25,7 @@ import { type TrainingArguments, trainingArguments } from "./arguments";
 import { type OpenedCheckpoint, expectFits, openCheckpoint, restoreCheckpoint } from "./checkpoint";
 import { type MemoryPlan, planMemory } from "./memoryPlan";
 import { createOptimizer, createSchedule } from "./optimizer";
+import { peftProblems } from "./peftLimits";
 import { isRunEntry } from "./runEntries";
 import { REFERENCE_ADAPTER, type ReferenceValues, type StartCheck, checkStart, referencePass, startFingerprint } from "./reference";
 import { Sampler } from "./sampler";
@@ -37,7 +38,7 @@ export interface PreferenceTrainerOptions extends Partial<TrainingArguments> {
   /** Rows as `loadPreferences` gives them, or already in tokens. */
   train: readonly PreferenceRow[] | readonly TokenizedPair[];
   evaluation?: readonly PreferenceRow[] | readonly TokenizedPair[];
-  /** For rows in text; that of the model's folder when left out. */
+  /** For rows in text; that of the adapter's or the model's folder when left out. */
   tokenizer?: Tokenizer;
   /** DPOP with the paper's values when left out. A function of your own will do. */
   loss?: PreferenceLoss | ((logProbs: PairLogProbs) => Tensor);
@@ -147,12 +148,16 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   // Before the first random number of the run; loading has drawn those of a fresh adapter already.
   manualSeed(settings.seed);
   model.eval(); // the reference, the check and evaluations drop nothing
+  for (const [, { adapter }] of loraLayers(model)) adapter.dropout = settings.disableDropout ? 0 : adapter.config.dropout;
+  for (const problem of peftProblems(model))
+    hooks.onWarning(`PEFT 0.21 cannot use this adapter, though smaug can, and smaug merge makes a model of it: ${problem}`);
 
   const limits = { maxLength: maxLength ?? undefined, truncationMode };
   const tokenized: { train?: TokenizedPairs; evaluation?: TokenizedPairs } = {};
   const inTokens = async (which: "train" | "evaluation", given: PreferenceTrainerOptions["train"]) => {
     if (areTokenized(given)) return given;
-    tokenized[which] = await tokenizePairs(given, tokenizer ?? (await loadTokenizer(folderOf(model))), { ...limits, name: originsOf(given)[0] ?? dataName ?? which });
+      const own = tokenizer ?? (await loadTokenizer(folderOf(model), { adapter: model.adapterFolder }));
+      tokenized[which] = await tokenizePairs(given, own, { ...limits, name: originsOf(given)[0] ?? dataName ?? which });
     return tokenized[which].pairs;
   };
   const train = await inTokens("train", rows);

@@ -6,7 +6,7 @@ import { evalCommand } from "../../src/cli/eval";
 import { run } from "../../src/cli/run";
 import type { EvaluationResults } from "../../src/evaluate";
 import { loadModel, saveAdapter } from "../../src/models";
-import { lora } from "../../src/nn";
+import { lora, loraLayers } from "../../src/nn";
 import { noGrad } from "../../src/torch";
 import { temporaryFolders } from "../models/folders";
 import { fixture, folderOf } from "../parity/fixture";
@@ -30,6 +30,27 @@ async function smaug(...args: string[]) {
   vi.restoreAllMocks();
   return { status, ...printed };
 }
+
+test("an adapter's folder as the model is its base with it, and its tokenizer counts", async () => {
+  const path = folder();
+  using base = await loadModel(model, { adapter: lora({ r: 2, targetModules: ["q_proj"] }) });
+  noGrad(() => loraLayers(base).forEach(([, { adapter }]) => adapter.lora_B.weight.normal_(0, 0.5)));
+  await saveAdapter(base, path);
+  const results = async (...args: string[]) => {
+    const { stdout } = await smaug(...args, "--tasks", "winogrande", "--data", data, "--json", "--log-samples");
+    const { samples } = JSON.parse(stdout) as EvaluationResults;
+    return samples!["winogrande"]!.map((sample) => (sample as unknown as { resps: unknown }).resps);
+  };
+  const alone = await results("--model", path);
+  expect(alone).toEqual(await results("--model", model, "--adapter", path));
+  // The base's tokenizer, but for a letter in front of every text.
+  const json = JSON.parse(readFileSync(join(model, "tokenizer.json"), "utf8")) as object;
+  writeFileSync(join(path, "tokenizer.json"), JSON.stringify({ ...json, normalizer: { type: "Prepend", prepend: "x" } }));
+  cpSync(join(model, "tokenizer_config.json"), join(path, "tokenizer_config.json"));
+  const own = await results("--model", path);
+  expect(own).toEqual(await results("--model", model, "--adapter", path));
+  expect(own).not.toEqual(alone);
+});
 
 test("prints the table, and writes results in the harness's shape", async () => {
   const out = join(folder(), "results.json");

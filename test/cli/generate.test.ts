@@ -6,7 +6,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import { generateCommand } from "../../src/cli/generate";
 import { run } from "../../src/cli/run";
 import { generateSync } from "../../src/generate";
-import { LlamaForCausalLM, loadModel, saveModel } from "../../src/models";
+import { LlamaForCausalLM, loadModel, saveAdapter, saveModel } from "../../src/models";
+import { lora } from "../../src/nn";
 import { type Tokenizer, loadTokenizer } from "../../src/text";
 import { Generator } from "../../src/torch";
 import { eos, tinyFolder } from "../text/tiny";
@@ -100,6 +101,21 @@ describe("--prompt", () => {
   test("is continued as it stands, although the folder has a chat template", async () => {
     const { stdout } = await smaug("--model", folder, "--prompt", "hello", "--json", "--max-new-tokens", "1");
     expect(JSON.parse(stdout)).toMatchObject({ prompt: "hello" });
+  });
+});
+
+describe("an adapter's folder", () => {
+  test("as the model is its base with it, and brings its chat template", async () => {
+    const path = join(scratch, "adapter");
+    const model = await loadModel(folder, { adapter: lora({ r: 2, targetModules: ["q_proj"] }) });
+    await saveAdapter(model, path);
+    model.dispose();
+    writeFileSync(join(path, "chat_template.jinja"), "{{ messages[0].content }}!");
+    const messages = file("hi.json", "[{\"role\": \"user\", \"content\": \"hi\"}]");
+    for (const args of [["--model", path], ["--model", folder, "--adapter", path]]) {
+      const { stdout } = await smaug(...args, "--messages", messages, "--max-new-tokens", "3", "--json");
+      expect(JSON.parse(stdout)).toMatchObject({ prompt: "hi!" });
+    }
   });
 });
 

@@ -43,6 +43,30 @@ const logits = async (path: string) => {
   return tidy(() => noGrad(() => model.forward(tensor(ids, { dtype: "int64" }))));
 };
 
+describe("an adapter's own tokenizer and template", () => {
+  test("go into the merged folder; the adapter alone says which base", async () => {
+    const model = tinyFolder({ "chat_template.jinja": "base" });
+    afterAll(() => rmSync(model, { recursive: true }));
+    cpSync(single, model, { recursive: true });
+    const own = folder(adapter("list"));
+    cpSync(tinyFolder({ "chat_template.jinja": "adapter" }), own, { recursive: true });
+    const config = join(own, "adapter_config.json");
+    const json = JSON.parse(readFileSync(config, "utf8")) as object;
+    writeFileSync(config, JSON.stringify({ ...json, base_model_name_or_path: model }));
+    const [both, alone] = [join(folder(), "both"), join(folder(), "alone")];
+    expect(await smaug("--model", model, "--adapter", own, "--out", both)).toMatchObject({ status: 0, stderr: "" });
+    expect(await smaug("--model", own, "--out", alone, "--verify")).toMatchObject({ status: 0, stderr: "" });
+    for (const out of [both, alone]) expect(readFileSync(join(out, "chat_template.jinja"), "utf8")).toBe("adapter");
+    expect(readFileSync(join(alone, "model.safetensors"))).toEqual(readFileSync(join(both, "model.safetensors")));
+  });
+
+  test("an adapter must be there", async () => {
+    expect(await smaug("--model", single, "--out", join(folder(), "out"))).toMatchObject({
+      status: 2, stderr: `error: Expected '--adapter', or an adapter's folder for '--model', but received only the model ${single}\n`,
+    });
+  });
+});
+
 describe("the merged folder", () => {
   test.each(["list", "dora", "head", "whole"])("answers as PEFT with the adapter %s, and holds none", async (name) => {
     const out = join(folder(), "new");

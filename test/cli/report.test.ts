@@ -161,6 +161,34 @@ describe("--data", () => {
     expect(tokens.map(([text]) => text)).toContain("end");
   });
 
+  test("a run's own chat template counts; runs that tokenise a row differently are refused", async () => {
+    const chats = dataOf([
+      { prompt: [{ role: "user", content: "the sky is" }], chosen: [{ role: "assistant", content: "blue" }], rejected: [{ role: "assistant", content: "grey" }] },
+    ]);
+    const root = folder();
+    const [first, second] = ["dpo", "dpop"].map((name) => trained(join(root, name)));
+    writeFileSync(join(first!, "chat_template.jinja"), "{% for m in messages %}{{ m.content }}{% endfor %}");
+    const tokens = async (...runs: string[]) => {
+      const { stdout } = await smaug(...runs, "--data", chats, "--model", base, "--out", join(root, "r.html"), "--json");
+      return (JSON.parse(stdout) as { diagnosis: Diagnosis }).diagnosis.models[0]!.chosen.logp;
+    };
+    expect(await tokens(first!)).not.toBe(await tokens(second!));
+    const both = await smaug(first!, second!, "--data", chats, "--model", base, "--out", join(root, "r.html"));
+    expect(both).toMatchObject({ status: 2, stderr: expect.stringMatching(/tokenise the rows alike but dpo and dpop differ in row 0: .* Report them apart/) });
+    // Rows without a conversation do not show the difference.
+    expect(await smaug(first!, second!, "--data", dataOf(pairs), "--model", base, "--out", join(root, "r.html"))).toMatchObject({ status: 0 });
+  });
+
+  test("says which base is missing", async () => {
+    const run = trained(join(folder(), "dpo"));
+    const config = join(run, "adapter_config.json");
+    const json = JSON.parse(readFileSync(config, "utf8")) as object;
+    writeFileSync(config, JSON.stringify({ ...json, base_model_name_or_path: "./models/gone" }));
+    expect(await smaug(run, "--data", dataOf(pairs))).toMatchObject({
+      status: 2, stderr: expect.stringContaining(`Expected the base of the adapter in ${run} at ./models/gone but there is no such folder`),
+    });
+  });
+
   test("says what was found when no JSON is asked for", async () => {
     const run = trained(join(folder(), "dpo"));
     const { status, stdout } = await smaug(run, "--data", dataOf(pairs), "--model", base);

@@ -88,6 +88,37 @@ describe.each(["model", "adapter"] as const)("the %s", (name) => {
   });
 });
 
+describe("an adapter's folder", () => {
+  /** The adapter with its base's name, and the base's tokenizer with the template of another, which starts no turn with BOS. */
+  function ownTemplate(): string {
+    const path = folder(adapter);
+    const config = join(path, "adapter_config.json");
+    const json = JSON.parse(readFileSync(config, "utf8")) as object;
+    writeFileSync(config, JSON.stringify({ ...json, base_model_name_or_path: model }));
+    writeFileSync(join(path, "chat_template.jinja"), "{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}");
+    return path;
+  }
+
+  test("as the model is its base with it; its template wins over the base's", async () => {
+    const path = ownTemplate();
+    const [plain, chats] = [dataOf(rows["plain"]!), dataOf(rows["conversations"]!)];
+    expect(await scores(plain, "--model", path)).toEqual(await scores(plain, "--adapter", adapter));
+    const intoBase = await smaug("--model", path, "--data", plain, "--out", join(model, "config.json"));
+    expect(intoBase).toMatchObject({ status: 2, stderr: expect.stringContaining(`which is read from the folder ${model}`) });
+    const own = await scores(chats, "--model", path);
+    expect(own).toEqual(await scores(chats, "--adapter", path));
+    // The same texts without a template: prompt and answer, each with the token that ends it.
+    const text = ({ prompt, chosen, rejected }: Record<string, { content: string }[]>) => {
+      const joined = (turns: { content: string }[]) => turns.map(({ content }) => `${content}<eos>`).join("");
+      return { prompt: joined(prompt!), chosen: joined(chosen!), rejected: joined(rejected!) };
+    };
+    const texts = dataOf(rows["conversations"]!.map((row) => text(row as Parameters<typeof text>[0])));
+    const counts = (lines: Line[]) => lines.map((line) => [line.chosen_tokens, line.rejected_tokens]);
+    expect(counts(own)).toEqual(counts(await scores(texts, "--adapter", adapter)));
+    expect(own).not.toEqual(await scores(chats, "--adapter", adapter));
+  });
+});
+
 describe("the lines", () => {
   test("have no tokens unless they are asked for", async () => {
     const [line] = await scores(dataOf(rows["plain"]!));

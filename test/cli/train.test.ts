@@ -1,5 +1,5 @@
 /** `smaug train` and `smaug reference` on a tiny folder. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
@@ -114,6 +114,44 @@ describe("smaug train", () => {
     for (const key of ["loss_type", "dpop_placement", "eval_strategy", "lr_scheduler_kwargs"]) expect(printed.stderr).toContain(`\n  ${key}: `);
     const inside = await smaug("train", yaml({ ...base(), output_dir: model }), "--print-config");
     expect([inside.status, inside.stderr]).toEqual([2, expect.stringContaining("output_dir")]);
+  });
+
+  test("an adapter as the model is the same as its base with adapter_name_or_path; its tokenizer goes into the output", async () => {
+    const first = base();
+    await smaug("train", yaml(first));
+    const adapter = join(scratch, "first");
+    cpSync(first.output_dir, adapter, { recursive: true });
+    writeFileSync(join(adapter, "chat_template.jinja"), "of the adapter");
+    const [named, alone] = [{ ...base(), adapter_name_or_path: adapter }, { ...base(), model_name_or_path: adapter, lora_r: 4 }];
+    const [one, other] = [await smaug("train", yaml(named)), await smaug("train", yaml(alone))];
+    expect([one.status, other.status]).toEqual([0, 0]);
+    expect(other.stderr).toContain(`note: lora_r: not used, since the adapter in ${adapter} is trained on as it was configured`);
+    const weights = ({ output_dir: out }: { output_dir: string }) => readFileSync(join(out, "adapter_model.safetensors"));
+    expect(weights(alone)).toEqual(weights(named));
+    expect(weights(alone)).not.toEqual(weights(first));
+    const json = JSON.parse(readFileSync(join(alone.output_dir, "adapter_config.json"), "utf8")) as Record<string, unknown>;
+    expect(json).toMatchObject({ base_model_name_or_path: model, lora_dropout: 0, r: 16 });
+    expect(readFileSync(join(alone.output_dir, "chat_template.jinja"), "utf8")).toBe("of the adapter");
+    const both = await smaug("train", yaml({ ...base(), model_name_or_path: adapter, adapter_name_or_path: adapter }));
+    expect(both).toMatchObject({ status: 2, stderr: expect.stringContaining("which is an adapter itself; name the base") });
+    const intoBase = await smaug("train", yaml({ ...base(), model_name_or_path: adapter, output_dir: model, overwrite_output_dir: true }));
+    expect(intoBase).toMatchObject({ status: 2, stderr: expect.stringContaining(`Expected another folder than the base model's for 'output_dir' but received ${model}`) });
+  });
+
+  test("ensure_weight_tying trains an embedding that is the head whole; without it the message names the key", async () => {
+    const tied = join(scratch, "tied");
+    cpSync(model, tied, { recursive: true });
+    const tiny = new models.LlamaForCausalLM({ ...JSON.parse(readFileSync(join(model, "config.json"), "utf8")), tie_word_embeddings: true });
+    await models.saveModel(tiny, tied);
+    tiny.dispose();
+    const settings = () => ({ ...base(), model_name_or_path: tied, lora_modules_to_save: ["embed_tokens"] });
+    expect(await smaug("train", yaml(settings()))).toMatchObject({
+      status: 2, stderr: expect.stringMatching(/^error: Expected true for 'ensure_weight_tying' but received false: 'lora_modules_to_save' names/),
+    });
+    const kept = { ...settings(), ensure_weight_tying: true };
+    expect(await smaug("train", yaml(kept))).toMatchObject({ status: 0 });
+    const json = JSON.parse(readFileSync(join(kept.output_dir, "adapter_config.json"), "utf8")) as object;
+    expect(json).toMatchObject({ ensure_weight_tying: true, modules_to_save: ["embed_tokens"] });
   });
 
   test("needs no file", async () => {

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { resolveConfig, toSnakeCase } from "../../src/cli/trainConfig";
@@ -28,6 +28,13 @@ const failure = (args: readonly string[]): Error => {
   }
   throw new Error(`nothing is wrong with ${args.join(" ")}`);
 };
+
+test("a leading ~/ in a path is the home folder, as in a shell", () => {
+  const paths = ["model_name_or_path", "adapter_name_or_path", "ref_adapter_name_or_path", "dataset_name", "output_dir", "reference_cache", "resume_from_checkpoint"];
+  const config = read([file(paths.map((key) => `${key}: ~/some/${key}`).join("\n"))]);
+  for (const key of paths) expect(config[key], key).toBe(join(homedir(), "some", key));
+  expect(read([yaml("output_dir: a~/b")])["output_dir"]).toBe("a~/b");
+});
 
 describe("values", () => {
   test("are TRL's defaults but for the paper's loss where nothing is given", () => {

@@ -363,7 +363,7 @@ test("where the hub cannot be asked, what may be named instead is said", async (
   await freshHub();
   vi.stubEnv("HF_HUB_OFFLINE", "1");
   await expect(evaluate(model, tokenizer, { tasks: ["gsm8k"] })).rejects.toThrow(
-    /HF_HUB_OFFLINE is set, .*\n'openai\/gsm8k' was taken for a data set of the hub; a file or folder on this disk can be/,
+    /HF_HUB_OFFLINE is set; nor is it in the cache .*\n'openai\/gsm8k' was taken for a data set of the hub; a file or folder on this disk can be/,
   );
 });
 

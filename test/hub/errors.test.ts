@@ -81,7 +81,8 @@ describe("nobody to ask", () => {
     hub.add("models/owner/tiny", model);
     vi.stubEnv("HF_HUB_OFFLINE", "1");
     expect(await fault("owner/tiny", "offline")).toBe(
-      `Expected owner/tiny in the cache ${cache}, since HF_HUB_OFFLINE is set, but it is not there`,
+      "Expected a folder that is there, or a model on the hub, but received 'owner/tiny': there is no such folder, and " +
+        `the hub is not asked, since HF_HUB_OFFLINE is set; nor is it in the cache ${cache}`,
     );
     expect(hub.log).toEqual([]);
   });
@@ -113,7 +114,7 @@ describe("nobody to ask", () => {
     const { hub } = await freshHub();
     hub.stop();
     expect(await fault("owner/tiny", "unreachable")).toMatch(
-      /^http:\/\/127\.0\.0\.1:\d+ cannot be reached: .*ECONNREFUSED/,
+      /but received 'owner\/tiny': there is no such folder, and the hub cannot be reached \(http:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED/,
     );
   });
 
@@ -121,7 +122,7 @@ describe("nobody to ask", () => {
     const { hub } = await freshHub();
     hub.intercept = (_, response) => Boolean(response.end("<html>Please log in to this network</html>"));
     expect(await fault("owner/tiny", "unreachable")).toMatch(
-      /^http:\/\/127\.0\.0\.1:\d+ does not answer as a Hugging Face hub does: .*not valid JSON/,
+      /no such folder, and the hub cannot be reached \(http:\/\/127\.0\.0\.1:\d+ does not answer as a Hugging Face hub does: .*not valid JSON/,
     );
   });
 });

@@ -109,6 +109,39 @@ describe("a second adapter, the reference", () => {
   });
 });
 
+describe("embeddings that PEFT saved along", () => {
+  test.each([["embeddings", single], ["embeddings-tied", folderOf("folders", "tied")]])("%s: copies of the base's are accepted", async (name, base) => {
+    for (const dtype of ["float32", "bfloat16"] as const) {
+      using model = await loadModel(base, { dtype });
+      expect(await loadAdapter(model, folderOf("adapters", name))).toHaveLength(2);
+      expect(tensorsTrainedWhole(model)).toEqual([]);
+    }
+  });
+
+  test("others are refused by name", async () => {
+    const other = await loadModel(single);
+    noGrad(() => void (other.lmHead as Linear).weight.mul_(1.01));
+    const message = /received another tensor \[40, 16\]$/;
+    await expectRefused(folderOf("adapters", "embeddings"), message, other);
+    await expectRefused(
+      folderOf("adapters", "embeddings"),
+      "Expected 'base_model.model.lm_head.weight' to be the model's own weight, since 'modules_to_save' does not name it",
+      other,
+    );
+  });
+});
+
+describe("lora_dropout", () => {
+  test("is written as it acted: 0 after a run that disabled dropout", async () => {
+    const model = await loadModel(single, { adapter: list });
+    const out = folder();
+    const written = async () => (await saveAdapter(model, out), readJson(join(out, "adapter_config.json"))["lora_dropout"]);
+    expect(await written()).toBe(0.1);
+    for (const [, { adapter }] of loraLayers(model)) adapter.dropout = 0;
+    expect(await written()).toBe(0);
+  });
+});
+
 describe("weights trained whole", () => {
   const tied = folderOf("folders", "tied");
 

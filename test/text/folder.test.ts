@@ -1,7 +1,8 @@
 /** Folders that cannot be used: each fault names the file and the key, and says what would do. */
 import { describe, expect, test } from "vitest";
+import { FolderError } from "../../src/models/folderError";
 import { TokenizerError, loadTokenizer } from "../../src/text";
-import { folderOf, tinyFolder, tokenizerConfig, tokenizerJson } from "./tiny";
+import { bos, eos, folderOf, tinyFolder, tokenizerConfig, tokenizerJson } from "./tiny";
 
 async function fault(folder: string): Promise<string> {
   const error: unknown = await loadTokenizer(folder).then(() => undefined, (reason: unknown) => reason);
@@ -19,7 +20,38 @@ describe("a missing tokenizer.json", () => {
 
   test("is told from a folder without any tokenizer, and from no folder", async () => {
     expect(await fault(folderOf({ "config.json": {} }))).toContain("found none, nor any other tokenizer");
-    expect(await fault("/nowhere/at/all")).toBe("Expected a model folder at '/nowhere/at/all' but there is none");
+    await expect(loadTokenizer("/nowhere/at/all")).rejects.toThrow(
+      new FolderError("Expected a model folder at /nowhere/at/all but there is none"),
+    );
+  });
+});
+
+test("a byte order mark begins what a template prints, as in transformers, and is no part of JSON", async () => {
+  const folder = tinyFolder({ "chat_template.jinja": "\ufeff{{ messages[0].content }}", "tokenizer_config.json": `\ufeff${JSON.stringify(tokenizerConfig)}` });
+  const tokenizer = await loadTokenizer(folder);
+  expect(tokenizer.applyChatTemplate([{ role: "user", content: "hi" }])).toBe("\ufeffhi");
+  expect(tokenizer.bosToken).toBe("<bos>");
+});
+
+describe("settings that change ids", () => {
+  const withConfig = (changes: object) => loadTokenizer(tinyFolder({ "tokenizer_config.json": { ...tokenizerConfig, ...changes } }));
+
+  test("split_special_tokens makes special tokens in a text plain text, but not those that the tokenizer adds", async () => {
+    const tokenizer = await withConfig({ split_special_tokens: true });
+    const plain = Array.from("<eos>", (letter) => letter.charCodeAt(0));
+    expect(tokenizer.encode("<eos>")).toEqual([bos, ...plain]);
+    expect([tokenizer.eosTokenId, tokenizer.decode([eos]), tokenizer.vocabSize]).toEqual([eos, "<eos>", 264]);
+  });
+
+  test("must be true or false", async () => {
+    await expect(withConfig({ split_special_tokens: "yes" })).rejects.toThrow(
+      /Expected true or false for 'split_special_tokens' in .*tokenizer_config.json but received "yes"/,
+    );
+  });
+
+  test("fix_mistral_regex is refused while tokenizer.json has another pattern", async () => {
+    await expect(withConfig({ fix_mistral_regex: true })).rejects.toThrow(/Expected no 'fix_mistral_regex: true' in .*save_pretrained/s);
+    await withConfig({ fix_mistral_regex: false });
   });
 });
 

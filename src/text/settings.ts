@@ -1,0 +1,120 @@
+/**
+ * Settings of tokenizer_config.json that change ids. tokenizer.json decides; of the settings beside it, transformers
+ * 5.24 applies these, and they are applied here: `split_special_tokens`; `add_prefix_space` for the classes that it
+ * rebuilds in code, and `legacy` for Llama's; and `add_bos_token: false` and `add_eos_token: false` for GPT-NeoX.
+ * `fix_mistral_regex` is refused. What transformers rebuilds without being asked to is left out.
+ */
+import { shown } from "../base/values";
+import { TokenizerError } from "./errors";
+import type { TokenizerJson } from "./folder";
+import type { Step } from "./pipeline";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Where settings are read: tokenizer_config.json's values and path, and the model's type if config.json is beside it. */
+export interface SettingsPlace {
+  readonly config: Json;
+  readonly file: string;
+  readonly modelType: unknown;
+  readonly specialTokens: Readonly<Record<string, string>>;
+}
+
+/** Classes whose byte-level pre-tokenizer transformers makes anew, with `add_prefix_space`. */
+const PREFIXING = new Set(["GPT2Tokenizer", "GPTNeoXTokenizer", "Qwen2Tokenizer", "CohereTokenizer"]);
+
+/** The tokenizer that the settings ask for. */
+export function withSettings(json: TokenizerJson, place: SettingsPlace): TokenizerJson {
+  const { config, file } = place;
+  for (const key of ["split_special_tokens", "add_prefix_space", "legacy", "add_bos_token", "add_eos_token", "fix_mistral_regex"])
+    if (config[key] !== undefined && config[key] !== null && typeof config[key] !== "boolean")
+      throw new TokenizerError(`Expected true or false for '${key}' in ${file} but received ${shown(config[key])}`);
+  expectMistralPattern(json, place);
+  const name = classOf(place);
+  const { add_prefix_space: prefix } = config;
+  if (name === "LlamaTokenizer") return withScheme(json, config);
+  const prefixed =
+    PREFIXING.has(name) && typeof prefix === "boolean" ? { pre_tokenizer: withPrefix(json.pre_tokenizer, prefix) } : {};
+  const ends = name === "GPTNeoXTokenizer" ? { post_processor: withoutEnds(json.post_processor, place) } : {};
+  return { ...json, ...prefixed, ...ends };
+}
+
+/** The class that transformers 5.24 loads: for some models one of its own, whatever the file says. */
+function classOf({ config, modelType }: SettingsPlace): string {
+  if (["mistral", "mixtral", "phi3"].includes(modelType as string)) return "TokenizersBackend";
+  if (modelType === "qwen2") return "Qwen2Tokenizer";
+  const { tokenizer_class: name = modelType === "qwen3" ? "Qwen2Tokenizer" : "" } = config;
+  return String(name).replace(/Fast$/, "");
+}
+
+/** The same step, its ByteLevel adding a space in front of a text or not. */
+function withPrefix(step: Step | null, prefix: boolean): Step | null {
+  return mapped(step, "pretokenizers", (each) => (each?.type === "ByteLevel" ? { ...each, add_prefix_space: prefix } : each));
+}
+
+/** Llama's Metaspace with the scheme that the settings say, if they say anything; and no Prepend where there is to be no space. */
+function withScheme(json: TokenizerJson, { add_prefix_space: given, legacy }: Json): TokenizerJson {
+  if (typeof given !== "boolean" && typeof legacy !== "boolean") return json;
+  const prefix = given !== false;
+  const scheme = !prefix ? "never" : legacy === true ? "always" : "first";
+  const step = json.pre_tokenizer;
+  const inScheme = (each: Step | null): Step | null =>
+    each?.type === "Metaspace" ? { ...each, prepend_scheme: scheme, add_prefix_space: prefix } : each;
+  return { ...json, pre_tokenizer: mapped(step, "pretokenizers", inScheme), normalizer: prefix ? json.normalizer : withoutPrepend(json.normalizer) };
+}
+
+function withoutPrepend(step: Step | null): Step | null {
+  if (step?.type === "Prepend") return null;
+  if (step?.type !== "Sequence" || !Array.isArray(step.normalizers)) return step;
+  return { ...step, normalizers: (step.normalizers as (Step | null)[]).filter((each) => each?.type !== "Prepend") };
+}
+
+/** A step, or each step of a sequence, changed. */
+function mapped(step: Step | null, list: string, change: (step: Step | null) => Step | null): Step | null {
+  if (step?.type !== "Sequence" || !Array.isArray(step[list])) return change(step);
+  return { ...step, [list]: (step[list] as (Step | null)[]).map((each) => mapped(each, list, change)) };
+}
+
+/**
+ * GPT-NeoX's post-processor without the tokens that are switched off.
+ *
+ * @throws TokenizerError when a token is switched on that tokenizer.json does not add: transformers 5.24 does not either
+ */
+function withoutEnds(step: Step | null, { config, file, specialTokens }: SettingsPlace): Step | null {
+  let processor = step;
+  for (const [key, token] of [["add_bos_token", specialTokens.bos_token], ["add_eos_token", specialTokens.eos_token]] as const) {
+    const isAdded = JSON.stringify(processor)?.includes(JSON.stringify({ id: token }).slice(1, -1)) === true;
+    if (config[key] === true && !isAdded)
+      throw new TokenizerError(
+        `Expected no '${key}: true' in ${file}, since the post_processor of tokenizer.json adds no ${shown(token)}: ` +
+          "transformers 5.24 ignores the setting. Remove it, or add the token to the post_processor",
+      );
+    if (config[key] === false && isAdded) processor = without(processor, token!);
+  }
+  return processor;
+}
+
+/** A post-processor whose template does not add a token. */
+function without(step: Step | null, token: string): Step | null {
+  const isOther = (piece: { SpecialToken?: { id?: unknown } } | null) => piece?.SpecialToken?.id !== token;
+  return mapped(step, "processors", (each) =>
+    each?.type === "TemplateProcessing" && Array.isArray(each.single)
+      ? { ...each, single: (each.single as { SpecialToken?: { id?: unknown } }[]).filter(isOther) }
+      : each,
+  );
+}
+
+/** The pattern that `fix_mistral_regex` puts in the place of the first one. */
+const MISTRAL_PATTERN =
+  "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|" +
+  "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|" +
+  "\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
+function expectMistralPattern({ pre_tokenizer: step }: TokenizerJson, { config, file }: SettingsPlace): void {
+  if (config.fix_mistral_regex !== true || JSON.stringify(step)?.includes(JSON.stringify(MISTRAL_PATTERN))) return;
+  throw new TokenizerError(
+    `Expected no 'fix_mistral_regex: true' in ${file}, since the pre_tokenizer of tokenizer.json has another pattern. ` +
+      "Save the tokenizer with the corrected pattern once:\n" +
+      "  python -c 'import sys; from transformers import AutoTokenizer; " +
+      "AutoTokenizer.from_pretrained(sys.argv[1], fix_mistral_regex=True).save_pretrained(sys.argv[1])' FOLDER",
+  );
+}
