@@ -9,6 +9,7 @@ import {
   Dict,
   Markup,
   PyFloat,
+  Range,
   Tuple,
   Undefined,
   type Value,
@@ -27,7 +28,8 @@ export function formatPercent(template: string | Markup, values: Value): Value {
   const source = isMarkup ? template.text : template;
   const shownText = (value: Value) => (isMarkup ? escape(value).text : str(value));
   const list = values instanceof Tuple ? values.items : undefined;
-  const isMapping = values instanceof Dict || Array.isArray(values) || (isMarkup && !list && textOf(values) === undefined && hasItems(values));
+  // Whatever has items may go unused, as a mapping whose keys the template does not name.
+  const isMapping = values instanceof Dict || Array.isArray(values) || values instanceof Range || values instanceof Undefined;
   let next = 0;
   let isNamed = false;
   const take = (): Value => {
@@ -57,6 +59,7 @@ export function formatPercent(template: string | Markup, values: Value): Value {
     at = percent + whole.length;
     let argument: Value | undefined;
     if (name !== undefined) {
+      if (values instanceof Undefined) values.fail();
       if (!(values instanceof Dict)) throw typeError("format requires a mapping");
       isNamed = true;
       const key = name;
@@ -69,7 +72,7 @@ export function formatPercent(template: string | Markup, values: Value): Value {
     const precision = precisionText === undefined ? undefined : Math.max(0, Number(star(precisionText === "" ? "0" : precisionText)));
     limits.text(result.length + width + (precision ?? 0));
     if (letter === undefined) throw valueError("incomplete format");
-    if (letter === "%") {
+    if (whole === "%%") {
       result += "%";
       continue;
     }
@@ -82,10 +85,6 @@ export function formatPercent(template: string | Markup, values: Value): Value {
     throw typeError("not all arguments converted during string formatting");
   limits.copiedText(result.length);
   return isMarkup ? new Markup(result) : result;
-}
-
-function hasItems(value: Value): boolean {
-  return value instanceof Undefined;
 }
 
 interface Conversion {
