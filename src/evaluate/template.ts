@@ -3,7 +3,6 @@
  * does not have is an error.
  */
 import { convertInputErrors } from "../base/errors";
-import { shown } from "../base/values";
 import {
   JinjaError,
   Template as JinjaTemplate,
@@ -80,7 +79,9 @@ function explained(error: JinjaError, row: Row, place: string): string {
   const missing = error.kind === "UndefinedError" ? /^'(.*)' is undefined$/.exec(error.message)?.[1] : undefined;
   if (missing === undefined || Object.hasOwn(row, missing))
     return `Expected a template that the row can fill for ${place} but it failed: ${error.located}`;
-  const there = Object.keys(row).map((each) => shown(each)).join(", ");
+  const there = Object.keys(row)
+    .map((each) => `'${each}'`)
+    .join(", ");
   return `Expected the column '${missing}', which a template of the task names, but the row has only ${there || "nothing"}`;
 }
 

@@ -100,7 +100,11 @@ function writtenOther(value: Exclude<Value, Value[] | Tuple | Dict | DictView>):
 const UNPRINTABLE = /[\\\p{C}\p{Z}]/u;
 const UNPRINTABLES = new RegExp(UNPRINTABLE, "gu");
 
+/** Texts that are printed between quotes as they are. */
+const PLAIN = /^[ !#-&(-[\]-~]*$/;
+
 function quoted(text: string): string {
+  if (PLAIN.test(text)) return `'${text}'`;
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
   let inner = UNPRINTABLE.test(text) ? text.replace(UNPRINTABLES, escaped) : text;
   if (quote === "'" && inner.includes("'")) inner = inner.replaceAll("'", "\\'");
