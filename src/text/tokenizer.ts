@@ -12,7 +12,7 @@ import { shown } from "../base/values";
 import { resolveModel } from "../models/modelSource";
 import { TokenizerError } from "./errors";
 import { Bpe } from "./bpe";
-import { ChatRenderer, type ChatMessage, type JsonValue } from "./chatTemplate";
+import { ChatRenderer, type ChatMessage, type JsonValue, normalizedMessages } from "./chatTemplate";
 import { withExactNumbers } from "./exactNumbers";
 import { type Decoder, createDecoder } from "./decoder";
 import { type TokenizerFolder, readTokenizerFolder } from "./folder";
@@ -191,7 +191,7 @@ export class Tokenizer {
     const text = this.chat.render(chatTemplate, {
       ...this.specialTokens,
       ...withExactNumbers(chatTemplateKwargs),
-      messages: withExactNumbers(messages) as readonly JsonValue[],
+      messages: normalizedMessages(withExactNumbers(messages)),
       tools: withExactNumbers(tools) as JsonValue,
       documents: chatTemplateKwargs.documents ?? null,
       add_generation_prompt: addGenerationPrompt,

@@ -1,0 +1,30 @@
+import { expect, test } from "vitest";
+import { Template } from "../../src/evaluate/template";
+
+const render = async (source: string, row: Record<string, unknown>) => (await Template.parse(source, "'doc_to_text'")).render(row);
+const evaluate = async (source: string, row: Record<string, unknown>) => (await Template.expression(source, "'doc_to_choice'")).evaluate(row);
+
+test("templates of tasks have Jinja's functions, and Python's methods", async () => {
+  const row = { größe: "x", choices: { text: ["a", "b"], label: ["A", "B"] }, answer: "B", right: true, q: " two  words\n" };
+  expect(await render("{% for i in range(2) %}{{ i }}{% endfor %}", row)).toBe("01");
+  expect(await render("{{ größe }}{{ ['n', 'y'][right] }}{{ q.strip().split() | join('_') }}", row)).toBe("xytwo_words");
+  expect(await render("{{ choices.label.index(answer) }}", row)).toBe("1");
+  expect(await render("{{ q | regex_replace('(\\\\w+)\\\\s+(\\\\w+)', '\\\\2-\\\\1') }}", row)).toBe(" words-two\n");
+  expect(await render("{{ 'aXbXc' | regex_replace('X', '', 1) }}\n", row)).toBe("abXc\n");
+});
+
+test("an expression gives its value, and a text that is a literal what it says", async () => {
+  expect(await evaluate("{{ choices.text }}", { choices: { text: ["a", "b"] } })).toEqual(["a", "b"]);
+  expect(await evaluate("{{ [a, b + '!'] }}", { a: "x", b: "y" })).toEqual(["x", "y!"]);
+  expect(await evaluate("{{ options }}", { options: "['a', 'b']" })).toEqual(["a", "b"]);
+  expect(await evaluate("['{{ a }}', '{{ b }}']", { a: "x", b: "y" })).toEqual(["x", "y"]);
+  expect(await evaluate("{{ label }}", { label: "B" })).toBe("B");
+  expect(await evaluate("{{ label }}", { label: "3" })).toBe(3);
+});
+
+test("says what the row lacks", async () => {
+  await expect(render("{{ a }}{{ b }}", { a: 1, c: 2 })).rejects.toThrow("Expected the column 'b', which a template of the task names, but the row has only 'a', 'c'");
+  expect(await render("{% if b is defined %}{{ b }}{% endif %}-", { a: 1 })).toBe("-");
+  await expect(render("\n{{ a.x }}", { a: {} })).rejects.toThrow("for 'doc_to_text' but it failed: line 2: 'dict object' has no attribute 'x'");
+  await expect(render("{{ 'a' | regex_replace('(?i)a', '') }}", {})).rejects.toThrow("'(?i)' in the pattern of regex_replace is not supported");
+});
