@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { InputError } from "../base/errors";
 import { listed } from "./columnMapping";
-import { rememberEntries, rememberNumber, rememberedNumber } from "../text/exactNumbers";
+import { rememberEntries, rememberNumber, rememberedNumbers } from "../text/exactNumbers";
 import { type ColumnValues, type ParquetFile, ParquetReader } from "./parquetReader";
 import type { ParquetAnswer, ParquetRequest } from "./parquetWorker";
 import type { Source, SourceRecord } from "./source";
@@ -55,9 +55,13 @@ interface Group {
 }
 
 function* recordsOf({ columns, values, rows }: Group, file: string, start: number): Generator<SourceRecord> {
+  const numeric = columns.flatMap((name, c) => {
+    const numbers = rememberedNumbers(values[c]!);
+    return numbers ? [[name, numbers] as const] : [];
+  });
   for (let i = 0; i < rows; i++) {
     const value = Object.fromEntries(columns.map((name, c) => [name, values[c]![i]]));
-    columns.forEach((name, c) => rememberNumber(value, name, rememberedNumber(values[c]!, i)));
+    for (const [name, numbers] of numeric) rememberNumber(value, name, numbers.get(i));
     yield { value, place: `'${file}', row ${start + i} (counted from 0)` };
   }
 }
