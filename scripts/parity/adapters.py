@@ -15,7 +15,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from common import FIXTURES, gradients, numbers, wave, write
+from common import FIXTURES, gradients, numbers, sort_targets, wave, write
 from weights import IDS
 
 # The base is named so that no path of the machine that made a fixture stands in it.
@@ -69,6 +69,7 @@ def save(name):
     folder = FIXTURES / "adapters" / name
     shutil.rmtree(folder, ignore_errors=True)
     model.save_pretrained(folder)
+    sort_targets(folder)
     (folder / "README.md").unlink(missing_ok=True)
     names = [key.removeprefix("base_model.model.") for key, _ in trained]
     adapted = [key.removesuffix(".lora_A.default.weight") for key in names if "lora_A" in key]

@@ -1,5 +1,5 @@
 /**
- * Keys of TRL's and Hugging Face's configurations that are not settings here (TRL 1.13, transformers 5.18, and some that
+ * Keys of TRL's and Hugging Face's configurations that are not settings here (TRL 1.16, transformers 5.24, and some that
  * older ones had), so that their files run as they are: a key that could not matter is passed over with a note, one that
  * asks for what is not there is an error, with the way out where there is one.
  */
