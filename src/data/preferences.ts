@@ -6,9 +6,9 @@
  * What a row is worth in training is not judged here: see tokenizePairs.ts.
  */
 import { getHeapStatistics } from "node:v8";
+import { checkOptions } from "../base/options";
 import { recordOrigin } from "../base/origins";
 import { InputError } from "../native/errors";
-import { expectOptions } from "./options";
 import { FORM, type PlainRow, type PreferenceRow, RowReader, isPlain } from "./preferenceRow";
 import { streamRecords } from "./records";
 
@@ -68,7 +68,7 @@ function sizeOf(part: PreferenceRow["prompt"]): number {
 export async function* streamPreferences(source: string, options: LoadPreferencesOptions = {}): AsyncGenerator<PreferenceRow> {
   if (typeof source !== "string")
     throw new TypeError(`Expected a file, a folder or a data set's name for 'source' but received ${typeof source}`);
-  expectOptions("loadPreferences", options, ["split", "revision"]);
+  checkOptions("loadPreferences", options, ["split", "revision"]);
   const reader = new RowReader();
   for await (const record of streamRecords(source, options)) yield reader.read(record);
   if (reader.count === 0) throw new InputError(`Expected at least one row in '${source}' but found none. ${FORM}`);

@@ -6,11 +6,13 @@
  */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { checkOptions } from "../base/options";
 import { InputError } from "../native/errors";
 import { cacheFolder } from "../native/paths";
 import type { Tokenizer } from "../text";
+import { expectTokenizer } from "../text/expectTokenizer";
 import { type Oddities, describeOddities } from "./oddities";
-import { expectOptions } from "./options";
+import { type GivenRow, expectRows, numbered } from "./givenRows";
 import { type Cut, type Limits, PairTokenizer, type TokenizedRows, type TruncationMode, batchesOf } from "./pairTokenizer";
 import { type PreferenceRow, isPlain } from "./preferenceRow";
 import { type Refusal, describeRefusals, expectSomeKept } from "./screening";
@@ -67,7 +69,7 @@ const TURN = 50; // ms of work between turns of the event loop
 /**
  * Tokenises preference rows: EOS after plain answers, BOS as the tokenizer adds it, chat templates for conversations.
  *
- * @throws InputError when no row can be trained on
+ * @throws InputError when a row is not of that form, or no row can be trained on
  *
  * ```ts
  * const rows = await loadPreferences("pairs.jsonl");
@@ -75,11 +77,13 @@ const TURN = 50; // ms of work between turns of the event loop
  * ```
  */
 export async function tokenizePairs(
-  rows: readonly PreferenceRow[],
+  rows: readonly GivenRow[],
   tokenizer: Tokenizer,
   options: TokenizeOptions = {},
 ): Promise<TokenizedPairs> {
-  const result = await tokenizeRows(rows, tokenizer, options);
+  expectRows(rows, "rows");
+  expectTokenizer(tokenizer);
+  const result = await tokenizeRows(numbered(rows), tokenizer, options);
   expectSomeKept(result.pairs, result.refused, options.name ?? "the data");
   return result;
 }
@@ -177,7 +181,7 @@ function workersFor(rows: readonly PreferenceRow[]): number {
 }
 
 function checked(options: TokenizeOptions, rows: readonly PreferenceRow[], tokenizer: Tokenizer): Limits {
-  expectOptions("tokenizePairs", options, [
+  checkOptions("tokenizePairs", options, [
     "maxLength", "truncationMode", "workers", "cacheDir", "name", "onProgress",
   ]);
   const { maxLength, truncationMode, workers } = options;

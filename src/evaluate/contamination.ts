@@ -7,9 +7,12 @@
 import { InputError } from "../native/errors";
 import { generate } from "../generate";
 import type { CausalLM } from "../models";
+import { expectModel } from "../models/expectModel";
 import type { Tokenizer } from "../text";
+import { expectTokenizer } from "../text/expectTokenizer";
 import { nearest } from "../train/argument";
 import { checkOptions } from "../torch/options";
+import { expectTaskList } from "./evaluate";
 import { integersOf, objectOf, RowError, textOf, textsOf } from "./fields";
 import { PythonRandom } from "./pythonRandom";
 import { type PlacedRow, forgetRows, readSplit } from "./rows";
@@ -115,7 +118,10 @@ export async function continueTexts(
   tokenizer: Tokenizer,
   options: ContinueOptions,
 ): Promise<Record<string, ContinuedText[]>> {
+  expectModel(reference, "reference");
+  expectTokenizer(tokenizer);
   checkOptions("continueTexts", options, ["tasks", "data", "items", "samples", "seed", "onProgress"]);
+  expectTaskList(options.tasks);
   const { tasks, data, items = 100, samples = 100, seed = 0, onProgress } = options;
   for (const [name, value] of Object.entries({ items, samples }))
     if (!Number.isSafeInteger(value) || value < 1)
@@ -208,8 +214,12 @@ export async function contamination(
   model: CausalLM,
   tokenizer: Tokenizer,
   texts: Readonly<Record<string, readonly ContinuedText[]>>,
-  { onProgress }: { onProgress?: (task: string, done: number, total: number) => void } = {},
+  options: { onProgress?: (task: string, done: number, total: number) => void } = {},
 ): Promise<Record<string, ContaminationResult>> {
+  expectModel(model);
+  expectTokenizer(tokenizer);
+  checkOptions("contamination", options, ["onProgress"]);
+  const { onProgress } = options;
   const found: Record<string, ContaminationResult> = {};
   for (const [task, items] of Object.entries(texts)) {
     const scores: number[] = [];

@@ -4,6 +4,7 @@
  */
 import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import { checkOptions } from "../base/options";
 import { makeFolder } from "../base/makeFolder";
 import { printable } from "../base/terminal";
 import { RepoCache, danglingTarget, sizeOf } from "./cache";
@@ -50,10 +51,7 @@ const AT_ONCE = 4;
  * be reached and is not in the cache, does not fit on the disk, or arrives damaged
  */
 export async function resolveFolder(nameOrFolder: string, options: ResolveOptions = {}): Promise<string> {
-  // Not by torch's checkOptions: fetching needs no libtorch.
-  for (const key of Object.keys(options))
-    if (!OPTIONS.includes(key))
-      throw new TypeError(`Expected options of 'resolveFolder' (${OPTIONS.join(", ")}) but received '${key}'`);
+  checkOptions("resolveFolder", options, OPTIONS);
   const { kind = "model", files, signal } = options;
   if (kind !== "model" && kind !== "dataset")
     throw new TypeError(`Expected "model" or "dataset" for 'kind' but received ${String(kind)}`);

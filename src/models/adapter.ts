@@ -23,6 +23,7 @@ import { checkOptions } from "../torch/options";
 import { adapterConfigJson, parseAdapterConfig } from "./adapterConfig";
 import type { CausalLM } from "./causalLm";
 import { stageCompanions } from "./companionFiles";
+import { expectModel } from "./expectModel";
 import { FolderError, blaming, readJsonObject } from "./folderError";
 import { SafetensorsFile } from "./safetensors";
 import { writable, writeSafetensors } from "./safetensorsWriter";
@@ -56,6 +57,7 @@ export async function loadAdapter(
   nameOrFolder: string,
   options: LoadAdapterOptions = {},
 ): Promise<string[]> {
+  expectModel(model);
   checkOptions("loadAdapter", options, ["name", "revision"]);
   const { name: adapter = DEFAULT_ADAPTER, revision } = options;
   const folder = await resolveFolder(nameOrFolder, { revision, files: "adapter" });
@@ -94,6 +96,7 @@ export interface SaveAdapterOptions {
 
 /** Saves an adapter of a model, for PEFT or `loadAdapter`. */
 export async function saveAdapter(model: CausalLM, folder: string, options: SaveAdapterOptions = {}): Promise<void> {
+  expectModel(model);
   checkOptions("saveAdapter", options, ["baseModel", "name", "tokenizer"]);
   const { baseModel = model.hub?.id ?? model.folder, name = DEFAULT_ADAPTER, tokenizer = false } = options;
   const tensors = adapterTensors(model, name);

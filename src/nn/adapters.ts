@@ -8,7 +8,7 @@ import { synchronously } from "../torch/synchronous";
 import { Embedding } from "./embedding";
 import { LinearLayer } from "./linear";
 import { DEFAULT_ADAPTER, LoraAdapter, LoraLinear } from "./lora";
-import { type LoraConfig, findingLayers, isSavedWhole, isTarget, loraScaling } from "./loraConfig";
+import { type LoraConfig, expectLoraConfig, findingLayers, isSavedWhole, isTarget, loraScaling } from "./loraConfig";
 import { Module } from "./module";
 import { roleOf } from "./parameter";
 import { type TensorPlace, WholeTensors } from "./wholeTensors";
@@ -28,6 +28,7 @@ export interface LoraPlan {
  * A fresh adapter changes nothing: B is zero.
  */
 export function applyLora(model: Model, config: LoraConfig): string[] {
+  expectLoraConfig(config);
   return addAdapter(model, config, DEFAULT_ADAPTER);
 }
 

@@ -7,6 +7,7 @@
  * The sequences are sorted, so that each has most in common with the one before it; a sequence then lays down what the
  * one before it does not have. That is a prefix tree whose branches are the sequences' own tails (`Strand`).
  */
+import { expectTokenized } from "../data/givenRows";
 import type { TokenizedAnswer, TokenizedPair } from "../data/tokenizedPair";
 
 /** The tokens one sequence adds: a run of rows. Each sees the strand's rows up to its own, and what they share. */
@@ -75,6 +76,7 @@ export interface PackingStatistics {
  * ```
  */
 export function pack(pairs: readonly TokenizedPair[], { sharePrefixes = true }: PackOptions = {}): Packing {
+  expectTokenized(pairs, "pairs");
   if (pairs.length === 0) throw new RangeError("Expected at least one pair for 'pairs' but received none");
   pairs.forEach(checkPair);
   const { scored, ...layout } = layOut(pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]), sharePrefixes);

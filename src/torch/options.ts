@@ -1,17 +1,5 @@
-/**
- * Options objects at public edges. TypeScript finds a misspelt option at compile time; this finds it for JavaScript,
- * where it would be ignored.
- */
-import { describeValue } from "./operators";
-
-/** Throws unless `options` is an object whose keys are all in `allowed`. `name` is what takes them. */
-export function checkOptions(name: string, options: unknown, allowed: readonly string[]): void {
-  if (typeof options !== "object" || options === null || Array.isArray(options))
-    throw new TypeError(`Expected an object of options for '${name}' but received ${describeValue(options)}`);
-  for (const key of Object.keys(options))
-    if (!allowed.includes(key))
-      throw new TypeError(`Expected options of '${name}' (${allowed.join(", ")}) but received '${key}'`);
-}
+/** Options objects of the binding and of what stands on it. */
+export { checkOptions } from "../base/options";
 
 /** Without the options that are undefined, so that they do not hide a default. */
 export function given<T extends object>(options: T): T {

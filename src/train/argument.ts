@@ -2,8 +2,10 @@
  * One setting of a run: what it may be, what it is when left out, what it does. Tables of these are the single source of
  * TypeScript types, of YAML keys (snake_case) and of command-line options, so the three cannot differ.
  */
-import { distance } from "fastest-levenshtein";
+import { nearest } from "../base/nearest";
 import { InputError } from "../native/errors";
+
+export { nearest };
 
 export interface Argument<T> {
   readonly fallback: T;
@@ -130,12 +132,6 @@ export function readArguments<Table extends ArgumentTable>(
     throw new InputError(`Expected ${expected} for '${given}'${where} but received ${JSON.stringify(value)}`);
   });
   return Object.fromEntries(read) as ArgumentsOf<Table>;
-}
-
-/** The name that is most like a mistyped one, if any is. */
-export function nearest(name: string, names: readonly string[]): string | undefined {
-  const [best] = names.map((each) => [distance(name, each), each] as const).sort(([a], [b]) => a - b);
-  return best && best[0] <= Math.max(2, name.length / 3) ? best[1] : undefined;
 }
 
 /** `learningRate` as `learning_rate`. */

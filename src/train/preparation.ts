@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { expectOneProcess } from "../base/oneProcess";
 import { originsOf } from "../base/origins";
 import { type Input, expectApart, expectUsableFolder } from "../base/outputFolder";
-import type { PreferenceRow } from "../data/preferenceRow";
+import type { GivenRow } from "../data/givenRows";
 import { type TokenizedPair, areTokenized } from "../data/tokenizedPair";
 import { type TokenizedPairs, tokenizePairs } from "../data/tokenizePairs";
 import type { TruncationMode } from "../data/pairTokenizer";
@@ -33,12 +33,15 @@ import type { TrainerState } from "./trainerState";
 export interface PreferenceTrainerOptions extends Partial<TrainingArguments> {
   /** With an adapter that one trains, else all weights. What it computes now is the reference. */
   model: CausalLM;
-  /** Rows as `loadPreferences` gives them, or already in tokens. */
-  train: readonly PreferenceRow[] | readonly TokenizedPair[];
-  evaluation?: readonly PreferenceRow[] | readonly TokenizedPair[];
+  /** Rows as `loadPreferences` gives them or as you write them, or already in tokens. */
+  train: readonly GivenRow[] | readonly TokenizedPair[];
+  evaluation?: readonly GivenRow[] | readonly TokenizedPair[];
   /** For rows in text; that of the model's folder when left out. */
   tokenizer?: Tokenizer;
-  /** DPOP with the paper's values when left out. A function of your own will do. */
+  /**
+   * DPOP with the paper's values when left out. A function of your own will do: one number a pair, `[pairs]`, without
+   * waiting. It is called once with two made-up pairs when the trainer is made, to see that.
+   */
   loss?: PreferenceLoss | ((logProbs: PairLogProbs) => Tensor);
   /** The most tokens prompt and answer may have together; TRL's 1024. */
   maxLength?: number | null;
@@ -106,14 +109,19 @@ const START_LIMIT_16_BIT = 0.1;
  */
 export function readSettings(options: PreferenceTrainerOptions): TrainingArguments {
   expectOneProcess();
+  const settings = readTrainingArguments(options);
+  expectUsableFolder(settings.outputDir, "output_dir");
+  expectApart(settings.outputDir, "output_dir", inputsOf(options), isRunEntry);
+  return settings;
+}
+
+/** The settings of training among a trainer's options. */
+export function readTrainingArguments(options: PreferenceTrainerOptions): TrainingArguments {
   const {
     model: _model, train: _train, evaluation: _evaluation, tokenizer: _tokenizer, loss: _loss, maxLength: _maxLength,
     truncationMode: _mode, resumeFromCheckpoint: _resume, config: _config, dataName: _name, ...values
   } = options;
-  const settings = readArguments(trainingArguments, values);
-  expectUsableFolder(settings.outputDir, "output_dir");
-  expectApart(settings.outputDir, "output_dir", inputsOf(options), isRunEntry);
-  return settings;
+  return readArguments(trainingArguments, values);
 }
 
 export async function prepare(options: PreferenceTrainerOptions, hooks: PreparationHooks): Promise<Preparation> {

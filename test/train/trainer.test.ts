@@ -411,7 +411,7 @@ describe("the output folder", () => {
       .map((entry) => [join(entry.parentPath, entry.name), readFileSync(join(entry.parentPath, entry.name), "base64")]);
     const before = contents();
     let calls = 0;
-    const loss: PreferenceTrainerOptions["loss"] = ({ policyChosen }) => policyChosen.mul(++calls === 3 ? Infinity : 1);
+    const loss: PreferenceTrainerOptions["loss"] = ({ policyChosen }) => policyChosen.mul(++calls === 1 + 3 ? Infinity : 1); // 1: when the trainer is made
     await expect(run({ outputDir: folder, overwriteOutputDir: true, loss })).rejects.toThrow("in step 3");
     expect(contents()).toEqual(before);
     for await (const { step } of new PreferenceTrainer(options(adapted(), { outputDir: folder, overwriteOutputDir: true }))) {
@@ -586,9 +586,11 @@ describe("what goes wrong", () => {
 
   test("memory that runs out makes the batches smaller, and changes nothing else", async () => {
     const plain = await run({ maxSteps: 3 });
+    let calls = 0;
     const tight: PreferenceTrainerOptions["loss"] = Object.assign(
       (logProbs: PairLogProbs) => {
-        if (logProbs.policyChosen.size(0) > 1) throw new OutOfMemoryError("cannot allocate");
+        // The first call is the trainer's check of its options, with two pairs.
+        if (++calls > 1 && logProbs.policyChosen.size(0) > 1) throw new OutOfMemoryError("cannot allocate");
         return sigmoid({ beta: 0.3 })(logProbs);
       },
       { beta: 0.3 },
@@ -619,7 +621,7 @@ describe("what goes wrong", () => {
   test("an infinite loss at a later step keeps the weights before it and the checkpoint", async () => {
     const model = adapted();
     let calls = 0;
-    const loss: PreferenceTrainerOptions["loss"] = ({ policyChosen }) => policyChosen.mul(++calls === 4 ? Infinity : 1);
+    const loss: PreferenceTrainerOptions["loss"] = ({ policyChosen }) => policyChosen.mul(++calls === 1 + 4 ? Infinity : 1); // 1: when the trainer is made
     const given = options(model, { loss, saveStrategy: "steps", saveSteps: 3 });
     await expect(new PreferenceTrainer(given).train()).rejects.toThrow("in step 4");
     const again = newFolder();
@@ -629,7 +631,7 @@ describe("what goes wrong", () => {
 
   test.each<[string, Partial<PreferenceTrainerOptions>, string]>([
     ["a number that is none", { learningRate: "fast" as unknown as number }, "Expected a number from 0 for 'learningRate' but received \"fast\""],
-    ["an unknown setting", { learningrate: 1 } as Partial<PreferenceTrainerOptions>, "Unknown setting 'learningrate'; did you mean 'learningRate'?"],
+    ["an unknown setting", { learningrate: 1 } as Partial<PreferenceTrainerOptions>, "Expected options of 'PreferenceTrainer' but received 'learningrate'; did you mean 'learningRate'?"],
     ["a strategy that is none", { evalStrategy: "sometimes" as "no" }, "Expected no, steps, epoch for 'evalStrategy'"],
     ["no rows", { train: [] }, "Expected at least one pair for 'train'"],
     ["ids beyond the vocabulary", { train: [{ ...train[0]!, chosen: { ids: Int32Array.of(1, 99, 2), start: 1 } }] }, "Expected token ids below the model's 48 in row 0 but received 99"],

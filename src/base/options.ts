@@ -1,0 +1,25 @@
+/**
+ * Options objects at public edges. TypeScript finds a misspelt option at compile time; this finds it for JavaScript,
+ * and for options that come from a variable, where it would be ignored.
+ */
+import { didYouMean } from "./nearest";
+import { received } from "./received";
+
+/** More names than this say less than the nearest one alone. */
+const MOST_LISTED = 20;
+
+/**
+ * Throws unless `options` is an object whose keys are all in `allowed`.
+ *
+ * @param name what takes the options, for the message
+ * @throws TypeError that lists the options and names the nearest one
+ */
+export function checkOptions(name: string, options: unknown, allowed: readonly string[]): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options) || options instanceof Promise)
+    throw new TypeError(`Expected an object of options for '${name}' but received ${received(options)}`);
+  for (const key of Object.keys(options))
+    if (!allowed.includes(key)) {
+      const list = allowed.length > MOST_LISTED ? "" : ` (${allowed.join(", ")})`;
+      throw new TypeError(`Expected options of '${name}'${list} but received '${key}'${didYouMean(key, allowed)}`);
+    }
+}

@@ -1,0 +1,25 @@
+/** What a caller passed, as the end of "Expected … but received …". Needs no libtorch. */
+import { printable } from "./terminal";
+import { excerpt, shortened } from "./values";
+
+/** Characters of a text, keys of an object, entries of a list that are shown. */
+const [CHARACTERS, KEYS, ENTRIES] = [40, 8, 3];
+
+/** A value of any type, in words; a Promise with the advice to await it. */
+export function received(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "null";
+  if (typeof value === "string") return printable(JSON.stringify(shortened(value, CHARACTERS)));
+  if (typeof value === "function") return value.name ? `the function ${excerpt(value.name, CHARACTERS)}` : "a function";
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value !== "object") return String(value);
+  if (value instanceof Promise) return "a Promise; await it";
+  if (Array.isArray(value)) {
+    const entries = value.slice(0, ENTRIES).map((entry) => (Array.isArray(entry) ? `a list of ${entry.length}` : received(entry)));
+    return `[${[...entries, ...(value.length > ENTRIES ? ["…"] : [])].join(", ")}]`;
+  }
+  const name = (Object.getPrototypeOf(value) as object | null)?.constructor?.name;
+  if (name !== undefined && name !== "Object") return `an object of class ${excerpt(name, CHARACTERS)}`;
+  const keys = Object.keys(value).map((key) => excerpt(key, CHARACTERS));
+  return keys.length === 0 ? "an empty object" : `an object with ${keys.slice(0, KEYS).join(", ")}${keys.length > KEYS ? ", …" : ""}`;
+}
