@@ -1,6 +1,6 @@
 /** What goes wrong in preference training while every number looks well: said once each, with what to do. */
 import { type PreferenceLoss, lossNeeds } from "../preference";
-import type { LogLine } from "./trainerState";
+import type { LogLine } from "./metricNames";
 
 /** Logged lines in a row after which something is no accident. */
 const LINES = 5;
@@ -14,7 +14,7 @@ export class Watch {
   constructor(private readonly loss: Pick<PreferenceLoss, "name" | "beta" | "needs">) {}
 
   /** The warnings that this line gives reason for. */
-  after(line: LogLine): string[] {
+  after(line: Pick<LogLine, "loss" | "rewards/chosen">): string[] {
     // Without a reference rewards are log-probs, which are always below 0.
     const isBelow = lossNeeds(this.loss, "reference") && line["rewards/chosen"]! < 0;
     this.chosenBelow = isBelow ? this.chosenBelow + 1 : 0;

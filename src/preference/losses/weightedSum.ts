@@ -14,12 +14,10 @@ import { type LossNeed, type LossTraits, type PairLogProbs, type PreferenceLoss,
  * const loss = weightedSum([sigmoid(), bcoPair(), sft()], [0.8, 0.2, 1])(logProbs).mean();
  * ```
  */
-export function weightedSum(
-  losses: readonly PreferenceLoss[],
-  weights: readonly number[] = losses.map(() => 1),
-): PreferenceLoss {
+export function weightedSum(losses: readonly PreferenceLoss[], givenWeights?: readonly number[]): PreferenceLoss {
   if (!Array.isArray(losses)) throw new TypeError(`Expected a list of losses for 'losses' but received ${received(losses)}`);
   losses.forEach((loss, i) => expectLossFunction(loss, `losses[${i}]`));
+  const weights = givenWeights ?? losses.map(() => 1);
   if (losses.length === 0) throw new RangeError("Expected at least one loss for 'losses' but received none");
   if (!Array.isArray(weights)) throw new TypeError(`Expected a list of numbers for 'weights' but received ${received(weights)}`);
   if (weights.length !== losses.length)
