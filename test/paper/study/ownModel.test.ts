@@ -111,3 +111,10 @@ function subsets<T>(list: readonly T[], size: number): T[][] {
   if (size === 0) return [[]];
   return list.flatMap((each, i) => subsets(list.slice(i + 1), size - 1).map((rest) => [each, ...rest]));
 }
+
+test("guessing among n rejected answers and the chosen one is right in one case of n + 1", () => {
+  const question = (rejected: number) => ({
+    prompt: [1], chosen: "a", tokens: 1, pairs: Array.from({ length: rejected }, (_, at) => ({ at, chosen: "a", rejected: "b" })),
+  });
+  expect(chanceOf([question(1), question(3)])).toBe((1 / 2 + 1 / 4) / 2);
+});
