@@ -6,7 +6,7 @@ import { loadModel } from "../../../src/models";
 import { completionOf } from "../../../src/report/diagnosis";
 import { splitByDistance } from "../../../src/paper/study/halves";
 import { OWN_DEFAULTS, OwnModel } from "../../../src/paper/study/ownModel";
-import { questionsOf, wayToAnswer } from "../../../src/paper/study/ownAnswers";
+import { chanceOf, questionsOf, wayToAnswer } from "../../../src/paper/study/ownAnswers";
 import { type Study, paperStudy } from "../../../src/paper/study/plan";
 import { runStudy } from "../../../src/paper/study/run";
 import { scorePreferences } from "../../../src/preference";
