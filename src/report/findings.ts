@@ -25,11 +25,11 @@ export function headline(runs: readonly Run[]): string {
     if (held.length === runs.length) return "No run pushed the chosen answers below the reference.";
     return [
       ...(fallen.length > 0 ? [`${list(fallen)} pushed the chosen answers down.`] : []),
-      ...(held.length > 0 ? [`${list(held)} held them${fallen.length > 0 ? "" : ": the chosen answers did not fall"}.`] : []),
-      ...(unclear.length > 0 ? [`Too few pairs to tell of ${list(unclear)}.`] : []),
+      ...(held.length > 0 ? [`${list(held)} held ${fallen.length > 0 ? "them" : "the chosen answers"}.`] : []),
+      ...(unclear.length > 0 ? [`Too few to tell for ${list(unclear)}.`] : []),
     ].join(" ");
   }
-  const { nats, verdict, over } = chosen[0]!;
+  const { nats, verdict } = chosen[0]!;
   switch (verdict) {
     case "fell":
       return `The chosen answers fell ${(-nats).toFixed(2)} nats below the reference.`;
@@ -38,7 +38,7 @@ export function headline(runs: readonly Run[]): string {
     case "stayed":
       return "The chosen answers stayed where the reference has them.";
     case "unclear":
-      return `Too few to tell whether the chosen answers moved: ${natsOf(chosen[0]!)} nats against the reference, over ${over}.`;
+      return "Too few to tell whether the chosen answers fell or rose.";
   }
 }
 

@@ -17,9 +17,7 @@ describe("a verdict on the chosen answers", () => {
     expect(chosenAnswers(run)).toEqual({
       nats: -0.27, error: expect.closeTo(0.3, 12), verdict: "unclear", over: "4 pairs of the last logged line", // (0.3 / 0.5) / √4
     });
-    expect(headline([run])).toBe(
-      "Too few to tell whether the chosen answers moved: −0.27 ± 0.30 nats against the reference, over 4 pairs of the last logged line.",
-    );
+    expect(headline([run])).toBe("Too few to tell whether the chosen answers fell or rose.");
     expect(warnings(run).join()).not.toContain("dpop");
     expect(outcome(run)).toBe(
       "dpo, after 4 of 60 steps: chosen answers at −0.27 ± 0.30 nats against the reference (mean ± standard error, 4 pairs of the " +
@@ -97,7 +95,7 @@ test("several runs are told apart by what can be told of each", () => {
   const fell = runOf(flat(-1, 0.1, 30), "dpo");
   const held = runOf(flat(1, 0.1, 30), "dpop");
   const unclear = runOf(flat(-1, 9, 30), "ipo");
-  expect(headline([fell, held, unclear])).toBe("dpo pushed the chosen answers down. dpop held them. Too few pairs to tell of ipo.");
-  expect(headline([held, unclear])).toBe("dpop held them: the chosen answers did not fall. Too few pairs to tell of ipo.");
-  expect(headline([unclear, unclear])).toBe("Too few pairs to tell of ipo and ipo.");
+  expect(headline([fell, held, unclear])).toBe("dpo pushed the chosen answers down. dpop held them. Too few to tell for ipo.");
+  expect(headline([held, unclear])).toBe("dpop held the chosen answers. Too few to tell for ipo.");
+  expect(headline([unclear, unclear])).toBe("Too few to tell for ipo and ipo.");
 });
