@@ -106,7 +106,9 @@ def largest_difference(model, expected):
 
 def check(folder):
     """Every adapter beside its logits.json: the same tensors, the same logits, and the same again when merged."""
-    for path in sorted(Path(folder).glob("*/logits.json")):
+    paths = sorted(Path(folder).glob("adapters/*/logits.json"))
+    assert paths, f"scripts/parity/folders.mjs has saved nothing in {folder}"
+    for path in paths:
         expected = json.loads(path.read_text())
         folder = json.loads((path.parent / "adapter_config.json").read_text())["base_model_name_or_path"]
         model = PeftModel.from_pretrained(base(folder.removeprefix("small/")), path.parent).eval()
