@@ -69,6 +69,9 @@ describe("a trainer is not made", () => {
     ["with a length that is none", { maxLength: "long" }, `Expected an integer above 1, or null, for 'maxLength' but received "long"`],
     ["with a way to cut that is none", { truncationMode: "keep_middle" }, `Expected "keep_start" or "keep_end" for 'truncationMode'`],
     ["with a setting out of its range", { learningRate: -1 }, "Expected a number from 0 for 'learningRate' but received -1"],
+    ["with a metric that no evaluation has", { metricForBestModel: "eval_rewards/marginz" },
+      "Expected a metric of evaluations for 'metric_for_best_model' but received 'eval_rewards/marginz'; did you mean 'rewards/margins'?"],
+    ["with a metric that another loss has", { loss: sigmoid(), metricForBestModel: "dpop/penalty_mean" }, "but received 'dpop/penalty_mean'"],
     ["with a checkpoint's number", { resumeFromCheckpoint: 4 }, "Expected a checkpoint's folder, true or false for 'resumeFromCheckpoint'"],
   ])("%s", (_, changes, message) => {
     expect(make(changes)).toThrow(message);
@@ -76,7 +79,8 @@ describe("a trainer is not made", () => {
 
   test("but with options of every kind that is right it is", () => {
     const loss = vi.fn(sigmoid({ beta: 0.1 }));
-    for (const right of [{}, { loss }, { loss: createLoss({ lossType: ["sigmoid", "sft"] }) }, { loss: wpo(sigmoid()) }, { train: rows }, { evaluation: [] }])
+    for (const right of [{}, { loss }, { loss: createLoss({ lossType: ["sigmoid", "sft"] }) }, { loss: wpo(sigmoid()) }, { train: rows }, { evaluation: [] },
+      { metricForBestModel: "dpop/penalty_mean" }, { metricForBestModel: "eval_runtime" }])
       expect(make(right)).not.toThrow();
     expect(loss).toHaveBeenCalledTimes(1);
   });

@@ -18,15 +18,16 @@ const PAIRS = 2;
  * Throws unless `loss` gives one differentiable number a pair.
  *
  * @param device where the losses will be computed
+ * @returns the names of its own metrics
  * @throws TypeError that says what was given, and the way out; whatever the loss itself throws
  */
-export function checkLoss(loss: unknown, device: Device): asserts loss is losses.PreferenceLoss {
+export function checkLoss(loss: unknown, device: Device): string[] {
   expectLossFunction(loss, "loss");
   const given = loss as losses.PreferenceLoss;
   const maker = Object.entries(losses).find(([, value]) => value === (given as unknown))?.[0];
   if (maker !== undefined)
     throw new TypeError(`Expected a loss for 'loss' but received the function ${maker}, which makes one; call it: ${maker}(…)`);
-  tidy(() => {
+  return tidy(() => {
     const sample = Object.fromEntries(
       Object.entries(SAMPLE).map(([name, values]) => {
         const requiresGrad = name.startsWith("policy");
@@ -41,7 +42,9 @@ export function checkLoss(loss: unknown, device: Device): asserts loss is losses
         "Expected a loss that depends on 'policyChosen' or 'policyRejected' for 'loss' but received one without a gradient; " +
           "compute it with tensor operations, and detach neither",
       );
-    for (const [name, values] of Object.entries(given.metrics?.(logProbs) ?? {})) expectPerPair(values, `the metric '${name}' of 'loss'`);
+    const metrics = given.metrics?.(logProbs) ?? {};
+    for (const [name, values] of Object.entries(metrics)) expectPerPair(values, `the metric '${name}' of 'loss'`);
+    return Object.keys(metrics);
   });
 }
 

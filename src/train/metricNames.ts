@@ -1,27 +1,39 @@
 /**
- * The names of metrics, in steps, logged lines and evaluations: TRL's, and ours beside them. Types alone, so that a name
- * that no run has does not compile. What a run measures, and when, is in stepMetrics.ts, differenceMetrics.ts and speed.ts.
+ * The names of metrics, in steps, logged lines and evaluations: TRL's, and ours beside them, so that a name that no run has
+ * does not compile. What a run measures, and when, is in stepMetrics.ts, differenceMetrics.ts and speed.ts.
  */
-type Side = "chosen" | "rejected";
-type Stage = "before" | "at" | "after";
 
 /** Measured in every step and evaluation; means over pairs. */
-export type PairMetric =
-  | "loss" | `rewards/${Side}` | "rewards/accuracies" | "rewards/margins" | `logps/${Side}`;
+const PAIRS = [
+  "loss", "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected",
+] as const;
+export type PairMetric = (typeof PAIRS)[number];
 
 /**
  * How far the pairs' rewards are spread, the standard deviation of the sample (n − 1), and the pairs n they are of. The
  * standard error of `rewards/chosen` is std / √n. There is no deviation of a single pair.
  */
-export type SpreadMetric = "rewards/chosen_std" | "rewards/chosen_pairs";
+const SPREAD = ["rewards/chosen_std", "rewards/chosen_pairs"] as const;
+export type SpreadMetric = (typeof SPREAD)[number];
 
 /** Of single losses; means over pairs. */
 export type LossMetric = "dpop/penalty_mean" | "dpop/penalty_active" | "nll_loss" | "log_odds_ratio" | "log_odds_chosen";
 
 /** Measured on logged steps and in evaluations only; means over tokens, or by pair (`_macro`). */
-export type TokenMetric =
-  | "entropy" | "mean_token_accuracy" | `logits/${Side}`
-  | `token_${"logps" | "logratios"}/chosen_${Stage}${"" | "_macro"}`;
+const TOKENS = [
+  "entropy", "mean_token_accuracy", "logits/chosen", "logits/rejected",
+  "token_logps/chosen_before", "token_logps/chosen_before_macro", "token_logps/chosen_at", "token_logps/chosen_at_macro",
+  "token_logps/chosen_after", "token_logps/chosen_after_macro",
+  "token_logratios/chosen_before", "token_logratios/chosen_before_macro", "token_logratios/chosen_at",
+  "token_logratios/chosen_at_macro", "token_logratios/chosen_after", "token_logratios/chosen_after_macro",
+] as const;
+export type TokenMetric = (typeof TOKENS)[number];
+
+/** Of an evaluation itself. */
+const COURSE = ["num_tokens", "runtime", "samples_per_second", "steps_per_second"] as const;
+
+/** What the line of an evaluation has, without `eval_`; the metrics of the loss come on top. */
+export const evaluationMetrics: readonly string[] = [...PAIRS, ...SPREAD, ...TOKENS, ...COURSE];
 
 /** Of the optimizer step and of the machine. */
 export type RunMetric =
@@ -32,8 +44,7 @@ export type RunMetric =
 export type Measured = PairMetric | SpreadMetric | LossMetric | TokenMetric;
 
 /** In lines of evaluations. */
-export type EvaluationMetric =
-  `eval_${Measured | "num_tokens" | "runtime" | "samples_per_second" | "steps_per_second"}`;
+export type EvaluationMetric = `eval_${Measured | (typeof COURSE)[number]}`;
 
 /** In the line that closes a run. */
 export type ClosingMetric = `train_${"runtime" | "samples_per_second" | "steps_per_second" | "loss"}` | "total_flos";

@@ -146,6 +146,8 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
     throw new InputError(`Expected rows for 'evaluation' with eval_strategy ${settings.evalStrategy} but received none`);
   if (settings.evalOnStart && !evaluationRows)
     throw new InputError("Expected rows for 'evaluation' with eval_on_start but received none; set eval_strategy and name a split for evaluation");
+  if (evaluationRows && settings.evalStrategy === "no" && !settings.evalOnStart)
+    hooks.onWarning("the rows of 'evaluation' are not used, as eval_strategy is no; set it to steps or epoch");
   const opened = resumeFromCheckpoint ? openCheckpoint(resumeFromCheckpoint, settings.outputDir) : undefined;
   const { folder: resumed, state: saved } = opened ?? {};
 

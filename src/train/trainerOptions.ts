@@ -1,13 +1,17 @@
 /** The options of a trainer, checked when it is made: whatever is wrong shows before anything is loaded or computed. */
+import { InputError } from "../base/errors";
+import { didYouMean } from "../base/nearest";
 import { checkOptions } from "../base/options";
 import { received } from "../base/received";
 import { isObject } from "../base/values";
 import { expectList, expectRows } from "../data/givenRows";
 import { areTokenized } from "../data/tokenizedPair";
 import { expectModel } from "../models/expectModel";
+import { dpop } from "../preference";
 import { expectTokenizer } from "../text/expectTokenizer";
 import { trainingArguments } from "./arguments";
 import { checkLoss } from "./lossCheck";
+import { evaluationMetrics } from "./metricNames";
 import { type PreferenceTrainerOptions, readTrainingArguments } from "./preparation";
 
 const NAMES: readonly (keyof PreferenceTrainerOptions)[] = [
@@ -29,7 +33,7 @@ export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   expectRowsOrPairs(train, "train");
   if (evaluation !== undefined) expectRowsOrPairs(evaluation, "evaluation");
   if (tokenizer !== undefined) expectTokenizer(tokenizer);
-  if (loss !== undefined) checkLoss(loss, model.parameters().next().value!.device);
+  const ofLoss = checkLoss(loss ?? dpop(), model.parameters().next().value!.device);
   const expect = (name: string, value: unknown, holds: boolean, expected: string): void => {
     if (value !== undefined && !holds) throw new RangeError(`Expected ${expected} for '${name}' but received ${received(value)}`);
   };
@@ -40,7 +44,17 @@ export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   expect("resumeFromCheckpoint", resumeFromCheckpoint, canResume, "a checkpoint's folder, true or false");
   expect("config", config, isObject(config), "an object");
   expect("dataName", dataName, typeof dataName === "string", "a text");
-  readTrainingArguments(options);
+  const { metricForBestModel } = readTrainingArguments(options);
+  if (metricForBestModel !== null) expectMetric(metricForBestModel, [...evaluationMetrics, ...ofLoss]);
+}
+
+/** Without the check no evaluation would be the best one. */
+function expectMetric(metric: string, names: readonly string[]): void {
+  const bare = metric.replace(/^eval_/, "");
+  if (names.includes(bare)) return;
+  throw new InputError(
+    `Expected a metric of evaluations for 'metric_for_best_model' but received '${metric}'${didYouMean(bare, names)}`,
+  );
 }
 
 /** Rows in text, or pairs in tokens. */

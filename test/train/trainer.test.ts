@@ -46,7 +46,7 @@ function options(model: CausalLM, changes: Partial<PreferenceTrainerOptions> = {
 }
 
 type Line = Record<string, number>;
-const measured = ["loss", "grad_norm", "learning_rate", "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected", "num_tokens", "epoch", "step"];
+const measured = ["loss", "grad_norm", "learning_rate", "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "rewards/chosen_std", "rewards/chosen_pairs", "logps/chosen", "logps/rejected", "num_tokens", "epoch", "step"];
 const pick = (line: Line, names = measured) => Object.fromEntries(names.map((name) => [name, line[name]]));
 const history = (folder: string): Line[] =>
   (JSON.parse(readFileSync(join(folder, "trainer_state.json"), "utf8")) as { log_history: Line[] }).log_history;
