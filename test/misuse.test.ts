@@ -86,6 +86,32 @@ describe("a trainer is not made", () => {
   });
 });
 
+/** Compiled, not run. */
+test("TypeScript takes rows without index, and refuses what is no rows, no loss, or no token ids", () => {
+  const calls = async () => {
+    const inferred = [{ prompt: "2 + 2 =", chosen: " 4", rejected: " 5" }];
+    const chats = [{ prompt: [{ role: "user", content: "2 + 2?" }], chosen: [{ role: "assistant", content: "4" }], rejected: [] }];
+    new PreferenceTrainer({ model, train: inferred, evaluation: chats });
+    new PreferenceTrainer({ model, train: await loadPreferences("pairs.jsonl") });
+    await tokenizePairs(inferred, tokenizer);
+    // @ts-expect-error: a path where rows belong
+    new PreferenceTrainer({ model, train: "pairs.jsonl" });
+    // @ts-expect-error: a row without its rejected answer
+    new PreferenceTrainer({ model, train: [{ prompt: "a", chosen: "b" }] });
+    // @ts-expect-error: a loss's name
+    new PreferenceTrainer({ model, train, loss: "dpop" });
+    // @ts-expect-error: an async loss
+    new PreferenceTrainer({ model, train, loss: async ({ policyChosen }) => policyChosen });
+    // @ts-expect-error: what makes a loss
+    new PreferenceTrainer({ model, train, loss: dpop });
+    // @ts-expect-error: texts where token ids belong
+    await generate(model, ["text"]);
+    // @ts-expect-error: a misspelt option
+    await generate(model, [[1]], { maxNewToken: 5 });
+  };
+  expect(calls).toBeTypeOf("function");
+});
+
 test("rows need no index: they are numbered by their place", () => {
   const given: GivenRow[] = [...rows, { prompt: "a", chosen: "b", rejected: "c", index: 7 }, { prompt: "a", chosen: "b", rejected: "" }];
   const texts = { eosToken: "</s>", eosTokenId: 2, eosTokenIds: [2], path: "", chatTemplates: [], bosTokenId: undefined };

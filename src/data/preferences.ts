@@ -8,6 +8,7 @@
 import { getHeapStatistics } from "node:v8";
 import { checkOptions } from "../base/options";
 import { recordOrigin } from "../base/origins";
+import { received } from "../base/received";
 import { InputError } from "../native/errors";
 import { FORM, type PlainRow, type PreferenceRow, RowReader, isPlain } from "./preferenceRow";
 import { streamRecords } from "./records";
@@ -67,7 +68,7 @@ function sizeOf(part: PreferenceRow["prompt"]): number {
 /** The rows of {@link loadPreferences}, one at a time. */
 export async function* streamPreferences(source: string, options: LoadPreferencesOptions = {}): AsyncGenerator<PreferenceRow> {
   if (typeof source !== "string")
-    throw new TypeError(`Expected a file, a folder or a data set's name for 'source' but received ${typeof source}`);
+    throw new TypeError(`Expected a file, a folder or a data set's name for 'source' but received ${received(source)}`);
   checkOptions("loadPreferences", options, ["split", "revision"]);
   const reader = new RowReader();
   for await (const record of streamRecords(source, options)) yield reader.read(record);

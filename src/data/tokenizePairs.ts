@@ -6,7 +6,8 @@
  */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { checkOptions } from "../base/options";
+import { checkOptions, expectCallback, expectPath } from "../base/options";
+import { received } from "../base/received";
 import { InputError } from "../native/errors";
 import { cacheFolder } from "../native/paths";
 import type { Tokenizer } from "../text";
@@ -184,13 +185,15 @@ function checked(options: TokenizeOptions, rows: readonly PreferenceRow[], token
   checkOptions("tokenizePairs", options, [
     "maxLength", "truncationMode", "workers", "cacheDir", "name", "onProgress",
   ]);
-  const { maxLength, truncationMode, workers } = options;
+  const { maxLength, truncationMode, workers, cacheDir, onProgress } = options;
   if (maxLength !== undefined && maxLength !== null && !(Number.isSafeInteger(maxLength) && maxLength > 1))
-    throw new RangeError(`Expected an integer above 1 for 'maxLength' but received ${maxLength}`);
+    throw new RangeError(`Expected an integer above 1 for 'maxLength' but received ${received(maxLength)}`);
   if (truncationMode !== undefined && truncationMode !== "keep_start" && truncationMode !== "keep_end")
     throw new RangeError(`Expected "keep_start" or "keep_end" for 'truncationMode' but received ${truncationMode}`);
   if (workers !== undefined && !(Number.isSafeInteger(workers) && workers >= 0))
-    throw new RangeError(`Expected a number of threads for 'workers' but received ${workers}`);
+    throw new RangeError(`Expected a number of threads for 'workers' but received ${received(workers)}`);
+  if (typeof (cacheDir ?? null) !== "object") expectPath(cacheDir, "cacheDir", "a folder, or null,");
+  expectCallback(onProgress, "onProgress");
   const first = rows[0];
   if (first && isPlain(first) && !tokenizer.eosToken)
     throw new InputError(

@@ -4,6 +4,8 @@
  * An item whose own text the model finds likelier than nearly all of these has probably been trained on; the figure is
  * the share of such items. Sampling is our own, so that single draws differ from that tool's.
  */
+import { received } from "../base/received";
+import { isObject } from "../base/values";
 import { InputError } from "../native/errors";
 import { generate } from "../generate";
 import type { CausalLM } from "../models";
@@ -219,6 +221,8 @@ export async function contamination(
   expectModel(model);
   expectTokenizer(tokenizer);
   checkOptions("contamination", options, ["onProgress"]);
+  if (!isObject(texts) || !Object.values(texts).every(Array.isArray))
+    throw new TypeError(`Expected the texts that continueTexts gives for 'texts' but received ${received(texts)}`);
   const { onProgress } = options;
   const found: Record<string, ContaminationResult> = {};
   for (const [task, items] of Object.entries(texts)) {

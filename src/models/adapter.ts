@@ -4,6 +4,7 @@
  * the model is changed.
  */
 import { join } from "node:path";
+import { expectPath } from "../base/options";
 import { recordOrigin } from "../base/origins";
 import { hasEntry } from "../base/paths";
 import { StagedFiles } from "../base/wholeFiles";
@@ -97,6 +98,7 @@ export interface SaveAdapterOptions {
 /** Saves an adapter of a model, for PEFT or `loadAdapter`. */
 export async function saveAdapter(model: CausalLM, folder: string, options: SaveAdapterOptions = {}): Promise<void> {
   expectModel(model);
+  expectPath(folder, "folder", "a folder");
   checkOptions("saveAdapter", options, ["baseModel", "name", "tokenizer"]);
   const { baseModel = model.hub?.id ?? model.folder, name = DEFAULT_ADAPTER, tokenizer = false } = options;
   const tensors = adapterTensors(model, name);

@@ -4,7 +4,7 @@
  * model was loaded from.
  */
 import { readdir } from "node:fs/promises";
-import { checkOptions } from "../base/options";
+import { checkOptions, expectPath } from "../base/options";
 import { loraLayers } from "../nn";
 import { type DType, type Tensor, dispose, isFloatingPoint } from "../torch";
 import { architectureOfModel } from "./architectures";
@@ -36,6 +36,7 @@ const SHARD = /^model-\d{5}-of-\d{5}\.safetensors$/;
  */
 export async function saveModel(model: CausalLM, folder: string, options: SaveOptions = {}): Promise<void> {
   expectModel(model);
+  expectPath(folder, "folder", "a folder");
   checkOptions("saveModel", options, ["dtype", "maxShardSize"]);
   const { dtype, maxShardSize = 5e9 } = options;
   if (!(maxShardSize > 0))

@@ -2,6 +2,7 @@
  * The adapters of a whole model: putting them on, choosing which acts, copying, merging. A model trains at most one,
  * called "default"; others are frozen and act only inside `withAdapter`, as the reference of a preference loss.
  */
+import { received } from "../base/received";
 import { TorchError } from "../native/errors";
 import { type Tensor, noGrad } from "../torch";
 import { synchronously } from "../torch/synchronous";
@@ -146,6 +147,7 @@ export function loraLayers(
   model: Module,
   adapter: string | null = DEFAULT_ADAPTER,
 ): [name: string, layer: LoraLinear][] {
+  if (!(model instanceof Module)) throw new TypeError(`Expected a model for 'model' but received ${received(model)}`);
   return [...model.namedModules()].filter(
     (entry): entry is [string, LoraLinear] =>
       entry[1] instanceof LoraLinear && (adapter === null || entry[1].adapters.has(adapter)),

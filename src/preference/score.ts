@@ -3,6 +3,7 @@
  * suit it, and come back in the order given.
  */
 import { setImmediate } from "node:timers/promises";
+import { expectCallback } from "../base/options";
 import { received } from "../base/received";
 import { expectTokenized } from "../data/givenRows";
 import type { TokenizedPair } from "../data/tokenizedPair";
@@ -61,6 +62,7 @@ export function scorePreferences(
   const { maxTokens } = options;
   if (maxTokens !== undefined && !(Number.isSafeInteger(maxTokens) && maxTokens > 0))
     throw new RangeError(`Expected a positive integer for 'maxTokens' but received ${received(maxTokens)}`);
+  expectCallback(options.onProgress, "onProgress");
   return scores(model, pairs, options); // checked now, not at the first score
 }
 

@@ -189,8 +189,8 @@ const allowedValues: Record<Parameter | "beta", NumberRange | readonly string[]>
  * ```
  */
 export function createLoss(config: LossConfig = {}): PreferenceLoss {
+  checkOptions("createLoss", config, ["lossType", "lossWeights", "useWeighting", ...Object.keys(allowedValues)]);
   const { lossType = "dpop", lossWeights, useWeighting = false, ...parameters } = given(config);
-  checkOptions("createLoss", parameters, Object.keys(allowedValues));
   const names = typeof lossType === "string" ? [lossType] : lossType;
   checkNames(names);
   checkWeights(lossWeights, names);
