@@ -16,7 +16,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from common import FIXTURES, gradients, numbers, wave, write
+from common import FIXTURES, gradients, numbers, sort_targets, wave, write
 from weights import IDS
 
 # The base is named so that no path of the machine that made a fixture stands in it.
@@ -74,6 +74,7 @@ def save(name):
     folder = FIXTURES / "adapters" / name
     shutil.rmtree(folder, ignore_errors=True)
     model.save_pretrained(folder)
+    sort_targets(folder)
     (folder / "README.md").unlink(missing_ok=True)
     names = [key.removeprefix("base_model.model.") for key, _ in trained]
     adapted = [key.removesuffix(".lora_A.default.weight") for key in names if "lora_A" in key]
@@ -119,7 +120,9 @@ def largest_difference(model, expected):
 
 def check(folder):
     """Every adapter beside its logits.json: the same tensors, the same logits, and the same again when merged."""
-    for path in sorted(Path(folder).glob("*/logits.json")):
+    paths = sorted(Path(folder).glob("adapters/*/logits.json"))
+    assert paths, f"scripts/parity/folders.mjs has saved nothing in {folder}"
+    for path in paths:
         expected = json.loads(path.read_text())
         folder = json.loads((path.parent / "adapter_config.json").read_text())["base_model_name_or_path"]
         model = PeftModel.from_pretrained(base(folder.removeprefix("small/")), path.parent).eval()

@@ -5,6 +5,7 @@ holds only what PyTorch answered.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import numpy
@@ -43,8 +44,17 @@ def gradients(module, digits=7):
 
 def write(name, fixture):
     """Writes test/parity/<name>.json: one line a case, so that a change reads well in a diff."""
-    versions = {"torch": torch.__version__.split("+")[0]}
+    loaded = [sys.modules[name] for name in ("torch", "transformers", "peft", "trl") if name in sys.modules]
+    versions = {package.__name__: package.__version__.split("+")[0] for package in loaded}
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in {"versions": versions, **fixture}.items()]
     path = FIXTURES / f"{name}.json"
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     print(f"{path.name}: {path.stat().st_size / 1024:.1f} kB")
+
+
+def sort_targets(folder):
+    """Puts an adapter's target modules, a set to PEFT, in one order, so that making a fixture again does not change it."""
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text())
+    if isinstance(config["target_modules"], list):
+        path.write_text(json.dumps({**config, "target_modules": sorted(config["target_modules"])}, indent=2))

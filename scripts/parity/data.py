@@ -1,10 +1,10 @@
 """Fixtures of preference data: TRL's own preparation of rows, and Parquet files as Arrow writes them.
 
-Of each row test/parity/data.json holds TRL's ids. Where TRL warns that the prompt's ids are not the beginning of the
-whole and cuts at their length all the same, it also says where the longest common token prefix ends: there the
-contract differs from TRL on purpose.
+Of each row test/parity/data.json holds TRL's ids, and where the longest common token prefix of the prompt and each whole
+ends. TRL begins both completions at the smaller of the two places; where ours is another, `trlStart` says TRL's: there
+the contract differs from TRL on purpose.
 
-Run: python scripts/parity/data.py (needs trl 1.13, datasets; the tokenizers that scripts/parity/text.py fetches)
+Run: python scripts/parity/data.py (needs trl, datasets; the tokenizers that scripts/parity/text.py fetches)
 """
 
 import copy
@@ -117,15 +117,18 @@ def answers(tokenizer, row):
     tools = row.get("tools")
     options = {"tools": json.loads(tools) if tools else None, **(row.get("chat_template_kwargs") or {})}
     result = {}
+
+    def ids_of(part, **more):
+        if isinstance(part, str):
+            return tokenizer(part)["input_ids"]
+        return tokenizer.apply_chat_template(part, tokenize=True, return_dict=True, **options, **more)["input_ids"]
+
+    prompt = ids_of(row["prompt"], add_generation_prompt=True)
+    trl_start = len(row["prompt_ids"])
     for side in ["chosen", "rejected"]:
-        whole = row["prompt"] + row[side]
-        if isinstance(whole, str):
-            ids = tokenizer(whole)["input_ids"]
-        else:
-            ids = tokenizer.apply_chat_template(whole, tokenize=True, return_dict=True, **options)["input_ids"]
-        trl_start = len(row["prompt_ids"])
+        ids = ids_of(row["prompt"] + row[side])
         assert ids[trl_start:] == row[f"{side}_ids"]
-        start = common(row["prompt_ids"], ids)
+        start = common(prompt, ids)
         result[side] = {"ids": ids, "start": start, **({} if start == trl_start else {"trlStart": trl_start})}
     return result
 

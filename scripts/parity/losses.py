@@ -1,6 +1,7 @@
 """Fixtures of the losses: TRL's own loss code, from logits to the gradient towards them, in float64.
 
-DPOTrainer._compute_loss runs whole on a stub of the trainer, with two fixed tables of logits for policy and reference;
+DPOTrainer._compute_loss runs whole on a stub of the trainer, with two fixed tables of logits for policy and reference.
+Its models answer with log-probs, which TRL's fused head makes in float32; here they come from the logits in float64.
 CPO, SimPO and ORPO run the loss functions of the experimental trainers. Each case holds the configuration by
 createLoss's names, the loss, and its gradient towards the logit of every label.
 
@@ -15,7 +16,6 @@ from types import SimpleNamespace
 
 import torch
 import torch.nn.functional as F
-import trl
 from trl.experimental.cpo.cpo_trainer import CPOTrainer
 from trl.experimental.orpo.orpo_trainer import ORPOTrainer
 from trl.trainer import dpo_trainer
@@ -52,6 +52,17 @@ dpo_trainer.is_peft_model = lambda _: False
 compute_loss = float64_compute_loss()
 
 
+def fused_head(logits):
+    """What TRL's fused head answers for these logits (trl.trainer.utils.FusedCausalLMOutput), `[rows, places - 1]` each."""
+    log_p = logits[:, :-1].log_softmax(-1)
+    scored = mask[:, 1:].bool()
+    return SimpleNamespace(
+        log_probs=log_p.gather(-1, ids[:, 1:, None]).squeeze(-1) * scored, entropy=-(log_p.exp() * log_p).sum(-1) * scored,
+        log_sum_sq_probs=(2 * log_p).logsumexp(-1) * scored, mean_logits=logits[:, :-1].mean(-1) * scored,
+        is_top1=(log_p.argmax(-1) == ids[:, 1:]) & scored,
+    )  # fmt: skip
+
+
 def gradient(loss, logits):
     """Towards the logit of each completion token, row after row."""
     (grad,) = torch.autograd.grad(loss, logits)
@@ -64,7 +75,7 @@ def dpo(lossType, beta, lossWeights=None, labelSmoothing=0.0, fDivergenceType="r
     types = [lossType] if isinstance(lossType, str) else lossType
     accelerator = SimpleNamespace(device="cpu", gather=lambda x: x, gather_for_metrics=lambda x: x)
     trainer = SimpleNamespace(
-        model=SimpleNamespace(training=True), ref_model=lambda **_: SimpleNamespace(logits=reference_logits),
+        model=SimpleNamespace(training=True), ref_model=lambda **_: fused_head(reference_logits),
         accelerator=accelerator, args=SimpleNamespace(gradient_checkpointing_kwargs=None, discopop_tau=discopopTau),
         aux_loss_enabled=False, precompute_ref_logps=False, ld_alpha=ldAlpha, beta=beta, label_smoothing=labelSmoothing,
         f_divergence_type=fDivergenceType, f_alpha_divergence_coef=fAlphaDivergenceCoef, use_weighting=useWeighting,
@@ -72,7 +83,7 @@ def dpo(lossType, beta, lossWeights=None, labelSmoothing=0.0, fDivergenceType="r
         _metrics=defaultdict(lambda: defaultdict(list)), _total_train_tokens=0, _tp_size=1,
     )  # fmt: skip
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "completion_mask": mask}
-    loss = compute_loss(trainer, lambda **_: SimpleNamespace(logits=logits.clone()), inputs, False)
+    loss = compute_loss(trainer, lambda **_: fused_head(logits), inputs, False)
     metrics = {name: values[0] for name, values in trainer._metrics["train"].items() if name.startswith(("rewards", "logps"))}
     return loss, logits, metrics
 
@@ -149,7 +160,6 @@ cases += [
 cases += [case(orpo, lossType="orpo", beta=beta) for beta in (0.1, 1.0)]
 
 write("losses", {
-    "trl": trl.__version__,
     "ids": IDS,
     "mask": MASK,
     **{f"case {i}": one for i, one in enumerate(cases)},

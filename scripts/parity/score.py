@@ -19,7 +19,7 @@ from peft import LoraConfig, get_peft_model
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from common import FIXTURES, fill_with_waves, numbers, wave, write
+from common import FIXTURES, fill_with_waves, numbers, sort_targets, wave, write
 
 FOLDER = FIXTURES / "score"
 TEXTS = ["the sky is blue", "the answer is four", "hello there, what is the sum of two and two"]
@@ -92,6 +92,7 @@ def make_adapter():
                 parameter.copy_(wave(parameter.shape, 0.3, phase))
     adapted.peft_config["default"].base_model_name_or_path = "score/model"
     adapted.save_pretrained(FOLDER / "adapter")
+    sort_targets(FOLDER / "adapter")
     (FOLDER / "adapter" / "README.md").unlink(missing_ok=True)
     return adapted.eval()
 

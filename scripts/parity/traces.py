@@ -2,7 +2,7 @@
 
 Run: python scripts/parity/traces.py          writes test/parity/trl/
      python scripts/parity/traces.py noise    prints how far each trace is from the same run in another precision
-(needs torch, transformers, peft, trl 1.13, datasets)
+(needs torch, transformers, peft, trl, datasets)
 
 Written:
   model/        config.json, model.safetensors: a random Llama in fp32, untied, grouped queries
@@ -15,8 +15,8 @@ A trace: {"name", "adapter": null (all weights train), "adapter" or "continued",
 "common", both with the names of DPOConfig, "log": {metric: one value per step}, "eval": the same per evaluation,
 without `eval_`}. The metrics are all of TRL's but those of run time, to 8 digits and more. With accumulation, its
 entropy, logits/* and mean_token_accuracy are plain means of the micro-batches' token means. Rows come in their order,
-10 steps an epoch, evaluations in one batch. Reference log-probs are computed beside the policy's, not beforehand: there
-TRL 1.13 is right. In the first step all log-ratios are exactly 0; DPOP's are never within 1e-4 of 0 afterwards.
+10 steps an epoch, evaluations in one batch. Reference log-probs are computed beside the policy's, as TRL does by default.
+In the first step all log-ratios are exactly 0; DPOP's are never within 1e-4 of 0 afterwards.
 """
 
 import json
@@ -39,7 +39,7 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.utils import logging
 from trl import DPOConfig, DPOTrainer
 
-from common import FIXTURES
+from common import FIXTURES, sort_targets
 
 FOLDER = FIXTURES / "trl"
 FLOOR = 0.1
@@ -106,9 +106,7 @@ def make_folders():
         adapted.peft_config["default"].base_model_name_or_path = "small/trl"
         adapted.save_pretrained(FOLDER / name, save_embedding_layers=False)
         (FOLDER / name / "README.md").unlink(missing_ok=True)
-        path = FOLDER / name / "adapter_config.json"
-        config = json.loads(path.read_text())
-        path.write_text(json.dumps({**config, "target_modules": sorted(config["target_modules"])}, indent=2) + "\n")
+        sort_targets(FOLDER / name)
 
 
 def make_pairs(count, random):

@@ -75,7 +75,9 @@ def answers(folder):
 
 def check(folder):
     """Every folder beside its logits.json: same tensors asked for and found, and the same logits."""
-    for path in sorted(Path(folder).glob("*/logits.json")):
+    paths = sorted(Path(folder).glob("models/*/logits.json"))
+    assert paths, f"scripts/parity/folders.mjs has saved nothing in {folder}"
+    for path in paths:
         expected = json.loads(path.read_text())
         model, info = AutoModelForCausalLM.from_pretrained(
             path.parent, dtype=torch.float32, output_loading_info=True

@@ -23,3 +23,24 @@ export function checkOptions(name: string, options: unknown, allowed: readonly s
       throw new TypeError(`Expected options of '${name}'${list} but received '${key}'${didYouMean(key, allowed)}`);
     }
 }
+
+/**
+ * Throws unless `value` is a function or left out.
+ *
+ * @throws TypeError
+ */
+export function expectCallback(value: unknown, name: string): void {
+  if (value !== undefined && typeof value !== "function")
+    throw new TypeError(`Expected a function for '${name}' but received ${received(value)}`);
+}
+
+/**
+ * Throws unless `value` is a text that could name a file or folder.
+ *
+ * @param what such as "a folder"
+ * @throws TypeError
+ */
+export function expectPath(value: unknown, name: string, what: string): asserts value is string {
+  if (typeof value !== "string" || value === "")
+    throw new TypeError(`Expected ${what} for '${name}' but received ${received(value)}`);
+}

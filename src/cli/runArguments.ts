@@ -1,6 +1,6 @@
 /**
  * The settings of `smaug train` beside those of training itself: which model, which data, which loss, which adapter. Names
- * and defaults are TRL 1.13's, except the paper's loss with its β and λ. Loads no libtorch: `--help` prints it.
+ * and defaults are TRL 1.16's, except the paper's loss with its β and λ. Loads no libtorch: `--help` prints it.
  */
 import { divergenceTypes, dpopPlacements } from "../preference/losses/lossConfig";
 import { trainingArguments } from "../train/arguments";

@@ -1,9 +1,10 @@
 /** What `smaug train` says on a terminal: what was found and chosen before the first step, and metrics in few words. */
 import { describeTokenized } from "../data";
 import type { LogLine, Preparation } from "../train";
+import type { Measured } from "../train/metricNames";
 import { tell } from "./output";
 
-const SHOWN: readonly [metric: string, label: string, digits: number][] = [
+const SHOWN: readonly [metric: Measured | "grad_norm", label: string, digits: number][] = [
   ["loss", "loss", 4],
   ["rewards/chosen", "chosen", 3],
   ["rewards/margins", "margin", 3],
@@ -13,9 +14,10 @@ const SHOWN: readonly [metric: string, label: string, digits: number][] = [
 ];
 
 /** `prefix` is that of the metrics of an evaluation. */
-export function formatMetrics(line: LogLine, prefix = ""): string {
+export function formatMetrics(line: LogLine, prefix: "" | "eval_" = ""): string {
+  const values: Readonly<Record<string, number | undefined>> = line;
   return SHOWN.flatMap(([name, label, digits]) => {
-    const value = line[prefix + name];
+    const value = values[prefix + name];
     return value === undefined ? [] : [`${label} ${value.toFixed(digits)}`];
   }).join("  ");
 }

@@ -9,6 +9,7 @@ export {
   streamPreferences,
 } from "./preferences";
 export type { ColumnMapping } from "./columnMapping";
+export { type GivenRow } from "./givenRows";
 export { type Oddities, type Oddity, type OddityKind } from "./oddities";
 export { type Cut, type TruncationMode } from "./pairTokenizer";
 export { type Refusal } from "./screening";

@@ -8,6 +8,7 @@
 import { getHeapStatistics } from "node:v8";
 import { checkOptions } from "../base/options";
 import { recordOrigin } from "../base/origins";
+import { received } from "../base/received";
 import { printable } from "../base/terminal";
 import { InputError } from "../native/errors";
 import { type ColumnMapping, SourceColumns } from "./columnMapping";
@@ -77,7 +78,7 @@ function sizeOf(part: PreferenceRow["prompt"]): number {
 /** The rows of {@link loadPreferences}, one at a time. */
 export async function* streamPreferences(source: string, options: LoadPreferencesOptions = {}): AsyncGenerator<PreferenceRow> {
   if (typeof source !== "string")
-    throw new TypeError(`Expected a file, a folder or a data set's name for 'source' but received ${typeof source}`);
+    throw new TypeError(`Expected a file, a folder or a data set's name for 'source' but received ${received(source)}`);
   checkOptions("loadPreferences", options, OPTIONS);
   const { datasetConfig: config, columnMapping, onNote = toStandardError, ...choice } = options;
   const columns = new SourceColumns(source, columnMapping);

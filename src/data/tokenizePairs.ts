@@ -6,11 +6,14 @@
  */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { checkOptions } from "../base/options";
+import { checkOptions, expectCallback, expectPath } from "../base/options";
+import { received } from "../base/received";
 import { InputError } from "../native/errors";
 import { cacheFolder } from "../native/paths";
 import type { Tokenizer } from "../text";
+import { expectTokenizer } from "../text/expectTokenizer";
 import { type Oddities, describeOddities } from "./oddities";
+import { type GivenRow, expectRows, numbered } from "./givenRows";
 import { type Cut, type Limits, PairTokenizer, type TokenizedRows, type TruncationMode, batchesOf } from "./pairTokenizer";
 import { type PreferenceRow, isPlain } from "./preferenceRow";
 import { type Refusal, describeRefusals, expectSomeKept } from "./screening";
@@ -67,7 +70,7 @@ const TURN = 50; // ms of work between turns of the event loop
 /**
  * Tokenises preference rows: EOS after plain answers, BOS as the tokenizer adds it, chat templates for conversations.
  *
- * @throws InputError when no row can be trained on
+ * @throws InputError when a row is not of that form, or no row can be trained on
  *
  * ```ts
  * const rows = await loadPreferences("pairs.jsonl");
@@ -75,11 +78,13 @@ const TURN = 50; // ms of work between turns of the event loop
  * ```
  */
 export async function tokenizePairs(
-  rows: readonly PreferenceRow[],
+  rows: readonly GivenRow[],
   tokenizer: Tokenizer,
   options: TokenizeOptions = {},
 ): Promise<TokenizedPairs> {
-  const result = await tokenizeRows(rows, tokenizer, options);
+  expectRows(rows, "rows");
+  expectTokenizer(tokenizer);
+  const result = await tokenizeRows(numbered(rows), tokenizer, options);
   expectSomeKept(result.pairs, result.refused, options.name ?? "the data");
   return result;
 }
@@ -180,13 +185,15 @@ function checked(options: TokenizeOptions, rows: readonly PreferenceRow[], token
   checkOptions("tokenizePairs", options, [
     "maxLength", "truncationMode", "workers", "cacheDir", "name", "onProgress",
   ]);
-  const { maxLength, truncationMode, workers } = options;
+  const { maxLength, truncationMode, workers, cacheDir, onProgress } = options;
   if (maxLength !== undefined && maxLength !== null && !(Number.isSafeInteger(maxLength) && maxLength > 1))
-    throw new RangeError(`Expected an integer above 1 for 'maxLength' but received ${maxLength}`);
+    throw new RangeError(`Expected an integer above 1 for 'maxLength' but received ${received(maxLength)}`);
   if (truncationMode !== undefined && truncationMode !== "keep_start" && truncationMode !== "keep_end")
     throw new RangeError(`Expected "keep_start" or "keep_end" for 'truncationMode' but received ${truncationMode}`);
   if (workers !== undefined && !(Number.isSafeInteger(workers) && workers >= 0))
-    throw new RangeError(`Expected a number of threads for 'workers' but received ${workers}`);
+    throw new RangeError(`Expected a number of threads for 'workers' but received ${received(workers)}`);
+  if (typeof (cacheDir ?? null) !== "object") expectPath(cacheDir, "cacheDir", "a folder, or null,");
+  expectCallback(onProgress, "onProgress");
   const first = rows[0];
   if (first && isPlain(first) && !tokenizer.eosToken)
     throw new InputError(

@@ -18,5 +18,5 @@ export interface TokenizedPair {
 
 /** Whether rows are in tokens already. */
 export function areTokenized(rows: readonly unknown[]): rows is readonly TokenizedPair[] {
-  return rows.every((row) => (row as Partial<TokenizedPair>).chosen?.ids instanceof Int32Array);
+  return rows.every((row) => (row as Partial<TokenizedPair> | null)?.chosen?.ids instanceof Int32Array);
 }

@@ -4,12 +4,17 @@
  * An item whose own text the model finds likelier than nearly all of these has probably been trained on; the figure is
  * the share of such items. Sampling is our own, so that single draws differ from that tool's.
  */
+import { received } from "../base/received";
+import { isObject } from "../base/values";
 import { InputError } from "../native/errors";
 import { generate } from "../generate";
 import type { CausalLM } from "../models";
+import { expectModel } from "../models/expectModel";
 import type { Tokenizer } from "../text";
+import { expectTokenizer } from "../text/expectTokenizer";
 import { nearest } from "../train/argument";
 import { checkOptions } from "../torch/options";
+import { expectTaskList } from "./evaluate";
 import { integersOf, objectOf, RowError, textOf, textsOf } from "./fields";
 import { PythonRandom } from "./pythonRandom";
 import { type PlacedRow, forgetRows, readSplit } from "./rows";
@@ -115,7 +120,10 @@ export async function continueTexts(
   tokenizer: Tokenizer,
   options: ContinueOptions,
 ): Promise<Record<string, ContinuedText[]>> {
+  expectModel(reference, "reference");
+  expectTokenizer(tokenizer);
   checkOptions("continueTexts", options, ["tasks", "data", "items", "samples", "seed", "onProgress"]);
+  expectTaskList(options.tasks);
   const { tasks, data, items = 100, samples = 100, seed = 0, onProgress } = options;
   for (const [name, value] of Object.entries({ items, samples }))
     if (!Number.isSafeInteger(value) || value < 1)
@@ -208,8 +216,14 @@ export async function contamination(
   model: CausalLM,
   tokenizer: Tokenizer,
   texts: Readonly<Record<string, readonly ContinuedText[]>>,
-  { onProgress }: { onProgress?: (task: string, done: number, total: number) => void } = {},
+  options: { onProgress?: (task: string, done: number, total: number) => void } = {},
 ): Promise<Record<string, ContaminationResult>> {
+  expectModel(model);
+  expectTokenizer(tokenizer);
+  checkOptions("contamination", options, ["onProgress"]);
+  if (!isObject(texts) || !Object.values(texts).every(Array.isArray))
+    throw new TypeError(`Expected the texts that continueTexts gives for 'texts' but received ${received(texts)}`);
+  const { onProgress } = options;
   const found: Record<string, ContaminationResult> = {};
   for (const [task, items] of Object.entries(texts)) {
     const scores: number[] = [];

@@ -2,8 +2,11 @@
  * Running tasks on a model: all of them are read and checked first, then each is scored. Results have the shape of
  * lm-evaluation-harness 0.4's JSON (results.ts).
  */
+import { received } from "../base/received";
 import type { CausalLM } from "../models";
+import { expectModel } from "../models/expectModel";
 import type { Tokenizer } from "../text";
+import { expectTokenizer } from "../text/expectTokenizer";
 import { checkOptions } from "../torch/options";
 import { answersTo } from "./answers";
 import { answerScores, choiceScores } from "./metrics";
@@ -76,6 +79,8 @@ export async function evaluate(
   tokenizer: Tokenizer,
   options: EvaluateOptions,
 ): Promise<EvaluationResults> {
+  expectModel(model);
+  expectTokenizer(tokenizer);
   return evaluatePrepared(model, tokenizer, await prepareEvaluation(options));
 }
 
@@ -94,6 +99,7 @@ export interface PreparedEvaluation {
  */
 export async function prepareEvaluation(options: EvaluateOptions): Promise<PreparedEvaluation> {
   checkOptions("evaluate", options, NAMES);
+  expectTaskList(options.tasks);
   checkNumbers(options);
   const { tasks: wanted, data, fewshotSeed: seed = FEWSHOT_SEED } = options;
   const started = Date.now();
@@ -204,17 +210,29 @@ async function answer(
   };
 }
 
-function checkNumbers({ numFewshot, limit, maxLength, maxTokens, batchSize }: EvaluateOptions): void {
+/**
+ * Throws unless `tasks` is a list.
+ *
+ * @throws TypeError
+ */
+export function expectTaskList(tasks: unknown): asserts tasks is readonly unknown[] {
+  if (Array.isArray(tasks)) return;
+  const way = typeof tasks === "string" ? `; put it into a list: [${JSON.stringify(tasks)}]` : "";
+  throw new TypeError(`Expected a list of tasks for 'tasks' but received ${received(tasks)}${way}`);
+}
+
+function checkNumbers({ numFewshot, limit, fewshotSeed, maxLength, maxTokens, batchSize }: EvaluateOptions): void {
   const check = (name: string, value: number | undefined, fits: (value: number) => boolean, expected: string): void => {
     if (value !== undefined && !fits(value))
-      throw new RangeError(`Expected ${expected} for '${name}' but received ${value}`);
+      throw new RangeError(`Expected ${expected} for '${name}' but received ${received(value)}`);
   };
   const isPositive = (value: number) => Number.isSafeInteger(value) && value > 0;
   check("numFewshot", numFewshot, (value) => Number.isSafeInteger(value) && value >= 0, "an integer from 0 on");
+  check("fewshotSeed", fewshotSeed, (value) => Number.isSafeInteger(value) && value >= 0, "an integer from 0 on");
   check(
     "limit",
     limit,
-    (value) => isPositive(value) || (value > 0 && value < 1),
+    (value) => isPositive(value) || (typeof value === "number" && value > 0 && value < 1),
     "a positive integer or a share below 1",
   );
   for (const [name, value] of Object.entries({ maxLength, maxTokens, batchSize }))

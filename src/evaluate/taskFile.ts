@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
+import { expectPath } from "../base/options";
 import { checkPatternSize, compilePattern } from "../base/patterns";
 import { shown } from "../base/values";
 import { InputError } from "../native/errors";
@@ -48,6 +49,7 @@ type Read<T> = (row: Row) => T;
 
 /** @throws InputError for a file that cannot be read, an unknown key, with its nearest neighbour, or a wrong value */
 export async function readTaskFile(file: string): Promise<Task> {
+  expectPath(file, "file", "a task file");
   const yaml = await parsed(file);
   const place = (key: string) => `'${key}' of '${file}'`;
   const text = <D>(key: string, otherwise: D): string | D => {

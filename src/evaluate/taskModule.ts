@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { expectPath } from "../base/options";
 import { expectRegularFile } from "../base/inputFiles";
 import { shown } from "../base/values";
 import { InputError } from "../native/errors";
@@ -9,6 +10,7 @@ import type { Task } from "./task";
 
 /** @throws InputError for a module that cannot be read, or whose default export is no task */
 export async function readTaskModule(file: string): Promise<Task> {
+  expectPath(file, "file", "a task file");
   if (!existsSync(file)) throw new InputError(`Expected a task file at '${file}', but there is no such file`);
   expectRegularFile(file, "a module with a task");
   let found: unknown;

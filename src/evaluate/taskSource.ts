@@ -1,6 +1,8 @@
 /** Where the rows of tasks are, when an option says so: one folder for all of them, or a source for each. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { received } from "../base/received";
+import { isObject } from "../base/values";
 import { InputError } from "../native/errors";
 import { nearest } from "../train/argument";
 
@@ -34,6 +36,8 @@ export async function sourceOf({ name, family }: Named, data: TaskData | undefin
 /** Refuses a source for what is no task: the hub would be asked in its place. */
 export function expectTasks(data: TaskData | undefined, known: readonly string[]): void {
   if (data === undefined || typeof data === "string") return;
+  if (!isObject(data) || !Object.values(data).every((source) => typeof source === "string"))
+    throw new TypeError(`Expected a folder, or an object with a source for each task, for 'data' but received ${received(data)}`);
   for (const name of Object.keys(data)) {
     if (known.includes(name)) continue;
     const near = nearest(name, known);

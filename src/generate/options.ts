@@ -3,9 +3,13 @@
  * folder's generation_config.json are not applied: greedy unless asked otherwise, whatever the folder says. Only which
  * tokens end a text is taken from it.
  */
+import { received } from "../base/received";
+import { isObject } from "../base/values";
 import type { CausalLM } from "../models";
+import { expectModel } from "../models/expectModel";
 import { InputError } from "../native/errors";
 import type { Tokenizer } from "../text";
+import { expectTokenizer } from "../text/expectTokenizer";
 import { checkOptions } from "../torch/options";
 import type { ProcessorSettings } from "./processors";
 
@@ -70,6 +74,8 @@ export function resolve(
   prompts: readonly (readonly number[])[],
   options: GenerateOptions,
 ): Settings {
+  expectModel(model);
+  expectPrompts(prompts);
   checkOptions("generate", options, names);
   const { maxNewTokens = 256, minNewTokens = 0, doSample, tokenizer, signal, seed } = options;
   const isCount = (value: number) => Number.isSafeInteger(value) && value >= 0;
@@ -79,6 +85,7 @@ export function resolve(
   check("seed", seed, Number.isSafeInteger, "an integer");
   check("doSample", doSample, (value) => typeof value === "boolean", "true or false");
   check("signal", signal, (value) => value instanceof AbortSignal, "an AbortSignal");
+  if (tokenizer !== undefined) expectTokenizer(tokenizer);
   const stopStrings = list(options.stopStrings ?? []);
   for (const each of stopStrings)
     check("stopStrings", each, (value) => typeof value === "string" && value !== "", "strings that are not empty");
@@ -141,6 +148,27 @@ function eosTokens(model: CausalLM, { eosTokenId, tokenizer }: GenerateOptions):
   if (eosTokenId === undefined) return new Set(list(inFolder ?? eosTokenIds).filter(fits));
   for (const id of list(eosTokenId)) check("eosTokenId", id, fits, `token ids from 0 to ${vocabSize - 1}`);
   return new Set(list(eosTokenId));
+}
+
+/** Throws unless the prompts are lists of token ids: not texts, not conversations, not the ids of a single prompt. */
+function expectPrompts(prompts: unknown): void {
+  if (!Array.isArray(prompts))
+    throw new TypeError(
+      `Expected a list of prompts, token ids each, for 'prompts' but received ${received(prompts)}${wayToPrompts(prompts)}`,
+    );
+  prompts.forEach((prompt: unknown, row) => {
+    if (prompt instanceof Int32Array || (Array.isArray(prompt) && typeof (prompt[0] ?? 0) === "number")) return;
+    const [part] = Array.isArray(prompt) ? (prompt as unknown[]) : [prompt];
+    throw new TypeError(`Expected token ids for 'prompts[${row}]' but received ${received(prompt)}${wayToPrompts(part)}`);
+  });
+}
+
+function wayToPrompts(value: unknown): string {
+  if (typeof value === "string") return "; encode texts: [tokenizer.encode(text)]";
+  if (typeof value === "number") return "; the ids of one prompt are a list in that list: [ids]";
+  if (isObject(value) && "role" in value)
+    return "; encode conversations: [tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true, tokenize: true })]";
+  return "";
 }
 
 /** How many tokens may follow each prompt. */

@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
+import { received } from "../base/received";
 import { HubError } from "./errors";
 
 export type RepoKind = "model" | "dataset";
@@ -23,7 +24,7 @@ const FILE = /\.(?:safetensors|gguf|bin|pth?|jsonl?|parquet|csv|tsv|txt|ya?ml)$/
 
 /** Tells a path from a repository. What looks like a path is one, whether it is there or not. */
 export function parseName(name: string, revision?: string): { path: string } | RepoName {
-  if (typeof name !== "string") throw new TypeError(`Expected a folder or a hub id but received ${String(name)}`);
+  if (typeof name !== "string") throw new TypeError(`Expected a folder or a hub id but received ${received(name)}`);
   const path = name.replace(/^~(?=\/|$)/, homedir());
   if (existsSync(path)) return { path };
   const at = name.indexOf("@");

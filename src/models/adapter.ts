@@ -4,6 +4,7 @@
  * the model is changed.
  */
 import { join } from "node:path";
+import { expectPath } from "../base/options";
 import { recordOrigin } from "../base/origins";
 import { hasEntry } from "../base/paths";
 import { StagedFiles } from "../base/wholeFiles";
@@ -22,6 +23,7 @@ import { checkOptions } from "../torch/options";
 import { adapterConfigJson, parseAdapterConfig } from "./adapterConfig";
 import type { CausalLM } from "./causalLm";
 import { expectCompanions, stageCompanions } from "./companionFiles";
+import { expectModel } from "./expectModel";
 import { FolderError, blaming } from "./folderError";
 import { ADAPTER_CONFIG_FILE, readAdapterJson, resolveAdapter } from "./modelSource";
 import { SafetensorsFile } from "./safetensors";
@@ -55,6 +57,7 @@ export async function loadAdapter(
   nameOrFolder: string,
   options: LoadAdapterOptions = {},
 ): Promise<string[]> {
+  expectModel(model);
   checkOptions("loadAdapter", options, ["name", "revision"]);
   const { name: adapter = DEFAULT_ADAPTER, revision } = options;
   const folder = await resolveAdapter(nameOrFolder, revision);
@@ -95,6 +98,8 @@ export interface SaveAdapterOptions {
 
 /** Saves an adapter of a model, for PEFT or `loadAdapter`. */
 export async function saveAdapter(model: CausalLM, folder: string, options: SaveAdapterOptions = {}): Promise<void> {
+  expectModel(model);
+  expectPath(folder, "folder", "a folder");
   checkOptions("saveAdapter", options, ["baseModel", "name", "tokenizer"]);
   const { baseModel = model.hub?.id ?? model.folder, name = DEFAULT_ADAPTER, tokenizer = false } = options;
   const tensors = adapterTensors(model, name);

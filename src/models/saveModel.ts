@@ -4,12 +4,14 @@
  * model was loaded from.
  */
 import { readdir } from "node:fs/promises";
+import { checkOptions, expectPath } from "../base/options";
 import { loraLayers } from "../nn";
 import { type DType, type Tensor, dispose, isFloatingPoint } from "../torch";
 import { architectureOfModel } from "./architectures";
 import type { CausalLM } from "./causalLm";
 import { stageCompanions } from "./companionFiles";
 import { configText } from "./configText";
+import { expectModel } from "./expectModel";
 import { writable, writeSafetensors, type WritableTensor } from "./safetensorsWriter";
 import { StagedFiles } from "../base/wholeFiles";
 import { INDEX_FILE, SINGLE_FILE } from "./weights";
@@ -33,6 +35,9 @@ const SHARD = /^model-\d{5}-of-\d{5}\.safetensors$/;
  * ```
  */
 export async function saveModel(model: CausalLM, folder: string, options: SaveOptions = {}): Promise<void> {
+  expectModel(model);
+  expectPath(folder, "folder", "a folder");
+  checkOptions("saveModel", options, ["dtype", "maxShardSize"]);
   const { dtype, maxShardSize = 5e9 } = options;
   if (!(maxShardSize > 0))
     throw new RangeError(`Expected a positive number of bytes for 'maxShardSize' but received ${maxShardSize}`);

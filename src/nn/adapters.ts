@@ -2,13 +2,14 @@
  * The adapters of a whole model: putting them on, choosing which acts, copying, merging. A model trains at most one,
  * called "default"; others are frozen and act only inside `withAdapter`, as the reference of a preference loss.
  */
+import { received } from "../base/received";
 import { TorchError } from "../native/errors";
 import { type Tensor, noGrad } from "../torch";
 import { synchronously } from "../torch/synchronous";
 import { Embedding } from "./embedding";
 import { LinearLayer } from "./linear";
 import { DEFAULT_ADAPTER, LoraAdapter, LoraLinear } from "./lora";
-import { type LoraConfig, findingLayers, isSavedWhole, isTarget, loraScaling } from "./loraConfig";
+import { type LoraConfig, expectLoraConfig, findingLayers, isSavedWhole, isTarget, loraScaling } from "./loraConfig";
 import { Module } from "./module";
 import { roleOf } from "./parameter";
 import { type TensorPlace, WholeTensors } from "./wholeTensors";
@@ -28,6 +29,7 @@ export interface LoraPlan {
  * A fresh adapter changes nothing: B is zero.
  */
 export function applyLora(model: Model, config: LoraConfig): string[] {
+  expectLoraConfig(config);
   return addAdapter(model, config, DEFAULT_ADAPTER);
 }
 
@@ -145,6 +147,7 @@ export function loraLayers(
   model: Module,
   adapter: string | null = DEFAULT_ADAPTER,
 ): [name: string, layer: LoraLinear][] {
+  if (!(model instanceof Module)) throw new TypeError(`Expected a model for 'model' but received ${received(model)}`);
   return [...model.namedModules()].filter(
     (entry): entry is [string, LoraLinear] =>
       entry[1] instanceof LoraLinear && (adapter === null || entry[1].adapters.has(adapter)),

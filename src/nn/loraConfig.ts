@@ -4,8 +4,9 @@
  */
 import { convertInputErrors } from "../base/errors";
 import { Pattern, checkPatternSize } from "../base/patterns";
+import { received } from "../base/received";
 import { secondsFor, withinTime } from "../base/timeLimit";
-import { shortened } from "../base/values";
+import { isObject, shortened } from "../base/values";
 import { checkOptions, given } from "../torch/options";
 
 export interface LoraConfig {
@@ -67,6 +68,7 @@ export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
   checkOptions("lora", options, Object.keys(defaults));
   const config = { ...defaults, ...given(options) };
   const { r, alpha, dropout, rankPattern, alphaPattern, layersToTransform, layersPattern, bias } = config;
+  checkKinds(config);
   for (const key of ["targetModules", "excludeModules", "modulesToSave", "layersPattern"] as const)
     if (typeof config[key] !== "string" && config[key].length > MOST_NAMES)
       throw new RangeError(`Expected at most ${MOST_NAMES} names for '${key}' but received ${config[key].length}`);
@@ -83,8 +85,8 @@ export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
   for (const pattern of Object.keys(alphaPattern)) checkPattern("alphaPattern", pattern);
   for (const pattern of layersPattern) checkPattern("layersPattern", pattern);
   for (const pattern of config.modulesToSave) checkPattern("modulesToSave", pattern);
-  if (!(dropout >= 0 && dropout < 1))
-    throw new RangeError(`Expected a number from 0 to below 1 for 'dropout' but received ${dropout}`);
+  if (!(typeof dropout === "number" && dropout >= 0 && dropout < 1))
+    throw new RangeError(`Expected a number from 0 to below 1 for 'dropout' but received ${received(dropout)}`);
   if (!["none", "all", "lora_only"].includes(bias))
     throw new RangeError(`Expected "none", "all" or "lora_only" for 'bias' but received ${JSON.stringify(bias)}`);
   if (!layersToTransform.every((layer) => Number.isSafeInteger(layer) && layer >= 0))
@@ -99,6 +101,42 @@ export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
   if (layersPattern.length > 0 && layersToTransform.length === 0)
     throw new RangeError("Expected 'layersToTransform' beside 'layersPattern' but received none");
   return config;
+}
+
+/** What each option is an instance of: JavaScript would iterate a text's letters, and take any text for true. */
+const kinds: Partial<Record<keyof LoraConfig, readonly [says: string, holds: (value: unknown) => boolean]>> = {
+  targetModules: ["a list of names, or a pattern or \"all-linear\"", (value) => typeof value === "string" || isList(value, "string")],
+  excludeModules: ["a list of names, or a pattern", (value) => typeof value === "string" || isList(value, "string")],
+  layersToTransform: ["a list of numbers of layers", (value) => Array.isArray(value)],
+  layersPattern: ["a list of patterns", (value) => isList(value, "string")],
+  modulesToSave: ["a list of names", (value) => isList(value, "string")],
+  rankPattern: ["an object of ranks by pattern", isObject],
+  alphaPattern: ["an object of alphas by pattern", isObject],
+  useRslora: ["true or false", (value) => typeof value === "boolean"],
+  useDora: ["true or false", (value) => typeof value === "boolean"],
+  ensureWeightTying: ["true or false", (value) => typeof value === "boolean"],
+};
+
+function isList(value: unknown, type: string): boolean {
+  return Array.isArray(value) && value.every((each) => typeof each === type);
+}
+
+function checkKinds(config: LoraConfig): void {
+  for (const [key, [says, holds]] of Object.entries(kinds)) {
+    const value = config[key as keyof LoraConfig];
+    if (!holds(value)) throw new RangeError(`Expected ${says} for '${key}' but received ${received(value)}`);
+  }
+}
+
+/**
+ * Throws unless `config` is whole, as `lora` makes it.
+ *
+ * @throws TypeError
+ */
+export function expectLoraConfig(config: unknown): asserts config is LoraConfig {
+  if (isObject(config) && Object.keys(defaults).every((key) => key in config)) return;
+  const way = isObject(config) ? "; put it into lora(…), which checks it and fills in the rest" : "";
+  throw new TypeError(`Expected a configuration from lora() for 'config' but received ${received(config)}${way}`);
 }
 
 /** Runs `find`, which matches many names, under one time limit; otherwise each match has its own. */
@@ -188,7 +226,7 @@ function endsIn(names: readonly string[], name: string): boolean {
 
 function checkRank(name: string, rank: number): void {
   if (!(Number.isSafeInteger(rank) && rank > 0))
-    throw new RangeError(`Expected a positive integer for '${name}' but received ${rank}`);
+    throw new RangeError(`Expected a positive integer for '${name}' but received ${received(rank)}`);
 }
 
 /** Far beyond any use; a scaling near float32's largest number, 3.4e38, would overflow. */
@@ -196,7 +234,7 @@ const MAX_ALPHA = 1e30;
 
 function checkAlpha(name: string, alpha: number): void {
   if (!(Number.isFinite(alpha) && alpha > 0))
-    throw new RangeError(`Expected a positive number for '${name}' but received ${alpha}`);
+    throw new RangeError(`Expected a positive number for '${name}' but received ${received(alpha)}`);
   if (alpha > MAX_ALPHA) throw new RangeError(`Expected at most ${MAX_ALPHA} for '${name}' but received ${alpha}`);
 }
 

@@ -2,9 +2,11 @@
  * AdamW (Loshchilov and Hutter, 2019) through libtorch's fused kernel: one call for all parameters of a group that
  * share a dtype and a device. amsgrad and maximize are left out.
  */
+import { received } from "../base/received";
 import { TorchError } from "../native/errors";
 import { Tensor, dispose, keep, noGrad, ops, tidy, zeros } from "../torch";
 import { checkOptions, given } from "../torch/options";
+import { wayToParameters } from "./clip";
 
 export interface AdamWOptions {
   /** Learning rate, before the factor given to `step`. */
@@ -55,6 +57,8 @@ export class AdamW {
 
   /** Takes parameters, or groups of them with settings of their own; `options` are for what a group leaves out. */
   constructor(params: Iterable<Tensor> | readonly ParameterGroup[], options: AdamWOptions = {}) {
+    if (typeof params !== "object" || params === null || !(Symbol.iterator in params))
+      throw new TypeError(`Expected tensors, or groups of them, for 'params' but received ${received(params)}${wayToParameters(params)}`);
     const entries = [...params];
     const groups = entries.every(isGroup) ? entries : [{ params: entries as Tensor[] }];
     checkOptions("AdamW", options, settingNames);
@@ -226,10 +230,12 @@ function settings({
   weightDecay = 1e-2,
 }: AdamWOptions): Required<AdamWOptions> {
   for (const [name, value] of Object.entries({ lr, eps, weightDecay }))
-    if (!(value >= 0 && value < Infinity))
-      throw new RangeError(`Expected a number of at least 0 for '${name}' but received ${value}`);
-  for (const beta of betas)
-    if (!(beta >= 0 && beta < 1))
-      throw new RangeError(`Expected numbers from 0 to below 1 for 'betas' but received ${beta}`);
+    if (!(Number.isFinite(value) && value >= 0))
+      throw new RangeError(`Expected a number of at least 0 for '${name}' but received ${received(value)}`);
+  if (!Array.isArray(betas) || betas.length !== 2)
+    throw new TypeError(`Expected a list of two numbers for 'betas' but received ${received(betas)}`);
+  for (const beta of betas as readonly unknown[])
+    if (!(typeof beta === "number" && beta >= 0 && beta < 1))
+      throw new RangeError(`Expected numbers from 0 to below 1 for 'betas' but received ${received(beta)}`);
   return { lr, betas, eps, weightDecay };
 }

@@ -1,4 +1,5 @@
 /** Clipping gradients by their norm over all parameters, as `torch.nn.utils.clip_grad_norm_`. */
+import { received } from "../base/received";
 import { type Tensor, noGrad, ops, stack, tidy, zeros } from "../torch";
 
 /**
@@ -10,7 +11,10 @@ import { type Tensor, noGrad, ops, stack, tidy, zeros } from "../torch";
  * ```
  */
 export function clipGradNorm_(params: Iterable<Tensor>, maxNorm: number): Tensor {
-  if (!(maxNorm >= 0)) throw new RangeError(`Expected a number of at least 0 for 'maxNorm' but received ${maxNorm}`);
+  if (!(typeof maxNorm === "number" && maxNorm >= 0))
+    throw new RangeError(`Expected a number of at least 0 for 'maxNorm' but received ${received(maxNorm)}`);
+  if (typeof params !== "object" || params === null || !(Symbol.iterator in params))
+    throw new TypeError(`Expected tensors for 'params' but received ${received(params)}${wayToParameters(params)}`);
   return tidy(() =>
     noGrad(() => {
       const grads = [...params].map(({ grad }) => grad).filter((grad) => grad !== null);
@@ -20,4 +24,9 @@ export function clipGradNorm_(params: Iterable<Tensor>, maxNorm: number): Tensor
       return norm;
     }),
   );
+}
+
+/** What to pass of a model, where it was passed itself. */
+export function wayToParameters(value: unknown): string {
+  return typeof (value as { parameters?: unknown } | null)?.parameters === "function" ? "; pass model.parameters()" : "";
 }

@@ -34,13 +34,13 @@ type Context = Omit<NamedScheduleOptions, "kwargs">;
 type Makers = { readonly [Name in ScheduleName]: (options: Context, kwargs: Kwargs<Name>) => Schedule };
 
 const makers: Makers = {
-  linear: (options) => linearSchedule(options),
-  cosine: (options, { num_cycles: numCycles }) => cosineSchedule({ ...options, numCycles }),
+  linear: ({ baseLr: _, ...options }) => linearSchedule(options),
+  cosine: ({ baseLr: _, ...options }, { num_cycles: numCycles }) => cosineSchedule({ ...options, numCycles }),
   cosine_with_restarts: (options, { num_cycles: numCycles }) => cosineWithRestartsSchedule({ ...options, numCycles }),
   polynomial: (options, { lr_end: lrEnd = POLYNOMIAL_END, power }) =>
     polynomialSchedule({ ...options, end: factorOf("lr_end", lrEnd, options), power }),
   constant: () => constantSchedule(),
-  constant_with_warmup: (options) => constantSchedule(options),
+  constant_with_warmup: ({ warmupSteps }) => constantSchedule({ warmupSteps }),
   inverse_sqrt: ({ warmupSteps }, { timescale }) => inverseSqrtSchedule({ warmupSteps, timescale }),
   cosine_with_min_lr: (options, kwargs) =>
     cosineWithMinLrSchedule({ ...options, numCycles: kwargs.num_cycles, end: minFactor(kwargs, options) }),

@@ -1,8 +1,10 @@
 /**
  * Learning-rate schedules as pure functions of the step, counted from 0, to the factor that multiplies the base rate.
- * Formulas are those of `transformers.optimization` (5.18). Left out: `reduce_lr_on_plateau` and `greedy`, which follow
+ * Formulas are those of `transformers.optimization` (5.24). Left out: `reduce_lr_on_plateau` and `greedy`, which follow
  * a metric and so are no functions of the step. By name and with `lr_scheduler_kwargs`: namedSchedule.ts.
  */
+import { checkOptions } from "../base/options";
+import { describeValue } from "../torch/operators";
 
 /** The factor of the learning rate in step k. */
 export type Schedule = (step: number) => number;
@@ -51,18 +53,23 @@ export const shapes = ["linear", "cosine", "1-sqrt"] as const;
 export type Shape = (typeof shapes)[number];
 
 /** Full rate, after the warm-up if there is one. */
-export function constantSchedule({ warmupSteps = 0 }: Partial<ScheduleOptions> = {}): Schedule {
+export function constantSchedule(options: Partial<ScheduleOptions> = {}): Schedule {
+  checkOptions("constantSchedule", options, ["warmupSteps", "totalSteps"]);
+  const { warmupSteps = 0 } = options;
   return withWarmup(warmupSteps, () => 1);
 }
 
 /** From the full rate in a straight line to 0. */
-export function linearSchedule({ warmupSteps = 0, totalSteps }: ScheduleOptions): Schedule {
+export function linearSchedule(options: ScheduleOptions): Schedule {
+  checkOptions("linearSchedule", options, ["warmupSteps", "totalSteps"]);
+  const { warmupSteps = 0, totalSteps } = options;
   checkSteps("totalSteps", totalSteps);
   return withWarmup(warmupSteps, (step) => Math.max(0, (totalSteps - step) / Math.max(1, totalSteps - warmupSteps)));
 }
 
 /** From the full rate along half a cosine to 0. */
 export function cosineSchedule(options: CosineOptions): Schedule {
+  checkOptions("cosineSchedule", options, ["warmupSteps", "totalSteps", "numCycles"]);
   return cosineWithMinLrSchedule({ ...options, end: 0 });
 }
 
@@ -169,6 +176,6 @@ function withWarmup(warmupSteps: number, after: Schedule): Schedule {
 }
 
 function checkSteps(name: string, steps: number): void {
-  if (!(steps >= 0 && Number.isFinite(steps)))
-    throw new RangeError(`Expected a number of steps from 0 for '${name}' but received ${steps}`);
+  if (!(Number.isFinite(steps) && steps >= 0))
+    throw new RangeError(`Expected a number of steps from 0 for '${name}' but received ${describeValue(steps)}`);
 }

@@ -2,6 +2,7 @@
  * Rows of prompt and completion as one padded batch, and where in it each completion token is predicted. Padding is on
  * the right: under causal attention no real token sees it, so no mask is needed.
  */
+import { received } from "../base/received";
 import { type Device, type Tensor, fromTypedArray } from "../torch";
 
 /** Token ids of one row. The completion ends with EOS where the answer does. */
@@ -28,6 +29,7 @@ export interface Batch {
 
 /** Lays rows out for `completionLogProbs`. The caller (or its scope) owns the batch's tensors. */
 export function collate(rows: readonly Row[], device: Device = "cpu"): Batch {
+  expectTokenRows(rows);
   if (rows.length === 0) throw new RangeError("Expected at least one row for 'rows' but received none");
   rows.forEach(({ prompt, completion }, at) => {
     // The first completion token is predicted from the last prompt token.
@@ -66,4 +68,10 @@ export function collate(rows: readonly Row[], device: Device = "cpu"): Batch {
     largestId: rows.reduce((largest, { prompt, completion }) => Math.max(largest, ...prompt, ...completion), 0),
     longest,
   };
+}
+
+function expectTokenRows(rows: unknown): asserts rows is readonly Row[] {
+  const isRow = (row: Partial<Row> | null) => Array.isArray(row?.prompt) && Array.isArray(row.completion);
+  if (Array.isArray(rows) && rows.every(isRow)) return;
+  throw new TypeError(`Expected a list of { prompt, completion }, token ids each, for 'rows' but received ${received(rows)}`);
 }

@@ -2,6 +2,8 @@
  * Which pairs go through the model together. Pairs of one prompt stay together, since it is then computed once; the
  * batches are as few as the limits allow, and even in tokens, so that none costs more time or memory than it must.
  */
+import { checkOptions } from "../base/options";
+import { expectTokenized } from "../data/givenRows";
 import type { TokenizedPair } from "../data/tokenizedPair";
 import type { CausalLM } from "../models";
 import { type PackOptions, type Packing, pack } from "./packing";
@@ -32,6 +34,8 @@ interface Unit {
  * ```
  */
 export function microBatches(pairs: readonly TokenizedPair[], options: MicroBatchOptions = {}): Packing[] {
+  expectTokenized(pairs, "pairs");
+  checkOptions("microBatches", options, ["maxTokens", "maxPairs", "sharePrefixes"]);
   const { maxTokens = Infinity, maxPairs = Infinity, ...packing } = options;
   checkLimit("maxTokens", maxTokens);
   checkLimit("maxPairs", maxPairs);

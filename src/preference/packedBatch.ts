@@ -1,6 +1,6 @@
 /** A packing on a device: all its integers in one transfer, and nothing read back from there. */
 import { type Device, type Tensor, fromTypedArray } from "../torch";
-import type { Packing } from "./packing";
+import { type Packing, expectPacking } from "./packing";
 
 /** Tensors are int64. Its creator (or the creator's scope) owns them. */
 export interface PackedBatch {
@@ -31,6 +31,7 @@ export interface PackedBatch {
  * ```
  */
 export function upload(packing: Packing, device: Device = "cpu"): PackedBatch {
+  expectPacking(packing, "packing");
   const { pairs, ids, positions, predictors, targets, strands } = packing;
   const answers = packing.completions.flatMap(({ chosen, rejected }) => [chosen, rejected]);
   const parts = {

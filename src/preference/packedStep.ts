@@ -3,7 +3,10 @@
  * (tokenScores.ts), the loss on `[pairs]` sums, and the loss's gradient back through the body. Sums are in float64: a sum
  * of a thousand float32 log-probs would be rounded by 1e-4 nats, and DPOP multiplies what the chosen one loses.
  */
+import { received } from "../base/received";
+import { isObject } from "../base/values";
 import type { CausalLM } from "../models";
+import { expectModel } from "../models/expectModel";
 import { type Tensor, autograd, enableGrad, noGrad, tidy, zeros } from "../torch";
 import type { PairLogProbs } from "./losses";
 import type { PackedBatch } from "./packedBatch";
@@ -136,7 +139,11 @@ function detached(policy: PolicyLogProbs): PolicyLogProbs {
   return Object.fromEntries(Object.entries(policy).map(([name, tensor]) => [name, tensor.detach()])) as unknown as PolicyLogProbs;
 }
 
-function checkIds(model: CausalLM, { packing }: PackedBatch): void {
+function checkIds(model: CausalLM, batch: PackedBatch): void {
+  expectModel(model);
+  if (!isObject(batch) || !("answerOf" in batch))
+    throw new TypeError(`Expected a batch on its device, from upload, for 'batch' but received ${received(batch)}`);
+  const { packing } = batch;
   const { vocabSize } = model.config;
   if (packing.largestId >= vocabSize) // on CUDA it would end in an assertion of the device
     throw new RangeError(`Expected token ids below the model's ${vocabSize} for 'batch' but received ${packing.largestId}`);

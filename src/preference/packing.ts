@@ -7,6 +7,9 @@
  * The sequences are sorted, so that each has most in common with the one before it; a sequence then lays down what the
  * one before it does not have. That is a prefix tree whose branches are the sequences' own tails (`Strand`).
  */
+import { received } from "../base/received";
+import { isObject } from "../base/values";
+import { expectList, expectTokenized } from "../data/givenRows";
 import type { TokenizedAnswer, TokenizedPair } from "../data/tokenizedPair";
 
 /** The tokens one sequence adds: a run of rows. Each sees the strand's rows up to its own, and what they share. */
@@ -75,6 +78,7 @@ export interface PackingStatistics {
  * ```
  */
 export function pack(pairs: readonly TokenizedPair[], { sharePrefixes = true }: PackOptions = {}): Packing {
+  expectTokenized(pairs, "pairs");
   if (pairs.length === 0) throw new RangeError("Expected at least one pair for 'pairs' but received none");
   pairs.forEach(checkPair);
   const { scored, ...layout } = layOut(pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]), sharePrefixes);
@@ -140,6 +144,8 @@ export function layOut(answers: readonly TokenizedAnswer[], sharePrefixes = true
 /** What the given batches save; sums over all of them. */
 export function packingStatistics(batches: readonly Packing[]): PackingStatistics {
   const total: PackingStatistics = { tokens: 0, plainTokens: 0, paddedTokens: 0, completionTokens: 0, scoredTokens: 0 };
+  expectList(batches, "batches", "batches from microBatches or pack");
+  batches.forEach((batch, i) => expectPacking(batch, `batches[${i}]`));
   for (const { pairs, ids, targets, completions } of batches) {
     const lengths = pairs.flatMap(({ chosen, rejected }) => [chosen.ids.length, rejected.ids.length]);
     total.tokens += ids.length;
@@ -175,4 +181,14 @@ export function commonLength(a: Int32Array, b: Int32Array): number {
 function compare(a: Int32Array, b: Int32Array): number {
   const at = commonLength(a, b);
   return (a[at] ?? -1) - (b[at] ?? -1);
+}
+
+/**
+ * Throws unless `value` is what `pack` and `microBatches` make.
+ *
+ * @throws TypeError
+ */
+export function expectPacking(value: unknown, name: string): asserts value is Packing {
+  if (isObject(value) && "strands" in value && "completions" in value) return;
+  throw new TypeError(`Expected a batch from microBatches or pack for '${name}' but received ${received(value)}`);
 }

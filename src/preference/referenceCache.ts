@@ -10,6 +10,7 @@ import { accessSync, constants, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { makeFolder } from "../base/makeFolder";
 import { InputError } from "../base/errors";
+import { expectPath } from "../base/options";
 import { type RecordEntry, RecordStore } from "../base/records/store";
 import type { TokenizedAnswer, TokenizedPair } from "../data/tokenizedPair";
 import { cacheFolder } from "../native/paths";
@@ -35,6 +36,7 @@ export class ReferenceCache {
    * @throws InputError when the folder cannot be written to
    */
   static async open(folder = join(cacheFolder(process.env), "reference")): Promise<ReferenceCache> {
+    expectPath(folder, "folder", "a folder");
     try {
       makeFolder(folder);
       accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);

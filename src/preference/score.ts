@@ -3,8 +3,12 @@
  * suit it, and come back in the order given.
  */
 import { setImmediate } from "node:timers/promises";
+import { expectCallback } from "../base/options";
+import { received } from "../base/received";
+import { expectTokenized } from "../data/givenRows";
 import type { TokenizedPair } from "../data/tokenizedPair";
 import type { CausalLM } from "../models";
+import { expectModel } from "../models/expectModel";
 import { tidy } from "../torch";
 import { checkOptions } from "../torch/options";
 import { microBatches, packOptionsOf } from "./microBatches";
@@ -47,27 +51,41 @@ const BATCHES_AHEAD = 32;
  * @throws RangeError when `maxTokens` is no positive integer, or a token id is beyond the model's vocabulary
  * @throws Error when a log-prob is no number, as weights with NaN give
  */
-export async function* scorePreferences(
+export function scorePreferences(
   model: CausalLM,
   pairs: readonly TokenizedPair[],
   options: ScorePreferencesOptions = {},
 ): AsyncGenerator<PairScore, void> {
+  expectModel(model);
+  expectTokenized(pairs, "pairs");
   checkOptions("scorePreferences", options, ["maxTokens", "onProgress"]);
+  const { maxTokens } = options;
+  if (maxTokens !== undefined && !(Number.isSafeInteger(maxTokens) && maxTokens > 0))
+    throw new RangeError(`Expected a positive integer for 'maxTokens' but received ${received(maxTokens)}`);
+  expectCallback(options.onProgress, "onProgress");
+  return scores(model, pairs, options); // checked now, not at the first score
+}
+
+async function* scores(
+  model: CausalLM,
+  pairs: readonly TokenizedPair[],
+  options: ScorePreferencesOptions,
+): AsyncGenerator<PairScore, void> {
   const { device } = model.parameters().next().value!;
   const { maxTokens = device === "cpu" ? 2048 : 16384, onProgress } = options;
   let done = 0;
   for (const window of windows(pairs, BATCHES_AHEAD * maxTokens)) {
-    const scores = new Map<TokenizedPair, PairScore>();
+    const byPair = new Map<TokenizedPair, PairScore>();
     for (const packing of microBatches(window, { maxTokens, ...packOptionsOf(model) })) {
       const answers = tidy(() => {
         const batch = upload(packing, device);
         return answerLogProbs(batch, scorePairs(model, batch).logProbs);
       });
-      packing.pairs.forEach((pair, i) => scores.set(pair, scoreOf(pair, answers[i]!)));
+      packing.pairs.forEach((pair, i) => byPair.set(pair, scoreOf(pair, answers[i]!)));
       onProgress?.((done += packing.pairs.length), pairs.length);
       await setImmediate();
     }
-    for (const pair of window) yield scores.get(pair)!;
+    for (const pair of window) yield byPair.get(pair)!;
   }
 }
 

@@ -5,6 +5,7 @@
  *
  * Only numbers. The models that give the log-probs are in evaluate/tokenScoring.ts, the pictures in diagnosisSection.ts.
  */
+import { pooled } from "../base/samples";
 import { firstDifference, normalisedDistance } from "../data/editDistance";
 import type { TokenizedAnswer, TokenizedPair } from "../data/tokenizedPair";
 import type { AnswerLogProbs, LogProbs } from "../preference";
@@ -38,8 +39,9 @@ export interface TokenMean {
 export interface SideDiagnosis {
   /** Means over the pairs of the answers' sums, in nats. */
   readonly logp: number;
-  /** Against the reference. */
+  /** Against the reference, and the standard error of that mean, s / √n over the pairs; null for a single pair. */
   readonly change: number;
+  readonly error: number | null;
   /** Share of answers that are less likely than under the reference. */
   readonly fell: number;
   /** Tokens before, at and after the first difference. */
@@ -110,6 +112,7 @@ export function diagnose({ pairs, ches, reference, runs }: Measurement): Diagnos
       return {
         logp: mean(scores.map((score) => sum(score[side])))!,
         change: mean(moved)!,
+        error: standardError(moved),
         fell: moved.filter((change) => change < 0).length / moved.length,
         ...stages(scores.map((score) => score[side]), differences),
       };
@@ -196,6 +199,13 @@ function ranks(values: readonly number[]): number[] {
     last.set(value, rank);
   });
   return values.map((value) => (first.get(value)! + last.get(value)!) / 2);
+}
+
+function standardError(values: readonly number[]): number | null {
+  const { length } = values;
+  if (length < 2) return null;
+  const { std } = pooled(values.map((value) => ({ mean: value, std: 0, count: 1 })));
+  return std / Math.sqrt(length);
 }
 
 const mean = (values: readonly number[]): number | null => (values.length > 0 ? sum(values) / values.length : null);

@@ -1,5 +1,5 @@
 /** The part of a runs' report that looks at the answers themselves: diagnosis.ts in tables, pictures and samples. */
-import { type Correlation, type Diagnosis, type ModelDiagnosis, type PairDiagnosis, type TokenMean } from "./diagnosis";
+import { type Correlation, type Diagnosis, type ModelDiagnosis, type PairDiagnosis, type SideDiagnosis, type TokenMean } from "./diagnosis";
 import type { Chart, loadCharts } from "./figures";
 import { signed } from "./findings";
 import { type Html, breakable, html, withMinus } from "./html";
@@ -70,7 +70,7 @@ function meansSection({ diagnosis, data, reference, refused }: DiagnosedAnswers)
   const side = (name: "chosen" | "rejected") => [
     heading(`${name} answers`),
     row("log-prob of an answer, nats", (model) => withMinus(model[name].logp.toFixed(2))),
-    row("against the reference", (model, i) => (i === 0 ? "–" : signed(model[name].change))),
+    row("against the reference (± standard error)", (model, i) => (i === 0 ? "–" : changeText(model[name]))),
     row("less likely than under the reference", (model, i) => (i === 0 ? "–" : `${(100 * model[name].fell).toFixed(0)}%`)),
     row("a token before the first difference", (model) => stage(model[name].before)),
     row("a token at it", (model) => stage(model[name].at)),
@@ -87,6 +87,10 @@ pairs.</p>
 <tbody>${side("chosen")}${side("rejected")}</tbody>
 </table></div>
 </section>`;
+}
+
+function changeText({ change, error }: SideDiagnosis): string {
+  return error === null ? signed(change) : `${signed(change)} ± ${error.toFixed(2)}`;
 }
 
 function positionsSection({ models, pairs }: Diagnosis, draw: Draw): Html {

@@ -1,11 +1,8 @@
 /** What a run came to, in numbers and in sentences, and what went wrong in it. */
+import { type ChosenAnswers, LINES, chosenAnswers, few } from "./chosenAnswers";
 import { short } from "./numbers";
 import { type Run, type RunLine, configOf } from "./run";
 
-/** The most logged lines that "at the end" and "at the start" are the mean of; of few lines each is a quarter. */
-const LINES = 5;
-/** Nats of a whole answer that are nothing. */
-const NOTHING = 0.01;
 const LN2 = Math.log(2);
 
 /** The mean of a metric over the first or last `count` lines that have it; undefined when none has. */
@@ -15,66 +12,72 @@ export function meanAt(end: "start" | "end", lines: readonly RunLine[], metric: 
   return some.length > 0 ? some.reduce((sum, value) => sum + value, 0) / some.length : undefined;
 }
 
-const few = ({ length }: readonly RunLine[]): number => Math.max(1, Math.min(LINES, Math.floor(length / 4)));
-
-/** How far the chosen answers are from the reference at the end, in nats an answer. */
-export function chosenAtEnd({ lines, beta }: Run): number | undefined {
-  const reward = meanAt("end", lines, "rewards/chosen");
-  return beta === undefined || reward === undefined ? undefined : reward / beta;
-}
-
-/** Below the reference by more than rounding. */
-export function chosenFell(run: Run): boolean {
-  const { dpop_tolerance: tolerance } = run.statement;
-  return (chosenAtEnd(run) ?? 0) < -Math.max(NOTHING, typeof tolerance === "number" ? tolerance : 0);
-}
-
-/** One sentence that says what came of all runs. */
+/** One sentence that says what came of all runs, as far as it can be told (chosenAnswers.ts). */
 export function headline(runs: readonly Run[]): string {
   const [first, ...others] = runs;
   const list = (some: readonly Run[]) => some.map(({ name }) => name).join(", ").replace(/, ([^,]*)$/, " and $1");
-  if (runs.some((run) => chosenAtEnd(run) === undefined)) return others.length > 0 ? `${list(runs)}, side by side` : `Training of ${first!.name}`;
-  const fallen = runs.filter(chosenFell);
-  const held = runs.filter((run) => !chosenFell(run));
+  const chosen = runs.map(chosenAnswers);
+  if (chosen.includes(undefined)) return others.length > 0 ? `${list(runs)}, side by side` : `Training of ${first!.name}`;
+  const those = (...verdicts: ChosenAnswers["verdict"][]) => runs.filter((_, i) => verdicts.includes(chosen[i]!.verdict));
+  const [fallen, held, unclear] = [those("fell"), those("rose", "stayed"), those("unclear")];
   if (others.length > 0) {
-    if (held.length === 0) return "Every run left the chosen answers less likely than the reference has them.";
-    if (fallen.length === 0) return "No run pushed the chosen answers below the reference.";
-    return `${list(fallen)} pushed the chosen answers down. ${list(held)} held them.`;
+    if (fallen.length === runs.length) return "Every run left the chosen answers less likely than the reference has them.";
+    if (held.length === runs.length) return "No run pushed the chosen answers below the reference.";
+    return [
+      ...(fallen.length > 0 ? [`${list(fallen)} pushed the chosen answers down.`] : []),
+      ...(held.length > 0 ? [`${list(held)} held ${fallen.length > 0 ? "them" : "the chosen answers"}.`] : []),
+      ...(unclear.length > 0 ? [`Too few to tell for ${list(unclear)}.`] : []),
+    ].join(" ");
   }
-  const nats = chosenAtEnd(first!)!;
-  if (fallen.length > 0) return `The chosen answers fell ${(-nats).toFixed(2)} nats below the reference.`;
-  return nats > NOTHING
-    ? `The chosen answers rose ${nats.toFixed(2)} nats above the reference.`
-    : "The chosen answers stayed where the reference has them.";
+  const { nats, verdict } = chosen[0]!;
+  switch (verdict) {
+    case "fell":
+      return `The chosen answers fell ${(-nats).toFixed(2)} nats below the reference.`;
+    case "rose":
+      return `The chosen answers rose ${nats.toFixed(2)} nats above the reference.`;
+    case "stayed":
+      return "The chosen answers stayed where the reference has them.";
+    case "unclear":
+      return "Too few to tell whether the chosen answers fell or rose.";
+  }
+}
+
+/** `−0.27 ± 0.61`: the mean and its standard error. */
+function natsOf({ nats, error }: ChosenAnswers): string {
+  return error === undefined ? signed(nats) : `${signed(nats)} ± ${error.toFixed(2)}`;
 }
 
 /** What a run came to, as a sentence. */
 export function outcome(run: Run): string {
   const { lines, name, beta, totalSteps } = run;
   const value = (metric: string) => meanAt("end", lines, metric);
+  const against = chosenAnswers(run);
   const step = lines.at(-1)!["step"]!;
-  const [chosen, rejected, accuracy] = ["rewards/chosen", "rewards/rejected", "rewards/accuracies"].map(value);
+  const [rejected, accuracy] = ["rewards/rejected", "rewards/accuracies"].map(value);
   const loss = value("loss");
   const parts: string[] = [];
-  if (beta !== undefined && chosen !== undefined && rejected !== undefined)
-    parts.push(`chosen answers at ${signed(chosen / beta)} nats against the reference, rejected ones at ${signed(rejected / beta)}`);
+  if (beta !== undefined && rejected !== undefined) parts.push(`rejected answers at ${signed(rejected / beta)} nats`);
   if (accuracy !== undefined) parts.push(`${(100 * accuracy).toFixed(0)}% of the pairs the right way round`);
   if (loss !== undefined) parts.push(`loss ${short(loss)}`);
   const steps = totalSteps !== undefined && totalSteps > step ? `${step} of ${totalSteps} steps` : `${step} steps`;
   const over = few(lines);
-  return `${name}, after ${steps}: ${parts.join(", ")} (${over === 1 ? "the last line" : `mean of the last ${over} lines`} logged).`;
+  const which = over === 1 ? "the last line" : `mean of the last ${over} lines`;
+  const chosen = against && `chosen answers at ${natsOf(against)} nats against the reference (mean${against.error === undefined ? "" : " ± standard error"}, ${against.over})`;
+  const way = against?.verdict === "unclear" ? " An evaluation on more pairs can tell (eval_strategy)." : "";
+  return `${name}, after ${steps}: ${chosen === undefined ? "" : `${chosen}; `}${parts.join(", ")} (${which} logged).${way}`;
 }
 
 /** What went wrong in a run, with what to do. */
 export function warnings(run: Run): string[] {
   const { lines, name, beta, nonFinite, statement, totalSteps, closing } = run;
   const found: string[] = [];
-  if (chosenFell(run)) {
+  const chosen = chosenAnswers(run);
+  if (chosen?.verdict === "fell") {
     const rewards = lines.filter((line) => line["rewards/chosen"] !== undefined);
     const lowest = rewards.reduce((a, b) => (b["rewards/chosen"]! < a["rewards/chosen"]! ? b : a));
     const usesDpop = `${String(statement["loss"])} ${String(configOf(statement)["loss_type"])}`.includes("dpop");
     found.push(
-      `${name}: the chosen answers end ${(-chosenAtEnd(run)!).toFixed(2)} nats an answer below the reference, whatever the ` +
+      `${name}: the chosen answers end ${(-chosen.nats).toFixed(2)} nats an answer below the reference, whatever the ` +
         `margin says (lowest: ${signed(lowest["rewards/chosen"]! / beta!)} at step ${lowest["step"]}). This is the failure that ` +
         `DPOP is made against. ` +
         (usesDpop ? "Raise dpop_lambda, or lower learning_rate." : "Train with loss_type dpop, or lower learning_rate."),

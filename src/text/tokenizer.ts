@@ -8,6 +8,7 @@
  */
 import { InputError } from "../base/errors";
 import { checkOptions } from "../base/options";
+import { received } from "../base/received";
 import { shown } from "../base/values";
 import { resolveModel } from "../models/modelSource";
 import { TokenizerError } from "./errors";
@@ -130,7 +131,9 @@ export class Tokenizer {
    * const tokenizer = await loadTokenizer("models/SmolLM2-135M-Instruct");
    * const ids = tokenizer.encode("Hello");
    */
-  encode(text: string, { addSpecialTokens = true }: EncodeOptions = {}): number[] {
+  encode(text: string, options: EncodeOptions = {}): number[] {
+    checkOptions("encode", options, ["addSpecialTokens"]);
+    const { addSpecialTokens = true } = options;
     if (typeof text !== "string") throw new TypeError(`Expected a string for 'text' but received ${shown(text)}`);
     const whole = text.replace(/\p{Cs}/gu, "\ufffd");
     const { ids } = this.limits.encode(whole, () =>
@@ -150,7 +153,11 @@ export class Tokenizer {
    *
    * @throws RangeError when an id is no integer from 0 on
    */
-  decode(ids: Iterable<number>, { skipSpecialTokens = false }: DecodeOptions = {}): string {
+  decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
+    checkOptions("decode", options, ["skipSpecialTokens"]);
+    const { skipSpecialTokens = false } = options;
+    if (typeof ids !== "object" || ids === null || !(Symbol.iterator in ids))
+      throw new TypeError(`Expected a list of token ids for 'ids' but received ${received(ids)}`);
     const tokens: string[] = [];
     for (const id of ids) {
       if (!Number.isSafeInteger(id) || id < 0)
@@ -183,11 +190,12 @@ export class Tokenizer {
   applyChatTemplate(messages: readonly ChatMessage[], options?: ChatTemplateOptions & { tokenize?: false }): string;
   applyChatTemplate(
     messages: readonly ChatMessage[],
-    { tokenize = false, ...options }: ChatTemplateOptions & { tokenize?: boolean } = {},
+    options: ChatTemplateOptions & { tokenize?: boolean } = {},
   ): string | number[] {
+    checkOptions("applyChatTemplate", options, ["tokenize", "addGenerationPrompt", "tools", "chatTemplateKwargs", "chatTemplate"]);
     if (!Array.isArray(messages) || messages.length === 0)
       throw new TypeError(`Expected at least one message for 'messages' but received ${shown(messages)}`);
-    const { tools = null, addGenerationPrompt = false, chatTemplateKwargs = {}, chatTemplate } = options;
+    const { tokenize = false, tools = null, addGenerationPrompt = false, chatTemplateKwargs = {}, chatTemplate } = options;
     const text = this.chat.render(chatTemplate, {
       ...this.specialTokens,
       ...withExactNumbers(chatTemplateKwargs),

@@ -1,6 +1,6 @@
 /**
  * The settings of training, with Hugging Face's and TRL's names (in camelCase; snake_case in files and on the command
- * line) and TRL 1.13's defaults, except those the paper has: a learning rate of 5e-5. Where a default is `null`, the run
+ * line) and TRL 1.16's defaults, except those the paper has: a learning rate of 5e-5. Where a default is `null`, the run
  * chooses and says what it chose.
  */
 import { scheduleNames } from "../optim/scheduleNames";

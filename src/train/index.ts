@@ -4,5 +4,5 @@ export { NonFiniteError } from "./nonFinite";
 export { InterruptedError, type Preparation, type PreferenceTrainerOptions } from "./preparation";
 export type { TrainerEvents, TrainingSummary } from "./run";
 export { PreferenceTrainer } from "./trainer";
-export type { LogLine } from "./trainerState";
+export type { LogLine, MetricName } from "./metricNames";
 export type { TrainingStep } from "./trainingStep";

@@ -8,7 +8,7 @@ import { expectOneProcess } from "../base/oneProcess";
 import { originsOf } from "../base/origins";
 import { type Input, expectApart, expectUsableFolder } from "../base/outputFolder";
 import { problemsError } from "../base/problems";
-import type { PreferenceRow } from "../data/preferenceRow";
+import type { GivenRow } from "../data/givenRows";
 import { type TokenizedPair, areTokenized } from "../data/tokenizedPair";
 import { type TokenizedPairs, tokenizePairs } from "../data/tokenizePairs";
 import type { TruncationMode } from "../data/pairTokenizer";
@@ -35,12 +35,15 @@ import type { TrainerState } from "./trainerState";
 export interface PreferenceTrainerOptions extends Partial<TrainingArguments> {
   /** With an adapter that one trains, else all weights. What it computes now is the reference. */
   model: CausalLM;
-  /** Rows as `loadPreferences` gives them, or already in tokens. */
-  train: readonly PreferenceRow[] | readonly TokenizedPair[];
-  evaluation?: readonly PreferenceRow[] | readonly TokenizedPair[];
+  /** Rows as `loadPreferences` gives them or as you write them, or already in tokens. */
+  train: readonly GivenRow[] | readonly TokenizedPair[];
+  evaluation?: readonly GivenRow[] | readonly TokenizedPair[];
   /** For rows in text; that of the adapter's or the model's folder when left out. */
   tokenizer?: Tokenizer;
-  /** DPOP with the paper's values when left out. A function of your own will do. */
+  /**
+   * DPOP with the paper's values when left out. A function of your own will do: one number a pair, `[pairs]`, without
+   * waiting. It is called once with two made-up pairs when the trainer is made, to see that.
+   */
   loss?: PreferenceLoss | ((logProbs: PairLogProbs) => Tensor);
   /** The most tokens prompt and answer may have together; TRL's 1024. */
   maxLength?: number | null;
@@ -108,6 +111,14 @@ const START_LIMIT_16_BIT = 0.1;
  */
 export function readSettings(options: PreferenceTrainerOptions): TrainingArguments {
   expectOneProcess();
+  const settings = readTrainingArguments(options);
+  expectUsableFolder(settings.outputDir, "output_dir");
+  expectApart(settings.outputDir, "output_dir", inputsOf(options), isRunEntry);
+  return settings;
+}
+
+/** The settings of training among a trainer's options. */
+export function readTrainingArguments(options: PreferenceTrainerOptions): TrainingArguments {
   const {
     model: _model, train: _train, evaluation: _evaluation, tokenizer: _tokenizer, loss: _loss, maxLength: _maxLength,
     truncationMode: _mode, resumeFromCheckpoint: _resume, config: _config, dataName: _name, ...values
@@ -115,8 +126,6 @@ export function readSettings(options: PreferenceTrainerOptions): TrainingArgumen
   const settings = readArguments(trainingArguments, values);
   const problems = scheduleProblems(settings);
   if (problems.length > 0) throw problemsError(problems);
-  expectUsableFolder(settings.outputDir, "output_dir");
-  expectApart(settings.outputDir, "output_dir", inputsOf(options), isRunEntry);
   return settings;
 }
 
@@ -142,6 +151,8 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
     throw new InputError(`Expected rows for 'evaluation' with eval_strategy ${settings.evalStrategy} but received none`);
   if (settings.evalOnStart && !evaluationRows)
     throw new InputError("Expected rows for 'evaluation' with eval_on_start but received none; set eval_strategy and name a split for evaluation");
+  if (evaluationRows && settings.evalStrategy === "no" && !settings.evalOnStart)
+    hooks.onWarning("the rows of 'evaluation' are not used, as eval_strategy is no; set it to steps or epoch");
   const opened = resumeFromCheckpoint ? openCheckpoint(resumeFromCheckpoint, settings.outputDir) : undefined;
   const { folder: resumed, state: saved } = opened ?? {};
 
@@ -156,8 +167,8 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   const tokenized: { train?: TokenizedPairs; evaluation?: TokenizedPairs } = {};
   const inTokens = async (which: "train" | "evaluation", given: PreferenceTrainerOptions["train"]) => {
     if (areTokenized(given)) return given;
-      const own = tokenizer ?? (await loadTokenizer(folderOf(model), { adapter: model.adapterFolder }));
-      tokenized[which] = await tokenizePairs(given, own, { ...limits, name: originsOf(given)[0] ?? dataName ?? which });
+    const own = tokenizer ?? (await loadTokenizer(folderOf(model), { adapter: model.adapterFolder }));
+    tokenized[which] = await tokenizePairs(given, own, { ...limits, name: originsOf(given)[0] ?? dataName ?? which });
     return tokenized[which].pairs;
   };
   const train = await inTokens("train", rows);

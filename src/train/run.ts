@@ -22,7 +22,8 @@ import { inBatchesThatFit } from "./outOfMemory";
 import { RunFiles } from "./runFiles";
 import { Speedometer } from "./speed";
 import { StepMetrics, joinTotals, means } from "./stepMetrics";
-import type { LogLine, TrainerState } from "./trainerState";
+import type { LogLine } from "./metricNames";
+import type { TrainerState } from "./trainerState";
 import { type TrainingStep, trainingStep } from "./trainingStep";
 import { Watch } from "./watch";
 
@@ -270,12 +271,12 @@ export class Run {
   private async log(metrics: StepMetrics, learningRate: number): Promise<LogLine> {
     this.read();
     const { pending, globalStep: step, epoch, numTokens } = this.state;
-    const { loss, ...others } = means(pending) as LogLine;
-    const { grad_norm: gradNorm } = means(metrics.read());
+    const { loss, ...others } = means(pending);
+    const { grad_norm: gradNorm } = means(metrics.read()) as { grad_norm: number };
     const line: LogLine = {
       loss: loss!,
       ...others,
-      grad_norm: gradNorm!, // of this step, as Hugging Face's
+      grad_norm: gradNorm, // of this step, as Hugging Face's
       learning_rate: learningRate,
       num_tokens: numTokens,
       ...this.speed.read(),
@@ -331,7 +332,7 @@ export class Run {
   /** Whether this evaluation is the best so far, or one too many without a better one. */
   private judge(line: LogLine): "stalled" | undefined {
     const { settings, bestMetric: metric } = this.prepared;
-    const value = line[metric.name];
+    const value = (line as Readonly<Record<string, number | undefined>>)[metric.name];
     if (value === undefined || this.state.globalStep === 0) return undefined;
     const { bestMetric } = this.state;
     if (Number.isFinite(value) && (bestMetric === null || (metric.greaterIsBetter ? value > bestMetric : value < bestMetric))) {

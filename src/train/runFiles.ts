@@ -8,7 +8,8 @@ import { makeFolder } from "../base/makeFolder";
 import { appendWhole } from "../base/appendWhole";
 import { writeWhole } from "../base/wholeFiles";
 import { TensorBoardWriter } from "./tensorboard";
-import { type LogLine, STATE_FILE, type TrainerState, writeTrainerState } from "./trainerState";
+import type { LogLine } from "./metricNames";
+import { STATE_FILE, type TrainerState, writeTrainerState } from "./trainerState";
 
 /** Milliseconds between two writes of the state beside checkpoints: it holds the whole history. */
 const STATE_MS = 2000;

@@ -7,7 +7,8 @@ import { InputError } from "../base/errors";
 import { readInputJson } from "../base/inputFiles";
 import { isObject, shown } from "../base/values";
 import type { Totals } from "./stepMetrics";
-import { FORMAT, type LogLine, STATE_FILE, type TrainerState, WITHOUT_CHECKSUMS } from "./trainerState";
+import type { LogLine } from "./metricNames";
+import { FORMAT, STATE_FILE, type TrainerState, WITHOUT_CHECKSUMS } from "./trainerState";
 
 export interface SavedState {
   readonly state: TrainerState;
@@ -97,9 +98,11 @@ function readHistory(json: Fields, globalStep: number): LogLine[] {
 function readTotals(totals: Fields): Totals {
   const entries = Object.keys(totals.values).map((name) => {
     const { sum, count } = { sum: totals.object(name).value("sum"), count: totals.object(name).integer("count", 0) };
+    const hasSquares = typeof totals.object(name).value("squares") === "number";
+    const squares = hasSquares ? { squares: totals.object(name).number("squares", 0) } : {};
     // JSON has no NaN; a loss or a norm that is NaN has ended the run.
     const isNaN = sum === null && name !== "loss" && name !== "grad_norm";
-    return [name, { sum: isNaN ? NaN : totals.object(name).number("sum"), count }] as const;
+    return [name, { sum: isNaN ? NaN : totals.object(name).number("sum"), count, ...squares }] as const;
   });
   return Object.fromEntries(entries);
 }

@@ -4,23 +4,44 @@
  * size add up to means over pairs (or over tokens, for what is measured by token).
  */
 import { type PackedBatch, type PairLogProbs, type PreferenceLoss, type TokenScores, answerSums, pairRewards } from "../preference";
-import { type Tensor, dispose, keep, noGrad, stack, tidy } from "../torch";
+import { type Tensor, cat, dispose, keep, noGrad, stack, tidy } from "../torch";
 
 /** What is only measured when it is logged, as it costs passes over the vocabulary. */
 export const LOGGED_STATISTICS = ["entropy", "hits", "meanLogits"] as const;
 
-/** Sums by metric, and how many they are over. */
-export type Totals = Record<string, { sum: number; count: number }>;
+/** A sum, how many it is over, and the sum of their squares where their spread is measured. */
+interface Total {
+  sum: number;
+  count: number;
+  squares?: number;
+}
+
+/** Sums by metric. */
+export type Totals = Record<string, Total>;
+
+/** What a metric whose spread is measured gives besides its mean. */
+const [STD, PAIRS] = ["_std", "_pairs"];
 
 /** Metrics of one step, added up over its micro-batches. */
 export class StepMetrics {
   private totals: Totals | undefined;
+  /** Of each metric `[sum]`, or `[sum, sum of squares]`. */
   private readonly sums = new Map<string, { tensor: Tensor; count: number }>();
 
-  /** Adds `values`, a sum over `count` pairs or tokens; a scalar tensor. */
+  /** Adds a sum over `count` pairs or tokens; a scalar tensor. */
   add(name: string, sum: Tensor, count: number): void {
+    this.addSums(name, sum, count);
+  }
+
+  /** Adds values by pair, `[pairs]`, whose spread is measured too. */
+  private addSpread(name: string, values: Tensor): void {
+    const exact = values.detach().to("float64");
+    this.addSums(name, stack([exact.sum(), exact.square().sum()]), values.size(0));
+  }
+
+  private addSums(name: string, sums: Tensor, count: number): void {
     const held = this.sums.get(name);
-    const tensor = keep(tidy(() => noGrad(() => (held ? held.tensor.add(sum) : sum.detach().to("float64").clone()))));
+    const tensor = keep(tidy(() => noGrad(() => (held ? held.tensor.add(sums) : sums.detach().to("float64").reshape([-1]).clone()))));
     held?.tensor.dispose();
     this.sums.set(name, { tensor, count: (held?.count ?? 0) + count });
   }
@@ -32,7 +53,6 @@ export class StepMetrics {
         const { chosen, rejected } = pairRewards(loss, logProbs);
         const perPair: Record<string, Tensor> = {
           loss: losses,
-          "rewards/chosen": chosen,
           "rewards/rejected": rejected,
           "rewards/accuracies": chosen.gt(rejected), // strict: 0 at the start
           "rewards/margins": chosen.sub(rejected),
@@ -40,6 +60,7 @@ export class StepMetrics {
           "logps/rejected": logProbs.policyRejected,
           ...loss.metrics?.(logProbs),
         };
+        this.addSpread("rewards/chosen", chosen);
         for (const [name, values] of Object.entries(perPair)) this.add(name, values.detach().sum(), losses.size(0));
       }),
     );
@@ -63,8 +84,11 @@ export class StepMetrics {
     );
   }
 
+  /** What `means` of the totals will have. */
   get names(): string[] {
-    return Object.keys(this.totals ?? Object.fromEntries(this.sums));
+    const totals = this.totals ?? Object.fromEntries([...this.sums].map(([name, { tensor, count }]) =>
+      [name, { sum: 0, count, ...(tensor.size(0) > 1 ? { squares: 0 } : {}) }]));
+    return Object.keys(means(totals));
   }
 
   /** What was added up. The first call brings it from the device. */
@@ -78,10 +102,11 @@ export class StepMetrics {
     const unread = all.filter(({ totals }) => totals === undefined);
     const tensors = unread.flatMap(({ sums }) => [...sums.values()].map(({ tensor }) => tensor));
     if (tensors.length === 0) return;
-    const values = tidy(() => stack(tensors).toArray()) as Float64Array;
+    const values = tidy(() => cat(tensors).toArray()) as Float64Array;
     let at = 0;
     for (const metrics of unread)
-      metrics.totals = Object.fromEntries([...metrics.sums].map(([name, { count }]) => [name, { sum: values[at++]!, count }]));
+      metrics.totals = Object.fromEntries([...metrics.sums].map(([name, { tensor, count }]) =>
+        [name, { sum: values[at++]!, count, ...(tensor.size(0) > 1 ? { squares: values[at++]! } : {}) }]));
     unread.forEach((metrics) => metrics.dispose());
   }
 
@@ -91,15 +116,32 @@ export class StepMetrics {
   }
 }
 
-/** Sums of both. */
+/** Sums of both. The spread of a metric is lost where one of them lacks it, as in the checkpoint of an older version. */
 export function joinTotals(a: Totals, b: Totals): Totals {
   const joined = { ...a };
-  for (const [name, { sum, count }] of Object.entries(b))
-    joined[name] = { sum: sum + (a[name]?.sum ?? 0), count: count + (a[name]?.count ?? 0) };
+  for (const [name, more] of Object.entries(b)) {
+    const held = a[name] ?? { sum: 0, count: 0, squares: 0 };
+    const { squares } = more;
+    joined[name] = {
+      sum: held.sum + more.sum,
+      count: held.count + more.count,
+      ...(squares === undefined || held.squares === undefined ? {} : { squares: held.squares + squares }),
+    };
+  }
   return joined;
 }
 
-/** Each sum divided by its count. */
+/**
+ * Each sum divided by its count. Where there is a sum of squares, the standard deviation of the sample, `<name>_std`, and
+ * how many the mean is over, `<name>_pairs`.
+ */
 export function means(totals: Totals): Record<string, number> {
-  return Object.fromEntries(Object.entries(totals).map(([name, { sum, count }]) => [name, sum / count]));
+  const values: Record<string, number> = {};
+  for (const [name, { sum, count, squares }] of Object.entries(totals)) {
+    values[name] = sum / count;
+    if (squares === undefined) continue;
+    if (count > 1) values[name + STD] = Math.sqrt(Math.max(0, squares - (sum * sum) / count) / (count - 1));
+    values[name + PAIRS] = count;
+  }
+  return values;
 }

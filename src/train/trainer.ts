@@ -10,6 +10,7 @@ import { checkpointBytes, spaceWarning } from "./diskSpace";
 import { LIBRARY_WAYS, RunOutput } from "./ownership";
 import { type Preparation, type PreferenceTrainerOptions, prepare, readSettings } from "./preparation";
 import { Run, type TrainerEvents, type TrainingSummary } from "./run";
+import { checkTrainerOptions } from "./trainerOptions";
 import type { TrainingStep } from "./trainingStep";
 
 /**
@@ -30,6 +31,7 @@ export class PreferenceTrainer extends EventEmitter<TrainerEvents> implements As
   /**
    * Settings that are left out have the defaults of `trainingArguments`.
    *
+   * @throws TypeError, RangeError or InputError for options that no run could begin with
    * @param output the output folder when the caller has claimed it already, and will release it
    */
   constructor(
@@ -37,6 +39,7 @@ export class PreferenceTrainer extends EventEmitter<TrainerEvents> implements As
     private readonly output?: RunOutput,
   ) {
     super();
+    checkTrainerOptions(options);
   }
 
   /** Ends after the step at hand: it writes a checkpoint, from which the run can go on, and no final weights. */

@@ -5,9 +5,8 @@
  */
 import { join } from "node:path";
 import { writeWhole } from "../base/wholeFiles";
+import type { LogLine } from "./metricNames";
 import type { Totals } from "./stepMetrics";
-
-export type LogLine = Record<string, number>;
 
 /** What of a run's state is ours. */
 export interface OwnState {

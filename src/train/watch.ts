@@ -1,29 +1,35 @@
 /** What goes wrong in preference training while every number looks well: said once each, with what to do. */
+import { ERRORS, LEAST_PAIRS, type Sample, pooled } from "../base/samples";
 import { type PreferenceLoss, lossNeeds } from "../preference";
-import type { LogLine } from "./trainerState";
+import type { LogLine } from "./metricNames";
 
 /** Logged lines in a row after which something is no accident. */
 const LINES = 5;
 const LN2 = Math.log(2);
 
 export class Watch {
-  private chosenBelow = 0;
+  /** The lines in a row in which the chosen answers were below the reference, and the rewards of all their pairs. */
+  private chosenBelow: { lines: number; rewards?: Sample } = { lines: 0 };
   private lossStuck = 0;
   private readonly said = new Set<string>();
 
   constructor(private readonly loss: Pick<PreferenceLoss, "name" | "beta" | "needs">) {}
 
   /** The warnings that this line gives reason for. */
-  after(line: LogLine): string[] {
+  after(line: Pick<LogLine, "loss" | "rewards/chosen" | "rewards/chosen_std" | "rewards/chosen_pairs">): string[] {
+    const { "rewards/chosen": mean = NaN, "rewards/chosen_std": std = 0, "rewards/chosen_pairs": count = 1 } = line;
     // Without a reference rewards are log-probs, which are always below 0.
-    const isBelow = lossNeeds(this.loss, "reference") && line["rewards/chosen"]! < 0;
-    this.chosenBelow = isBelow ? this.chosenBelow + 1 : 0;
+    const isBelow = lossNeeds(this.loss, "reference") && mean < 0;
+    const { lines, rewards } = this.chosenBelow;
+    const now = { mean, std, count };
+    this.chosenBelow = isBelow ? { lines: lines + 1, rewards: rewards ? pooled([rewards, now]) : now } : { lines: 0 };
     this.lossStuck = Math.abs(line["loss"]! - LN2) < 1e-4 ? this.lossStuck + 1 : 0;
     const warnings: string[] = [];
-    if (this.chosenBelow >= LINES) {
-      const nats = line["rewards/chosen"]! / (this.loss.beta ?? 1);
+    const below = this.chosenBelow;
+    if (below.lines >= LINES && isNoAccident(below.rewards!)) {
+      const nats = mean / (this.loss.beta ?? 1);
       warnings.push(
-        `the chosen answers have been less likely than under the reference for ${LINES} logged lines, now by ` +
+        `the chosen answers have been less likely than under the reference for ${below.lines} logged lines, now by ` +
           `${(-nats).toFixed(2)} nats an answer, whatever the margin says: the failure that DPOP prevents. ` +
           (this.loss.name.includes("dpop")
             ? "Raise dpop_lambda, or lower learning_rate"
@@ -40,4 +46,9 @@ export class Watch {
       return !this.said.has(kind) && this.said.add(kind);
     });
   }
+}
+
+/** Whether a mean of so many pairs is far enough from 0, as in the report (report/chosenAnswers.ts). */
+function isNoAccident({ mean, std, count }: Sample): boolean {
+  return count >= LEAST_PAIRS && Math.abs(mean) > (ERRORS * std) / Math.sqrt(count);
 }

@@ -35,7 +35,7 @@ test("writes the report of a run into its folder and says what was found", async
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   const lines = stdout.trim().split("\n");
   expect(lines[0]).toBe("The chosen answers fell 11.60 nats below the reference.");
-  expect(lines[1]).toMatch(/^dpo, after 60 steps: chosen answers at −11\.60 nats against the reference, rejected ones at −116\.00, 75%/);
+  expect(lines[1]).toMatch(/^dpo, after 60 steps: chosen answers at −11\.60 ± 0\.14 nats against the reference \(.*\); rejected answers at −116\.00 nats, 75%/);
   expect(lines[2]).toMatch(/^warning: dpo: the chosen answers end 11\.60 nats/);
   expect(lines[3]).toBe(join(path, "report.html"));
   expect(readFileSync(lines[3]!, "utf8")).toContain("fell 11.60 nats");

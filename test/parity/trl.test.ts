@@ -1,4 +1,4 @@
-/** Whole runs of the trainer against TRL 1.13's, and DPOP's against plain PyTorch in float64 (scripts/parity/traces.py). */
+/** Whole runs of the trainer against TRL 1.16's, and DPOP's against plain PyTorch in float64 (scripts/parity/traces.py). */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -44,6 +44,7 @@ describe("diagnose", () => {
       chosen: {
         logp: -9, // (-10 - 8) / 2
         change: 0,
+        error: 0,
         fell: 0,
         before: { micro: -1, macro: -1, tokens: 1 },
         at: { micro: -2, macro: -2, tokens: 2 },
@@ -53,7 +54,8 @@ describe("diagnose", () => {
     });
     expect(dpo).toMatchObject({
       name: "dpo",
-      chosen: { logp: -9, change: 0, fell: 0.5, at: { micro: -1, macro: -1 }, after: { micro: -5, macro: -4.75 } },
+      chosen: { logp: -9, change: 0, error: expect.closeTo(3, 12), fell: 0.5, // -3 and 3: s = √18, over √2
+        at: { micro: -1, macro: -1 }, after: { micro: -5, macro: -4.75 } },
       rejected: { logp: -10.5, change: -3.5, fell: 1, at: { micro: -7, macro: -7, tokens: 2 } },
     });
   });

@@ -47,7 +47,7 @@ function options(model: CausalLM, changes: Partial<PreferenceTrainerOptions> = {
 }
 
 type Line = Record<string, number>;
-const measured = ["loss", "grad_norm", "learning_rate", "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected", "num_tokens", "epoch", "step"];
+const measured = ["loss", "grad_norm", "learning_rate", "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "rewards/chosen_std", "rewards/chosen_pairs", "logps/chosen", "logps/rejected", "num_tokens", "epoch", "step"];
 const pick = (line: Line, names = measured) => Object.fromEntries(names.map((name) => [name, line[name]]));
 const history = (folder: string): Line[] =>
   (JSON.parse(readFileSync(join(folder, "trainer_state.json"), "utf8")) as { log_history: Line[] }).log_history;
@@ -479,7 +479,7 @@ describe("the output folder", () => {
       .map((entry) => [join(entry.parentPath, entry.name), readFileSync(join(entry.parentPath, entry.name), "base64")]);
     const before = contents();
     let calls = 0;
-    const loss: PreferenceTrainerOptions["loss"] = ({ policyChosen }) => policyChosen.mul(++calls === 3 ? Infinity : 1);
+    const loss: PreferenceTrainerOptions["loss"] = ({ policyChosen }) => policyChosen.mul(++calls === 1 + 3 ? Infinity : 1); // 1: when the trainer is made
     await expect(run({ outputDir: folder, overwriteOutputDir: true, loss })).rejects.toThrow("in step 3");
     expect(contents()).toEqual(before);
     for await (const { step } of new PreferenceTrainer(options(adapted(), { outputDir: folder, overwriteOutputDir: true }))) {
@@ -654,9 +654,11 @@ describe("what goes wrong", () => {
 
   test("memory that runs out makes the batches smaller, and changes nothing else", async () => {
     const plain = await run({ maxSteps: 3 });
+    let calls = 0;
     const tight: PreferenceTrainerOptions["loss"] = Object.assign(
       (logProbs: PairLogProbs) => {
-        if (logProbs.policyChosen.size(0) > 1) throw new OutOfMemoryError("cannot allocate");
+        // The first call is the trainer's check of its options, with two pairs.
+        if (++calls > 1 && logProbs.policyChosen.size(0) > 1) throw new OutOfMemoryError("cannot allocate");
         return sigmoid({ beta: 0.3 })(logProbs);
       },
       { beta: 0.3 },
@@ -687,7 +689,7 @@ describe("what goes wrong", () => {
   test("an infinite loss at a later step keeps the weights before it and the checkpoint", async () => {
     const model = adapted();
     let calls = 0;
-    const loss: PreferenceTrainerOptions["loss"] = ({ policyChosen }) => policyChosen.mul(++calls === 4 ? Infinity : 1);
+    const loss: PreferenceTrainerOptions["loss"] = ({ policyChosen }) => policyChosen.mul(++calls === 1 + 4 ? Infinity : 1); // 1: when the trainer is made
     const given = options(model, { loss, saveStrategy: "steps", saveSteps: 3 });
     await expect(new PreferenceTrainer(given).train()).rejects.toThrow("in step 4");
     const again = newFolder();
@@ -697,7 +699,7 @@ describe("what goes wrong", () => {
 
   test.each<[string, Partial<PreferenceTrainerOptions>, string]>([
     ["a number that is none", { learningRate: "fast" as unknown as number }, "Expected a number from 0 for 'learningRate' but received \"fast\""],
-    ["an unknown setting", { learningrate: 1 } as Partial<PreferenceTrainerOptions>, "Unknown setting 'learningrate'; did you mean 'learningRate'?"],
+    ["an unknown setting", { learningrate: 1 } as Partial<PreferenceTrainerOptions>, "Expected options of 'PreferenceTrainer' but received 'learningrate'; did you mean 'learningRate'?"],
     ["a strategy that is none", { evalStrategy: "sometimes" as "no" }, "Expected no, steps, epoch for 'evalStrategy'"],
     ["no rows", { train: [] }, "Expected at least one pair for 'train'"],
     ["ids beyond the vocabulary", { train: [{ ...train[0]!, chosen: { ids: Int32Array.of(1, 99, 2), start: 1 } }] }, "Expected token ids below the model's 48 in row 0 but received 99"],
@@ -735,5 +737,6 @@ test("a chosen answer that stays below the reference is warned of once, with wha
   trainer.on("warning", (message) => warnings.push(message));
   await trainer.train();
   expect(warnings).toHaveLength(1);
-  expect(warnings[0]).toMatch(/less likely than under the reference for 5 logged lines.*Train with loss_type dpop/);
+  // Four pairs a line: the eighth has the thirtieth pair, the least that can tell.
+  expect(warnings[0]).toMatch(/less likely than under the reference for 8 logged lines.*Train with loss_type dpop/);
 });

@@ -2,8 +2,10 @@ import { describe, expect, test } from "vitest";
 import { createLoss } from "../../src/preference";
 import { Watch } from "../../src/train/watch";
 
-const line = (chosen: number, loss = 0.5) => ({ loss, "rewards/chosen": chosen });
-const each = (watch: Watch, lines: readonly Record<string, number>[]) => lines.map((one) => watch.after(one).length);
+/** Of eight pairs, so that five lines have forty. */
+const line = (chosen: number, loss = 0.5, std = 0.01) =>
+  ({ loss, "rewards/chosen": chosen, "rewards/chosen_std": std, "rewards/chosen_pairs": 8 });
+const each = (watch: Watch, lines: readonly ReturnType<typeof line>[]) => lines.map((one) => watch.after(one).length);
 
 describe("chosen answers below the reference", () => {
   test("are told once, after five lines, in nats and with the way out", () => {
@@ -25,6 +27,15 @@ describe("chosen answers below the reference", () => {
   test("are not told again after they were above", () => {
     const watch = new Watch({ name: "sigmoid", beta: 0.1 });
     expect(each(watch, [...Array(5).fill(line(-0.2)), line(1), ...Array(6).fill(line(-0.2))])).toEqual([0, 0, 0, 0, 1, ...Array(7).fill(0)]);
+  });
+
+  test("are told when there are enough pairs to tell", () => {
+    const few = { ...line(-0.2), "rewards/chosen_pairs": 4 };
+    // 4 a line: the eighth line has the 32nd pair.
+    expect(each(new Watch({ name: "sigmoid", beta: 0.1 }), Array(9).fill(few))).toEqual([0, 0, 0, 0, 0, 0, 0, 1, 0]);
+    // Of n lines s² = 7 n · 1.5² / (8 n - 1), so two standard errors, 2 s / √(8 n), are 0.354 of eight and 0.333 of nine.
+    const spread = Array(12).fill(line(-0.35, 0.5, 1.5));
+    expect(each(new Watch({ name: "sigmoid", beta: 0.1 }), spread)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
   });
 
   test("under DPOP ask for more of it, not for it", () => {

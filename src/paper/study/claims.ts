@@ -3,8 +3,11 @@
  * a 7B model on other tasks, so what is tested is the direction, not the size.
  *
  * A claim that something is no better or that settings make little difference has a limit of its own: what a difference
- * must stay below. For accuracy that is the largest standard error of a share of the held-out questions.
+ * must stay below. For accuracy that is the largest standard error of a share of the held-out questions, ½ / √n. And it
+ * takes models that can do the task: where their accuracy is within two such errors of guessing, or of having all right
+ * where they should not improve, there is no difference to be had, and the claim is unclear instead of agreed with.
  */
+import { mean } from "../measure";
 import type { Measures } from "../result";
 import { type Corpus, type Parameters, type Study, type StudyMethod, parametersOf } from "./plan";
 import type { StudyResult } from "./run";
@@ -23,8 +26,12 @@ interface Claim {
   /** Of one seed; null when it cannot be had. Accuracies are shares. */
   readonly measure: (of: Of, study: Study) => number | null;
   readonly side: "above" | "below";
-  /** Whether the difference may be as large as noise. */
+  /** Whether it is claimed that there is no effect: the difference may be as large as noise. `able` is then needed. */
   readonly withinNoise?: boolean;
+  /** The accuracy that shows whether the models compared can do the task, of one seed. */
+  readonly able?: (of: Of, study: Study) => number;
+  /** Whether the task has to leave room above that accuracy as well. */
+  readonly needsRoom?: boolean;
   /** Whether it takes the cells over beta and lambda. */
   readonly takesGrid?: boolean;
 }
@@ -35,6 +42,8 @@ export interface ClaimResult extends Pick<Claim, "corpus" | "text" | "quantity" 
   readonly values: readonly number[];
   readonly measured: Spread | null;
   readonly verdict: Verdict;
+  /** Why a claim of no effect cannot be agreed with; null elsewhere. */
+  readonly reason: string | null;
 }
 
 const chosen = (corpus: Corpus, method: StudyMethod) => (of: Of) =>
@@ -45,6 +54,9 @@ const after = (corpus: Corpus, method: StudyMethod) => (of: Of) => {
   const [is, was] = [of(corpus, method).token_logp_after, of(corpus, "reference").token_logp_after];
   return is === null || was === null ? null : is - was;
 };
+
+const overLambdas = (of: Of, { lambdas, beta }: Study) =>
+  lambdas.map((lambda) => of("low", "dpop", { beta, lambda }).accuracy);
 
 const low = { corpus: "low", side: "above" } as const;
 const high = { corpus: "high", side: "above", unit: "points" } as const;
@@ -66,18 +78,16 @@ const CLAIMS: readonly Claim[] = [
   { ...low, side: "below", unit: "points", text: "SLiC collapses, in TRL's form",
     quantity: against("SLiC (TRL)"), measure: accuracy("low", "hinge") },
   { ...low, side: "below", withinNoise: true, unit: "points", text: "IPO does not improve",
-    quantity: against("IPO"), measure: accuracy("low", "ipo") },
+    able: (of) => of("low", "reference").accuracy, needsRoom: true, quantity: against("IPO"), measure: accuracy("low", "ipo") },
   { ...low, unit: "points", text: "DPOP improves", quantity: against("DPOP"), measure: accuracy("low", "dpop") },
   { ...low, takesGrid: true, unit: "points", text: "no β rescues DPO",
     quantity: "accuracy of the reference − best DPO over β",
     measure: (of, { betas }) => of("low", "reference").accuracy -
       Math.max(...betas.map((beta) => of("low", "dpo", { beta, lambda: null }).accuracy)) },
   { ...low, side: "below", withinNoise: true, takesGrid: true, unit: "points", text: "λ makes little difference",
+    able: (of, study) => Math.max(...overLambdas(of, study)),
     quantity: "accuracy of DPOP, best λ − worst λ",
-    measure: (of, { lambdas, beta }) => {
-      const shares = lambdas.map((lambda) => of("low", "dpop", { beta, lambda }).accuracy);
-      return Math.max(...shares) - Math.min(...shares);
-    } },
+    measure: (of, study) => Math.max(...overLambdas(of, study)) - Math.min(...overLambdas(of, study)) },
   { ...high, text: "DPO improves", quantity: against("DPO"), measure: accuracy("high", "dpo") },
   { ...high, text: "SLiC improves", quantity: against("SLiC"), measure: accuracy("high", "slic") },
   { ...high, text: "SLiC improves, in TRL's form",
@@ -95,17 +105,26 @@ export function testClaims(result: StudyResult): ClaimResult[] {
   const { study, seeds, subject } = result;
   const claims = CLAIMS.filter(({ corpus, takesGrid = false }) =>
     study.corpora.includes(corpus) && (!takesGrid || study.grid.includes(corpus)));
-  return claims.map(({ measure, withinNoise = false, takesGrid: _, ...claim }) => {
-    const values = seeds
-      .map((seed) => {
-        const cells = result.cells.filter((cell) => cell.seed === seed);
-        return measure((corpus, method, parameters = parametersOf(study, method)) =>
-          cellsOver({ cells }, corpus, method, parameters)[0]!.measures, study);
-      })
-      .filter((value): value is number => value !== null);
-    const limit = withinNoise ? largestError(subject.corpora[claim.corpus]!.heldOut) : 0;
-    return { ...claim, limit, values, measured: spreadOf(values), verdict: verdictOf(values, claim.side, limit) };
+  return claims.map(({ measure, withinNoise = false, able, needsRoom = false, takesGrid: _, ...claim }) => {
+    const ofSeed = <T>(seed: number, read: (of: Of, study: Study) => T): T => {
+      const cells = result.cells.filter((cell) => cell.seed === seed);
+      return read((corpus, method, parameters = parametersOf(study, method)) =>
+        cellsOver({ cells }, corpus, method, parameters)[0]!.measures, study);
+    };
+    const values = seeds.map((seed) => ofSeed(seed, measure)).filter((value): value is number => value !== null);
+    const { heldOut, chance } = subject.corpora[claim.corpus]!;
+    const limit = withinNoise ? largestError(heldOut) : 0;
+    const verdict = verdictOf(values, claim.side, limit);
+    const accuracy = able && mean(seeds.map((seed) => ofSeed(seed, able)));
+    const reason = accuracy === undefined || verdict !== "agree" ? null : inability(accuracy, chance, limit, needsRoom);
+    return { ...claim, limit, values, measured: spreadOf(values), verdict: reason === null ? verdict : "unclear", reason };
   });
+}
+
+/** Why models of this accuracy show nothing by not differing; null when they would. `error` is that of an accuracy. */
+function inability(accuracy: number, chance: number, error: number, needsRoom: boolean): string | null {
+  if (accuracy - chance <= 2 * error) return "the models cannot do the task";
+  return needsRoom && 1 - accuracy <= 2 * error ? "the task leaves no room" : null;
 }
 
 /** Standard error of a share of one half, of so many questions. */

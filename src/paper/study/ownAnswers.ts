@@ -49,6 +49,11 @@ export function wayToAnswer(questions: readonly HeldOutQuestion[]): WayToAnswer 
   return questions.every(({ chosen }) => startOfFinalPart(chosen) !== undefined) ? "generate" : "choose";
 }
 
+/** The share of questions that guessing gets right: of one with n rejected answers, one in n + 1. */
+export function chanceOf(questions: readonly HeldOutQuestion[]): number {
+  return questions.reduce((sum, { pairs }) => sum + 1 / (pairs.length + 1), 0) / questions.length;
+}
+
 /** @param scores of the pairs that the questions were made of */
 export async function answerOwn(
   model: CausalLM,

@@ -18,7 +18,7 @@ import { PreferenceTrainer } from "../../train";
 import type { PhaseProgress } from "../experiment";
 import { type CurvePoint, type PairScores, curvePoint, mean } from "../measure";
 import { inShort, toMethodResult } from "../methodResult";
-import { type HeldOutQuestion, type WayToAnswer, answerOwn, questionsOf, wayToAnswer } from "./ownAnswers";
+import { type HeldOutQuestion, type WayToAnswer, answerOwn, chanceOf, questionsOf, wayToAnswer } from "./ownAnswers";
 import type { RowSource } from "./halves";
 import { type Cell, type Corpus, cellName } from "./plan";
 import type { Bench, CellResult, Subject, SubjectDescription } from "./subject";
@@ -70,7 +70,7 @@ export class OwnModel implements Subject {
       const { heldOut, questions } = this.split(0, corpus as Corpus); // their number does not depend on the seed
       const way = wayToAnswer(questions);
       return [corpus, { title: `${source.name}, ${heldOut.length} of ${source.rows.length} pairs held out`,
-        heldOut: questions.length, accuracy: ACCURACY[way] }];
+        heldOut: questions.length, chance: way === "generate" ? 0 : chanceOf(questions), accuracy: ACCURACY[way] }];
     });
     const dtype = model.model.embedTokens.weight.dtype;
     this.description = {

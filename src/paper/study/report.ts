@@ -15,6 +15,7 @@ import {
   ablationCells,
   claimMeasured,
   claimText,
+  claimVerdict,
   claimsInShort,
   editDistanceOf,
   studyCaveat,
@@ -64,7 +65,7 @@ function claimsSection(result: StudyResult): Html {
     const [measured, limit] = claimMeasured(claim).split(" (");
     const aim = limit === undefined ? "" : html`<small>${limit.replace(")", "")}</small>`;
     return html`<tr><th>${claimText(claim)}<small>${claim.quantity}</small></th>
-<td>${withMinus(measured!)}${aim}</td><td>${claim.verdict}</td></tr>`;
+<td>${withMinus(measured!)}${aim}</td><td>${claimVerdict(claim)}</td></tr>`;
   });
   return html`<section>
 <h2>What the paper says, and what came out</h2>
@@ -74,7 +75,8 @@ function claimsSection(result: StudyResult): Html {
 </table></div>
 <p class="note">Mean and standard deviation over the seeds; points are percentage points of held-out problems answered
 rightly. A claim agrees or disagrees when the mean is more than two standard errors to one side of its limit (0 unless
-said), and is unclear otherwise. The paper's models are of 7 billion weights and more, and its tasks are others.</p>
+said), and is unclear otherwise. That something makes no difference is not agreed with where the models cannot do the
+task: their accuracy is then within two standard errors of guessing, or of having all right. The paper's models are of 7 billion weights and more, and its tasks are others.</p>
 </section>`;
 }
 

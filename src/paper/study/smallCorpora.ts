@@ -17,7 +17,7 @@ export function generatedCorpora(settings: Settings): SmallCorpora {
     reference: "arithmetic",
     settings,
     makeTask: (seed) => arithmeticTask(seed, settings.task, far ? "high" : "low"),
-    description: { title, heldOut, accuracy: "greedy answers whose final number is right" },
+    description: { title, heldOut, chance: 0, accuracy: "greedy answers whose final number is right" },
   });
   const { sft } = settings;
   const choices = { ...settings, sft: { ...sft, goalLoss: Math.min(CHOICE_GOAL, sft.goalLoss) } };
@@ -30,6 +30,7 @@ export function generatedCorpora(settings: Settings): SmallCorpora {
       description: {
         title: "multiple choice, the right answer against each wrong one",
         heldOut,
+        chance: 1 / 4,
         accuracy: "questions whose right choice is the likeliest of four, by the character",
       },
     },
@@ -53,7 +54,7 @@ export function corporaOfRows(
       settings,
       data: digest,
       makeTask,
-      description: { title: name, heldOut: heldOut.length, accuracy: "greedy answers that end in the final answer" },
+      description: { title: name, heldOut: heldOut.length, chance: 0, accuracy: "greedy answers that end in the final answer" },
     }];
   });
   return Object.fromEntries(corpora);

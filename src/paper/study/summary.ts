@@ -75,7 +75,7 @@ export function formatStudy(result: StudyResult): string {
   ]);
   const claims = testClaims(result);
   const heads = ["the paper says", "tested by", "measured", ""];
-  const rows = claims.map((claim) => [claimText(claim), claim.quantity, claimMeasured(claim), claim.verdict]);
+  const rows = claims.map((claim) => [claimText(claim), claim.quantity, claimMeasured(claim), claimVerdict(claim)]);
   return [...parts, aligned([heads, ...rows], 4)].join("\n\n");
 }
 
@@ -85,8 +85,11 @@ export function claimsInShort(claims: readonly ClaimResult[]): string {
   const names = count("disagree").map((claim) => `“${claimText(claim)}”`);
   return `${count("agree").length} of the ${claims.length} claims agree, ${names.length} disagree` +
     `${names.length === 0 ? "" : ` (${names.join(", ")})`}, ${count("unclear").length} are unclear: ` +
-    "within two standard errors of their limit over the seeds, or of one seed.";
+    "within two standard errors of their limit over the seeds, of one seed, or of no effect on models that cannot do the task.";
 }
+
+/** `unclear: the models cannot do the task`, where it is for that. */
+export const claimVerdict = ({ verdict, reason }: ClaimResult): string => (reason === null ? verdict : `${verdict}: ${reason}`);
 
 export const claimText = ({ corpus, text }: ClaimResult): string => `${corpus}: ${text}`;
 

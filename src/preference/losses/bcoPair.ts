@@ -4,7 +4,7 @@
  *
  *   L = −log σ(βρ_w) − log σ(−βρ_l)
  *
- * Like TRL 1.13 without the paper's running mean of rewards as a shift.
+ * Like TRL 1.16, without the paper's running mean of rewards as a shift.
  */
 import { checkOptions } from "../../torch/options";
 import { checkNumber, positive } from "./checks";

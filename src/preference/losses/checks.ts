@@ -1,4 +1,5 @@
-/** Checks of the options of losses. */
+/** What the options of losses may be. */
+import { received } from "../../base/received";
 import { describeValue } from "../../torch/operators";
 import type { NumberRange } from "./ranges";
 
@@ -16,3 +17,24 @@ export function checkChoice(name: string, value: unknown, choices: readonly stri
   const list = choices.map((choice) => JSON.stringify(choice)).join(", ");
   throw new Failure(`Expected one of ${list} for '${name}' but received ${describeValue(value)}`);
 }
+
+/**
+ * Throws unless `loss` is a function that could be a loss: not a loss's name, and not an async function.
+ *
+ * @throws TypeError
+ */
+export function expectLossFunction(loss: unknown, name: string): void {
+  if (typeof loss === "function" && loss.constructor.name !== "AsyncFunction") return;
+  const way =
+    typeof loss === "string"
+      ? `; make it: createLoss({ lossType: ${JSON.stringify(loss)} })`
+      : typeof loss === "function"
+        ? `, which is async; ${NOT_ASYNC}`
+        : typeof loss === "object" && loss !== null && "lossType" in loss
+          ? "; put it into createLoss(…)"
+          : "";
+  throw new TypeError(`Expected a loss, such as dpop(), for '${name}' but received ${received(loss)}${way}`);
+}
+
+/** Why a loss cannot be. */
+export const NOT_ASYNC = "a step of training cannot wait in its middle, so compute beforehand what the loss awaits";

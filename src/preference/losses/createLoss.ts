@@ -69,8 +69,8 @@ const makers: Record<LossName, (settings: Settings) => PreferenceLoss> = {
  * ```
  */
 export function createLoss(config: LossConfig = {}): PreferenceLoss {
+  checkOptions("createLoss", config, ["lossType", "lossWeights", "useWeighting", ...lossParameters]);
   const { lossType = "dpop", lossWeights, useWeighting = false, ...parameters } = given(config);
-  checkOptions("createLoss", parameters, lossParameters);
   const problems = lossProblems(config);
   if (problems.length > 0) throw problemsError(problems);
 

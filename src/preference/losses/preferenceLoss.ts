@@ -4,7 +4,8 @@
  * A loss sees a pair only through sums over its answers' tokens, so one forward pass serves all of them. It gives one
  * number a pair; the objective is the mean over the pairs of the whole optimizer step, however they are split.
  */
-import type { Tensor } from "../../torch";
+import { received } from "../../base/received";
+import { Tensor } from "../../torch";
 
 /** Sums of token log-probs over each answer, log π(y|x) in nats, `[pairs]` each, and what some losses need besides. */
 export interface PairLogProbs {
@@ -78,7 +79,13 @@ export function defineLoss(name: string, traits: LossTraits, loss: (logProbs: Pa
   const properties = Object.entries({ name, ...traits }).filter(([, value]) => value !== undefined);
   // A function's own `name` can be defined anew, not assigned.
   return Object.defineProperties(
-    (logProbs: PairLogProbs) => loss(logProbs),
+    (logProbs: PairLogProbs) => {
+      if (!(logProbs?.policyChosen instanceof Tensor && logProbs.policyRejected instanceof Tensor))
+        throw new TypeError(
+          `Expected log-probs, such as { policyChosen, policyRejected, … } in Tensors, for the loss '${name}' but received ${received(logProbs)}`,
+        );
+      return loss(logProbs);
+    },
     Object.fromEntries(properties.map(([key, value]) => [key, { value, enumerable: true }])),
   ) as PreferenceLoss;
 }

@@ -3,7 +3,7 @@
  *
  *   L = −(1 − ε)·log σ(z) − ε·log σ(−z),   z = β(ρ_w − ρ_l)
  *
- * It sees only the difference: both answers may lose likelihood while it falls. `dpop` prevents that. TRL 1.13 takes
+ * It sees only the difference: both answers may lose likelihood while it falls. `dpop` prevents that. TRL 1.16 takes
  * `label_smoothing` and ignores it here.
  */
 import { checkOptions } from "../../torch/options";

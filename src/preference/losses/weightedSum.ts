@@ -2,8 +2,9 @@
  * Several losses at once, TRL's `loss_type` as a list with `loss_weights`: Σ_i c_i·L_i for each pair, such as MPO
  * (`sigmoid`, `bco_pair` and `sft`) or iterative RPO (`sigmoid` and `sft`).
  */
+import { received } from "../../base/received";
 import type { Tensor } from "../../torch";
-import { anyNumber, checkNumber } from "./checks";
+import { anyNumber, checkNumber, expectLossFunction } from "./checks";
 import { type LossNeed, type LossTraits, type PairLogProbs, type PreferenceLoss, defineLoss, lossNeeds } from "./preferenceLoss";
 
 /**
@@ -13,11 +14,12 @@ import { type LossNeed, type LossTraits, type PairLogProbs, type PreferenceLoss,
  * const loss = weightedSum([sigmoid(), bcoPair(), sft()], [0.8, 0.2, 1])(logProbs).mean();
  * ```
  */
-export function weightedSum(
-  losses: readonly PreferenceLoss[],
-  weights: readonly number[] = losses.map(() => 1),
-): PreferenceLoss {
+export function weightedSum(losses: readonly PreferenceLoss[], givenWeights?: readonly number[]): PreferenceLoss {
+  if (!Array.isArray(losses)) throw new TypeError(`Expected a list of losses for 'losses' but received ${received(losses)}`);
+  losses.forEach((loss, i) => expectLossFunction(loss, `losses[${i}]`));
+  const weights = givenWeights ?? losses.map(() => 1);
   if (losses.length === 0) throw new RangeError("Expected at least one loss for 'losses' but received none");
+  if (!Array.isArray(weights)) throw new TypeError(`Expected a list of numbers for 'weights' but received ${received(weights)}`);
   if (weights.length !== losses.length)
     throw new RangeError(`Expected ${losses.length} weights for 'weights', one a loss, but received ${weights.length}`);
   weights.forEach((weight, i) => checkNumber(`weights[${i}]`, weight, anyNumber));

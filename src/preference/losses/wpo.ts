@@ -7,6 +7,7 @@
  * without gradient through the weights. Every term of a weighted sum is weighted, `sft` too (TRL fails there). Losses
  * that sort the batch have no pair to weigh.
  */
+import { expectLossFunction } from "./checks";
 import { type PreferenceLoss, defineLoss, lossNeeds } from "./preferenceLoss";
 
 /**
@@ -15,6 +16,7 @@ import { type PreferenceLoss, defineLoss, lossNeeds } from "./preferenceLoss";
  * ```
  */
 export function wpo(loss: PreferenceLoss): PreferenceLoss {
+  expectLossFunction(loss, "loss");
   if (loss.scope === "batch")
     throw new TypeError(`Expected a loss of single pairs for 'loss' but received '${loss.name}', which sorts the batch`);
   const { beta, rewards, metrics } = loss;

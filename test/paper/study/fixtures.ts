@@ -8,7 +8,7 @@ export function studyWith(
   of: (cell: Cell) => Partial<Measures> = () => ({}),
   study: Study = paperStudy,
 ): StudyResult {
-  const described = { title: "some pairs", accuracy: "questions answered rightly", heldOut: 200 };
+  const described = { title: "some pairs", accuracy: "questions answered rightly", heldOut: 200, chance: 0.25 };
   const made = { name: "arithmetic", goal: 0.14, loss: 0.06, reachedGoal: true, seconds: 28 };
   return {
     preset: "paper",

@@ -6,7 +6,7 @@ import { loadModel } from "../../../src/models";
 import { completionOf } from "../../../src/report/diagnosis";
 import { splitByDistance } from "../../../src/paper/study/halves";
 import { OWN_DEFAULTS, OwnModel } from "../../../src/paper/study/ownModel";
-import { questionsOf, wayToAnswer } from "../../../src/paper/study/ownAnswers";
+import { chanceOf, questionsOf, wayToAnswer } from "../../../src/paper/study/ownAnswers";
 import { type Study, paperStudy } from "../../../src/paper/study/plan";
 import { runStudy } from "../../../src/paper/study/run";
 import { scorePreferences } from "../../../src/preference";
@@ -111,3 +111,10 @@ function subsets<T>(list: readonly T[], size: number): T[][] {
   if (size === 0) return [[]];
   return list.flatMap((each, i) => subsets(list.slice(i + 1), size - 1).map((rest) => [each, ...rest]));
 }
+
+test("guessing among n rejected answers and the chosen one is right in one case of n + 1", () => {
+  const question = (rejected: number) => ({
+    prompt: [1], chosen: "a", tokens: 1, pairs: Array.from({ length: rejected }, (_, at) => ({ at, chosen: "a", rejected: "b" })),
+  });
+  expect(chanceOf([question(1), question(3)])).toBe((1 / 2 + 1 / 4) / 2);
+});

@@ -97,6 +97,40 @@ describe("the claims", () => {
     expect(limit).toBeCloseTo(Math.sqrt(0.25 / 200), 12);
   });
 
+  describe("that there is no effect", () => {
+    const verdict = (text: string, accuracy: (method: string, seed: number) => number, lambdas: Record<number, number> = {}) => {
+      const claims = testClaims(studyWith([0, 1, 2], ({ method, seed, lambda }) =>
+        ({ accuracy: (method === "dpop" && lambdas[lambda!]) || accuracy(method, seed) })));
+      const { verdict, reason } = claims.find((claim) => claim.text === text)!;
+      return [verdict, reason];
+    };
+    // 200 questions, chance 1/4: two standard errors are 2 · 0.5 / √200 = 0.0707.
+
+    test("is not agreed with for models that cannot do the task", () => {
+      for (const share of [0, 0.25, 0.32]) {
+        expect(verdict("IPO does not improve", () => share)).toEqual(["unclear", "the models cannot do the task"]);
+        expect(verdict("λ makes little difference", () => share)).toEqual(["unclear", "the models cannot do the task"]);
+      }
+      expect(verdict("IPO does not improve", () => 0.33)).toEqual(["agree", null]);
+      expect(verdict("λ makes little difference", () => 0.33)).toEqual(["agree", null]);
+    });
+
+    test("nor is that nothing improves where all is right", () => {
+      expect(verdict("IPO does not improve", () => 0.93)).toEqual(["unclear", "the task leaves no room"]);
+      expect(verdict("IPO does not improve", () => 0.92)).toEqual(["agree", null]);
+      expect(verdict("λ makes little difference", () => 0.99)).toEqual(["agree", null]);
+    });
+
+    test("is judged by the models that are compared: of DPOP the best, not the reference", () => {
+      const dpopFails = (method: string) => (method === "dpop" ? 0.25 : 0.8);
+      expect(verdict("λ makes little difference", dpopFails)).toEqual(["unclear", "the models cannot do the task"]);
+    });
+
+    test("is disagreed with where there is one, whatever they can do", () => {
+      expect(verdict("IPO does not improve", (method) => (method === "ipo" ? 0.5 : 0.25))).toEqual(["disagree", null]);
+    });
+  });
+
   test("one seed leaves them open", () => {
     expect(new Set(Object.values(verdicts([5])))).toEqual(new Set(["unclear"]));
   });

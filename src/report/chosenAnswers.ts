@@ -1,0 +1,112 @@
+/**
+ * Where a run left its chosen answers against the reference, and whether that can be told: the mean ρ̄ of
+ * ρ_w = log π(y_w|x) − log π_ref(y_w|x), in nats an answer, with its standard error.
+ *
+ *   error = s / √n,   s the standard deviation of ρ_w over n pairs (`rewards/chosen_std` ÷ β, `rewards/chosen_pairs`)
+ *
+ * They fell (or rose) when there are at least 30 pairs and ρ̄ is more than two errors below (above) 0, and by more than
+ * rounding; they stayed when nothing between two errors below and above ρ̄ is more than that. Otherwise there are too few
+ * pairs to tell.
+ *
+ * The evaluation counts, when one of the last quarter of the run has that many pairs: it is of one model, and of rows that
+ * are not trained on. Otherwise the last logged lines of training do, taken together: the lines that "at the end" is the
+ * mean of, and as many more as it takes to have 100 pairs, within the last quarter of the run. A pair that comes twice in
+ * them is no second pair: n is at most the number of rows. Where a run did not log how far its pairs are spread, the
+ * scatter of its last five lines has to do: s and n are of their means, and ρ̄ has to be three errors away, which is as
+ * rare by chance.
+ */
+import { ERRORS, LEAST_PAIRS, type Sample, pooled } from "../base/samples";
+import { type Run, type RunLine } from "./run";
+
+/** The most logged lines that "at the end" and "at the start" are the mean of; of few lines each is a quarter. */
+export const LINES = 5;
+/** Nats of a whole answer that are nothing. */
+const NOTHING = 0.01;
+/** Pairs that are as good as all. */
+const ENOUGH = 100;
+/** The share of a run that is its end. */
+const END = 0.25;
+const ERRORS_OF_LINES = 3;
+
+export interface ChosenAnswers {
+  /** Mean against the reference, in nats an answer. */
+  readonly nats: number;
+  /** Its standard error; undefined where it cannot be had. */
+  readonly error: number | undefined;
+  readonly verdict: "fell" | "rose" | "stayed" | "unclear";
+  /** What the mean is over: "160 pairs of the last 5 logged lines". */
+  readonly over: string;
+}
+
+/** Undefined where the run does not say its β, has no reference, or has logged no rewards. */
+export function chosenAnswers(run: Run): ChosenAnswers | undefined {
+  const { beta } = run;
+  const lines = run.lines.filter((line) => line[REWARD] !== undefined);
+  if (beta === undefined || lines.length === 0) return undefined;
+  const evaluation = lastEvaluation(run);
+  const judge = (sample: Sample, over: string) => judged(run, scaled(sample, 1 / beta), over);
+  if (evaluation && evaluation.sample.count >= LEAST_PAIRS)
+    return judge(evaluation.sample, `${pairs(evaluation.sample.count)} of the evaluation at step ${evaluation.step}`);
+
+  const end = lastLines(lines);
+  const samples = end.map(sampleOf);
+  const place = end.length === 1 ? "the last logged line" : `the last ${end.length} logged lines`;
+  if (samples.every((sample) => sample !== undefined)) {
+    const sample = pooled(samples);
+    const { rows } = run.statement;
+    const count = typeof rows === "number" ? Math.min(sample.count, rows) : sample.count;
+    return judge({ ...sample, count }, `${pairs(count)} of ${place}`);
+  }
+  const means = pooled(end.map((line) => ({ mean: line[REWARD]!, std: 0, count: 1 })));
+  return judged(run, scaled(means, 1 / beta), place, { least: LINES, errors: ERRORS_OF_LINES });
+}
+
+const REWARD = "rewards/chosen";
+
+function judged(
+  { statement }: Run,
+  { mean, std, count }: Sample,
+  over: string,
+  { least, errors } = { least: LEAST_PAIRS, errors: ERRORS },
+): ChosenAnswers {
+  const { dpop_tolerance: tolerance } = statement;
+  const rounding = Math.max(NOTHING, typeof tolerance === "number" ? tolerance : 0);
+  const error = count > 1 ? std / Math.sqrt(count) : undefined;
+  const verdict = (): ChosenAnswers["verdict"] => {
+    if (error === undefined || count < least) return "unclear";
+    if (Math.abs(mean) + errors * error <= rounding) return "stayed";
+    if (Math.abs(mean) <= errors * error) return "unclear";
+    // A rise within the tolerance is a rise: the tolerance is that of falls.
+    return mean < -rounding ? "fell" : mean > NOTHING ? "rose" : "stayed";
+  };
+  return { nats: mean, error, verdict: verdict(), over };
+}
+
+/** The last lines: as many as "at the end" is the mean of, and more while they have few pairs. */
+function lastLines(lines: readonly RunLine[]): readonly RunLine[] {
+  const most = Math.max(1, Math.floor(lines.length * END));
+  let count = few(lines);
+  const pairsOf = (some: readonly RunLine[]) => some.reduce((sum, line) => sum + (line[`${REWARD}_pairs`] ?? Infinity), 0);
+  while (count < most && pairsOf(lines.slice(-count)) < ENOUGH) count++;
+  return lines.slice(-count);
+}
+
+/** How many lines "at the end" is the mean of. */
+export const few = ({ length }: readonly RunLine[]): number => Math.max(1, Math.min(LINES, Math.floor(length / 4)));
+
+function lastEvaluation({ evaluations, lines }: Run): { sample: Sample; step: number } | undefined {
+  const last = evaluations.filter((line) => line[REWARD] !== undefined).at(-1);
+  const sample = last && sampleOf(last);
+  const step = last?.["step"] ?? 0;
+  return sample && step >= (1 - END) * lines.at(-1)!["step"]! ? { sample, step } : undefined;
+}
+
+/** The rewards of a line's pairs; undefined where it does not say how far they are spread. */
+function sampleOf(line: RunLine): Sample | undefined {
+  const { [REWARD]: mean, [`${REWARD}_std`]: std, [`${REWARD}_pairs`]: count } = line;
+  if (count === 1) return { mean: mean!, std: 0, count };
+  return std === undefined || count === undefined || !(count > 1) ? undefined : { mean: mean!, std, count };
+}
+
+const scaled = ({ mean, std, count }: Sample, scale: number): Sample => ({ mean: mean * scale, std: std * scale, count });
+const pairs = (count: number): string => `${count} pair${count === 1 ? "" : "s"}`;
