@@ -16,6 +16,7 @@ import { type Decoder, createDecoder } from "./decoder";
 import { type TokenizerFolder, readTokenizerFolder } from "./folder";
 import { areKnown } from "./knownPatterns";
 import { TokenizerLimits, expectPattern } from "./limits";
+import { templateMessages } from "./messages";
 import { type Origin, type Step, checkModel, normalizer, preTokenizer, splitByteLevel } from "./pipeline";
 import { checkPostProcessor } from "./postProcessor";
 
@@ -177,7 +178,7 @@ export class Tokenizer {
     const text = this.chat.render(chatTemplate, {
       ...this.specialTokens,
       ...chatTemplateKwargs,
-      messages: messages as readonly JsonValue[],
+      messages: templateMessages(messages),
       tools: tools as JsonValue,
       documents: chatTemplateKwargs.documents ?? null,
       add_generation_prompt: addGenerationPrompt,
