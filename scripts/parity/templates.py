@@ -96,7 +96,8 @@ if __name__ == "__main__":
         result = render(templates()[name].read_text(), CONVERSATIONS[conversation])
         print(result.get("text", result))
         sys.exit()
-    rows = {"versions": {"transformers": transformers.__version__, "jinja2": jinja2.__version__}, "now": NOW.isoformat()}
+    versions = {"transformers": transformers.__version__, "jinja2": jinja2.__version__}
+    rows = {"versions": versions, "now": NOW.isoformat()}
     for name, file in templates().items():
         template = file.read_text()
         renderings = {title: digest(render(template, each)) for title, each in CONVERSATIONS.items()}

@@ -23,7 +23,7 @@ interface Conversation {
 /** A text's digest; what `raise_exception` says; or another error of Jinja2's. */
 type Rendering = string | { readonly refuses: string } | { readonly fails: string };
 
-const here = (name: string) => join(import.meta.dirname, name);
+const here = (name: string) => join(__dirname, name);
 const read = <T>(name: string) => JSON.parse(readFileSync(here(name), "utf8")) as T;
 const sha = (text: string) => createHash("sha256").update(text).digest("hex");
 
