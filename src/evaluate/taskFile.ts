@@ -6,7 +6,7 @@ import { basename } from "node:path";
 import { checkPatternSize, compilePattern } from "../base/patterns";
 import { shown } from "../base/values";
 import { InputError } from "../native/errors";
-import { strip } from "../text/python";
+import { strip } from "../jinja";
 import { type AnswerFilter, type MatchRules, placedFilter } from "./filters";
 import type { ChoiceMetric, Task } from "./task";
 import { dataOf } from "./taskData";

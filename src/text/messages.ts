@@ -5,7 +5,7 @@
 import { isObject, shown } from "../base/values";
 import type { ChatMessage, JsonValue } from "./chatTemplate";
 
-/** Names under which a message has its reasoning, the first that is there counts. */
+/** The keys under which a message's reasoning is passed; the first that is there counts. gpt-oss reads the second. */
 const REASONING = ["reasoning_content", "thinking", "reasoning"] as const;
 
 /**
