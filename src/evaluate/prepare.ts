@@ -44,8 +44,13 @@ export async function prepare(
     source === task.dataset ? (task.files ?? (subset === undefined ? undefined : [`${subset}/*`])) : undefined;
   const shots = task.shotsFixed ? task.shots : (wanted ?? task.shots);
   const given = source === task.dataset ? task.dataFiles : undefined;
-  const rowsIn = (split: string, evaluated: boolean): Promise<PlacedRow[]> =>
-    given ? readFiles(given[split] ?? []) : readSplit(source, { split, subset, files, evaluated });
+  const rowsIn = (split: string, evaluated: boolean): Promise<PlacedRow[]> => {
+    if (!given) return readSplit(source, { split, subset, files, evaluated });
+    const { [split]: paths } = given;
+    if (paths) return readFiles(paths);
+    const there = Object.keys(given).map((each) => `'${each}'`).join(", ");
+    throw new InputError(`Expected the split '${split}' in 'dataFiles' of ${task.name} but found ${there || "none"}`);
+  };
   const rows = await rowsIn(split, true);
   if (shots > 0 && shotSplit === undefined)
     throw new InputError(

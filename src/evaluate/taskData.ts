@@ -75,6 +75,6 @@ function dataFile(path: unknown, format: string, { file, place }: { file: string
   const beside = resolve(dirname(file), path);
   throw new InputError(
     `Expected a file at '${path}' for ${place} but there is none; a relative path starts at the working directory` +
-      (existsSync(beside) ? `, and there is '${beside}'` : ""),
+      (existsSync(beside) ? `: start there, or name '${beside}'` : ""),
   );
 }

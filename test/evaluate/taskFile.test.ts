@@ -186,10 +186,17 @@ describe("data_files", () => {
     await expect(textsOf(keys())).rejects.toThrow(message);
   });
 
+  test("of a task as a function have the split that is asked", async () => {
+    const task = (await readTaskFile(write(withFiles({ test: at("i.jsonl", lines) })))) as ChoiceTask;
+    await expect(prepare({ ...task, split: "dev" }, { seed: 1 })).rejects.toThrow(
+      "Expected the split 'dev' in 'dataFiles' of mine but found 'test'",
+    );
+  });
+
   test("that stand beside the task file are named where they are", async () => {
     const file = write(withFiles({ test: "rows.jsonl" }), { "rows.jsonl": lines });
     await expect(readTaskFile(file)).rejects.toThrow(
-      /Expected a file at 'rows.jsonl' .* starts at the working directory, and there is '.*\/rows.jsonl'/,
+      /Expected a file at 'rows.jsonl' .* starts at the working directory: start there, or name '.*\/rows.jsonl'/,
     );
   });
 });
