@@ -14,8 +14,8 @@ type Read<T> = (row: Row) => T;
 /** What a key gives for a row: a column's value as it is, or the text that a template renders. */
 type Field = { readonly column: true; readonly value: unknown } | { readonly column: false; readonly value: string };
 
-async function fieldReader(source: string, place: string): Promise<Read<Field>> {
-  const template = await Template.parse(source, place);
+function fieldReader(source: string, place: string): Read<Field> {
+  const template = Template.parse(source, place);
   return (row) =>
     Object.hasOwn(row, source)
       ? { column: true, value: row[source] }
@@ -23,8 +23,8 @@ async function fieldReader(source: string, place: string): Promise<Read<Field>> 
 }
 
 /** `check` refuses a field that the harness takes for something else than a text. */
-export async function textReader(source: string, place: string, check: (field: Field) => void = () => {}): Promise<Read<string>> {
-  const [read, printed] = [await fieldReader(source, place), await Template.parse("{{ value }}", place)];
+export function textReader(source: string, place: string, check: (field: Field) => void = () => {}): Read<string> {
+  const [read, printed] = [fieldReader(source, place), Template.parse("{{ value }}", place)];
   return (row) => {
     const field = read(row);
     check(field);
@@ -61,7 +61,7 @@ function listIn(text: string): unknown {
   }
 }
 
-export async function choiceReader(value: unknown, place: string): Promise<Read<string[]>> {
+export function choiceReader(value: unknown, place: string): Read<string[]> {
   const listOf = (list: unknown): string[] => {
     if (Array.isArray(list) && list.length > 1 && list.every((each) => typeof each === "string"))
       return list as string[];
@@ -73,7 +73,7 @@ export async function choiceReader(value: unknown, place: string): Promise<Read<
   }
   if (typeof value !== "string")
     throw new InputError(`Expected a list, a column or a template for ${place} but received ${shown(value)}`);
-  const read = await fieldReader(value, place);
+  const read = fieldReader(value, place);
   return (row) => {
     const { column, value: found } = read(row);
     return listOf(column ? found : (listIn(found) ?? found));
@@ -81,10 +81,10 @@ export async function choiceReader(value: unknown, place: string): Promise<Read<
 }
 
 /** Which choices are right: an index or a choice's text, from a column or a template, or a list of them. */
-export async function goldReader(
+export function goldReader(
   value: unknown,
   place: string,
-): Promise<(row: Row, choices: readonly string[]) => number | number[]> {
+): (row: Row, choices: readonly string[]) => number | number[] {
   const indexOf = (found: unknown, choices: readonly string[]): number => {
     const gold = typeof found === "string" ? choices.indexOf(found) : Number(found ?? NaN); // true is 1
     if (Number.isSafeInteger(gold) && gold >= 0 && gold < choices.length) return gold;
@@ -97,7 +97,7 @@ export async function goldReader(
   if (typeof value === "number" || Array.isArray(value)) return (_, choices) => check(value, choices);
   if (typeof value !== "string")
     throw new InputError(`Expected an index, a column or a template for ${place} but received ${shown(value)}`);
-  const read = await fieldReader(value, place);
+  const read = fieldReader(value, place);
   return (row, choices) => {
     const { column, value: found } = read(row);
     return check(column ? found : /^(0+|[1-9]\d*)$/.test(found) ? Number(found) : (listIn(found) ?? found), choices);

@@ -72,18 +72,18 @@ export async function readTaskFile(file: string): Promise<Task> {
     sampler: samplerOf(yaml["fewshot_config"], place("fewshot_config")),
     drawSpare: fewshotSplit === test, // as in the harness, where none is equal to none
     description,
-    ...(/\{[{%#]/.test(description) ? { describe: await textReader(description, place("description")) } : {}),
+    ...(/\{[{%#]/.test(description) ? { describe: textReader(description, place("description")) } : {}),
     targetDelimiter: text("target_delimiter", " "),
     shotDelimiter: text("fewshot_delimiter", "\n\n"),
   } as const;
   const isChoice = kind === "multiple_choice";
-  const prompt = await textReader(
+  const prompt = textReader(
     required("doc_to_text"),
     place("doc_to_text"),
     isChoice ? expectText(place("doc_to_text")) : undefined,
   );
   if (!isChoice) {
-    const target = await textReader(required("doc_to_target"), place("doc_to_target"), expectOne(place("doc_to_target")));
+    const target = textReader(required("doc_to_target"), place("doc_to_target"), expectOne(place("doc_to_target")));
     const generation = objectOf(yaml["generation_kwargs"], place("generation_kwargs"));
     return {
       kind: "answer",
@@ -94,8 +94,8 @@ export async function readTaskFile(file: string): Promise<Task> {
       item: (row) => ({ text: prompt(row), target: target(row) }),
     };
   }
-  const choices = await choiceReader(yaml["doc_to_choice"], place("doc_to_choice"));
-  const gold = await goldReader(yaml["doc_to_target"], place("doc_to_target"));
+  const choices = choiceReader(yaml["doc_to_choice"], place("doc_to_choice"));
+  const gold = goldReader(yaml["doc_to_target"], place("doc_to_target"));
   return {
     kind: "choice",
     ...common,

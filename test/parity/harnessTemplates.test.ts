@@ -14,8 +14,8 @@ const { cases } = fixture<{ cases: Case[] }>("harnessTemplates");
 
 test.each(cases.map(({ field, template, rows }) => [field, template, rows] as const))(
   "%s: %s",
-  async (field, source, rows) => {
-    const template = await Template.parse(source, `'${field}'`);
+  (field, source, rows) => {
+    const template = Template.parse(source, `'${field}'`);
     for (const { row, text, choices } of rows) {
       expect(template.render(row)).toBe(text);
       if (choices) expect(pythonLiteral(text)).toEqual(choices);
