@@ -18,8 +18,7 @@ from pathlib import Path
 import tokenizers
 import transformers
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer
-from transformers.utils.chat_template_utils import _normalize_chat_messages, render_jinja_template
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 FOLDER = Path(__file__).resolve().parents[2] / "test" / "parity" / "text"
 PIECES = json.loads((FOLDER / "pieces.json").read_text())
@@ -225,14 +224,12 @@ def added_tokens():
     return {"json": tokenizer_json, "text": digest(text), "words": words, "ids": digest(ids)}
 
 
-def render(template, conversation, variables):
+def render(tokenizer, conversation):
     """The text, or None where the template refuses or fails."""
+    options = {"add_generation_prompt": conversation["addGenerationPrompt"], **conversation.get("kwargs", {})}
+    tools = CHATS["tools"] if conversation["tools"] else None
     try:
-        given = {"tools": CHATS["tools"] if conversation["tools"] else None, "chat_template": template}
-        options = {"add_generation_prompt": conversation["addGenerationPrompt"], **conversation.get("kwargs", {})}
-        messages = _normalize_chat_messages(conversation["messages"])  # as apply_chat_template does first
-        rendered, _ = render_jinja_template([messages], **given, **{**variables, **options})
-        return rendered[0]
+        return tokenizer.apply_chat_template(conversation["messages"], tools=tools, tokenize=False, **options)
     except Exception:
         return None
 
@@ -241,12 +238,13 @@ def chats():
     made = {}
     for name in NAMES:
         tokenizer = AutoTokenizer.from_pretrained(fetch(name))
-        template, variables = tokenizer.chat_template, tokenizer.special_tokens_map
-        if template:
-            made[name] = [render(template, each, variables) for each in CHATS["conversations"]]
-    variables = {"bos_token": "<s>", "eos_token": "</s>"}
+        if tokenizer.chat_template:
+            made[name] = [render(tokenizer, each) for each in CHATS["conversations"]]
+    empty = Tokenizer(tokenizers.models.BPE())
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=empty, bos_token="<s>", eos_token="</s>")
     for name, template in CHATS["templates"].items():
-        made[name] = [render(template, each, variables) for each in CHATS["conversations"]]
+        tokenizer.chat_template = template
+        made[name] = [render(tokenizer, each) for each in CHATS["conversations"]]
     return made
 
 

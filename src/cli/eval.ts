@@ -33,7 +33,9 @@ gsm8k; leaderboard is all six with the Open LLM Leaderboard's average: of acc_no
 TruthfulQA, the plain mean of MMLU's subjects) and strict-match (GSM8K).
 A file ending in .yaml is a task of your own: task, dataset_path, output_type (multiple_choice or generate_until),
 test_split, doc_to_text, doc_to_choice, doc_to_target and the harness's other keys for prompts, metrics and filters;
-templates are Jinja, Python functions are not run. A file ending in .mjs or .js is one as a function, its default export:
+templates are Jinja, include works, Python functions are not run. dataset_path: json or parquet reads the files that
+dataset_kwargs names, as there: {data_files: {test: rows.jsonl}}, relative to the working directory. A file ending in
+.mjs or .js is a task as a function, its default export:
   export default { kind: "choice", name: "sums", dataset: "sums.jsonl", split: "test", shots: 0, metrics: ["acc"],
     item: (row) => ({ text: row.question, choices: row.options, gold: row.answer }) };
 (kind "answer" has until, filters and match in place of metrics: see AnswerTask in smaug's types). The library's

@@ -2,7 +2,7 @@
 import { InputError } from "../native/errors";
 import { RowError } from "./fields";
 import { PythonRandom } from "./pythonRandom";
-import { type PlacedRow, readSplit } from "./rows";
+import { type PlacedRow, readFiles, readSplit } from "./rows";
 import { contextsOf, continuationsOf, drawShots } from "./shots";
 import type { Item, Row, Task } from "./task";
 
@@ -43,7 +43,15 @@ export async function prepare(
   const files =
     source === task.dataset ? (task.files ?? (subset === undefined ? undefined : [`${subset}/*`])) : undefined;
   const shots = task.shotsFixed ? task.shots : (wanted ?? task.shots);
-  const rows = await readSplit(source, { split, subset, files, evaluated: true });
+  const given = source === task.dataset ? task.dataFiles : undefined;
+  const rowsIn = (split: string, evaluated: boolean): Promise<PlacedRow[]> => {
+    if (!given) return readSplit(source, { split, subset, files, evaluated });
+    const { [split]: paths } = given;
+    if (paths) return readFiles(paths);
+    const there = Object.keys(given).map((each) => `'${each}'`).join(", ");
+    throw new InputError(`Expected the split '${split}' in 'dataFiles' of ${task.name} but found ${there || "none"}`);
+  };
+  const rows = await rowsIn(split, true);
   if (shots > 0 && shotSplit === undefined)
     throw new InputError(
       `Expected 0 examples for ${task.name}, which has no split to draw them from, but received ${shots}`,
@@ -53,7 +61,7 @@ export async function prepare(
       ? []
       : shotSplit === split
         ? rows
-        : await readSplit(source, { split: shotSplit!, subset, files, evaluated: false });
+        : await rowsIn(shotSplit!, false);
   const random = new PythonRandom(seed);
   const count = limit === undefined ? rows.length : limit < 1 ? Math.ceil(rows.length * limit) : limit;
   const items = new Map<Row, Item>();
@@ -64,12 +72,13 @@ export async function prepare(
   };
   const questions = rows.slice(0, count).map((asked, index): Prepared => {
     const item = itemOf(asked);
+    const description = task.describe && placed(asked.place, task, () => task.describe!(asked.row));
     const examples = drawShots(task, { rows: shotRows, count: shots, random }, asked.row).map(itemOf);
     return {
       index,
       row: asked.row,
       item,
-      contexts: () => contextsOf(task, examples, item),
+      contexts: () => contextsOf(task, examples, item, description),
       continuations: continuationsOf(task, item),
     };
   });

@@ -182,6 +182,7 @@ function configOf({ task, source, shots }: TaskOutcome): object {
     ...(task.alias === undefined ? {} : { task_alias: task.alias }),
     dataset_path: source,
     ...(task.subset === undefined ? {} : { dataset_name: task.subset }),
+    ...(task.dataFiles === undefined || source !== task.dataset ? {} : { dataset_kwargs: { data_files: task.dataFiles } }),
     test_split: task.split,
     ...(task.shotSplit === undefined ? {} : { fewshot_split: task.shotSplit }),
     description: task.description ?? "",

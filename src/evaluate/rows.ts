@@ -83,6 +83,14 @@ export async function readSplit(
   throw new InputError(`Expected ${what} in the split '${split}' of '${source}' but it is empty; name a source that has some`);
 }
 
+/** The rows of files that a task names one by one. */
+export async function readFiles(files: readonly string[]): Promise<PlacedRow[]> {
+  const rows: PlacedRow[] = [];
+  for (const file of files) rows.push(...(await rowsOf(file)));
+  if (rows.length > 0) return rows;
+  throw new InputError(`Expected rows in ${files.map((file) => `'${file}'`).join(", ")} but found none`);
+}
+
 /** The files that a split's likeliest word names: in the file's own name, or else in its folder's. */
 function filesOf(files: readonly string[], root: string, split: string): string[] {
   const wordsOf = (text: string) => text.toLowerCase().split(/[^a-z]+/);

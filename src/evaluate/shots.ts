@@ -39,9 +39,9 @@ export function drawShots(task: Task, { rows, count, random }: ShotSource, asked
   return random.sample(pool, count);
 }
 
-/** The text before each continuation: one, or one a choice. */
-export function contextsOf(task: Task, shots: readonly Item[], asked: Item): string[] {
-  const { description = "", targetDelimiter = " ", shotDelimiter = "\n\n" } = task;
+/** The text before each continuation: one, or one a choice. `description` is what stands before the examples. */
+export function contextsOf(task: Task, shots: readonly Item[], asked: Item, description = task.description ?? ""): string[] {
+  const { targetDelimiter = " ", shotDelimiter = "\n\n" } = task;
   const before = description + shots.map((shot) => solved(shot, targetDelimiter) + shotDelimiter).join("");
   return ("texts" in asked ? asked.texts : [asked.text]).map((text) => before + text);
 }

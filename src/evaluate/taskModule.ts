@@ -41,6 +41,8 @@ export function checkedTask(task: unknown, place: string): Task {
   check("kind", "'choice' or 'answer'", (value) => value === "choice" || value === "answer");
   for (const key of ["name", "dataset", "split"]) check(key, "a text", isText);
   check("shots", "an integer from 0 on", (value) => Number.isSafeInteger(value) && (value as number) >= 0);
+  if (fields["describe"] !== undefined)
+    check("describe", "a function that makes a description of a row", (value) => typeof value === "function");
   check("item", "a function that makes a question of a row", (value) => typeof value === "function");
   if (fields["kind"] === "choice") {
     const isSome = (value: unknown) => listOf((each) => METRICS.includes(each as string))(value) && (value as []).length > 0;

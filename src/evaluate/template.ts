@@ -3,15 +3,7 @@
  * does not have is an error.
  */
 import { convertInputErrors } from "../base/errors";
-import {
-  JinjaError,
-  Template as JinjaTemplate,
-  TemplateExpression,
-  limitReason,
-  literalEval,
-  strictEnvironment,
-  toJs,
-} from "../jinja";
+import { JinjaError, Template as JinjaTemplate, limitReason, strictEnvironment } from "../jinja";
 import { InputError } from "../native/errors";
 import { withExactNumbers } from "../text/exactNumbers";
 import { RowError } from "./fields";
@@ -26,31 +18,19 @@ const ENVIRONMENT = strictEnvironment(new Map([["regex_replace", regexReplace]])
 export class Template {
   private constructor(
     private readonly template: JinjaTemplate,
-    private readonly expression: TemplateExpression | undefined,
     private readonly place: string,
   ) {}
 
-  /** @param place of the template, for messages, such as `'doc_to_text' of 'my.yaml'` */
-  static async parse(source: string, place: string): Promise<Template> {
-    return new Template(parsed(place, () => new JinjaTemplate(source, ENVIRONMENT)), undefined, place);
-  }
-
-  /** A template whose value is wanted (`evaluate`), not its text: one expression, or text that Python reads as a literal. */
-  static async expression(source: string, place: string): Promise<Template> {
-    const template = parsed(place, () => new JinjaTemplate(source, ENVIRONMENT));
-    return new Template(template, TemplateExpression.of(source.trim(), ENVIRONMENT), place);
+  /**
+   * @param place of the template, for messages, such as `'doc_to_text' of 'my.yaml'`
+   * @throws InputError when it does not parse
+   */
+  static parse(source: string, place: string): Template {
+    return new Template(parsed(place, () => new JinjaTemplate(source, ENVIRONMENT)), place);
   }
 
   render(row: Row): string {
     return this.running(row, () => this.template.render(withExactNumbers(row), SECONDS).text);
-  }
-
-  /** The value of the expression; a text that is a literal of Python, such as `['a', 'b']`, becomes what it says. */
-  evaluate(row: Row): unknown {
-    return this.running(row, () => {
-      const value = this.expression ? this.expression.evaluate(withExactNumbers(row), SECONDS, toJs) : this.template.render(withExactNumbers(row), SECONDS).text;
-      return typeof value === "string" ? literalOf(value) : value;
-    });
   }
 
   private running<T>(row: Row, work: () => T): T {
@@ -84,13 +64,4 @@ function explained(error: JinjaError, row: Row, place: string): string {
     .map((each) => `'${each}'`)
     .join(", ");
   return `Expected the column '${missing}', which a template of the task names, but the row has only ${there || "nothing"}`;
-}
-
-function literalOf(text: string): unknown {
-  try {
-    return toJs(literalEval(text));
-  } catch (error) {
-    if (error instanceof JinjaError || limitReason(error) !== undefined) return text;
-    throw error;
-  }
 }

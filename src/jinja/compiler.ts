@@ -139,11 +139,6 @@ export function compile(body: readonly Statement[], environment: Environment): P
   return new Compiler(environment).template(body);
 }
 
-/** Compiles one expression, whose value is asked for. */
-export function compileExpression(expression: Expression, environment: Environment): (variables: ReadonlyMap<string, Value>, run: Run) => Value {
-  return new Compiler(environment).single(expression);
-}
-
 class Compiler {
   private level = 0;
   private readonly blocks = new Map<string, (context: Context, run: Run, out: Printed) => void>();
@@ -175,18 +170,6 @@ class Compiler {
       enter(frame);
       statements(frame, run.root);
       return run.root.text;
-    };
-  }
-
-  single(expression: Expression): (variables: ReadonlyMap<string, Value>, run: Run) => Value {
-    const place = this.outermost();
-    place.symbols.analyze({ type: "Template", body: [{ type: "Output", items: [expression], line: expression.line }] });
-    const enter = this.enter(place);
-    const evaluate = this.expression(expression, place);
-    return (variables, run) => {
-      const frame = new Frame(place.symbols.scope.size, undefined, new Context(variables), run);
-      enter(frame);
-      return evaluate(frame);
     };
   }
 

@@ -1,5 +1,5 @@
 /** Templates of Jinja2 3.1.6, within limits of time and memory. */
-import { type Program, type Run, compile, compileExpression, newRun } from "./compiler";
+import { type Program, type Run, compile, newRun } from "./compiler";
 import { Environment, type FilterFunction } from "./environment";
 import { JinjaError } from "./errors";
 import { FILTERS, chatToJson } from "./filters";
@@ -65,33 +65,6 @@ export class Template {
     const run = newRun();
     const text = running(seconds, run, () => this.program(namesOf(this.environment, variables), run));
     return { text, generated: run.generated };
-  }
-}
-
-/** A template that is one expression, `{{ … }}`, whose value is asked for, not its text. */
-export class TemplateExpression {
-  private constructor(
-    private readonly program: (variables: ReadonlyMap<string, Value>, run: Run) => Value,
-    private readonly environment: Environment,
-  ) {}
-
-  /**
-   * Undefined for a template that is something else than one expression.
-   *
-   * @throws JinjaError with the line; TemplateLimitError
-   */
-  static of(source: string, environment: Environment): TemplateExpression | undefined {
-    return parsed(source, environment, ([only, ...more]) => {
-      const [item, ...items] = only?.type === "Output" ? only.items : [];
-      if (more.length > 0 || items.length > 0 || item === undefined || item.type === "Data") return undefined;
-      return new TemplateExpression(compileExpression(item, environment), environment);
-    });
-  }
-
-  /** @throws JinjaError with the line; TemplateLimitError */
-  evaluate<T>(variables: Readonly<Record<string, unknown>>, seconds: number, convert: (value: Value) => T): T {
-    const run = newRun();
-    return running(seconds, run, () => convert(this.program(namesOf(this.environment, variables), run)));
   }
 }
 

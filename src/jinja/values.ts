@@ -11,7 +11,7 @@
  * | generators, iterators | {@link Iter} |
  * | functions, methods | {@link Callable} |
  */
-import { JinjaError, typeError, unsupported } from "./errors";
+import { JinjaError, typeError } from "./errors";
 import { PyFloat } from "./float";
 import { limits } from "./limits";
 import type { Int } from "./numbers";
@@ -481,24 +481,4 @@ export function fromJs(value: unknown, level = 0): Value {
     if (item !== undefined) dict.set(key, fromJs(item, level + 1));
   }
   return dict;
-}
-
-/** A template's value as a plain one of a program. @throws JinjaError for values that have none */
-export function toJs(value: Value): unknown {
-  if (value instanceof PyFloat) return value.value;
-  if (value instanceof Markup) return value.text;
-  if (Array.isArray(value)) return value.map(toJs);
-  if (value instanceof Tuple) return value.items.map(toJs);
-  if (value instanceof Dict) {
-    const object: Record<string, unknown> = {};
-    for (const [key, item] of value.items()) {
-      const name = typeof key === "string" ? key : describe(key);
-      Object.defineProperty(object, name, { value: toJs(item), enumerable: true, writable: true, configurable: true });
-    }
-    return object;
-  }
-  if (value instanceof Undefined) return value.fail();
-  if (value instanceof Range || value instanceof Iter || value instanceof DictView) return listOf(value).map(toJs);
-  if (value instanceof Callable || value instanceof Instance) throw unsupported(`a ${typeName(value)} as a result`);
-  return value;
 }

@@ -106,19 +106,3 @@ export class ChatRenderer {
     }
   }
 }
-
-/** The keys under which a message's reasoning is passed. Templates read the first; gpt-oss reads the second. */
-const REASONING_KEYS = ["reasoning_content", "thinking", "reasoning"] as const;
-
-/**
- * Messages as transformers gives them to a template: without keys that are null, and with reasoning under every name
- * that templates read.
- */
-export function normalizedMessages(messages: readonly ChatMessage[]): TemplateValue[] {
-  return messages.map((message) => {
-    const kept = Object.entries(message).filter(([, value]) => value !== null && value !== undefined);
-    const plain = Object.fromEntries(kept) as Record<string, TemplateValue>;
-    const reasoning = REASONING_KEYS.map((key) => (Object.hasOwn(plain, key) ? plain[key] : undefined)).find((value) => value !== undefined);
-    return reasoning === undefined ? plain : { thinking: reasoning, ...plain, reasoning_content: reasoning };
-  });
-}

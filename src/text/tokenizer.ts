@@ -13,12 +13,13 @@ import { shown } from "../base/values";
 import { resolveModel } from "../models/modelSource";
 import { TokenizerError } from "./errors";
 import { Bpe } from "./bpe";
-import { ChatRenderer, type ChatMessage, type JsonValue, normalizedMessages } from "./chatTemplate";
+import { ChatRenderer, type ChatMessage, type JsonValue } from "./chatTemplate";
 import { withExactNumbers } from "./exactNumbers";
 import { type Decoder, createDecoder } from "./decoder";
 import { type TokenizerFolder, readTokenizerFolder } from "./folder";
 import { areKnown } from "./knownPatterns";
 import { TokenizerLimits, expectPattern } from "./limits";
+import { templateMessages } from "./messages";
 import { type Origin, type Step, checkModel, normalizer, preTokenizer, splitByteLevel } from "./pipeline";
 import { checkPostProcessor } from "./postProcessor";
 
@@ -199,7 +200,7 @@ export class Tokenizer {
     const text = this.chat.render(chatTemplate, {
       ...this.specialTokens,
       ...withExactNumbers(chatTemplateKwargs),
-      messages: normalizedMessages(withExactNumbers(messages)),
+      messages: templateMessages(withExactNumbers(messages)),
       tools: withExactNumbers(tools) as JsonValue,
       documents: chatTemplateKwargs.documents ?? null,
       add_generation_prompt: addGenerationPrompt,

@@ -334,7 +334,7 @@ describe("a YAML task", () => {
       { fewshot_config: { samples: [] } },
       /Expected sampler in 'fewshot_config'.* but found 'samples'/,
     ],
-    ["data that other settings choose", { dataset_kwargs: { data_files: "x" } }, /found 'data_files'/],
+    ["data that other settings choose", { dataset_kwargs: { data_dir: "x" } }, /found 'data_dir'/],
     ["filters of choices", { filter_list: [] }, /Expected no 'filter_list' of '.*' beside multiple_choice/],
     ["Python", { doc_to_text: "!function utils.text" }, /found !function, which runs Python/],
     [

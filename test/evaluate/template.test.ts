@@ -2,7 +2,6 @@ import { expect, test } from "vitest";
 import { Template } from "../../src/evaluate/template";
 
 const render = async (source: string, row: Record<string, unknown>) => (await Template.parse(source, "'doc_to_text'")).render(row);
-const evaluate = async (source: string, row: Record<string, unknown>) => (await Template.expression(source, "'doc_to_choice'")).evaluate(row);
 
 test("templates of tasks have Jinja's functions, and Python's methods", async () => {
   const row = { größe: "x", choices: { text: ["a", "b"], label: ["A", "B"] }, answer: "B", right: true, q: " two  words\n" };
@@ -11,15 +10,6 @@ test("templates of tasks have Jinja's functions, and Python's methods", async ()
   expect(await render("{{ choices.label.index(answer) }}", row)).toBe("1");
   expect(await render("{{ q | regex_replace('(\\\\w+)\\\\s+(\\\\w+)', '\\\\2-\\\\1') }}", row)).toBe(" words-two\n");
   expect(await render("{{ 'aXbXc' | regex_replace('X', '', 1) }}\n", row)).toBe("abXc\n");
-});
-
-test("an expression gives its value, and a text that is a literal what it says", async () => {
-  expect(await evaluate("{{ choices.text }}", { choices: { text: ["a", "b"] } })).toEqual(["a", "b"]);
-  expect(await evaluate("{{ [a, b + '!'] }}", { a: "x", b: "y" })).toEqual(["x", "y!"]);
-  expect(await evaluate("{{ options }}", { options: "['a', 'b']" })).toEqual(["a", "b"]);
-  expect(await evaluate("['{{ a }}', '{{ b }}']", { a: "x", b: "y" })).toEqual(["x", "y"]);
-  expect(await evaluate("{{ label }}", { label: "B" })).toBe("B");
-  expect(await evaluate("{{ label }}", { label: "3" })).toBe(3);
 });
 
 test("says what the row lacks", async () => {

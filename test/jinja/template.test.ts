@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { CHAT_ENVIRONMENT, JinjaError, PyFloat, Template, TemplateExpression, literalEval, strictEnvironment, toJs } from "../../src/jinja";
+import { CHAT_ENVIRONMENT, JinjaError, PyFloat, Template, strictEnvironment } from "../../src/jinja";
 import { strftime } from "../../src/jinja/strftime";
 
 const render = (source: string, variables = {}) => new Template(source, CHAT_ENVIRONMENT).render(variables, 5).text;
@@ -74,19 +74,6 @@ test("a strict environment fails for what is undefined, and lets lists be change
   expect(() => text("{{ x }}")).toThrow("'x' is undefined");
   expect(() => text("{% if x %}{% endif %}")).toThrow("'x' is undefined");
   expect(fault("{% set x = [1] %}{{ x.append(2) }}")).toBe("1: SecurityError: access to attribute 'append' of 'list' object is unsafe.");
-});
-
-test("gives the value of an expression", () => {
-  const value = (source: string) => TemplateExpression.of(source, CHAT_ENVIRONMENT)?.evaluate({ l: ["a", 2.5, null] }, 5, toJs);
-  expect(value("{{ l + [true, (1, 2), {'k': 20.0}] }}")).toEqual(["a", 2.5, null, true, [1, 2], { k: 20 }]);
-  expect(value("{{ l | map('string') }}")).toEqual(["a", "2.5", "None"]);
-  expect(value("x{{ l }}")).toBeUndefined();
-  expect(value("{{ l }}{{ l }}")).toBeUndefined();
-});
-
-test("reads Python's literals", () => {
-  expect(toJs(literalEval(" ['it\\'s', \"a\", 1, -2.5, None, True, (1,), {'a': {}}]"))).toEqual(["it's", "a", 1, -2.5, null, true, [1], { a: {} }]);
-  for (const wrong of ["a", "true", "1 + 1", "[a]", "f()", "", "[1", "'a' }} {{ 'b'"]) expect(() => literalEval(wrong), wrong).toThrow(JinjaError);
 });
 
 test("strftime writes what glibc writes in the C locale", () => {

@@ -1,0 +1,168 @@
+/**
+ * Values written as Python writes them, read as `ast.literal_eval` reads them: the harness makes lists of choices and of
+ * answers from the text that a template renders.
+ */
+
+/** A Python value: tuples and sets are lists, `None` is null, integers and floats are numbers. */
+export type Literal = string | number | boolean | null | Literal[] | { [key: string]: Literal };
+
+/** Levels of lists and dictionaries within each other. */
+const MOST_LEVELS = 200;
+
+/**
+ * @throws SyntaxError when the text is not one literal, or has one that is not supported: bytes, complex numbers,
+ * f-strings and characters by name (`\N{…}`)
+ */
+export function pythonLiteral(text: string): Literal {
+  const reader = new Reader(text.replace(/^[ \t]+/, "").replace(/^(\s*\n)+/, ""));
+  const value = reader.value(0);
+  reader.end();
+  return value;
+}
+
+const CONSTANTS: Readonly<Record<string, boolean | null>> = { True: true, False: false, None: null };
+const ESCAPES: Readonly<Record<string, string>> = {
+  "\n": "", "\\": "\\", "'": "'", '"': '"', a: "\x07", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v",
+};
+
+class Reader {
+  private at = 0;
+  /** Line ends count as space within brackets only. */
+  private open = 0;
+
+  constructor(private readonly text: string) {}
+
+  value(level: number): Literal {
+    if (level > MOST_LEVELS) throw this.fault("fewer levels of lists");
+    this.space();
+    const { text, at } = this;
+    const constant = this.match(/(True|False|None)\b/y);
+    if (constant !== undefined) return CONSTANTS[constant]!;
+    if (/[rRuU]?['"]/y.test(text.slice(at, at + 2))) return this.strings();
+    switch (text[at]) {
+      case "[":
+        return this.list("]", level).items;
+      case "(": {
+        const { items, comma } = this.list(")", level);
+        return items.length === 1 && !comma ? items[0]! : items;
+      }
+      case "{":
+        return this.braces(level);
+      default:
+        return this.number();
+    }
+  }
+
+  end(): void {
+    this.match(/\s*(#[^\n]*\s*)*/y);
+    if (this.at < this.text.length) throw this.fault("the end");
+  }
+
+  private list(close: string, level: number): { items: Literal[]; comma: boolean } {
+    const items: Literal[] = [];
+    let comma = false;
+    this.enter();
+    while (!this.closes(close)) {
+      if (items.length > 0 && !comma) throw this.fault(`',' or '${close}'`);
+      items.push(this.value(level + 1));
+      comma = this.takes(",");
+    }
+    return { items, comma };
+  }
+
+  /** A dictionary, or a set. */
+  private braces(level: number): Literal {
+    const entries: [string, Literal][] = [];
+    const items: Literal[] = [];
+    let comma = true;
+    this.enter();
+    while (!this.closes("}")) {
+      if (!comma) throw this.fault("',' or '}'");
+      const key = this.value(level + 1);
+      if (this.takes(":")) entries.push([String(key), this.value(level + 1)]);
+      else items.push(key);
+      if (entries.length > 0 && items.length > 0) throw this.fault("a dictionary or a set");
+      comma = this.takes(",");
+    }
+    return items.length > 0 ? items : Object.fromEntries(entries);
+  }
+
+  /** Texts that follow each other are one. */
+  private strings(): string {
+    let whole = "";
+    for (;;) {
+      const prefix = this.match(/[rRuU]?(?='|")/y);
+      if (prefix === undefined) return whole;
+      const quote = this.match(/'''|"""|'|"/y)!;
+      const start = this.at;
+      let end = start;
+      while (!this.text.startsWith(quote, end)) {
+        const isEnd = end >= this.text.length || (quote.length === 1 && this.text[end] === "\n");
+        if (isEnd) throw this.fault(`a closing ${quote}`);
+        end += this.text[end] === "\\" ? 2 : 1;
+      }
+      const raw = this.text.slice(start, end);
+      whole += prefix.toLowerCase() === "r" ? raw : this.unescaped(raw);
+      this.at = end + quote.length;
+      this.space();
+    }
+  }
+
+  private unescaped(raw: string): string {
+    const escape = /\\(?:x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|([0-7]{1,3})|([^]))/gu;
+    return raw.replace(escape, (all, ...found) => {
+      const [x, u, long, octal, other] = found as (string | undefined)[];
+      if (other !== undefined) {
+        if ("xuUN".includes(other)) throw this.fault("an escape that is supported");
+        return ESCAPES[other] ?? all;
+      }
+      const code = octal === undefined ? parseInt((x ?? u ?? long)!, 16) : parseInt(octal, 8);
+      if (code > 0x10ffff) throw this.fault("a character's number");
+      return String.fromCodePoint(code);
+    });
+  }
+
+  private number(): number {
+    const sign = this.match(/[-+]\s*/y)?.startsWith("-") ? -1 : 1;
+    const found =
+      this.match(/0[xX](_?[\da-fA-F])+|0[oO](_?[0-7])+|0[bB](_?[01])+/y) ??
+      this.match(/(\d[\d_]*)?\.\d[\d_]*([eE][-+]?\d[\d_]*)?|\d[\d_]*(\.([eE][-+]?\d[\d_]*)?|[eE][-+]?\d[\d_]*)/y) ??
+      this.match(/0[0_]*(?![\d_])|[1-9][\d_]*/y);
+    if (found === undefined || /_(?!\w)|__/.test(found) || this.match(/(?![\w.])/y) === undefined) throw this.fault("a literal");
+    return sign * Number(found.replaceAll("_", ""));
+  }
+
+  private enter(): void {
+    this.at++;
+    this.open++;
+    this.space();
+  }
+
+  private closes(close: string): boolean {
+    if (!this.takes(close)) return false;
+    this.open--;
+    return true;
+  }
+
+  private takes(mark: string): boolean {
+    this.space();
+    if (this.text[this.at] !== mark) return false;
+    this.at++;
+    return true;
+  }
+
+  private space(): void {
+    this.match(this.open > 0 ? /(\s|#[^\n]*|\\\n)*/y : /([ \t\f]|\\\n)*/y);
+  }
+
+  private match(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.at;
+    const found = pattern.exec(this.text)?.[0];
+    if (found !== undefined) this.at += found.length;
+    return found;
+  }
+
+  private fault(expected: string): SyntaxError {
+    return new SyntaxError(`Expected ${expected} at character ${this.at} of a Python literal`);
+  }
+}
