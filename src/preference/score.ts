@@ -48,10 +48,11 @@ const BATCHES_AHEAD = 32;
  *   console.log(index, chosenLogp - rejectedLogp);
  * ```
  *
+ * @throws TypeError when an argument is of another kind
  * @throws RangeError when `maxTokens` is no positive integer, or a token id is beyond the model's vocabulary
  * @throws Error when a log-prob is no number, as weights with NaN give
  */
-export function scorePreferences(
+export async function* scorePreferences(
   model: CausalLM,
   pairs: readonly TokenizedPair[],
   options: ScorePreferencesOptions = {},
@@ -59,20 +60,11 @@ export function scorePreferences(
   expectModel(model);
   expectTokenized(pairs, "pairs");
   checkOptions("scorePreferences", options, ["maxTokens", "onProgress"]);
-  const { maxTokens } = options;
-  if (maxTokens !== undefined && !(Number.isSafeInteger(maxTokens) && maxTokens > 0))
-    throw new RangeError(`Expected a positive integer for 'maxTokens' but received ${received(maxTokens)}`);
-  expectCallback(options.onProgress, "onProgress");
-  return scores(model, pairs, options); // checked now, not at the first score
-}
-
-async function* scores(
-  model: CausalLM,
-  pairs: readonly TokenizedPair[],
-  options: ScorePreferencesOptions,
-): AsyncGenerator<PairScore, void> {
   const { device } = model.parameters().next().value!;
   const { maxTokens = device === "cpu" ? 2048 : 16384, onProgress } = options;
+  if (!(Number.isSafeInteger(maxTokens) && maxTokens > 0))
+    throw new RangeError(`Expected a positive integer for 'maxTokens' but received ${received(maxTokens)}`);
+  expectCallback(onProgress, "onProgress");
   let done = 0;
   for (const window of windows(pairs, BATCHES_AHEAD * maxTokens)) {
     const byPair = new Map<TokenizedPair, PairScore>();
