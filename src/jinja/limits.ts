@@ -44,6 +44,11 @@ export class TemplateLimits {
     if (performance.now() > this.deadline) this.late();
   }
 
+  /** Counts an operation that looks at a whole text, which takes time when that is long. */
+  reading(characters: number): void {
+    if (characters > 4096) this.step(characters / 1024);
+  }
+
   /** Called before a macro or a recursive loop runs. */
   enter(): void {
     this.step();
