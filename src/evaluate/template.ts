@@ -9,6 +9,7 @@ import {
   TemplateExpression,
   limitReason,
   literalEval,
+  parseReason,
   strictEnvironment,
   toJs,
 } from "../jinja";
@@ -68,10 +69,9 @@ function parsed<T>(place: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    const reason = limitReason(error);
-    if (reason === undefined && !(error instanceof JinjaError)) throw error;
-    const message = reason === undefined ? (error as JinjaError).located : `it ${reason}`;
-    throw new InputError(`Expected a Jinja template for ${place} but it does not parse: ${message}`);
+    const reason = parseReason(error);
+    if (reason === undefined) throw error;
+    throw new InputError(`Expected a Jinja template for ${place} but ${reason}`);
   }
 }
 
