@@ -3,7 +3,7 @@
  * does not have is an error.
  */
 import { convertInputErrors } from "../base/errors";
-import { JinjaError, Template as JinjaTemplate, limitReason, strictEnvironment } from "../jinja";
+import { JinjaError, Template as JinjaTemplate, limitReason, parseReason, strictEnvironment } from "../jinja";
 import { InputError } from "../native/errors";
 import { withExactNumbers } from "../text/exactNumbers";
 import { RowError } from "./fields";
@@ -49,10 +49,9 @@ function parsed<T>(place: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    const reason = limitReason(error);
-    if (reason === undefined && !(error instanceof JinjaError)) throw error;
-    const message = reason === undefined ? (error as JinjaError).located : `it ${reason}`;
-    throw new InputError(`Expected a Jinja template for ${place} but it does not parse: ${message}`);
+    const reason = parseReason(error);
+    if (reason === undefined) throw error;
+    throw new InputError(`Expected a Jinja template for ${place} but ${reason}`);
   }
 }
 

@@ -850,8 +850,13 @@ class Compiler {
         throw new JinjaError("TemplateRuntimeError", `No ${kind} named '${node.name}' found.`);
       };
     }
-    if (args === undefined) return (_frame, value) => work(environment, [value], undefined);
+    if (args === undefined)
+      return (_frame, value) => {
+        if (typeof value === "string") limits.reading(value.length);
+        return work(environment, [value], undefined);
+      };
     return (frame, value) => {
+      if (typeof value === "string") limits.reading(value.length);
       const { given, keywords } = args(frame);
       return work(environment, [value, ...given], keywords);
     };

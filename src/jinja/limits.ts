@@ -3,6 +3,8 @@
  * text, list and number, which is checked before an operation makes it.
  */
 
+import { JinjaError } from "./errors";
+
 /** Characters of a template. The longest published ones have 30,000. */
 export const MOST_SOURCE = 2 ** 20;
 
@@ -42,6 +44,11 @@ export class TemplateLimits {
     if (this.steps < STEPS) return;
     this.steps = 0;
     if (performance.now() > this.deadline) this.late();
+  }
+
+  /** Counts an operation that looks at a whole text, which takes time when that is long. */
+  reading(characters: number): void {
+    if (characters > 4096) this.step(characters / 1024);
   }
 
   /** Called before a macro or a recursive loop runs. */
@@ -138,6 +145,14 @@ export function limitReason(error: unknown): string | undefined {
   if (!(error instanceof RangeError)) return undefined;
   if (/call stack/i.test(error.message)) return tooDeep().message;
   return /string length|array length|BigInt/i.test(error.message) ? "makes a value that does not fit into memory" : undefined;
+}
+
+/** What keeps a template from being used at all, as the end of a sentence; undefined for errors of something else. */
+export function parseReason(error: unknown): string | undefined {
+  const reason = limitReason(error);
+  if (reason !== undefined) return `it does not parse: it ${reason}`;
+  if (!(error instanceof JinjaError)) return undefined;
+  return `${error.kind === "TemplateSyntaxError" ? "it does not parse" : "it cannot be used"}: ${error.located}`;
 }
 
 export function tooDeep(): TemplateLimitError {

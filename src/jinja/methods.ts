@@ -251,8 +251,10 @@ function translate(self: string, map: Given): Value {
 const textMethods: Methods<string | Markup> = new Map<string, Raw<string | Markup>>([
   ...plain.map(([name, work]): [string, Raw<string | Markup>] => [
     name,
-    (self, args, keywords, access) =>
-      self instanceof Markup ? ofMarkup(name, work, self, args, keywords, access) : work(self, args, keywords, access),
+    (self, args, keywords, access) => {
+      limits.reading(str(self).length);
+      return self instanceof Markup ? ofMarkup(name, work, self, args, keywords, access) : work(self, args, keywords, access);
+    },
   ]),
   [
     "format",

@@ -443,6 +443,7 @@ const SURROGATE = /[\ud800-\udfff]/;
 
 /** Whether a text has characters that take two UTF-16 units. */
 export function isWide(text: string): boolean {
+  limits.reading(text.length);
   return SURROGATE.test(text);
 }
 

@@ -8,6 +8,7 @@ import {
   Template,
   TemplateRefusal,
   limitReason,
+  parseReason,
 } from "../jinja";
 
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
@@ -99,10 +100,9 @@ export class ChatRenderer {
       this.programs.set(source, template);
       return template;
     } catch (error) {
-      const reason = limitReason(error);
-      if (reason === undefined && !(error instanceof JinjaError)) throw error;
-      const message = reason === undefined ? (error as JinjaError).located : `it ${reason}`;
-      throw new ChatTemplateError(`Expected a Jinja template${place} but it does not parse: ${message}`);
+      const reason = parseReason(error);
+      if (reason === undefined) throw error;
+      throw new ChatTemplateError(`Expected a Jinja template${place} but ${reason}`);
     }
   }
 }

@@ -34,7 +34,7 @@ test.each([
   ["a range beyond the sandbox's", "{{ range(1000000000) | length }}", "line 1: Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000)."],
   ["recursion without end", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "could not be rendered: "],
   ["a function that is not there", "{{ nothing(1) }}", "could not be rendered: line 1: 'nothing' is undefined"],
-  ["a filter that is not there", "{{ 'a' | nothing }}", "does not parse: line 1: No filter named 'nothing'."],
+  ["a filter that is not there", "{{ 'a' | nothing }}", "it cannot be used: line 1: No filter named 'nothing'."],
   ["a text added to a number", "{{ 'a' + 1 }}", "could not be rendered: line 1: can only concatenate str (not \"int\") to str"],
 ])("says so on %s", (_, template, message) => {
   expect(() => render(template)).toThrow(ChatTemplateError);
