@@ -84,7 +84,7 @@ async function outcome(bytes: Buffer): Promise<string> {
   const path = join(folder, "damaged.parquet");
   await writeFile(path, bytes);
   try {
-    await loadPreferences(path);
+    await loadPreferences(path, { onNote: () => undefined });
     return "read";
   } catch (error) {
     expect(error).toBeInstanceOf(InputError);
