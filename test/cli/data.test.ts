@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
@@ -53,7 +53,29 @@ test("prints JSON", async () => {
   expect(JSON.parse(stdout)).toMatchObject({ source: join(folder, "pairs.jsonl"), unit: "words", rows: 3, usable: 2 });
 });
 
+test("maps columns and names those that are not read", async () => {
+  const file = fileOf([{ question: "a", chosen: "b", rejected: "c", source: "d" }]);
+  const { status, stdout, stderr } = await smaug("inspect", file, "--column-mapping", "question=prompt", "--json");
+  expect([status, stderr]).toEqual([0, expect.stringMatching(/^not read: source$/m)]);
+  expect(JSON.parse(stdout)).toMatchObject({ samples: [{ chosen: { prompt: "a", completion: ["b"] } }] });
+});
+
+test("takes one config of a folder whose card declares several, and asks which", async () => {
+  const source = join(folder, "configs");
+  for (const name of ["en", "de"]) {
+    mkdirSync(join(source, name), { recursive: true });
+    writeFileSync(join(source, name, "train.jsonl"), JSON.stringify({ prompt: name, chosen: "b", rejected: "c" }));
+  }
+  writeFileSync(join(source, "README.md"), "---\nconfigs:\n- {config_name: en, data_dir: en}\n- {config_name: de, data_dir: de}\n---\n");
+  const { stdout } = await smaug("inspect", source, "--dataset-config", "de", "--json");
+  expect(JSON.parse(stdout)).toMatchObject({ rows: 1, samples: [{ chosen: { prompt: "de" } }] });
+  const asked = await smaug("inspect", source);
+  expect([asked.status, asked.stderr]).toEqual([2, expect.stringContaining("declares ('en', 'de'), but there is no dataset_config")]);
+});
+
 test.each([
+  [["inspect", "pairs.jsonl", "--column-mapping", "question"], /Expected pairs such as question=prompt,good=chosen/],
+  [["inspect", "pairs.jsonl", "--column-mapping", "question=promt"], /error: Expected one of prompt, chosen, .* received "promt"/],
   [["inspect"], /missing required argument 'source'/],
   [["inspect", "nowhere.jsonl"], /error: Expected a data file at 'nowhere\.jsonl', but there is no such file/],
   [["inspect", "pairs.jsonl", "--max-length", "0", "--model", "."], /Expected an integer above 1/],

@@ -94,6 +94,17 @@ describe("the lines", () => {
     expect(Object.keys(line!)).toEqual(["index", "chosen_logp", "rejected_logp", "chosen_tokens", "rejected_tokens"]);
   });
 
+  test("are those of columns with other names, where a mapping names them", async () => {
+    const renamed = rows["plain"]!.map((row) => {
+      const { prompt, chosen, rejected } = row as Record<string, string>;
+      return { question: prompt, good: chosen, bad: rejected, note: 1 };
+    });
+    const mapping = ["--column-mapping", "question=prompt,good=chosen,bad=rejected"];
+    expect(await scores(dataOf(renamed), ...mapping)).toEqual(await scores(dataOf(rows["plain"]!)));
+    const result = await smaug("--model", model, "--data", dataOf(renamed), "--out", "-", ...mapping);
+    expect(result.stderr.match(/^not read: note$/gm)).toHaveLength(1);
+  });
+
   test("are in the order of the rows, and the same, however the rows are batched", async () => {
     const data = dataOf(Array.from({ length: 5 }, () => rows["plain"]!).flat());
     const whole = await scores(data);
