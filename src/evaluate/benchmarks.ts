@@ -2,7 +2,7 @@
  * The benchmarks of the Open LLM Leaderboard (version 1), but for MMLU (mmlu.ts): data sets, splits, wording and counts
  * of lm-evaluation-harness 0.4.13, and the leaderboard's numbers of examples.
  */
-import { capitalize, strip } from "../text/python";
+import { capitalize, strip } from "../jinja";
 import { integersOf, objectOf, rightOf, RowError, textOf, textsOf } from "./fields";
 import { regexFilter } from "./filters";
 import type { AnswerTask, ChoiceTask, Row, Task } from "./task";

@@ -5,7 +5,7 @@
 import { Pattern } from "../base/patterns";
 import { shown } from "../base/values";
 import { InputError } from "../native/errors";
-import { strip } from "../text/python";
+import { strip } from "../jinja";
 
 export interface AnswerFilter {
   readonly name: string;

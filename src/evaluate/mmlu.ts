@@ -1,5 +1,5 @@
 /** MMLU: its 57 subjects as tasks of their own, and the four fields they are reported by, as in lm-evaluation-harness. */
-import { strip } from "../text/python";
+import { strip } from "../jinja";
 import { RowError, rightOf, textOf, textsOf } from "./fields";
 import type { ChoiceTask, Group } from "./task";
 

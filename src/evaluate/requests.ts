@@ -5,7 +5,7 @@
  */
 import { InputError } from "../native/errors";
 import type { Tokenizer } from "../text";
-import { strip } from "../text/python";
+import { strip } from "../jinja";
 
 /** A sequence whose tokens from `start` on are scored. */
 export interface ScoredSequence {

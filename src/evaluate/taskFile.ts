@@ -7,7 +7,7 @@ import { basename, dirname, resolve } from "node:path";
 import { checkPatternSize, compilePattern } from "../base/patterns";
 import { shown } from "../base/values";
 import { InputError } from "../native/errors";
-import { strip } from "../text/python";
+import { strip } from "../jinja";
 import { nearest } from "../train/argument";
 import { RowError } from "./fields";
 import { type AnswerFilter, type MatchRules, placedFilter } from "./filters";

@@ -11,7 +11,7 @@ import { InputError } from "../base/errors";
 import { shown } from "../base/values";
 import { TokenizerError } from "./errors";
 import { Bpe } from "./bpe";
-import { ChatRenderer, type ChatMessage, type JsonValue } from "./chatTemplate";
+import { ChatRenderer, type ChatMessage, type JsonValue, normalizedMessages } from "./chatTemplate";
 import { withExactNumbers } from "./exactNumbers";
 import { type Decoder, createDecoder } from "./decoder";
 import { type TokenizerFolder, readTokenizerFolder } from "./folder";
@@ -178,7 +178,7 @@ export class Tokenizer {
     const text = this.chat.render(chatTemplate, {
       ...this.specialTokens,
       ...withExactNumbers(chatTemplateKwargs),
-      messages: withExactNumbers(messages) as readonly JsonValue[],
+      messages: normalizedMessages(withExactNumbers(messages)),
       tools: withExactNumbers(tools) as JsonValue,
       documents: chatTemplateKwargs.documents ?? null,
       add_generation_prompt: addGenerationPrompt,

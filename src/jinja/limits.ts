@@ -1,6 +1,6 @@
 /**
  * Limits of a template while it renders, as it is a downloaded program: time, depth of calls, and the size of every
- * text and list, which is checked before an operation makes it. Independent of the interpreter.
+ * text, list and number, which is checked before an operation makes it.
  */
 
 /** Characters of a template. The longest published ones have 30,000. */
@@ -12,11 +12,12 @@ const MOST_TEXT = 2 ** 24;
 const MOST_ITEMS = 1_000_000;
 /** Items, and characters of texts, of all lists and texts together that are copied, not shared. */
 const MOST_COPIED = { items: 20_000_000, characters: 2 ** 29 };
-/**
- * Levels of expressions, blocks and macros within each other. Jinja2 ends at Python's 1000 frames, some 300 macros; here
- * the stack has room for 700, and the library takes a name for undefined where a lookup runs out of it.
- */
-const MOST_LEVELS = 500;
+/** Calls of macros and recursive loops within each other. Jinja2 ends at Python's 1000 frames, some 300 macros. */
+const MOST_LEVELS = 300;
+/** Bits of an integer: 78,000 digits. Python prints at most 4,300. */
+const MOST_BITS = 2 ** 18;
+/** Steps between two looks at the clock. */
+const STEPS = 256;
 
 /** A template exceeded a limit. The message says which, as the end of a sentence about the template. */
 export class TemplateLimitError extends Error {}
@@ -26,6 +27,7 @@ export class TemplateLimits {
   private deadline: number;
   private readonly before = process.cpuUsage();
   private level = 0;
+  private steps = 0;
   private items = 0;
   private characters = 0;
 
@@ -34,10 +36,22 @@ export class TemplateLimits {
     this.deadline = performance.now() + seconds * 1000;
   }
 
-  /** Called before each node of the program is evaluated. */
-  enter(): void {
+  /** Counts work. Whatever can repeat without end calls it. */
+  step(count = 1): void {
+    this.steps += count;
+    if (this.steps < STEPS) return;
+    this.steps = 0;
     if (performance.now() > this.deadline) this.late();
+  }
+
+  /** Called before a macro or a recursive loop runs. */
+  enter(): void {
+    this.step();
     if (++this.level > MOST_LEVELS) throw tooDeep();
+  }
+
+  leave(): void {
+    this.level--;
   }
 
   /** Extends the deadline, as base/timeLimit.ts does, if another process has had the processor. */
@@ -46,11 +60,6 @@ export class TemplateLimits {
     if ((user + system) / 1e6 >= this.seconds / 4)
       throw new TemplateLimitError(`did not end within ${this.seconds} s and was stopped`);
     this.deadline = performance.now() + this.seconds * 1000;
-  }
-
-  /** Called after it, also when it has thrown: break and continue do. */
-  leave(): void {
-    this.level--;
   }
 
   /** Checks the length of a text before it is made, or after where that is as cheap. */
@@ -64,45 +73,63 @@ export class TemplateLimits {
     if (items > MOST_ITEMS) throw new TemplateLimitError(`makes a list of ${items} items; the limit is ${MOST_ITEMS}`);
   }
 
-  /** Counts a text that was made by copying. */
+  /** Checks the size of an integer before it is made. */
+  integer(bits: number): void {
+    if (bits > MOST_BITS) throw new TemplateLimitError(`makes an integer of ${bits} bits; the limit is ${MOST_BITS}`);
+    if (bits > 4096) this.step(bits / 256);
+  }
+
+  /** Counts a text that is made by copying. */
   copiedText(characters: number): void {
     this.text(characters);
+    if (characters > 4096) this.step(characters / 4096);
     this.characters += characters;
     if (this.characters > MOST_COPIED.characters)
       throw new TemplateLimitError(`makes texts of more than ${MOST_COPIED.characters} characters in total`);
   }
 
-  /** Counts a list that was made by copying. */
+  /** Counts a list that is made by copying. */
   copiedList(items: number): void {
     this.list(items);
+    this.step(items / 64);
     this.items += items;
     if (this.items > MOST_COPIED.items)
       throw new TemplateLimitError(`makes lists of more than ${MOST_COPIED.items} items in total`);
   }
 }
 
-export interface Tree {
-  readonly nodes: number;
-  readonly characters: number;
+/** The limits of the rendering in progress. Renderings are synchronous, so there is one. */
+export let limits = new TemplateLimits();
+
+/** Runs `work` within these limits. */
+export function within<T>(inner: TemplateLimits, work: () => T): T {
+  const outer = limits;
+  limits = inner;
+  try {
+    return work();
+  } finally {
+    limits = outer;
+  }
 }
 
 /**
- * Counts the values in a value, each as often as it would be written. A list that holds another one twice, which holds
- * another one twice, is small in memory but huge in print.
+ * Counts the values that an operation visits in a value, each as often as it is visited. A list that holds another one
+ * twice, which holds another one twice, is small in memory but huge in print.
  */
-export function treeOf(value: unknown, children: (value: never) => Iterable<unknown> | string | undefined): Tree {
-  let [nodes, characters] = [0, 0];
-  const rest: unknown[] = [value];
-  while (rest.length > 0) {
-    const inner = children(rest.pop() as never);
-    if (++nodes + rest.length > MOST_ITEMS)
+export class Parts {
+  private count = 0;
+  private level = 0;
+
+  enter(): void {
+    limits.step();
+    if (++this.count > MOST_ITEMS)
       throw new TemplateLimitError(`has a value of more than ${MOST_ITEMS} parts, some of them in it more than once`);
-    if (typeof inner === "string") characters += inner.length;
-    else if (inner) for (const each of inner) rest.push(each);
-    if (characters > MOST_TEXT)
-      throw new TemplateLimitError(`makes a text of more than ${MOST_TEXT} characters`);
+    if (++this.level > MOST_LEVELS) throw tooDeep();
   }
-  return { nodes, characters };
+
+  leave(): void {
+    this.level--;
+  }
 }
 
 /** The limit that a template exceeded, as the end of a sentence about it; undefined for other errors. */
@@ -110,9 +137,9 @@ export function limitReason(error: unknown): string | undefined {
   if (error instanceof TemplateLimitError) return error.message;
   if (!(error instanceof RangeError)) return undefined;
   if (/call stack/i.test(error.message)) return tooDeep().message;
-  return /string length|array length/i.test(error.message) ? "makes a value that does not fit into memory" : undefined;
+  return /string length|array length|BigInt/i.test(error.message) ? "makes a value that does not fit into memory" : undefined;
 }
 
-function tooDeep(): TemplateLimitError {
+export function tooDeep(): TemplateLimitError {
   return new TemplateLimitError("nests or recurses too deep");
 }

@@ -1,0 +1,164 @@
+/** HTML in templates: escaping, tags, links (markupsafe and jinja2.utils). */
+import { JinjaError, typeError, unsupported, valueError } from "./errors";
+import { limits } from "./limits";
+import { str } from "./print";
+import { SPACE_CLASS, split } from "./strings";
+import { Dict, Markup, Undefined, type Value, codePoints, textOf, typeName } from "./values";
+
+const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", '"': "&#34;" };
+
+export function escapeText(text: string): string {
+  return text.replace(/[&<>'"]/g, (character) => ENTITIES[character]!);
+}
+
+/** `markupsafe.escape(value)`. */
+export function escape(value: Value): Markup {
+  if (value instanceof Markup) return value;
+  const escaped = escapeText(str(value));
+  limits.copiedText(escaped.length);
+  return new Markup(escaped);
+}
+
+/** `Markup(text).striptags()`. */
+export function stripTags(text: string): string {
+  let value = text;
+  const parts: string[] = [];
+  let at = 0;
+  for (let start = value.indexOf("<", at); start >= 0; start = value.indexOf("<", at)) {
+    const isComment = value.startsWith("<!--", start);
+    const end = isComment ? value.indexOf("-->", start + 4) : value.indexOf(">", start);
+    if (end < 0) break;
+    parts.push(value.slice(at, start));
+    at = end + (isComment ? 3 : 1);
+    limits.step();
+  }
+  if (at > 0) value = parts.join("") + value.slice(at);
+  return unescape(split(value, undefined, -1).join(" "));
+}
+
+const NAMED: Record<string, string> = {
+  amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\xa0", copy: "\xa9", reg: "\xae", mdash: "—", ndash: "–",
+  hellip: "…", lsquo: "‘", rsquo: "’", ldquo: "“", rdquo: "”", laquo: "«", raquo: "»", bull: "•", middot: "·",
+};
+/** Those that HTML knows without a semicolon. */
+const BARE = /^(?:amp|lt|gt|quot|nbsp|copy|reg|laquo|raquo|middot)/;
+
+/** `html.unescape(text)`. @throws JinjaError for the rarer ones of the 2,231 names */
+function unescape(text: string): string {
+  return text.replace(/&(#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[^\t\n\f <&#;]{1,32};?)/g, (whole, inner: string) => {
+    if (inner.startsWith("#")) return numbered(/^#x/i.test(inner) ? Number.parseInt(inner.slice(2), 16) : Number.parseInt(inner.slice(1), 10));
+    const name = inner.replace(/;$/, "");
+    if (inner.endsWith(";") && NAMED[name] !== undefined) return NAMED[name];
+    const bare = BARE.exec(name)?.[0];
+    if (bare !== undefined && name === bare) return NAMED[bare]! + inner.slice(bare.length);
+    if (!/^[A-Za-z]/.test(name)) return whole;
+    throw unsupported(`the HTML entity '${whole}' in striptags`);
+  });
+}
+
+/** What HTML makes of the numbers of Windows' own characters. */
+const WINDOWS = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";
+
+function numbered(code: number): string {
+  if (code === 0) return "\ufffd";
+  if (code === 0x0d) return "\r";
+  if (code >= 0x80 && code <= 0x9f) return WINDOWS[code - 0x80]!;
+  if ((code >= 0xd800 && code <= 0xdfff) || code > 0x10ffff) return "\ufffd";
+  const isControl = (code >= 1 && code <= 8) || code === 0xb || (code >= 0xe && code <= 0x1f) || code === 0x7f;
+  return isControl || (code >= 0xfdd0 && code <= 0xfdef) || (code & 0xfffe) === 0xfffe ? "" : String.fromCodePoint(code);
+}
+
+const WORD = "\\p{L}\\p{N}_";
+const HTTP = new RegExp(
+  `^((https?:\\/\\/|www\\.)(([${WORD}%-]+\\.)+)?([a-z]{2,63}|xn--[${WORD}%]{2,59})|([${WORD}%-]{2,63}\\.)+(com|net|int|edu|gov|org|info|mil)` +
+    `|(https?:\\/\\/)((([\\p{Nd}]{1,3})(\\.[\\p{Nd}]{1,3}){3})|(\\[([\\p{Nd}a-f]{0,4}:){2}([\\p{Nd}a-f]{0,4}:?){1,6}\\])))` +
+    `(?::[\\p{Nd}]{1,5})?(?:[\\/?#][^${SPACE_CLASS}]*)?\\n?$`,
+  "iu",
+);
+const EMAIL = new RegExp(`^[^${SPACE_CLASS}]+@[${WORD}][${WORD}.-]*\\.[${WORD}]+\\n?$`, "u");
+const SPACES = new RegExp(`([${SPACE_CLASS}]+)`);
+/** Characters of a word that may be a link: the patterns look at longer ones for too long. */
+const LONGEST_LINK = 10_000;
+
+export interface UrlizeOptions {
+  readonly limit: number | undefined;
+  readonly rel: string | undefined;
+  readonly target: string | undefined;
+  readonly schemes: readonly string[];
+}
+
+/** `urlize(text, ...)` of jinja2.utils. */
+export function urlize(value: Value, { limit, rel, target, schemes }: UrlizeOptions): string {
+  const trim = (text: string) =>
+    limit !== undefined && codePoints(text) > limit ? `${Array.from(text).slice(0, limit).join("")}...` : text;
+  const attributes = (rel ? ` rel="${escapeText(rel)}"` : "") + (target ? ` target="${escapeText(target)}"` : "");
+  const words = escape(value).text.split(SPACES);
+  let length = 0;
+  const linked = words.map((word) => {
+    limits.step(1 + word.length / 16);
+    const result = linkedWord(word, trim, attributes, schemes);
+    limits.text((length += result.length));
+    return result;
+  });
+  limits.copiedText(length);
+  return linked.join("");
+}
+
+function linkedWord(word: string, trim: (text: string) => string, attributes: string, schemes: readonly string[]): string {
+  let [head, middle, tail] = ["", word, ""];
+  head = /^([(<]|&lt;)+/.exec(middle)?.[0] ?? "";
+  middle = middle.slice(head.length);
+  if (/(?:[)>.,\n]|&gt;)$/.test(middle)) {
+    let end = middle.length;
+    for (;;) {
+      if (/[)>.,\n]/.test(middle[end - 1] ?? "")) end--;
+      else if (middle.endsWith("&gt;", end)) end -= 4;
+      else break;
+    }
+    [middle, tail] = [middle.slice(0, end), middle.slice(end)];
+  }
+  for (const [open, close] of [["(", ")"], ["<", ">"], ["&lt;", "&gt;"]] as const) {
+    const opened = middle.split(open).length - 1;
+    if (opened <= middle.split(close).length - 1) continue;
+    for (let i = Math.min(opened, tail.split(close).length - 1); i > 0; i--) {
+      const end = tail.indexOf(close) + close.length;
+      middle += tail.slice(0, end);
+      tail = tail.slice(end);
+    }
+  }
+  if (middle.length > LONGEST_LINK && /@|www\.|:\/\/|\./.test(middle))
+    throw unsupported(`a word of ${middle.length} characters in urlize`);
+  if (HTTP.test(middle)) {
+    const address = /^https?:\/\//.test(middle) ? middle : `https://${middle}`;
+    middle = `<a href="${address}"${attributes}>${trim(middle)}</a>`;
+  } else if (middle.startsWith("mailto:") && EMAIL.test(middle.slice(7))) {
+    middle = `<a href="${middle}">${middle.slice(7)}</a>`;
+  } else if (
+    middle.includes("@") &&
+    !middle.startsWith("www.") &&
+    !middle.startsWith("@") &&
+    !middle.includes(":") &&
+    EMAIL.test(middle)
+  ) {
+    middle = `<a href="mailto:${middle}">${middle}</a>`;
+  } else
+    for (const scheme of schemes)
+      if (middle !== scheme && middle.startsWith(scheme)) middle = `<a href="${middle}"${attributes}>${middle}</a>`;
+  return head + middle + tail;
+}
+
+/** The filter xmlattr. */
+export function attributes(value: Value, autospace: boolean): string {
+  if (value instanceof Undefined) value.fail();
+  if (!(value instanceof Dict)) throw new JinjaError("AttributeError", `'${typeName(value)}' object has no attribute 'items'`);
+  let text = "";
+  for (const [key, each] of value.items()) {
+    if (each === null || each instanceof Undefined) continue;
+    const name = textOf(key);
+    if (name === undefined) throw typeError(`expected string or bytes-like object, got '${typeName(key)}'`);
+    if (/[ \t\n\r\f\v/>=]/.test(name)) throw valueError(`Invalid character in attribute name: '${name}'`);
+    text += `${text === "" && !autospace ? "" : " "}${escape(key).text}="${escape(each).text}"`;
+    limits.text(text.length);
+  }
+  return text;
+}

@@ -1,0 +1,722 @@
+/** Parses a template into its syntax tree, as jinja2/parser.py does. */
+import { JinjaError, unsupported } from "./errors";
+import { PyFloat } from "./float";
+import { type LexerOptions, OPERATOR_TEXT, type Token, type TokenType, tokenize } from "./lexer";
+import { tooDeep } from "./limits";
+import type {
+  Arguments,
+  Block,
+  Call,
+  CallBlock,
+  Data,
+  Expression,
+  Filter,
+  For,
+  Generation,
+  If,
+  Macro,
+  Name,
+  Signature,
+  Slice,
+  Statement,
+  With,
+} from "./nodes";
+import { isBlank } from "./strings";
+
+export interface ParserOptions extends LexerOptions {
+  /** Tags beyond Jinja2's own. */
+  readonly extensions: ReadonlySet<"break" | "continue" | "generation">;
+}
+
+/** Brackets, blocks and signs within each other. Jinja2 itself ends at Python's 1000 frames, some 80 brackets. */
+const MOST_LEVELS = 200;
+
+const COMPARISONS: Partial<Record<TokenType, "==" | "!=" | "<" | "<=" | ">" | ">=">> = {
+  eq: "==",
+  ne: "!=",
+  lt: "<",
+  lteq: "<=",
+  gt: ">",
+  gteq: ">=",
+};
+
+/** @throws JinjaError with the line, and TemplateLimitError */
+export function parse(source: string, options: ParserOptions): Statement[] {
+  return new Parser(tokenize(source, options), options).parse();
+}
+
+/** A token that is waited for: a type, or a type and a value as in `name:endif`. */
+type Wanted = TokenType | `name:${string}`;
+
+const DESCRIPTIONS: Partial<Record<TokenType, string>> = {
+  block_begin: "begin of statement block",
+  block_end: "end of statement block",
+  variable_begin: "begin of print statement",
+  variable_end: "end of print statement",
+  data: "template data / text",
+  eof: "end of template",
+};
+
+function describe(wanted: Wanted): string {
+  if (wanted.startsWith("name:")) return wanted.slice(5);
+  return OPERATOR_TEXT[wanted as keyof typeof OPERATOR_TEXT] ?? DESCRIPTIONS[wanted as TokenType] ?? wanted;
+}
+
+class Parser {
+  private at = 0;
+  private level = 0;
+  private readonly openTags: string[] = [];
+  private readonly endTags: (readonly Wanted[])[] = [];
+
+  constructor(
+    private readonly tokens: readonly Token[],
+    private readonly options: ParserOptions,
+  ) {}
+
+  parse(): Statement[] {
+    return this.body(undefined);
+  }
+
+  private get current(): Token {
+    return this.tokens[this.at]!;
+  }
+
+  private get following(): Token {
+    return this.tokens[Math.min(this.at + 1, this.tokens.length - 1)]!;
+  }
+
+  private next(): Token {
+    const token = this.current;
+    if (token.type !== "eof") this.at++;
+    return token;
+  }
+
+  private fail(message: string, line = this.current.line): never {
+    throw new JinjaError("TemplateSyntaxError", message, line);
+  }
+
+  private is(wanted: Wanted, token = this.current): boolean {
+    return wanted.startsWith("name:") ? token.type === "name" && token.value === wanted.slice(5) : token.type === wanted;
+  }
+
+  private skipIf(wanted: Wanted): boolean {
+    if (!this.is(wanted)) return false;
+    this.next();
+    return true;
+  }
+
+  private expect(wanted: Wanted): Token {
+    if (this.is(wanted)) return this.next();
+    if (this.current.type === "eof") this.fail(`unexpected end of template, expected '${describe(wanted)}'.`);
+    this.fail(`expected token '${describe(wanted)}', got '${this.shown(this.current)}'`);
+  }
+
+  private shown(token: Token): string {
+    return token.type === "name" ? token.value : describe(token.type);
+  }
+
+  private nested<T>(work: () => T): T {
+    if (++this.level > MOST_LEVELS) throw tooDeep();
+    const result = work();
+    this.level--;
+    return result;
+  }
+
+  // Statements
+
+  /** Statements up to one of the end tags, which becomes the current token. */
+  private body(end: readonly Wanted[] | undefined): Statement[] {
+    const statements: Statement[] = [];
+    let printed: (Data | Expression)[] = [];
+    const flush = () => {
+      if (printed.length > 0) statements.push({ type: "Output", items: printed, line: printed[0]!.line });
+      printed = [];
+    };
+    if (end) this.endTags.push(end);
+    while (this.current.type !== "eof") {
+      const token = this.next();
+      if (token.type === "data") printed.push({ type: "Data", text: token.value, line: token.line });
+      else if (token.type === "variable_begin") {
+        printed.push(this.tuple());
+        this.expect("variable_end");
+      } else {
+        flush();
+        if (end?.some((each) => this.is(each))) {
+          this.endTags.pop();
+          return statements;
+        }
+        const statement = this.nested(() => this.statement());
+        if (statement) statements.push(statement);
+        this.expect("block_end");
+      }
+    }
+    flush();
+    if (end) this.endTags.pop();
+    return statements;
+  }
+
+  private statements(end: readonly Wanted[]): Statement[] {
+    this.skipIf("colon");
+    this.expect("block_end");
+    const body = this.body(end);
+    if (this.current.type === "eof") this.failAtTag(undefined, [...this.endTags, end]);
+    return body;
+  }
+
+  /** Statements up to an end tag, which is read too. */
+  private statementsTo(end: Wanted): Statement[] {
+    const body = this.statements([end]);
+    this.next();
+    return body;
+  }
+
+  private failAtTag(name: string | undefined, ends: readonly (readonly Wanted[])[], line?: number): never {
+    const message = [name === undefined ? "Unexpected end of template." : `Encountered unknown tag '${name}'.`];
+    const looking = ends.at(-1)?.map((each) => `'${describe(each)}'`).join(" or ");
+    if (looking !== undefined)
+      message.push(
+        name !== undefined && ends.some((each) => each.some((wanted) => describe(wanted) === name))
+          ? `You probably made a nesting mistake. Jinja is expecting this tag, but currently looking for ${looking}.`
+          : `Jinja was looking for the following tags: ${looking}.`,
+      );
+    const open = this.openTags.at(-1);
+    if (open !== undefined) message.push(`The innermost block that needs to be closed is '${open}'.`);
+    this.fail(message.join(" "), line);
+  }
+
+  private statement(): Statement {
+    const token = this.current;
+    if (token.type !== "name") this.fail("tag name expected", token.line);
+    this.openTags.push(token.value);
+    const statement = this.tag(token);
+    this.openTags.pop();
+    return statement;
+  }
+
+  private tag({ value: name, line }: Token): Statement {
+    switch (name) {
+      case "for":
+        return this.for();
+      case "if":
+        return this.if();
+      case "set":
+        return this.set();
+      case "macro":
+        return this.macro();
+      case "call":
+        return this.callBlock();
+      case "filter":
+        return this.filterBlock();
+      case "with":
+        return this.with();
+      case "block":
+        return this.block();
+      case "print":
+        return this.print();
+      case "autoescape":
+        return this.autoescape();
+      case "include":
+      case "import":
+      case "from":
+      case "extends":
+        throw unsupported(`'${name}' of another template`, line);
+    }
+    if (this.options.extensions.has(name as "break")) {
+      if (name === "generation") return this.generation();
+      this.next();
+      return { type: name === "break" ? "Break" : "Continue", line };
+    }
+    this.openTags.pop();
+    this.failAtTag(name, this.endTags, line);
+  }
+
+  private for(): For {
+    const { line } = this.next();
+    const target = this.target({ end: "name:in" });
+    this.expect("name:in");
+    const iterable = this.tuple({ isConditional: false, end: "name:recursive" });
+    const test = this.skipIf("name:if") ? this.expression() : undefined;
+    const isRecursive = this.skipIf("name:recursive");
+    const body = this.statements(["name:endfor", "name:else"]);
+    const otherwise = this.next().value === "endfor" ? [] : this.statementsTo("name:endfor");
+    return { type: "For", target, iterable, body, otherwise, test, isRecursive, line };
+  }
+
+  private if(): If {
+    const { line } = this.next();
+    const elifs: If[] = [];
+    const branch = (at: number) => ({ test: this.tuple({ isConditional: false }), body: this.statements(["name:elif", "name:else", "name:endif"]), line: at });
+    const first = branch(line);
+    let otherwise: Statement[] = [];
+    for (;;) {
+      const token = this.next();
+      if (token.value === "elif") {
+        elifs.push({ type: "If", ...branch(this.current.line), elifs: [], otherwise: [] });
+        continue;
+      }
+      if (token.value === "else") otherwise = this.statementsTo("name:endif");
+      return { type: "If", ...first, elifs, otherwise };
+    }
+  }
+
+  private set(): Statement {
+    const { line } = this.next();
+    const target = this.target({ isNamespace: true });
+    if (this.skipIf("assign")) return { type: "Assign", target, value: this.tuple(), line };
+    const filter = this.filters(undefined) as Filter | undefined;
+    return { type: "AssignBlock", target, filter, body: this.statementsTo("name:endset"), line };
+  }
+
+  private with(): With {
+    const { line } = this.next();
+    const targets: Expression[] = [];
+    const values: Expression[] = [];
+    while (this.current.type !== "block_end") {
+      if (targets.length > 0) this.expect("comma");
+      targets.push(asParameter(this.target({})));
+      this.expect("assign");
+      values.push(this.expression());
+    }
+    return { type: "With", targets, values, body: this.statementsTo("name:endwith"), line };
+  }
+
+  private autoescape(): Statement {
+    const { line } = this.next();
+    const value = this.expression();
+    if (value.type !== "Const" || value.value !== false) throw unsupported("'autoescape' that is on", line);
+    return { type: "Scope", body: this.statementsTo("name:endautoescape"), line };
+  }
+
+  private block(): Block {
+    const { line } = this.next();
+    const name = this.expect("name").value;
+    const isScoped = this.skipIf("name:scoped");
+    const isRequired = this.skipIf("name:required");
+    if (this.current.type === "sub")
+      this.fail(
+        "Block names in Jinja have to be valid Python identifiers and may not contain hyphens, use an underscore instead.",
+      );
+    const body = this.statementsTo("name:endblock");
+    const isEmpty = (statement: Statement) =>
+      statement.type === "Output" && statement.items.every((item) => item.type === "Data" && isBlank(item.text));
+    if (isRequired && !body.every(isEmpty)) this.fail("Required blocks can only contain comments or whitespace");
+    this.skipIf(`name:${name}`);
+    return { type: "Block", name, isScoped, isRequired, body, line };
+  }
+
+  private signature(): Pick<Signature, "params" | "defaults"> {
+    const params: Name[] = [];
+    const defaults: Expression[] = [];
+    this.expect("lparen");
+    while (this.current.type !== "rparen") {
+      if (params.length > 0) this.expect("comma");
+      const param = this.nameTarget("param");
+      if (this.skipIf("assign")) defaults.push(this.expression());
+      else if (defaults.length > 0) this.fail("non-default argument follows default argument");
+      params.push(param);
+    }
+    this.expect("rparen");
+    return { params, defaults };
+  }
+
+  private callBlock(): CallBlock {
+    const { line } = this.next();
+    const signature = this.current.type === "lparen" ? this.signature() : { params: [], defaults: [] };
+    const call = this.expression();
+    if (call.type !== "Call") this.fail("expected call", line);
+    return { type: "CallBlock", ...signature, call, body: this.statementsTo("name:endcall"), line };
+  }
+
+  private generation(): Generation {
+    const { line } = this.next();
+    return { type: "Generation", params: [], defaults: [], body: this.statementsTo("name:endgeneration"), line };
+  }
+
+  private filterBlock(): Statement {
+    const { line } = this.next();
+    const filter = this.filters(undefined, true) as Filter;
+    return { type: "FilterBlock", filter, body: this.statementsTo("name:endfilter"), line };
+  }
+
+  private macro(): Macro {
+    const { line } = this.next();
+    const { name } = this.nameTarget("store");
+    return { type: "Macro", name, ...this.signature(), body: this.statementsTo("name:endmacro"), line };
+  }
+
+  private print(): Statement {
+    const { line } = this.next();
+    const items: Expression[] = [];
+    while (this.current.type !== "block_end") {
+      if (items.length > 0) this.expect("comma");
+      items.push(this.expression());
+    }
+    return { type: "Output", items, line };
+  }
+
+  // Targets
+
+  private nameTarget(context: "store" | "param"): Name {
+    const token = this.expect("name");
+    if (/^(?:[tT]rue|[fF]alse|[nN]one)$/.test(token.value)) this.fail("can't assign to 'name'", token.line);
+    return { type: "Name", name: token.value, context, line: token.line };
+  }
+
+  private target({ end, isNamespace = false }: { end?: Wanted; isNamespace?: boolean }): Expression {
+    const target = this.tuple({ isTarget: true, isNamespace, end });
+    return this.stored(target);
+  }
+
+  private stored(target: Expression): Expression {
+    if (target.type === "Name") return { ...target, context: "store" };
+    if (target.type === "NamespaceRef") return target;
+    if (target.type === "Tuple") {
+      const wrong = (node: Expression): boolean =>
+        node.type === "Tuple" ? node.items.some(wrong) : node.type !== "Name" && node.type !== "NamespaceRef";
+      if (wrong(target)) this.fail("can't assign to 'tuple'", target.line);
+      return { ...target, items: target.items.map((item) => this.stored(item)) };
+    }
+    this.fail(`can't assign to '${target.type.toLowerCase()}'`, target.line);
+  }
+
+  // Expressions
+
+  private expression(isConditional = true): Expression {
+    return this.nested(() => (isConditional ? this.conditional() : this.or()));
+  }
+
+  private conditional(): Expression {
+    let { line } = this.current;
+    let then = this.or();
+    while (this.skipIf("name:if")) {
+      const test = this.or();
+      const otherwise = this.skipIf("name:else") ? this.nested(() => this.conditional()) : undefined;
+      then = { type: "Conditional", test, then, otherwise, line };
+      ({ line } = this.current);
+    }
+    return then;
+  }
+
+  private or(): Expression {
+    let { line } = this.current;
+    let left = this.and();
+    while (this.skipIf("name:or")) {
+      left = { type: "Or", left, right: this.and(), line };
+      ({ line } = this.current);
+    }
+    return left;
+  }
+
+  private and(): Expression {
+    let { line } = this.current;
+    let left = this.not();
+    while (this.skipIf("name:and")) {
+      left = { type: "And", left, right: this.not(), line };
+      ({ line } = this.current);
+    }
+    return left;
+  }
+
+  private not(): Expression {
+    if (!this.is("name:not")) return this.compare();
+    const { line } = this.next();
+    return { type: "Unary", operator: "not", operand: this.nested(() => this.not()), line };
+  }
+
+  private compare(): Expression {
+    let { line } = this.current;
+    const left = this.sum();
+    const operands: { operator: (typeof COMPARISONS)["eq"] | "in" | "not in"; right: Expression }[] = [];
+    for (;;) {
+      const operator = COMPARISONS[this.current.type];
+      if (operator !== undefined) {
+        this.next();
+        operands.push({ operator, right: this.sum() });
+      } else if (this.skipIf("name:in")) operands.push({ operator: "in", right: this.sum() });
+      else if (this.is("name:not") && this.is("name:in", this.following)) {
+        this.next();
+        this.next();
+        operands.push({ operator: "not in", right: this.sum() });
+      } else break;
+      ({ line } = this.current);
+    }
+    if (operands.length === 0) return left;
+    return { type: "Compare", left, operands: operands as never, line };
+  }
+
+  private sum(): Expression {
+    let { line } = this.current;
+    let left = this.concat();
+    while (this.current.type === "add" || this.current.type === "sub") {
+      const operator = this.next().value as "+";
+      left = { type: "Binary", operator, left, right: this.concat(), line };
+      ({ line } = this.current);
+    }
+    return left;
+  }
+
+  private concat(): Expression {
+    const { line } = this.current;
+    const items = [this.product()];
+    while (this.skipIf("tilde")) items.push(this.product());
+    return items.length === 1 ? items[0]! : { type: "Concat", items, line };
+  }
+
+  private product(): Expression {
+    let { line } = this.current;
+    let left = this.power();
+    while (/^(?:mul|div|floordiv|mod)$/.test(this.current.type)) {
+      const operator = this.next().value as "*";
+      left = { type: "Binary", operator, left, right: this.power(), line };
+      ({ line } = this.current);
+    }
+    return left;
+  }
+
+  private power(): Expression {
+    let { line } = this.current;
+    let left = this.unary();
+    while (this.skipIf("pow")) {
+      left = { type: "Binary", operator: "**", left, right: this.unary(), line };
+      ({ line } = this.current);
+    }
+    return left;
+  }
+
+  private unary(hasFilters = true): Expression {
+    const { type, line } = this.current;
+    let node: Expression;
+    if (type === "sub" || type === "add") {
+      const operator = this.next().value as "-";
+      node = { type: "Unary", operator, operand: this.nested(() => this.unary(false)), line };
+    } else node = this.primary();
+    node = this.postfix(node);
+    return hasFilters ? this.filterExpression(node) : node;
+  }
+
+  private primary(isNamespace = false): Expression {
+    const token = this.next();
+    const { line, value } = token;
+    switch (token.type) {
+      case "name":
+        if (/^[tT]rue$/.test(value)) return { type: "Const", value: true, line };
+        if (/^[fF]alse$/.test(value)) return { type: "Const", value: false, line };
+        if (/^[nN]one$/.test(value)) return { type: "Const", value: null, line };
+        if (isNamespace && this.skipIf("dot"))
+          return { type: "NamespaceRef", name: value, attribute: this.expect("name").value, line };
+        return { type: "Name", name: value, context: "load", line };
+      case "string": {
+        let text = value;
+        while (this.current.type === "string") text += this.next().value;
+        return { type: "Const", value: text, line };
+      }
+      case "integer":
+        return { type: "Const", value: token.number!, line };
+      case "float": {
+        const number = Number(value);
+        if (!Number.isFinite(number)) throw unsupported(`the number ${value}, which is infinite,`, line);
+        return { type: "Const", value: new PyFloat(number), line };
+      }
+      case "lparen": {
+        const node = this.tuple({ isParenthesized: true });
+        this.expect("rparen");
+        return node;
+      }
+      case "lbracket":
+        return { type: "List", items: this.items("rbracket", () => this.expression()), line };
+      case "lbrace": {
+        const pair = () => {
+          const key = this.expression();
+          this.expect("colon");
+          return { key, value: this.expression() };
+        };
+        return { type: "Dict", items: this.items("rbrace", pair), line };
+      }
+      default:
+        return this.fail(`unexpected '${this.shown(token)}'`, line);
+    }
+  }
+
+  /** What stands between commas, up to a bracket. */
+  private items<T>(close: TokenType, item: () => T): T[] {
+    const items: T[] = [];
+    while (this.current.type !== close) {
+      if (items.length > 0) this.expect("comma");
+      if (this.current.type === close) break;
+      items.push(item());
+    }
+    this.expect(close);
+    return items;
+  }
+
+  private tuple({
+    isTarget = false,
+    isConditional = true,
+    isNamespace = false,
+    isParenthesized = false,
+    end,
+  }: { isTarget?: boolean; isConditional?: boolean; isNamespace?: boolean; isParenthesized?: boolean; end?: Wanted | undefined } = {}): Expression {
+    let { line } = this.current;
+    const items: Expression[] = [];
+    let isTuple = false;
+    for (;;) {
+      if (items.length > 0) this.expect("comma");
+      const { type } = this.current;
+      if (type === "variable_end" || type === "block_end" || type === "rparen" || (end && this.is(end))) break;
+      items.push(isTarget ? this.nested(() => this.primary(isNamespace)) : this.expression(isConditional));
+      if (this.current.type !== "comma") break;
+      isTuple = true;
+      ({ line } = this.current);
+    }
+    if (!isTuple) {
+      if (items.length > 0) return items[0]!;
+      if (!isParenthesized) this.fail(`Expected an expression, got '${this.shown(this.current)}'`);
+    }
+    return { type: "Tuple", items, line };
+  }
+
+  private postfix(start: Expression): Expression {
+    let node = start;
+    for (;;) {
+      if (this.current.type === "dot" || this.current.type === "lbracket") node = this.subscript(node);
+      else if (this.current.type === "lparen") node = this.call(node);
+      else return node;
+    }
+  }
+
+  private filterExpression(start: Expression): Expression {
+    let node = start;
+    for (;;) {
+      if (this.current.type === "pipe") node = this.filters(node)!;
+      else if (this.is("name:is")) node = this.test(node);
+      else if (this.current.type === "lparen") node = this.call(node);
+      else return node;
+    }
+  }
+
+  private subscript(object: Expression): Expression {
+    const token = this.next();
+    const { line } = token;
+    if (token.type === "dot") {
+      const name = this.next();
+      if (name.type === "name") return { type: "GetAttribute", object, attribute: name.value, line };
+      if (name.type !== "integer") this.fail("expected name or number", name.line);
+      return { type: "GetItem", object, key: { type: "Const", value: name.number!, line: name.line }, line };
+    }
+    const keys: Expression[] = [];
+    while (this.current.type !== "rbracket") {
+      if (keys.length > 0) this.expect("comma");
+      keys.push(this.subscribed());
+    }
+    this.expect("rbracket");
+    if (keys.length === 1) return { type: "GetItem", object, key: keys[0]!, line };
+    if (keys.some((key) => key.type === "Slice")) this.fail("invalid syntax", line);
+    return { type: "GetItem", object, key: { type: "Tuple", items: keys, line }, line };
+  }
+
+  private subscribed(): Expression {
+    const { line } = this.current;
+    let start: Expression | undefined;
+    if (!this.is("colon")) {
+      start = this.expression();
+      if (!this.is("colon")) return start;
+    }
+    this.next();
+    const isEnd = () => this.current.type === "rbracket" || this.current.type === "comma";
+    const stop = this.current.type === "colon" || isEnd() ? undefined : this.expression();
+    const step = this.skipIf("colon") && !isEnd() ? this.expression() : undefined;
+    const slice: Slice = { type: "Slice", start, stop, step, line };
+    return slice;
+  }
+
+  private callArguments(): Arguments {
+    const { line } = this.expect("lparen");
+    const args: Expression[] = [];
+    const keywords: { name: string; value: Expression }[] = [];
+    let [spread, keywordSpread]: (Expression | undefined)[] = [];
+    const ensure = (isValid: boolean) => {
+      if (!isValid) this.fail("invalid syntax for function call expression", line);
+    };
+    for (let isFirst = true; this.current.type !== "rparen"; isFirst = false) {
+      if (!isFirst) {
+        this.expect("comma");
+        if (this.is("rparen")) break;
+      }
+      if (this.is("mul")) {
+        ensure(spread === undefined && keywordSpread === undefined);
+        this.next();
+        spread = this.expression();
+      } else if (this.is("pow")) {
+        ensure(keywordSpread === undefined);
+        this.next();
+        keywordSpread = this.expression();
+      } else if (this.current.type === "name" && this.following.type === "assign") {
+        ensure(keywordSpread === undefined);
+        const name = this.next().value;
+        this.next();
+        if (keywords.some((each) => each.name === name)) this.fail(`keyword argument repeated: ${name}`, line);
+        keywords.push({ name, value: this.expression() });
+      } else {
+        ensure(spread === undefined && keywordSpread === undefined && keywords.length === 0);
+        args.push(this.expression());
+      }
+    }
+    this.expect("rparen");
+    return { args, keywords, spread, keywordSpread };
+  }
+
+  private call(callee: Expression): Call {
+    const { line } = this.current;
+    return { type: "Call", callee, ...this.callArguments(), line };
+  }
+
+  private dottedName(): string {
+    let name = this.expect("name").value;
+    while (this.skipIf("dot")) name += `.${this.expect("name").value}`;
+    return name;
+  }
+
+  private filters(start: Expression | undefined, isInline = false): Expression | undefined {
+    let node = start;
+    for (let isFirst = isInline; isFirst || this.current.type === "pipe"; isFirst = false) {
+      if (!isFirst) this.next();
+      const { line } = this.current;
+      const name = this.dottedName();
+      node = { type: "Filter", operand: node, name, ...this.optionalArguments(), line };
+    }
+    return node;
+  }
+
+  private optionalArguments(): Arguments {
+    if (this.current.type === "lparen") return this.callArguments();
+    return { args: [], keywords: [], spread: undefined, keywordSpread: undefined };
+  }
+
+  private test(operand: Expression): Expression {
+    const { line } = this.next();
+    const isNegated = this.skipIf("name:not");
+    const name = this.dottedName();
+    let given = this.optionalArgumentsOfTest();
+    if (given === undefined) {
+      if (this.is("name:is")) this.fail("You cannot chain multiple tests with is");
+      const arg = this.nested(() => this.postfix(this.primary()));
+      given = { args: [arg], keywords: [], spread: undefined, keywordSpread: undefined };
+    }
+    const test: Expression = { type: "Test", operand, name, ...given, line };
+    return isNegated ? { type: "Unary", operator: "not", operand: test, line } : test;
+  }
+
+  /** Undefined where one argument without brackets follows. */
+  private optionalArgumentsOfTest(): Arguments | undefined {
+    const { type } = this.current;
+    const isArgument = /^(?:name|string|integer|float|lbracket|lbrace)$/.test(type);
+    if (type === "lparen" || !isArgument) return this.optionalArguments();
+    const ends = this.is("name:else") || this.is("name:or") || this.is("name:and");
+    return ends ? this.optionalArguments() : undefined;
+  }
+}
+
+function asParameter(target: Expression): Expression {
+  if (target.type === "Name") return { ...target, context: "param" };
+  return target.type === "Tuple" ? { ...target, items: target.items.map(asParameter) } : target;
+}

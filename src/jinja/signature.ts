@@ -1,0 +1,57 @@
+/** Arguments of filters, methods and functions, bound to parameters as Python binds them. */
+import { typeError } from "./errors";
+import type { Keywords, Value } from "./values";
+
+interface Parameter {
+  readonly name: string;
+  readonly isRequired: boolean;
+}
+
+/** What a function takes: its arguments in the order of its parameters, undefined for those left out. */
+export interface Bound {
+  bind(args: readonly Value[], keywords: Keywords | undefined): (Value | undefined)[];
+}
+
+/**
+ * Parameters from a text such as `value width=`: those with `=` may be left out. After a `/`, none of them may be given
+ * by name.
+ */
+export function signature(name: string, text: string): Bound {
+  const words = text.split(" ").filter((word) => word !== "");
+  const isPositional = words.at(-1) === "/";
+  const parameters: Parameter[] = (isPositional ? words.slice(0, -1) : words).map((word) => ({
+    name: word.replace("=", ""),
+    isRequired: !word.endsWith("="),
+  }));
+  const required = parameters.filter(({ isRequired }) => isRequired).length;
+  return {
+    bind(args, keywords) {
+      if (args.length > parameters.length)
+        throw typeError(`${name}() takes ${atMost(required, parameters.length)} but ${args.length} ${args.length === 1 ? "was" : "were"} given`);
+      if (keywords === undefined && args.length >= required) return args as Value[];
+      const bound: (Value | undefined)[] = [...args];
+      for (const [keyword, value] of keywords ?? []) {
+        const at = parameters.findIndex((parameter) => parameter.name === keyword);
+        if (at < 0 || isPositional) throw typeError(`${name}() got an unexpected keyword argument '${keyword}'`);
+        if (at < args.length) throw typeError(`${name}() got multiple values for argument '${keyword}'`);
+        bound[at] = value;
+      }
+      const missing = parameters.filter(({ isRequired }, i) => isRequired && bound[i] === undefined).map((each) => `'${each.name}'`);
+      if (missing.length > 0)
+        throw typeError(
+          `${name}() missing ${missing.length} required positional argument${missing.length === 1 ? "" : "s"}: ${missing.join(" and ")}`,
+        );
+      return bound;
+    },
+  };
+}
+
+function atMost(required: number, most: number): string {
+  const range = required === most ? String(most) : `from ${required} to ${most}`;
+  return `${range} positional argument${most === 1 ? "" : "s"}`;
+}
+
+/** @throws TypeError when a function without names for its arguments gets one */
+export function noKeywords(name: string, keywords: Keywords | undefined): void {
+  if (keywords !== undefined && keywords.size > 0) throw typeError(`${name}() takes no keyword arguments`);
+}
