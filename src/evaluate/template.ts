@@ -14,6 +14,7 @@ import {
   toJs,
 } from "../jinja";
 import { InputError } from "../native/errors";
+import { withExactNumbers } from "../text/exactNumbers";
 import { RowError } from "./fields";
 import { regexReplace } from "./regexReplace";
 import type { Row } from "./task";
@@ -42,13 +43,13 @@ export class Template {
   }
 
   render(row: Row): string {
-    return this.running(row, () => this.template.render(row, SECONDS).text);
+    return this.running(row, () => this.template.render(withExactNumbers(row), SECONDS).text);
   }
 
   /** The value of the expression; a text that is a literal of Python, such as `['a', 'b']`, becomes what it says. */
   evaluate(row: Row): unknown {
     return this.running(row, () => {
-      const value = this.expression ? this.expression.evaluate(row, SECONDS, toJs) : this.template.render(row, SECONDS).text;
+      const value = this.expression ? this.expression.evaluate(withExactNumbers(row), SECONDS, toJs) : this.template.render(withExactNumbers(row), SECONDS).text;
       return typeof value === "string" ? literalOf(value) : value;
     });
   }
