@@ -5,7 +5,8 @@ import type { PreferenceRow } from "../../../src/data/preferenceRow";
 import { tokenizeRows } from "../../../src/data/tokenizePairs";
 import { loadTokenizer } from "../../../src/text";
 import { report } from "../../setup/report";
-import { tinyFolder } from "../../text/tiny";
+import { parseExact, rememberNumbers } from "../../../src/text/exactNumbers";
+import { tinyFolder, tokenizerConfig } from "../../text/tiny";
 
 async function main(): Promise<void> {
   const folder = tinyFolder();
@@ -22,6 +23,7 @@ async function main(): Promise<void> {
     return { result, workers: statistics.workers, calls, last };
   };
   const [one, two] = [await made(0), await made(2)];
+  const numbers = await writtenInWorkers();
   renameSync(folder, `${folder}-gone`);
   mkdirSync(folder);
   const failure = await made(2).then(() => "none", (error: Error) => error.message);
@@ -31,8 +33,23 @@ async function main(): Promise<void> {
     workers: two.workers,
     calls: two.calls,
     last: two.last,
+    numbers,
     failure: failure.replace(folder, "FOLDER"),
   });
+}
+
+/** What a template writes of the number 20.0 of the last of many rows. */
+async function writtenInWorkers(): Promise<string> {
+  const template = "{{ x }};{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}";
+  const tokenizer = await loadTokenizer(tinyFolder({ "tokenizer_config.json": { ...tokenizerConfig, chat_template: template } }));
+  const says = (content: string) => [{ role: "user", content }];
+  const rows = Array.from({ length: 600 }, (_, index): PreferenceRow => {
+    const chatTemplateKwargs = { x: 20 };
+    rememberNumbers(chatTemplateKwargs, parseExact('{"x": 20.0}', "a test"));
+    return { index, prompt: says("a"), chosen: says("b"), rejected: says("c"), chatTemplateKwargs };
+  });
+  const { pairs } = await tokenizeRows(rows, tokenizer, { cacheDir: null, workers: 2 });
+  return tokenizer.decode(pairs.at(-1)!.chosen.ids);
 }
 
 void main();
