@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -6,6 +6,7 @@ import { matchesPattern } from "../../src/data/dataCard";
 import { findDataFiles, splitNames } from "../../src/data/dataFiles";
 import { loadPreferences } from "../../src/data/preferences";
 import { InputError } from "../../src/native/errors";
+import { freshHub } from "../hub/fixtures";
 
 const made: string[] = [];
 afterEach(() => {
@@ -104,6 +105,20 @@ test("a data set of the hub asks for its config before its files are fetched", a
   await expect(findDataFiles("owner/pairs", {})).rejects.toThrow("the card of 'owner/pairs' declares ('en', 'de')");
   const [file] = await findDataFiles("owner/pairs", { config: "de" });
   expect(file!.path).toBe(join(snapshot, "de/a.jsonl"));
+});
+
+test("of a data set of the hub only the files of its config are fetched", async () => {
+  const { hub } = await freshHub();
+  const row = '{"prompt": "a", "chosen": "b", "rejected": "c"}';
+  const files = { "en/a.jsonl": row, "de/a.jsonl": row, "de/b.parquet": "not wanted", "other.json": row };
+  hub.add("datasets/owner/pairs", { "README.md": `---\n${two}\n---\n`, ...files });
+  await expect(loadPreferences("owner/pairs")).rejects.toThrow("the card of 'owner/pairs' declares ('en', 'de')");
+  expect(await loadPreferences("owner/pairs", { datasetConfig: "de" })).toHaveLength(1);
+  const [{ path }] = (await findDataFiles("owner/pairs", { config: "de" })) as [{ path: string }];
+  const fetched = readdirSync(join(path, "../.."), { recursive: true }).sort();
+  expect(fetched).toEqual(["README.md", "de", "de/a.jsonl"]);
+  hub.add("datasets/owner/plain", { "train.jsonl": row });
+  expect(await loadPreferences("owner/plain")).toHaveLength(1);
 });
 
 describe("a pattern", () => {
