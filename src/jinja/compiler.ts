@@ -78,7 +78,7 @@ class Context {
   constructor(readonly outer: ReadonlyMap<string, Value>) {}
 
   resolve(name: string): Value | undefined {
-    return this.variables.get(name) ?? this.outer.get(name);
+    return this.variables.has(name) ? this.variables.get(name) : this.outer.get(name);
   }
 }
 
@@ -564,8 +564,7 @@ class Compiler {
       const flow = body(frame, printed);
       if (flow !== Flow.Next) return flow;
       frame.run.line = line;
-      const value = filter(frame, printed.text);
-      out.write(str(value));
+      out.write(onlyText(filter(frame, printed.text)));
       leave(frame);
       return Flow.Next;
     };
@@ -653,8 +652,11 @@ class Compiler {
         enter(frame);
         names.forEach((param, i) => {
           const slot = slots[i]!;
-          frame.slots[slot] ??=
-            defaults[i]?.(frame) ?? this.environment.undefinedBecause(`parameter '${param}' was not provided`, param);
+          if (frame.slots[slot] !== undefined) return;
+          const value = defaults[i];
+          frame.slots[slot] = value
+            ? value(frame)
+            : this.environment.undefinedBecause(`parameter '${param}' was not provided`, param);
         });
         const printed = new Printed();
         body(frame, printed);
@@ -682,7 +684,7 @@ class Compiler {
     const { line } = node;
     return (frame, out) => {
       frame.run.line = line;
-      out.write(str(evaluate(frame)));
+      out.write(onlyText(evaluate(frame)));
       return Flow.Next;
     };
   }
@@ -726,7 +728,10 @@ class Compiler {
         const { name } = node;
         const { isStrict } = this.environment;
         const read = this.read(place.symbols.get(name), place);
-        return (frame) => read(frame) ?? new Undefined(undefined, undefined, name, "UndefinedError", isStrict);
+        return (frame) => {
+          const value = read(frame);
+          return value === undefined ? new Undefined(undefined, undefined, name, "UndefinedError", isStrict) : value;
+        };
       }
       case "Tuple": {
         const items = node.items.map((item) => this.expression(item, place));
@@ -810,7 +815,7 @@ class Compiler {
       case "Call":
         return this.call(node, place);
       case "Filter": {
-        const filter = this.filterOf(node, place);
+        const filter = this.applied(node, place, "filter");
         const operand = this.expression(node.operand!, place);
         return (frame) => filter(frame, operand(frame));
       }
@@ -841,8 +846,12 @@ class Compiler {
     };
   }
 
+  /** The filters of a block, one after the other. */
   private filterOf(node: Filter, place: Place): (frame: Frame, value: Value) => Value {
-    return this.applied(node, place, "filter");
+    const filter = this.applied(node, place, "filter");
+    if (node.operand === undefined) return filter;
+    const before = this.filterOf(node.operand as Filter, place);
+    return (frame, value) => filter(frame, before(frame, value));
   }
 
   /** A filter or test with its arguments, to be applied to a value. */
@@ -919,6 +928,13 @@ class Compiler {
       return call(value, given, keywords);
     };
   }
+}
+
+/** What a filter block or call block prints must be a text already: Jinja2 joins it as it is. */
+function onlyText(value: Value): string {
+  const text = textOf(value);
+  if (text === undefined) throw typeError(`sequence item 0: expected str instance, ${typeName(value)} found`);
+  return text;
 }
 
 function comparer(operator: Comparison): (a: Value, b: Value) => boolean {

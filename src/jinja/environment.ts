@@ -51,7 +51,9 @@ export class Environment implements FieldAccess {
 
   /** `object.name` of a template: the attribute, or the item of that name. */
   attribute(object: Value, name: string): Value {
-    return this.ownAttribute(object, name) ?? itemOf(object, name) ?? this.missing(object, name);
+    let found = this.ownAttribute(object, name);
+    if (found === undefined) found = itemOf(object, name);
+    return found === undefined ? this.missing(object, name) : found;
   }
 
   /** `object[key]` of a template: the item, or the attribute of that name. */
@@ -59,7 +61,7 @@ export class Environment implements FieldAccess {
     const found = itemOf(object, key);
     if (found !== undefined) return found;
     const attribute = typeof key === "string" ? this.ownAttribute(object, key) : undefined;
-    return attribute ?? this.missing(object, key);
+    return attribute === undefined ? this.missing(object, key) : attribute;
   }
 
   /** `getattr(object, name)`; undefined where there is no such attribute. */
@@ -71,7 +73,8 @@ export class Environment implements FieldAccess {
     }
     if (object instanceof Instance) return object.attribute(name);
     if (this.forbids(object, name)) return this.unsafe(object, name);
-    return propertyOf(object, name) ?? methodOf(this, object, name);
+    const property = propertyOf(object, name);
+    return property === undefined ? methodOf(this, object, name) : property;
   }
 
   /** Whether `object.name` is a method of the engine that the template may call. */

@@ -602,7 +602,8 @@ const attr = filter("do_attr", "obj name", (environment, value, name) => {
   const text = textOf(name!);
   if (text === undefined) throw typeError(`attribute name must be string, not '${typeName(name!)}'`);
   if (value instanceof Undefined) value.fail();
-  return environment.ownAttribute(value, text) ?? environment.missing(value, text);
+  const found = environment.ownAttribute(value, text);
+  return found === undefined ? environment.missing(value, text) : found;
 });
 
 /** All filters, by name. */

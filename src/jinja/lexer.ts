@@ -30,6 +30,8 @@ export interface Token {
   readonly value: string;
   readonly number?: Int;
   readonly line: number;
+  /** What is wrong with the template here, at the last token: the parser may find something else wrong before. */
+  readonly error?: JinjaError;
 }
 
 const OPERATORS = {
@@ -60,7 +62,7 @@ const RAW = new RegExp(`\\{%([-+]?)[${SPACE_CLASS}]*raw[${SPACE_CLASS}]*(?:-%\\}
 const END_RAW = new RegExp(`\\{%([-+]?)[${SPACE_CLASS}]*endraw[${SPACE_CLASS}]*(\\+%\\}|-%\\}[${SPACE_CLASS}]*|%\\})`, "g");
 const END_COMMENT = new RegExp(`\\+#\\}|-#\\}[${SPACE_CLASS}]*|#\\}`, "g");
 
-/** @throws JinjaError TemplateSyntaxError */
+/** The tokens up to the end, or to the first that is none. */
 export function tokenize(source: string, options: LexerOptions): Token[] {
   return new Lexer(source, options).run();
 }
@@ -82,8 +84,13 @@ class Lexer {
   }
 
   run(): Token[] {
-    while (this.at < this.source.length) this.readData();
-    this.push("eof", "");
+    try {
+      while (this.at < this.source.length) this.readData();
+      this.push("eof", "");
+    } catch (error) {
+      if (!(error instanceof JinjaError)) throw error;
+      this.tokens.push({ type: "eof", value: "", line: this.line, error });
+    }
     return this.tokens;
   }
 

@@ -16,8 +16,10 @@ const SYNTAX: ParserOptions = {
 /** @throws JinjaError when the text is no literal */
 export function literalEval(text: string): Value {
   const source = `{{ ${text.replace(/^[ \t]+/, "")} }}`;
-  for (const { type, value } of tokenize(source, SYNTAX))
+  for (const { type, value, error } of tokenize(source, SYNTAX)) {
+    if (error) throw error;
     if (type === "name" && !/^(?:True|False|None)$/.test(value)) throw malformed();
+  }
   const [only, ...more] = parse(source, SYNTAX);
   const items = only?.type === "Output" ? only.items : [];
   if (more.length > 0 || items.length !== 1 || items[0]!.type === "Data") throw malformed();

@@ -49,7 +49,7 @@ function table<Self>(methods: Record<string, [parameters: string, work: Method<S
 /** A text among the arguments. */
 function text(value: Given, what = "argument"): string {
   const found = value === undefined ? undefined : textOf(value);
-  if (found === undefined) throw typeError(`${what} must be str, not ${typeName(value ?? null)}`);
+  if (found === undefined) throw typeError(`${what} must be str, not ${typeName(value === undefined ? null : value)}`);
   return found;
 }
 
@@ -451,13 +451,13 @@ const dictMethods: Methods<Dict> = new Map<string, Raw<Dict>>([
     clear: ["/", (self) => { for (const key of [...self.keys()]) self.delete(key); return null; }],
     copy: ["/", (self) => self.copy()],
     fromkeys: ["iterable value= /", (_self, keys, value = null) => fromKeys(keys!, value)],
-    get: ["key default= /", (self, key, other = null) => self.get(key!) ?? other],
+    get: ["key default= /", (self, key, other = null) => self.getOr(key!, other)],
     items: ["/", (self) => new DictView(self, "items")],
     keys: ["/", (self) => new DictView(self, "keys")],
     pop: [
       "key default= /",
       (self, key, other) => {
-        const value = self.get(key!) ?? other;
+        const value = self.has(key!) ? self.get(key!) : other;
         if (value === undefined) throw new JinjaError("KeyError", repr(key!));
         self.delete(key!);
         return value;
@@ -475,9 +475,8 @@ const dictMethods: Methods<Dict> = new Map<string, Raw<Dict>>([
     setdefault: [
       "key default= /",
       (self, key, other = null) => {
-        const found = self.get(key!);
-        if (found === undefined) self.set(key!, other);
-        return found ?? other;
+        if (!self.has(key!)) self.set(key!, other);
+        return self.get(key!)!;
       },
     ],
     values: ["/", (self) => new DictView(self, "values")],

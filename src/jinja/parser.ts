@@ -78,11 +78,17 @@ class Parser {
   }
 
   private get current(): Token {
-    return this.tokens[this.at]!;
+    return this.tokenAt(this.at);
   }
 
   private get following(): Token {
-    return this.tokens[Math.min(this.at + 1, this.tokens.length - 1)]!;
+    return this.tokenAt(Math.min(this.at + 1, this.tokens.length - 1));
+  }
+
+  private tokenAt(index: number): Token {
+    const token = this.tokens[index]!;
+    if (token.error) throw token.error;
+    return token;
   }
 
   private next(): Token {

@@ -111,7 +111,7 @@ function isoWeek(date: Date): { year: number; week: number } {
 export function strftime(date: Date, format: string): string {
   return format.replace(/%([-_0^#]*)([EO]?)([\s\S]|$)/gu, (whole, flags: string, _modifier: string, letter: string) => {
     const found = field(date, letter);
-    if (found === undefined) throw unsupported(`'${whole}' in strftime_now`);
+    if (found === undefined) throw unsupported(`strftime_now('${whole}')`);
     let [value, width, fill] = found;
     for (const flag of flags) {
       if (flag === "-") fill = "";

@@ -87,6 +87,11 @@ export class Dict {
     return this.entries.get(typeof key === "string" && key.charCodeAt(0) !== 0 ? key : hashed(key))?.[1];
   }
 
+  getOr(key: Value, other: Value): Value {
+    const value = this.get(key);
+    return value === undefined ? other : value;
+  }
+
   has(key: Value): boolean {
     return this.entries.has(hashed(key));
   }
