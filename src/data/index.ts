@@ -8,6 +8,7 @@ export {
   loadPreferences,
   streamPreferences,
 } from "./preferences";
+export type { ColumnMapping } from "./columnMapping";
 export { type Oddities, type Oddity, type OddityKind } from "./oddities";
 export { type Cut, type TruncationMode } from "./pairTokenizer";
 export { type Refusal } from "./screening";

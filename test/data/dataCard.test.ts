@@ -114,8 +114,8 @@ test("of a data set of the hub only the files of its config are fetched", async 
   hub.add("datasets/owner/pairs", { "README.md": `---\n${two}\n---\n`, ...files });
   await expect(loadPreferences("owner/pairs")).rejects.toThrow("the card of 'owner/pairs' declares ('en', 'de')");
   expect(await loadPreferences("owner/pairs", { datasetConfig: "de" })).toHaveLength(1);
-  const [{ path }] = (await findDataFiles("owner/pairs", { config: "de" })) as [{ path: string }];
-  const fetched = readdirSync(join(path, "../.."), { recursive: true }).sort();
+  const [file] = await findDataFiles("owner/pairs", { config: "de" });
+  const fetched = readdirSync(join(file!.path, "../.."), { recursive: true }).sort();
   expect(fetched).toEqual(["README.md", "de", "de/a.jsonl"]);
   hub.add("datasets/owner/plain", { "train.jsonl": row });
   expect(await loadPreferences("owner/plain")).toHaveLength(1);

@@ -10,8 +10,8 @@ const folder = mkdtempSync(join(tmpdir(), "smaug-eval-rows-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 async function rendered(source: string, template: string): Promise<string> {
-  const [{ row }] = (await readSplit(source, { split: "test", evaluated: true })) as [{ row: object }];
-  return (await Template.parse(template, "'doc_to_text'")).render(row as Parameters<Template["render"]>[0]);
+  const [first] = await readSplit(source, { split: "test", evaluated: true });
+  return (await Template.parse(template, "'doc_to_text'")).render(first!.row);
 }
 
 // As Python's str() writes what Python's json reads: checked with CPython 3.11.
