@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { InputError } from "../base/errors";
 import { listed } from "./columnMapping";
-import { rememberEntries, rememberNumber, rememberedNumber } from "../text/exactNumbers";
+import { rememberEntries, rememberNumber, rememberedNumbers } from "../text/exactNumbers";
 import { type ColumnValues, type ParquetFile, ParquetReader } from "./parquetReader";
 import type { ParquetAnswer, ParquetRequest } from "./parquetWorker";
 import type { Source, SourceRecord } from "./source";
@@ -55,9 +55,10 @@ interface Group {
 }
 
 function* recordsOf({ columns, values, rows }: Group, file: string, start: number): Generator<SourceRecord> {
+  const numbers = values.map(rememberedNumbers);
   for (let i = 0; i < rows; i++) {
     const value = Object.fromEntries(columns.map((name, c) => [name, values[c]![i]]));
-    columns.forEach((name, c) => rememberNumber(value, name, rememberedNumber(values[c]!, i)));
+    for (const [c, column] of numbers.entries()) if (column) rememberNumber(value, columns[c]!, column.get(i));
     yield { value, place: `'${file}', row ${start + i} (counted from 0)` };
   }
 }

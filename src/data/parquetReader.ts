@@ -96,7 +96,8 @@ export class ParquetReader implements ParquetFile {
         const range = { rowStart, rowEnd: rowStart + rows };
         await parquetRead({ file, metadata, columns: [name], ...range, compressors, parsers, onComplete });
         const values = found.map(([value]) => jsonValue(value, field, keepNulls));
-        found.forEach(([value], i) => rememberNumber(values, i, exactNumber(value, field)));
+        if (values.some((value) => typeof value === "number"))
+          found.forEach(([value], i) => rememberNumber(values, i, exactNumber(value, field)));
         return values;
       });
       columns.push(values);

@@ -72,9 +72,9 @@ export function rememberNumbers(value: unknown, exact: unknown): void {
   }
 }
 
-/** What is remembered of one number of a list or object. */
-export function rememberedNumber(container: object, key: Key): unknown {
-  return isAny ? remembered.get(container)?.get(key) : undefined;
+/** What is remembered of the numbers of a list or object, by place or key. */
+export function rememberedNumbers(container: object): ReadonlyMap<Key, unknown> | undefined {
+  return isAny ? remembered.get(container) : undefined;
 }
 
 /** Lets a copy of a list or object, or a part of one, remember its numbers. */
