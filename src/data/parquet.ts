@@ -55,10 +55,13 @@ interface Group {
 }
 
 function* recordsOf({ columns, values, rows }: Group, file: string, start: number): Generator<SourceRecord> {
-  const numbers = values.map(rememberedNumbers);
+  const numeric = columns.flatMap((name, c) => {
+    const numbers = rememberedNumbers(values[c]!);
+    return numbers ? [[name, numbers] as const] : [];
+  });
   for (let i = 0; i < rows; i++) {
     const value = Object.fromEntries(columns.map((name, c) => [name, values[c]![i]]));
-    for (const [c, column] of numbers.entries()) if (column) rememberNumber(value, columns[c]!, column.get(i));
+    for (const [name, numbers] of numeric) rememberNumber(value, name, numbers.get(i));
     yield { value, place: `'${file}', row ${start + i} (counted from 0)` };
   }
 }
