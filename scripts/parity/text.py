@@ -19,7 +19,7 @@ import tokenizers
 import transformers
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
-from transformers.utils.chat_template_utils import render_jinja_template
+from transformers.utils.chat_template_utils import _normalize_chat_messages, render_jinja_template
 
 FOLDER = Path(__file__).resolve().parents[2] / "test" / "parity" / "text"
 PIECES = json.loads((FOLDER / "pieces.json").read_text())
@@ -230,7 +230,8 @@ def render(template, conversation, variables):
     try:
         given = {"tools": CHATS["tools"] if conversation["tools"] else None, "chat_template": template}
         options = {"add_generation_prompt": conversation["addGenerationPrompt"], **conversation.get("kwargs", {})}
-        rendered, _ = render_jinja_template([conversation["messages"]], **given, **{**variables, **options})
+        messages = _normalize_chat_messages(conversation["messages"])  # as apply_chat_template does first
+        rendered, _ = render_jinja_template([messages], **given, **{**variables, **options})
         return rendered[0]
     except Exception:
         return None

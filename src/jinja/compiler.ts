@@ -616,6 +616,8 @@ class Compiler {
     const { symbols } = own;
     symbols.analyze(node);
     const names = node.params.map((param) => param.name);
+    const twice = names.find((name, i) => names.indexOf(name) !== i);
+    if (twice !== undefined) this.fail(`duplicate argument '${twice}' in function definition`, node.line, "TemplateSyntaxError");
     const undeclared = findUndeclared(node.body, ["caller", "kwargs", "varargs"]);
     const variables = names.map((name) => symbols.get(name));
     const hasCaller = undeclared.has("caller");

@@ -1,5 +1,5 @@
 /** Python's formatting: `text % values`, `text.format(...)` and the format specifications of both. */
-import { JinjaError, typeError, unsupported, valueError } from "./errors";
+import { JinjaError, typeError, valueError } from "./errors";
 import { limits } from "./limits";
 import { escape } from "./markup";
 import { type Int, exponentText, fixed, floatText, intText, scientific, small, toFloat, truncated } from "./numbers";
@@ -9,6 +9,7 @@ import {
   Dict,
   Markup,
   PyFloat,
+  Range,
   Tuple,
   Undefined,
   type Value,
@@ -27,7 +28,8 @@ export function formatPercent(template: string | Markup, values: Value): Value {
   const source = isMarkup ? template.text : template;
   const shownText = (value: Value) => (isMarkup ? escape(value).text : str(value));
   const list = values instanceof Tuple ? values.items : undefined;
-  const isMapping = values instanceof Dict || Array.isArray(values) || (isMarkup && !list && textOf(values) === undefined && hasItems(values));
+  // Whatever has items may go unused, as a mapping whose keys the template does not name.
+  const isMapping = values instanceof Dict || Array.isArray(values) || values instanceof Range || values instanceof Undefined;
   let next = 0;
   let isNamed = false;
   const take = (): Value => {
@@ -57,6 +59,7 @@ export function formatPercent(template: string | Markup, values: Value): Value {
     at = percent + whole.length;
     let argument: Value | undefined;
     if (name !== undefined) {
+      if (values instanceof Undefined) values.fail();
       if (!(values instanceof Dict)) throw typeError("format requires a mapping");
       isNamed = true;
       const key = name;
@@ -69,7 +72,7 @@ export function formatPercent(template: string | Markup, values: Value): Value {
     const precision = precisionText === undefined ? undefined : Math.max(0, Number(star(precisionText === "" ? "0" : precisionText)));
     limits.text(result.length + width + (precision ?? 0));
     if (letter === undefined) throw valueError("incomplete format");
-    if (letter === "%") {
+    if (whole === "%%") {
       result += "%";
       continue;
     }
@@ -82,10 +85,6 @@ export function formatPercent(template: string | Markup, values: Value): Value {
     throw typeError("not all arguments converted during string formatting");
   limits.copiedText(result.length);
   return isMarkup ? new Markup(result) : result;
-}
-
-function hasItems(value: Value): boolean {
-  return value instanceof Undefined;
 }
 
 interface Conversion {
@@ -228,6 +227,8 @@ interface Spec {
   readonly fill: string;
   readonly align: string | undefined;
   readonly sign: string;
+  /** Whether a negative number that is shown as zero has no sign. */
+  readonly isUnsignedZero: boolean;
   readonly isAlternate: boolean;
   readonly isZeroed: boolean;
   readonly width: number;
@@ -243,7 +244,6 @@ function parseSpec(source: string, type: string): Spec {
     throw valueError(`Invalid format specifier '${source}' for object of type '${type}'`);
   }
   const [, fill, align, sign, z, alternate, zero, width, grouping, precision, letter] = match;
-  if (z !== undefined) throw unsupported("the format option 'z'");
   if (grouping!.length > 1)
     throw valueError(new Set(grouping!).size > 1 ? "Cannot specify both ',' and '_'." : `Cannot specify '${grouping![0]}' with '${grouping![0]}'.`);
   const wide = Number(width ?? 0);
@@ -254,6 +254,7 @@ function parseSpec(source: string, type: string): Spec {
     fill: fill ?? (zero !== undefined && align === undefined ? "0" : zero !== undefined ? "0" : " "),
     align: align ?? (zero !== undefined ? "=" : undefined),
     sign: sign ?? "-",
+    isUnsignedZero: z !== undefined,
     isAlternate: alternate !== undefined,
     isZeroed: zero !== undefined,
     width: wide,
@@ -283,6 +284,7 @@ function formatText(text: string, specification: string): string {
   if (spec.type !== undefined && spec.type !== "s") throw unknownType(spec, "str");
   if (spec.sign !== "-" || /^(?:[\s\S]?[<>=^])?-/u.test(specification))
     throw valueError(spec.sign === " " ? "Space not allowed in string format specifier" : "Sign not allowed in string format specifier");
+  if (spec.isUnsignedZero) throw valueError("Negative zero coercion (z) not allowed in string format specifier");
   if (spec.isAlternate) throw valueError("Alternate form (#) not allowed in string format specifier");
   if (spec.grouping !== undefined) throw valueError(`Cannot specify '${spec.grouping}' with 's'.`);
   const isPlainZero = spec.isZeroed && !/^(?:[\s\S])?[<>=^]/u.test(specification);
@@ -297,6 +299,7 @@ function formatInt(value: Int, specification: string, type: string): string {
   if ("eEfFgG%".includes(letter)) return formatNumber(toFloat(value), spec, "int");
   if (!"bcdnoxX".includes(letter)) throw unknownType(spec, type === "bool" ? "bool" : "int");
   if (spec.precision !== undefined) throw valueError("Precision not allowed in integer format specifier");
+  if (spec.isUnsignedZero) throw valueError("Negative zero coercion (z) not allowed in integer format specifier");
   if (letter === "c") {
     if (spec.sign !== "-") throw valueError("Sign not allowed with integer format specifier 'c'");
     if (spec.isAlternate) throw valueError("Alternate form (#) not allowed with integer format specifier 'c'");
@@ -331,7 +334,8 @@ function formatNumber(value: number, spec: Spec, _type: string): string {
         : withPoint(floatDigitsBare(size, spec.precision, spec.isAlternate));
   } else digits = floatDigits(size, spec.type === "n" ? "g" : spec.type, spec.precision ?? 6, spec.isAlternate);
   const [, whole, rest] = /^(\d*)([\s\S]*)$/.exec(digits)!;
-  return laidOut(signText(isBelow(value), spec.sign), whole!, rest!, spec, 3);
+  const isZero = spec.isUnsignedZero && !/[1-9]/.test(digits.replace(/e.*/i, "")) && Number.isFinite(value);
+  return laidOut(signText(isBelow(value) && !isZero, spec.sign), whole!, rest!, spec, 3);
 }
 
 /** Without a type, and with a precision: as `g`, but with a digit after the point. */

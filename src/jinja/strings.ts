@@ -118,7 +118,7 @@ function splitWords(text: string, most: number): string[] {
     while (at < text.length && SPACE.test(text[at]!)) at++;
     if (at >= text.length) break;
     if (most >= 0 && words.length >= most) {
-      words.push(strip(text.slice(at), "rstrip"));
+      words.push(text.slice(at));
       break;
     }
     const start = at;
@@ -136,7 +136,7 @@ function splitWordsRight(text: string, most: number): string[] {
     while (end > 0 && SPACE.test(text[end - 1]!)) end--;
     if (end === 0) break;
     if (most >= 0 && words.length >= most) {
-      words.push(strip(text.slice(0, end), "lstrip"));
+      words.push(text.slice(0, end));
       break;
     }
     const stop = end;

@@ -387,14 +387,14 @@ function iteratorOf(value: Value): Iterator<Value> | undefined {
   if (value instanceof Iter) return value.iterator;
   if (value instanceof DictView) return value[Symbol.iterator]();
   if (value instanceof Range) return numbers(value);
-  if (value instanceof Markup) return characters(value.text, (text) => new Markup(text));
+  if (value instanceof Markup) return characters(value.text);
   if (value instanceof Undefined) return value.isStrict ? value.fail() : [].values();
   if (value instanceof Instance) return value.iterate();
   return undefined;
 }
 
-function* characters(text: string, wrap: (text: string) => Value = (each) => each): Generator<Value> {
-  for (const character of text) yield wrap(character);
+function* characters(text: string): Generator<Value> {
+  for (const character of text) yield character;
 }
 
 function* numbers(range: Range): Generator<Value> {

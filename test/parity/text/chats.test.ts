@@ -1,7 +1,7 @@
 /** Rendered conversations against transformers: the templates of real models, and one of Python's corners. */
 import { describe, expect, test } from "vitest";
 import { type ChatMessage, ChatTemplateError, type JsonValue, loadTokenizer } from "../../../src/text";
-import { ChatRenderer } from "../../../src/text/chatTemplate";
+import { ChatRenderer, normalizedMessages } from "../../../src/text/chatTemplate";
 import { tokenizerFolder } from "./fetch";
 import { fixture } from "./lines";
 
@@ -52,7 +52,7 @@ describe("renders what transformers renders", () => {
         renderer.render(name, {
           bos_token: "<s>",
           eos_token: "</s>",
-          messages: messages as JsonValue[],
+          messages: normalizedMessages(messages),
           tools: given ? tools : null,
           documents: null,
           add_generation_prompt: addGenerationPrompt,
