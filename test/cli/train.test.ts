@@ -237,6 +237,15 @@ describe("smaug train", () => {
     expect(stderr).toMatch(/train: 9 answers of 9 rows are longer than 11 tokens .* were cut \(keep_start\); 9 without EOS since/);
   });
 
+  test("evaluates on rows that are held out, or on another file, whose columns are mapped", async () => {
+    const renamed = file(jsonl(rows.map(({ prompt, ...answers }) => ({ question: prompt, ...answers }))), "renamed.jsonl");
+    const settings = { ...base(), dataset_name: renamed, column_mapping: { question: "prompt" }, max_steps: 1, eval_strategy: "steps", eval_steps: 1 };
+    const held = await smaug("train", yaml({ ...settings, test_split_size: 2 }));
+    expect([held.status, held.stderr]).toEqual([0, expect.stringContaining("7 to train on, 2 to evaluate on")]);
+    const other = await smaug("train", yaml({ ...settings, output_dir: newFolder(), eval_dataset_name: renamed }));
+    expect([other.status, other.stderr]).toEqual([0, expect.stringContaining("9 to train on, 9 to evaluate on")]);
+  });
+
   test.each<[string, object, string]>([
     ["an unknown key", { lerning_rate: 1 }, "Unknown key 'lerning_rate'"],
     ["its nearest neighbour", { lerning_rate: 1 }, "did you mean 'learning_rate'?"],
@@ -250,6 +259,7 @@ describe("smaug train", () => {
     ["a model folder that is not there", { model_name_or_path: "./no/such/folder" }, "no/such/folder"],
     ["data that is not there", { dataset_name: "./none.jsonl" }, "none.jsonl"],
     ["a split that is not there", { eval_strategy: "steps" }, "Expected the split 'test'"],
+    ["evaluation data that is not there", { eval_strategy: "steps", eval_dataset_name: "./none.jsonl" }, "none.jsonl"],
     ["layers that are not there", { lora_target_modules: "nope" }, "Expected names of linear layers for 'lora_target_modules'"],
     ["a share of steps that is none", { warmup_steps: 1.5 }, "for 'warmup_steps'"],
     ["the model's folder as output", { output_dir: model }, "Expected another folder than the model's for 'output_dir'"],
@@ -347,6 +357,7 @@ describe("the output folder", () => {
     ["ref_adapter_name_or_path", (adapter) => ({ ref_adapter_name_or_path: linked(adapter), output_dir: adapter }), "another folder than the reference adapter's"],
     ["an adapter's checkpoint", (adapter) => ({ adapter_name_or_path: join(adapter, "checkpoint-3"), use_peft: false, output_dir: adapter, overwrite_output_dir: true }), "'adapter_name_or_path' reads checkpoint-3 in it"],
     ["model_name_or_path", () => ({ output_dir: join(linked(model), "runs", "new") }), "another folder than the model's"],
+    ["eval_dataset_name", () => { const folder = newFolder(); mkdirSync(folder); writeFileSync(join(folder, "train.jsonl"), jsonl(rows)); return { eval_dataset_name: folder, output_dir: join(folder, "out") }; }, "another folder than the data's"],
     ["dataset_name", () => { const folder = newFolder(); mkdirSync(folder); writeFileSync(join(folder, "train.jsonl"), jsonl(rows)); return { dataset_name: folder, output_dir: join(folder, "out") }; }, "another folder than the data's"],
   ])("is never that of %s", async (_, changes, message) => {
     adapter ??= (async () => {
