@@ -15,9 +15,7 @@ const MOST_LEVELS = 200;
  */
 export function pythonLiteral(text: string): Literal {
   const reader = new Reader(text.replace(/^[ \t]+/, "").replace(/^(\s*\n)+/, ""));
-  const value = reader.value(0);
-  reader.end();
-  return value;
+  return reader.whole();
 }
 
 const CONSTANTS: Readonly<Record<string, boolean | null>> = { True: true, False: false, None: null };
@@ -53,9 +51,22 @@ class Reader {
     }
   }
 
-  end(): void {
-    this.match(/\s*(#[^\n]*\s*)*/y);
-    if (this.at < this.text.length) throw this.fault("the end");
+  /** The value of the whole text; values with commas between them are a tuple. */
+  whole(): Literal {
+    const first = this.value(0);
+    const items = [first];
+    let comma = this.takes(",");
+    const isTuple = comma;
+    while (comma && !this.isEnd()) {
+      items.push(this.value(0));
+      comma = this.takes(",");
+    }
+    if (!this.isEnd()) throw this.fault("the end");
+    return isTuple ? items : first;
+  }
+
+  private isEnd(): boolean {
+    return this.match(/\s*(#[^\n]*(\n\s*|$))*$/y) !== undefined;
   }
 
   private list(close: string, level: number): { items: Literal[]; comma: boolean } {

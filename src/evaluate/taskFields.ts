@@ -51,9 +51,12 @@ export function expectOne(place: string): (field: Field) => void {
   };
 }
 
-/** The list that a rendered text is, if it is one. */
+/** The list that a rendered text in brackets is, if it is one. */
 function listIn(text: string): unknown {
-  if (!/^\[[^]*\]$/.test(text)) return undefined;
+  return /^\[[^]*\]$/.test(text) ? literalIn(text) : undefined;
+}
+
+function literalIn(text: string): unknown {
   try {
     return pythonLiteral(text);
   } catch {
@@ -76,7 +79,7 @@ export function choiceReader(value: unknown, place: string): Read<string[]> {
   const read = fieldReader(value, place);
   return (row) => {
     const { column, value: found } = read(row);
-    return listOf(column ? found : (listIn(found) ?? found));
+    return listOf(column ? found : (literalIn(found) ?? found));
   };
 }
 

@@ -12,6 +12,8 @@ test.each<[string, Literal]>([
   ["(1, 2.5, -3,)", [1, 2.5, -3]],
   ["(1)", 1],
   ["()", []],
+  ["1, 'a'", [1, "a"]],
+  ["[], # one", [[]]],
   ["(1,)", [1]],
   ["[1e3, .5, 2., 0x1F, 0b11, 1_000, 00]", [1000, 0.5, 2, 31, 3, 1000, 0]],
   ["{'a': [True, False, None], 'b': {}}", { a: [true, false, null], b: {} }],
@@ -24,7 +26,7 @@ test.each<[string, Literal]>([
 describe("refuses what Python does not read, or what is not supported:", () => {
   test.each([
     "", "a", "[a]", "['a'", "['a' 1]", "['a',, 'b']", "'a", "'a\nb'", "01", "1 2", "1__0", "Truely", "f'{1}'", "b'a'",
-    String.raw`'\x4'`, String.raw`'\N{DASH}'`, "{'a': 1, 2}", "[1]]", "1.2.3", "'a'\n'b'",
+    String.raw`'\x4'`, String.raw`'\N{DASH}'`, "{'a': 1, 2}", "[1]]", "1,,", ",", "1,\n2", "1.2.3", "'a'\n'b'",
   ])("%j", (text) => {
     expect(() => pythonLiteral(text)).toThrow(SyntaxError);
   });

@@ -41,6 +41,7 @@ describe("choices are", () => {
     ["the values of an object", { doc_to_choice: { first: "x", second: "y" } }, { q: "?" }, ["x", "y"]],
     ["an expression", { doc_to_choice: "{{ [c, c ~ '\n'] }}" }, { q: "?", c: "it's" }, ["it's", "it's\n"]],
     ["a list that a template writes", { doc_to_choice: "['{{c}}', '''{{c}}\n''']" }, { q: "?", c: "x" }, ["x", "x\n"]],
+    ["a tuple that a template writes", { doc_to_choice: "'{{c}}', 'y'" }, { q: "?", c: "x" }, ["x", "y"]],
     ["a list without a template", { doc_to_choice: "['x', 'y']" }, { q: "?" }, ["x", "y"]],
   ])("%s", async (_, keys, row, choices) => {
     expect(await itemOf({ ...choice, ...keys }, row)).toMatchObject({ choices });
