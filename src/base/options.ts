@@ -44,3 +44,8 @@ export function expectPath(value: unknown, name: string, what: string): asserts 
   if (typeof value !== "string" || value === "")
     throw new TypeError(`Expected ${what} for '${name}' but received ${received(value)}`);
 }
+
+/** Without the options that are undefined, so that they do not hide a default. */
+export function given<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}

@@ -13,7 +13,7 @@ import { expectModel } from "../models/expectModel";
 import type { Tokenizer } from "../text";
 import { expectTokenizer } from "../text/expectTokenizer";
 import { nearest } from "../train/argument";
-import { checkOptions } from "../torch/options";
+import { checkOptions } from "../base/options";
 import { expectTaskList } from "./evaluate";
 import { integersOf, objectOf, RowError, textOf, textsOf } from "./fields";
 import { PythonRandom } from "./pythonRandom";

@@ -7,7 +7,7 @@ import type { CausalLM } from "../models";
 import { expectModel } from "../models/expectModel";
 import type { Tokenizer } from "../text";
 import { expectTokenizer } from "../text/expectTokenizer";
-import { checkOptions } from "../torch/options";
+import { checkOptions } from "../base/options";
 import { answersTo } from "./answers";
 import { answerScores, choiceScores } from "./metrics";
 import { type PreparedTask, prepare } from "./prepare";

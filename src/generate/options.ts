@@ -10,7 +10,7 @@ import { expectModel } from "../models/expectModel";
 import { InputError } from "../native/errors";
 import type { Tokenizer } from "../text";
 import { expectTokenizer } from "../text/expectTokenizer";
-import { checkOptions } from "../torch/options";
+import { checkOptions } from "../base/options";
 import type { ProcessorSettings } from "./processors";
 
 export interface GenerateOptions {

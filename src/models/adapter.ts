@@ -19,7 +19,7 @@ import {
   tensorsTrainedWhole,
 } from "../nn";
 import { type Tensor, isFloatingPoint, ops, tidy } from "../torch";
-import { checkOptions } from "../torch/options";
+import { checkOptions } from "../base/options";
 import { adapterConfigJson, parseAdapterConfig } from "./adapterConfig";
 import type { CausalLM } from "./causalLm";
 import { expectCompanions, stageCompanions } from "./companionFiles";

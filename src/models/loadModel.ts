@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { type LoraConfig, applyLora } from "../nn";
 import { type DType, type Device, type Tensor, empty, isFloatingPoint, ops, tidy } from "../torch";
-import { checkOptions } from "../torch/options";
+import { checkOptions } from "../base/options";
 import { loadAdapter } from "./adapter";
 import { architectureOf } from "./architectures";
 import type { CausalLM } from "./causalLm";

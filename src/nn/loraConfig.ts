@@ -7,7 +7,7 @@ import { Pattern, checkPatternSize } from "../base/patterns";
 import { received } from "../base/received";
 import { secondsFor, withinTime } from "../base/timeLimit";
 import { isObject, shortened } from "../base/values";
-import { checkOptions, given } from "../torch/options";
+import { checkOptions, given } from "../base/options";
 
 export interface LoraConfig {
   /** Rank. */

@@ -5,7 +5,7 @@
 import { received } from "../base/received";
 import { TorchError } from "../native/errors";
 import { Tensor, dispose, keep, noGrad, ops, tidy, zeros } from "../torch";
-import { checkOptions, given } from "../torch/options";
+import { checkOptions, given } from "../base/options";
 import { wayToParameters } from "./clip";
 
 export interface AdamWOptions {

@@ -6,7 +6,7 @@
 import { problemsError } from "../base/problems";
 import { InputError } from "../native/errors";
 import { describeValue } from "../torch/operators";
-import { checkOptions } from "../torch/options";
+import { checkOptions } from "../base/options";
 import {
   type Schedule,
   type ScheduleOptions,

@@ -4,7 +4,7 @@
  * a metric and so are no functions of the step. By name and with `lr_scheduler_kwargs`: namedSchedule.ts.
  */
 import { checkOptions } from "../base/options";
-import { describeValue } from "../torch/operators";
+import { received } from "../base/received";
 
 /** The factor of the learning rate in step k. */
 export type Schedule = (step: number) => number;
@@ -177,5 +177,5 @@ function withWarmup(warmupSteps: number, after: Schedule): Schedule {
 
 function checkSteps(name: string, steps: number): void {
   if (!(Number.isFinite(steps) && steps >= 0))
-    throw new RangeError(`Expected a number of steps from 0 for '${name}' but received ${describeValue(steps)}`);
+    throw new RangeError(`Expected a number of steps from 0 for '${name}' but received ${received(steps)}`);
 }

@@ -10,7 +10,7 @@ import type { TokenizedPair } from "../data/tokenizedPair";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/expectModel";
 import { tidy } from "../torch";
-import { checkOptions } from "../torch/options";
+import { checkOptions } from "../base/options";
 import { microBatches, packOptionsOf } from "./microBatches";
 import { upload } from "./packedBatch";
 import { type AnswerLogProbs, type LogProbs, answerLogProbs, scorePairs } from "./packedStep";

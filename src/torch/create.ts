@@ -6,7 +6,7 @@ import { binding } from "../native/binding";
 import { type DType, type TypedArray, dtypeCode, dtypeOfArray, isFloatingPoint, isTypedArray } from "./dtype";
 import type { Generator } from "./generator";
 import { atenOperator, describeValue } from "./operators";
-import { checkOptions } from "./options";
+import { checkOptions } from "../base/options";
 import { dispose } from "./scope";
 import { type Device, type NestedArray, Tensor } from "./tensor";
 

@@ -266,13 +266,21 @@ describe("what a run would refuse is refused here", () => {
     ["eval_strategy: steps\neval_steps: 20\nload_best_model_at_end: true\nsave_steps: 30", /a multiple of 'eval_steps'/],
     ["early_stopping_patience: 2", /'eval_strategy' steps or epoch with 'early_stopping_patience'/],
     ["eval_on_start: true", /'eval_on_start'/],
-    ["ref_adapter_name_or_path: a", /'use_peft' or 'adapter_name_or_path' with 'ref_adapter_name_or_path'/],
     ["eval_dataset_name: a\ntest_split_size: 0.1", /one of 'eval_dataset_name' and 'test_split_size'/],
   ])("%j", (text, message) => {
     const error = failure([yaml(text)]);
     expect(error).toBeInstanceOf(InputError);
     expect(error.message).toMatch(message);
   });
+});
+
+test("a reference adapter is refused where all weights train, not where the model may be an adapter", () => {
+  const settings = ["--dataset_name", "pairs.jsonl", "--ref_adapter_name_or_path", "a", "--model_name_or_path"];
+  const model = mkdtempSync(join(folder, "model-"));
+  expect(failure([...settings, model]).message).toMatch(/'use_peft' or 'adapter_name_or_path' with 'ref_adapter_name_or_path'/);
+  writeFileSync(join(model, "adapter_config.json"), "{}");
+  expect(read([...settings, model]).ref_adapter_name_or_path).toBe("a");
+  expect(read([...settings, "an/adapter-of-the-hub"]).ref_adapter_name_or_path).toBe("a");
 });
 
 test("settings of an adapter without use_peft are named", () => {

@@ -19,7 +19,7 @@ test("cosine: full, half, nothing", () => {
 });
 
 test.each([
-  [() => linearSchedule({} as never), "'totalSteps' but received undefined"],
+  [() => linearSchedule({} as never), "'totalSteps' but received nothing"],
   [() => cosineSchedule({ totalSteps: Number.NaN }), "'totalSteps' but received NaN"],
   [() => constantSchedule({ warmupSteps: -1 }), "'warmupSteps' but received -1"],
 ])("steps that are no count are refused (%#)", (make, message) => {

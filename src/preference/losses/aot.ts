@@ -10,7 +10,7 @@
  * several is another objective (`scope: "batch"` says so), and element i of the result belongs to rank i, not to pair i.
  */
 import type { Tensor } from "../../torch";
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, flippedShare, positive } from "./checks";
 import { type PairLogProbs, type PreferenceLoss, defineLoss, logRatios } from "./preferenceLoss";
 import { smoothedLogistic } from "./smoothing";

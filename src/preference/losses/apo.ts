@@ -7,7 +7,7 @@
  *
  * Bounded, so far-off pairs have no gradient.
  */
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, positive } from "./checks";
 import { type PreferenceLoss, defineLoss, logRatios } from "./preferenceLoss";
 

@@ -6,7 +6,7 @@
  *
  * Like TRL 1.16, without the paper's running mean of rewards as a shift.
  */
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, positive } from "./checks";
 import { type PreferenceLoss, defineLoss, logRatios } from "./preferenceLoss";
 

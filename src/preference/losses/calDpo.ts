@@ -6,7 +6,7 @@
  *
  * The authors' β is 1e-3. Another implementation weighs the squares by 1.
  */
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, positive } from "./checks";
 import { type PreferenceLoss, defineLoss, logRatios } from "./preferenceLoss";
 

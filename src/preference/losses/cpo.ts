@@ -6,7 +6,7 @@
  *
  * with ε > 0 the logistic loss is smoothed as in cDPO. CE is the cross-entropy of `sft`.
  */
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, flippedShare, nonNegative, positive } from "./checks";
 import { type PairLogProbs, type PreferenceLoss, defineLoss } from "./preferenceLoss";
 import { chosenCrossEntropy, crossEntropyMetric } from "./sft";

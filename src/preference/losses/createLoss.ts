@@ -3,7 +3,7 @@
  * error names the key as a configuration file writes it. `ld_alpha` is not here: it changes the sums (`ldWeights`).
  */
 import { problemsError } from "../../base/problems";
-import { checkOptions, given } from "../../torch/options";
+import { checkOptions, given } from "../../base/options";
 import { aot, aotUnpaired } from "./aot";
 import { apoDown, apoZero } from "./apo";
 import { bcoPair } from "./bcoPair";

@@ -5,7 +5,7 @@
  *
  * m·e^(−z) is computed as e^(log m − z): where e^(−z) overflows, m is 0 and TRL's product NaN.
  */
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, positive, upToOne } from "./checks";
 import { type DivergenceOptions, divergenceOptions, divergenceScores } from "./fDivergence";
 import { type PreferenceLoss, defineLoss } from "./preferenceLoss";

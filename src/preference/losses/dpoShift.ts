@@ -6,7 +6,7 @@
  *
  * f is fixed here; the paper's schedules that change it along the run are left out. f = 1 is DPO.
  */
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, positive, upToOne } from "./checks";
 import { type PreferenceLoss, defineLoss, logRatios } from "./preferenceLoss";
 

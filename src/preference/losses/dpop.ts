@@ -8,7 +8,7 @@
  * With ε > 0 the logistic loss is smoothed as in cDPO, as the authors' first code had it.
  */
 import { ops } from "../../torch";
-import { checkOptions, given } from "../../torch/options";
+import { checkOptions, given } from "../../base/options";
 import { checkChoice, checkNumber, flippedShare, nonNegative, positive } from "./checks";
 import { type DpopPlacement, dpopPlacements } from "./lossConfig";
 import { type PairLogProbs, type PreferenceLoss, defineLoss, logRatios } from "./preferenceLoss";

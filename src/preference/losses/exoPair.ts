@@ -6,7 +6,7 @@
  *
  * ε must be positive: hard labels make it infinite.
  */
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, positive, positiveShare } from "./checks";
 import { type DivergenceOptions, divergenceOptions, divergenceScores } from "./fDivergence";
 import { type PreferenceLoss, defineLoss } from "./preferenceLoss";

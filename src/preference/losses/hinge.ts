@@ -6,7 +6,7 @@
  *
  * A pair whose margin has passed 1/β is left alone. At the kink the gradient is relu's, 0.
  */
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, positive } from "./checks";
 import { type DivergenceOptions, divergenceOptions, divergenceScores } from "./fDivergence";
 import { type PreferenceLoss, defineLoss } from "./preferenceLoss";

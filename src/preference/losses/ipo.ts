@@ -5,7 +5,7 @@
  *
  * β is the paper's τ. The means over tokens are TRL's and the authors' own choice; other libraries take the sums.
  */
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, positive } from "./checks";
 import { type DivergenceOptions, divergenceOptions, divergenceScores } from "./fDivergence";
 import { type PreferenceLoss, answerTokens, defineLoss } from "./preferenceLoss";

@@ -5,7 +5,7 @@
  *
  * It works on each answer's own likelihood, so the chosen one has an optimum above the reference.
  */
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, positive } from "./checks";
 import { type PreferenceLoss, defineLoss, logRatios } from "./preferenceLoss";
 

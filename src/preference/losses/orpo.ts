@@ -8,7 +8,7 @@
  * β is the paper's λ. CE is the cross-entropy of `sft`: over the answer, as in the paper; TRL takes the prompt in too.
  */
 import type { Tensor } from "../../torch";
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, positive } from "./checks";
 import { type PairLogProbs, type PreferenceLoss, defineLoss } from "./preferenceLoss";
 import { chosenCrossEntropy, crossEntropyMetric } from "./sft";

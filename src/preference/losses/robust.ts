@@ -6,7 +6,7 @@
  *
  * Unlike cDPO (`sigmoid` with `labelSmoothing`) it may be negative. ε = 0 is DPO.
  */
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, flippedShare, positive } from "./checks";
 import { type DivergenceOptions, divergenceOptions, divergenceScores } from "./fDivergence";
 import { type PreferenceLoss, defineLoss } from "./preferenceLoss";

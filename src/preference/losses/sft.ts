@@ -10,7 +10,7 @@
  * answer's own length. It needs no reference.
  */
 import type { Tensor } from "../../torch";
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, positive } from "./checks";
 import { type PairLogProbs, type PreferenceLoss, defineLoss } from "./preferenceLoss";
 

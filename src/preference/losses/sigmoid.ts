@@ -6,7 +6,7 @@
  * It sees only the difference: both answers may lose likelihood while it falls. `dpop` prevents that. TRL 1.16 takes
  * `label_smoothing` and ignores it here.
  */
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, flippedShare, positive } from "./checks";
 import { type DivergenceOptions, divergenceOptions, divergenceScores } from "./fDivergence";
 import { type PreferenceLoss, defineLoss } from "./preferenceLoss";

@@ -5,7 +5,7 @@
  *
  * β is per token, so larger than DPO's by about the answers' length (Tülu 3: 5).
  */
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, positive } from "./checks";
 import { type DivergenceOptions, divergenceOptions, divergenceScores } from "./fDivergence";
 import { type PreferenceLoss, answerTokens, defineLoss } from "./preferenceLoss";

@@ -7,7 +7,7 @@
  * with ε > 0 the logistic loss is smoothed as in cDPO. α is 0 as in the paper; TRL's `cpo_alpha` is 1 unless set, which
  * makes it CPO-SimPO. CE is the cross-entropy of `sft`. The paper's β is 2 to 2.5, its γ 0.3 to 1.6.
  */
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { anyNumber, checkNumber, flippedShare, nonNegative, positive } from "./checks";
 import { type PairLogProbs, type PairValues, type PreferenceLoss, answerTokens, defineLoss } from "./preferenceLoss";
 import { chosenCrossEntropy, crossEntropyMetric } from "./sft";

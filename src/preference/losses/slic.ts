@@ -6,7 +6,7 @@
  *
  * δ is a margin in nats, named `beta` in HALOs and here. TRL's `hinge` is another loss: on log-ratios, without the pull.
  */
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, nonNegative, positive } from "./checks";
 import { type PairLogProbs, type PreferenceLoss, defineLoss } from "./preferenceLoss";
 

@@ -3,7 +3,7 @@
  *
  *   L = (ρ_w − 1/(2β))² + (ρ_l + 1/(2β))²
  */
-import { checkOptions } from "../../torch/options";
+import { checkOptions } from "../../base/options";
 import { checkNumber, positive } from "./checks";
 import { type PreferenceLoss, defineLoss, logRatios } from "./preferenceLoss";
 
