@@ -68,6 +68,7 @@ describe("values", () => {
     [["--lr_scheduler_type", "cosine", "--lr_scheduler_kwargs", '{"num_cycles": 2}'], { lr_scheduler_kwargs: { num_cycles: 2 } }],
     [["--lr_scheduler_kwargs", "null"], { lr_scheduler_kwargs: {} }],
     [["--column_mapping", "question=prompt, good = chosen"], { column_mapping: { question: "prompt", good: "chosen" } }],
+    [["--column_mapping", "{question: prompt, 'good': \"chosen\"}"], { column_mapping: { question: "prompt", good: "chosen" } }],
     [["--column-mapping", '{"a, b": "prompt"}'], { column_mapping: { "a, b": "prompt" } }],
     [["--dataset_config", "en", "--eval_dataset_name", "held.jsonl"], { dataset_config: "en", eval_dataset_name: "held.jsonl" }],
     [["--test_split_size", "0.1"], { test_split_size: 0.1 }],
