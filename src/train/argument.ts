@@ -127,8 +127,21 @@ function list<T>(expected: string, fallback: readonly T[], help: string, readIte
 export function itemsOf(value: unknown): readonly unknown[] {
   if (typeof value !== "string") return [value].flat();
   const inner = /^\s*\[(.*)\]\s*$/s.exec(value)?.[1];
-  const items = (inner ?? value).split(/[\s,]+/).filter(Boolean);
+  const items = splitOutside(inner ?? value).filter(Boolean);
   return inner === undefined ? items : items.map((item) => /^(["'])(.*)\1$/s.exec(item)?.[2] ?? item);
+}
+
+/** Splits at spaces and commas, except those within brackets, as `{1,2}` of a regular expression. */
+function splitOutside(text: string): string[] {
+  const items = [""];
+  let depth = 0;
+  for (const character of text) {
+    if ("([{".includes(character)) depth++;
+    else if (")]}".includes(character)) depth--;
+    if (depth === 0 && /[\s,]/.test(character)) items.push("");
+    else items[items.length - 1] += character;
+  }
+  return depth === 0 ? items : text.split(/[\s,]+/);
 }
 
 /** Names with numbers or strings, as `lr_scheduler_kwargs`; JSON on a command line. Null is none. */
