@@ -3,12 +3,13 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { parseIfJson, readInputText } from "../base/inputFiles";
 import { printable } from "../base/terminal";
 import { excerpt, isObject, shown } from "../base/values";
+import { templateInputs } from "../data/preferenceRow";
 import type { GenerateOptions, GeneratedToken } from "../generate";
 import { InputError } from "../native/errors";
 import type { ChatMessage, Tokenizer } from "../text";
 import { hasNumber, parseExact, rememberNumbers } from "../text/exactNumbers";
 import type { DType } from "../torch";
-import { printJson } from "./output";
+import { printJson, tell } from "./output";
 
 interface Flags {
   model: string;
@@ -36,7 +37,8 @@ interface Prompt {
 
 const notes = `
 --prompt is continued as it stands: a chat template in the folder is not applied. --messages applies it to a file that
-holds a list of {"role", "content"}, or such a list (or an object with "messages") on every line.
+holds a list of {"role", "content"}, or such a list on every line, or objects with "messages" and, if need be, "tools" and
+"chat_template_kwargs".
 The most likely token is taken unless --temperature is above 0. Sampling settings in the folder's
 generation_config.json are not applied; its end-of-text tokens are. Without --seed, sampling differs every time.
 --json prints an object a prompt: prompt, text, tokens, finish_reason (eos, stop, length), tokens_per_second.
@@ -130,33 +132,46 @@ function encode(tokenizer: Tokenizer, text: string): Prompt {
   throw new InputError("Expected text for '--prompt' but received none; the tokenizer adds no token of its own");
 }
 
-function render(tokenizer: Tokenizer, messages: readonly ChatMessage[]): Prompt {
-  const text = tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true });
+function render(tokenizer: Tokenizer, { messages, ...inputs }: Conversation): Prompt {
+  const text = tokenizer.applyChatTemplate(messages, { ...inputs, addGenerationPrompt: true });
   return { text, ids: tokenizer.encode(text, { addSpecialTokens: false }) };
 }
 
 const FORM = 'It holds a list such as [{"role": "user", "content": "2 + 2?"}], or one on every line.';
 
-/** The conversations of a JSON or JSON Lines file. */
-function readConversations(file: string): ChatMessage[][] {
+/** Messages, with what else a chat template is given. */
+type Conversation = { readonly messages: readonly ChatMessage[] } & ReturnType<typeof templateInputs>;
+
+const KEYS = ["messages", "tools", "chat_template_kwargs"];
+
+/** The conversations of a JSON or JSON Lines file. Keys that are not read are named once. */
+function readConversations(file: string): Conversation[] {
+  const unread = new Set<string>();
+  const conversations = conversationsOf(file, unread);
+  if (unread.size > 0) tell(`not read: ${[...unread].map((key) => excerpt(key)).join(", ")}`);
+  return conversations;
+}
+
+function conversationsOf(file: string, unread: Set<string>): Conversation[] {
   const text = readInputText(file, "conversations").replace(/^\ufeff/, "");
   const whole = parseIfJson(text, `'${file}'`);
-  if (whole !== undefined) return [conversation(whole, `'${file}'`, text)];
-  const conversations: ChatMessage[][] = [];
+  if (whole !== undefined) return [conversation(whole, `'${file}'`, text, unread)];
+  const conversations: Conversation[] = [];
   for (const [i, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
     const place = `'${file}', line ${i + 1}`;
     const value = parseIfJson(line, place);
     if (value === undefined) throw new InputError(`Expected JSON in ${place} but found ${excerpt(line)}. ${FORM}`);
-    conversations.push(conversation(value, place, line));
+    conversations.push(conversation(value, place, line, unread));
   }
   if (conversations.length === 0) throw new InputError(`Expected a conversation in '${file}' but found none. ${FORM}`);
   return conversations;
 }
 
 /** @param text what `value` was read from */
-function conversation(value: unknown, place: string, text: string): ChatMessage[] {
-  if (hasNumber(value)) rememberNumbers(value, parseExact(text, place)); // for the template
+function conversation(value: unknown, place: string, text: string, unread: Set<string>): Conversation {
+  const exact = hasNumber(value) ? parseExact(text, place) : undefined;
+  if (exact !== undefined) rememberNumbers(value, exact); // for the template
   const messages = isObject(value) ? value.messages : value;
   if (!Array.isArray(messages) || messages.length === 0)
     throw new InputError(`Expected a list of messages in ${place} but found ${shown(value)}. ${FORM}`);
@@ -166,7 +181,9 @@ function conversation(value: unknown, place: string, text: string): ChatMessage[
       `Expected an object with a 'role' for message ${wrong} in ${place} but found ` +
         `${shown(messages[wrong])}. ${FORM}`,
     );
-  return messages as ChatMessage[];
+  if (!isObject(value)) return { messages: messages as ChatMessage[] };
+  for (const key of Object.keys(value)) if (!KEYS.includes(key)) unread.add(key);
+  return { messages: messages as ChatMessage[], ...templateInputs(value, place, (key) => (isObject(exact) ? exact[key] : undefined)) };
 }
 
 const flag = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

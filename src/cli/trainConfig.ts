@@ -68,7 +68,7 @@ class Reading {
   private readonly all: Readonly<Record<string, unknown>>;
 
   constructor(private readonly sources: readonly Source[]) {
-    this.all = Object.assign({}, ...sources.map(({ values }) => values)) as Record<string, unknown>;
+    this.all = Object.assign(Object.create(null), ...sources.map(({ values }) => values)) as Record<string, unknown>;
   }
 
   resolve(): Omit<ResolvedConfig, "file"> {
@@ -169,7 +169,7 @@ class Reading {
 
   /** TRL's `report_to` may be a list, and may name trackers, which never stop a run. */
   private reportTo(value: unknown): unknown {
-    const names = itemsOf(value);
+    const names = isNull(value) ? [] : itemsOf(value);
     const others = names.filter(isTracker);
     if (others.length > 0) {
       this.notes.push(`report_to: ${others.join(", ")} is not written; metrics.jsonl and TensorBoard events (output_dir/runs) are`);

@@ -7,7 +7,7 @@
 import type { Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, relative, sep } from "node:path";
-import { HubError, repoName, resolveFolder } from "../hub";
+import { DATA_ENDINGS, HubError, repoName, resolveFolder } from "../hub";
 import { InputError } from "../native/errors";
 import { type DataConfig, chooseConfig, matchesPattern } from "./dataCard";
 import { expectFile, unreadable } from "./source";
@@ -19,7 +19,7 @@ export interface DataFile {
   readonly kind: DataKind;
 }
 
-const KINDS: Record<string, DataKind> = {
+const KINDS: Record<(typeof DATA_ENDINGS)[number], DataKind> = {
   ".jsonl": "jsonl",
   ".jsonl.gz": "jsonl",
   ".ndjson": "jsonl",
@@ -27,7 +27,7 @@ const KINDS: Record<string, DataKind> = {
   ".json.gz": "json",
   ".parquet": "parquet",
 };
-const EXTENSIONS = Object.keys(KINDS).join(", ");
+const EXTENSIONS = DATA_ENDINGS.join(", ");
 
 /** JSON that describes a data set and holds none of it. */
 const DESCRIPTIONS = new Set(["dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"]);
@@ -94,10 +94,15 @@ async function filesToFetch(
   }
   const config = chooseConfig(folder, source, wanted);
   if (!config || (!config.splits && config.folder === "")) return undefined;
-  const patterns = config.splits ? [...config.splits.values()].flat() : EXTENSIONS.split(", ").map((ending) => `**${ending}`);
-  const whole = patterns.map((pattern) => join(config.folder, pattern).replaceAll(/\{[^}]*\}|\[[^\]]*\]/g, "*"));
+  const patterns = config.splits
+    ? [...config.splits.values()].flat().map((pattern) => pattern.replaceAll(/\{[^}]*\}|\[[^\]]*\]/g, "*"))
+    : DATA_ENDINGS.map((ending) => `**${inAnyCase(ending)}`);
+  const whole = patterns.map((pattern) => join(config.folder, pattern));
   return [CARD, ...whole.flatMap((pattern) => [pattern.replaceAll("**", "*"), pattern.replaceAll("**/", "")])];
 }
+
+/** `.json` as `.[jJ][sS][oO][nN]`. */
+const inAnyCase = (ending: string): string => ending.replace(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`);
 
 const CARD = "README.md";
 
@@ -203,8 +208,9 @@ async function addFiles(folder: string, around: readonly string[], all: Found): 
 }
 
 function kindOf(path: string): DataKind | undefined {
-  const ending = /\.[a-z]+(\.gz)?$/.exec(path.toLowerCase())?.[0] ?? "";
-  return KINDS[ending];
+  const ending = /\.[a-z]+(\.gz)?$/.exec(path.toLowerCase())?.[0];
+  const known = DATA_ENDINGS.find((each) => each === ending);
+  return known && KINDS[known];
 }
 
 /** The split that a path inside a folder names. */

@@ -5,20 +5,20 @@
 import { createHash } from "node:crypto";
 import { type PreferenceRow, isPlain } from "./preferenceRow";
 
-/** Each kind, and what to say of it. */
+/** Each kind, and what to say of one row of it, with the verbs in braces. */
 export const ODDITIES = {
-  emptyPrompt: "have an empty prompt; without a 'prompt' key it is what both answers begin with",
-  assistantLast: "have a prompt that ends with an assistant's turn, after which another begins; make it part of the answers",
-  blankAnswer: "have an answer of white space alone",
-  chosenBeginsRejected: "have a chosen answer that the rejected one goes on from",
-  rejectedBeginsChosen: "have a rejected answer that the chosen one goes on from",
-  promptRepeated: "have an answer that begins with the whole prompt again",
-  duplicate: "repeat an earlier row",
-  contradiction: "prefer what an earlier row rejects, and reject what it prefers",
-  noBos: "do not begin with BOS, which the tokenizer puts before texts: the chat template leaves it out",
-  noEos: "have an answer without EOS: the chat template writes none, so its end is not learnt",
-  twoEos: "have an answer that ends with EOS twice: the tokenizer adds one of its own",
-  seam: "have a prompt whose last tokens change with the answer; they count as the answer's",
+  emptyPrompt: "{has} an empty prompt; without a 'prompt' key it is what both answers begin with",
+  assistantLast: "{has} a prompt that ends with an assistant's turn, after which another begins; make it part of the answers",
+  blankAnswer: "{has} an answer of white space alone",
+  chosenBeginsRejected: "{has} a chosen answer that the rejected one goes on from",
+  rejectedBeginsChosen: "{has} a rejected answer that the chosen one goes on from",
+  promptRepeated: "{has} an answer that begins with the whole prompt again",
+  duplicate: "{repeats} an earlier row",
+  contradiction: "{prefers} what an earlier row rejects, and {rejects} what it prefers",
+  noBos: "{does} not begin with BOS, which the tokenizer puts before texts: the chat template leaves it out",
+  noEos: "{has} an answer without EOS: the chat template writes none, so its end is not learnt",
+  twoEos: "{has} an answer that ends with EOS twice: the tokenizer adds one of its own",
+  seam: "{has} a prompt whose last tokens change with the answer; they count as the answer's",
 } as const;
 
 export type OddityKind = keyof typeof ODDITIES;
@@ -55,9 +55,13 @@ export function describeOddities(oddities: Oddities): string[] {
     const oddity = oddities[kind];
     if (!oddity) return [];
     const rows = oddity.first.join(", ") + (oddity.count > oddity.first.length ? ", …" : "");
-    return [`${oddity.count} ${oddity.count === 1 ? "row" : "rows"} (${rows}) ${ODDITIES[kind]}`];
+    const isOne = oddity.count === 1;
+    const says = ODDITIES[kind].replace(/\{(\w+)\}/g, (_, verb: string) => (isOne ? verb : plural(verb)));
+    return [`${oddity.count} ${isOne ? "row" : "rows"} (${rows}) ${says}`];
   });
 }
+
+const plural = (verb: string): string => ({ has: "have", does: "do" })[verb] ?? verb.replace(/s$/, "");
 
 /** What is odd about rows as they are written, before any tokenizer has seen them. */
 export function oddRows(rows: readonly PreferenceRow[]): Oddities {

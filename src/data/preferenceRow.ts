@@ -89,8 +89,7 @@ export class RowReader {
     return {
       index,
       ...conversation(value, { chosen, rejected: rejected as readonly ChatMessage[] }, place, exact),
-      ...toolsOf(value.tools, place, exact),
-      ...kwargsOf(value.chat_template_kwargs, place, exact),
+      ...templateInputs(value, place, exact),
     };
   }
 
@@ -207,6 +206,11 @@ function withoutNulls(message: Json): ChatMessage {
   const copy = Object.fromEntries(present) as ChatMessage;
   copyNumbers(message, copy);
   return copy;
+}
+
+/** What a record gives a chat template, other than its messages. */
+export function templateInputs(record: Json, place: string, exact: ExactCells): Pick<ChatRow, "tools" | "chatTemplateKwargs"> {
+  return { ...toolsOf(record.tools, place, exact), ...kwargsOf(record.chat_template_kwargs, place, exact) };
 }
 
 /**

@@ -41,8 +41,9 @@ export async function contentKey(
     if (bytes.includes("strftime_now")) hash.update(new Date().toDateString());
   }
   for (const row of rows) hash.update(`\n${JSON.stringify(row)}`);
-  // JSON does not tell 20.0 from 20, nor NaN from null.
-  for (const [path, number] of exactEntries(rows)) hash.update(`\n${JSON.stringify(path)} ${typeof number} ${number}`);
+  // JSON does not tell 20.0 from 20, 0.0 from -0.0, nor NaN from null.
+  for (const [path, number] of exactEntries(rows))
+    hash.update(`\n${JSON.stringify(path)} ${typeof number} ${Object.is(number, -0) ? "-0" : number}`);
   return hash.digest("hex");
 }
 

@@ -23,7 +23,9 @@ const TOKENIZER_FILES = [
 const ADAPTER_CONFIG = "adapter_config.json";
 /** An adapter may have a tokenizer of its own. */
 const ADAPTER_FILES = [ADAPTER_CONFIG, "adapter_model.safetensors", ...TOKENIZER_FILES];
-const DATASET_FILES = ["*.jsonl", "*.json", "*.parquet", "README.md"];
+/** The endings of data files, in any case. */
+export const DATA_ENDINGS = [".jsonl", ".jsonl.gz", ".ndjson", ".json", ".json.gz", ".parquet"] as const;
+const DATASET_FILES = [...DATA_ENDINGS.map((ending) => `*${ending}`), "README.md"];
 
 /** The texts of a model folder; the last ones are not read, but belong to a copy of it. */
 const MODEL_TEXTS = [...TOKENIZER_FILES, ADAPTER_CONFIG, "config.json", "vocab.json", "merges.txt", "vocab.txt", "spiece.model"];
@@ -38,6 +40,7 @@ export function selection(kind: RepoKind, files?: Files): Selection {
   if (files === "tokenizer") return selectTokenizer;
   if (files === undefined && kind === "model")
     return (paths) => [...matching(paths, MODEL_TEXTS), ...selectWeights(paths)];
+  if (files === undefined) return (paths) => paths.filter((path) => path === "README.md" || isDataFile(path));
   return (paths) => matching(paths, patternsOf(files));
 }
 
@@ -54,6 +57,11 @@ function selectTokenizer(paths: readonly string[]): string[] {
   return [...files, ...selectWeights(paths).filter(isGguf)];
 }
 
+export function isDataFile(path: string): boolean {
+  const lower = path.toLowerCase();
+  return DATA_ENDINGS.some((ending) => lower.endsWith(ending));
+}
+
 const isGguf = (file: string) => file.endsWith(".gguf");
 
 function selectWeights(paths: readonly string[]): string[] {
@@ -66,13 +74,22 @@ function selectWeights(paths: readonly string[]): string[] {
   return [...shards, ...files.filter((file) => file === "model.safetensors.index.json")];
 }
 
-/** As Python's `fnmatch` on the whole path: `*` and `?` take slashes too. */
+/** As Python's `fnmatch` on the whole path: `*` and `?` take slashes too, `[ab]` and `[!ab]` are choices. */
 function matching(paths: readonly string[], patterns: readonly string[]): string[] {
   const expressions = patterns.map((pattern) => {
-    const source = pattern.replace(/[.+^${}()|\\[\]]/g, "\\$&").replace(/\*/g, ".*").replace(/\?/g, ".");
+    const source = pattern.replace(/\*+|\?|\[!?\]?[^\]]*\]|[.+^${}()|\\[\]]/g, expressionOf);
     return new RegExp(`^${source}$`, "s");
   });
   return paths.filter((path) => expressions.some((expression) => expression.test(path)));
+}
+
+function expressionOf(part: string): string {
+  if (part.startsWith("*")) return ".*";
+  if (part === "?") return ".";
+  const [, not, choices] = /^\[(!?)(.+)\]$/s.exec(part) ?? [];
+  if (choices === undefined) return `\\${part}`;
+  const ranges = choices.replace(/(.)-(.)/gs, (range, first: string, last: string) => (first > last ? "" : range));
+  return `[${not ? "^" : ""}${ranges.replace(/[\\\]^[]/g, "\\$&")}]`;
 }
 
 /** Throws when `selected`, of a repository with the files `paths`, cannot be what is wanted. */

@@ -1,5 +1,5 @@
 /** The Hugging Face hub: from the name of a model or data set to a folder on this disk. No tensors. */
 export { HubError, type HubReason } from "./errors";
-export type { Files } from "./files";
+export { DATA_ENDINGS, type Files } from "./files";
 export { type RepoKind, type RepoName, repoName } from "./names";
 export { type ResolveOptions, resolveFolder } from "./resolve";

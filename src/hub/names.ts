@@ -20,7 +20,7 @@ const ID = /^(?:\w(?:[\w.-]{0,94}\w)?\/)?\w(?:[\w.-]{0,94}\w)?$/;
 const NOT_IN_ID = /--|\.\.|\.git$/;
 /** git's rules for names of references (`git check-ref-format`): they make a revision safe as a path in the cache. */
 const NOT_IN_REVISION = /[\0-\x20~^:?*[\\\x7f]|\.\.|@\{|^\/|\/$|\/\/|(?:^|\/)\.|\.(?:$|\/|lock$)/;
-const FILE = /\.(?:safetensors|gguf|bin|pth?|jsonl?|parquet|csv|tsv|txt|ya?ml)$/i;
+const FILE = /\.(?:safetensors|gguf|bin|pth?|jsonl?|ndjson|jsonl?\.gz|parquet|csv|tsv|txt|ya?ml)$/i;
 
 /** Tells a path from a repository. What looks like a path is one, whether it is there or not. */
 export function parseName(name: string, revision?: string): { path: string } | RepoName {

@@ -1,5 +1,6 @@
 /** `datetime.now().strftime(format)` in the C locale, as glibc does it. */
 import { unsupported } from "./errors";
+import { limits } from "./limits";
 
 const MONTHS = "January February March April May June July August September October November December".split(" ");
 const DAYS = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split(" ");
@@ -109,7 +110,7 @@ function isoWeek(date: Date): { year: number; week: number } {
 
 /** @throws JinjaError for a code that glibc does not have, which it would print as it is */
 export function strftime(date: Date, format: string): string {
-  return format.replace(/%([-_0^#]*)([EO]?)([\s\S]|$)/gu, (whole, flags: string, _modifier: string, letter: string) => {
+  const written = format.replace(/%([-_0^#]*)([EO]?)([\s\S]|$)/gu, (whole, flags: string, _modifier: string, letter: string) => {
     const found = field(date, letter);
     if (found === undefined) throw unsupported(`strftime_now('${whole}')`);
     let [value, width, fill] = found;
@@ -122,4 +123,6 @@ export function strftime(date: Date, format: string): string {
     }
     return fill === "" ? value : value.padStart(width, fill);
   });
+  limits.copiedText(written.length);
+  return written;
 }

@@ -13,7 +13,7 @@
  */
 import { JinjaError, typeError } from "./errors";
 import { PyFloat } from "./float";
-import { limits } from "./limits";
+import { Parts, limits } from "./limits";
 import type { Int } from "./numbers";
 
 export { PyFloat };
@@ -136,7 +136,7 @@ export class Dict {
 }
 
 /** What a `Map` can tell apart where Python does. @throws TypeError for lists and dicts */
-export function hashed(value: Value): unknown {
+export function hashed(value: Value, parts?: Parts): unknown {
   switch (typeof value) {
     case "string":
       return value.charCodeAt(0) === 0 ? `\0s${value}` : value;
@@ -153,11 +153,16 @@ export function hashed(value: Value): unknown {
   }
   if (value instanceof Markup) return hashed(value.text);
   if (value instanceof Tuple) {
+    const counted = parts ?? new Parts();
+    counted.enter();
     const inner = value.items.map((item) => {
-      const hash = hashed(item);
+      const hash = hashed(item, counted);
       return typeof hash === "object" && hash !== null ? `o${identity(hash)}` : `${typeof hash === "string" ? "s" : "n"}${String(hash).length}:${String(hash)}`;
     });
-    return `\0t${inner.join()}`;
+    counted.leave();
+    const hash = `\0t${inner.join()}`;
+    limits.copiedText(hash.length);
+    return hash;
   }
   if (value instanceof Undefined) {
     if (value.isStrict) value.fail();

@@ -5,7 +5,7 @@
 import { homedir } from "node:os";
 import { nearest } from "../base/nearest";
 import { type Problem, problemsError, unfit, unknown } from "../base/problems";
-import { shown } from "../base/values";
+import { isObject, shown } from "../base/values";
 
 export { nearest };
 
@@ -127,8 +127,21 @@ function list<T>(expected: string, fallback: readonly T[], help: string, readIte
 export function itemsOf(value: unknown): readonly unknown[] {
   if (typeof value !== "string") return [value].flat();
   const inner = /^\s*\[(.*)\]\s*$/s.exec(value)?.[1];
-  const items = (inner ?? value).split(/[\s,]+/).filter(Boolean);
+  const items = splitOutside(inner ?? value).filter(Boolean);
   return inner === undefined ? items : items.map((item) => /^(["'])(.*)\1$/s.exec(item)?.[2] ?? item);
+}
+
+/** Splits at spaces and commas, except those within brackets, as `{1,2}` of a regular expression. */
+function splitOutside(text: string): string[] {
+  const items = [""];
+  let depth = 0;
+  for (const character of text) {
+    if ("([{".includes(character)) depth++;
+    else if (")]}".includes(character)) depth--;
+    if (depth === 0 && /[\s,]/.test(character)) items.push("");
+    else items[items.length - 1] += character;
+  }
+  return depth === 0 ? items : text.split(/[\s,]+/);
 }
 
 /** Names with numbers or strings, as `lr_scheduler_kwargs`; JSON on a command line. Null is none. */
@@ -141,14 +154,22 @@ export const mapping = (help: string): Argument<Readonly<Record<string, unknown>
 /** Names with new names, as `column_mapping`; on a command line `question=prompt,good=chosen`, or JSON. */
 export const renaming = (help: string): Argument<Readonly<Record<string, string>>> =>
   argument("names with new names", {}, help, (value) => {
-    const read = typeof value === "string" ? (parseJson(value) ?? parseRenaming(value)) : value;
+    const read = typeof value === "string" ? parseRenaming(value) : value;
     if (typeof read !== "object" || read === null || Array.isArray(read)) return undefined;
     return Object.values(read).every((name) => typeof name === "string") ? (read as Record<string, string>) : undefined;
   });
 
-/** `a=b,c=d`, each name once; a name with a comma or an equals sign needs JSON. */
+/** `a=b,c=d`, each name once, or `{a: b, c: d}`, or JSON, which a name with a comma or an equals sign needs. */
 export function parseRenaming(text: string): Record<string, string> | undefined {
-  const pairs = text.split(",").map((pair) => pair.split("=").map((name) => name.trim()));
+  const json = parseJson(text);
+  if (isObject(json)) return Object.values(json).every((name) => typeof name === "string") ? (json as Record<string, string>) : undefined;
+  const braced = /^\s*\{([^{}]*)\}\s*$/.exec(text)?.[1];
+  if (braced !== undefined) return parsePairs(braced, ":");
+  return parsePairs(text, "=");
+}
+
+function parsePairs(text: string, between: string): Record<string, string> | undefined {
+  const pairs = text.split(",").map((pair) => pair.split(between).map((name) => name.trim().replace(/^(["'])(.*)\1$/, "$2")));
   const isSound = pairs.every((pair) => pair.length === 2 && pair.every((name) => name !== ""));
   const isUnique = new Set(pairs.map(([name]) => name)).size === pairs.length;
   return isSound && isUnique ? (Object.fromEntries(pairs) as Record<string, string>) : undefined;

@@ -138,7 +138,18 @@ describe("--messages", () => {
     expect(objects.map(({ prompt }) => prompt)).toEqual([rendered, rendered]);
   });
 
+  test("gives the template tools and its own variables, and names what is not read", async () => {
+    const path = join(scratch, "tools");
+    cpSync(folder, path, { recursive: true });
+    writeFileSync(join(path, "chat_template.jinja"), "{{ tools | tojson }}{{ mood }}{{ messages[0].content }}");
+    const conversation = '{"messages": [{"role": "user", "content": "hi"}], "tools": [{"least": 20.0}], "chat_template_kwargs": {"mood": 1e-07}, "id": 7}';
+    const { stdout, stderr } = await smaug("--model", path, "--messages", file("tools.json", conversation), "--json", "--max-new-tokens", "1");
+    expect(JSON.parse(stdout)).toMatchObject({ prompt: '[{"least": 20.0}]1e-07hi' });
+    expect(stderr).toContain("not read: id\n");
+  });
+
   test.each([
+    ["tools.jsonl", '{"messages": [{"role": "user", "content": "a"}], "tools": "f"}', /Expected a list of tools, or its JSON, for 'tools' in '.*tools\.jsonl'/],
     ["none.jsonl", " \n", /Expected a conversation in '.*none\.jsonl' but found none/],
     ["broken.jsonl", '[{"role": "user", "content": "a"}]\n[{]\n', /JSON in '.*broken\.jsonl', line 2 but found \[\{\]/],
     ["empty.json", "[]", /Expected a list of messages in '.*' but found \[\]/],

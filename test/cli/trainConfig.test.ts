@@ -68,6 +68,7 @@ describe("values", () => {
     [["--lr_scheduler_type", "cosine", "--lr_scheduler_kwargs", '{"num_cycles": 2}'], { lr_scheduler_kwargs: { num_cycles: 2 } }],
     [["--lr_scheduler_kwargs", "null"], { lr_scheduler_kwargs: {} }],
     [["--column_mapping", "question=prompt, good = chosen"], { column_mapping: { question: "prompt", good: "chosen" } }],
+    [["--column_mapping", "{question: prompt, 'good': \"chosen\"}"], { column_mapping: { question: "prompt", good: "chosen" } }],
     [["--column-mapping", '{"a, b": "prompt"}'], { column_mapping: { "a, b": "prompt" } }],
     [["--dataset_config", "en", "--eval_dataset_name", "held.jsonl"], { dataset_config: "en", eval_dataset_name: "held.jsonl" }],
     [["--test_split_size", "0.1"], { test_split_size: 0.1 }],
@@ -182,6 +183,10 @@ describe("a list", () => {
     [["--loss_type", "[sigmoid, sft]", "--loss_weights", "[1.0, 5e-1]"], { loss_type: ["sigmoid", "sft"], loss_weights: [1, 0.5] }],
     [["--report_to", "tensorboard", "wandb"], { report_to: "tensorboard" }],
     [["--report_to", "[none]"], { report_to: "none" }],
+    [["--report_to", "null"], { report_to: "none" }],
+    // A comma within brackets is a regular expression's.
+    [["--lora_target_modules", ".*layers\\.[0-9]{1,2}\\.(q|v)_proj"], { lora_target_modules: [".*layers\\.[0-9]{1,2}\\.(q|v)_proj"] }],
+    [["--lora_target_modules", "k_proj,[qv]_proj{1,1}"], { lora_target_modules: ["k_proj", "[qv]_proj{1,1}"] }],
   ])("of a command line: %j", (args, expected) => {
     expect(read([...needed, "--use_peft", ...args])).toMatchObject(expected);
   });
@@ -194,6 +199,10 @@ describe("a list", () => {
     `lora_target_modules: '["q_proj", "v_proj"]'`,
   ])("of a file: %j", (text) => {
     expect(read([yaml(`use_peft: true\n${text}`)])).toMatchObject(modules);
+  });
+
+  test("no key of an object's own is passed over", () => {
+    expect(failure([...needed, "--__proto__", "3", "--constructor", "3"]).message).toMatch(/__proto__: unknown\n.*constructor: unknown/s);
   });
 
   test("ends at the file", () => {

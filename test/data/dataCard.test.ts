@@ -119,6 +119,9 @@ test("of a data set of the hub only the files of its config are fetched", async 
   expect(fetched).toEqual(["README.md", "de", "de/a.jsonl"]);
   hub.add("datasets/owner/plain", { "train.jsonl": row });
   expect(await loadPreferences("owner/plain")).toHaveLength(1);
+  const byFolder = "---\nconfigs:\n- config_name: a\n  data_dir: a\n- config_name: b\n  data_dir: b\n---\n";
+  hub.add("datasets/owner/folders", { "README.md": byFolder, "a/x.JSONL": row, "a/y.NDJson": row, "b/z.jsonl": row, "a/note.txt": "x" });
+  expect(await loadPreferences("owner/folders", { datasetConfig: "a" })).toHaveLength(2);
 });
 
 describe("a pattern", () => {

@@ -77,6 +77,15 @@ test("of many odd rows the first ten are named", () => {
   const [line, ...more] = describeOddities(odd);
   expect(line).toMatch(/^12 rows \(0, 1, .*, 9, …\) have an answer without EOS/);
   expect(more).toEqual([]);
+  const single = note(note(note({}, "contradiction", 3), "noBos", 0), "seam", 2);
+  expect(describeOddities(single)).toEqual([
+    "1 row (3) prefers what an earlier row rejects, and rejects what it prefers",
+    "1 row (0) does not begin with BOS, which the tokenizer puts before texts: the chat template leaves it out",
+    "1 row (2) has a prompt whose last tokens change with the answer; they count as the answer's",
+  ]);
+  expect(describeOddities(note(note({}, "contradiction", 3), "contradiction", 5))).toEqual([
+    "2 rows (3, 5) prefer what an earlier row rejects, and reject what it prefers",
+  ]);
 });
 
 test("with a tokenizer: tokens, what is masked, and what was refused, cut or odd", async () => {

@@ -141,7 +141,7 @@ test("a pipe or a folder in the place of the cached file is replaced or left, ne
 
 test("rows that differ in how a number is written, or by NaN, are others", async () => {
   const keys = await Promise.all(
-    ["20", "20.0", "null", "NaN"].map((number) => {
+    ["20", "20.0", "null", "NaN", "0.0", "-0.0"].map((number) => {
       const text = `{"x": ${number}}`;
       const chatTemplateKwargs = parseJsonText(text) as ChatRow["chatTemplateKwargs"] & object;
       rememberNumbers(chatTemplateKwargs, parseExact(text, "a test"));
@@ -150,5 +150,5 @@ test("rows that differ in how a number is written, or by NaN, are others", async
       return contentKey([row], tokenizer, limits);
     }),
   );
-  expect(new Set(keys).size).toBe(4);
+  expect(new Set(keys).size).toBe(6);
 });

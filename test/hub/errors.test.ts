@@ -238,7 +238,7 @@ describe("a repository that cannot be used", () => {
     );
     hub.add("datasets/owner/empty", {});
     expect(await fault("owner/empty", "unusable", { kind: "dataset" })).toBe(
-      "Expected files like *.jsonl, *.json, *.parquet, README.md in owner/empty but received nothing",
+      "Expected files like *.jsonl, *.jsonl.gz, *.ndjson, *.json, *.json.gz, *.parquet, README.md in owner/empty but received nothing",
     );
   });
 

@@ -382,6 +382,28 @@ describe("a data set", () => {
     expect(filesOf(folder)).toEqual(["README.md", "data/train-00000.parquet", "test.jsonl"]);
   });
 
+  test("also those that are packed, are called .ndjson, or have an ending in capitals", async () => {
+    const { hub } = await freshHub();
+    const rows = ["a.JSONL", "b.jsonl.gz", "c.Json.GZ", "d.ndjson", "e.PARQUET"];
+    const others = ["a.jsonl.txt", "b.tar.gz", "c.png"];
+    hub.add("datasets/owner/pairs", Object.fromEntries([...rows, ...others].map((name) => [name, "{}"])));
+    expect(filesOf(await resolveFolder("owner/pairs", { kind: "dataset" }))).toEqual(rows);
+  });
+
+  test.each([
+    ["[a-c].jsonl", ["a.jsonl", "b.jsonl"]],
+    ["[!a].json[l]", ["[.jsonl", "b.jsonl"]],
+    ["[[].jsonl", ["[.jsonl"]],
+    ["[c-a].jsonl", []],
+    ["[.jsonl", ["[.jsonl"]],
+    ["*[d].jsonl", ["x/d.jsonl"]],
+  ])("a pattern's choices are fnmatch's: %s", async (pattern, found) => {
+    const { hub } = await freshHub();
+    const names = ["[.jsonl", "a.jsonl", "b.jsonl", "x/d.jsonl", "zz.txt"];
+    hub.add("datasets/owner/pairs", Object.fromEntries(names.map((name) => [name, "{}"])));
+    expect(filesOf(await resolveFolder("owner/pairs", { kind: "dataset", files: [pattern, "zz.txt"] }))).toEqual([...found, "zz.txt"]);
+  });
+
   test("or with those that are asked for", async () => {
     const { hub } = await freshHub();
     hub.add("datasets/owner/pairs", data);
