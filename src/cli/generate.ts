@@ -139,7 +139,7 @@ const FORM = 'It holds a list such as [{"role": "user", "content": "2 + 2?"}], o
 
 /** The conversations of a JSON or JSON Lines file. */
 function readConversations(file: string): ChatMessage[][] {
-  const text = readInputText(file, "conversations").replace(/^\ufeff/, "");
+  const text = readInputText(file, "a file of conversations").replace(/^\ufeff/, "");
   const whole = parseIfJson(text, `'${file}'`);
   if (whole !== undefined) return [conversation(whole, `'${file}'`, text)];
   const conversations: ChatMessage[][] = [];

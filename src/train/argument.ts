@@ -140,15 +140,21 @@ export const mapping = (help: string): Argument<Readonly<Record<string, unknown>
 
 /** Names with new names, as `column_mapping`; on a command line `question=prompt,good=chosen`, or JSON. */
 export const renaming = (help: string): Argument<Readonly<Record<string, string>>> =>
-  argument("names with new names", {}, help, (value) => {
-    const read = typeof value === "string" ? (parseJson(value) ?? parseRenaming(value)) : value;
-    if (typeof read !== "object" || read === null || Array.isArray(read)) return undefined;
-    return Object.values(read).every((name) => typeof name === "string") ? (read as Record<string, string>) : undefined;
+  argument("names with new names, such as question=prompt or {question: prompt},", {}, help, (value) => {
+    return typeof value === "string" ? parseRenaming(value) : asRenaming(value);
   });
 
-/** `a=b,c=d`, each name once; a name with a comma or an equals sign needs JSON. */
+function asRenaming(value: unknown): Record<string, string> | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  return Object.values(value).every((name) => typeof name === "string") ? (value as Record<string, string>) : undefined;
+}
+
+/** `a=b,c=d`, `{a: b, c: d}` or JSON, each name once; a name with a comma, a colon or an equals sign needs JSON. */
 export function parseRenaming(text: string): Record<string, string> | undefined {
-  const pairs = text.split(",").map((pair) => pair.split("=").map((name) => name.trim()));
+  const json = parseJson(text);
+  if (json !== undefined) return asRenaming(json);
+  const inner = /^\s*\{(.*)\}\s*$/s.exec(text)?.[1];
+  const pairs = (inner ?? text).split(",").map((pair) => pair.split(inner === undefined ? "=" : ":").map((name) => name.trim()));
   const isSound = pairs.every((pair) => pair.length === 2 && pair.every((name) => name !== ""));
   const isUnique = new Set(pairs.map(([name]) => name)).size === pairs.length;
   return isSound && isUnique ? (Object.fromEntries(pairs) as Record<string, string>) : undefined;
