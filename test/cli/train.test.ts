@@ -76,6 +76,7 @@ describe("smaug train", () => {
       "tokenizer_config.json", "trainer_state.json",
     ]);
     expect(stderr).toMatch(/start +max \|β ρ\| = /);
+    expect(stderr).toContain("\nloss       dpop, β 0.3; learning rate 5e-5\n"); // defaults that are not TRL's
     expect(stderr).toMatch(/step 3 +loss /);
     const [statement] = readFileSync(join(settings.output_dir, "metrics.jsonl"), "utf8").split("\n");
     expect(JSON.parse(statement!)).toMatchObject({ config: { loss_type: ["dpop"], beta: 0.3, dpop_lambda: 50, learning_rate: 5e-5, max_length: 1024 }, rows: 9 });
