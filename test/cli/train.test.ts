@@ -107,6 +107,14 @@ describe("smaug train", () => {
     expect([other.status, other.stderr]).toEqual([2, expect.stringContaining("the auxiliary loss of mixtures is not there yet")]);
   });
 
+  test("targets of an adapter that the model does not have are named", async () => {
+    const { status, stderr } = await smaug("train", yaml({ ...base(), max_steps: 1, lora_target_modules: ["q_pro", "v_proj", "w1"] }));
+    expect(status).toBe(0);
+    expect(stderr).toContain("note: lora_target_modules: no layer of the model is called q_pro, w1; the others are adapted\n");
+    const all = await smaug("train", yaml({ ...base(), max_steps: 1, lora_target_modules: ["q_proj", "layers.0.self_attn.v_proj"] }));
+    expect([all.status, all.stderr]).toEqual([0, expect.not.stringContaining("no layer of the model")]);
+  });
+
   test("--print-config refuses what a run refuses", async () => {
     const settings = { ...base(), loss_type: "dpop2", dpop_placement: "nonsense", eval_strategy: "never", lr_scheduler_kwargs: { power: 1 } };
     const config = yaml(settings);
