@@ -153,7 +153,7 @@ function readConversations(file: string): Conversation[] {
 }
 
 function conversationsOf(file: string, unread: Set<string>): Conversation[] {
-  const text = readInputText(file, "conversations").replace(/^\ufeff/, "");
+  const text = readInputText(file, "a file of conversations").replace(/^\ufeff/, "");
   const whole = parseIfJson(text, `'${file}'`);
   if (whole !== undefined) return [conversation(whole, `'${file}'`, text, unread)];
   const conversations: Conversation[] = [];

@@ -24,7 +24,7 @@ export function formatMetrics(line: LogLine, prefix: "" | "eval_" = ""): string 
 
 /** To standard error: the run in a few lines, and every row that is left out or cut. */
 export function reportPreparation(preparation: Preparation): void {
-  const { statement, tokenized, limits, plan, reference, referenceComputed, start, state, loss, train, evaluation, schedule, resumed } = preparation;
+  const { statement, tokenized, limits, plan, reference, referenceComputed, start, state, loss, train, evaluation, schedule, resumed, settings } = preparation;
   for (const [name, rows] of Object.entries(tokenized))
     if (rows) for (const line of describeTokenized(rows, limits)) tell(`${name}: ${line}`);
   const { trained_weights: weights, device } = statement as { trained_weights: number; device: string };
@@ -35,5 +35,6 @@ export function reportPreparation(preparation: Preparation): void {
   if (start) tell(`start      max |β ρ| = ${(state.step0MaxAbs ?? 0).toExponential(1)} over ${start.pairs} pairs${preparation.startIsReference ? " (0: the run starts at the reference)" : "; the reference is another adapter"}`);
   if (state.dpopTolerance !== null) tell(`tolerance  a fall of the chosen answer below ${state.dpopTolerance.toExponential(1)} nats is rounding, and not penalised`);
   if (resumed) tell(`resumed    from ${resumed}, after step ${state.globalStep}`);
-  tell(`loss       ${loss.name || "a function"}`);
+  const beta = loss.beta === undefined ? "" : `, β ${loss.beta}`;
+  tell(`loss       ${loss.name || "a function"}${beta}; learning rate ${settings.learningRate.toExponential()}`); // defaults that are not TRL's
 }

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { problemsError } from "../base/problems";
 import { type CausalLM, loadAdapter, loadModel, resolveModel } from "../models";
 import { InputError } from "../native/errors";
-import { lora } from "../nn";
+import { lora, loraLayers } from "../nn";
 import { createLoss } from "../preference";
 import { loadTokenizer } from "../text";
 import { deviceCount, manualSeed } from "../torch";
@@ -51,6 +51,7 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
     if (!(error instanceof RangeError)) throw error;
     throw new InputError(error.message.replace("'targetModules'", "'lora_target_modules'").replace("'modulesToSave'", "'lora_modules_to_save'").replace("'ensureWeightTying'", "'ensure_weight_tying'"));
   });
+  if (trainsAdapter && adapter === undefined) notes.push(...absentTargets(config, model));
   // Known before only of a folder on this machine.
   const isMixture = "numLocalExperts" in model.config;
   const routerProblems = routerLossProblemsOf(config.routerAuxLossCoef, isMixture, config.modelNameOrPath!);
@@ -88,6 +89,14 @@ function newAdapter(config: ResolvedConfig["config"]): ReturnType<typeof lora> {
     useRslora,
     useDora,
   });
+}
+
+/** Targets that are no layer of this model. PEFT passes them over too, so that one list serves several architectures. */
+function absentTargets({ loraTargetModules }: ResolvedConfig["config"], model: CausalLM): string[] {
+  if (loraTargetModules === null || loraTargetModules.includes("all-linear")) return [];
+  const names = loraLayers(model).map(([name]) => name);
+  const absent = loraTargetModules.filter((target) => !names.some((name) => name === target || name.endsWith(`.${target}`)));
+  return absent.length > 0 ? [`lora_target_modules: no layer of the model is called ${absent.join(", ")}; the others are adapted`] : [];
 }
 
 /** What the base is held in: what trains is in float32 whatever it is. */

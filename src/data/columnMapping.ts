@@ -68,7 +68,7 @@ export class SourceColumns {
     const [names, first] = [listed(found), found.find((name) => name.toLowerCase() !== "system") ?? found[0]!];
     const ways = [
       `Name the prompt's column with column_mapping, such as {${excerpt(first)}: prompt}`,
-      ...(found.length > 1 ? ["make one text of several with 'smaug data pairs --prompt-template'"] : []),
+      ...(found.length > 1 ? [`make one text of several with smaug data pairs --prompt-template '${found.map((name) => `{${excerpt(name)}}`).join("\\n")}'`] : []),
       "or take it out of the file",
     ];
     throw new InputError(

@@ -8,7 +8,7 @@
  */
 import { TimeLimitError, secondsFor, withinTime } from "../base/timeLimit";
 import { InputError } from "../native/errors";
-import { ChatTemplateLimitError } from "../text/errors";
+import { ChatTemplateLimitError, ChatTemplateSyntaxError } from "../text/errors";
 import { type ChatMessage, type Tokenizer, tokenizeAnswers, tokenizeChatAnswers } from "../text";
 import { type Oddities, type OddityKind, endsWithAssistant, mergeOddities, note } from "./oddities";
 import { type PreferenceRow, isPlain } from "./preferenceRow";
@@ -117,6 +117,7 @@ export class PairTokenizer {
     } catch (error) {
       // A template may refuse a conversation: that row's fault. It says why over several lines at times.
       if (!(error instanceof Reason || error instanceof InputError)) throw error;
+      if (error instanceof ChatTemplateSyntaxError) throw error; // every row's fault, to be told once
       // What takes seconds for one row would take hours for all.
       if (error instanceof TimeLimitError || error instanceof ChatTemplateLimitError)
         throw new TimeLimitError(`Row ${row.index}: ${error.message}`, { cause: error });

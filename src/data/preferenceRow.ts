@@ -46,6 +46,8 @@ export const FORM =
   `Every row is an object with texts or lists of messages, such as ` +
   `{"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}.`;
 
+const MESSAGES = `[{"role": "assistant", "content": "4"}]`;
+
 export function isPlain(row: PreferenceRow): row is PlainRow {
   return typeof row.prompt === "string";
 }
@@ -104,7 +106,8 @@ export class RowReader {
     const found = record[key];
     if (typeof found !== "string" && !Array.isArray(found)) {
       const what = found === undefined ? `only ${keysOf(record)}` : shown(found);
-      throw new InputError(`Expected a string or messages for '${key}' in ${place}, but found ${what}. ${FORM}`);
+      const wayOut = isObject(found) && ("role" in found || "from" in found) ? `A conversation is a list, ${MESSAGES}.` : FORM;
+      throw new InputError(`Expected a string or messages for '${key}' in ${place}, but found ${what}. ${wayOut}`);
     }
     const isChat = typeof found !== "string";
     if (isChat !== (this.isChat ??= isChat))
@@ -179,10 +182,11 @@ function withCommonTurns(
 function messagesOf(list: readonly unknown[], key: string, place: string, exact: ExactCells): ChatMessage[] {
   let isNumeric = false;
   const messages = list.map((message, i) => {
-    const fault = (expected: string, found: unknown) =>
-      new InputError(`Expected ${expected} for '${key}[${i}]' in ${place}, but found ${shown(found)}.`);
+    const fault = (expected: string, found: unknown, wayOut = "") =>
+      new InputError(`Expected ${expected} for '${key}[${i}]' in ${place}, but found ${shown(found)}.${wayOut}`);
     if (!isObject(message)) throw fault("a message", message);
-    if (typeof message.role !== "string") throw fault(`a message with a 'role'`, message);
+    if (typeof message.role !== "string")
+      throw fault(`a message with a 'role'`, message, "from" in message ? ` ShareGPT's 'from' and 'value' are not read; write ${MESSAGES}.` : "");
     const { content } = message;
     if (Array.isArray(content) && content.some((part) => isObject(part) && part.type !== "text"))
       throw fault("text alone", content);

@@ -23,7 +23,7 @@ import type { Limits, TokenizedRows } from "./pairTokenizer";
 import type { PreferenceRow } from "./preferenceRow";
 
 const MAGIC = "smaugtok";
-const FORMAT = 2;
+const FORMAT = 3;
 const DIGEST = 32; // bytes
 const MONTH = 30 * 24 * 3600 * 1000; // ms
 

@@ -38,7 +38,7 @@ export function expectText(place: string): (field: Field) => void {
     if (column ? typeof value === "number" : /^\d+$/.test(value))
       throw new RowError(
         `Expected a text for ${place} but it gives ${shown(value)}, the number of one of several texts; ` +
-          "write such a task in JavaScript (the 'tasks' of 'evaluate')",
+          "write such a task as a JavaScript module (.mjs)",
       );
   };
 }

@@ -20,7 +20,10 @@ export async function sourceOf({ name, family }: Named, data: TaskData | undefin
   if (data === undefined) return undefined;
   if (typeof data !== "string") return data[name] ?? (family === undefined ? undefined : data[family]);
   const there = await readdir(data).catch((error: unknown) => {
-    throw new InputError(`Expected a folder with the tasks' data at '${data}' but: ${(error as Error).message}`);
+    const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    throw new InputError(
+      `Expected a folder with the tasks' data at '${data}' but ${isMissing ? "there is none" : `it cannot be read: ${(error as Error).message}`}`,
+    );
   });
   for (const wanted of [name, family]) {
     const found = there.find((each) => each === wanted || each.replace(/\.(jsonl|json|parquet)$/, "") === wanted);

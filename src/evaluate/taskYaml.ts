@@ -44,7 +44,7 @@ export async function readTaskYaml(file: string, read = new Set<string>()): Prom
   if (/!function\b/.test(source))
     throw new InputError(
       `Expected templates in '${file}' but found !function, which runs Python; ` +
-        "write a task in JavaScript (the 'tasks' of 'evaluate') instead",
+        "write the task as a JavaScript module (.mjs) instead",
     );
   const object = objectOf(parseYaml(source, `'${file}'`), `'${file}'`);
   for (const key of Object.keys(object))

@@ -34,7 +34,7 @@ export interface ChosenAnswers {
   /** Its standard error; undefined where it cannot be had. */
   readonly error: number | undefined;
   readonly verdict: "fell" | "rose" | "stayed" | "unclear";
-  /** What the mean is over: "160 pairs of the last 5 logged lines". */
+  /** What the mean is over: "160 pairs of the last 5 logged lines". It says so where an evaluation has too few pairs. */
   readonly over: string;
 }
 
@@ -50,7 +50,8 @@ export function chosenAnswers(run: Run): ChosenAnswers | undefined {
 
   const end = lastLines(lines);
   const samples = end.map(sampleOf);
-  const place = end.length === 1 ? "the last logged line" : `the last ${end.length} logged lines`;
+  const ofTraining = end.length === 1 ? "the last logged line" : `the last ${end.length} logged lines`;
+  const place = evaluation ? `${ofTraining}, since the evaluation has only ${pairs(evaluation.sample.count)}` : ofTraining;
   if (samples.every((sample) => sample !== undefined)) {
     const sample = pooled(samples);
     const { rows } = run.statement;

@@ -1,5 +1,5 @@
 /** Chat templates, rendered as transformers renders them. */
-import { ChatTemplateError, ChatTemplateLimitError } from "./errors";
+import { ChatTemplateError, ChatTemplateLimitError, ChatTemplateSyntaxError } from "./errors";
 import {
   CHAT_ENVIRONMENT,
   JinjaError,
@@ -88,7 +88,8 @@ export class ChatRenderer {
     throw new ChatTemplateError(
       this.names.length > 0
         ? `Expected a name for 'chatTemplate' but received nothing; there are ${this.names.join(", ")}`
-        : "Expected a chat template but the tokenizer has none; give one in 'chatTemplate', or use plain text",
+        : "Expected a chat template but the tokenizer has none; add a chat_template.jinja to its folder, " +
+            "give one in 'chatTemplate', or use plain text",
     );
   }
 
@@ -102,7 +103,7 @@ export class ChatRenderer {
     } catch (error) {
       const reason = parseReason(error);
       if (reason === undefined) throw error;
-      throw new ChatTemplateError(`Expected a Jinja template${place} but ${reason}`);
+      throw new ChatTemplateSyntaxError(`Expected a Jinja template${place} but ${reason}`);
     }
   }
 }

@@ -12,5 +12,8 @@ export class ChatTemplateError extends InputError {
   override name = "ChatTemplateError";
 }
 
+/** A chat template that does not parse, or uses what is not there: no conversation can be rendered with it. */
+export class ChatTemplateSyntaxError extends ChatTemplateError {}
+
 /** A chat template that goes beyond what a template may use; with other rows it would take as long. */
 export class ChatTemplateLimitError extends ChatTemplateError {}

@@ -153,19 +153,21 @@ export const mapping = (help: string): Argument<Readonly<Record<string, unknown>
 
 /** Names with new names, as `column_mapping`; on a command line `question=prompt,good=chosen`, or JSON. */
 export const renaming = (help: string): Argument<Readonly<Record<string, string>>> =>
-  argument("names with new names", {}, help, (value) => {
-    const read = typeof value === "string" ? parseRenaming(value) : value;
-    if (typeof read !== "object" || read === null || Array.isArray(read)) return undefined;
-    return Object.values(read).every((name) => typeof name === "string") ? (read as Record<string, string>) : undefined;
+  argument("names with new names, such as question=prompt or {question: prompt},", {}, help, (value) => {
+    return typeof value === "string" ? parseRenaming(value) : asRenaming(value);
   });
 
-/** `a=b,c=d`, each name once, or `{a: b, c: d}`, or JSON, which a name with a comma or an equals sign needs. */
+function asRenaming(value: unknown): Record<string, string> | undefined {
+  if (!isObject(value)) return undefined;
+  return Object.values(value).every((name) => typeof name === "string") ? (value as Record<string, string>) : undefined;
+}
+
+/** `a=b,c=d`, `{a: b, c: d}` or JSON, each name once; a name with a comma, a colon or an equals sign needs JSON. */
 export function parseRenaming(text: string): Record<string, string> | undefined {
   const json = parseJson(text);
-  if (isObject(json)) return Object.values(json).every((name) => typeof name === "string") ? (json as Record<string, string>) : undefined;
+  if (json !== undefined) return asRenaming(json);
   const braced = /^\s*\{([^{}]*)\}\s*$/.exec(text)?.[1];
-  if (braced !== undefined) return parsePairs(braced, ":");
-  return parsePairs(text, "=");
+  return braced === undefined ? parsePairs(text, "=") : parsePairs(braced, ":");
 }
 
 function parsePairs(text: string, between: string): Record<string, string> | undefined {

@@ -36,7 +36,7 @@ export const trainingArguments = {
     isOptimizer(value) ? `transformers' ${value} is not here, write optim: adamw_torch` : undefined,
   ),
   numTrainEpochs: number(3, "passes over the data", { above: 0 }),
-  maxSteps: integer(-1, "optimizer steps, instead of numTrainEpochs when positive", { min: -1 }),
+  maxSteps: integer(-1, "optimizer steps, instead of a number of epochs when positive", { min: -1 }),
   seed: integer(42, "of the order of the rows, of fresh adapters and of dropout", { min: 0 }),
   dataSeed: optional(integer(0, "of the order of the rows alone; seed when left out", { min: 0 })),
   trainSamplingStrategy: choice(["random", "sequential"], "random", "the order of the rows"),

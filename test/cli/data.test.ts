@@ -75,6 +75,8 @@ test("takes one config of a folder whose card declares several, and asks which",
 
 test.each([
   [["inspect", "pairs.jsonl", "--column-mapping", "question"], /Expected pairs such as question=prompt,good=chosen/],
+  [["inspect", "pairs.jsonl", "--column-mapping", "{question: promt}"], /error: Expected one of prompt, chosen, .* received "promt"/],
+  [["inspect", "pairs.jsonl", "--column-mapping", '{"question": "promt"}'], /error: Expected one of prompt, chosen, .* received "promt"/],
   [["inspect", "pairs.jsonl", "--column-mapping", "question=promt"], /error: Expected one of prompt, chosen, .* received "promt"/],
   [["inspect"], /missing required argument 'source'/],
   [["inspect", "nowhere.jsonl"], /error: Expected a data file at 'nowhere\.jsonl', but there is no such file/],

@@ -191,6 +191,11 @@ describe("bad input ends with 2 and one message", () => {
     ["data for what is no task", ["--model", model, "--tasks", "gsm8k", "--data", "gsm9k=x"], /did you mean 'gsm8k'/],
     ["data for no task among several", [...args, "gsm8k", "--data", "gsm8k=x"], /Expected TASK=SOURCE/],
     [
+      "a folder of data that is not there",
+      ["--model", model, "--tasks", "gsm8k", "--data", "nowhere"],
+      /Expected a folder with the tasks' data at 'nowhere' but there is none/,
+    ],
+    [
       "data that is not there",
       ["--model", model, "--tasks", "gsm8k", "--data", "gsm8k=./nowhere.jsonl"],
       /Expected a data file at/,

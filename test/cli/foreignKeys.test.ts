@@ -77,6 +77,13 @@ describe("axolotl's", () => {
     ["cosine_min_lr_ratio", { cosine_min_lr_ratio: 0.1 }, { lr_scheduler_type: "cosine_with_min_lr", lr_scheduler_kwargs: { min_lr_rate: 0.1 } }],
     ["datasets", { base_model: "m", datasets: [{ path: "a/b", split: "train[:1%]", name: "v2" }] }, { dataset_name: "a/b", dataset_train_split: "train[:1%]", dataset_config: "v2" }],
     ["datasets", { base_model: "m", datasets: [{ path: "json", data_files: ["pairs.jsonl"], field_chosen: "good" }] }, { dataset_name: "pairs.jsonl", column_mapping: { good: "chosen" } }],
+    ["datasets", { base_model: "m", datasets: [{ ds_type: "json", data_files: "pairs.jsonl" }] }, { dataset_name: "pairs.jsonl" }],
+    // The columns that axolotl 0.19.0's prompt strategies read.
+    ["datasets", { base_model: "m", datasets: [{ path: "Intel/orca_dpo_pairs", type: "chatml.intel" }] }, { dataset_name: "Intel/orca_dpo_pairs", column_mapping: { question: "prompt" } }],
+    ["datasets", { base_model: "m", datasets: [{ path: "a/b", type: "llama3.icr" }] }, { dataset_name: "a/b", column_mapping: { input: "prompt" } }],
+    ["datasets", { base_model: "m", datasets: [{ path: "a/b", type: "chat_template.default" }] }, { dataset_name: "a/b", column_mapping: { messages: "prompt" } }],
+    ["datasets", { base_model: "m", datasets: [{ path: "a/b", type: "chat_template.default", field_messages: "turns" }] }, { dataset_name: "a/b", column_mapping: { turns: "prompt" } }],
+    ["datasets", { base_model: "m", datasets: [{ path: "a/b", type: { field_prompt: "q", field_chosen: "chosen", field_rejected: "bad" } }] }, { dataset_name: "a/b", column_mapping: { q: "prompt", bad: "rejected" } }],
     ["test_datasets", { test_datasets: [{ path: "a/b", split: "test" }] }, { eval_dataset_name: "a/b", dataset_test_split: "test" }],
     ["bfloat16", { bfloat16: true }, { bf16: true }],
   ])("%s of %j", (key, all, settings) => {
@@ -118,6 +125,15 @@ describe("the alignment-handbook's", () => {
   ])("%s of %j is a mixture, which is not here", (key, value) => {
     expect(answer(key, { [key]: value }).answer).toMatchObject({ kind: "leave out", because: expect.stringContaining("one data set at a time") });
   });
+});
+
+test.each<Config>([
+  { base_model: "m", chat_template: "chatml" },
+  { stage: "dpo", template: "llama3" },
+  { dataset_mixer: { "a/b": 1 }, chat_template: "chatml" },
+])("a template is applied to messages, not to texts: %j", (all) => {
+  const key = Object.keys(all)[1]!;
+  expect(answer(key, all).answer).toMatchObject({ kind: "leave out", because: expect.stringContaining("messages are rendered with") });
 });
 
 test("what nobody knows has no answer", () => {

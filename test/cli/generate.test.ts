@@ -175,7 +175,7 @@ describe("bad usage ends with 2", () => {
     [["--prompt", "a"], /required option '--model <folder>' not specified/],
     [["--model", folder], /Expected '--prompt' or '--messages' but received neither/],
     [["--model", folder, "--prompt", "a", "--messages", "b"], /cannot be used with option '--messages <file>'/],
-    [["--model", folder, "--messages", join(scratch, "absent")], /Expected conversations at .*absent but there is none/],
+    [["--model", folder, "--messages", join(scratch, "absent")], /Expected a file of conversations at .*absent but there is none/],
     [["--model", join(scratch, "absent"), "--prompt", "a"], /Expected a model folder at .*absent.* but there is none/],
     [["--model", folder, "--prompt", "a", "--adapter", scratch], /Expected an adapter/],
     [["--model", folder, "--prompt", "a", "--max-new-tokens", "0"], /Expected an integer from 1 on/],

@@ -76,6 +76,7 @@ describe("smaug train", () => {
       "tokenizer_config.json", "trainer_state.json",
     ]);
     expect(stderr).toMatch(/start +max \|β ρ\| = /);
+    expect(stderr).toContain("\nloss       dpop, β 0.3; learning rate 5e-5\n"); // defaults that are not TRL's
     expect(stderr).toMatch(/step 3 +loss /);
     const [statement] = readFileSync(join(settings.output_dir, "metrics.jsonl"), "utf8").split("\n");
     expect(JSON.parse(statement!)).toMatchObject({ config: { loss_type: ["dpop"], beta: 0.3, dpop_lambda: 50, learning_rate: 5e-5, max_length: 1024 }, rows: 9 });
@@ -104,6 +105,14 @@ describe("smaug train", () => {
     expect([plain.status, plain.stderr.match(note)?.length]).toEqual([0, 1]);
     expect([zero.status, zero.stderr.match(note)]).toEqual([0, null]);
     expect([other.status, other.stderr]).toEqual([2, expect.stringContaining("the auxiliary loss of mixtures is not there yet")]);
+  });
+
+  test("targets of an adapter that the model does not have are named", async () => {
+    const { status, stderr } = await smaug("train", yaml({ ...base(), max_steps: 1, lora_target_modules: ["q_pro", "v_proj", "w1"] }));
+    expect(status).toBe(0);
+    expect(stderr).toContain("note: lora_target_modules: no layer of the model is called q_pro, w1; the others are adapted\n");
+    const all = await smaug("train", yaml({ ...base(), max_steps: 1, lora_target_modules: ["q_proj", "layers.0.self_attn.v_proj"] }));
+    expect([all.status, all.stderr]).toEqual([0, expect.not.stringContaining("no layer of the model")]);
   });
 
   test("--print-config refuses what a run refuses", async () => {

@@ -82,7 +82,7 @@ describe("answers in text without a prompt", () => {
 
   test("of several such columns the question is the one to map", async () => {
     await expect(read(parquet("question"))).rejects.toThrow(
-      /'system', 'question' would not be read\. Name the prompt's column with column_mapping, such as \{question: prompt\}, make one text of several/,
+      /'system', 'question' would not be read\. Name the prompt's column with column_mapping, such as \{question: prompt\}, make one text of several with smaug data pairs --prompt-template '\{system\}\\n\{question\}'/,
     );
     const { rows, notes } = await read(parquet("question"), { question: "prompt" });
     expect(rows).toEqual([{ index: 0, prompt: "q", chosen: "c", rejected: "d" }]);

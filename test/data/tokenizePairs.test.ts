@@ -218,6 +218,12 @@ test("needs an EOS for texts and a chat template for conversations", async () =>
   await expect(tokenize(chat, {}, bare)).rejects.toThrow(/a chat template in '.*', since the rows are conversations/);
 });
 
+test.each(["{% for m in messages %}{% endfr %}", "{{ messages | foo }}"])("a template that cannot be used is told once: %s", async (template) => {
+  const by = await withTemplate(template);
+  const rows = rowsOf([says("user", "a"), says("assistant", "b"), says("assistant", "c")]);
+  await expect(tokenize(rows, {}, by)).rejects.toThrow(/^Expected a Jinja template \(.*\) but it /);
+});
+
 test("refuses options that are none", async () => {
   const rows = rowsOf(["a", "b", "c"]);
   for (const [options, message] of [

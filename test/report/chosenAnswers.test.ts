@@ -68,7 +68,7 @@ describe("a verdict on the chosen answers", () => {
     const found = chosenAnswers(evaluated(64));
     expect(found).toEqual({ nats: 0.5, error: expect.closeTo(0.4 / 8, 12), verdict: "rose", over: "64 pairs of the evaluation at step 60" });
     expect(headline([evaluated(64)])).toBe("The chosen answers rose 0.50 nats above the reference.");
-    expect(chosenAnswers(evaluated(29))).toMatchObject({ verdict: "fell", over: "112 pairs of the last 7 logged lines" });
+    expect(chosenAnswers(evaluated(29))).toMatchObject({ verdict: "fell", over: "112 pairs of the last 7 logged lines, since the evaluation has only 29 pairs" });
     expect(chosenAnswers(evaluated(64, 40))!.over).toMatch(/logged lines$/); // at step 40 of 60
   });
 

@@ -162,7 +162,7 @@ describe("chat templates of the folder", () => {
 
   test("says when there is none, or no message", async () => {
     const none = await loadTokenizer(tinyFolder({ "tokenizer_config.json": {} }));
-    expect(() => none.applyChatTemplate(messages)).toThrow("the tokenizer has none; give one in 'chatTemplate'");
+    expect(() => none.applyChatTemplate(messages)).toThrow("the tokenizer has none; add a chat_template.jinja to its folder, give one in 'chatTemplate'");
     expect(() => none.applyChatTemplate([])).toThrow("Expected at least one message for 'messages'");
     const list = [{ name: "rag", template: "x" }];
     const named = await tiny({ "tokenizer_config.json": { chat_template: list } });

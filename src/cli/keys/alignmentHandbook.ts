@@ -42,7 +42,7 @@ export const alignmentHandbook: Project = {
   isOff: (_, value) => isEmpty(value),
   rules: {
     ...each("preprocessing_num_workers hub_model_revision model_code_revision text_column auto_insert_empty_system_msg truncation_side", moot()),
-    ...each("chat_template", leaveOut("prompts are rendered with the tokenizer's own chat template")),
+    ...each("chat_template", leaveOut("messages are rendered with the tokenizer's own chat template")),
     ...each("base_model_revision", leaveOut("an adapter's base is model_name_or_path; model_revision is its revision")),
     dataset_mixer: mixer,
     dataset_splits: splits,

@@ -38,6 +38,12 @@ export function each(keys: string, answer: Answer): Record<string, Rule> {
 /** A rule for a key that is ours under another name. */
 export const renamed = (name: string): Rule => (value) => write({ [name]: plain(value) });
 
+/** Why settings are written that the configuration does not name. */
+export function defaultsOf(project: string, settings: Settings): string {
+  const names = Object.keys(settings);
+  return `${project}'s ${names.length === 1 ? "default" : "defaults"}: ${names.join(", ")}`;
+}
+
 /** A value of a command line in its own type: `true`, `4`, `0.5`; other strings as they are. */
 export function plain(value: unknown): unknown {
   if (value === "true" || value === "false") return value === "true";

@@ -1,8 +1,8 @@
 /** axolotl's keys (0.19.0: its schemas, and the arguments of its integrations). Those that are Hugging Face's are in trl.ts. */
 import { isObject } from "../../base/values";
-import { type Answer, type Project, type Settings, each, isEmpty, leaveOut, moot, plain, renamed, write } from "./answer";
+import { type Answer, type Project, type Settings, defaultsOf, each, isEmpty, leaveOut, moot, plain, renamed, write } from "./answer";
 
-const template = "prompts are rendered with the tokenizer's own chat template";
+const template = "messages are rendered with the tokenizer's own chat template, texts are taken as they are";
 const tracker = "metrics.jsonl and TensorBoard events are written anyway";
 const kernels = "kernels and memory are chosen here";
 const oneRate = "one learning rate for all weights that train";
@@ -25,7 +25,7 @@ function method(value: unknown, all: Settings): Answer {
   const nested = isObject(all["trl"]) && has(all["trl"], "beta") ? ["beta"] : [];
   const open = defaults.filter(({ keys, settings }) => !keys.some((key) => has(all, key)) && !nested.some((key) => Object.hasOwn(settings, key)));
   const implied = Object.assign({}, ...open.map(({ settings }) => settings)) as Settings;
-  const because = open.length === 0 ? undefined : `${Object.keys(implied).join(" and ")} by axolotl's default`;
+  const because = open.length === 0 ? undefined : defaultsOf("axolotl", implied);
   return write({ ...(has(all, "dpo_loss_type") ? {} : { loss_type: loss }), ...implied }, because);
 }
 
@@ -35,23 +35,36 @@ function evaluationRows(value: unknown, all: Settings): Answer {
   return write({ test_split_size: plain(value), ...(bySteps ? { eval_strategy: "steps" } : {}) });
 }
 
+/** The columns that axolotl's prompt strategies read (0.19.0, `prompt_strategies/dpo`), where they are not ours. */
+const formats: Readonly<Record<string, Settings>> = {
+  "chat_template.default": { field_messages: "messages" },
+  "chatml.icr": { field_prompt: "input" },
+  "chatml.intel": { field_prompt: "question" },
+  "llama3.icr": { field_prompt: "input" },
+  "llama3.intel": { field_prompt: "question" },
+};
+
 /** `datasets`: a list of one, whose path, split and columns are ours. */
 function datasets(keys: { name: string; split: string }): (value: unknown) => Answer {
   return (value) => {
     const list: readonly unknown[] = Array.isArray(value) ? value : [value];
     const [first] = list;
-    if (list.length !== 1 || !isObject(first) || typeof first["path"] !== "string")
+    const files = isObject(first) ? first["data_files"] : undefined;
+    const source = Array.isArray(files) && files.length === 1 ? (files[0] as unknown) : typeof files === "string" ? files : isObject(first) && first["path"];
+    if (list.length !== 1 || !isObject(first) || typeof source !== "string")
       return leaveOut("one data set at a time: put the files in one folder, and name that in dataset_name");
-    const { path, split, name, data_files: files, field_messages: prompt, field_prompt: field = prompt, field_chosen: chosen, field_rejected: rejected } = first;
+    const { split, name, type } = first;
+    const fields = isObject(type) ? type : { ...formats[String(type)], ...first };
+    const { field_messages: prompt, field_prompt: field = prompt, field_chosen: chosen, field_rejected: rejected } = fields;
     const columns = Object.entries({ prompt: field, chosen, rejected }).filter(([ours, theirs]) => typeof theirs === "string" && theirs !== ours);
     return write(
       {
-        [keys.name]: typeof files === "string" ? files : Array.isArray(files) && files.length === 1 ? (files[0] as unknown) : path,
+        [keys.name]: source,
         ...(typeof split === "string" ? { [keys.split]: split } : {}),
         ...(typeof name === "string" ? { dataset_config: name } : {}),
         ...(columns.length > 0 ? { column_mapping: Object.fromEntries(columns.map(([ours, theirs]) => [theirs, ours])) } : {}),
       },
-      "rows are read as prompt, chosen and rejected, texts or messages",
+      "rows are read as prompt, chosen and rejected: texts, taken as they are, or lists of messages with role and content",
     );
   };
 }

@@ -1,8 +1,8 @@
 /** LLaMA-Factory's keys (0.9.5: `hparams/*.py`). Those that are Hugging Face's are in trl.ts. */
-import { type Answer, type Project, type Settings, each, isEmpty, leaveOut, moot, plain, renamed, write } from "./answer";
+import { type Answer, type Project, type Settings, defaultsOf, each, isEmpty, leaveOut, moot, plain, renamed, write } from "./answer";
 
 const owner = "LLaMA-Factory's";
-const template = "prompts are rendered with the tokenizer's own chat template";
+const template = "messages are rendered with the tokenizer's own chat template, texts are taken as they are";
 const tracker = "metrics.jsonl and TensorBoard events are written anyway";
 
 /** DPO's settings that LLaMA-Factory leaves at other values than smaug does. */
@@ -19,7 +19,7 @@ function stage(value: unknown, all: Settings): Answer {
 
 function byDefault(settings: Settings): string | undefined {
   const keys = Object.keys(settings);
-  return keys.length === 0 ? undefined : `${keys.join(" and ")} by ${owner} default`;
+  return keys.length === 0 ? undefined : defaultsOf("LLaMA-Factory", settings);
 }
 
 function finetuningType(value: unknown, all: Settings): Answer {
@@ -54,7 +54,7 @@ const has = (all: Settings, ...keys: string[]): boolean => keys.some((key) => al
 const dataset = (key: string) => (value: unknown) => {
   const names = String(value);
   if (names.includes(",")) return leaveOut(`one ${key} at a time: put the files of ${names} in one folder, and name that`);
-  return write({ [key]: `<the file of ${names}>` }, "the file, folder or hub id that dataset_info.json gives for it; its columns with column_mapping");
+  return write({ [key]: `<the file of ${names}>` }, "the file, folder or hub id that dataset_info.json gives for it; its columns with column_mapping, and conversations as lists of messages with role and content");
 };
 
 const layers = (value: unknown): unknown => (value === "all" ? "all-linear" : typeof value === "string" && value.includes(",") ? value.split(/\s*,\s*/) : value);
