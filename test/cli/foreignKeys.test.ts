@@ -78,6 +78,7 @@ describe("axolotl's", () => {
     ["datasets", { base_model: "m", datasets: [{ path: "a/b", split: "train[:1%]", name: "v2" }] }, { dataset_name: "a/b", dataset_train_split: "train[:1%]", dataset_config: "v2" }],
     ["datasets", { base_model: "m", datasets: [{ path: "json", data_files: ["pairs.jsonl"], field_chosen: "good" }] }, { dataset_name: "pairs.jsonl", column_mapping: { good: "chosen" } }],
     ["test_datasets", { test_datasets: [{ path: "a/b", split: "test" }] }, { eval_dataset_name: "a/b", dataset_test_split: "test" }],
+    ["test_datasets", { test_datasets: [{ path: "a/b", name: "v2" }] }, { eval_dataset_name: "a/b", eval_dataset_config: "v2" }],
     ["bfloat16", { bfloat16: true }, { bf16: true }],
   ])("%s of %j", (key, all, settings) => {
     expect(answer(key, all).owner).toBe("axolotl's");

@@ -70,6 +70,7 @@ describe("values", () => {
     [["--column_mapping", "question=prompt, good = chosen"], { column_mapping: { question: "prompt", good: "chosen" } }],
     [["--column-mapping", '{"a, b": "prompt"}'], { column_mapping: { "a, b": "prompt" } }],
     [["--dataset_config", "en", "--eval_dataset_name", "held.jsonl"], { dataset_config: "en", eval_dataset_name: "held.jsonl" }],
+    [["--eval-dataset-name", "held", "--eval-dataset-config", "en"], { dataset_config: null, eval_dataset_config: "en" }],
     [["--test_split_size", "0.1"], { test_split_size: 0.1 }],
     [["--max_length", "null"], { max_length: null }],
     [["--max_length", "2"], { max_length: 2 }],
@@ -267,6 +268,7 @@ describe("what a run would refuse is refused here", () => {
     ["early_stopping_patience: 2", /'eval_strategy' steps or epoch with 'early_stopping_patience'/],
     ["eval_on_start: true", /'eval_on_start'/],
     ["eval_dataset_name: a\ntest_split_size: 0.1", /one of 'eval_dataset_name' and 'test_split_size'/],
+    ["eval_dataset_config: en", /'eval_dataset_name' with 'eval_dataset_config' .* but received only en/],
   ])("%j", (text, message) => {
     const error = failure([yaml(text)]);
     expect(error).toBeInstanceOf(InputError);
