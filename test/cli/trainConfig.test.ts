@@ -128,6 +128,8 @@ describe("bad input names the key, what is expected and what was found", () => {
     [["--lr_scheduler_kwargs", "{"], /Expected names with values for 'lr_scheduler_kwargs'/],
     [["--learning_rte", "1"], /^Unknown key 'learning_rte'; did you mean 'learning_rate'\?$/],
     [["--colour", "red"], /^Unknown key 'colour'$/],
+    [["--__proto__", "5"], /^Unknown key '__proto__'$/],
+    [["--constructor"], /^Unknown key 'constructor'$/],
     [["--beta", "1", "--beta=2"], /Expected --beta once but received it twice/],
     [["a.yaml", "b.yaml"], /Expected one configuration file but received a\.yaml and b\.yaml/],
   ])("on the command line: %j", (args, message) => {
