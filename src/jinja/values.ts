@@ -224,7 +224,7 @@ export class Undefined {
   }
 }
 
-/** `repr` for messages; values.ts does not depend on text.ts, which sets it. */
+/** `repr` for messages; values.ts does not depend on print.ts, which sets it. */
 let describe: (value: Value) => string = String;
 
 export function setDescribe(repr: (value: Value) => string): void {
@@ -313,7 +313,7 @@ export function typeName(value: Value): string {
 }
 
 /** What Jinja2 calls an object that lacks something. */
-export function objectType(value: Value): string {
+function objectType(value: Value): string {
   if (value === null) return "None";
   if (value instanceof Instance) return `${value.module}.${value.typeName} object`;
   if (value instanceof Markup) return "markupsafe.Markup object";

@@ -7,8 +7,6 @@ import { nearest } from "../base/nearest";
 import { type Problem, problemsError, unfit, unknown } from "../base/problems";
 import { shown } from "../base/values";
 
-export { nearest };
-
 export interface Argument<T> {
   readonly fallback: T;
   /** What it may be, for error messages: "a positive integer". */
