@@ -1,6 +1,6 @@
 /** The filter `regex_replace` of lm-evaluation-harness: Python's `re.sub` in a template. */
 import { Pattern, checkPatternSize, compilePattern } from "../base/patterns";
-import { type FilterFunction, JinjaError, signature, textOf } from "../jinja";
+import { type FilterFunction, JinjaError, limits, signature, textOf } from "../jinja";
 import { pythonPattern } from "./pythonPattern";
 
 const bound = signature("regex_replace", "string pattern repl count=");
@@ -16,13 +16,18 @@ export const regexReplace: FilterFunction = (_, args, keywords) => {
   if (typeof count !== "number") throw new JinjaError("TypeError", "count of regex_replace must be an integer");
   checkPatternSize(source, PLACE);
   const translated = pythonPattern(source, (part) => new JinjaError("Unsupported", `'${part}' in the pattern of regex_replace is not supported`));
+  const regex = compilePattern(translated, "gv", PLACE);
   filled(template, new RegExp(`(?:${translated})|`, "v").exec("")!); // its faults show without a match, too
-  const matches = new Pattern(compilePattern(translated, "gv", PLACE), PLACE).matchAll(text);
+  const matches = new Pattern(regex, PLACE).matchAll(text);
   const used = count === 0 ? matches : matches.slice(0, Math.max(0, count));
   let result = "";
   let at = 0;
   for (const match of used) {
-    result += text.slice(at, match.index) + filled(template, match);
+    const part = text.slice(at, match.index) + filled(template, match);
+    limits.step();
+    limits.copiedText(part.length);
+    limits.text(result.length + part.length);
+    result += part;
     at = match.index + match[0].length;
   }
   return result + text.slice(at);
