@@ -5,7 +5,7 @@
  * back-references to groups that may not have matched, and a pattern that may find an empty match where it could find
  * another, which Python then finds next.
  */
-import { SPACE_CLASS } from "../jinja";
+import { SPACE_CLASS, WORD_CLASS as WORD } from "../jinja";
 
 /** A part of a pattern. */
 interface Piece {
@@ -20,7 +20,6 @@ interface Piece {
   readonly sure: readonly number[];
 }
 
-const WORD = "\\p{L}\\p{N}_";
 const CLASSES: ReadonlyMap<string, string> = new Map([
   ["d", "\\p{Nd}"], ["D", "\\P{Nd}"], ["w", `[${WORD}]`], ["W", `[^${WORD}]`], ["s", `[${SPACE_CLASS}]`], ["S", `[^${SPACE_CLASS}]`],
 ]);

@@ -5,5 +5,5 @@ export { TemplateRefusal } from "./globals";
 export { TemplateLimitError, limitReason, limits, parseReason } from "./limits";
 export { CHAT_ENVIRONMENT, type Rendering, Template, strictEnvironment } from "./template";
 export { signature } from "./signature";
-export { SPACE_CLASS, capitalize, strip } from "./strings";
+export { SPACE_CLASS, WORD_CLASS, capitalize, strip } from "./strings";
 export { PyFloat, type Value, textOf } from "./values";
