@@ -1,5 +1,6 @@
-/** Comparing paths by the files they lead to, and quoting them for a shell. */
+/** Comparing paths by the files they lead to, and writing them as a shell reads them. */
 import { lstatSync, realpathSync, statSync } from "node:fs";
+import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 
 /** Resolves links and relative parts. Parts of a path that do not exist yet are kept as written. */
@@ -46,6 +47,11 @@ export function isLink(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** A path whose leading `~` is the home folder: a shell expands it, but not in a file or after `--key=`. */
+export function expandHome(path: string): string {
+  return path.replace(/^~(?=\/|$)/, () => homedir());
 }
 
 /** An argument, quoted if necessary for pasting into a shell. */

@@ -19,6 +19,12 @@ export function excerpt(text: string, length = SHOWN): string {
   return printable(shortened(text, length));
 }
 
+/** Names for a message: the first few, or "nothing". */
+export function listed(names: readonly string[], most = 5): string {
+  if (names.length === 0) return "nothing";
+  return names.length <= most ? names.join(", ") : `${names.slice(0, most).join(", ")} and ${names.length - most} more`;
+}
+
 /** A value for a message, as JSON, cut to fit, control characters escaped. */
 export function shown(value: unknown): string {
   if (value === undefined) return "nothing";

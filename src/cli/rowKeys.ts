@@ -4,8 +4,8 @@ import { type Problem, conflict } from "../base/problems";
 import { expectColumnMapping } from "../data/columnMapping";
 import type { RunConfig } from "./trainConfig";
 
-/** A mapping of columns that is none, and two keys that say what to evaluate on. */
-export function rowProblems({ columnMapping, evalDatasetName, testSplitSize }: RunConfig): Problem[] {
+/** A mapping of columns that is none, two keys that say what to evaluate on, and a config of data that is not named. */
+export function rowProblems({ columnMapping, evalDatasetName, evalDatasetConfig, testSplitSize }: RunConfig): Problem[] {
   const problems = columnMapping === null ? [] : mappingProblems(columnMapping);
   if (evalDatasetName !== null && testSplitSize !== null)
     problems.push(
@@ -13,6 +13,14 @@ export function rowProblems({ columnMapping, evalDatasetName, testSplitSize }: R
         "test_split_size",
         `Expected one of 'eval_dataset_name' and 'test_split_size' but received ${evalDatasetName} and ${testSplitSize}: ` +
           "each says what to evaluate on. Leave one of them out.",
+      ),
+    );
+  if (evalDatasetConfig !== null && evalDatasetName === null)
+    problems.push(
+      conflict(
+        "eval_dataset_config",
+        `Expected 'eval_dataset_name' with 'eval_dataset_config' but received only ${evalDatasetConfig}: dataset_config is ` +
+          "that of dataset_name",
       ),
     );
   return problems;

@@ -17,6 +17,7 @@ export const runArguments = {
   datasetConfig: optional(text("", "which of the configs that the data's card declares; the card's default when left out")),
   columnMapping: optional(renaming("the file's names of columns with ours: {question: prompt}, or question=prompt,good=chosen")),
   evalDatasetName: optional(path("", "other data to evaluate on: what dataset_name may be")),
+  evalDatasetConfig: optional(text("", "of that data, which of the configs that its card declares")),
   testSplitSize: optional(share("rows of the training split that are held out to evaluate on: below 1 a share, else a count")),
   lossType: texts(["dpop"], "one loss or several, such as dpop, sigmoid (DPO), ipo, sft; a wrong name lists them all"),
   lossWeights: optional(numbers([], "one weight a loss")),

@@ -14,7 +14,7 @@ import { runArguments } from "./runArguments";
 import type { RunConfig } from "./trainConfig";
 
 /** Settings of the loss that only some losses read. */
-export const lossKeys = [
+const lossKeys = [
   "dpopLambda", "dpopPlacement", "labelSmoothing", "discopopTau", "fDivergenceType", "fAlphaDivergenceCoef", "simpoGamma",
   "cpoAlpha", "dpoShiftFactor", "slicLambda",
 ] as const;

@@ -22,7 +22,7 @@ const isFile = (arg: string): boolean => /\.(ya?ml|json)$/i.test(arg);
  */
 export function splitArguments(args: readonly string[]): SplitArguments {
   const files: string[] = [];
-  const options = Object.create(null) as Record<string, unknown>; // so that __proto__ is a key like others
+  const options = Object.create(null) as Record<string, unknown>; // a key may be `__proto__`
   const problems: Problem[] = [];
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;

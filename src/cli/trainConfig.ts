@@ -2,12 +2,13 @@
  * What `smaug train` is asked to do: a YAML (or JSON) file with TRL's keys, and the command line, which overrides it.
  * Nothing is silently ignored: a key is a setting, or a note, or part of the one error that names everything to change.
  */
+import { nearest } from "../base/nearest";
 import { shellQuoted } from "../base/paths";
 import { type Problem, problemsError, unfit, unknown, unwanted } from "../base/problems";
 import { isObject, shown } from "../base/values";
 import { readYaml } from "../base/yaml";
 import { InputError } from "../native/errors";
-import { type Argument, type ArgumentsOf, checkArguments, itemsOf, nearest, snakeCase } from "../train/argument";
+import { type Argument, type ArgumentsOf, checkArguments, itemsOf, snakeCase } from "../train/argument";
 import { type Answer, foreignKey, isTracker } from "./keys";
 import { runArguments } from "./runArguments";
 import { runProblems, unreadSettings } from "./runProblems";

@@ -13,7 +13,7 @@ import { tell } from "./output";
 type RowsConfig = Pick<
   RunConfig,
   | "datasetName" | "datasetTrainSplit" | "datasetTestSplit" | "datasetConfig" | "columnMapping" | "evalDatasetName"
-  | "testSplitSize" | "evalStrategy" | "seed"
+  | "evalDatasetConfig" | "testSplitSize" | "evalStrategy" | "seed"
 >;
 
 export interface RunRows {
@@ -23,7 +23,7 @@ export interface RunRows {
 
 /** @throws InputError when a source cannot be read, or has no rows to evaluate on */
 export async function loadRows(config: RowsConfig, notes: string[]): Promise<RunRows> {
-  const { datasetName, datasetTrainSplit, datasetTestSplit, datasetConfig, columnMapping, evalDatasetName, testSplitSize } = config;
+  const { datasetName, datasetTrainSplit, datasetTestSplit, datasetConfig, columnMapping, evalDatasetName, evalDatasetConfig, testSplitSize } = config;
   const source = datasetName!;
   const said = new Set<string>();
   const options = {
@@ -33,7 +33,8 @@ export async function loadRows(config: RowsConfig, notes: string[]): Promise<Run
       said.add(line);
     },
   };
-  const chosen = { ...options, ...(datasetConfig === null ? {} : { datasetConfig }) };
+  const configured = (name: string | null) => (name === null ? options : { ...options, datasetConfig: name });
+  const chosen = configured(datasetConfig);
   const train = await loadPreferences(source, { ...chosen, split: datasetTrainSplit });
   const isEvaluated = config.evalStrategy !== "no";
   if (testSplitSize !== null) {
@@ -47,10 +48,10 @@ export async function loadRows(config: RowsConfig, notes: string[]): Promise<Run
     return { train, evaluation: undefined };
   }
   if (evalDatasetName === null) return { train, evaluation: await testRows(source, { ...chosen, split: datasetTestSplit }) };
-  const splits = await splitNames(evalDatasetName);
+  const splits = await splitNames(evalDatasetName, { config: evalDatasetConfig ?? undefined });
   // A source of one split is meant as a whole, unless another than the default is asked for.
   const split = splits.length > 1 || datasetTestSplit !== "test" ? { split: datasetTestSplit } : {};
-  return { train, evaluation: await loadPreferences(evalDatasetName, { ...options, ...split }) };
+  return { train, evaluation: await loadPreferences(evalDatasetName, { ...configured(evalDatasetConfig), ...split }) };
 }
 
 /** The test split of the training rows' source, or an error that says where else evaluation rows can come from. */

@@ -7,7 +7,7 @@ import { excerpt, isObject, shown } from "../base/values";
 import { InputError } from "../base/errors";
 
 /** The names of a row's columns. */
-export const KEYS = ["prompt", "chosen", "rejected", "tools", "chat_template_kwargs"] as const;
+const KEYS = ["prompt", "chosen", "rejected", "tools", "chat_template_kwargs"] as const;
 type Key = (typeof KEYS)[number];
 
 /** Text columns that are a prompt, or a part of one, in other programs' files. */

@@ -42,8 +42,8 @@ export function chooseConfig(folder: string, source: string, wanted: string | un
   const config = configs.find(({ name, isDefault }) => (wanted === undefined ? isDefault : name === wanted));
   if (config) return config;
   if (wanted === undefined && configs.length === 1) return configs[0];
-  const received = wanted === undefined ? "there is no dataset_config" : `dataset_config is '${excerpt(wanted)}'`;
-  throw new InputError(`Expected one of the configs that the card of '${source}' declares (${named}), but ${received}. Name one of them.`);
+  const received = wanted === undefined ? "none is chosen" : `'${excerpt(wanted)}' is chosen`;
+  throw new InputError(`Expected one of the configs that the card of '${source}' declares (${named}), but ${received}. Name one of them with dataset_config, or with eval_dataset_config for eval_dataset_name.`);
 }
 
 function readConfigs(folder: string): DataConfig[] {

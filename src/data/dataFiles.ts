@@ -33,11 +33,11 @@ const EXTENSIONS = DATA_ENDINGS.join(", ");
 const DESCRIPTIONS = new Set(["dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"]);
 
 /** Other words for the usual splits. */
-const WORDS: Record<string, string> = {
+const WORDS = new Map(Object.entries({
   train: "train", training: "train",
   test: "test", testing: "test", eval: "test", evaluation: "test",
   validation: "validation", valid: "validation", val: "validation", dev: "validation",
-};
+}));
 
 export interface DataChoice {
   split?: string | undefined;
@@ -218,8 +218,11 @@ function splitOf(path: string): string {
   const parts = path.split(sep);
   const name = parts.pop()!;
   const numbered = /^(\w+(?:\.\w+)*)-\d{5}-of-\d{5}/.exec(name)?.[1];
-  if (numbered) return WORDS[numbered] ?? numbered;
+  if (numbered) return WORDS.get(numbered) ?? numbered;
   for (const text of [name.replace(/\..*$/, ""), ...parts.reverse()])
-    for (const word of text.toLowerCase().split(/[^a-z]+/)) if (WORDS[word]) return WORDS[word];
+    for (const word of text.toLowerCase().split(/[^a-z]+/)) {
+      const split = WORDS.get(word);
+      if (split !== undefined) return split;
+    }
   return "train";
 }

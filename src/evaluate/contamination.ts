@@ -12,7 +12,7 @@ import type { CausalLM } from "../models";
 import { expectModel } from "../models/expectModel";
 import type { Tokenizer } from "../text";
 import { expectTokenizer } from "../text/expectTokenizer";
-import { nearest } from "../train/argument";
+import { didYouMean } from "../base/nearest";
 import { checkOptions } from "../base/options";
 import { expectTaskList } from "./evaluate";
 import { integersOf, objectOf, RowError, textOf, textsOf } from "./fields";
@@ -155,10 +155,9 @@ export function expectContaminationTasks(tasks: readonly string[]): void {
     throw new InputError(`Expected one of ${names.join(", ")} for the contamination check but received none`);
   for (const task of tasks) {
     if (names.includes(task)) continue;
-    const near = nearest(task, names);
     throw new InputError(
       `Expected one of ${names.join(", ")} for the contamination check but received '${task}'` +
-        (near === undefined ? "" : `; did you mean '${near}'?`),
+        didYouMean(task, names),
     );
   }
 }

@@ -1,6 +1,7 @@
 /** The filter `regex_replace` of lm-evaluation-harness: Python's `re.sub` in a template. */
-import { Pattern, compilePattern } from "../base/patterns";
-import { type FilterFunction, JinjaError, signature, textOf } from "../jinja";
+import { Pattern, checkPatternSize, compilePattern } from "../base/patterns";
+import { type FilterFunction, JinjaError, limits, signature, textOf } from "../jinja";
+import { pythonPattern } from "./pythonPattern";
 
 const bound = signature("regex_replace", "string pattern repl count=");
 const PLACE = "'regex_replace'";
@@ -13,37 +14,36 @@ export const regexReplace: FilterFunction = (_, args, keywords) => {
     return found;
   }) as [string, string, string];
   if (typeof count !== "number") throw new JinjaError("TypeError", "count of regex_replace must be an integer");
-  const matches = new Pattern(compilePattern(pythonPattern(source), "gu", PLACE), PLACE).matchAll(text);
-  const used = count > 0 ? matches.slice(0, count) : matches;
+  checkPatternSize(source, PLACE);
+  const translated = pythonPattern(source, (part) => new JinjaError("Unsupported", `'${part}' in the pattern of regex_replace is not supported`));
+  const regex = compilePattern(translated, "gv", PLACE);
+  filled(template, new RegExp(`(?:${translated})|`, "v").exec("")!); // its faults show without a match, too
+  const matches = new Pattern(regex, PLACE).matchAll(text);
+  const used = count === 0 ? matches : matches.slice(0, Math.max(0, count));
   let result = "";
   let at = 0;
   for (const match of used) {
-    result += text.slice(at, match.index) + filled(template, match);
+    const part = text.slice(at, match.index) + filled(template, match);
+    limits.step();
+    limits.copiedText(part.length);
+    limits.text(result.length + part.length);
+    result += part;
     at = match.index + match[0].length;
   }
   return result + text.slice(at);
 };
 
-/** Python's spelling of named groups and ends of the text as JavaScript's. */
-function pythonPattern(source: string): string {
-  const unsupported = /\(\?[aiLmsux-]+[:)]|\(\?P[=>]|\(\?\(|\(\?#|[*+?}]\+|\\[pP]/.exec(source);
-  if (unsupported) throw new JinjaError("Unsupported", `'${unsupported[0]}' in the pattern of regex_replace is not supported`);
-  return source.replace(/\\[\s\S]|\(\?P</g, (part) => {
-    if (part === "(?P<") return "(?<";
-    if (part === "\\A") return "(?<![\\s\\S])";
-    if (part === "\\Z") return "(?![\\s\\S])";
-    return /^\\[a-zA-Z0-9^$\\.*+?()[\]{}|/-]$/.test(part) ? part : part.slice(1);
-  });
-}
-
-/** A replacement with its `\1` and `\g<name>` filled in. */
+/** A replacement with its `\1` and `\g<name>` filled in, and its other escapes. */
 function filled(template: string, match: RegExpExecArray): string {
-  return template.replace(/\\(?:g<([^>]*)>|(\d{1,2})|([\s\S]))/g, (whole, name: string | undefined, digits: string | undefined, letter: string) => {
+  const parts = /\\(?:g<([^>]*)>|(0[0-7]{0,2}|[1-3][0-7]{2})|([1-9]\d?)|([\s\S]?))/g;
+  return template.replace(parts, (whole, name?: string, octal?: string, digits?: string, letter?: string) => {
+    if (octal !== undefined) return String.fromCharCode(parseInt(octal, 8));
     const key = name ?? digits;
     if (key === undefined) {
-      const escaped = { n: "\n", t: "\t", r: "\r", "\\": "\\" }[letter];
-      if (escaped !== undefined) return escaped;
-      if (/[a-zA-Z]/.test(letter)) throw new JinjaError("ValueError", `bad escape ${whole} in the replacement of regex_replace`);
+      const escape = ESCAPES.get(letter!);
+      if (escape !== undefined) return escape;
+      if (letter === "" || /[a-zA-Z]/.test(letter!))
+        throw new JinjaError("ValueError", `bad escape ${whole} in the replacement of regex_replace`);
       return whole;
     }
     const isNumber = /^\d+$/.test(key);
@@ -52,3 +52,7 @@ function filled(template: string, match: RegExpExecArray): string {
     return (isNumber ? match[Number(key)] : match.groups![key]) ?? "";
   });
 }
+
+const ESCAPES: ReadonlyMap<string, string> = new Map([
+  ["a", "\x07"], ["b", "\b"], ["f", "\f"], ["n", "\n"], ["r", "\r"], ["t", "\t"], ["v", "\v"], ["\\", "\\"],
+]);

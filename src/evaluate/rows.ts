@@ -20,11 +20,11 @@ export interface PlacedRow {
 }
 
 /** Other words for a split, the likelier first. */
-const WORDS: Readonly<Record<string, readonly string[]>> = {
+const WORDS = new Map(Object.entries({
   train: ["train", "training"],
   validation: ["validation", "val", "valid", "dev"],
   test: ["test"],
-};
+}));
 const ENDINGS = /\.(jsonl|ndjson|json|parquet)(\.gz)?$/;
 
 export interface SplitOptions {
@@ -94,7 +94,7 @@ export async function readFiles(files: readonly string[]): Promise<PlacedRow[]> 
 /** The files that a split's likeliest word names: in the file's own name, or else in its folder's. */
 function filesOf(files: readonly string[], root: string, split: string): string[] {
   const wordsOf = (text: string) => text.toLowerCase().split(/[^a-z]+/);
-  for (const word of WORDS[split] ?? [split]) {
+  for (const word of WORDS.get(split) ?? [split]) {
     const named = files.filter((file) => wordsOf(basename(file).replace(ENDINGS, "")).includes(word));
     if (named.length > 0) return named;
     const inFolder = files.filter((file) =>

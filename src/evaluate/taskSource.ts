@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { received } from "../base/received";
 import { isObject } from "../base/values";
 import { InputError } from "../native/errors";
-import { nearest } from "../train/argument";
+import { didYouMean } from "../base/nearest";
 
 /** A folder with one folder or file a task, named for it; or for each task a file, a folder or a hub id. */
 export type TaskData = string | Readonly<Record<string, string>>;
@@ -43,10 +43,9 @@ export function expectTasks(data: TaskData | undefined, known: readonly string[]
     throw new TypeError(`Expected a folder, or an object with a source for each task, for 'data' but received ${received(data)}`);
   for (const name of Object.keys(data)) {
     if (known.includes(name)) continue;
-    const near = nearest(name, known);
     throw new InputError(
       `Expected the name of a task for each source but received '${name}'` +
-        (near === undefined ? "" : `; did you mean '${near}'?`),
+        didYouMean(name, known),
     );
   }
 }

@@ -2,7 +2,7 @@
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { shown } from "../base/values";
 import { InputError } from "../native/errors";
-import { nearest } from "../train/argument";
+import { nearest } from "../base/nearest";
 
 export type Yaml = Readonly<Record<string, unknown>>;
 

@@ -2,6 +2,7 @@
  * Which files of a repository are needed. Of a model: config, tokenizer, chat templates and one set of weights, the
  * safetensors; not the same weights again as .bin, .pt, ONNX or in Mistral's `consolidated` form.
  */
+import { listed } from "../base/values";
 import { HubError } from "./errors";
 import type { RepoKind } from "./names";
 
@@ -141,9 +142,4 @@ function whyNoWeights(name: string, paths: readonly string[], wanted: string): H
           `M.from_pretrained(${source}dtype='auto').save_pretrained('${id!.split("/").at(-1)}')"`),
     "unusable",
   );
-}
-
-function listed(names: readonly string[]): string {
-  if (names.length === 0) return "nothing";
-  return names.length <= 5 ? names.join(", ") : `${names.slice(0, 5).join(", ")} and ${names.length - 5} more`;
 }

@@ -3,7 +3,7 @@
  * `@revision` where it is not to be `main`. What exists on the disk wins, as in transformers.
  */
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
+import { expandHome } from "../base/paths";
 import { received } from "../base/received";
 import { HubError } from "./errors";
 
@@ -25,7 +25,7 @@ const FILE = /\.(?:safetensors|gguf|bin|pth?|jsonl?|ndjson|jsonl?\.gz|parquet|cs
 /** Tells a path from a repository. What looks like a path is one, whether it is there or not. */
 export function parseName(name: string, revision?: string): { path: string } | RepoName {
   if (typeof name !== "string") throw new TypeError(`Expected a folder or a hub id but received ${received(name)}`);
-  const path = name.replace(/^~(?=\/|$)/, homedir());
+  const path = expandHome(name);
   if (existsSync(path)) return { path };
   const at = name.indexOf("@");
   const id = at < 0 ? name : name.slice(0, at);

@@ -135,7 +135,7 @@ function holds(operator: Order, a: number | bigint, b: number | bigint): boolean
 }
 
 /** Negative, 0 or positive: the order of texts by their code points. */
-export function orderOf(a: string, b: string): number {
+function orderOf(a: string, b: string): number {
   if (!isWide(a) && !isWide(b)) return a < b ? -1 : a > b ? 1 : 0;
   const [left, right] = [a[Symbol.iterator](), b[Symbol.iterator]()];
   for (;;) {

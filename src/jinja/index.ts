@@ -2,8 +2,8 @@
 export { Environment, type FilterFunction } from "./environment";
 export { JinjaError } from "./errors";
 export { TemplateRefusal } from "./globals";
-export { TemplateLimitError, limitReason, parseReason } from "./limits";
+export { TemplateLimitError, limitReason, limits, parseReason } from "./limits";
 export { CHAT_ENVIRONMENT, type Rendering, Template, strictEnvironment } from "./template";
 export { signature } from "./signature";
-export { capitalize, strip } from "./strings";
+export { SPACE_CLASS, WORD_CLASS, capitalize, strip } from "./strings";
 export { PyFloat, type Value, textOf } from "./values";

@@ -34,7 +34,7 @@ export class TemplateLimits {
   private characters = 0;
 
   /** @param seconds that the rendering may take; real templates need less than a millisecond */
-  constructor(private readonly seconds = 5) {
+  constructor(private readonly seconds: number) {
     this.deadline = performance.now() + seconds * 1000;
   }
 
@@ -105,8 +105,8 @@ export class TemplateLimits {
   }
 }
 
-/** The limits of the rendering in progress. Renderings are synchronous, so there is one. */
-export let limits = new TemplateLimits();
+/** The limits of the rendering in progress. Renderings are synchronous, so there is one; outside of them time is not limited. */
+export let limits = new TemplateLimits(Infinity);
 
 /** Runs `work` within these limits. */
 export function within<T>(inner: TemplateLimits, work: () => T): T {

@@ -2,7 +2,7 @@
 import { JinjaError, typeError, unsupported, valueError } from "./errors";
 import { limits } from "./limits";
 import { str } from "./print";
-import { SPACE_CLASS, split } from "./strings";
+import { SPACE_CLASS, WORD_CLASS as WORD, split } from "./strings";
 import { Dict, Markup, Undefined, type Value, codePoints, textOf, typeName } from "./values";
 
 const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", '"': "&#34;" };
@@ -68,7 +68,6 @@ function numbered(code: number): string {
   return isControl || (code >= 0xfdd0 && code <= 0xfdef) || (code & 0xfffe) === 0xfffe ? "" : String.fromCodePoint(code);
 }
 
-const WORD = "\\p{L}\\p{N}_";
 const HTTP = new RegExp(
   `^((https?:\\/\\/|www\\.)(([${WORD}%-]+\\.)+)?([a-z]{2,63}|xn--[${WORD}%]{2,59})|([${WORD}%-]{2,63}\\.)+(com|net|int|edu|gov|org|info|mil)` +
     `|(https?:\\/\\/)((([\\p{Nd}]{1,3})(\\.[\\p{Nd}]{1,3}){3})|(\\[([\\p{Nd}a-f]{0,4}:){2}([\\p{Nd}a-f]{0,4}:?){1,6}\\])))` +

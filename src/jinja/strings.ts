@@ -6,12 +6,12 @@ import { valueError } from "./errors";
 import { limits } from "./limits";
 import { codePoints, isWide } from "./values";
 
-/** What `str.isspace` is true of; JavaScript's `\s` differs in six characters. */
-const SPACES =
+/** What `str.isspace` is true of, as a class without brackets; JavaScript's `\s` differs in six characters. */
+export const SPACE_CLASS =
   "\\t-\\r\\x1c- \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
-/** The same as a class of a regular expression, without brackets. */
-export const SPACE_CLASS = SPACES;
-const SPACE = new RegExp(`[${SPACES}]`);
+/** What Python's `\w` matches, as a class without brackets. */
+export const WORD_CLASS = "\\p{L}\\p{N}_";
+const SPACE = new RegExp(`[${SPACE_CLASS}]`);
 const NEWLINES = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/g;
 
 export type Side = "strip" | "lstrip" | "rstrip";
@@ -300,7 +300,7 @@ export const KINDS = {
   isidentifier: /^[\p{XID_Start}_]\p{XID_Continue}*$/u,
   isnumeric: all(`\\p{N}${NUMERALS}`),
   isprintable: /^(?:[^\p{C}\p{Z}]| )*$/u,
-  isspace: all(SPACES),
+  isspace: all(SPACE_CLASS),
 } as const;
 
 /** `text.islower()`, `text.isupper()`. */

@@ -1,11 +1,10 @@
 /** `textwrap.wrap` of Python, with the settings of the filter wordwrap. */
 import { unsupported, valueError } from "./errors";
 import { limits } from "./limits";
-import { strip } from "./strings";
+import { WORD_CLASS as WORD, strip } from "./strings";
 import { isWide } from "./values";
 
 const SPACE = "\\t\\n\\v\\f\\r ";
-const WORD = "\\p{L}\\p{N}_";
 const LETTER = "[\\p{L}\\p{Nl}\\p{No}_]";
 const BEFORE_DASH = `(?<=[${WORD}!"'&.,?])`;
 /** What a line may be broken at: white space, dashes between words, hyphens in compound words. */

@@ -229,7 +229,7 @@ export class Undefined {
   }
 }
 
-/** `repr` for messages; values.ts does not depend on text.ts, which sets it. */
+/** `repr` for messages; values.ts does not depend on print.ts, which sets it. */
 let describe: (value: Value) => string = String;
 
 export function setDescribe(repr: (value: Value) => string): void {
@@ -318,7 +318,7 @@ export function typeName(value: Value): string {
 }
 
 /** What Jinja2 calls an object that lacks something. */
-export function objectType(value: Value): string {
+function objectType(value: Value): string {
   if (value === null) return "None";
   if (value instanceof Instance) return `${value.module}.${value.typeName} object`;
   if (value instanceof Markup) return "markupsafe.Markup object";
@@ -481,6 +481,8 @@ export function fromJs(value: unknown, level = 0): Value {
   if (level > 200) throw typeError("the values for the template are nested more than 200 levels deep");
   if (Array.isArray(value)) return value.map((item) => fromJs(item, level + 1));
   if (value instanceof Date) throw typeError("a Date is not a value for a template; give its text");
+  if (value instanceof Map || value instanceof Set || ArrayBuffer.isView(value))
+    throw typeError(`a ${value.constructor.name} is not a value for a template; give an object or a list`);
   const dict = new Dict();
   for (const key of Object.keys(value)) {
     const item = (value as Record<string, unknown>)[key];

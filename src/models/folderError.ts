@@ -57,9 +57,3 @@ export function filesIn(folder: string): string[] {
     });
   }
 }
-
-/** Names for a message: the first few. */
-export function listed(names: readonly string[]): string {
-  const more = names.length > 5 ? ` and ${names.length - 5} more` : "";
-  return `${names.slice(0, 5).join(", ")}${more}`;
-}

@@ -1,7 +1,8 @@
 /** Where a GGUF model is: one file, or shards named `<name>-00001-of-0000N.gguf`. */
 import { basename, dirname, join } from "node:path";
 import { hasEntry, isFolder } from "../base/paths";
-import { FolderError, filesIn, listed } from "./folderError";
+import { listed } from "../base/values";
+import { FolderError, filesIn } from "./folderError";
 
 const SHARD = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;
 

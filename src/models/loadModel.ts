@@ -41,7 +41,7 @@ const COMPUTED = /(^|\.)rotary_emb\.inv_freq$/;
  * Loads a model folder: `config.json` with safetensors, or a GGUF file (also its own path, or that of its first shard),
  * whose weights are dequantised. As in transformers the model comes in eval mode, without dropout, until `train()`.
  *
- * A name that is no path is a model of the hub, `owner/name` or `owner/name@revision`; see {@link resolveFolder}.
+ * A name that is no path is a model of the hub, `owner/name` or `owner/name@revision`; see `resolveFolder`.
  *
  * An adapter's folder or hub id stands for the base model that it names with the adapter on it, as in transformers: the
  * same as naming the base, and the adapter as `adapter`.

@@ -5,8 +5,9 @@
  */
 import { isAbsolute, join, normalize, sep } from "node:path";
 import { hasEntry } from "../base/paths";
+import { listed } from "../base/values";
 import { type DType, type Tensor, dispose, keep } from "../torch";
-import { FolderError, filesIn, listed, readJsonObject } from "./folderError";
+import { FolderError, filesIn, readJsonObject } from "./folderError";
 import { SafetensorsFile } from "./safetensors";
 
 export const SINGLE_FILE = "model.safetensors";

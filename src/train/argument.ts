@@ -2,12 +2,10 @@
  * One setting of a run: what it may be, what it is when left out, what it does. Tables of these are the single source of
  * TypeScript types, of YAML keys (snake_case) and of command-line options, so the three cannot differ.
  */
-import { homedir } from "node:os";
 import { nearest } from "../base/nearest";
+import { expandHome } from "../base/paths";
 import { type Problem, problemsError, unfit, unknown } from "../base/problems";
 import { isObject, shown } from "../base/values";
-
-export { nearest };
 
 export interface Argument<T> {
   readonly fallback: T;
@@ -56,7 +54,13 @@ export const text = (fallback: string, help: string): Argument<string> =>
 /** A path, or a name on the hub. A leading `~/` is the home folder, which a shell expands but a file does not. */
 export const path = (fallback: string, help: string): Argument<string> => {
   const inner = text(fallback, help);
-  return { ...inner, read: (value) => inner.read(value)?.replace(/^~(?=\/|$)/, homedir()) };
+  return {
+    ...inner,
+    read: (value) => {
+      const given = inner.read(value);
+      return given === undefined ? undefined : expandHome(given);
+    },
+  };
 };
 
 /** A string of one form; `expected` says which. */
@@ -230,7 +234,8 @@ function toNumber(value: unknown): number | undefined {
   return typeof n === "number" && !Number.isNaN(n) ? n : undefined;
 }
 
-function parseJson(value: string): unknown {
+/** The value of a JSON text; undefined for other texts. */
+export function parseJson(value: string): unknown {
   try {
     return JSON.parse(value);
   } catch {

@@ -85,6 +85,7 @@ describe("axolotl's", () => {
     ["datasets", { base_model: "m", datasets: [{ path: "a/b", type: "chat_template.default", field_messages: "turns" }] }, { dataset_name: "a/b", column_mapping: { turns: "prompt" } }],
     ["datasets", { base_model: "m", datasets: [{ path: "a/b", type: { field_prompt: "q", field_chosen: "chosen", field_rejected: "bad" } }] }, { dataset_name: "a/b", column_mapping: { q: "prompt", bad: "rejected" } }],
     ["test_datasets", { test_datasets: [{ path: "a/b", split: "test" }] }, { eval_dataset_name: "a/b", dataset_test_split: "test" }],
+    ["test_datasets", { test_datasets: [{ path: "a/b", name: "v2" }] }, { eval_dataset_name: "a/b", eval_dataset_config: "v2" }],
     ["bfloat16", { bfloat16: true }, { bf16: true }],
   ])("%s of %j", (key, all, settings) => {
     expect(answer(key, all).owner).toBe("axolotl's");

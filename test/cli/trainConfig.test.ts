@@ -72,6 +72,7 @@ describe("values", () => {
     [["--column-mapping", '{"a, b": "prompt"}'], { column_mapping: { "a, b": "prompt" } }],
     [["--column-mapping", "{question: prompt, good: chosen}"], { column_mapping: { question: "prompt", good: "chosen" } }],
     [["--dataset_config", "en", "--eval_dataset_name", "held.jsonl"], { dataset_config: "en", eval_dataset_name: "held.jsonl" }],
+    [["--eval-dataset-name", "held", "--eval-dataset-config", "en"], { dataset_config: null, eval_dataset_config: "en" }],
     [["--test_split_size", "0.1"], { test_split_size: 0.1 }],
     [["--max_length", "null"], { max_length: null }],
     [["--max_length", "2"], { max_length: 2 }],
@@ -129,6 +130,8 @@ describe("bad input names the key, what is expected and what was found", () => {
     [["--lr_scheduler_kwargs", "{"], /Expected names with values for 'lr_scheduler_kwargs'/],
     [["--learning_rte", "1"], /^Unknown key 'learning_rte'; did you mean 'learning_rate'\?$/],
     [["--colour", "red"], /^Unknown key 'colour'$/],
+    [["--__proto__", "5"], /^Unknown key '__proto__'$/],
+    [["--constructor"], /^Unknown key 'constructor'$/],
     [["--beta", "1", "--beta=2"], /Expected --beta once but received it twice/],
     [["a.yaml", "b.yaml"], /Expected one configuration file but received a\.yaml and b\.yaml/],
   ])("on the command line: %j", (args, message) => {
@@ -277,6 +280,7 @@ describe("what a run would refuse is refused here", () => {
     ["early_stopping_patience: 2", /'eval_strategy' steps or epoch with 'early_stopping_patience'/],
     ["eval_on_start: true", /'eval_on_start'/],
     ["eval_dataset_name: a\ntest_split_size: 0.1", /one of 'eval_dataset_name' and 'test_split_size'/],
+    ["eval_dataset_config: en", /'eval_dataset_name' with 'eval_dataset_config' .* but received only en/],
   ])("%j", (text, message) => {
     const error = failure([yaml(text)]);
     expect(error).toBeInstanceOf(InputError);

@@ -52,6 +52,16 @@ test("of another folder it is its test split, or all that there is", async () =>
   await expect(from("one", "--dataset_test_split", "validation")).rejects.toThrow("Expected the split 'validation'");
 });
 
+test("evaluation data has a config of its own", async () => {
+  const both = join(folder, "both");
+  for (const name of ["en", "de"]) file(`both/${name}/train.jsonl`, 1);
+  writeFileSync(join(both, "README.md"), "---\nconfigs:\n- {config_name: en, data_dir: en}\n- {config_name: de, data_dir: de}\n---\n");
+  const args = ["--dataset_name", both, "--dataset_config", "en", "--eval_dataset_name", both, "--eval_strategy", "epoch"];
+  const loaded = await load(...args, "--eval_dataset_config", "de");
+  expect(loaded).toMatchObject({ train: ["both/en/train.jsonl 0"], evaluation: ["both/de/train.jsonl 0"] });
+  await expect(load(...args)).rejects.toThrow("or with eval_dataset_config for eval_dataset_name.");
+});
+
 test("a share or a number of the training rows is held out, the same for one seed", async () => {
   const data = file("pairs.jsonl", 10);
   const held = async (size: string, seed = "1") =>

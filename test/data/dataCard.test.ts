@@ -43,9 +43,10 @@ test("without a choice between several it is asked for", async () => {
   const folder = dataSet(two, "en/a.jsonl", "de/a.jsonl");
   await expect(found(folder)).rejects.toThrow(InputError);
   await expect(found(folder)).rejects.toThrow(
-    `Expected one of the configs that the card of '${folder}' declares ('en', 'de'), but there is no dataset_config. Name one of them.`,
+    `Expected one of the configs that the card of '${folder}' declares ('en', 'de'), but none is chosen. Name one of them with dataset_config, ` +
+      "or with eval_dataset_config for eval_dataset_name.",
   );
-  await expect(found(folder, "fr")).rejects.toThrow("('en', 'de'), but dataset_config is 'fr'");
+  await expect(found(folder, "fr")).rejects.toThrow("('en', 'de'), but 'fr' is chosen");
 });
 
 test.each([

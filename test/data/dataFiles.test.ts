@@ -43,6 +43,7 @@ test.each([
   [["TRAIN.JSONL", "Test.Parquet"], "train", ["TRAIN.JSONL"]],
   [["a.jsonl", "b.jsonl"], "train", ["a.jsonl", "b.jsonl"]],
   [["test.jsonl"], undefined, ["test.jsonl"]],
+  [["test.jsonl", "constructor.jsonl"], "train", ["constructor.jsonl"]],
   [["contest.jsonl", "constrained.jsonl"], "train", ["constrained.jsonl", "contest.jsonl"]],
 ])("of %j the split %s is %j", async (files, split, expected) => {
   expect(await found(folderWith(...files), split)).toEqual(expected);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -24,6 +24,14 @@ test.each([
 ])("numbers of %s are Python's in a task's template", async (name, content) => {
   writeFileSync(join(folder, name), content);
   expect(await rendered(join(folder, name), "{{ x }} {{ n }} {{ list }} {{ nan }}")).toBe("20.0 12345678901234567890 [1000.0, 7] nan");
+});
+
+test("a split may be called as anything that JavaScript's objects have", async () => {
+  const source = join(folder, "splits");
+  mkdirSync(source);
+  writeFileSync(join(source, "constructor.jsonl"), '{"a": 1}');
+  const rows = await readSplit(source, { split: "constructor", evaluated: true });
+  expect(rows.map(({ row }) => row)).toEqual([{ a: 1 }]);
 });
 
 test("so are those of Parquet", async () => {

@@ -55,6 +55,9 @@ test("tells integers from floats", () => {
 test("keeps values away from JavaScript's own", () => {
   expect(render("{{ x.constructor }}{{ x.__proto__ }}{{ x['toString'] }}{{ 'a'.length }}{{ [1].map is defined }}", { x: {} })).toBe("False");
   expect(() => render("{{ x }}", { x: () => 1 })).toThrow("a function is not a value for a template");
+  // Without keys of their own, or with none but numbers: they would be other dicts.
+  for (const x of [new Map([["a", 1]]), new Set([1]), new Uint8Array(2)])
+    expect(() => render("{{ x }}", { x: { y: [x] } })).toThrow(`a ${x.constructor.name} is not a value for a template`);
 });
 
 test("tells where generated text is, in characters", () => {

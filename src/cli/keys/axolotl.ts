@@ -45,7 +45,7 @@ const formats: Readonly<Record<string, Settings>> = {
 };
 
 /** `datasets`: a list of one, whose path, split and columns are ours. */
-function datasets(keys: { name: string; split: string }): (value: unknown) => Answer {
+function datasets(keys: { name: string; config: string; split: string }): (value: unknown) => Answer {
   return (value) => {
     const list: readonly unknown[] = Array.isArray(value) ? value : [value];
     const [first] = list;
@@ -61,7 +61,7 @@ function datasets(keys: { name: string; split: string }): (value: unknown) => An
       {
         [keys.name]: source,
         ...(typeof split === "string" ? { [keys.split]: split } : {}),
-        ...(typeof name === "string" ? { dataset_config: name } : {}),
+        ...(typeof name === "string" ? { [keys.config]: name } : {}),
         ...(columns.length > 0 ? { column_mapping: Object.fromEntries(columns.map(([ours, theirs]) => [theirs, ours])) } : {}),
       },
       "rows are read as prompt, chosen and rejected: texts, taken as they are, or lists of messages with role and content",
@@ -191,8 +191,8 @@ export const axolotl: Project = {
     dpo_use_weighting: renamed("use_weighting"),
     dpo_loss_type: renamed("loss_type"),
     dpo_loss_weights: renamed("loss_weights"),
-    datasets: datasets({ name: "dataset_name", split: "dataset_train_split" }),
-    test_datasets: datasets({ name: "eval_dataset_name", split: "dataset_test_split" }),
+    datasets: datasets({ name: "dataset_name", config: "dataset_config", split: "dataset_train_split" }),
+    test_datasets: datasets({ name: "eval_dataset_name", config: "eval_dataset_config", split: "dataset_test_split" }),
     val_set_size: evaluationRows,
     sequence_len: renamed("max_length"),
     micro_batch_size: renamed("per_device_train_batch_size"),

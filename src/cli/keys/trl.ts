@@ -3,6 +3,7 @@
  * older ones had).
  */
 import { isObject } from "../../base/values";
+import { parseJson } from "../../train/argument";
 import { type Project, type Rule, type Settings, each, isEmpty, leaveOut, moot, plain, read, write } from "./answer";
 
 const oneProcess = leaveOut("one process trains on one device");
@@ -32,14 +33,6 @@ const initKwargs: Rule = (given) => {
   if (Object.keys(settings).length === 0) return moot("which kernels run is decided here");
   return write(settings);
 };
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
 
 const loading: Readonly<Record<string, Rule>> = {
   ...each("use_kernels attn_implementation use_cache low_cpu_mem_usage trust_remote_code device_map", moot()),

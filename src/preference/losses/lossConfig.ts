@@ -60,7 +60,7 @@ type Parameter = keyof LossParameters;
 const divergence = ["fDivergenceType", "fAlphaDivergenceCoef"] as const;
 
 /** Every loss, with the parameters that it reads besides β. */
-export const lossReads = {
+const lossReads = {
   dpop: ["dpopLambda", "dpopPlacement", "dpopTolerance", "labelSmoothing"],
   sigmoid: ["labelSmoothing", ...divergence],
   sigmoid_norm: divergence,
