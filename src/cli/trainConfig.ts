@@ -195,7 +195,7 @@ function isNull(value: unknown): boolean {
 function readConfigFile(file: string): Record<string, unknown> {
   const value = readYaml(file, "a configuration"); // JSON is YAML too
   if (isObject(value)) return value;
-  throw new InputError(`Expected keys with values in ${file} but received ${value === null ? "an empty file" : typeof value}`);
+  throw new InputError(`Expected keys with values in ${file} but received ${value === null ? "an empty file" : Array.isArray(value) ? "a list" : typeof value}`);
 }
 
 /** A value as YAML, in one line. */

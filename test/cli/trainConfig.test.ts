@@ -156,7 +156,7 @@ describe("bad input names the key, what is expected and what was found", () => {
 
   test.each<[string, RegExp]>([
     ["", /Expected keys with values in .* but received an empty file/],
-    ["- beta", /Expected keys with values/],
+    ["- beta", /Expected keys with values in .* but received a list/],
     ["dataset_name: pairs.jsonl", /Expected 'model_name_or_path' in .*\.yaml but received none: a folder/],
     ["model_name_or_path: base", /Expected 'dataset_name' in .*\.yaml but received none: a JSONL/],
   ])("as a file of its own: %j", (text, message) => {
