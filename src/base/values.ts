@@ -22,6 +22,7 @@ export function excerpt(text: string, length = SHOWN): string {
 /** A value for a message, as JSON, cut to fit, control characters escaped. */
 export function shown(value: unknown): string {
   if (value === undefined) return "nothing";
+  if (typeof value === "number") return String(value); // JSON has no NaN
   if (Array.isArray(value) && value.length > SHOWN) return `a list of ${value.length}`;
   let text: string;
   try {

@@ -47,10 +47,12 @@ export async function loadRows(config: RowsConfig, notes: string[]): Promise<Run
     return { train, evaluation: undefined };
   }
   if (evalDatasetName === null) return { train, evaluation: await testRows(source, { ...chosen, split: datasetTestSplit }) };
-  const splits = await splitNames(evalDatasetName);
+  // dataset_config is that of dataset_name.
+  const sameConfig = evalDatasetName === source && datasetConfig !== null ? { datasetConfig } : {};
+  const splits = await splitNames(evalDatasetName, { config: sameConfig.datasetConfig });
   // A source of one split is meant as a whole, unless another than the default is asked for.
   const split = splits.length > 1 || datasetTestSplit !== "test" ? { split: datasetTestSplit } : {};
-  return { train, evaluation: await loadPreferences(evalDatasetName, { ...options, ...split }) };
+  return { train, evaluation: await loadPreferences(evalDatasetName, { ...options, ...sameConfig, ...split }) };
 }
 
 /** The test split of the training rows' source, or an error that says where else evaluation rows can come from. */
