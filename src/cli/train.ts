@@ -3,8 +3,13 @@ import { Command } from "commander";
 import { InputError } from "../base/errors";
 import { expectOneProcess } from "../base/oneProcess";
 import { type Input, expectApart, expectUsableFolder } from "../base/outputFolder";
+import { hasEntry } from "../base/paths";
+import { problemsError, unfit } from "../base/problems";
+import { shown } from "../base/values";
+import { repoName } from "../hub/names";
 import { localBaseOf } from "../models/modelSource";
 import type { DamagedCheckpointError } from "../train/checkpoint";
+import { snakeCase } from "../train/argument";
 import { RunOutput } from "../train/ownership";
 import { Progress } from "../train/progress";
 import { isRunEntry } from "../train/runEntries";
@@ -50,7 +55,7 @@ function command(name: string, description: string): Command {
 async function train(args: readonly string[], typed: readonly string[], flags: Flags): Promise<void> {
   const resolved = resolveConfig(args);
   expectOneProcess();
-  expectInputsKept(resolved);
+  await checkInputs(resolved);
   if (flags.printConfig) return printResolved(resolved);
   const { outputDir, overwriteOutputDir: overwrite, resumeFromCheckpoint: resume } = resolved.config;
   const ways = {
@@ -167,6 +172,33 @@ function exitBefore(args: readonly string[]): void {
   process.exit(); // releases the output folder
 }
 
+/** Everything about the run's files and folders that can be checked before anything is loaded. */
+async function checkInputs(resolved: ResolvedConfig): Promise<void> {
+  expectInputsKept(resolved);
+  expectInputsFound(resolved);
+  const { expectTestSplit } = await import("./trainRows.js");
+  await expectTestSplit(resolved.config);
+}
+
+/** What each input may be. */
+const kindsOfInput = {
+  modelNameOrPath: "an existing folder or GGUF file, or a model on the hub",
+  adapterNameOrPath: "an existing folder, or an adapter on the hub",
+  refAdapterNameOrPath: "an existing folder, or an adapter on the hub",
+  datasetName: "an existing file or folder, or a data set on the hub",
+  evalDatasetName: "an existing file or folder, or a data set on the hub",
+} as const;
+
+/** Names that look like paths must exist. Whether the hub has the others is seen when they are fetched. */
+function expectInputsFound({ config }: ResolvedConfig): void {
+  const problems = Object.entries(kindsOfInput).flatMap(([key, expected]) => {
+    const name = config[key as keyof typeof kindsOfInput];
+    if (name === null || hasEntry(name) || repoName(name) !== undefined) return [];
+    return [unfit(snakeCase(key), expected, shown(name))];
+  });
+  if (problems.length > 0) throw problemsError(problems);
+}
+
 /** Before anything is loaded: what the run reads must not be what it writes. */
 function expectInputsKept({ config, file }: ResolvedConfig): void {
   expectUsableFolder(config.outputDir, "output_dir");
@@ -186,7 +218,7 @@ function expectInputsKept({ config, file }: ResolvedConfig): void {
 async function reference(args: readonly string[], typed: readonly string[], { json, printConfig }: Flags): Promise<void> {
   const resolved = resolveConfig(args);
   expectOneProcess();
-  expectInputsKept(resolved);
+  await checkInputs(resolved);
   if (printConfig) return printResolved(resolved);
   const { createRun } = await import("./trainRun.js"); // loads libtorch
   const { reportPreparation } = await import("./trainOutput.js");

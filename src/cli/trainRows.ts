@@ -7,6 +7,7 @@ import { splitNames } from "../data/dataFiles";
 import { Random } from "../data/random";
 import { InputError } from "../base/errors";
 import { recordOrigin } from "../base/origins";
+import { repoName } from "../hub";
 import type { RunConfig } from "./trainConfig";
 import { tell } from "./output";
 
@@ -48,19 +49,37 @@ export async function loadRows(config: RowsConfig, notes: string[]): Promise<Run
     return { train, evaluation: undefined };
   }
   if (evalDatasetName === null) return { train, evaluation: await testRows(source, { ...chosen, split: datasetTestSplit }) };
-  const splits = await splitNames(evalDatasetName, { config: evalDatasetConfig ?? undefined });
+  // dataset_config is that of dataset_name.
+  const named = evalDatasetConfig ?? (evalDatasetName === source ? datasetConfig : null);
+  const splits = await splitNames(evalDatasetName, { config: named ?? undefined });
   // A source of one split is meant as a whole, unless another than the default is asked for.
   const split = splits.length > 1 || datasetTestSplit !== "test" ? { split: datasetTestSplit } : {};
-  return { train, evaluation: await loadPreferences(evalDatasetName, { ...configured(evalDatasetConfig), ...split }) };
+  return { train, evaluation: await loadPreferences(evalDatasetName, { ...configured(named), ...split }) };
 }
 
-/** The test split of the training rows' source, or an error that says where else evaluation rows can come from. */
+/** The test split of the training rows' source. */
 async function testRows(source: string, options: NonNullable<Parameters<typeof loadPreferences>[1]>): Promise<PreferenceRow[]> {
-  const splits = await splitNames(source, { config: options.datasetConfig });
-  if (splits.includes(options.split!)) return loadPreferences(source, options);
+  await expectSplit(source, options.split!, options.datasetConfig);
+  return loadPreferences(source, options);
+}
+
+/**
+ * Checks that a source on this machine has the split that a run evaluates on.
+ *
+ * @throws InputError that says where else rows for evaluation can come from
+ */
+export async function expectTestSplit(config: RowsConfig): Promise<void> {
+  const { datasetName, datasetTestSplit, datasetConfig, evalDatasetName, testSplitSize, evalStrategy } = config;
+  if (evalStrategy === "no" || evalDatasetName !== null || testSplitSize !== null || repoName(datasetName!) !== undefined) return;
+  await expectSplit(datasetName!, datasetTestSplit, datasetConfig ?? undefined);
+}
+
+async function expectSplit(source: string, split: string, config: string | undefined): Promise<void> {
+  const splits = await splitNames(source, { config });
+  if (splits.includes(split)) return;
   throw new InputError(
-    `Expected the split '${options.split}' (dataset_test_split) in '${source}' to evaluate on, but found ` +
-      `${splits.map((split) => `'${split}'`).join(", ")}. Name another file with eval_dataset_name, hold rows out with ` +
+    `Expected the split '${split}' (dataset_test_split) in '${source}' to evaluate on, but found ` +
+      `${splits.map((each) => `'${each}'`).join(", ")}. Name another file with eval_dataset_name, hold rows out with ` +
       "test_split_size, or set eval_strategy: no.",
   );
 }

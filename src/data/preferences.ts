@@ -81,6 +81,7 @@ export async function* streamPreferences(source: string, options: LoadPreference
     throw new TypeError(`Expected a file, a folder or a data set's name for 'source' but received ${received(source)}`);
   checkOptions("loadPreferences", options, OPTIONS);
   const { datasetConfig: config, columnMapping, onNote = toStandardError, ...choice } = options;
+  if (typeof onNote !== "function") throw new TypeError(`Expected a function for 'onNote' but received ${received(onNote)}`);
   const columns = new SourceColumns(source, columnMapping);
   const reader = new RowReader(columns);
   const required = ["chosen", "rejected"].map((key) => columns.fileNameOf(key));

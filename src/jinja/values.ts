@@ -481,7 +481,7 @@ export function fromJs(value: unknown, level = 0): Value {
   if (level > 200) throw typeError("the values for the template are nested more than 200 levels deep");
   if (Array.isArray(value)) return value.map((item) => fromJs(item, level + 1));
   if (value instanceof Date) throw typeError("a Date is not a value for a template; give its text");
-  if (value instanceof Map || value instanceof Set || ArrayBuffer.isView(value))
+  if (value instanceof Map || value instanceof Set || value instanceof Promise || ArrayBuffer.isView(value))
     throw typeError(`a ${value.constructor.name} is not a value for a template; give an object or a list`);
   const dict = new Dict();
   for (const key of Object.keys(value)) {

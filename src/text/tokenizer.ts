@@ -9,9 +9,9 @@
 import { InputError } from "../base/errors";
 import { checkOptions } from "../base/options";
 import { received } from "../base/received";
-import { shown } from "../base/values";
+import { isObject, shown } from "../base/values";
 import { resolveModel } from "../models/modelSource";
-import { TokenizerError } from "./errors";
+import { ChatTemplateError, TokenizerError } from "./errors";
 import { Bpe } from "./bpe";
 import { ChatRenderer, type ChatMessage, type JsonValue } from "./chatTemplate";
 import { withExactNumbers } from "./exactNumbers";
@@ -197,6 +197,10 @@ export class Tokenizer {
     if (!Array.isArray(messages) || messages.length === 0)
       throw new TypeError(`Expected at least one message for 'messages' but received ${shown(messages)}`);
     const { tokenize = false, tools = null, addGenerationPrompt = false, chatTemplateKwargs = {}, chatTemplate } = options;
+    if (tools !== null && !Array.isArray(tools)) throw new TypeError(`Expected a list of tools for 'tools' but received ${received(tools)}`);
+    if (chatTemplate !== undefined && typeof chatTemplate !== "string")
+      throw new TypeError(`Expected a template, or the name of one, for 'chatTemplate' but received ${received(chatTemplate)}`);
+    expectVariables(chatTemplateKwargs);
     const text = this.chat.render(chatTemplate, {
       ...this.specialTokens,
       ...withExactNumbers(chatTemplateKwargs),
@@ -211,6 +215,22 @@ export class Tokenizer {
   private named(token: string | undefined): number | undefined {
     return token === undefined ? undefined : this.tokenToId(token);
   }
+}
+
+/** What transformers' `apply_chat_template` takes for itself, and does not hand to the template. */
+const ARGUMENTS =
+  `conversation messages tools chat_template add_generation_prompt continue_final_message tokenize sanitize_control_tokens padding truncation
+  max_length return_tensors return_dict return_assistant_tokens_mask tokenizer_kwargs`.split(/\s+/);
+
+/** Variables for a template; none may be what has a place of its own, since it would do nothing here. */
+function expectVariables(variables: Readonly<Record<string, unknown>>): void {
+  if (!isObject(variables)) throw new TypeError(`Expected an object for 'chatTemplateKwargs' but received ${received(variables)}`);
+  const found = ARGUMENTS.find((name) => Object.hasOwn(variables, name) && ![undefined, null, false].includes(variables[name] as null));
+  if (found === undefined) return;
+  throw new ChatTemplateError(
+    `Expected variables of the chat template in chat_template_kwargs but received '${found}', which is an argument of apply_chat_template; ` +
+      "take it out",
+  );
 }
 
 /**

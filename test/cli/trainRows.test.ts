@@ -92,6 +92,16 @@ test("a file without a test split says where evaluation rows can come from", asy
   );
 });
 
+test("dataset_config also holds for evaluation rows of the same source", async () => {
+  for (const config of ["a", "b"]) file(`${config}/train.jsonl`, 2);
+  const configs = ["a", "b"].map((config) => `- config_name: ${config}\n  data_dir: ${config}\n`).join("");
+  writeFileSync(join(folder, "README.md"), `---\nconfigs:\n${configs}---\n`);
+  const { evaluation } = await load(
+    "--dataset_name", folder, "--dataset_config", "b", "--eval_dataset_name", folder, "--eval_strategy", "steps",
+  );
+  expect(evaluation).toEqual(["b/train.jsonl 0", "b/train.jsonl 1"]);
+});
+
 test("rows to train on are left", () => {
   const rows = [0, 1].map((index) => ({ index, prompt: "a", chosen: "b", rejected: "c" }));
   expect(() => holdOut(rows, 2, 0)).toThrow("Expected a 'test_split_size' that leaves rows to train on, but 2 of 2 rows are 2");

@@ -72,7 +72,7 @@ test("a prompt that ends with the assistant's turn is pointed out", async () => 
   const tokenized = await tokenizePairs(rows, tokenizer, noCache);
   expect(tokenized.odd).toEqual({ assistantLast: { count: 1, first: [0] } });
   expect(describeTokenized(tokenized, { maxLength: undefined, truncationMode: undefined })).toEqual([
-    expect.stringContaining("have a prompt that ends with an assistant's turn, after which another begins"),
+    expect.stringContaining("has a prompt that ends with an assistant's turn, after which another begins"),
   ]);
 });
 
@@ -198,7 +198,7 @@ test("counts what is odd about BOS and EOS", async () => {
   const chat = rowsOf([says("user", "a"), says("assistant", "b"), says("assistant", "c")]);
   const result = await tokenize(chat, {}, by);
   expect(result.odd).toEqual({ noBos: { count: 1, first: [0] }, noEos: { count: 1, first: [0] } });
-  expect(describeTokenized(result, {})[0]).toMatch(/^1 row \(0\) do not begin with BOS/);
+  expect(describeTokenized(result, {})[0]).toMatch(/^1 row \(0\) does not begin with BOS/);
 
   const { single, ...processor } = tokenizerJson.post_processor as { single: object[] };
   const named = ([id, number]: [string, number]) => [id, { id, ids: [number], tokens: [id] }];

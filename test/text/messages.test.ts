@@ -33,3 +33,20 @@ test("says which message is not an object", () => {
     "Expected an object such as { role: \"user\", content: \"…\" } for message 1 but received \"text\"",
   );
 });
+
+test.each([
+  [{ chatTemplateKwargs: { chat_template: "x" } }, "received 'chat_template', which is an argument of apply_chat_template"],
+  [{ chatTemplateKwargs: { messages: [] } }, "received 'messages', which is an argument of apply_chat_template"],
+  [{ chatTemplateKwargs: ["x"] }, "Expected an object for 'chatTemplateKwargs' but received [\"x\"]"],
+  [{ chatTemplate: 3 }, "Expected a template, or the name of one, for 'chatTemplate' but received 3"],
+  [{ tools: "f" }, "Expected a list of tools for 'tools' but received \"f\""],
+  [{ chatTemplateKwargs: { d: new Map([["a", 1]]) } }, "a Map is not a value for a template"],
+  [{ chatTemplateKwargs: { d: new Float32Array(2) } }, "a Float32Array is not a value for a template"],
+])("nothing that is passed is ignored: %j", (options, message) => {
+  expect(() => tokenizer.applyChatTemplate([{ role: "user", content: "a" }], { chatTemplate: "", ...options } as object)).toThrow(message);
+});
+
+test("variables without a value may have any name, as Parquet writes null for those of other rows", () => {
+  const options = { chatTemplate: "{{ a }}", chatTemplateKwargs: { a: 1, tools: null, chat_template: null } };
+  expect(tokenizer.applyChatTemplate([{ role: "user", content: "a" }], options)).toBe("1");
+});
