@@ -58,7 +58,7 @@ Examples:
 export function evalCommand(): Command {
   return new Command("eval")
     .description("scores of a model on benchmarks")
-    .requiredOption("--model <folder>", "the model, a folder or a hub id; an adapter's means its base with the adapter")
+    .requiredOption("--model <folder>", "the model, a folder or hub id; an adapter loads its base model with the adapter on it")
     .option("--adapter <folder>", "an adapter of the model, as PEFT or smaug saved it")
     .requiredOption("--tasks <names>", "what to score it on, with commas between")
     .option("--data <source>", "where the rows are; the hub when left out", (value, before: string[] = []) => [

@@ -49,7 +49,7 @@ export function generateCommand(): Command {
   const list = (text: string, before: string[] = []) => [...before, text];
   return new Command("generate")
     .description("continue a prompt or answer a conversation with a model")
-    .requiredOption("--model <folder>", "the model, a folder or a hub id; an adapter's means its base with the adapter")
+    .requiredOption("--model <folder>", "the model, a folder or hub id; an adapter loads its base model with the adapter on it")
     .option("--adapter <folder>", "an adapter of the model, as PEFT or smaug saved it")
     .addOption(new Option("--prompt <text>", "the text to continue").conflicts("messages"))
     .option("--messages <file>", "the conversation to answer, JSON or JSON Lines")

@@ -59,7 +59,7 @@ async function reproduce({ preset, ...options }: ReproduceOptions, self: Command
   else checkStudyFlags(preset, { ...options, out });
   for (const [name, flag] of [["datasetConfig", "dataset-config"], ["columnMapping", "column-mapping"]] as const)
     if (options[name] !== undefined && data.length === 0)
-      throw new InputError(`Expected '--data' beside '--${flag}' but received none; it is about the columns and files of those rows`);
+      throw new InputError(`Expected '--data' with '--${flag}' but received none; '--${flag}' says how to read its rows`);
   const overwriting = isOverwriting(self) ? undefined : overwritingCommand(self);
   const unhandle = exitOnSignals();
   let output: ReproduceOutput | undefined;

@@ -57,7 +57,7 @@ Example:
 export function scoreCommand(): Command {
   return new Command("score")
     .description("log-probs of chosen and rejected answers under a model")
-    .requiredOption("--model <folder>", "the model, a folder or a hub id; an adapter's means its base with the adapter")
+    .requiredOption("--model <folder>", "the model, a folder or hub id; an adapter loads its base model with the adapter on it")
     .option("--adapter <folder>", "an adapter of the model, as PEFT or smaug saved it")
     .requiredOption("--data <source>", "preference rows: a JSONL, JSON or Parquet file, a folder of them, or a hub id")
     .requiredOption("--out <file>", "where the lines go; - is standard output")

@@ -40,7 +40,7 @@ function command(name: string, description: string): Command {
     .description(description)
     .argument("[config.yaml]", "a YAML or JSON file with TRL's keys")
     .usage("[config.yaml] [--key value ...]")
-    .option("--print-config", "check the configuration as a run does, print all of it, and exit")
+    .option("--print-config", "check the configuration as a run would, print it in full, and exit")
     .option("--json", "print the result as JSON")
     .allowUnknownOption()
     .allowExcessArguments();

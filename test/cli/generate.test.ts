@@ -105,7 +105,7 @@ describe("--prompt", () => {
 });
 
 describe("an adapter's folder", () => {
-  test("as the model is its base with it, and brings its chat template", async () => {
+  test("as the model loads its base with the adapter, and uses the adapter's chat template", async () => {
     const path = join(scratch, "adapter");
     const model = await loadModel(folder, { adapter: lora({ r: 2, targetModules: ["q_proj"] }) });
     await saveAdapter(model, path);

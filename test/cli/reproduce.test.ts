@@ -137,7 +137,7 @@ test("options that a preset does not read are refused before any work", async ()
   expect(seeds.stderr).toMatch(/Expected no '--seeds' with '--preset quick'/);
   const model = await smaug("--preset", "paper", "--model", "there", "--out", out);
   expect(model.status).toBe(2);
-  expect(model.stderr).toMatch(/Expected '--data' beside '--model'/);
+  expect(model.stderr).toMatch(/Expected '--data' with '--model'/);
   const quick = await smaug("--model", "there", "--data", "rows.jsonl", "--out", out);
   expect(quick.status).toBe(2);
   expect(quick.stderr).toMatch(/Expected no '--model' with '--preset quick'.*take --preset paper/);
