@@ -19,9 +19,9 @@ const TOKENIZER_FILES = [
   "additional_chat_templates/*.jinja",
   "tokenizer.model",
 ];
-/** It says that the repository is an adapter, whose base has what is missing here. */
+/** Marks the repository as an adapter; the missing files are in its base. */
 const ADAPTER_CONFIG = "adapter_config.json";
-/** An adapter may have a tokenizer of its own. */
+/** An adapter may bring its own tokenizer. */
 const ADAPTER_FILES = [ADAPTER_CONFIG, "adapter_model.safetensors", ...TOKENIZER_FILES];
 const DATASET_FILES = ["*.jsonl", "*.json", "*.parquet", "README.md"];
 
