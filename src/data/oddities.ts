@@ -8,7 +8,7 @@ import { type PreferenceRow, isPlain } from "./preferenceRow";
 /** Each kind, and what to say of it. */
 export const ODDITIES = {
   emptyPrompt: "have an empty prompt; without a 'prompt' key it is what both answers begin with",
-  assistantLast: "have a prompt that ends with an assistant's turn, after which another begins; make it part of the answers",
+  assistantLast: "have a prompt that ends with an assistant turn, so the answer starts another; make that turn part of the answers",
   blankAnswer: "have an answer of white space alone",
   chosenBeginsRejected: "have a chosen answer that the rejected one goes on from",
   rejectedBeginsChosen: "have a rejected answer that the chosen one goes on from",
@@ -81,7 +81,7 @@ export function oddRows(rows: readonly PreferenceRow[]): Oddities {
   return found;
 }
 
-/** Whether the prompt ends with the assistant's words, so that the answer is a second turn of its own. */
+/** Whether the prompt ends with an assistant turn, so that the answer is a second one. */
 export function endsWithAssistant(row: PreferenceRow): boolean {
   return !isPlain(row) && row.prompt.at(-1)?.role === "assistant";
 }
