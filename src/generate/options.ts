@@ -150,11 +150,11 @@ function eosTokens(model: CausalLM, { eosTokenId, tokenizer }: GenerateOptions):
   return new Set(list(eosTokenId));
 }
 
-/** Throws unless the prompts are lists of token ids: not texts, not conversations, not the ids of a single prompt. */
+/** Throws unless the prompts are lists of token ids, as opposed to strings, conversations or the ids of one prompt. */
 function expectPrompts(prompts: unknown): void {
   if (!Array.isArray(prompts))
     throw new TypeError(
-      `Expected a list of prompts, token ids each, for 'prompts' but received ${received(prompts)}${wayToPrompts(prompts)}`,
+      `Expected a list of prompts, each a list of token ids, for 'prompts' but received ${received(prompts)}${wayToPrompts(prompts)}`,
     );
   prompts.forEach((prompt: unknown, row) => {
     if (prompt instanceof Int32Array || (Array.isArray(prompt) && typeof (prompt[0] ?? 0) === "number")) return;
@@ -164,10 +164,10 @@ function expectPrompts(prompts: unknown): void {
 }
 
 function wayToPrompts(value: unknown): string {
-  if (typeof value === "string") return "; encode texts: [tokenizer.encode(text)]";
-  if (typeof value === "number") return "; the ids of one prompt are a list in that list: [ids]";
+  if (typeof value === "string") return "; encode strings with [tokenizer.encode(text)]";
+  if (typeof value === "number") return "; put the ids of a single prompt into a list: [ids]";
   if (isObject(value) && "role" in value)
-    return "; encode conversations: [tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true, tokenize: true })]";
+    return "; encode conversations with [tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true, tokenize: true })]";
   return "";
 }
 

@@ -14,9 +14,9 @@ export interface Argument<T> {
   /** What it may be, for error messages: "a positive integer". */
   readonly expected: string;
   readonly help: string;
-  /** Whether it is a list, which a command line may give as several arguments. */
+  /** Whether it is a list, which may be several arguments on a command line. */
   readonly isList?: boolean;
-  /** What to do about a value that does not fit, where that is known: "write adamw_torch". */
+  /** What to do about an invalid value, if known: "write adamw_torch". */
   wayOut?(value: unknown): string | undefined;
   /** The value in its own type, or undefined when it does not fit. Strings from a command line count as what they spell. */
   read(value: unknown): T | undefined;
@@ -38,7 +38,7 @@ export function optional<T>(inner: Argument<T>): Argument<T | null> {
   return { ...inner, fallback: null, read: (value) => (value === null || value === "null" ? null : inner.read(value)) };
 }
 
-/** The same setting with a way out for values of which it is known. */
+/** The same setting, with a way out for known invalid values. */
 export function withWayOut<T>(inner: Argument<T>, wayOut: (value: unknown) => string | undefined): Argument<T> {
   return { ...inner, wayOut };
 }
@@ -79,9 +79,9 @@ export function number(
   });
 }
 
-/** A share of things, or a count of them. */
+/** A share or a count. */
 export const share = (help: string): Argument<number> =>
-  argument("a share between 0 and 1, or an integer from 1", 0, help, (value) => {
+  argument("a share between 0 and 1, or an integer of at least 1", 0, help, (value) => {
     const n = toNumber(value);
     return n !== undefined && n > 0 && (n < 1 || Number.isSafeInteger(n)) ? n : undefined;
   });
@@ -105,7 +105,7 @@ export const choice = <const T extends string>(values: readonly T[], fallback: N
   });
 
 /**
- * One string or several. As one string it is `q_proj v_proj`, `q_proj,v_proj` or a list in brackets, `[q_proj, v_proj]`
+ * One string or several. A single string may be `q_proj v_proj`, `q_proj,v_proj` or a list in brackets, `[q_proj, v_proj]`
  * or `["q_proj", "v_proj"]`.
  */
 export const texts = (fallback: readonly string[], help: string): Argument<readonly string[]> =>
@@ -123,7 +123,7 @@ function list<T>(expected: string, fallback: readonly T[], help: string, readIte
   return { ...argument(expected, fallback, help, read), isList: true };
 }
 
-/** The items of a list in any of its spellings. */
+/** The items of a list in any spelling. */
 export function itemsOf(value: unknown): readonly unknown[] {
   if (typeof value !== "string") return [value].flat();
   const inner = /^\s*\[(.*)\]\s*$/s.exec(value)?.[1];
@@ -131,14 +131,14 @@ export function itemsOf(value: unknown): readonly unknown[] {
   return inner === undefined ? items : items.map((item) => /^(["'])(.*)\1$/s.exec(item)?.[2] ?? item);
 }
 
-/** Names with numbers or strings, as `lr_scheduler_kwargs`; JSON on a command line. Null is none. */
+/** Names with numbers or strings, such as `lr_scheduler_kwargs`; JSON on a command line. Null means none. */
 export const mapping = (help: string): Argument<Readonly<Record<string, unknown>>> =>
   argument("names with values", {}, help, (value) => {
     const read = (typeof value === "string" ? parseJson(value) : value) ?? (value === null || value === "null" ? {} : undefined);
     return typeof read === "object" && read !== null && !Array.isArray(read) ? (read as Record<string, unknown>) : undefined;
   });
 
-/** Names with new names, as `column_mapping`; on a command line `question=prompt,good=chosen`, or JSON. */
+/** Names with new names, such as `column_mapping`; on a command line `question=prompt,good=chosen`, or JSON. */
 export const renaming = (help: string): Argument<Readonly<Record<string, string>>> =>
   argument("names with new names", {}, help, (value) => {
     const read = typeof value === "string" ? (parseJson(value) ?? parseRenaming(value)) : value;
@@ -161,7 +161,7 @@ export const either = <A, B>(first: Argument<A>, second: Argument<B>, fallback: 
 /**
  * Checks named values against a table; what is left out has its fallback.
  *
- * @param nameOf how a setting is called where the values come from
+ * @param nameOf the name of a setting in the source of the values
  * @throws InputError that names every unknown name, with its nearest neighbour, and every value that does not fit
  */
 export function readArguments<Table extends ArgumentTable>(
@@ -174,7 +174,7 @@ export function readArguments<Table extends ArgumentTable>(
   return settings;
 }
 
-/** The same; settings with problems have their fallbacks. */
+/** Like the above, but returns the problems; settings with problems get their fallbacks. */
 export function checkArguments<Table extends ArgumentTable>(
   table: Table,
   values: Readonly<Record<string, unknown>>,
