@@ -24,7 +24,7 @@ export const regexReplace: FilterFunction = (_, args, keywords) => {
   return result + text.slice(at);
 };
 
-/** Python's spelling of named groups and ends of the text as JavaScript's. */
+/** Converts Python's syntax for named groups and the ends of the text to JavaScript's. */
 function pythonPattern(source: string): string {
   const unsupported = /\(\?[aiLmsux-]+[:)]|\(\?P[=>]|\(\?\(|\(\?#|[*+?}]\+|\\[pP]/.exec(source);
   if (unsupported) throw new JinjaError("Unsupported", `'${unsupported[0]}' in the pattern of regex_replace is not supported`);
@@ -36,7 +36,7 @@ function pythonPattern(source: string): string {
   });
 }
 
-/** A replacement with its `\1` and `\g<name>` filled in. */
+/** Fills in `\1` and `\g<name>` in a replacement. */
 function filled(template: string, match: RegExpExecArray): string {
   return template.replace(/\\(?:g<([^>]*)>|(\d{1,2})|([\s\S]))/g, (whole, name: string | undefined, digits: string | undefined, letter: string) => {
     const key = name ?? digits;

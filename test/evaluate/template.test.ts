@@ -12,7 +12,7 @@ test("templates of tasks have Jinja's functions, and Python's methods", async ()
   expect(await render("{{ 'aXbXc' | regex_replace('X', '', 1) }}\n", row)).toBe("abXc\n");
 });
 
-test("says what the row lacks", async () => {
+test("names the column that the row lacks", async () => {
   await expect(render("{{ a }}{{ b }}", { a: 1, c: 2 })).rejects.toThrow("Expected the column 'b', which a template of the task names, but the row has only 'a', 'c'");
   expect(await render("{% if b is defined %}{{ b }}{% endif %}-", { a: 1 })).toBe("-");
   await expect(render("\n{{ a.x }}", { a: {} })).rejects.toThrow("for 'doc_to_text' but it failed: line 2: 'dict object' has no attribute 'x'");
