@@ -4,8 +4,8 @@ Run: python scripts/parity/tokenizer_settings.py   writes test/parity/text/setti
 (needs transformers, tokenizers)
 
 Tiny tokenizers are saved with every combination of class, model type and setting. "rebuilt" marks the cases in which
-transformers answers otherwise than the tokenizer.json does although no setting asks for it: it makes the tokenizer anew
-from the class. They are kept, so that a later version that stops doing so shows.
+transformers' ids differ from those of tokenizer.json without any setting, because it rebuilds the tokenizer from the
+class. They are kept to show when a later version stops doing so.
 """
 
 import json

@@ -35,7 +35,7 @@ interface Prompt {
 }
 
 const notes = `
---prompt is continued as it stands: a chat template in the folder is not applied. --messages applies it to a file that
+--prompt is continued as it is: a chat template in the folder is not applied. --messages applies it to a file that
 holds a list of {"role", "content"}, or such a list (or an object with "messages") on every line.
 The most likely token is taken unless --temperature is above 0. Sampling settings in the folder's
 generation_config.json are not applied; its end-of-text tokens are. Without --seed, sampling differs every time.
@@ -78,7 +78,7 @@ async function generate(flags: Flags): Promise<void> {
   for (const name of ["topK", "topP", "minP"] as const)
     if (temperature === 0 && settings[name] !== undefined)
       throw new InputError(
-        `Expected '--temperature' above 0 beside '--${flag(name)}' but received 0, which takes the most likely token`,
+        `Expected '--temperature' above 0 with '--${flag(name)}' but received 0, which takes the most likely token`,
       );
   if (stop.includes("")) throw new InputError("Expected text for '--stop' but received none");
 

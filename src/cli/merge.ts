@@ -35,7 +35,7 @@ interface MergeResult {
 }
 
 const notes = `
-The tokenizer and chat template in the adapter's folder win over the model's, and are written to --out.
+The tokenizer and chat template in the adapter's folder take precedence over the model's and are written to --out.
 
 Example:
   $ smaug merge --model models/base --adapter runs/dpop --out models/dpop --verify
@@ -43,7 +43,7 @@ Example:
 
 export function mergeCommand(): Command {
   const command = new Command("merge")
-    .description("put an adapter into the weights of its model, and write a folder that needs no adapter")
+    .description("merge an adapter into the weights of its model, and write a folder that needs no adapter")
     .requiredOption("--model <folder>", "the model, a folder or hub id; an adapter loads its base model with the adapter on it")
     .option("--adapter <folder>", "the adapter, as PEFT or smaug saved it")
     .requiredOption("--out <folder>", "where the merged model goes: a new or empty folder")

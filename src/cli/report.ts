@@ -31,7 +31,7 @@ programs leave. The report of one run goes into its folder, that of several to r
 With --data the rows are scored under the base model and under each run's adapter (or model), and the report shows where
 the log-probs went: before, at and after the first difference of the answers, by distance from it, against edit distance
 and CHES score, and on samples with every token coloured. The base model is the one the adapters name, unless --model
-names another. The tokenizer and chat template in a run's folder win over the base model's.
+names another. The tokenizer and chat template in a run's folder take precedence over the base model's.
 
 With --svg every picture of the report is also written as an SVG file of its own, with title and legend, in light colours.
 

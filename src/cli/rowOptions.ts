@@ -11,7 +11,7 @@ export interface RowFlags {
   columnMapping?: ColumnMapping;
 }
 
-export const splitOption = (): Option => new Option("--split <name>", "which split of a folder or data set");
+export const splitOption = (): Option => new Option("--split <name>", "split of a folder or data set to read");
 
 export const datasetConfigOption = (): Option =>
   new Option("--dataset-config <name>", "which of the configs declared in the data set's card; its default config when left out");

@@ -29,7 +29,7 @@ export function trainCommand(): Command {
 }
 
 export function referenceCommand(): Command {
-  return command("reference", "compute the reference log-probs that a run needs, into the cache, and nothing else")
+  return command("reference", "compute the reference log-probs that a run needs, store them in the cache, and exit")
     .addHelpText("after", "\nTakes what `smaug train` takes.\n\nExample:\n  $ smaug reference dpop.yaml\n")
     .action((_, flags: Flags, self: Command) => reference(self.args, argumentsOf(self), flags));
 }

@@ -148,7 +148,7 @@ class Reading {
     const isGiven = (name: string) => Object.hasOwn(this.all, name);
     const open = Object.entries(settings).filter(([name]) => !isGiven(name));
     if (open.length === 0) {
-      const line = `leave it out; ${Object.keys(settings).join(" and ")} ${Object.keys(settings).length === 1 ? "is" : "are"} given`;
+      const line = `leave it out; ${Object.keys(settings).join(" and ")} ${Object.keys(settings).length === 1 ? "is" : "are"} already set`;
       return { says: `: ${line}`, line };
     }
     const parts: string[] = [];

@@ -62,5 +62,5 @@ function explained(error: JinjaError, row: Row, place: string): string {
   const there = Object.keys(row)
     .map((each) => `'${each}'`)
     .join(", ");
-  return `Expected the column '${missing}', which a template of the task names, but the row has only ${there || "no columns"}`;
+  return `Expected the column '${missing}', which a template of the task names, but the row has ${there ? `only ${there}` : "no columns"}`;
 }

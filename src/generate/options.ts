@@ -90,7 +90,7 @@ export function resolve(
   for (const each of stopStrings)
     check("stopStrings", each, (value) => typeof value === "string" && value !== "", "strings that are not empty");
   if (stopStrings.length > 0 && !tokenizer)
-    throw new TypeError("Expected a 'tokenizer' beside 'stopStrings' but received none; they are looked for in text");
+    throw new TypeError("Expected a 'tokenizer' with 'stopStrings' but received none; they are looked for in text");
 
   const stopTokens = stopStrings.map((text) => tokenizer!.tokenToId(text)!);
   const isSpecial = (id: number | undefined) => id !== undefined && tokenizer!.specialTokenIds.has(id);
@@ -134,7 +134,7 @@ function sampling(options: GenerateOptions): { sampled: boolean; processors: Pro
   const unused = Object.entries({ topK, topP, minP }).find(([, value]) => value !== undefined)?.[0];
   if (unused && doSample === undefined && temperature === undefined)
     throw new TypeError(
-      `Expected 'temperature' or 'doSample' beside '${unused}' but received neither; ` +
+      `Expected 'temperature' or 'doSample' with '${unused}' but received neither; ` +
         "the most likely token is taken without it",
     );
   return { sampled, processors: repetition };

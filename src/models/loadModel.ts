@@ -30,7 +30,7 @@ export interface LoadOptions {
   device?: Device;
   /** A fresh adapter, or the folder or hub id of one that was saved; its weights train, those of the model do not. */
   adapter?: LoraConfig | string;
-  /** The branch, tag or commit of a model of the hub. */
+  /** The branch, tag or commit of a model on the hub. */
   revision?: string;
 }
 

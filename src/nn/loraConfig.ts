@@ -99,7 +99,7 @@ export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
         JSON.stringify(config.targetModules),
     );
   if (layersPattern.length > 0 && layersToTransform.length === 0)
-    throw new RangeError("Expected 'layersToTransform' beside 'layersPattern' but received none");
+    throw new RangeError("Expected 'layersToTransform' with 'layersPattern' but received none");
   return config;
 }
 

@@ -99,7 +99,7 @@ export const flag = (fallback: boolean, help: string): Argument<boolean> =>
   });
 
 export const choice = <const T extends string>(values: readonly T[], fallback: NoInfer<T>, help: string): Argument<T> =>
-  argument(values.join(", "), fallback, help, (value) => {
+  argument(`one of ${values.join(", ")}`, fallback, help, (value) => {
     const name = value === false || value === null ? "no" : value; // YAML's `no`
     return values.find((each) => each === name || (each === "none" && name === "no"));
   });

@@ -163,7 +163,7 @@ test("--contamination asks whether the model has seen a benchmark", async () => 
   for (const option of ["--num-fewshot", "--fewshot-seed", "--batch-size"])
     expect(await smaug(...args, "gsm8k", option, "3")).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining(`Expected no '${option}' beside '--contamination'`),
+      stderr: expect.stringContaining(`Expected no '${option}' with '--contamination'`),
     });
 });
 

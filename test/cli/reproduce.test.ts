@@ -145,7 +145,7 @@ test("options that a preset does not read are refused before any work", async ()
   expect(smoke.stderr).toMatch(/Expected '--preset paper' with '--model'/);
   const idle = await smaug("--preset", "paper", "--batch-size", "4", "--out", out);
   expect(idle.status).toBe(2);
-  expect(idle.stderr).toMatch(/Expected '--model' beside '--batch-size'/);
+  expect(idle.stderr).toMatch(/Expected '--model' with '--batch-size'/);
   const grid = await smaug("--no-grid", "--out", out);
   expect(grid.stderr).toMatch(/Expected no '--no-grid' with '--preset quick'/);
   const three = await smaug("--preset", "paper", "--data", "a", "b", "c", "--out", out);

@@ -226,7 +226,7 @@ describe("everything wrong is reported in one message", () => {
       "axolotl's keys, and what to write instead:",
       "  sequence_len: write max_length: 4096",
       "LLaMA-Factory's keys, and what to write instead:",
-      "  stage: write --loss_type sigmoid and --max_length 2048 (loss_type and max_length by LLaMA-Factory's default)",
+      "  stage: write --loss_type sigmoid and --max_length 2048 (loss_type and max_length are LLaMA-Factory's defaults)",
       "Invalid values:",
       "  beta: expected a number above 0 but received 0",
       '  lora_r: expected an integer from 1 but received "x"',
@@ -242,7 +242,7 @@ describe("everything wrong is reported in one message", () => {
   });
 
   test("without errors that follow from others", () => {
-    expect(failure([yaml("eval_strategy: sometimes\nload_best_model_at_end: true")]).message).toMatch(/^Expected no, steps, epoch for 'eval_strategy'/);
+    expect(failure([yaml("eval_strategy: sometimes\nload_best_model_at_end: true")]).message).toMatch(/^Expected one of no, steps, epoch for 'eval_strategy'/);
   });
 
   test("a value of the file that the command line overrides is not read", () => {
@@ -253,8 +253,8 @@ describe("everything wrong is reported in one message", () => {
 describe("what a run would reject is rejected here", () => {
   test.each<[string, RegExp]>([
     ["loss_type: dpop2", /a known loss for 'loss_type' in .* but received "dpop2"; did you mean 'dpop'\?/],
-    ["dpop_placement: nonsense", /^Expected inside_beta, inside, outside for 'dpop_placement' in .* but received "nonsense"$/],
-    ["f_divergence_type: bogus\nloss_type: sigmoid", /^Expected reverse_kl, .* for 'f_divergence_type' in .* but received "bogus"/],
+    ["dpop_placement: nonsense", /^Expected one of inside_beta, inside, outside for 'dpop_placement' in .* but received "nonsense"$/],
+    ["f_divergence_type: bogus\nloss_type: sigmoid", /^Expected one of reverse_kl, .* for 'f_divergence_type' in .* but received "bogus"/],
     ["loss_type: ipo\nlabel_smoothing: 0.1", /'label_smoothing' only with a loss that reads it/],
     ["loss_type: ipo\ndpop_tolerance: 0.1", /'dpop_tolerance' only with a loss that reads it \(dpop\)/],
     ["loss_type: [sigmoid, sft]\nloss_weights: [1]", /2 numbers for 'loss_weights'/],
@@ -428,7 +428,7 @@ describe("report_to", () => {
   });
 
   test.each(["tensorbord", "[none, tensorboard]", "[1]"])("%s is no tracker's name", (text) => {
-    expect(failure([yaml(`report_to: ${text}`)]).message).toMatch(/^Expected tensorboard, none, all for 'report_to'/);
+    expect(failure([yaml(`report_to: ${text}`)]).message).toMatch(/^Expected one of tensorboard, none, all for 'report_to'/);
   });
 });
 

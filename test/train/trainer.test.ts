@@ -700,7 +700,7 @@ describe("what goes wrong", () => {
   test.each<[string, Partial<PreferenceTrainerOptions>, string]>([
     ["a number that is none", { learningRate: "fast" as unknown as number }, "Expected a number from 0 for 'learningRate' but received \"fast\""],
     ["an unknown setting", { learningrate: 1 } as Partial<PreferenceTrainerOptions>, "Expected options of 'PreferenceTrainer' but received 'learningrate'; did you mean 'learningRate'?"],
-    ["a strategy that is none", { evalStrategy: "sometimes" as "no" }, "Expected no, steps, epoch for 'evalStrategy'"],
+    ["a strategy that is none", { evalStrategy: "sometimes" as "no" }, "Expected one of no, steps, epoch for 'evalStrategy'"],
     ["no rows", { train: [] }, "Expected at least one pair for 'train'"],
     ["ids beyond the vocabulary", { train: [{ ...train[0]!, chosen: { ids: Int32Array.of(1, 99, 2), start: 1 } }] }, "Expected token ids below the model's 48 in row 0 but received 99"],
     ["best model without evaluations", { loadBestModelAtEnd: true }, "Expected 'eval_strategy' and 'save_strategy' to be the same"],

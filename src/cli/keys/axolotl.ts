@@ -25,7 +25,7 @@ function method(value: unknown, all: Settings): Answer {
   const nested = isObject(all["trl"]) && has(all["trl"], "beta") ? ["beta"] : [];
   const open = defaults.filter(({ keys, settings }) => !keys.some((key) => has(all, key)) && !nested.some((key) => Object.hasOwn(settings, key)));
   const implied = Object.assign({}, ...open.map(({ settings }) => settings)) as Settings;
-  const because = open.length === 0 ? undefined : `${Object.keys(implied).join(" and ")} by axolotl's default`;
+  const because = open.length === 0 ? undefined : `${Object.keys(implied).join(" and ")} ${Object.keys(implied).length === 1 ? "is axolotl's default" : "are axolotl's defaults"}`;
   return write({ ...(has(all, "dpo_loss_type") ? {} : { loss_type: loss }), ...implied }, because);
 }
 

@@ -19,7 +19,7 @@ function stage(value: unknown, all: Settings): Answer {
 
 function byDefault(settings: Settings): string | undefined {
   const keys = Object.keys(settings);
-  return keys.length === 0 ? undefined : `${keys.join(" and ")} by ${owner} default`;
+  return keys.length === 0 ? undefined : `${keys.join(" and ")} ${keys.length === 1 ? `is ${owner} default` : `are ${owner} defaults`}`;
 }
 
 function finetuningType(value: unknown, all: Settings): Answer {
