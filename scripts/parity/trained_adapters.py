@@ -1,11 +1,11 @@
-"""Whether adapters that smaug trains open in PEFT, for every architecture, and mean there what they mean in smaug.
+"""Checks for every architecture that adapters trained by smaug load in PEFT and compute the same there.
 
 Run: python scripts/parity/trained_adapters.py          checks every architecture with the smaug in dist/
      python scripts/parity/trained_adapters.py write    writes test/parity/trainedAdapters.json
 (needs torch, transformers, peft; for the check a compiled smaug)
 
-A check makes a tiny folder with transformers, trains it for two steps with `smaug train`, opens what that left with
-PEFT, and compares the log-probs of the answers with those of `smaug score`. The fixture holds what PEFT saves itself for
+A check makes a tiny folder with transformers, trains it for two steps with `smaug train`, loads the result with
+PEFT, and compares the log-probs of the answers with those of `smaug score`. The fixture holds what PEFT itself saves for
 the same options: the entries of adapter_config.json that are not off, and the names and shapes of the tensors.
 """
 
@@ -72,7 +72,7 @@ def smaug(*args):
 
 
 def log_probs(model, tokenizer):
-    """Of both answers of each row: the sum over what follows the common tokens of prompt and whole."""
+    """For both answers of each row, the sum over the tokens after the common prefix of prompt and whole."""
     sums = []
     for row in ROWS:
         prompt = tokenizer(row["prompt"])["input_ids"]

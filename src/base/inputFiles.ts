@@ -77,8 +77,8 @@ export function parseJson(text: string, place: string, expected: string): unknow
 }
 
 /**
- * Parses JSON as {@link parseJson} does, for a caller that has another meaning for text that is not JSON. NaN and Infinity
- * are numbers, as in Python.
+ * Like {@link parseJson}, but returns undefined for text that is not JSON, for callers that accept other text too. NaN and
+ * Infinity are numbers, as in Python.
  *
  * @returns undefined for text that is not JSON
  */

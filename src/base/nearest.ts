@@ -1,10 +1,10 @@
 /** Suggestions for mistyped names. */
 import { distance } from "fastest-levenshtein";
 
-/** Letters that two names have to share, at least, for one to be a part of the other. */
+/** The shortest name that may match as a part of another. */
 const PART = 4;
 
-/** The name that is most like a mistyped one, or the only one that it is a part of, or that is a part of it, if any is. */
+/** The name closest to a mistyped one, or the only one that contains it or that it contains; undefined if none. */
 export function nearest(name: string, names: readonly string[]): string | undefined {
   const [best] = names.map((each) => [distance(name, each), each] as const).sort(([a], [b]) => a - b);
   if (best && best[0] <= Math.max(2, name.length / 3)) return best[1];
@@ -13,7 +13,7 @@ export function nearest(name: string, names: readonly string[]): string | undefi
   return parts.length === 1 ? parts[0] : undefined;
 }
 
-/** `; did you mean 'beta'?`, or nothing where no name is near. The end of a message about an unknown name. */
+/** `; did you mean 'beta'?`, or an empty string if no name is close. Ends a message about an unknown name. */
 export function didYouMean(name: string, names: readonly string[]): string {
   const near = nearest(name, names);
   return near === undefined ? "" : `; did you mean '${near}'?`;

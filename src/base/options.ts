@@ -1,17 +1,17 @@
 /**
- * Options objects at public edges. TypeScript finds a misspelt option at compile time; this finds it for JavaScript,
- * and for options that come from a variable, where it would be ignored.
+ * Checks of the options objects that the public API takes. TypeScript finds a misspelt option at compile time; this finds
+ * it in JavaScript and in options passed through a variable, where it would be ignored.
  */
 import { didYouMean } from "./nearest";
 import { received } from "./received";
 
-/** More names than this say less than the nearest one alone. */
+/** Longer lists are left out of the message, which then only suggests the nearest name. */
 const MOST_LISTED = 20;
 
 /**
- * Throws unless `options` is an object whose keys are all in `allowed`.
+ * Throws unless `options` is an object with no keys other than those in `allowed`.
  *
- * @param name what takes the options, for the message
+ * @param name the function that takes the options, for the message
  * @throws TypeError that lists the options and names the nearest one
  */
 export function checkOptions(name: string, options: unknown, allowed: readonly string[]): void {
@@ -25,7 +25,7 @@ export function checkOptions(name: string, options: unknown, allowed: readonly s
 }
 
 /**
- * Throws unless `value` is a function or left out.
+ * Throws unless `value` is a function or undefined.
  *
  * @throws TypeError
  */
@@ -35,9 +35,9 @@ export function expectCallback(value: unknown, name: string): void {
 }
 
 /**
- * Throws unless `value` is a text that could name a file or folder.
+ * Throws unless `value` is a non-empty string, which could name a file or folder.
  *
- * @param what such as "a folder"
+ * @param what the expected value, such as "a folder"
  * @throws TypeError
  */
 export function expectPath(value: unknown, name: string, what: string): asserts value is string {
@@ -45,7 +45,7 @@ export function expectPath(value: unknown, name: string, what: string): asserts 
     throw new TypeError(`Expected ${what} for '${name}' but received ${received(value)}`);
 }
 
-/** Without the options that are undefined, so that they do not hide a default. */
+/** A copy without undefined options, so that they do not override a default. */
 export function given<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }

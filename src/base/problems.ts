@@ -5,16 +5,16 @@ import { shown } from "./values";
 export interface Problem {
   /** The key, as the user writes it. */
   readonly key: string;
-  /** Under which heading it is listed; values that do not fit have none. */
+  /** The heading it is listed under; invalid values have none. */
   readonly heading?: string;
-  /** After the key, in a list: "expected a number above 0 but received 0". */
+  /** Follows the key in a list: "expected a number above 0 but received 0". */
   readonly line: string;
-  /** As the only sentence of a message; `where` is empty or " in dpop.yaml". */
+  /** The whole message when this is the only problem; `where` is empty or " in dpop.yaml". */
   sentence(where: string): string;
   readonly wayOut?: string;
 }
 
-/** A value that does not fit. `received` is how the message shows it. */
+/** An invalid value. `received` is the value as the message shows it. */
 export function unfit(key: string, expected: string, received: string, wayOut?: string): Problem {
   const way = wayOut === undefined ? "" : `; ${wayOut}`;
   return {
@@ -25,28 +25,28 @@ export function unfit(key: string, expected: string, received: string, wayOut?: 
   };
 }
 
-/** A key that is needed and not there; `meaning` says what it is for. */
+/** A required key that is missing; `meaning` says what it is for. */
 export function missing(key: string, meaning: string): Problem {
   return {
     key,
-    heading: "Needed, and not given:",
+    heading: "Missing:",
     line: meaning,
     sentence: (where) => `Expected '${key}'${where} but received none: ${meaning}`,
   };
 }
 
-/** A key that nobody knows. */
+/** An unknown key. */
 export function unknown(key: string, near: string | undefined, noun = "key"): Problem {
   const way = near === undefined ? "" : `; did you mean '${near}'?`;
   return { key, heading: `Unknown ${noun}s:`, line: `unknown${way}`, sentence: (where) => `Unknown ${noun} '${key}'${where}${way}` };
 }
 
-/** A key that cannot stay, and why: "it is TRL's and not supported; use max_length". */
+/** A key that must be removed, and why: "it is TRL's and not supported; use max_length". */
 export function unwanted(key: string, value: unknown, reason: string, heading: string, line = reason): Problem {
   return { key, heading, line, sentence: (where) => `Expected no '${key}'${where} but received ${shown(value)}: ${reason}` };
 }
 
-/** Settings that do not go together, or anything else that is a sentence of its own: "Expected … but received …". */
+/** Settings that conflict, or anything else that takes a full sentence: "Expected … but received …". */
 export function conflict(key: string, sentence: string): Problem {
   return {
     key,
@@ -56,19 +56,19 @@ export function conflict(key: string, sentence: string): Problem {
 }
 
 /**
- * One error for all problems: a sentence for one, else a list.
+ * One error for all problems: a sentence if there is one problem, otherwise a list.
  *
- * @param where they are, such as " in dpop.yaml"; may be empty
- * @param postscript a last line of the list
+ * @param where the problems are, such as " in dpop.yaml"; may be empty
+ * @param postscript the last line of the list
  */
 export function problemsError(problems: readonly Problem[], where = "", postscript = ""): InputError {
   const [first, ...others] = problems;
   if (others.length === 0) return new InputError(first!.sentence(where));
   const headings = [...new Set(problems.map(({ heading = "" }) => heading))];
   const lines = headings.flatMap((heading) => [
-    heading || "Values that do not fit:",
+    heading || "Invalid values:",
     ...problems.filter((problem) => (problem.heading ?? "") === heading).map(({ key, line }) => `  ${key}: ${line}`),
   ]);
-  const title = `Expected smaug's settings${where} but received ${problems.length} that must change:`;
+  const title = `Expected a valid configuration${where} but received one with ${problems.length} problems:`;
   return new InputError([title, ...lines, ...(postscript ? [postscript] : [])].join("\n"));
 }

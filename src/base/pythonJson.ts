@@ -1,24 +1,24 @@
 /**
  * JSON as Python's `json.loads` reads it, where it differs from `JSON.parse`: NaN, Infinity and -Infinity are numbers,
- * and the caller sees how each number is written. Much slower than `JSON.parse`: for texts that need it.
+ * and the caller gets each number as it is written. Much slower than `JSON.parse`, so use it only where needed.
  */
 
-/** Levels of lists and objects. */
+/** Maximum nesting of lists and objects. */
 const MAX_DEPTH = 1000;
 const NUMBER = /(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?)|NaN|-?Infinity/y;
 
 /**
  * Parses a JSON text.
  *
- * @param toNumber what a number is to be, from the way it is written
- * @throws SyntaxError when the text is not such JSON, or has more than 1000 levels
+ * @param toNumber converts a number from its literal
+ * @throws SyntaxError when the text is not valid JSON of this kind, or is nested more than 1000 levels deep
  */
 export function parsePythonJson(text: string, toNumber: (literal: string) => unknown = Number): unknown {
   return new Parser(text, toNumber).whole();
 }
 
 /**
- * `JSON.parse`, which also takes NaN, Infinity and -Infinity. An error is that of `JSON.parse`.
+ * `JSON.parse` that also accepts NaN, Infinity and -Infinity. Errors are those of `JSON.parse`.
  */
 export function parseJsonText(text: string): unknown {
   try {
@@ -116,7 +116,7 @@ class Parser {
     return this.toNumber(literal);
   }
 
-  /** Whether the next character is this one, which is then passed. */
+  /** Whether the next character is this one; if so, consumes it. */
   private takes(character: string): boolean {
     this.skipBlanks();
     if (this.text[this.at] !== character) return false;

@@ -1,11 +1,11 @@
-/** What a caller passed, as the end of "Expected … but received …". Needs no libtorch. */
+/** Describes an argument for the end of "Expected … but received …". Does not load libtorch. */
 import { printable } from "./terminal";
 import { excerpt, shortened } from "./values";
 
-/** Characters of a text, keys of an object, entries of a list that are shown. */
+/** How many characters of a string, keys of an object and entries of a list are shown. */
 const [CHARACTERS, KEYS, ENTRIES] = [40, 8, 3];
 
-/** A value of any type, in words; a Promise with the advice to await it. */
+/** Describes a value of any type; for a Promise it adds the advice to await it. */
 export function received(value: unknown): string {
   if (value === undefined) return "nothing";
   if (value === null) return "null";

@@ -1,6 +1,6 @@
-/** Samples that are known by their mean and spread alone, taken together. */
+/** Pools samples of which only the mean and spread are known. */
 
-/** A mean over `count` values with their standard deviation (n − 1), which is 0 for one value. */
+/** A mean over `count` values, and their standard deviation (n − 1), which is 0 for a single value. */
 export interface Sample {
   readonly mean: number;
   readonly std: number;
@@ -8,11 +8,11 @@ export interface Sample {
 }
 
 /**
- * The sample of all their values: with n_i values of mean x_i and deviation s_i, and N and x those of all,
+ * The pooled sample: with n_i values of mean x_i and deviation s_i, and N and x for all of them together,
  *
  *   x = Σ n_i x_i / N,   s² = (Σ (n_i − 1) s_i² + Σ n_i (x_i − x)²) / (N − 1)
  *
- * There is at least one sample.
+ * Expects at least one sample.
  */
 export function pooled(samples: readonly Sample[]): Sample {
   const sum = (of: (sample: Sample) => number) => samples.reduce((total, sample) => total + of(sample), 0);
@@ -22,8 +22,8 @@ export function pooled(samples: readonly Sample[]): Sample {
   return { mean, std: count > 1 ? Math.sqrt(squares / (count - 1)) : 0, count };
 }
 
-/** A mean over fewer pairs of answers than this says nothing of the others. */
+/** A mean over fewer pairs than this says too little about the rest. */
 export const LEAST_PAIRS = 30;
 
-/** Standard errors that a mean has to be away from 0: by chance alone it is so in one case of twenty. */
+/** How many standard errors a mean must be from 0; chance alone gets there one time in twenty. */
 export const ERRORS = 2;

@@ -20,14 +20,14 @@ const WORDS = 120; // words or tokens of a long answer that are shown at each en
 
 export function inspectCommand(): Command {
   return new Command("inspect")
-    .description("show rows as the model sees them, how long and different the answers are, and what is odd")
+    .description("show rows as the model sees them, with the lengths of answers, how they differ, and data warnings")
     .argument("[source]", "a JSONL, JSON or Parquet file, a folder of them, or a data set of the hub")
     .option("--input <source>", "the source, by name as in the commands that make pairs")
     .option("--model <folder>", "count in the tokens of this model (a folder or a name of the hub), not in words")
     .addOption(splitOption())
     .addOption(datasetConfigOption())
     .addOption(columnMappingOption())
-    .option("--max-length <n>", "the most tokens prompt and answer may have together, as in training", parseLength)
+    .option("--max-length <n>", "maximum number of tokens of prompt and answer together, as in training", parseLength)
     .option("--json", "print one JSON object")
     .addHelpText("after", "\nExample:\n  $ smaug data inspect pairs.jsonl --model models/SmolLM2-135M-Instruct\n")
     .action(inspect);

@@ -31,10 +31,10 @@ const notes = `
 Tasks: arc_challenge, hellaswag, winogrande, truthfulqa_mc2, mmlu (or one of its subjects, such as mmlu_anatomy) and
 gsm8k; leaderboard is all six with the Open LLM Leaderboard's average: of acc_norm (ARC, HellaSwag), acc (Winogrande,
 TruthfulQA, the plain mean of MMLU's subjects) and strict-match (GSM8K).
-A file ending in .yaml is a task of your own: task, dataset_path, output_type (multiple_choice or generate_until),
+A file ending in .yaml is a custom task: task, dataset_path, output_type (multiple_choice or generate_until),
 test_split, doc_to_text, doc_to_choice, doc_to_target and the harness's other keys for prompts, metrics and filters;
-templates are Jinja, include works, Python functions are not run. dataset_path: json or parquet reads the files that
-dataset_kwargs names, as there: {data_files: {test: rows.jsonl}}, relative to the working directory. A file ending in
+templates are Jinja, include is supported, Python functions are not run. dataset_path: json or parquet reads the files that
+dataset_kwargs names, as in the harness: {data_files: {test: rows.jsonl}}, relative to the working directory. A file ending in
 .mjs or .js is a task as a function, its default export:
   export default { kind: "choice", name: "sums", dataset: "sums.jsonl", split: "test", shots: 0, metrics: ["acc"],
     item: (row) => ({ text: row.question, choices: row.options, gold: row.answer }) };
@@ -58,7 +58,7 @@ Examples:
 export function evalCommand(): Command {
   return new Command("eval")
     .description("scores of a model on benchmarks")
-    .requiredOption("--model <folder>", "the model, a folder or a hub id; an adapter's means its base with the adapter")
+    .requiredOption("--model <folder>", "the model, a folder or hub id; an adapter loads its base model with the adapter on it")
     .option("--adapter <folder>", "an adapter of the model, as PEFT or smaug saved it")
     .requiredOption("--tasks <names>", "what to score it on, with commas between")
     .option("--data <source>", "where the rows are; the hub when left out", (value, before: string[] = []) => [
@@ -158,7 +158,7 @@ async function contaminate(
   if (limit !== undefined && limit < 1)
     throw new InputError(`Expected a whole number of items for '--limit' with '--contamination' but received ${limit}`);
   const idle = Object.entries(SCORING_ONLY).find(([key]) => flags[key as keyof Flags] !== undefined);
-  if (idle) throw new InputError(`Expected no '${idle[1]}' beside '--contamination', which has no use for it`);
+  if (idle) throw new InputError(`Expected no '${idle[1]}' with '--contamination', which has no use for it`);
   const { contamination, continueTexts } = await import("../evaluate/index.js");
   const { expectContaminationTasks } = await import("../evaluate/contamination.js");
   expectContaminationTasks(tasks); // before a model is read

@@ -36,8 +36,8 @@ interface Prompt {
 }
 
 const notes = `
---prompt is continued as it stands: a chat template in the folder is not applied. --messages applies it to a file that
-holds a list of {"role", "content"}, or such a list on every line, or objects with "messages" and, if need be, "tools" and
+--prompt is continued as it is: a chat template in the folder is not applied. --messages applies it to a file that
+holds a list of {"role", "content"}, such a list on every line, or objects with "messages" and, optionally, "tools" and
 "chat_template_kwargs".
 The most likely token is taken unless --temperature is above 0. Sampling settings in the folder's
 generation_config.json are not applied; its end-of-text tokens are. Without --seed, sampling differs every time.
@@ -51,7 +51,7 @@ export function generateCommand(): Command {
   const list = (text: string, before: string[] = []) => [...before, text];
   return new Command("generate")
     .description("continue a prompt or answer a conversation with a model")
-    .requiredOption("--model <folder>", "the model, a folder or a hub id; an adapter's means its base with the adapter")
+    .requiredOption("--model <folder>", "the model, a folder or hub id; an adapter loads its base model with the adapter on it")
     .option("--adapter <folder>", "an adapter of the model, as PEFT or smaug saved it")
     .addOption(new Option("--prompt <text>", "the text to continue").conflicts("messages"))
     .option("--messages <file>", "the conversation to answer, JSON or JSON Lines")
@@ -80,7 +80,7 @@ async function generate(flags: Flags): Promise<void> {
   for (const name of ["topK", "topP", "minP"] as const)
     if (temperature === 0 && settings[name] !== undefined)
       throw new InputError(
-        `Expected '--temperature' above 0 beside '--${flag(name)}' but received 0, which takes the most likely token`,
+        `Expected '--temperature' above 0 with '--${flag(name)}' but received 0, which takes the most likely token`,
       );
   if (stop.includes("")) throw new InputError("Expected text for '--stop' but received none");
 

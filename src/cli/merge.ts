@@ -35,7 +35,7 @@ interface MergeResult {
 }
 
 const notes = `
-The tokenizer and chat template in the adapter's folder win over the model's, and go into --out.
+The tokenizer and chat template in the adapter's folder take precedence over the model's and are written to --out.
 
 Example:
   $ smaug merge --model models/base --adapter runs/dpop --out models/dpop --verify
@@ -43,8 +43,8 @@ Example:
 
 export function mergeCommand(): Command {
   const command = new Command("merge")
-    .description("put an adapter into the weights of its model, and write a folder that needs no adapter")
-    .requiredOption("--model <folder>", "the model, a folder or a hub id; an adapter's means its base with the adapter")
+    .description("merge an adapter into the weights of its model, and write a folder that needs no adapter")
+    .requiredOption("--model <folder>", "the model, a folder or hub id; an adapter loads its base model with the adapter on it")
     .option("--adapter <folder>", "the adapter, as PEFT or smaug saved it")
     .requiredOption("--out <folder>", "where the merged model goes: a new or empty folder")
     .option("--verify", "load what was written, and compare the log-probs of a few texts with those before")
@@ -91,7 +91,7 @@ async function mergeInto(output: ModelOutput, { model: source, adapter, out, ver
   const computed = own === "float64" ? own : "float32";
   // Every weight is rounded once, to what is written; a check sees nothing but that when it computes in float32.
   if (verify || written !== own) model.to({ dtype: computed });
-  if (model.adapterFolder === undefined) await loadAdapter(model, adapterFolder); // else base and adapter are one folder
+  if (model.adapterFolder === undefined) await loadAdapter(model, adapterFolder); // otherwise loadModel has loaded it
   const layers = loraLayers(model).length;
   const whole = tensorsTrainedWhole(model).map(([name]) => name);
   const sequences = verify ? await sampleSequences(model) : [];

@@ -43,7 +43,7 @@ export function expectWritable(out: string, inputs: readonly FileInput[] = []): 
   }
 }
 
-/** A model as an input, or an adapter, whose base is one too. */
+/** A model or adapter as an input; an adapter's base counts as an input too. */
 export function modelInputs(path: string | undefined, option: string): FileInput[] {
   if (path === undefined) return [];
   return [path, localBaseOf(path)].flatMap((each): FileInput[] => (each === undefined ? [] : [{ path: each, option, kind: "model" }]));

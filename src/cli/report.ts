@@ -31,7 +31,7 @@ programs leave. The report of one run goes into its folder, that of several to r
 With --data the rows are scored under the base model and under each run's adapter (or model), and the report shows where
 the log-probs went: before, at and after the first difference of the answers, by distance from it, against edit distance
 and CHES score, and on samples with every token coloured. The base model is the one the adapters name, unless --model
-names another. The tokenizer and chat template in a run's folder win over the base model's.
+names another. The tokenizer and chat template in a run's folder take precedence over the base model's.
 
 With --svg every picture of the report is also written as an SVG file of its own, with title and legend, in light colours.
 
@@ -70,7 +70,7 @@ async function report(folders: string[], flags: Flags): Promise<void> {
   const aboutData = { split: "split", datasetConfig: "dataset-config", columnMapping: "column-mapping", model: "model" } as const;
   for (const [name, flag] of Object.entries(aboutData) as [keyof typeof aboutData, string][])
     if (flags[name] !== undefined && data === undefined)
-      throw new InputError(`Expected '--data' beside '--${flag}' but received none; it names the rows to score`);
+      throw new InputError(`Expected '--data' with '--${flag}' but received none; it names the rows to score`);
   const inputs: FileInput[] = [
     ...folders.map((path) => ({ path, option: "runs", kind: "model" as const })),
     ...(data === undefined ? [] : [{ path: data, option: "--data", kind: "data" as const }]),
@@ -120,7 +120,7 @@ async function diagnosed(runs: readonly Run[], data: string, flags: Flags): Prom
   runs.forEach(({ folder }) => isAdapterFolder(folder));
   const base = flags.model ?? baseOf(runs.map(({ folder }) => folder));
   const rows = await loadPreferences(data, rowOptions(flags));
-  if (flags.model === undefined) await resolveModel(runs[0]!.folder); // says whose base it is when it is not there
+  if (flags.model === undefined) await resolveModel(runs[0]!.folder); // if the base is missing, the error names its adapter
   const reference = await loadModel(base, { device, dtype });
   try {
     const opened = await openRuns(reference, runs, { device, dtype });

@@ -44,7 +44,7 @@ export function reproduceCommand(): Command {
     .option("--held-out <n>", "the most prompts held out with --model, at most a tenth of all (default: 100)", parseCount)
     .option("--no-grid", "with a paper preset: only the comparison, without beta and lambda")
     .option("--out <folder>", "where report.html and summary.json go; with a paper preset also each finished cell, " +
-      "and the same command goes on where it stopped (default: runs/quickstart, or runs/paper)")
+      "and the same command resumes where it stopped (default: runs/quickstart, or runs/paper)")
     .option("--json", "print summary.json instead of the table");
   return addOverwriteOption(command, "replace results of another preset, seed, model or data in --out")
     .addHelpText("after", "\nExample:\n  $ smaug reproduce --data pairs.jsonl --seed 1 --out runs/pairs\n" +
@@ -59,7 +59,7 @@ async function reproduce({ preset, ...options }: ReproduceOptions, self: Command
   else checkStudyFlags(preset, { ...options, out });
   for (const [name, flag] of [["datasetConfig", "dataset-config"], ["columnMapping", "column-mapping"]] as const)
     if (options[name] !== undefined && data.length === 0)
-      throw new InputError(`Expected '--data' beside '--${flag}' but received none; it is about the columns and files of those rows`);
+      throw new InputError(`Expected '--data' with '--${flag}' but received none; '--${flag}' says how to read its rows`);
   const overwriting = isOverwriting(self) ? undefined : overwritingCommand(self);
   const unhandle = exitOnSignals();
   let output: ReproduceOutput | undefined;

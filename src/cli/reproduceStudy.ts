@@ -87,10 +87,10 @@ export function checkStudyFlags(preset: StudyPreset, flags: StudyFlags): void {
   if (model !== undefined && preset !== "paper")
     throw new InputError(`Expected '--preset paper' with '--model' but received '${preset}'; --steps makes it short`);
   if (model !== undefined && !data)
-    throw new InputError("Expected '--data' beside '--model' but received none; it names the rows to train on");
+    throw new InputError("Expected '--data' with '--model' but received none; it names the rows to train on");
   const idle = OWN_OPTIONS.find((name) => flags[name] !== undefined);
   if (model === undefined && idle !== undefined)
-    throw new InputError(`Expected '--model' beside '${flagOf(idle)}' but received none; the small model has settings of its own`);
+    throw new InputError(`Expected '--model' with '${flagOf(idle)}' but received none; the small model has settings of its own`);
 }
 
 async function createSubject(preset: StudyPreset, flags: StudyFlags): Promise<Subject> {

@@ -1,10 +1,10 @@
-/** What can be wrong with the keys that say which rows a run reads, before any row is read. */
+/** Checks the keys that say which rows a run reads, before any row is read. */
 import { InputError } from "../base/errors";
 import { type Problem, conflict } from "../base/problems";
 import { expectColumnMapping } from "../data/columnMapping";
 import type { RunConfig } from "./trainConfig";
 
-/** A mapping of columns that is none, two keys that say what to evaluate on, and a config of data that is not named. */
+/** An invalid column mapping, conflicting keys for evaluation rows, and a config of data that is not named. */
 export function rowProblems({ columnMapping, evalDatasetName, evalDatasetConfig, testSplitSize }: RunConfig): Problem[] {
   const problems = columnMapping === null ? [] : mappingProblems(columnMapping);
   if (evalDatasetName !== null && testSplitSize !== null)
@@ -12,7 +12,7 @@ export function rowProblems({ columnMapping, evalDatasetName, evalDatasetConfig,
       conflict(
         "test_split_size",
         `Expected one of 'eval_dataset_name' and 'test_split_size' but received ${evalDatasetName} and ${testSplitSize}: ` +
-          "each says what to evaluate on. Leave one of them out.",
+          "each says what to evaluate on. Leave one out.",
       ),
     );
   if (evalDatasetConfig !== null && evalDatasetName === null)

@@ -1,4 +1,4 @@
-/** Options of the commands that read preference rows: which of a source's rows, and under which names. */
+/** Options shared by the commands that read preference rows: which rows to read, and how to name their columns. */
 import { InvalidArgumentError, Option } from "commander";
 import { type ColumnMapping, expectColumnMapping } from "../data/columnMapping";
 import type { LoadPreferencesOptions } from "../data/preferences";
@@ -11,15 +11,15 @@ export interface RowFlags {
   columnMapping?: ColumnMapping;
 }
 
-export const splitOption = (): Option => new Option("--split <name>", "which split of a folder or data set");
+export const splitOption = (): Option => new Option("--split <name>", "split of a folder or data set to read");
 
 export const datasetConfigOption = (): Option =>
-  new Option("--dataset-config <name>", "which of the configs that the data's card declares; the card's default when left out");
+  new Option("--dataset-config <name>", "which of the configs declared in the data set's card; its default config when left out");
 
 export const columnMappingOption = (): Option =>
-  new Option("--column-mapping <names>", "the file's names of columns with ours: question=prompt,good=chosen").argParser(parseMapping);
+  new Option("--column-mapping <names>", "renames columns, from the file's name to smaug's: question=prompt,good=chosen").argParser(parseMapping);
 
-/** What `loadPreferences` is asked for. */
+/** The options for `loadPreferences`. */
 export function rowOptions({ split, datasetConfig, columnMapping }: RowFlags): LoadPreferencesOptions {
   return {
     ...(split === undefined ? {} : { split }),

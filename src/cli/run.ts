@@ -48,7 +48,7 @@ function prepare(command: Command): void {
   command.commands.forEach(prepare);
 }
 
-/** `--max_new_tokens` is `--max-new-tokens`. Commander asks each option whether an argument is it. */
+/** Accepts `--max_new_tokens` for `--max-new-tokens`. Commander asks each option whether an argument matches it. */
 function takeUnderscores(option: Option): void {
   const asked = option as Option & { is(arg: string): boolean };
   const is = asked.is.bind(asked);

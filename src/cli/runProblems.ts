@@ -1,6 +1,6 @@
 /**
- * What is wrong with settings that fit each for itself but not together: everything that is known before model and data
- * are read. `--print-config` and a run check the same.
+ * Checks for settings that are valid on their own but conflict: everything known before the model and data are read.
+ * `--print-config` and a run make the same checks.
  */
 import { type Problem, conflict, missing, unfit } from "../base/problems";
 import { hasEntry } from "../base/paths";
@@ -13,13 +13,13 @@ import { routerLossProblems } from "./routerLoss";
 import { runArguments } from "./runArguments";
 import type { RunConfig } from "./trainConfig";
 
-/** Settings of the loss that only some losses read. */
+/** Loss settings that only some losses read. */
 const lossKeys = [
   "dpopLambda", "dpopPlacement", "labelSmoothing", "discopopTau", "fDivergenceType", "fAlphaDivergenceCoef", "simpoGamma",
   "cpoAlpha", "dpoShiftFactor", "slicLambda",
 ] as const;
 
-/** The loss that a configuration asks for. What was not given is left to it: a value that it does not read would be an error. */
+/** The configured loss. Settings that were not given are left out, since one that the loss does not read is an error. */
 export function lossConfigOf(config: RunConfig, given: ReadonlySet<string>) {
   return {
     lossType: config.lossType,
@@ -30,7 +30,7 @@ export function lossConfigOf(config: RunConfig, given: ReadonlySet<string>) {
   };
 }
 
-/** @param given the keys that were given, in snake case */
+/** @param given the keys the user gave, in snake case */
 export function runProblems(config: RunConfig, given: ReadonlySet<string>): Problem[] {
   const { dpopTolerance, refAdapterNameOrPath, evalOnStart, evalStrategy } = config;
   const tolerance = given.has("dpop_tolerance") && dpopTolerance !== "auto" ? { dpopTolerance } : {};
@@ -43,27 +43,27 @@ export function runProblems(config: RunConfig, given: ReadonlySet<string>): Prob
   return [...problems, ...rowProblems(config), ...routerLossProblems(config)];
 }
 
-/** Whether the run trains an adapter; undefined where the model is on the hub and may be one itself. */
+/** Whether the run trains an adapter; undefined if the model is on the hub, where it may itself be an adapter. */
 function trainsAdapter({ usePeft, adapterNameOrPath, modelNameOrPath: model }: RunConfig): boolean | undefined {
   if (usePeft || adapterNameOrPath !== null) return true;
   if (model === null || !hasEntry(model)) return undefined;
   return isAdapter(model);
 }
 
-/** The problem of a reference adapter where all weights train. */
+/** The problem with a reference adapter when all weights are trained. */
 export const noAdapterToTrain = (): Problem =>
   conflict(
     "ref_adapter_name_or_path",
-    "Expected 'use_peft' or 'adapter_name_or_path' with 'ref_adapter_name_or_path': all weights would train, the reference's too",
+    "Expected 'use_peft' or 'adapter_name_or_path' with 'ref_adapter_name_or_path': all weights would be trained, including the reference's",
   );
 
-/** The given settings that only a fresh adapter reads. */
+/** The given keys that only a fresh adapter reads. */
 export function freshAdapterKeys(given: ReadonlySet<string>): string[] {
   const keys = ["lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "lora_modules_to_save", "ensure_weight_tying", "use_rslora", "use_dora"];
   return keys.filter((key) => given.has(key));
 }
 
-/** Settings of an adapter that were given though none trains. */
+/** Adapter settings that were given although no adapter is trained. */
 export function unreadSettings(config: RunConfig, given: ReadonlySet<string>): string[] {
   return trainsAdapter(config) === true ? [] : freshAdapterKeys(given).map((key) => `${key} (without use_peft)`);
 }

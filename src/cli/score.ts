@@ -44,10 +44,10 @@ interface Summary {
 
 const notes = `
 Every line has index (the row, counted from 0), chosen_logp and rejected_logp (sums over the answer's tokens, in nats),
-chosen_tokens and rejected_tokens (the token that ends the answer counts); with --per-token also chosen_token_logps and
+chosen_tokens and rejected_tokens (including the token that ends the answer); with --per-token also chosen_token_logps and
 rejected_token_logps. Lines are in the order of the rows.
-A row that cannot be scored has no line; it is listed on standard error. Rows longer than the model's
-max_position_embeddings are such rows, unless --max-length sets another limit. Nothing is ever cut.
+Rows that cannot be scored have no line and are listed on standard error. That includes rows longer than the model's
+max_position_embeddings, unless --max-length sets a different limit. Rows are never truncated.
 With --out - the lines go to standard output and the summary to standard error.
 
 Example:
@@ -57,7 +57,7 @@ Example:
 export function scoreCommand(): Command {
   return new Command("score")
     .description("log-probs of chosen and rejected answers under a model")
-    .requiredOption("--model <folder>", "the model, a folder or a hub id; an adapter's means its base with the adapter")
+    .requiredOption("--model <folder>", "the model, a folder or hub id; an adapter loads its base model with the adapter on it")
     .option("--adapter <folder>", "an adapter of the model, as PEFT or smaug saved it")
     .requiredOption("--data <source>", "preference rows: a JSONL, JSON or Parquet file, a folder of them, or a hub id")
     .requiredOption("--out <file>", "where the lines go; - is standard output")
@@ -68,7 +68,7 @@ export function scoreCommand(): Command {
     .option("--device <name>", "cpu, cuda, cuda:1", "cpu")
     .addOption(new Option("--dtype <name>", "of the weights; float32 on the CPU and auto elsewhere when left out")
       .choices(["auto", "float32", "bfloat16", "float16", "float64"]))
-    .option("--max-length <n>", "the most tokens prompt and answer may have together", whole(2))
+    .option("--max-length <n>", "maximum number of tokens of prompt and answer together", whole(2))
     .option("--max-tokens-per-batch <n>", "tokens run through the model at once, shared prompts counted once", whole(1))
     .option("--json", "print the summary as one JSON object")
     .addHelpText("after", notes)

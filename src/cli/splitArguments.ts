@@ -6,7 +6,7 @@ import { runArguments } from "./runArguments";
 
 export interface SplitArguments {
   readonly file: string | undefined;
-  /** By key in snake case; true for an option without a value. */
+  /** Options by key, in snake case; true for an option without a value. */
   readonly options: Readonly<Record<string, unknown>>;
   readonly problems: readonly Problem[];
 }
@@ -15,10 +15,10 @@ const lists = new Set(["report_to", ...Object.entries(runArguments).flatMap(([na
 const isFile = (arg: string): boolean => /\.(ya?ml|json)$/i.test(arg);
 
 /**
- * `--learning_rate 1e-5`, `--learning-rate=1e-5`, `--use_peft`, and one file, which `--config` may name, too. An option
- * that is a list takes all values up to the next option or the file: `--lora_target_modules q_proj v_proj`.
+ * `--learning_rate 1e-5`, `--learning-rate=1e-5`, `--use_peft`, and one file, which `--config` may also name. A list
+ * option takes all values up to the next option or the file: `--lora_target_modules q_proj v_proj`.
  *
- * @throws InputError for several files, and for --config without one
+ * @throws InputError for more than one file, or --config without a file
  */
 export function splitArguments(args: readonly string[]): SplitArguments {
   const files: string[] = [];

@@ -34,7 +34,7 @@ export function trainCommand(): Command {
 }
 
 export function referenceCommand(): Command {
-  return command("reference", "compute the reference log-probs that a run needs, into the cache, and nothing else")
+  return command("reference", "compute the reference log-probs that a run needs, store them in the cache, and exit")
     .addHelpText("after", "\nTakes what `smaug train` takes.\n\nExample:\n  $ smaug reference dpop.yaml\n")
     .action((_, flags: Flags, self: Command) => reference(self.args, argumentsOf(self), flags));
 }
@@ -45,7 +45,7 @@ function command(name: string, description: string): Command {
     .description(description)
     .argument("[config.yaml]", "a YAML or JSON file with TRL's keys")
     .usage("[config.yaml] [--key value ...]")
-    .option("--print-config", "check the configuration as a run does, print all of it, and exit")
+    .option("--print-config", "check the configuration as a run would, print it in full, and exit")
     .option("--json", "print the result as JSON")
     .allowUnknownOption()
     .allowExcessArguments();

@@ -1,6 +1,6 @@
 /**
  * What `smaug train` is asked to do: a YAML (or JSON) file with TRL's keys, and the command line, which overrides it.
- * Nothing is silently ignored: a key is a setting, or a note, or part of the one error that names everything to change.
+ * Nothing is silently ignored: every key is a setting, a note, or part of the one error that names everything to change.
  */
 import { nearest } from "../base/nearest";
 import { shellQuoted } from "../base/paths";
@@ -18,7 +18,7 @@ export type RunConfig = ArgumentsOf<typeof runArguments>;
 
 export interface ResolvedConfig {
   readonly config: RunConfig;
-  /** What was passed over or read as something else, and why, as lines. */
+  /** What was ignored or read as something else, and why, one line each. */
   readonly notes: readonly string[];
   /** Keys that the file or the command line gave. */
   readonly given: ReadonlySet<string>;
@@ -36,8 +36,8 @@ const aliases: Readonly<Record<string, string>> = { activation_checkpointing: "g
 /**
  * Reads `[config.yaml] [--key value ...]`.
  *
- * @throws InputError that names every key and value that has to change, in the file and on the command line, and what to
- * write instead
+ * @throws InputError that names every key and value to change, in the file and on the command line, and what to write
+ * instead
  */
 export function resolveConfig(args: readonly string[]): ResolvedConfig {
   const { file, options, problems } = splitArguments(args);
@@ -54,18 +54,18 @@ interface Source {
   /** " in dpop.yaml" */
   readonly where: string;
   readonly values: Readonly<Record<string, unknown>>;
-  /** A setting as it is written there. */
+  /** A setting as it is written in this source. */
   written(key: string, value: unknown): string;
 }
 
-/** Goes through the keys, and collects what they come to. */
+/** Reads the keys and collects settings, notes and problems. */
 class Reading {
   readonly problems: (Problem & { source: Source })[] = [];
   private readonly notes: string[] = [];
   private readonly moot: string[] = [];
-  /** Settings with the key and the source that gave them. */
+  /** Settings, with the key and source each came from. */
   private readonly settings = new Map<string, { value: unknown; key: string; source: Source }>();
-  /** All that is given, the command line before the file. */
+  /** Everything given; the command line overrides the file. */
   private readonly all: Readonly<Record<string, unknown>>;
 
   constructor(private readonly sources: readonly Source[]) {
@@ -78,25 +78,25 @@ class Reading {
     const { settings: config, problems } = checkArguments(runArguments, values, snakeCase);
     const given = new Set(this.settings.keys());
     const unfitKeys = new Set(problems.map(({ key }) => key));
-    // A complaint about two settings says nothing while one of them is not known.
+    // A conflict between two settings means nothing while one of them is invalid.
     const mentionsUnfit = (problem: Problem) => [...unfitKeys].some((key) => problem.sentence("").includes(`'${key}'`));
     const together = runProblems(config, given).filter((problem) => !mentionsUnfit(problem));
     for (const problem of [...problems, ...together]) this.problems.push(this.located(problem));
     this.moot.push(...unreadSettings(config, new Set([...given].filter((key) => !unfitKeys.has(key)))));
     if (this.problems.length > 0) throw this.error();
-    if (this.moot.length > 0) this.notes.push(`no difference is made here by ${this.moot.join(", ")}`);
+    if (this.moot.length > 0) this.notes.push(`these have no effect: ${this.moot.join(", ")}`);
     return { config, notes: this.notes, given };
   }
 
   private error(): InputError {
     const places = this.sources.filter((source) => this.problems.some((problem) => problem.source === source));
-    // Whoever typed the option knows where it is.
+    // Options the user has just typed need no location.
     const where = places.length === 1 && places[0] === this.sources.at(-1) ? "" : places.map((place) => place.where).join(" and");
-    const postscript = this.moot.length > 0 ? `These make no difference and may stay: ${this.moot.join(", ")}` : "";
+    const postscript = this.moot.length > 0 ? `These have no effect and can stay: ${this.moot.join(", ")}` : "";
     return problemsError(this.problems, where, postscript);
   }
 
-  /** The problem with the key that the user gave, and where. */
+  /** The problem, under the key that the user wrote, and where it is. */
   private located(problem: Problem): Problem & { source: Source } {
     const { key = problem.key, source = this.sources[0]! } = this.settings.get(problem.key) ?? {};
     const sentence = (where: string) =>
@@ -117,7 +117,7 @@ class Reading {
     for (const [name, value, key] of own) this.settings.set(name, { value, key, source });
   }
 
-  /** Whether the command line gives a key of the file anew. */
+  /** Whether the command line overrides a key of the file. */
   private isOverridden(key: string, source: Source): boolean {
     const line = this.sources.at(-1)!;
     return source !== line && Object.hasOwn(line.values, key);
@@ -139,17 +139,17 @@ class Reading {
       for (const [name, each] of Object.entries(answer.settings)) this.settings.set(name, { value: each, key, source });
     } else {
       const { says, line } = answer.kind === "write" ? this.instead(key, answer, source) : leftOut(owner, answer.because);
-      const heading = `Keys of ${owner}, and what to write instead:`;
+      const heading = `${owner} keys, and what to write instead:`;
       this.problems.push({ ...unwanted(key, value, `it is ${owner}${says}`, heading, line), source });
     }
   }
 
-  /** What to write for a key; the rest of the configuration is then checked as if it were written. */
+  /** What to write instead of a key; the rest of the configuration is checked as if that were already written. */
   private instead(key: string, { settings, because }: Answer & { kind: "write" }, source: Source): { says: string; line: string } {
     const isGiven = (name: string) => Object.hasOwn(this.all, name);
     const open = Object.entries(settings).filter(([name]) => !isGiven(name));
     if (open.length === 0) {
-      const line = `leave it out; ${Object.keys(settings).join(" and ")} ${Object.keys(settings).length === 1 ? "is" : "are"} given`;
+      const line = `leave it out; ${Object.keys(settings).join(" and ")} ${Object.keys(settings).length === 1 ? "is" : "are"} already set`;
       return { says: `: ${line}`, line };
     }
     const parts: string[] = [];
@@ -168,12 +168,12 @@ class Reading {
     return { says: `; ${line}`, line };
   }
 
-  /** TRL's `report_to` may be a list, and may name trackers, which never stop a run. */
+  /** TRL's `report_to` may be a list and may name trackers, which never stop a run. */
   private reportTo(value: unknown): unknown {
     const names = isNull(value) ? [] : itemsOf(value);
     const others = names.filter(isTracker);
     if (others.length > 0) {
-      this.notes.push(`report_to: ${others.join(", ")} is not written; metrics.jsonl and TensorBoard events (output_dir/runs) are`);
+      this.notes.push(`report_to: ${others.join(", ")} is not supported; metrics.jsonl and TensorBoard events (output_dir/runs) are written instead`);
       return names.every((name) => isTracker(name) || name === "tensorboard" || name === "all") ? "tensorboard" : value;
     }
     if (names.includes("all") && names.every((name) => name === "all" || name === "tensorboard")) return "all";
@@ -182,7 +182,7 @@ class Reading {
   }
 }
 
-/** How a key that nothing says here is answered, after "it is axolotl's". */
+/** The answer to a key without an equivalent, to follow "it is axolotl's". */
 function leftOut(owner: string, because: string): { says: string; line: string } {
   const line = because === "" ? "not supported; leave it out" : `leave it out; ${because}`;
   return { says: owner === "TRL's" ? ` and not supported${because && `; ${because}`}` : `; ${line}`, line };
@@ -198,7 +198,7 @@ function readConfigFile(file: string): Record<string, unknown> {
   throw new InputError(`Expected keys with values in ${file} but received ${value === null ? "an empty file" : Array.isArray(value) ? "a list" : typeof value}`);
 }
 
-/** A value as YAML, in one line. */
+/** A value as one line of YAML. */
 function asYaml(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(asYaml).join(", ")}]`;
   if (isObject(value)) return `{ ${Object.entries(value).map(([key, each]) => `${asYaml(key)}: ${asYaml(each)}`).join(", ")} }`;
@@ -225,7 +225,7 @@ export function describeSettings(): string {
   });
   return [
     "Keys of the file, and options by the same names, --max_steps or --max-steps (default in parentheses). A list is written",
-    "q_proj v_proj, q_proj,v_proj or [q_proj, v_proj]. Keys of TRL's that are not here, and those of axolotl and LLaMA-Factory,",
+    "q_proj v_proj, q_proj,v_proj or [q_proj, v_proj]. Unsupported keys of TRL, and keys of axolotl and LLaMA-Factory,",
     "are answered with what to write instead.",
     ...rows,
   ].join("\n");

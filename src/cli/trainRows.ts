@@ -1,6 +1,6 @@
 /**
- * The rows of a run: those to train on, and those to evaluate on, which are another split, another source or rows held
- * out of the training split.
+ * The rows of a run: those to train on, and those to evaluate on, which come from another split, another source, or rows
+ * held out of the training split.
  */
 import { type PreferenceRow, loadPreferences } from "../data";
 import { splitNames } from "../data/dataFiles";
@@ -22,7 +22,7 @@ export interface RunRows {
   readonly evaluation: PreferenceRow[] | undefined;
 }
 
-/** @throws InputError when a source cannot be read, or has no rows to evaluate on */
+/** @throws InputError when a source cannot be read or has no rows to evaluate on */
 export async function loadRows(config: RowsConfig, notes: string[]): Promise<RunRows> {
   const { datasetName, datasetTrainSplit, datasetTestSplit, datasetConfig, columnMapping, evalDatasetName, evalDatasetConfig, testSplitSize } = config;
   const source = datasetName!;
@@ -39,20 +39,20 @@ export async function loadRows(config: RowsConfig, notes: string[]): Promise<Run
   const train = await loadPreferences(source, { ...chosen, split: datasetTrainSplit });
   const isEvaluated = config.evalStrategy !== "no";
   if (testSplitSize !== null) {
-    if (!isEvaluated) notes.push("test_split_size holds rows out of training, and with eval_strategy no nothing is evaluated on them");
+    if (!isEvaluated) notes.push("test_split_size holds rows out of training, but with eval_strategy no they are not evaluated either");
     const parts = holdOut(train, testSplitSize, config.seed);
     Object.values(parts).forEach((rows) => recordOrigin(rows, source));
     return isEvaluated ? parts : { ...parts, evaluation: undefined };
   }
   if (!isEvaluated) {
-    if (evalDatasetName !== null) notes.push("eval_dataset_name is not read, as eval_strategy is no");
+    if (evalDatasetName !== null) notes.push("eval_dataset_name is not read, since eval_strategy is no");
     return { train, evaluation: undefined };
   }
   if (evalDatasetName === null) return { train, evaluation: await testRows(source, { ...chosen, split: datasetTestSplit }) };
   // dataset_config is that of dataset_name.
   const named = evalDatasetConfig ?? (evalDatasetName === source ? datasetConfig : null);
   const splits = await splitNames(evalDatasetName, { config: named ?? undefined });
-  // A source of one split is meant as a whole, unless another than the default is asked for.
+  // A source with one split is used whole, unless a split other than the default is requested.
   const split = splits.length > 1 || datasetTestSplit !== "test" ? { split: datasetTestSplit } : {};
   return { train, evaluation: await loadPreferences(evalDatasetName, { ...configured(named), ...split }) };
 }
@@ -85,14 +85,14 @@ async function expectSplit(source: string, split: string, config: string | undef
 }
 
 /**
- * Rows drawn by the seed; both parts in the order of the file. As many are held out as `datasets.train_test_split` holds
- * out: a share is rounded up.
+ * Draws the held-out rows by the seed; both parts keep the order of the file. The count is that of
+ * `datasets.train_test_split`: a share is rounded up.
  */
 export function holdOut(rows: readonly PreferenceRow[], size: number, seed: number): { train: PreferenceRow[]; evaluation: PreferenceRow[] } {
   const count = size < 1 ? Math.ceil(size * rows.length) : size;
   if (count >= rows.length)
     throw new InputError(
-      `Expected a 'test_split_size' that leaves rows to train on, but ${size} of ${rows.length} rows are ${count}. Hold fewer out.`,
+      `Expected a 'test_split_size' that leaves rows to train on, but ${size} holds out ${count} of ${rows.length} rows. Hold out fewer.`,
     );
   const drawn = new Set(new Random(seed, "test split").shuffled(rows.map((_, i) => i)).slice(0, count));
   return { train: rows.filter((_, i) => !drawn.has(i)), evaluation: rows.filter((_, i) => drawn.has(i)) };

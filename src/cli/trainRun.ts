@@ -27,12 +27,12 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
   const notes = [...noted];
   const loss = createLoss(lossConfigOf(config, given));
   const revision = config.modelRevision === "main" ? undefined : config.modelRevision;
-  // An adapter as the model is the same as naming its base, and the adapter as adapter_name_or_path.
+  // An adapter as the model means its base as the model, and the adapter as adapter_name_or_path.
   const { adapter } = await resolveModel(config.modelNameOrPath!, { revision, adapter: config.adapterNameOrPath ?? undefined });
   const trainsAdapter = config.usePeft || adapter !== undefined;
   if (config.refAdapterNameOrPath !== null && !trainsAdapter) throw problemsError([noAdapterToTrain()]);
   const unread = adapter === undefined ? [] : freshAdapterKeys(given);
-  if (unread.length > 0) notes.push(`${unread.join(", ")}: not used, since the adapter in ${adapter} is trained on as it was configured`);
+  if (unread.length > 0) notes.push(`${unread.join(", ")}: not used, since the adapter in ${adapter} keeps its own configuration`);
 
   const device = config.device ?? (deviceCount() > 0 ? "cuda" : "cpu");
   if (device !== "cpu" && deviceCount() === 0)
@@ -52,7 +52,7 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
     throw new InputError(error.message.replace("'targetModules'", "'lora_target_modules'").replace("'modulesToSave'", "'lora_modules_to_save'").replace("'ensureWeightTying'", "'ensure_weight_tying'"));
   });
   if (trainsAdapter && adapter === undefined) notes.push(...absentTargets(config, model));
-  // Known before only of a folder on this machine.
+  // Known earlier only for a local folder.
   const isMixture = "numLocalExperts" in model.config;
   const routerProblems = routerLossProblemsOf(config.routerAuxLossCoef, isMixture, config.modelNameOrPath!);
   if (routerProblems.length > 0) throw problemsError(routerProblems);

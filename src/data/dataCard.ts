@@ -1,6 +1,6 @@
 /**
- * The configurations that a data set's card declares: the `configs` in the YAML at the head of its README.md. Each names
- * the files of its splits; without one of them, files of several would be mixed. As `datasets` reads them.
+ * The configurations that a data set's card declares: `configs` in the YAML header of its README.md, read as `datasets`
+ * reads them. Each names the files of its splits, so that files of different configurations are not mixed.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -10,25 +10,25 @@ import { Pattern, compilePattern } from "../base/patterns";
 import { excerpt, isObject, shown } from "../base/values";
 import { parseYaml } from "../base/yaml";
 
-/** One configuration: the folder its files are in, and which of them make up each split, as far as the card says. */
+/** One configuration: the folder its files are in and, if the card says so, which files make up each split. */
 export interface DataConfig {
   readonly name: string;
   readonly isDefault: boolean;
-  /** Relative to the data set's folder; "" is that folder. */
+  /** Relative to the data set's folder; "" is the folder itself. */
   readonly folder: string;
-  /** Patterns by split, relative to `folder`. Left out: the names of the files say what they hold. */
+  /** Patterns by split, relative to `folder`. When left out, the files' names tell their splits. */
   readonly splits?: ReadonlyMap<string, readonly string[]>;
 }
 
 const CARD = "README.md";
-/** Characters of a card's head. */
+/** Maximum length of a card's header, in characters. */
 const MOST = 2 ** 20;
 
 /**
- * The configuration that is meant; undefined where the card declares none.
+ * Chooses the configuration to read; undefined if the card declares none.
  *
  * @param source the data set's name, for messages
- * @throws InputError when the card declares several and none is chosen or a default, or not the one that is chosen
+ * @throws InputError when the card does not declare `wanted`, or declares several without a default and none is wanted
  */
 export function chooseConfig(folder: string, source: string, wanted: string | undefined): DataConfig | undefined {
   const configs = readConfigs(folder);
@@ -42,8 +42,11 @@ export function chooseConfig(folder: string, source: string, wanted: string | un
   const config = configs.find(({ name, isDefault }) => (wanted === undefined ? isDefault : name === wanted));
   if (config) return config;
   if (wanted === undefined && configs.length === 1) return configs[0];
-  const received = wanted === undefined ? "none is chosen" : `'${excerpt(wanted)}' is chosen`;
-  throw new InputError(`Expected one of the configs that the card of '${source}' declares (${named}), but ${received}. Name one of them with dataset_config, or with eval_dataset_config for eval_dataset_name.`);
+  const received = wanted === undefined ? "received none" : `received '${excerpt(wanted)}'`;
+  throw new InputError(
+    `Expected 'dataset_config' (for eval_dataset_name, 'eval_dataset_config') to name one of the configs that the card of '${source}' ` +
+      `declares (${named}), but ${received}.`,
+  );
 }
 
 function readConfigs(folder: string): DataConfig[] {
@@ -60,7 +63,7 @@ function readConfigs(folder: string): DataConfig[] {
     if (!isObject(config) || typeof config.config_name !== "string") throw fault("entries with a config_name", config);
     const { config_name: name, default: isDefault, data_dir: folder, data_files: files } = config;
     const splits = files === undefined || files === null ? undefined : splitsOf(files);
-    if (splits === null || splits?.size === 0) throw fault("data_files as a path, paths, or pairs of split and path", files);
+    if (splits === null || splits?.size === 0) throw fault("data_files as a path, a list of paths, or a list of splits with paths", files);
     return {
       name,
       isDefault: isDefault === true || (isDefault !== false && name === "default"),
@@ -72,7 +75,7 @@ function readConfigs(folder: string): DataConfig[] {
   return declared ? read.map((config) => ({ ...config, isDefault: config === declared })) : read;
 }
 
-/** A path or a list of them is the split "train"; null when it is neither that nor a list of splits with paths. */
+/** A path or a list of paths is the split "train"; null for anything else that is not a list of splits with paths. */
 function splitsOf(files: unknown): Map<string, string[]> | null {
   const list: unknown[] = [files].flat();
   if (list.every((each) => typeof each === "string")) return new Map([["train", list]]);
@@ -87,8 +90,8 @@ function splitsOf(files: unknown): Map<string, string[]> | null {
 }
 
 /**
- * Whether a path matches a pattern of a card: `*` and `?` stay within a name, `**` goes through folders, `[ab]` and
- * `{a,b}` give choices. Both relative to one folder, with slashes.
+ * Whether a path matches a pattern of a card: `*` and `?` match within a name, `**` matches across folders, `[ab]` and
+ * `{a,b}` are alternatives. Both are relative to the same folder and use slashes.
  */
 export function matchesPattern(path: string, pattern: string): boolean {
   return expressionOf(pattern.replace(/^(\.?\/)+/, "")).test(path);

@@ -1,8 +1,8 @@
 /**
  * Which files make up a split. A folder's files belong to a split by the hub's conventions: the name before
  * `-00000-of-00001`, a word such as `train`, `test` or `validation` in the file's name, or else the name of a folder
- * above it. What names no split is "train". Where the folder's card declares configurations, one of them says which
- * files there are, and may name those of each split.
+ * above it. What names no split is "train". If the folder's card declares configurations, one of them determines
+ * the files, and may assign them to splits.
  */
 import type { Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
@@ -42,7 +42,7 @@ const WORDS = new Map(Object.entries({
 export interface DataChoice {
   split?: string | undefined;
   revision?: string | undefined;
-  /** A configuration that the data set's card declares. */
+  /** A configuration declared in the data set's card. */
   config?: string | undefined;
 }
 
@@ -58,13 +58,13 @@ export async function findDataFiles(source: string, choice: DataChoice): Promise
   return [file];
 }
 
-/** The names of the splits of `source`; of one file, the one that its name says. */
+/** The names of the splits of `source`; for a single file, the split that its name tells. */
 export async function splitNames(source: string, choice: Omit<DataChoice, "split"> = {}): Promise<string[]> {
   const { path, stats } = await locate(source, choice);
   return stats.isDirectory() ? [...(await splitsOf(path, source, choice.config)).keys()] : [splitOf(basename(path))];
 }
 
-/** Where `source` is on the disk. Of a data set of the hub that is the files of one configuration. */
+/** Where `source` is on disk. Of a data set on the hub, only the files of one configuration are fetched. */
 async function locate(source: string, { revision, config }: DataChoice): Promise<{ path: string; stats: Stats }> {
   const options = { kind: "dataset", ...(revision === undefined ? {} : { revision }) } as const;
   const files = repoName(source, revision) ? await filesToFetch(source, options, config) : undefined;
@@ -77,8 +77,8 @@ async function locate(source: string, { revision, config }: DataChoice): Promise
 }
 
 /**
- * The files of the configuration that is meant, as patterns of the hub, in which `*` goes through folders: the card is
- * read first, so that what is not wanted is not fetched. Undefined for all of them.
+ * The files of the chosen configuration, as hub patterns, in which `*` matches across folders: the card is read first, so
+ * that only the files needed are fetched. Undefined for all files.
  */
 async function filesToFetch(
   source: string,

@@ -1,6 +1,6 @@
 /**
- * Rows that a program hands over, instead of a file. Their form is checked before any work, since plain JavaScript checks
- * nothing, and their places are filled in. What a row is worth in training is not judged here (pairTokenizer.ts).
+ * Rows that a program passes directly, instead of a file. Their form is checked up front, since plain JavaScript checks
+ * nothing, and their indices are filled in. Whether a row can be trained on is decided in pairTokenizer.ts.
  */
 import { InputError } from "../base/errors";
 import { nearest } from "../base/nearest";
@@ -10,12 +10,12 @@ import type { ChatRow, PlainRow, PreferenceRow } from "./preferenceRow";
 import { type TokenizedPair, areTokenized } from "./tokenizedPair";
 
 type Given<Row extends PreferenceRow> = Omit<Row, "index"> & {
-  /** Place in the data set, for messages; the row's place in its list when left out. */
+  /** Index in the data set, for messages; the row's index in its list when left out. */
   readonly index?: number;
 };
 
 /**
- * A preference row as a program writes it. Rows of `loadPreferences` are such rows.
+ * A preference row as a program writes it. Rows from `loadPreferences` have this form too.
  *
  * ```ts
  * const rows: GivenRow[] = [{ prompt: "2 + 2 =", chosen: " 4", rejected: " 5" }];
@@ -28,10 +28,10 @@ const PARTS = ["prompt", "chosen", "rejected"] as const;
 const KEYS = ["index", ...PARTS, "tools", "chatTemplateKwargs"];
 
 /**
- * Throws unless `rows` is a list of rows, each of texts or of conversations.
+ * Throws unless `rows` is a list of rows, each of strings or of conversations.
  *
- * @param name what the rows are passed as
- * @throws TypeError when it is no list; InputError that names the row, such as `train[3]`, when one has another form
+ * @param name the name of the argument or option
+ * @throws TypeError when it is not a list; InputError that names the row, such as `train[3]`, when a row is malformed
  */
 export function expectRows(rows: unknown, name: string): asserts rows is readonly GivenRow[] {
   expectList(rows, name, SHAPE);
@@ -39,9 +39,9 @@ export function expectRows(rows: unknown, name: string): asserts rows is readonl
 }
 
 /**
- * Throws unless `pairs` is a list of pairs in tokens.
+ * Throws unless `pairs` is a list of tokenised pairs.
  *
- * @throws TypeError that says how rows become pairs
+ * @throws TypeError that says how to turn rows into pairs
  */
 export function expectTokenized(pairs: unknown, name: string): asserts pairs is readonly TokenizedPair[] {
   expectList(pairs, name, "pairs in tokens");
@@ -52,22 +52,22 @@ export function expectTokenized(pairs: unknown, name: string): asserts pairs is 
   );
 }
 
-/** The rows with their places. */
+/** The rows with their indices. */
 export function numbered(rows: readonly GivenRow[]): readonly PreferenceRow[] {
   const isNumbered = (row: GivenRow): row is PreferenceRow => row.index !== undefined;
   return rows.every(isNumbered) ? rows : rows.map((row, index) => ({ ...row, index: row.index ?? index }) as PreferenceRow);
 }
 
-/** Throws unless `value` is a list. What is mostly passed instead (a path, a Promise, a stream) gets its way out. */
+/** Throws unless `value` is a list. For common mistakes (a path, a Promise, a stream) the message says what to do. */
 export function expectList(value: unknown, name: string, what: string): asserts value is readonly unknown[] {
   if (Array.isArray(value)) return;
   const way =
     typeof value === "string"
-      ? `; load them: await loadPreferences(${JSON.stringify(value)})`
+      ? `; load them with await loadPreferences(${JSON.stringify(value)})`
       : isObject(value) && "pairs" in value
         ? "; pass its 'pairs'"
         : isObject(value) && Symbol.asyncIterator in value
-          ? "; collect what it gives in a list, or use loadPreferences"
+          ? "; collect its rows into a list, or use loadPreferences"
           : "";
   throw new TypeError(`Expected a list of ${what} for '${name}' but received ${received(value)}${way}`);
 }
@@ -82,10 +82,10 @@ function expectRow(row: unknown, place: string): void {
     if (wrong === undefined) continue;
     const other = Object.keys(row).filter((key) => !KEYS.includes(key));
     const near = value === undefined ? nearest(part, other) : undefined;
-    const expected = isChat ? "a list of messages" : part === "chosen" ? "a text or a list of messages" : "a text";
+    const expected = isChat ? "a list of messages" : part === "chosen" ? "a string or a list of messages" : "a string";
     throw new InputError(
-      `Expected ${expected} for '${place}.${part}'${isChat && part !== "chosen" ? ", as for its 'chosen'," : ""} but received ` +
-        `${wrong}${near === undefined ? "" : `; did you mean its '${near}'?`}`,
+      `Expected ${expected} for '${place}.${part}'${isChat && part !== "chosen" ? ", like 'chosen'," : ""} but received ` +
+        `${wrong}${near === undefined ? "" : `; did you mean '${near}'?`}`,
     );
   }
   if (index !== undefined && !(Number.isSafeInteger(index) && (index as number) >= 0))
@@ -95,7 +95,7 @@ function expectRow(row: unknown, place: string): void {
   if (kwargs !== undefined && !isObject(kwargs))
     throw new InputError(`Expected an object for '${place}.chatTemplateKwargs' but received ${received(kwargs)}`);
   if ("chat_template_kwargs" in row)
-    throw new InputError(`Expected the name 'chatTemplateKwargs' in '${place}' but received 'chat_template_kwargs', which is that of files`);
+    throw new InputError(`Expected the name 'chatTemplateKwargs' in '${place}' but received 'chat_template_kwargs', the name used in files`);
 }
 
 /** What is wrong with a conversation, if anything. */

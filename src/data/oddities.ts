@@ -8,7 +8,7 @@ import { type PreferenceRow, isPlain } from "./preferenceRow";
 /** Each kind, and what to say of one row of it, with the verbs in braces. */
 export const ODDITIES = {
   emptyPrompt: "{has} an empty prompt; without a 'prompt' key it is what both answers begin with",
-  assistantLast: "{has} a prompt that ends with an assistant's turn, after which another begins; make it part of the answers",
+  assistantLast: "{has} a prompt that ends with an assistant turn, so the answer starts another; make that turn part of the answers",
   blankAnswer: "{has} an answer of white space alone",
   chosenBeginsRejected: "{has} a chosen answer that the rejected one goes on from",
   rejectedBeginsChosen: "{has} a rejected answer that the chosen one goes on from",
@@ -85,7 +85,7 @@ export function oddRows(rows: readonly PreferenceRow[]): Oddities {
   return found;
 }
 
-/** Whether the prompt ends with the assistant's words, so that the answer is a second turn of its own. */
+/** Whether the prompt ends with an assistant turn, so that the answer is a second one. */
 export function endsWithAssistant(row: PreferenceRow): boolean {
   return !isPlain(row) && row.prompt.at(-1)?.role === "assistant";
 }

@@ -2,7 +2,7 @@
  * One row in tokens, or the reason why it cannot be trained on.
  *
  * The completion is what follows the longest common token prefix of the prompt and the prompt with its answer, for each
- * answer on its own (src/text/completion.ts). TRL 1.16 begins both completions at the shorter of the two prefixes, so that
+ * answer on its own (src/text/completion.ts). TRL 1.16 starts both completions at the shorter of the two prefixes, so that
  * the two agree wherever the answers change the prompt's tokens alike. Exactly one BOS is expected where there is one, and
  * EOS at the end of plain answers.
  */

@@ -16,12 +16,12 @@ import { canStartWorkers } from "./workerPool";
 
 /** The columns that are read where they are there, and those that have to be. */
 export interface Columns {
-  /** Names, or what chooses among the names of a file. Left out: all of them. */
+  /** Column names, or a function that chooses among a file's columns. Default: all of them. */
   readonly wanted?: readonly string[] | ((found: readonly string[]) => readonly string[]);
   readonly required: readonly string[];
   /**
-   * Whether fields of structs that are null are kept. Left out they are dropped, except for `content`: Arrow gives a
-   * field to every row when one has it. A column that is null is always kept.
+   * Whether null fields of structs are kept. By default they are dropped, except `content`: Arrow gives every row a field
+   * that any row has. A null column is always kept.
    */
   readonly keepNulls?: boolean;
 }

@@ -32,7 +32,7 @@ export interface ParquetFile {
   readonly groups: readonly { readonly rows: number; /** Packed. */ readonly bytes: number }[];
 }
 
-/** Values by column, then row, and what a copy of them in another thread loses of their numbers. */
+/** Values by column, then row, and the exact numbers that are lost when the values are copied to another thread. */
 export interface ColumnValues {
   readonly values: unknown[][];
   readonly numbers: readonly ExactEntry[];
@@ -240,7 +240,7 @@ function reasonOf({ name, message }: Error): string {
   return isInternal ? "it is damaged" : excerpt(message, 200);
 }
 
-/** The value as JSON has it. What its numbers were is remembered beside them. */
+/** The value in JSON types. The exact numbers are remembered alongside. */
 function jsonValue(value: unknown, schema: SchemaTree | undefined, keepNulls: boolean): unknown {
   if (typeof value === "bigint" || value instanceof PyFloat) return Number(value);
   if (value === undefined) return null;
@@ -257,23 +257,23 @@ function jsonValue(value: unknown, schema: SchemaTree | undefined, keepNulls: bo
   return object;
 }
 
-/** A number as Python has it: Arrow's doubles are floats, whatever their value. */
+/** A number as Python reads it: Arrow's doubles are floats, whatever their value. */
 function exactNumber(value: unknown, schema: SchemaTree | undefined): unknown {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? undefined : value;
-  if (typeof value !== "number") return value; // in JSON it is exact already
+  if (typeof value !== "number") return value; // numbers in JSON are already exact
   const { type, converted_type: converted } = schema?.element ?? {};
   const isInteger = (type === "INT32" || type === "INT64") && converted !== "DECIMAL";
   return schema && !isInteger ? floatOf(value) : undefined;
 }
 
-/** What the items of a list are. */
+/** The type of a list's items. */
 function itemOf(schema: SchemaTree | undefined): SchemaTree | undefined {
   if (schema?.element.converted_type !== "LIST") return schema;
   const repeated = schema.children[0];
   return repeated?.children.length === 1 ? repeated.children[0] : repeated;
 }
 
-/** What a field of a struct, or the value of a map, is; undefined within JSON. */
+/** The type of a struct's field or a map's value; undefined within JSON. */
 function fieldOf(schema: SchemaTree | undefined, name: string): SchemaTree | undefined {
   if (schema?.element.converted_type === "MAP") return schema.children[0]?.children.find(({ element }) => element.name === "value");
   return schema?.children.find(({ element }) => element.name === name);

@@ -95,7 +95,7 @@ export class RowReader {
     };
   }
 
-  /** What to tell about the columns, when all records have been read. @throws InputError when the mapping names others */
+  /** Notes about the columns, after all records. @throws InputError when the mapping names columns that were not found */
   finish(): string[] {
     this.columns.expectAllMapped();
     return this.columns.notes(this.isChat === true);
@@ -119,7 +119,7 @@ export class RowReader {
   }
 }
 
-/** A cell of a record with its numbers as they are written; undefined where those are remembered already. */
+/** A cell of a record with its numbers as they are written; undefined if those are already remembered. */
 type ExactCells = (key: string) => unknown;
 
 function exactCells(record: SourceRecord, columns: SourceColumns): ExactCells {
@@ -204,7 +204,7 @@ function messagesOf(list: readonly unknown[], key: string, place: string, exact:
   return messages;
 }
 
-/** Arrow writes null for a key that only other messages have; templates ask whether it is there. */
+/** Arrow writes null for a key that only other messages have; templates test whether a key is defined. */
 function withoutNulls(message: Json): ChatMessage {
   const present = Object.entries(message).filter(([name, value]) => value !== null || name === "content");
   const copy = Object.fromEntries(present) as ChatMessage;
@@ -218,7 +218,8 @@ export function templateInputs(record: Json, place: string, exact: ExactCells): 
 }
 
 /**
- * TRL takes a list or its JSON, which may be "null". None are no tools: templates render a preamble for an empty list.
+ * As in TRL, a list or its JSON, which may be "null". An empty list counts as no tools, since templates would render a
+ * preamble for it.
  */
 function toolsOf(value: unknown, place: string, exact: ExactCells): Pick<ChatRow, "tools"> {
   const tools = typeof value === "string" ? parseIfJson(value, `the JSON of 'tools' in ${place}`) : value;

@@ -22,11 +22,11 @@ export interface LoadPreferencesOptions {
   split?: string;
   /** Branch, tag or commit of a data set of the hub. */
   revision?: string;
-  /** Which of the configurations that the data set's card declares. Default: the only one, or the card's default. */
+  /** Which of the configurations declared in the data set's card. Default: the only one, or the card's default. */
   datasetConfig?: string;
-  /** From the file's names of columns to ours, such as `{ question: "prompt" }`. */
+  /** Maps the file's column names to smaug's, such as `{ question: "prompt" }`. */
   columnMapping?: ColumnMapping;
-  /** Told, when all rows have been read, which columns were not, as lines. Left out, they go to standard error. */
+  /** Called after the last row with notes on unread columns, one line each. Default: prints to standard error. */
   onNote?: (line: string) => void;
 }
 
@@ -34,8 +34,8 @@ const OPTIONS = ["split", "revision", "datasetConfig", "columnMapping", "onNote"
 
 /**
  * Reads preference rows: `chosen` and `rejected`, mostly `prompt`, and with conversations `tools` and
- * `chat_template_kwargs`. Without `prompt` it is what both answers begin with, in characters or turns. Other columns are
- * not read, and named; those that look like the prompt of answers in text are an error.
+ * `chat_template_kwargs`. Without `prompt`, the prompt is what both answers start with, in characters or turns. Other
+ * columns are not read, and are named; if they look like the prompt of plain text answers, that is an error.
  *
  * @param source a .jsonl, .json or .parquet file, a folder of them, or the name of a data set of the hub
  * @throws InputError when a file cannot be read, a row is not of that form, or there is no row
@@ -78,7 +78,7 @@ function sizeOf(part: PreferenceRow["prompt"]): number {
 /** The rows of {@link loadPreferences}, one at a time. */
 export async function* streamPreferences(source: string, options: LoadPreferencesOptions = {}): AsyncGenerator<PreferenceRow> {
   if (typeof source !== "string")
-    throw new TypeError(`Expected a file, a folder or a data set's name for 'source' but received ${received(source)}`);
+    throw new TypeError(`Expected a file, a folder or the name of a data set for 'source' but received ${received(source)}`);
   checkOptions("loadPreferences", options, OPTIONS);
   const { datasetConfig: config, columnMapping, onNote = toStandardError, ...choice } = options;
   if (typeof onNote !== "function") throw new TypeError(`Expected a function for 'onNote' but received ${received(onNote)}`);

@@ -6,7 +6,7 @@ import { type Columns, readParquet } from "./parquet";
 import type { Source, SourceRecord } from "./source";
 
 export interface RecordOptions extends DataChoice {
-  /** What is read of Parquet, which has columns. */
+  /** What to read from Parquet files. */
   columns: Columns;
   /** What a row looks like, in a sentence for errors. Left out: a preference row. */
   form?: string;
@@ -17,7 +17,7 @@ export async function* streamRecords(source: string, options: RecordOptions): As
   for await (const records of streamLots(source, options)) for (const record of records) yield record;
 }
 
-/** The same in lots, for who has many rows to go through. */
+/** The same in batches, for bulk readers. */
 export async function* streamLots(source: string, options: RecordOptions): Source {
   const { columns, form } = options;
   const readers = {

@@ -1,5 +1,5 @@
 /**
- * Rows that cannot be trained on: refused with a reason and counted, never dropped in silence.
+ * Rows that cannot be trained on: rejected with a reason and counted, never silently dropped.
  */
 
 import { InputError } from "../native/errors";

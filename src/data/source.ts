@@ -10,13 +10,13 @@ import { InputError } from "../native/errors";
 export interface SourceRecord {
   readonly place: string;
   /**
-   * JSON is parsed when this is first asked for, which may throw: who needs a few rows of many need not wait for the
-   * rest. To be asked for before the next record: the bytes may be gone then.
+   * JSON is parsed when this is first asked for, which may throw; a caller that needs only a few rows need not wait for the
+   * rest. Read it before the next record: the bytes may be gone by then.
    */
   readonly value: unknown;
   /**
-   * The same value with each number as `numberOf` (src/text/exactNumbers.ts) reads it, for JSON; to be asked for when
-   * `value` is. Left out where the numbers of `value` are remembered already.
+   * The same value with each number read by `numberOf` (src/text/exactNumbers.ts), for JSON; call it while `value` is
+   * current. Left out if the numbers of `value` are already remembered.
    */
   exact?(): unknown;
 }

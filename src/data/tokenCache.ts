@@ -41,16 +41,16 @@ export async function contentKey(
     if (bytes.includes("strftime_now")) hash.update(new Date().toDateString());
   }
   for (const row of rows) hash.update(`\n${JSON.stringify(row)}`);
-  // JSON does not tell 20.0 from 20, 0.0 from -0.0, nor NaN from null.
+  // JSON does not distinguish 20.0 from 20, 0.0 from -0.0, or NaN from null.
   for (const [path, number] of exactEntries(rows))
     hash.update(`\n${JSON.stringify(path)} ${typeof number} ${Object.is(number, -0) ? "-0" : number}`);
   return hash.digest("hex");
 }
 
-/** What ids follow from; config.json says which class transformers would load. */
+/** The files that ids depend on; config.json says which class transformers would load. */
 const FILES = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json"];
 
-/** Everything a tokenizer is read from, as far as it is there: the files of folders, the metadata of a GGUF file. */
+/** Everything a tokenizer is read from, where it exists: files in folders, the metadata of a GGUF file. */
 async function tokenizerFiles({ path, adapterPath }: Tokenizer): Promise<[name: string, content: Buffer][]> {
   if (path.endsWith(".gguf")) {
     const { file: _, templatePlaces: __, ...content } = await readTokenizerFolder(path, adapterPath);

@@ -2,7 +2,7 @@
  * Preference rows in tokens, once: what came of the same rows, tokenizer and limits before is read from a cache. With
  * many rows several threads share the work.
  *
- * No row is lost in silence: each is a pair or a refusal with its reason, and each answer that was cut is listed.
+ * No row is silently lost: each becomes a pair or a rejection with a reason, and each truncated answer is listed.
  */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -70,7 +70,7 @@ const TURN = 50; // ms of work between turns of the event loop
 /**
  * Tokenises preference rows: EOS after plain answers, BOS as the tokenizer adds it, chat templates for conversations.
  *
- * @throws InputError when a row is not of that form, or no row can be trained on
+ * @throws InputError when a row is malformed, or no row can be trained on
  *
  * ```ts
  * const rows = await loadPreferences("pairs.jsonl");

@@ -15,7 +15,7 @@ export interface WorkerStart {
   readonly limits: Limits;
 }
 
-/** What it is sent: rows, and what copying them between threads would lose of their numbers. */
+/** What a worker is sent: rows, and the exact numbers that are lost when rows are copied between threads. */
 export interface WorkerChunk {
   readonly rows: readonly PreferenceRow[];
   readonly numbers: readonly ExactEntry[];

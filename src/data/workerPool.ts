@@ -12,7 +12,7 @@ import type { WorkerAnswer, WorkerChunk, WorkerFailure, WorkerStart } from "./to
 
 const CHUNK = 256; // rows: some hundred milliseconds of work
 
-/** Tokenises with `count` threads, each of which loads the tokenizer for itself. */
+/** Tokenises with `count` threads, each of which loads its own tokenizer. */
 export async function tokenizeInWorkers(
   rows: readonly PreferenceRow[],
   { path, adapterPath: adapter }: Tokenizer,

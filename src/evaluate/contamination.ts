@@ -221,7 +221,7 @@ export async function contamination(
   expectTokenizer(tokenizer);
   checkOptions("contamination", options, ["onProgress"]);
   if (!isObject(texts) || !Object.values(texts).every(Array.isArray))
-    throw new TypeError(`Expected the texts that continueTexts gives for 'texts' but received ${received(texts)}`);
+    throw new TypeError(`Expected the result of continueTexts for 'texts' but received ${received(texts)}`);
   const { onProgress } = options;
   const found: Record<string, ContaminationResult> = {};
   for (const [task, items] of Object.entries(texts)) {

@@ -20,7 +20,7 @@ import type { AnswerTask, ChoiceTask, Group, Task } from "./task";
 import { type TaskData, expectTasks, sourceOf } from "./taskSource";
 
 export interface EvaluateOptions {
-  /** Names (`taskNames()` lists them), files (YAML, or a JavaScript module), or tasks of your own. */
+  /** Names (`taskNames()` lists them), files (YAML, or a JavaScript module), or custom tasks. */
   tasks: readonly (string | Task)[];
   /**
    * Where rows are: a folder with one folder or file a task, named for it, or for each task a file, a folder or a hub
@@ -217,7 +217,7 @@ async function answer(
  */
 export function expectTaskList(tasks: unknown): asserts tasks is readonly unknown[] {
   if (Array.isArray(tasks)) return;
-  const way = typeof tasks === "string" ? `; put it into a list: [${JSON.stringify(tasks)}]` : "";
+  const way = typeof tasks === "string" ? `; put it in a list: [${JSON.stringify(tasks)}]` : "";
   throw new TypeError(`Expected a list of tasks for 'tasks' but received ${received(tasks)}${way}`);
 }
 

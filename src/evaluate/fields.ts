@@ -47,5 +47,5 @@ function expected(what: string, key: string, row: Row): RowError {
   const there = Object.keys(row)
     .map((each) => `'${each}'`)
     .join(", ");
-  return new RowError(`Expected ${what} for '${key}' but the row has only ${there || "nothing"}`);
+  return new RowError(`Expected ${what} for '${key}' but the row has ${there ? `only ${there}` : "no columns"}`);
 }

@@ -1,4 +1,4 @@
-/** Scoring models on benchmarks and on tasks of one's own. */
+/** Scoring models on benchmarks and custom tasks. */
 export {
   type ContaminationResult,
   type ContinueOptions,

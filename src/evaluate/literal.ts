@@ -1,16 +1,16 @@
 /**
- * Values written as Python writes them, read as `ast.literal_eval` reads them: the harness makes lists of choices and of
- * answers from the text that a template renders.
+ * Reads Python literals as `ast.literal_eval` does: the harness builds lists of choices and answers from the text that a
+ * template renders.
  */
 
 /** A Python value: tuples and sets are lists, `None` is null, integers and floats are numbers. */
 export type Literal = string | number | boolean | null | Literal[] | { [key: string]: Literal };
 
-/** Levels of lists and dictionaries within each other. */
+/** Maximum nesting of lists and dictionaries. */
 const MOST_LEVELS = 200;
 
 /**
- * @throws SyntaxError when the text is not one literal, or has one that is not supported: bytes, complex numbers,
+ * @throws SyntaxError when the text is not a single literal, or uses an unsupported one: bytes, complex numbers,
  * f-strings and characters by name (`\N{…}`)
  */
 export function pythonLiteral(text: string): Literal {
@@ -25,13 +25,13 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 class Reader {
   private at = 0;
-  /** Line ends count as space within brackets only. */
+  /** Newlines are white space only within brackets. */
   private open = 0;
 
   constructor(private readonly text: string) {}
 
   value(level: number): Literal {
-    if (level > MOST_LEVELS) throw this.fault("fewer levels of lists");
+    if (level > MOST_LEVELS) throw this.fault(`at most ${MOST_LEVELS} levels of lists`);
     this.space();
     const { text, at } = this;
     const constant = this.match(/(True|False|None)\b/y);
@@ -51,7 +51,7 @@ class Reader {
     }
   }
 
-  /** The value of the whole text; values with commas between them are a tuple. */
+  /** The value of the whole text; values separated by commas are a tuple. */
   whole(): Literal {
     const first = this.value(0);
     const items = [first];
@@ -98,7 +98,7 @@ class Reader {
     return items.length > 0 ? items : Object.fromEntries(entries);
   }
 
-  /** Texts that follow each other are one. */
+  /** Adjacent strings are concatenated. */
   private strings(): string {
     let whole = "";
     for (;;) {
@@ -124,7 +124,7 @@ class Reader {
     return raw.replace(escape, (all, ...found) => {
       const [x, u, long, octal, other] = found as (string | undefined)[];
       if (other !== undefined) {
-        if ("xuUN".includes(other)) throw this.fault("an escape that is supported");
+        if ("xuUN".includes(other)) throw this.fault("a supported escape sequence");
         return ESCAPES[other] ?? all;
       }
       const code = octal === undefined ? parseInt((x ?? u ?? long)!, 16) : parseInt(octal, 8);

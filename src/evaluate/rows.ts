@@ -83,7 +83,7 @@ export async function readSplit(
   throw new InputError(`Expected ${what} in the split '${split}' of '${source}' but it is empty; name a source that has some`);
 }
 
-/** The rows of files that a task names one by one. */
+/** The rows of files that a task lists explicitly. */
 export async function readFiles(files: readonly string[]): Promise<PlacedRow[]> {
   const rows: PlacedRow[] = [];
   for (const file of files) rows.push(...(await rowsOf(file)));
@@ -147,7 +147,7 @@ async function jsonRows(file: string): Promise<PlacedRow[]> {
       throw new InputError(`Expected a JSON object in ${place} but found ${shown(value)}`);
     rows.push({ row: value as Row, place });
   };
-  // JavaScript makes of numbers written like these what a template would show otherwise.
+  // Numbers written like these would be changed by JavaScript, which a template would show.
   const isInexact = /\d[.eE]|\d{16}|NaN|Infinity/.test(text);
   if (list && isInexact) rememberNumbers(whole, parseExact(text, `'${file}'`));
   if (list) for (const [i, value] of list.entries()) add(value, `'${file}', row ${i}`);

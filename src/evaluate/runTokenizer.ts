@@ -1,4 +1,4 @@
-/** The tokens of preference rows for runs that are compared: each run may have brought a tokenizer of its own. */
+/** Tokenises preference rows for runs that are compared; each run may have its own tokenizer. */
 import { contentKey } from "../data/tokenCache";
 import { type TokenizeOptions, type TokenizedPairs, tokenizeRows } from "../data/tokenizePairs";
 import type { PreferenceRow } from "../data/preferenceRow";
@@ -7,7 +7,7 @@ import { InputError } from "../native/errors";
 import { type Tokenizer, loadTokenizer } from "../text";
 
 /**
- * Tokenises rows as the runs do. The tokenizer and template in a run's folder win over the base model's.
+ * Tokenises rows as the runs do. The tokenizer and template in a run's folder take precedence over the base model's.
  *
  * @throws InputError when two runs tokenise a row differently, so that their log-probs cannot be compared
  */
@@ -18,7 +18,7 @@ export async function tokenizeForRuns(
   options: TokenizeOptions,
 ): Promise<{ tokenizer: Tokenizer; tokenized: TokenizedPairs }> {
   const { base: model } = await resolveModel(base, { files: "tokenizer" });
-  const tokenizers = new Map<string, { name: string; tokenizer: Tokenizer }>(); // those of equal files once
+  const tokenizers = new Map<string, { name: string; tokenizer: Tokenizer }>(); // one for runs with equal files
   for (const { folder, name } of runs) {
     const tokenizer = await loadTokenizer(model, { adapter: folder });
     const key = await contentKey([], tokenizer, { maxLength: undefined, truncationMode: undefined });
@@ -30,14 +30,14 @@ export async function tokenizeForRuns(
     const index = firstDifference(tokenized, await tokenizeRows(rows, tokenizer, options));
     if (index !== undefined)
       throw new InputError(
-        `Expected runs that tokenise the rows alike but ${first!.name} and ${name} differ in row ${index}: their ` +
-          "tokenizers or chat templates are not the same. Report them apart",
+        `Expected runs that tokenise the rows in the same way but ${first!.name} and ${name} differ in row ${index}: their ` +
+          "tokenizers or chat templates are not the same. Report them separately",
       );
   }
   return { tokenizer: first!.tokenizer, tokenized };
 }
 
-/** The row whose tokens are not the same, if any. */
+/** The first row whose tokens differ, if any. */
 function firstDifference(a: TokenizedPairs, b: TokenizedPairs): number | undefined {
   const content = ({ pairs }: TokenizedPairs) => new Map(pairs.map((pair) => [pair.index, JSON.stringify(pair, plainArrays)]));
   const [left, right] = [content(a), content(b)];

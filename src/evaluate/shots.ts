@@ -39,7 +39,7 @@ export function drawShots(task: Task, { rows, count, random }: ShotSource, asked
   return random.sample(pool, count);
 }
 
-/** The text before each continuation: one, or one a choice. `description` is what stands before the examples. */
+/** The text before each continuation: one, or one a choice. `description` goes before the examples. */
 export function contextsOf(task: Task, shots: readonly Item[], asked: Item, description = task.description ?? ""): string[] {
   const { targetDelimiter = " ", shotDelimiter = "\n\n" } = task;
   const before = description + shots.map((shot) => solved(shot, targetDelimiter) + shotDelimiter).join("");

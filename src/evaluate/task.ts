@@ -48,7 +48,7 @@ interface Common<I extends Item> {
   readonly dataset: string;
   /** A folder of the data set, or a value in its rows' column `subject`. */
   readonly subset?: string;
-  /** The files of each split, in place of a data set; `dataset` says their format then. */
+  /** The files of each split, instead of a data set; `dataset` is then their format. */
   readonly dataFiles?: Readonly<Record<string, readonly string[]>>;
   /** Which files of a repository are fetched, as `resolveFolder` takes them; the subset's when left out. */
   readonly files?: readonly string[];
@@ -66,7 +66,7 @@ interface Common<I extends Item> {
   readonly drawSpare?: boolean;
   /** Before the examples. */
   readonly description?: string;
-  /** What the description is for a question's row, where it differs from row to row. */
+  /** The description for a question's row, if it differs from row to row. */
   readonly describe?: (row: Row) => string;
   /** Between a text and what follows it. Default a space. */
   readonly targetDelimiter?: string;

@@ -1,4 +1,4 @@
-/** Where the rows of a task file are. */
+/** Locates the rows of a task file. */
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { shown } from "../base/values";
@@ -6,7 +6,7 @@ import { InputError } from "../native/errors";
 import type { Task } from "./task";
 import { type Yaml, checkKeys, objectOf } from "./taskYaml";
 
-/** What a task file says about its rows. */
+/** The keys of a task file about its rows. */
 export interface DataKeys {
   /** `dataset_path`. */
   readonly path: string;
@@ -14,18 +14,18 @@ export interface DataKeys {
   readonly subset: string | undefined;
   /** `dataset_kwargs`. */
   readonly kwargs: Yaml;
-  /** Splits that the task reads. */
+  /** The splits that the task reads. */
   readonly splits: readonly string[];
 }
 
-/** Builders of the datasets library that read files of one format, which a task names in place of a data set. */
+/** Builders of the datasets library that read files of one format, which a task may name instead of a data set. */
 const FORMATS = ["json", "parquet"];
 const OTHER_FORMATS = ["csv", "text", "arrow", "xml", "pandas", "webdataset", "imagefolder", "audiofolder", "videofolder"];
 
 /**
- * Where the rows are: a data set, or with `dataset_path: json` or `parquet` the files that `data_files` names, as
- * `datasets.load_dataset` takes them: a path or a list is the split `train`, an object has the paths of each split, and
- * a relative path starts at the working directory.
+ * Where the rows are: a data set or, with `dataset_path: json` or `parquet`, the files in `data_files`, in the forms that
+ * `datasets.load_dataset` takes: a path or a list is the split `train`, an object has the paths of each split, and
+ * relative paths start at the working directory.
  */
 export function dataOf(file: string, { path, subset, kwargs, splits }: DataKeys): Pick<Task, "dataset" | "subset" | "dataFiles"> {
   const place = `'dataset_kwargs' of '${file}'`;
@@ -33,12 +33,12 @@ export function dataOf(file: string, { path, subset, kwargs, splits }: DataKeys)
   const { data_files: files } = kwargs;
   if (OTHER_FORMATS.includes(path))
     throw new InputError(
-      `Expected json or parquet for 'dataset_path' of '${file}', or a data set, but received '${path}'; convert its files`,
+      `Expected json, parquet or a data set for 'dataset_path' of '${file}' but received '${path}'; convert its files`,
     );
   if (!FORMATS.includes(path)) {
     if (files !== undefined)
       throw new InputError(
-        `Expected no 'data_files' in ${place} beside the data set '${path}' but received ${shown(files)}; ` +
+        `Expected no 'data_files' in ${place} with the data set '${path}' but received ${shown(files)}; ` +
           "name files with dataset_path: json or parquet",
       );
     const beside = resolve(dirname(file), path);
@@ -57,7 +57,7 @@ export function dataOf(file: string, { path, subset, kwargs, splits }: DataKeys)
     if (!Object.hasOwn(dataFiles, split))
       throw new InputError(
         `Expected the split '${split}' in 'data_files' in ${place} but found ` +
-          `${Object.keys(dataFiles).join(", ") || "none"}${isList ? ", as a path without a split is named" : ""}`,
+          `${Object.keys(dataFiles).join(", ") || "none"}${isList ? ", the default for files without a split" : ""}`,
       );
   return { dataset: path, dataFiles };
 }
@@ -65,16 +65,16 @@ export function dataOf(file: string, { path, subset, kwargs, splits }: DataKeys)
 function dataFile(path: unknown, format: string, { file, place }: { file: string; place: string }): string {
   if (typeof path !== "string" || path === "") throw new InputError(`Expected a path for ${place} but received ${shown(path)}`);
   if (/^[a-z][\w+.-]*:\/\//i.test(path))
-    throw new InputError(`Expected a path on this disk for ${place} but received '${path}'; fetch it, or name its data set`);
+    throw new InputError(`Expected a local path for ${place} but received '${path}'; download it, or name its data set`);
   if (existsSync(path)) {
     if (/\.parquet$/.test(path) !== (format === "parquet"))
-      throw new InputError(`Expected files of the format ${format}, which is 'dataset_path', for ${place} but received '${path}'`);
+      throw new InputError(`Expected files in the format of 'dataset_path', ${format}, for ${place} but received '${path}'`);
     return path;
   }
   if (/[*?[\]]/.test(path)) throw new InputError(`Expected a path for ${place} but received the pattern '${path}'; list the files`);
   const beside = resolve(dirname(file), path);
   throw new InputError(
     `Expected a file at '${path}' for ${place} but there is none; a relative path starts at the working directory` +
-      (existsSync(beside) ? `: start there, or name '${beside}'` : ""),
+      (existsSync(beside) ? `: run the command there, or name '${beside}'` : ""),
   );
 }

@@ -1,6 +1,6 @@
 /**
- * What the keys of a task file give for a row, as lm-evaluation-harness reads them: `doc_to_text`, `doc_to_target` and
- * `doc_to_choice` are the name of a column, or a Jinja template whose text may be a list as Python writes it.
+ * Evaluates the keys of a task file for a row, as lm-evaluation-harness does: `doc_to_text`, `doc_to_target` and
+ * `doc_to_choice` are the name of a column, or a Jinja template whose output may be a Python list.
  */
 import { shown } from "../base/values";
 import { InputError } from "../native/errors";
@@ -11,7 +11,7 @@ import { Template } from "./template";
 
 type Read<T> = (row: Row) => T;
 
-/** What a key gives for a row: a column's value as it is, or the text that a template renders. */
+/** The value of a key for a row: a column's value as it is, or the text that a template renders. */
 type Field = { readonly column: true; readonly value: unknown } | { readonly column: false; readonly value: string };
 
 function fieldReader(source: string, place: string): Read<Field> {
@@ -22,7 +22,7 @@ function fieldReader(source: string, place: string): Read<Field> {
       : { column: false, value: template.render(row) };
 }
 
-/** `check` refuses a field that the harness takes for something else than a text. */
+/** `check` rejects a value that the harness would not treat as a text. */
 export function textReader(source: string, place: string, check: (field: Field) => void = () => {}): Read<string> {
   const [read, printed] = [fieldReader(source, place), Template.parse("{{ value }}", place)];
   return (row) => {
@@ -32,26 +32,26 @@ export function textReader(source: string, place: string, check: (field: Field) 
   };
 }
 
-/** Refuses a number: the harness takes it for the number of one of several texts, as in Winogrande. */
+/** Rejects a number: the harness takes it as the index of one of several texts, as in Winogrande. */
 export function expectText(place: string): (field: Field) => void {
   return ({ column, value }) => {
     if (column ? typeof value === "number" : /^\d+$/.test(value))
       throw new RowError(
-        `Expected a text for ${place} but it gives ${shown(value)}, the number of one of several texts; ` +
+        `Expected a text for ${place} but received ${shown(value)}, the index of one of several texts; ` +
           "write such a task as a JavaScript module (.mjs)",
       );
   };
 }
 
-/** Refuses several right answers, of which the harness counts any. */
+/** Rejects several right answers, any of which the harness would count. */
 export function expectOne(place: string): (field: Field) => void {
   return ({ column, value }) => {
     if (Array.isArray(column ? value : listIn(value)))
-      throw new RowError(`Expected one text for ${place} but it gives the list ${shown(value)}; choose one of its texts`);
+      throw new RowError(`Expected one text for ${place} but received the list ${shown(value)}; choose one of its texts`);
   };
 }
 
-/** The list that a rendered text in brackets is, if it is one. */
+/** The list that a rendered text in brackets represents, if it does. */
 function listIn(text: string): unknown {
   return /^\[[^]*\]$/.test(text) ? literalIn(text) : undefined;
 }
@@ -92,7 +92,7 @@ export function goldReader(
     const gold = typeof found === "string" ? choices.indexOf(found) : Number(found ?? NaN); // true is 1
     if (Number.isSafeInteger(gold) && gold >= 0 && gold < choices.length) return gold;
     throw new RowError(
-      `Expected one of the ${choices.length} choices for ${place} but found ${shown(found)}: no choice is right`,
+      `Expected one of the ${choices.length} choices for ${place} but found ${shown(found)}, so that no choice is right`,
     );
   };
   const check = (found: unknown, choices: readonly string[]) =>

@@ -42,7 +42,7 @@ export async function findTasks(wanted: readonly (string | Task)[]): Promise<{ t
       const most = [...Object.keys(leaderboard)].join(", ");
       throw new InputError(
         `Expected a task but received '${name}'${near === undefined ? "." : `; did you mean '${near}'?`} ` +
-          `There are ${most}, the subjects of mmlu, leaderboard for all of them, and files: YAML or a module (.mjs)`,
+          `Known tasks: ${most}, the subjects of mmlu, leaderboard for all of them, and files: YAML or a module (.mjs)`,
       );
     }
     tasks.set(task.name, task);

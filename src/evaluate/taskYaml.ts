@@ -1,4 +1,4 @@
-/** The keys of a task's YAML file, with those of the files that it includes. */
+/** Reads the keys of a task's YAML file and of the files it includes. */
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { shown } from "../base/values";
 import { InputError } from "../native/errors";
@@ -32,18 +32,18 @@ const KEYS = [
   "dataset_kwargs",
   "include",
 ];
-/** Keys of the harness that change no number here. */
+/** Keys of the harness that do not affect results here. */
 const IDLE = ["tag", "group", "should_decontaminate", "doc_to_decontamination_query"];
 
-/** The keys of a file and of those that it includes; its own come before theirs, as in the harness. */
+/** The keys of a file and of the files it includes; its own take precedence, as in the harness. */
 export async function readTaskYaml(file: string, read = new Set<string>()): Promise<Yaml> {
-  if (read.has(resolve(file))) throw new InputError(`Expected task files to include '${file}' once but they do so again`);
+  if (read.has(resolve(file))) throw new InputError(`Expected task files to include '${file}' only once but found another include`);
   read.add(resolve(file));
   const { parseYaml, readYamlText } = await import("../base/yaml.js");
   const source = readYamlText(file, "a task file");
   if (/!function\b/.test(source))
     throw new InputError(
-      `Expected templates in '${file}' but found !function, which runs Python; ` +
+      `Expected templates in '${file}' but found !function, which runs Python code; ` +
         "write the task as a JavaScript module (.mjs) instead",
     );
   const object = objectOf(parseYaml(source, `'${file}'`), `'${file}'`);
@@ -52,7 +52,7 @@ export async function readTaskYaml(file: string, read = new Set<string>()): Prom
       const near = nearest(key, KEYS);
       throw new InputError(
         `Expected a known key in '${file}' but found '${key}'${near === undefined ? ";" : `; did you mean '${near}'?`} ` +
-          `There are ${KEYS.join(", ")}`,
+          `Known keys: ${KEYS.join(", ")}`,
       );
     }
   const { include, ...own } = object;
@@ -72,7 +72,7 @@ export function objectOf(value: unknown, place: string): Yaml {
   throw new InputError(`Expected an object for ${place} but received ${shown(value)}`);
 }
 
-/** Nothing is silently ignored: a setting that is not here would change the numbers. */
+/** Nothing is silently ignored: an unsupported setting would change the results. */
 export function checkKeys(object: Yaml, known: readonly string[], place: string): void {
   const unknown = Object.keys(object).find((key) => !known.includes(key));
   if (unknown !== undefined) throw new InputError(`Expected ${known.join(", ")} in ${place} but found '${unknown}'`);

@@ -10,7 +10,7 @@ import { RowError } from "./fields";
 import { regexReplace } from "./regexReplace";
 import type { Row } from "./task";
 
-/** Seconds that a template may take for a row. */
+/** Time limit for rendering a row, in seconds. */
 const SECONDS = 5;
 
 const ENVIRONMENT = strictEnvironment(new Map([["regex_replace", regexReplace]]));
@@ -22,7 +22,7 @@ export class Template {
   ) {}
 
   /**
-   * @param place of the template, for messages, such as `'doc_to_text' of 'my.yaml'`
+   * @param place where the template is, for messages, such as `'doc_to_text' of 'my.yaml'`
    * @throws InputError when it does not parse
    */
   static parse(source: string, place: string): Template {
@@ -62,5 +62,5 @@ function explained(error: JinjaError, row: Row, place: string): string {
   const there = Object.keys(row)
     .map((each) => `'${each}'`)
     .join(", ");
-  return `Expected the column '${missing}', which a template of the task names, but the row has only ${there || "nothing"}`;
+  return `Expected the column '${missing}', which a template of the task names, but the row has ${there ? `only ${there}` : "no columns"}`;
 }

@@ -90,7 +90,7 @@ export function resolve(
   for (const each of stopStrings)
     check("stopStrings", each, (value) => typeof value === "string" && value !== "", "strings that are not empty");
   if (stopStrings.length > 0 && !tokenizer)
-    throw new TypeError("Expected a 'tokenizer' beside 'stopStrings' but received none; they are looked for in text");
+    throw new TypeError("Expected a 'tokenizer' with 'stopStrings' but received none; they are looked for in text");
 
   const stopTokens = stopStrings.map((text) => tokenizer!.tokenToId(text)!);
   const isSpecial = (id: number | undefined) => id !== undefined && tokenizer!.specialTokenIds.has(id);
@@ -134,7 +134,7 @@ function sampling(options: GenerateOptions): { sampled: boolean; processors: Pro
   const unused = Object.entries({ topK, topP, minP }).find(([, value]) => value !== undefined)?.[0];
   if (unused && doSample === undefined && temperature === undefined)
     throw new TypeError(
-      `Expected 'temperature' or 'doSample' beside '${unused}' but received neither; ` +
+      `Expected 'temperature' or 'doSample' with '${unused}' but received neither; ` +
         "the most likely token is taken without it",
     );
   return { sampled, processors: repetition };
@@ -150,11 +150,11 @@ function eosTokens(model: CausalLM, { eosTokenId, tokenizer }: GenerateOptions):
   return new Set(list(eosTokenId));
 }
 
-/** Throws unless the prompts are lists of token ids: not texts, not conversations, not the ids of a single prompt. */
+/** Throws unless the prompts are lists of token ids, as opposed to strings, conversations or the ids of one prompt. */
 function expectPrompts(prompts: unknown): void {
   if (!Array.isArray(prompts))
     throw new TypeError(
-      `Expected a list of prompts, token ids each, for 'prompts' but received ${received(prompts)}${wayToPrompts(prompts)}`,
+      `Expected a list of prompts, each a list of token ids, for 'prompts' but received ${received(prompts)}${wayToPrompts(prompts)}`,
     );
   prompts.forEach((prompt: unknown, row) => {
     if (prompt instanceof Int32Array || (Array.isArray(prompt) && typeof (prompt[0] ?? 0) === "number")) return;
@@ -164,10 +164,10 @@ function expectPrompts(prompts: unknown): void {
 }
 
 function wayToPrompts(value: unknown): string {
-  if (typeof value === "string") return "; encode texts: [tokenizer.encode(text)]";
-  if (typeof value === "number") return "; the ids of one prompt are a list in that list: [ids]";
+  if (typeof value === "string") return "; encode strings with [tokenizer.encode(text)]";
+  if (typeof value === "number") return "; put the ids of a single prompt into a list: [ids]";
   if (isObject(value) && "role" in value)
-    return "; encode conversations: [tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true, tokenize: true })]";
+    return "; encode conversations with [tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true, tokenize: true })]";
   return "";
 }
 

@@ -17,7 +17,7 @@ export type HubReason =
   | "disk"
   | "corrupt";
 
-/** A repository, or a file of it, that cannot be had from the hub or from its cache. */
+/** A repository or file that cannot be fetched from the hub or found in the cache. */
 export class HubError extends InputError {
   override name = "HubError";
 

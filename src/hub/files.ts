@@ -20,9 +20,9 @@ const TOKENIZER_FILES = [
   "additional_chat_templates/*.jinja",
   "tokenizer.model",
 ];
-/** It says that the repository is an adapter, whose base has what is missing here. */
+/** Marks the repository as an adapter; the missing files are in its base. */
 const ADAPTER_CONFIG = "adapter_config.json";
-/** An adapter may have a tokenizer of its own. */
+/** An adapter may bring its own tokenizer. */
 const ADAPTER_FILES = [ADAPTER_CONFIG, "adapter_model.safetensors", ...TOKENIZER_FILES];
 /** The endings of data files, in any case. */
 export const DATA_ENDINGS = [".jsonl", ".jsonl.gz", ".ndjson", ".json", ".json.gz", ".parquet"] as const;

@@ -175,7 +175,7 @@ export class HubClient {
       );
     if (status === 401 || status === 404)
       return new HubError(
-        `Expected a folder that is there, or a ${this.kind} on the hub, but received '${this.id}': ${this.page} ` +
+        `Expected an existing folder, or a ${this.kind} on the hub, but received '${this.id}': ${this.page} ` +
           `is not there (HTTP ${status}), or not for everyone. If it is private or gated, ` +
           (token ? "the token in use may not read it" : "set HF_TOKEN to a token that may read it"),
         "not-found",

@@ -34,7 +34,7 @@ export function parseName(name: string, revision?: string): { path: string } | R
 
   if (!ID.test(id) || NOT_IN_ID.test(id))
     throw new HubError(
-      `Expected a folder that is there, or a hub id such as owner/name, but received ${JSON.stringify(name)}`,
+      `Expected an existing folder, or a hub id such as owner/name, but received ${JSON.stringify(name)}`,
       "name",
     );
   if (suffix !== undefined && revision !== undefined && suffix !== revision)

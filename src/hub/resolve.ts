@@ -110,8 +110,8 @@ function cached({ name, client, cache, select, files: wanted }: Job, why: string
   const snapshot = cache.snapshot(revision);
   if (!snapshot)
     throw new HubError(
-      `${expectedThere(name, kind, wanted)}: there is no such folder, and the hub is not asked, since ${why}; nor is ` +
-        `it in the cache ${settings.cache}`,
+      `${expectedThere(name, kind, wanted)}: there is no such folder, and the hub is not contacted, since ${why}; it ` +
+        `is not in the cache ${settings.cache} either`,
       "offline",
     );
   const { folder, files } = snapshot;
@@ -142,7 +142,7 @@ async function current(job: Job): Promise<string> {
     listing = await listRepo(client, isCached() ? 2 : undefined);
   } catch (error) {
     if (!(error instanceof HubError) || error.reason === "revision") throw error;
-    // Without a cause, the server was reached: its answer is what is wrong.
+    // An error without a cause means that the server was reached and its answer is the problem.
     if (!isCached()) throw error.reason === "unreachable" && error.cause !== undefined ? nowhere(job, error) : error;
     const folder = cached(job, error.message);
     if (!noted.has(name))
@@ -156,10 +156,10 @@ async function current(job: Job): Promise<string> {
 
 function expectedThere(name: string, kind: RepoKind, files: Files | undefined): string {
   const what = files === "adapter" ? "an adapter" : `a ${kind}`;
-  return `Expected a folder that is there, or ${what} on the hub, but received '${name}'`;
+  return `Expected an existing folder, or ${what} on the hub, but received '${name}'`;
 }
 
-/** The error for a name that is neither on this disk nor known to the cache, when the hub cannot be asked. */
+/** The error for a name that is neither a local folder nor in the cache, when the hub cannot be reached. */
 function nowhere({ name, files, client: { kind, settings } }: Job, error: HubError): HubError {
   const why = error.message.replace(`${settings.endpoint} cannot be reached`, settings.endpoint);
   return new HubError(

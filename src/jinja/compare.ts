@@ -44,7 +44,7 @@ function isEqual(a: Value, b: Value, parts: Parts | undefined): boolean {
   return a === b;
 }
 
-/** The same object, or an equal one: how Python compares what is in containers. */
+/** The same object or an equal one, which is how Python compares items of containers. */
 function same(a: Value, b: Value, parts: Parts | undefined): boolean {
   return a === b || isEqual(a, b, parts);
 }
@@ -77,7 +77,7 @@ function sameEntries(a: Dict, b: Dict, parts: Parts): boolean {
   return isSame;
 }
 
-/** An int, bool or float as what JavaScript compares exactly. */
+/** An int, bool or float as a JavaScript value that compares exactly. */
 function numeric(value: Value): number | bigint | undefined {
   if (typeof value === "number" || typeof value === "bigint") return value;
   if (typeof value === "boolean") return Number(value);
@@ -86,7 +86,7 @@ function numeric(value: Value): number | bigint | undefined {
 
 export type Order = "<" | "<=" | ">" | ">=";
 
-/** `a < b` and its like. @throws TypeError for values that have no order */
+/** `a < b` and the like. @throws TypeError for values that cannot be ordered */
 export function ordered(operator: Order, a: Value, b: Value): boolean {
   return isOrdered(operator, a, b, undefined);
 }
@@ -134,7 +134,7 @@ function holds(operator: Order, a: number | bigint, b: number | bigint): boolean
   }
 }
 
-/** Negative, 0 or positive: the order of texts by their code points. */
+/** Negative, 0 or positive: compares strings by code point. */
 function orderOf(a: string, b: string): number {
   if (!isWide(a) && !isWide(b)) return a < b ? -1 : a > b ? 1 : 0;
   const [left, right] = [a[Symbol.iterator](), b[Symbol.iterator]()];
@@ -146,7 +146,7 @@ function orderOf(a: string, b: string): number {
   }
 }
 
-/** Sorts as `sorted(values, key=..., reverse=...)`, stably. */
+/** Stable sort, like `sorted(values, key=..., reverse=...)`. */
 export function sorted(values: readonly Value[], key: (value: Value) => Value, reverse: boolean): Value[] {
   const keyed = values.map((value) => ({ value, key: key(value) }));
   if (reverse) keyed.reverse();

@@ -1,6 +1,6 @@
 /**
- * Compiles a template into closures, with the scopes of jinja2/compiler.py: what Jinja2 writes as Python functions and
- * local variables are {@link FunctionScope}s and slots here.
+ * Compiles a template into closures, with the scopes of jinja2/compiler.py: the Python functions and local variables that
+ * Jinja2 generates are {@link FunctionScope}s and slots here.
  */
 import { contains, equal, ordered } from "./compare";
 import { type Environment, call } from "./environment";
@@ -49,10 +49,10 @@ import {
   typeName,
 } from "./values";
 
-/** Expressions within each other, such as the terms of a sum. */
+/** Maximum nesting of expressions, such as the terms of a sum. */
 const MOST_LEVELS = 500;
 
-/** The text that is being made. */
+/** The output so far. */
 class Printed {
   text = "";
 
@@ -65,13 +65,13 @@ class Printed {
 /** One rendering. */
 export interface Run {
   readonly root: Printed;
-  /** The line of the statement that runs. */
+  /** The line of the statement being run. */
   line: number;
   /** Where text of `{% generation %}` blocks begins and ends, in characters. */
   readonly generated: [start: number, end: number][];
 }
 
-/** The names that are not local variables: what the caller gave, and what the template has set at its top. */
+/** The names that are not local variables: those the caller passed and those set at the template's top level. */
 class Context {
   readonly variables = new Map<string, Value>();
 
@@ -106,14 +106,14 @@ type Evaluate = (frame: Frame) => Value;
 type Execute = (frame: Frame, out: Printed) => Flow;
 type Store = (frame: Frame, value: Value) => void;
 
-/** Where code stands. */
+/** The context that code is compiled in. */
 interface Place {
   readonly symbols: Symbols;
   /** Whether it is outside of all loops, macros and blocks. */
   readonly isTop: boolean;
-  /** Whether it is in an `if`, where an unknown filter is an error only once it is used. */
+  /** Whether it is in an `if`, where an unknown filter is only an error when it runs. */
   readonly isSoft: boolean;
-  /** Whether `break` and `continue` have a loop to act on. */
+  /** Whether it is in a loop, so that `break` and `continue` are allowed. */
   readonly isInLoop: boolean;
 }
 
@@ -121,13 +121,13 @@ function inner(place: Place, symbols = new Symbols(place.symbols.scope, place.sy
   return { symbols, isTop: false, isSoft: false, isInLoop: place.isInLoop };
 }
 
-/** The place of a function in another place. */
+/** The context of a function within another context. */
 function functionIn(place: Place): Place {
   const scope = new FunctionScope(place.symbols.scope);
   return { symbols: new Symbols(scope, place.symbols), isTop: false, isSoft: false, isInLoop: false };
 }
 
-/** Renders a template with variables. @returns its text; `run` has the rest */
+/** Renders a template with variables. @returns the text; `run` holds everything else */
 export type Program = (variables: ReadonlyMap<string, Value>, run: Run) => string;
 
 export function newRun(): Run {
@@ -215,7 +215,7 @@ class Compiler {
 
   // Variables
 
-  /** Reads a variable, which may be one of a function further out. */
+  /** Reads a variable, which may belong to an enclosing function. */
   private read(variable: Variable, { symbols }: Place): (frame: Frame) => Value | undefined {
     const { slot } = variable;
     const distance = symbols.scope.distanceTo(variable.scope);
@@ -228,7 +228,7 @@ class Compiler {
     };
   }
 
-  /** Sets the variables of a scope to what they begin with. */
+  /** Sets the variables of a scope to their initial values. */
   private enter(place: Place): (frame: Frame) => void {
     const steps: ((frame: Frame) => void)[] = [];
     for (const [{ slot }, load] of place.symbols.loads) {
@@ -412,7 +412,7 @@ class Compiler {
     const enter = this.enter(loopPlace);
     const leave = this.leave(loopPlace);
     const body = this.statements(node.body, loopPlace);
-    // Jinja2's `else` of a loop is part of the loop around it.
+    // In Jinja2 the `else` of a loop belongs to the enclosing loop.
     const [enterElse, otherwise, leaveElse] = [
       this.enter(elsePlace),
       this.statements(node.otherwise, node.isRecursive ? { ...elsePlace, isInLoop: false } : elsePlace),
@@ -422,7 +422,7 @@ class Compiler {
     const iterable = this.expression(node.iterable, place);
     const { line } = node;
 
-    /** Runs the loop over values in a frame of its function. */
+    /** Runs the loop over the values, in a frame of its function. */
     const loop = (frame: Frame, out: Printed, values: Value, recurse?: (values: Value, depth: number) => Value, depth = 0): Flow => {
       let isEmpty = true;
       const iterate_ = (item: Value, context: LoopContext | undefined): Flow => {
@@ -431,7 +431,7 @@ class Compiler {
         if (loopVariable) frame.slots[loopVariable.slot] = context;
         enter(frame);
         const flow = body(frame, out);
-        if (flow === Flow.Next) isEmpty = false; // as in Jinja2, where break and continue come before this
+        if (flow === Flow.Next) isEmpty = false; // as in Jinja2, where break and continue skip this
         return flow;
       };
       if (loopVariable) {
@@ -475,7 +475,7 @@ class Compiler {
     };
   }
 
-  /** What `for … in … if …` iterates over: as lazily as Jinja2, and with the parts of tuples as tuples. */
+  /** The values that `for … in … if …` iterates over, as lazily as in Jinja2 and with unpacked targets as tuples. */
   private loopFilter(node: For, test: Expression, place: Place): (frame: Frame, values: Value) => Value {
     const testPlace = functionIn(place);
     testPlace.symbols.analyze(node, "test");
@@ -593,7 +593,7 @@ class Compiler {
     };
   }
 
-  /** A macro or call block: makes the function where the statement stands. */
+  /** A macro or call block: creates the function where the statement is. */
   private function(node: (Signature & { readonly line: number }) & (MacroNode | CallBlock | Generation), place: Place): (frame: Frame) => Macro {
     const own = functionIn(place);
     const { symbols } = own;
@@ -831,7 +831,7 @@ class Compiler {
     };
   }
 
-  /** The filters of a block, one after the other. */
+  /** The filters of a block, in order. */
   private filterOf(node: Filter, place: Place): (frame: Frame, value: Value) => Value {
     const filter = this.applied(node, place, "filter");
     if (node.operand === undefined) return filter;
@@ -862,7 +862,7 @@ class Compiler {
     };
   }
 
-  /** The arguments of a call; undefined where there are none. */
+  /** The arguments of a call; undefined if there are none. */
   private arguments(node: Arguments, place: Place): ((frame: Frame) => { given: Value[]; keywords: Keywords | undefined }) | undefined {
     const args = node.args.map((arg) => this.expression(arg, place));
     const named = node.keywords.map(({ name, value }) => [name, this.expression(value, place)] as const);
@@ -881,7 +881,7 @@ class Compiler {
     };
   }
 
-  /** @param caller makes the `caller` of a call block */
+  /** @param caller creates the `caller` of a call block */
   private call(node: Call, place: Place, caller?: (frame: Frame) => Macro): Evaluate {
     const args = this.arguments(node, place) ?? (() => ({ given: [] as Value[], keywords: undefined as Keywords | undefined }));
     const { callee, line } = node;
@@ -901,7 +901,7 @@ class Compiler {
       const { environment } = this;
       return (frame) => {
         const value = object(frame);
-        // A method is not made a function first, which most calls are.
+        // Most calls are method calls, which do not need a function object.
         if (environment.hasMethod(value, attribute)) {
           const { given, keywords } = args(frame);
           return environment.callMethod(value, attribute, given, keywords);
@@ -920,7 +920,7 @@ class Compiler {
   }
 }
 
-/** What a filter block or call block prints must be a text already: Jinja2 joins it as it is. */
+/** A filter block or call block must produce a string: Jinja2 joins it without conversion. */
 function onlyText(value: Value): string {
   const text = textOf(value);
   if (text === undefined) throw typeError(`sequence item 0: expected str instance, ${typeName(value)} found`);
@@ -962,7 +962,7 @@ function addKeywords(keywords: Keywords, value: Value): void {
   }
 }
 
-/** A target as the expression that reads what was assigned to it. */
+/** The expression that reads what was assigned to a target. */
 function asLoaded(target: Expression): Expression {
   if (target.type === "Name") return { ...target, context: "load" };
   return target.type === "Tuple" ? { ...target, items: target.items.map(asLoaded) } : target;

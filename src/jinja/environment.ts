@@ -6,7 +6,7 @@ import { item } from "./operators";
 import type { ParserOptions } from "./parser";
 import { Callable, Instance, type Keywords, Undefined, type Value, typeName } from "./values";
 
-/** A filter or test. The first argument is what stands before it. */
+/** A filter or test. The first argument is the value it is applied to. */
 export type FilterFunction = (environment: Environment, args: Value[], keywords: Keywords | undefined) => Value;
 
 export interface EnvironmentOptions {
@@ -20,13 +20,13 @@ export interface EnvironmentOptions {
   readonly isStrict: boolean;
 }
 
-/** Attributes that every object of Python has. */
+/** Attributes that every Python object has. */
 const DUNDERS = new Set(
   "class delattr dir doc eq format ge getattribute getstate gt hash init init_subclass le lt ne new reduce reduce_ex repr setattr sizeof str subclasshook"
     .split(" ")
     .map((name) => `__${name}__`),
 );
-/** Methods that change a list or dict, by the type. */
+/** Methods that modify a list or dict, by type. */
 const MUTATING: Record<string, ReadonlySet<string>> = {
   list: new Set(["append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove"]),
   dict: new Set(["clear", "pop", "popitem", "setdefault", "update"]),
@@ -64,7 +64,7 @@ export class Environment implements FieldAccess {
     return attribute === undefined ? this.missing(object, key) : attribute;
   }
 
-  /** `getattr(object, name)`; undefined where there is no such attribute. */
+  /** `getattr(object, name)`; undefined if there is no such attribute. */
   ownAttribute(object: Value, name: string): Value | undefined {
     if (object instanceof Undefined) object.fail();
     if (name.startsWith("_")) {
@@ -87,12 +87,12 @@ export class Environment implements FieldAccess {
     return callMethod(this, object, name, args, keywords);
   }
 
-  /** A value for what does not exist. */
+  /** The value for something that does not exist. */
   missing(object: Value, name: Value): Undefined {
     return new Undefined(undefined, object, name, "UndefinedError", this.isStrict);
   }
 
-  /** A value that is undefined for another reason. */
+  /** A value that is undefined for a given reason. */
   undefinedBecause(hint: string, name?: string): Undefined {
     return new Undefined(hint, undefined, name, "UndefinedError", this.isStrict);
   }

@@ -1,4 +1,4 @@
-/** The errors of templates. Each has the name of the exception that Python and Jinja2 raise in its place. */
+/** The errors of templates. Each has the name of the exception that Python or Jinja2 would raise. */
 
 export type ErrorKind =
   | "AttributeError"
@@ -17,7 +17,7 @@ export type ErrorKind =
   | "UndefinedError"
   | "ValueError"
   | "ZeroDivisionError"
-  /** Jinja2 renders it, this engine does not. */
+  /** Jinja2 supports this, but this engine does not. */
   | "Unsupported";
 
 /** A template is wrong, or fails. The message is Jinja2's own where it has one. */
@@ -35,12 +35,12 @@ export class JinjaError extends Error {
     this.line = line;
   }
 
-  /** Whether Python's handler for these exceptions would catch it. */
+  /** Whether a Python handler for these exceptions would catch it. */
   isOneOf(...kinds: ErrorKind[]): boolean {
     return kinds.includes(this.kind);
   }
 
-  /** The message after its line, as in `line 3: 'x' is undefined`. */
+  /** The message with its line, as in `line 3: 'x' is undefined`. */
   get located(): string {
     return this.line === undefined ? this.message : `line ${this.line}: ${this.message}`;
   }

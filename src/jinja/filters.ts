@@ -50,7 +50,7 @@ import {
 type Given = Value | undefined;
 type Work = (environment: Environment, value: Value, ...args: Given[]) => Value;
 
-/** A filter whose value is its first parameter, see {@link signature}. */
+/** A filter whose first parameter is the value, see {@link signature}. */
 function filter(name: string, parameters: string, work: Work): FilterFunction {
   const bound = signature(name, parameters);
   return (environment, args, keywords) => {
@@ -63,12 +63,12 @@ function argumentError(message: string): JinjaError {
   return new JinjaError("FilterArgumentError", message);
 }
 
-/** An iterator whose errors come when it is used, as those of a Python generator. */
+/** An iterator that throws its errors when it is used, like a Python generator. */
 function lazily(make: () => Generator<Value>): Iter {
   return new Iter(make());
 }
 
-/** The method of a text on a value made text. */
+/** Applies a string method to a value converted to a string. */
 function onText(method: string): (environment: Environment, value: Value, ...args: Given[]) => Value {
   return (environment, value, ...args) => {
     const text = softStr(value);
@@ -367,7 +367,7 @@ function float(value: Value): number {
   throw typeError(`float() argument must be a string or a real number, not '${typeName(value)}'`);
 }
 
-/** What `work` gives, or the other value where Python's handler for these exceptions would catch. */
+/** The result of `work`, or the other value if a Python handler for these exceptions would catch its error. */
 function attempt<T>(work: () => T, kinds: Parameters<JinjaError["isOneOf"]>, otherwise: () => T): T {
   try {
     return work();
@@ -584,7 +584,7 @@ const urlEncode = filter("do_urlencode", "value", (_, value) => {
   return parts.join("&");
 });
 
-/** `tojson` of transformers: `json.dumps` as it is. */
+/** `tojson` of transformers: plain `json.dumps`. */
 export const chatToJson = filter(
   "tojson",
   "x ensure_ascii= indent= separators= sort_keys=",

@@ -28,7 +28,7 @@ export function formatPercent(template: string | Markup, values: Value): Value {
   const source = isMarkup ? template.text : template;
   const shownText = (value: Value) => (isMarkup ? escape(value).text : str(value));
   const list = values instanceof Tuple ? values.items : undefined;
-  // Whatever has items may go unused, as a mapping whose keys the template does not name.
+  // Values with items may go unused, like a mapping whose keys the template does not name.
   const isMapping = values instanceof Dict || Array.isArray(values) || values instanceof Range || values instanceof Undefined;
   let next = 0;
   let isNamed = false;
@@ -227,7 +227,7 @@ interface Spec {
   readonly fill: string;
   readonly align: string | undefined;
   readonly sign: string;
-  /** Whether a negative number that is shown as zero has no sign. */
+  /** Whether a negative number that is shown as zero loses its sign. */
   readonly isUnsignedZero: boolean;
   readonly isAlternate: boolean;
   readonly isZeroed: boolean;
@@ -338,7 +338,7 @@ function formatNumber(value: number, spec: Spec, _type: string): string {
   return laidOut(signText(isBelow(value) && !isZero, spec.sign), whole!, rest!, spec, 3);
 }
 
-/** Without a type, and with a precision: as `g`, but with a digit after the point. */
+/** No type, but a precision: like `g`, with at least one digit after the point. */
 function floatDigitsBare(value: number, precision: number, isAlternate: boolean): string {
   if (!Number.isFinite(value)) return floatDigits(value, "g", precision, isAlternate);
   const figures = precision === 0 ? 1 : precision;
@@ -359,7 +359,7 @@ function laidOut(sign: string, whole: string, rest: string, spec: Spec, group: n
   const separated = (text: string) =>
     spec.grouping === undefined ? text : text.replace(new RegExp(`\\B(?=([0-9a-fA-F]{${group}})+$)`, "g"), spec.grouping);
   if (spec.align === "=" && spec.fill === "0" && spec.grouping !== undefined && /^[0-9a-fA-F]*$/.test(whole) && whole !== "") {
-    // Zeros are separated too, and never begin with a separator.
+    // Padding zeros are grouped too, and never start with a separator.
     const room = spec.width - sign.length - rest.length;
     let digits = whole;
     while (separated(digits).length < room) {
@@ -386,11 +386,11 @@ interface FormatArguments {
   readonly values: readonly Value[];
   readonly named: (name: string) => Value | undefined;
   readonly access: FieldAccess;
-  /** Escapes what is filled in, for a Markup. */
+  /** Escapes the inserted values, for a Markup. */
   readonly isEscaped: boolean;
 }
 
-/** `template.format(...)`, as Python's `string.Formatter` does it. */
+/** `template.format(...)`, like Python's `string.Formatter`. */
 export function formatBraces(template: string, args: FormatArguments): string {
   const counter = { next: 0 as number | undefined };
   const text = formatLevel(template, args, counter, 2);
@@ -424,7 +424,7 @@ function formatLevel(template: string, args: FormatArguments, counter: { next: n
   return result;
 }
 
-/** The place of the brace that closes a field. */
+/** The position of the brace that closes a field. */
 function closing(template: string, from: number): number {
   let level = 1;
   let isIndex = false;

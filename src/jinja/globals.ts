@@ -1,4 +1,4 @@
-/** The functions that every template can call. */
+/** The functions available to every template. */
 import { JinjaError, typeError, unsupported, valueError } from "./errors";
 import { limits } from "./limits";
 import { entriesOf, fromKeys } from "./methods";
@@ -9,10 +9,10 @@ import { strftime } from "./strftime";
 import { str } from "./print";
 import { Builtin, Dict, Instance, type Keywords, Range, type Value, index, textOf, typeName } from "./values";
 
-/** Numbers of a range in Jinja2's sandbox. */
+/** Maximum length of a range in Jinja2's sandbox. */
 const MOST_RANGE = 100_000;
 
-/** What `raise_exception` throws: the template refuses what it was given. */
+/** Thrown by `raise_exception`: the template rejects its input. */
 export class TemplateRefusal extends JinjaError {
   constructor(message: string) {
     super("TemplateError", message);
@@ -36,7 +36,7 @@ function range(isSandboxed: boolean): Builtin {
   });
 }
 
-/** `dict`, which can be called, and has `fromkeys`. */
+/** `dict`, which can be called and has `fromkeys`. */
 class DictType extends Instance {
   readonly typeName = "TemplateDict";
   readonly module = "transformers.utils.chat_template_utils";

@@ -29,7 +29,7 @@ export function json(value: Value, { ascii, indent, separators, sortKeys }: Json
   if (isTrue(separators) || separators !== null) {
     const pair = [...iterate(separators)].map(textOf);
     if (pair.length !== 2 || pair.some((each) => each === undefined))
-      throw typeError("the separators of tojson must be two texts");
+      throw typeError("the separators of tojson must be two strings");
     [between, colon] = pair as [string, string];
   }
   const text = write(value, { ascii, indent: unit, between, colon, sortKeys }, unit === undefined ? "" : "\n", new Parts());

@@ -1,12 +1,12 @@
-/** The tokens of a template, as jinja2/lexer.py makes them. */
+/** Splits a template into tokens like jinja2/lexer.py. */
 import { JinjaError, unsupported } from "./errors";
 import { type Int, parseInt_ } from "./numbers";
 import { SPACE_CLASS, strip } from "./strings";
 
 export interface LexerOptions {
-  /** Takes off the newline after a block. */
+  /** Removes the newline after a block. */
   readonly trimBlocks: boolean;
-  /** Takes off the white space before a block that begins its line. */
+  /** Removes the white space before a block at the start of a line. */
   readonly lstripBlocks: boolean;
   readonly keepTrailingNewline: boolean;
 }
@@ -24,13 +24,13 @@ export type TokenType =
   | "eof"
   | OperatorType;
 
-/** A token. `value` is the text of a name, string, operator or data; numbers have theirs in `number`. */
+/** A token. `value` is the text of a name, string, operator or data; a number is in `number`. */
 export interface Token {
   readonly type: TokenType;
   readonly value: string;
   readonly number?: Int;
   readonly line: number;
-  /** What is wrong with the template here, at the last token: the parser may find something else wrong before. */
+  /** The error after the last token. It is thrown by the parser, which may find an earlier one. */
   readonly error?: JinjaError;
 }
 
@@ -62,7 +62,7 @@ const RAW = new RegExp(`\\{%([-+]?)[${SPACE_CLASS}]*raw[${SPACE_CLASS}]*(?:-%\\}
 const END_RAW = new RegExp(`\\{%([-+]?)[${SPACE_CLASS}]*endraw[${SPACE_CLASS}]*(\\+%\\}|-%\\}[${SPACE_CLASS}]*|%\\})`, "g");
 const END_COMMENT = new RegExp(`\\+#\\}|-#\\}[${SPACE_CLASS}]*|#\\}`, "g");
 
-/** The tokens up to the end, or to the first that is none. */
+/** The tokens up to the end, or up to the first error. */
 export function tokenize(source: string, options: LexerOptions): Token[] {
   return new Lexer(source, options).run();
 }
@@ -72,7 +72,7 @@ class Lexer {
   private readonly tokens: Token[] = [];
   private at = 0;
   private line = 1;
-  /** Whether what was read last ended its line, so that white space may begin the next. */
+  /** Whether the last token ended its line, so that leading white space may follow. */
   private isLineStart = true;
 
   constructor(
@@ -129,7 +129,7 @@ class Lexer {
     else this.readCode(tag[0] === "{{", line);
   }
 
-  /** What stays of a text before a tag with that sign. */
+  /** What remains of a text before a tag with this sign. */
   private stripped(data: string, sign: string, isVariable: boolean): string {
     if (sign === "-") return strip(data, "rstrip");
     if (sign === "+" || !this.options.lstripBlocks || isVariable) return data;
@@ -139,7 +139,7 @@ class Lexer {
     return rest !== "" && strip(rest, "lstrip") === "" ? data.slice(0, start) : data;
   }
 
-  /** The end of a tag takes the newline after it, unless it says otherwise. */
+  /** The end of a tag consumes the newline after it, unless its sign prevents that. */
   private skipEnd(end: string): void {
     const isTrimmed = this.options.trimBlocks && !/[-+]/.test(end[0]!) && this.source[this.at + end.length] === "\n";
     this.skip(isTrimmed ? `${end}\n` : end);
@@ -258,7 +258,7 @@ const ESCAPES: Record<string, string> = {
   "\n": "", "\\": "\\", "'": "'", '"': '"', a: "\x07", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v",
 };
 
-/** Python's `backslashreplace`, which Jinja2 applies first, so that a backslash before the character escapes its own. */
+/** Python's `backslashreplace`, which Jinja2 applies first, so a backslash before such a character escapes the added one. */
 function backslashed(character: string): string {
   const code = character.codePointAt(0)!;
   const [letter, digits] = code < 0x100 ? (["x", 2] as const) : code < 0x10000 ? (["u", 4] as const) : (["U", 8] as const);

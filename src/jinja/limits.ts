@@ -1,24 +1,24 @@
 /**
- * Limits of a template while it renders, as it is a downloaded program: time, depth of calls, and the size of every
- * text, list and number, which is checked before an operation makes it.
+ * Limits on a template while it renders, since it is a downloaded program: time, call depth, and the size of every
+ * string, list and number, which is checked before an operation creates it.
  */
 
 import { JinjaError } from "./errors";
 
-/** Characters of a template. The longest published ones have 30,000. */
+/** Characters in a template. The longest published ones have 30,000. */
 export const MOST_SOURCE = 2 ** 20;
 
-/** Characters of one text that a template makes, printed or not. */
+/** Characters in one string that a template creates, printed or not. */
 const MOST_TEXT = 2 ** 24;
-/** Items of one list. */
+/** Items in one list. */
 const MOST_ITEMS = 1_000_000;
-/** Items, and characters of texts, of all lists and texts together that are copied, not shared. */
+/** Total items and characters of all lists and strings that are copied rather than shared. */
 const MOST_COPIED = { items: 20_000_000, characters: 2 ** 29 };
-/** Calls of macros and recursive loops within each other. Jinja2 ends at Python's 1000 frames, some 300 macros. */
+/** Nested calls of macros and recursive loops. Jinja2 is limited by Python's 1000 frames, some 300 macros. */
 const MOST_LEVELS = 300;
-/** Bits of an integer: 78,000 digits. Python prints at most 4,300. */
+/** Bits in an integer: 78,000 digits. Python prints at most 4,300. */
 const MOST_BITS = 2 ** 18;
-/** Steps between two looks at the clock. */
+/** Steps between two checks of the clock. */
 const STEPS = 256;
 
 /** A template exceeded a limit. The message says which, as the end of a sentence about the template. */
@@ -33,12 +33,12 @@ export class TemplateLimits {
   private items = 0;
   private characters = 0;
 
-  /** @param seconds that the rendering may take; real templates need less than a millisecond */
+  /** @param seconds the time limit for the rendering; real templates need less than a millisecond */
   constructor(private readonly seconds: number) {
     this.deadline = performance.now() + seconds * 1000;
   }
 
-  /** Counts work. Whatever can repeat without end calls it. */
+  /** Counts work. Called by everything that can repeat indefinitely. */
   step(count = 1): void {
     this.steps += count;
     if (this.steps < STEPS) return;
@@ -46,7 +46,7 @@ export class TemplateLimits {
     if (performance.now() > this.deadline) this.late();
   }
 
-  /** Counts an operation that looks at a whole text, which takes time when that is long. */
+  /** Counts an operation that reads a whole string, in proportion to its length. */
   reading(characters: number): void {
     if (characters > 4096) this.step(characters / 1024);
   }
@@ -61,7 +61,7 @@ export class TemplateLimits {
     this.level--;
   }
 
-  /** Extends the deadline, as base/timeLimit.ts does, if another process has had the processor. */
+  /** Extends the deadline, as base/timeLimit.ts does, if the processor was busy with another process. */
   private late(): void {
     const { user, system } = process.cpuUsage(this.before);
     if ((user + system) / 1e6 >= this.seconds / 4)
@@ -69,33 +69,33 @@ export class TemplateLimits {
     this.deadline = performance.now() + this.seconds * 1000;
   }
 
-  /** Checks the length of a text before it is made, or after where that is as cheap. */
+  /** Checks the length of a string before it is created, or afterwards where that costs the same. */
   text(characters: number): void {
     if (characters > MOST_TEXT)
-      throw new TemplateLimitError(`makes a text of ${characters} characters; the limit is ${MOST_TEXT}`);
+      throw new TemplateLimitError(`makes a string of ${characters} characters; the limit is ${MOST_TEXT}`);
   }
 
-  /** Checks the length of a list before it is made. */
+  /** Checks the length of a list before it is created. */
   list(items: number): void {
     if (items > MOST_ITEMS) throw new TemplateLimitError(`makes a list of ${items} items; the limit is ${MOST_ITEMS}`);
   }
 
-  /** Checks the size of an integer before it is made. */
+  /** Checks the size of an integer before it is created. */
   integer(bits: number): void {
     if (bits > MOST_BITS) throw new TemplateLimitError(`makes an integer of ${bits} bits; the limit is ${MOST_BITS}`);
     if (bits > 4096) this.step(bits / 256);
   }
 
-  /** Counts a text that is made by copying. */
+  /** Counts a string created by copying. */
   copiedText(characters: number): void {
     this.text(characters);
     if (characters > 4096) this.step(characters / 4096);
     this.characters += characters;
     if (this.characters > MOST_COPIED.characters)
-      throw new TemplateLimitError(`makes texts of more than ${MOST_COPIED.characters} characters in total`);
+      throw new TemplateLimitError(`makes strings of more than ${MOST_COPIED.characters} characters in total`);
   }
 
-  /** Counts a list that is made by copying. */
+  /** Counts a list created by copying. */
   copiedList(items: number): void {
     this.list(items);
     this.step(items / 64);
@@ -105,7 +105,7 @@ export class TemplateLimits {
   }
 }
 
-/** The limits of the rendering in progress. Renderings are synchronous, so there is one; outside of them time is not limited. */
+/** The limits of the current rendering. Rendering is synchronous, so there is only one at a time; time is not limited outside one. */
 export let limits = new TemplateLimits(Infinity);
 
 /** Runs `work` within these limits. */
@@ -120,8 +120,8 @@ export function within<T>(inner: TemplateLimits, work: () => T): T {
 }
 
 /**
- * Counts the values that an operation visits in a value, each as often as it is visited. A list that holds another one
- * twice, which holds another one twice, is small in memory but huge in print.
+ * Counts the values that an operation visits within a value, once per visit. A list that holds another list twice, which
+ * holds another one twice, and so on, is small in memory but huge in print.
  */
 export class Parts {
   private count = 0;
@@ -130,7 +130,7 @@ export class Parts {
   enter(): void {
     limits.step();
     if (++this.count > MOST_ITEMS)
-      throw new TemplateLimitError(`has a value of more than ${MOST_ITEMS} parts, some of them in it more than once`);
+      throw new TemplateLimitError(`has a value of more than ${MOST_ITEMS} parts, counting repeated ones`);
     if (++this.level > MOST_LEVELS) throw tooDeep();
   }
 
@@ -147,7 +147,7 @@ export function limitReason(error: unknown): string | undefined {
   return /string length|array length|BigInt/i.test(error.message) ? "makes a value that does not fit into memory" : undefined;
 }
 
-/** What keeps a template from being used at all, as the end of a sentence; undefined for errors of something else. */
+/** What keeps a template from being used at all, as the end of a sentence; undefined for unrelated errors. */
 export function parseReason(error: unknown): string | undefined {
   const reason = limitReason(error);
   if (reason !== undefined) return `it does not parse: it ${reason}`;

@@ -40,7 +40,7 @@ const NAMED: Record<string, string> = {
   amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\xa0", copy: "\xa9", reg: "\xae", mdash: "—", ndash: "–",
   hellip: "…", lsquo: "‘", rsquo: "’", ldquo: "“", rdquo: "”", laquo: "«", raquo: "»", bull: "•", middot: "·",
 };
-/** Those that HTML knows without a semicolon. */
+/** Entities that HTML recognises without a semicolon. */
 const BARE = /^(?:amp|lt|gt|quot|nbsp|copy|reg|laquo|raquo|middot)/;
 
 /** `html.unescape(text)`. @throws JinjaError for the rarer ones of the 2,231 names */
@@ -56,7 +56,7 @@ function unescape(text: string): string {
   });
 }
 
-/** What HTML makes of the numbers of Windows' own characters. */
+/** How HTML maps the code points of Windows-1252 characters. */
 const WINDOWS = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";
 
 function numbered(code: number): string {
@@ -76,7 +76,7 @@ const HTTP = new RegExp(
 );
 const EMAIL = new RegExp(`^[^${SPACE_CLASS}]+@[${WORD}][${WORD}.-]*\\.[${WORD}]+\\n?$`, "u");
 const SPACES = new RegExp(`([${SPACE_CLASS}]+)`);
-/** Characters of a word that may be a link: the patterns look at longer ones for too long. */
+/** Maximum length of a word that may be a link; the patterns take too long on longer ones. */
 const LONGEST_LINK = 10_000;
 
 export interface UrlizeOptions {

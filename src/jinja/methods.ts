@@ -46,7 +46,7 @@ function table<Self>(methods: Record<string, [parameters: string, work: Method<S
   return Object.entries(methods).map(([name, [parameters, work]]) => [name, method(parameters, name, work)]);
 }
 
-/** A text among the arguments. */
+/** An argument that must be a string. */
 function text(value: Given, what = "argument"): string {
   const found = value === undefined ? undefined : textOf(value);
   if (found === undefined) throw typeError(`${what} must be str, not ${typeName(value === undefined ? null : value)}`);
@@ -287,7 +287,7 @@ const textMethods: Methods<string | Markup> = new Map<string, Raw<string | Marku
   ],
 ]);
 
-/** Methods of Markup whose texts among the arguments are escaped. */
+/** Methods of Markup whose string arguments are escaped. */
 const ESCAPING: Record<string, number> = { replace: 1, ljust: 1, rjust: 1, center: 1 };
 /** Methods of Markup whose results are not Markup. */
 const BARE = new Set(["encode", "maketrans"]);
@@ -531,7 +531,7 @@ const viewMethods: Methods<DictView> = new Map(
   table<DictView>({ isdisjoint: ["other /", (self, other) => ![...iterate(other!)].some((item) => contains(self, item))] }),
 );
 
-/** The function that a method is; undefined where the value has no method of that name. */
+/** A method as a function; undefined if the value has no method of that name. */
 export function methodOf(access: FieldAccess, object: Value, name: string): Value | undefined {
   const work = methodsOf(object)?.get(name);
   if (work === undefined) return undefined;
@@ -543,7 +543,7 @@ export function hasMethod(object: Value, name: string): boolean {
   return methodsOf(object)?.has(name) === true;
 }
 
-/** Calls a method that the value has, without making a function of it first. */
+/** Calls a method that the value has, without creating a function object. */
 export function callMethod(access: FieldAccess, object: Value, name: string, args: Value[], keywords: Keywords | undefined): Value {
   return methodsOf(object)!.get(name)!(object as never, args, keywords, access);
 }
@@ -568,7 +568,7 @@ const boolMethods: Methods<boolean> = new Map(
   ]),
 );
 
-/** The value of an attribute that is no method; undefined where there is none. */
+/** The value of an attribute that is not a method; undefined if there is none. */
 export function propertyOf(object: Value, name: string): Value | undefined {
   if (isInt(object)) {
     const value = asInt(object);

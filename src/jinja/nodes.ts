@@ -1,4 +1,4 @@
-/** The syntax tree of a template, as jinja2/nodes.py has it. Every node knows its line. */
+/** The syntax tree of a template, as in jinja2/nodes.py. Every node has its line. */
 import type { Value } from "./values";
 
 interface At {
@@ -113,7 +113,7 @@ export interface Call extends At, Arguments {
 
 export interface Filter extends At, Arguments {
   readonly type: "Filter";
-  /** Undefined in a filter block, whose text it takes. */
+  /** Undefined in a filter block, where it is the block's text. */
   readonly operand: Expression | undefined;
   readonly name: string;
 }
@@ -175,7 +175,7 @@ export interface If extends At {
 /** What macros and call blocks share. */
 export interface Signature {
   readonly params: readonly Name[];
-  /** Of the last parameters. */
+  /** Defaults of the last parameters. */
   readonly defaults: readonly Expression[];
   readonly body: readonly Statement[];
 }
@@ -190,7 +190,7 @@ export interface CallBlock extends At, Signature {
   readonly call: Call;
 }
 
-/** `{% generation %}`: what the assistant has written. */
+/** `{% generation %}`: text written by the assistant. */
 export interface Generation extends At, Signature {
   readonly type: "Generation";
 }
@@ -263,7 +263,7 @@ function* argumentNodes(node: Arguments): Generator<Node> {
   if (node.keywordSpread) yield node.keywordSpread;
 }
 
-/** The nodes directly in a node, in Jinja2's order, on which the search for `caller` and the like depends. */
+/** The child nodes of a node, in Jinja2's order, on which the search for `caller` and the like depends. */
 export function* childrenOf(node: Node): Generator<Node> {
   switch (node.type) {
     case "Tuple":

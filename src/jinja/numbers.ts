@@ -1,4 +1,4 @@
-/** Python's numbers: `int` of any size, as a number while it is exact and a bigint beyond; `float` as {@link PyFloat}. */
+/** Python's numbers: `int` of any size, as a number while that is exact and a bigint beyond; `float` as {@link PyFloat}. */
 import { JinjaError, unsupported, valueError } from "./errors";
 import { PyFloat } from "./float";
 import { limits } from "./limits";
@@ -6,7 +6,7 @@ import { limits } from "./limits";
 /** A number up to 2^53, a bigint beyond: every integer has one form. */
 export type Int = number | bigint;
 
-/** Digits that Python converts between `int` and `str`. */
+/** Maximum number of digits that Python converts between `int` and `str`. */
 const MOST_DIGITS = 4300;
 
 /** The one form of an integer. */
@@ -41,7 +41,7 @@ export function negate(a: Int): Int {
   return typeof a === "number" ? 0 - a : int(-a);
 }
 
-/** Division that rounds down, and what is left. */
+/** Floor division and its remainder. */
 export function divmod(a: Int, b: Int): [quotient: Int, rest: Int] {
   if (b === 0) throw new JinjaError("ZeroDivisionError", "integer division or modulo by zero");
   if (typeof a === "number" && typeof b === "number") {
@@ -70,14 +70,14 @@ function ratio(a: bigint, b: bigint): number {
   if (a === 0n) return 0;
   const negative = a < 0n !== b < 0n;
   const [above, below] = [a < 0n ? -a : a, b < 0n ? -b : b];
-  // Enough bits for one rounding: 64 significant ones, and whether anything follows.
+  // Enough bits for a single rounding: 64 significant bits, plus whether anything follows.
   const shift = below.toString(2).length - above.toString(2).length + 66;
   const [scaled, divisor] = shift > 0 ? [above << BigInt(shift), below] : [above, below << BigInt(-shift)];
   let quotient = scaled / divisor;
   if (scaled % divisor !== 0n) quotient |= 1n;
   let value: number;
   if (shift > 1074) {
-    // The result may be subnormal: rounded where its last bit is.
+    // The result may be subnormal, and is then rounded at its last bit.
     const last = BigInt(shift - 1074);
     const rest = quotient & ((1n << last) - 1n);
     const half = 1n << (last - 1n);
@@ -125,18 +125,18 @@ export function floatPower(a: number, b: number): number {
   if (a < 0 && Number.isFinite(a) && Number.isFinite(b) && !Number.isInteger(b)) throw unsupported("a complex number");
   if (Math.abs(a) === 1 && !Number.isFinite(b) && !Number.isNaN(b)) return 1;
   const isOrdinary = Number.isFinite(a) && Number.isFinite(b) && a !== 0;
-  // V8's pow is off by one in the last place for one in ten of them.
+  // V8's pow is off by one unit in the last place in one case out of ten.
   const value = !isOrdinary ? Math.pow(a, b) : a < 0 && b % 2 !== 0 ? -exactPower(-a, b) : exactPower(Math.abs(a), b);
   if (!Number.isFinite(value) && Number.isFinite(a) && Number.isFinite(b))
     throw new JinjaError("OverflowError", "(34, 'Numerical result out of range')");
   return value;
 }
 
-/** Bits after the point of the numbers below. */
+/** Fraction bits of the fixed-point numbers below. */
 const PRECISION = 220n;
 const ONE = 1n << PRECISION;
 
-/** Twice the area tangent of a fraction below 1/2: the logarithm of `(1 + z) / (1 - z)`. */
+/** Twice the inverse hyperbolic tangent of a fraction below 1/2: the logarithm of `(1 + z) / (1 - z)`. */
 function twiceAtanh(above: bigint, below: bigint): bigint {
   const z = (above << PRECISION) / below;
   const square = (z * z) >> PRECISION;
@@ -242,7 +242,7 @@ export function intText(value: Int): string {
   return text;
 }
 
-/** The absolute value with that many digits after the point, rounded half to even from its exact value. */
+/** The absolute value with `precision` digits after the point, rounded half to even from its exact value. */
 export function fixed(value: number | Int, precision: number): string {
   limits.copiedText(precision + 330);
   let digits: string;
@@ -309,7 +309,7 @@ export function roundInt(value: Int, digits: number): Int {
   return int(whole < 0n ? -rounded : rounded);
 }
 
-/** A float without what follows the point. */
+/** A float truncated to an integer. */
 export function truncated(value: number): Int {
   if (Number.isNaN(value)) throw valueError("cannot convert float NaN to integer");
   if (!Number.isFinite(value)) throw new JinjaError("OverflowError", "cannot convert float infinity to integer");
@@ -317,10 +317,10 @@ export function truncated(value: number): Int {
   return Number.isSafeInteger(whole) ? whole : int(BigInt(whole));
 }
 
-/** Digits of any script as ASCII ones, as Python's `int` and `float` read them. */
+/** Converts digits of any script to ASCII, as Python's `int` and `float` do. */
 function asciiDigits(text: string): string {
   return text.replace(/(?![0-9])\p{Nd}/gu, (digit) => {
-    // Decimal digits stand in groups of ten, which begin at a multiple of 16, or at 6 after it; those of mathematics do not.
+    // Decimal digits come in groups of ten that start at a multiple of 16, or 6 after one; mathematical digits do not.
     const code = digit.codePointAt(0)!;
     if (code >= 0x1d7ce && code <= 0x1d7ff) return String((code - 0x1d7ce) % 10);
     const zero = code - (code % 16) + (code % 16 >= 6 && !/\p{Nd}/u.test(String.fromCodePoint(code - (code % 16))) ? 6 : 0);

@@ -37,7 +37,7 @@ import {
 
 export type Operator = "+" | "-" | "*" | "/" | "//" | "%" | "**";
 
-/** `a + b` and its like. */
+/** `a + b` and the like. */
 export function binary(operator: Operator, a: Value, b: Value): Value {
   if (isInt(a) && isInt(b)) return integers(operator, asInt(a), asInt(b));
   const [left, right] = [floatOf(a), floatOf(b)];
@@ -151,7 +151,7 @@ export function unary(operator: "-" | "+", value: Value): Value {
   throw typeError(`bad operand type for unary ${operator}: '${typeName(value)}'`);
 }
 
-/** `value[start:stop:step]`; undefined where the template leaves one out. */
+/** `value[start:stop:step]`; undefined for a part that is left out. */
 export function slice(value: Value, start?: Value, stop?: Value, step?: Value): Value {
   const text = textOf(value);
   const items = Array.isArray(value) ? value : value instanceof Tuple ? value.items : undefined;
@@ -196,7 +196,7 @@ function clipped(length: number, [from, to, by]: [Int?, Int?, Int?]): { start: n
   return { start: clip(from, step > 0 ? lowest : highest), stop: clip(to, step > 0 ? highest : lowest), step };
 }
 
-/** `value[key]`; undefined where Python raises a TypeError, IndexError or KeyError. */
+/** `value[key]`; undefined if Python raises a TypeError, IndexError or KeyError. */
 export function item(value: Value, key: Value): Value | undefined {
   if (value instanceof Dict) {
     try {
@@ -223,7 +223,7 @@ export function item(value: Value, key: Value): Value | undefined {
   return undefined;
 }
 
-/** `reversed(value)`. @throws TypeError for what has no end to begin at */
+/** `reversed(value)`. @throws TypeError for values that are not reversible */
 export function reversed(value: Value): Iter {
   if (Array.isArray(value)) return new Iter(backwards(value.length, (i) => value[i]!), "list_reverseiterator");
   const text = textOf(value);

@@ -24,11 +24,11 @@ import type {
 import { isBlank } from "./strings";
 
 export interface ParserOptions extends LexerOptions {
-  /** Tags beyond Jinja2's own. */
+  /** Tags that Jinja2 itself does not have. */
   readonly extensions: ReadonlySet<"break" | "continue" | "generation">;
 }
 
-/** Brackets, blocks and signs within each other. Jinja2 itself ends at Python's 1000 frames, some 80 brackets. */
+/** Maximum nesting of brackets, blocks and signs. Jinja2 is limited by Python's 1000 frames, some 80 brackets. */
 const MOST_LEVELS = 200;
 
 const COMPARISONS: Partial<Record<TokenType, "==" | "!=" | "<" | "<=" | ">" | ">=">> = {
@@ -45,7 +45,7 @@ export function parse(source: string, options: ParserOptions): Statement[] {
   return new Parser(tokenize(source, options), options).parse();
 }
 
-/** A token that is waited for: a type, or a type and a value as in `name:endif`. */
+/** An expected token: a type, or a type and a value as in `name:endif`. */
 type Wanted = TokenType | `name:${string}`;
 
 const DESCRIPTIONS: Partial<Record<TokenType, string>> = {
@@ -169,7 +169,7 @@ class Parser {
     return body;
   }
 
-  /** Statements up to an end tag, which is read too. */
+  /** Statements up to an end tag, which is consumed. */
   private statementsTo(end: Wanted): Statement[] {
     const body = this.statements([end]);
     this.next();
@@ -543,7 +543,7 @@ class Parser {
     }
   }
 
-  /** What stands between commas, up to a bracket. */
+  /** Comma-separated items up to a bracket. */
   private items<T>(close: TokenType, item: () => T): T[] {
     const items: T[] = [];
     while (this.current.type !== close) {
@@ -712,7 +712,7 @@ class Parser {
     return isNegated ? { type: "Unary", operator: "not", operand: test, line } : test;
   }
 
-  /** Undefined where one argument without brackets follows. */
+  /** Undefined if a single argument without brackets follows. */
   private optionalArgumentsOfTest(): Arguments | undefined {
     const { type } = this.current;
     const isArgument = /^(?:name|string|integer|float|lbracket|lbrace)$/.test(type);

@@ -1,4 +1,4 @@
-/** `pprint.pformat` of Python, with its own settings: 80 columns, sorted keys. */
+/** Python's `pprint.pformat` with its default settings: 80 columns, sorted keys. */
 import { sorted } from "./compare";
 import { JinjaError, typeError } from "./errors";
 import { Parts, limits } from "./limits";
@@ -116,7 +116,7 @@ function sortedEntries(dict: Dict): [Value, Value][] {
   } catch (error) {
     if (!(error instanceof JinjaError) || error.kind !== "TypeError") throw error;
   }
-  // Keys that have no order are in that of their types.
+  // Keys that cannot be compared are ordered by type.
   return entries.sort(([a], [b]) => {
     if (isLess(a, b)) return -1;
     return isLess(b, a) ? 1 : 0;
@@ -129,7 +129,7 @@ function isLess(a: Value, b: Value): boolean {
   } catch (error) {
     if (!(error instanceof JinjaError) || error.kind !== "TypeError") throw error;
     const [one, other] = [typeName(a), typeName(b)];
-    if (one === other) throw typeError(`keys of the type ${one} have no order to print them in`);
+    if (one === other) throw typeError(`keys of type ${one} cannot be sorted for printing`);
     return one < other;
   }
 }

@@ -96,11 +96,11 @@ function writtenOther(value: Exclude<Value, Value[] | Tuple | Dict | DictView>):
   throw unsupported(`printing a ${typeName(value)}, which Python prints with an address in memory,`);
 }
 
-/** What `repr` of a text escapes: what cannot be printed, and white space other than a space. */
+/** The characters that `repr` escapes: unprintable ones, and white space other than a space. */
 const UNPRINTABLE = /[\\\p{C}\p{Z}]/u;
 const UNPRINTABLES = new RegExp(UNPRINTABLE, "gu");
 
-/** Texts that are printed between quotes as they are. */
+/** Strings that are printed between quotes unchanged. */
 const PLAIN = /^[ !#-&(-[\]-~]*$/;
 
 function quoted(text: string): string {
@@ -134,7 +134,7 @@ setDescribe((value) => {
   }
 });
 
-/** How a value is quoted in an error of Python's `int` and `float`. */
+/** A value as quoted in errors of Python's `int` and `float`. */
 export function literal(value: Value): string {
   return typeof value === "string" ? quoted(value) : repr(value);
 }

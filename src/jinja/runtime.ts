@@ -1,4 +1,4 @@
-/** The objects that templates are given while they run: `loop`, macros, namespaces (jinja2/runtime.py and utils.py). */
+/** The runtime objects of templates: `loop`, macros, namespaces (jinja2/runtime.py and utils.py). */
 import { equal } from "./compare";
 import type { Environment } from "./environment";
 import { JinjaError, typeError } from "./errors";
@@ -8,7 +8,7 @@ import { repr } from "./print";
 import { noKeywords, signature } from "./signature";
 import { Builtin, Dict, Instance, type Keywords, Tuple, type Value, iterate, sizeOf } from "./values";
 
-/** A loop that the template can ask for its state. Like Jinja2's, it reads ahead only when asked. */
+/** A loop whose state the template can query. Like Jinja2's, it reads ahead only when necessary. */
 export class LoopContext extends Instance {
   readonly typeName = "LoopContext";
   readonly module = "jinja2.runtime";
@@ -143,8 +143,8 @@ export class Macro extends Instance {
   readonly module = "jinja2.runtime";
 
   /**
-   * @param body given the arguments in the order parameters, caller, kwargs, varargs; undefined for those that are
-   *   missing
+   * @param body receives the arguments in the order parameters, caller, kwargs, varargs; undefined for missing
+   *   ones
    */
   constructor(
     private readonly environment: Environment,
@@ -221,7 +221,7 @@ export class Namespace extends Instance {
   readonly module = "transformers.utils.chat_template_utils";
   private readonly attributes = new Dict();
 
-  /** @param isGuarded whether names with a leading underscore are refused, as in transformers */
+  /** @param isGuarded whether names with a leading underscore are rejected, as in transformers */
   constructor(
     args: readonly Value[],
     keywords: Keywords | undefined,
@@ -313,7 +313,7 @@ export class Joiner extends Instance {
   }
 }
 
-/** `self.name`: a block, to be printed once more. */
+/** `self.name`: a block, to be printed again. */
 export class BlockReference extends Instance {
   readonly typeName = "BlockReference";
   readonly module = "jinja2.runtime";
@@ -362,7 +362,7 @@ export class TemplateReference extends Instance {
   }
 }
 
-/** Parts of a value for so many targets. @throws ValueError when there are more or fewer */
+/** Unpacks a value into `count` parts. @throws ValueError when there are more or fewer */
 export function unpack(value: Value, count: number): Value[] {
   let items: Iterator<Value>;
   try {

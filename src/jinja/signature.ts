@@ -1,4 +1,4 @@
-/** Arguments of filters, methods and functions, bound to parameters as Python binds them. */
+/** Binds the arguments of filters, methods and functions to parameters as Python does. */
 import { typeError } from "./errors";
 import type { Keywords, Value } from "./values";
 
@@ -7,14 +7,14 @@ interface Parameter {
   readonly isRequired: boolean;
 }
 
-/** What a function takes: its arguments in the order of its parameters, undefined for those left out. */
+/** A function's arguments in the order of its parameters; undefined for those left out. */
 export interface Bound {
   bind(args: readonly Value[], keywords: Keywords | undefined): (Value | undefined)[];
 }
 
 /**
- * Parameters from a text such as `value width=`: those with `=` may be left out. After a `/`, none of them may be given
- * by name.
+ * Parses parameters such as `value width=`: those with `=` may be left out. With a `/` at the end, none may be passed by
+ * name.
  */
 export function signature(name: string, text: string): Bound {
   const words = text.split(" ").filter((word) => word !== "");
@@ -51,7 +51,7 @@ function atMost(required: number, most: number): string {
   return `${range} positional argument${most === 1 ? "" : "s"}`;
 }
 
-/** @throws TypeError when a function without names for its arguments gets one */
+/** @throws TypeError when a function that takes no keyword arguments gets one */
 export function noKeywords(name: string, keywords: Keywords | undefined): void {
   if (keywords !== undefined && keywords.size > 0) throw typeError(`${name}() takes no keyword arguments`);
 }

@@ -1,11 +1,11 @@
-/** `datetime.now().strftime(format)` in the C locale, as glibc does it. */
+/** `datetime.now().strftime(format)` in the C locale, as in glibc. */
 import { unsupported } from "./errors";
 import { limits } from "./limits";
 
 const MONTHS = "January February March April May June July August September October November December".split(" ");
 const DAYS = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split(" ");
 
-/** How a field is filled up to its width, unless a flag says otherwise. */
+/** How a field is padded to its width, unless a flag overrides it. */
 type Field = readonly [value: string, width: number, fill: "0" | " " | ""];
 
 function field(date: Date, letter: string): Field | undefined {
@@ -92,7 +92,7 @@ function field(date: Date, letter: string): Field | undefined {
       return number(year, 1);
     case "z":
     case "Z":
-      return text(""); // the time of now() has no zone
+      return text(""); // now() has no time zone
     case "%":
       return text("%");
     default:
@@ -100,7 +100,7 @@ function field(date: Date, letter: string): Field | undefined {
   }
 }
 
-/** The week that has this week's Thursday, counted in that Thursday's year. */
+/** The ISO week: the week of this week's Thursday, counted in that Thursday's year. */
 function isoWeek(date: Date): { year: number; week: number } {
   const thursday = new Date(date.getFullYear(), date.getMonth(), date.getDate() + 3 - ((date.getDay() + 6) % 7));
   const first = Date.UTC(thursday.getFullYear(), 0, 1);
@@ -108,7 +108,7 @@ function isoWeek(date: Date): { year: number; week: number } {
   return { year: thursday.getFullYear(), week: Math.floor(days / 7) + 1 };
 }
 
-/** @throws JinjaError for a code that glibc does not have, which it would print as it is */
+/** @throws JinjaError for a code that glibc does not have and would print unchanged */
 export function strftime(date: Date, format: string): string {
   const written = format.replace(/%([-_0^#]*)([EO]?)([\s\S]|$)/gu, (whole, flags: string, _modifier: string, letter: string) => {
     const found = field(date, letter);

@@ -1,22 +1,22 @@
 /**
- * The methods of Python's `str` on JavaScript strings. Positions and lengths count code points, as in Python; most texts
- * have no character beyond U+FFFF, and then they are those of JavaScript.
+ * The methods of Python's `str` on JavaScript strings. Positions and lengths count code points, as in Python; in most
+ * strings, which have no characters beyond U+FFFF, these are the same as in JavaScript.
  */
 import { valueError } from "./errors";
 import { limits } from "./limits";
 import { codePoints, isWide } from "./values";
 
-/** What `str.isspace` is true of, as a class without brackets; JavaScript's `\s` differs in six characters. */
+/** The characters that `str.isspace` accepts, as a class without brackets; JavaScript's `\s` differs in six. */
 export const SPACE_CLASS =
   "\\t-\\r\\x1c- \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
-/** What Python's `\w` matches, as a class without brackets. */
+/** The characters that Python's `\w` matches, as a class without brackets. */
 export const WORD_CLASS = "\\p{L}\\p{N}_";
 const SPACE = new RegExp(`[${SPACE_CLASS}]`);
 const NEWLINES = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/g;
 
 export type Side = "strip" | "lstrip" | "rstrip";
 
-/** Takes white space, or any of `taken`, off the ends. */
+/** Strips white space, or the characters in `taken`, from the ends. */
 export function strip(text: string, side: Side, taken?: string): string {
   if (taken === undefined) {
     let start = 0;
@@ -34,7 +34,7 @@ export function strip(text: string, side: Side, taken?: string): string {
   return typeof points === "string" ? points.slice(start, end) : points.slice(start, end).join("");
 }
 
-/** `text[start:stop:step]`, with positions that are within the text. */
+/** `text[start:stop:step]`, with positions within the text. */
 export function sliceText(text: string, positions: { start: number; stop: number; step: number }): string {
   const { start, stop, step } = positions;
   const points = isWide(text) ? Array.from(text) : undefined;
@@ -44,7 +44,7 @@ export function sliceText(text: string, positions: { start: number; stop: number
   return result;
 }
 
-/** The character at a position; undefined outside. Negative ones count from the end. */
+/** The character at a position; undefined if out of range. Negative positions count from the end. */
 export function characterAt(text: string, at: number): string | undefined {
   if (!isWide(text)) return text[at < 0 ? text.length + at : at];
   return Array.from(text).at(at);
@@ -56,7 +56,7 @@ export function bounds(length: number, start: number | undefined, stop: number |
   return [within(start ?? 0), Math.min(length, within(stop ?? length))];
 }
 
-/** The first or last position of a part between bounds; -1 where there is none. */
+/** The first or last position of a substring within bounds; -1 if there is none. */
 export function find(text: string, part: string, start: number | undefined, stop: number | undefined, last = false): number {
   const [from, to] = bounds(codePoints(text), start, stop);
   if (from > to) return -1;
@@ -74,7 +74,7 @@ export function count(text: string, part: string): number {
   return found;
 }
 
-/** `text.replace(old, new, most)`; all of them for -1. */
+/** `text.replace(old, new, most)`; replaces all if -1. */
 export function replace(text: string, old: string, by: string, most: number): string {
   const found = count(text, old);
   const times = most < 0 ? found : Math.min(most, found);
@@ -162,7 +162,7 @@ export function splitLines(text: string, keepEnds = false): string[] {
   return lines;
 }
 
-/** Fills a text up to a width. */
+/** Pads a string to a width. */
 export function pad(text: string, width: number, fill: string, side: "ljust" | "rjust" | "center"): string {
   const length = codePoints(text);
   const missing = width - length;
@@ -200,7 +200,7 @@ export function expandTabs(text: string, size: number): string {
   return result;
 }
 
-/** The title case of one character: `Ǆ` has its own, others that of capitals. */
+/** The title case of one character: `Ǆ` has its own, for others it is the upper case. */
 function titled(character: string): string {
   const code = character.codePointAt(0)!;
   if (code < 0x80) return character.toUpperCase();
@@ -222,7 +222,7 @@ export function capitalize(text: string): string {
   return titled(first) + lowerAfter(text.slice(first.length), first);
 }
 
-/** The lower case of a text that follows another: a final Σ looks back. */
+/** The lower case of a string that follows another: a final Σ depends on what precedes it. */
 function lowerAfter(text: string, before: string): string {
   return `${before}${text}`.toLowerCase().slice(before.toLowerCase().length);
 }
@@ -290,7 +290,7 @@ const NUMERALS =
 
 const all = (characters: string) => new RegExp(`^[${characters}]+$`, "u");
 
-/** `str.isalpha` and its like: whether all characters are of a kind, and there are some. */
+/** `str.isalpha` and the like: whether all characters are of a kind and there is at least one. */
 export const KINDS = {
   isalnum: all(`\\p{L}\\p{N}${NUMERALS}`),
   isalpha: all("\\p{L}"),
@@ -325,7 +325,7 @@ export function isTitle(text: string): boolean {
   return isCased;
 }
 
-/** Makes a text so many times as long. */
+/** Repeats a string. */
 export function repeat(text: string, times: number): string {
   if (times <= 0 || text === "") return "";
   limits.copiedText(text.length * times);

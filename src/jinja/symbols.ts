@@ -1,4 +1,4 @@
-/** Which variable of which scope a name stands for, as jinja2/idtracking.py finds it. */
+/** Resolves names to variables and scopes, like jinja2/idtracking.py. */
 import { type Node, type Statement, childrenOf } from "./nodes";
 
 /** The variables of one function: the template, a macro, a recursive loop, a block. */
@@ -21,7 +21,7 @@ export class FunctionScope {
     return this.variables.size;
   }
 
-  /** How many functions further out another one is. */
+  /** How many functions out an enclosing function is. */
   distanceTo(outer: FunctionScope): number {
     let distance = 0;
     for (let scope: FunctionScope | undefined = this; scope !== outer; scope = scope.parent) {
@@ -37,7 +37,7 @@ export interface Variable {
   readonly slot: number;
 }
 
-/** What a variable begins with, where its scope begins. */
+/** How a variable is initialised at the start of its scope. */
 export type Load =
   | { readonly kind: "parameter" }
   | { readonly kind: "undefined" }
@@ -112,7 +112,7 @@ export class Symbols {
     }
   }
 
-  /** All names that are stored here or further out, with their variables. */
+  /** All names stored here or in enclosing scopes, with their variables. */
   allStores(): Map<string, Variable> {
     const found = new Map<string, Variable>();
     for (let symbols: Symbols | undefined = this; symbols; symbols = symbols.parent)
@@ -120,7 +120,7 @@ export class Symbols {
     return found;
   }
 
-  /** Finds the names of a scope whose node is given. */
+  /** Finds the names of the scope of a node. */
   analyze(node: Statement | { readonly type: "Template"; readonly body: readonly Statement[] }, branch: "body" | "else" | "test" = "body"): void {
     switch (node.type) {
       case "For":
@@ -145,7 +145,7 @@ export class Symbols {
     }
   }
 
-  /** Finds the names of this scope in a node, not those of scopes in it. */
+  /** Finds the names of this scope in a node, not those of nested scopes. */
   private visit(node: Node, isParameter = false): void {
     switch (node.type) {
       case "Name":
@@ -198,7 +198,7 @@ export class Symbols {
   }
 }
 
-/** Those of `names` that are read in the nodes before they are assigned, scopes in them included, blocks not. */
+/** Those of `names` that are read in the nodes before they are assigned, including nested scopes but not blocks. */
 export function findUndeclared(nodes: Iterable<Node>, names: readonly string[]): Set<string> {
   const left = new Set(names);
   const found = new Set<string>();

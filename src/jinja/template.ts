@@ -1,4 +1,4 @@
-/** Templates of Jinja2 3.1.6, within limits of time and memory. */
+/** Jinja2 3.1.6 templates, with limits on time and memory. */
 import { type Program, type Run, compile, newRun } from "./compiler";
 import { Environment, type FilterFunction } from "./environment";
 import { JinjaError } from "./errors";
@@ -25,7 +25,7 @@ export const CHAT_ENVIRONMENT = new Environment({
   isStrict: false,
 });
 
-/** An environment as `jinja2.Environment(undefined=StrictUndefined, keep_trailing_newline=True)`, with further filters. */
+/** An environment like `jinja2.Environment(undefined=StrictUndefined, keep_trailing_newline=True)`, with extra filters. */
 export function strictEnvironment(filters: ReadonlyMap<string, FilterFunction>): Environment {
   return new Environment({
     syntax: { trimBlocks: false, lstripBlocks: false, keepTrailingNewline: true, extensions: new Set() },
@@ -39,11 +39,11 @@ export function strictEnvironment(filters: ReadonlyMap<string, FilterFunction>):
 
 export interface Rendering {
   readonly text: string;
-  /** Where the text of `{% generation %}` blocks begins and ends, in characters (code points) of the text. */
+  /** Where the text of each `{% generation %}` block starts and ends, in characters (code points). */
   readonly generated: readonly (readonly [start: number, end: number])[];
 }
 
-/** Seconds for reading a template. */
+/** Time limit for parsing a template, in seconds. */
 const SECONDS_TO_PARSE = 5;
 
 export class Template {
@@ -58,7 +58,7 @@ export class Template {
   }
 
   /**
-   * @param seconds that it may take
+   * @param seconds the time limit
    * @throws JinjaError with the line; TemplateLimitError
    */
   render(variables: Readonly<Record<string, unknown>>, seconds: number): Rendering {

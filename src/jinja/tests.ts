@@ -24,7 +24,7 @@ import { Cycler, LoopContext, Namespace, TemplateReference } from "./runtime";
 
 type Work = (value: Value, other: Value, environment: Environment) => boolean;
 
-/** A test of a value, and of one argument when `parameters` names two. */
+/** A test of a value, with one argument if `parameters` names two. */
 function test(name: string, parameters: string, work: Work): FilterFunction {
   const bound = signature(name, parameters);
   return (environment, args, keywords) => {
@@ -72,7 +72,7 @@ function isCallable(value: Value): boolean {
 }
 
 function isNamed(value: Value, names: ReadonlyMap<string, unknown>): boolean {
-  hashed(value); // a list cannot be a name
+  hashed(value); // throws for unhashable values, as in Jinja2
   const name = textOf(value);
   return name !== undefined && names.has(name);
 }

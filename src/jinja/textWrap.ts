@@ -1,4 +1,4 @@
-/** `textwrap.wrap` of Python, with the settings of the filter wordwrap. */
+/** Python's `textwrap.wrap`, with the settings of the wordwrap filter. */
 import { unsupported, valueError } from "./errors";
 import { limits } from "./limits";
 import { WORD_CLASS as WORD, strip } from "./strings";
@@ -7,7 +7,7 @@ import { isWide } from "./values";
 const SPACE = "\\t\\n\\v\\f\\r ";
 const LETTER = "[\\p{L}\\p{Nl}\\p{No}_]";
 const BEFORE_DASH = `(?<=[${WORD}!"'&.,?])`;
-/** What a line may be broken at: white space, dashes between words, hyphens in compound words. */
+/** Where a line may be broken: white space, dashes between words, hyphens in compound words. */
 const PARTS = new RegExp(
   `([${SPACE}]+|${BEFORE_DASH}-{2,}(?=[${WORD}])|[^${SPACE}]+?(?:-(?:(?<=${LETTER}{2}-)|(?<=${LETTER}-${LETTER}-))(?=${LETTER}-?${LETTER})` +
     `|(?=[${SPACE}]|$)|${BEFORE_DASH}(?=-{2,}[${WORD}])))`,
@@ -23,7 +23,7 @@ export interface WrapOptions {
 
 /** The lines of a text without line breaks. */
 export function wrap(text: string, { width, breaksWords, breaksHyphens }: WrapOptions): string[] {
-  if (/-{1000}/.test(text)) throw unsupported("a row of a thousand hyphens in wordwrap");
+  if (/-{1000}/.test(text)) throw unsupported("a run of a thousand hyphens in wordwrap");
   limits.copiedText(text.length);
   const chunks = text.split(breaksHyphens ? PARTS : WORDS).filter((chunk) => chunk !== "");
   limits.copiedList(chunks.length);

@@ -1,5 +1,5 @@
 /**
- * The values of templates: Python's, in the JavaScript values that are nearest to them.
+ * The values of templates: Python's values, represented by the closest JavaScript values.
  *
  * | Python | here |
  * | --- | --- |
@@ -36,10 +36,10 @@ export type Value =
   | Callable
   | Instance;
 
-/** Arguments with names. */
+/** Keyword arguments. */
 export type Keywords = Map<string, Value>;
 
-/** A text that HTML escaping leaves as it is; whatever is joined to it is escaped (markupsafe). */
+/** A string that is already HTML; anything joined to it is escaped (markupsafe). */
 export class Markup {
   constructor(readonly text: string) {}
 }
@@ -48,7 +48,7 @@ export class Tuple {
   constructor(readonly items: readonly Value[]) {}
 }
 
-/** What `groupby` gives: a tuple whose parts also have names. */
+/** An item of `groupby`: a tuple whose parts also have names. */
 export class Group extends Tuple {
   constructor(
     readonly grouper: Value,
@@ -59,7 +59,7 @@ export class Group extends Tuple {
 }
 
 export class Range {
-  /** How many numbers there are. */
+  /** The number of items. */
   readonly length: number;
 
   constructor(
@@ -75,7 +75,7 @@ export class Range {
   }
 }
 
-/** The hash table of Python: keys are equal when their values are, so that 1, 1.0 and True are one. */
+/** A Python dict: keys are compared by value, so 1, 1.0 and True are the same key. */
 export class Dict {
   private readonly entries = new Map<unknown, [key: Value, value: Value]>();
 
@@ -107,7 +107,7 @@ export class Dict {
     return this.entries.delete(hashed(key));
   }
 
-  /** The keys and values, in the order in which the keys came. */
+  /** The keys and values, in insertion order. */
   items(): IterableIterator<[key: Value, value: Value]> {
     return this.entries.values();
   }
@@ -127,7 +127,7 @@ export class Dict {
     return copy;
   }
 
-  /** A dict of texts and their values. */
+  /** A dict from entries with string keys. */
   static of(entries: Iterable<readonly [string, Value]>): Dict {
     const dict = new Dict();
     for (const [key, value] of entries) dict.set(key, value);
@@ -135,7 +135,7 @@ export class Dict {
   }
 }
 
-/** What a `Map` can tell apart where Python does. @throws TypeError for lists and dicts */
+/** A `Map` key that distinguishes the keys that Python does. @throws TypeError for lists and dicts */
 export function hashed(value: Value, parts?: Parts): unknown {
   switch (typeof value) {
     case "string":
@@ -200,7 +200,7 @@ export class DictView {
 export class Iter {
   constructor(
     readonly iterator: Iterator<Value>,
-    /** The name of its type, such as `generator` or `list_reverseiterator`. */
+    /** The type's name, such as `generator` or `list_reverseiterator`. */
     readonly kind: string = "generator",
   ) {}
 }
@@ -229,7 +229,7 @@ export class Undefined {
   }
 }
 
-/** `repr` for messages; values.ts does not depend on print.ts, which sets it. */
+/** `repr` for messages; set by print.ts, which this file must not import. */
 let describe: (value: Value) => string = String;
 
 export function setDescribe(repr: (value: Value) => string): void {
@@ -266,10 +266,10 @@ export abstract class Instance {
   /** The module of its class, for messages. */
   abstract readonly module: string;
 
-  /** The attribute of that name; undefined where there is none. */
+  /** The attribute of that name; undefined if there is none. */
   abstract attribute(name: string): Value | undefined;
 
-  /** The item of that key; undefined where there is none. */
+  /** The item of that key; undefined if there is none. */
   item(_key: Value): Value | undefined {
     return undefined;
   }
@@ -317,7 +317,7 @@ export function typeName(value: Value): string {
   return value.typeName;
 }
 
-/** What Jinja2 calls an object that lacks something. */
+/** How Jinja2's messages describe an object that lacks something. */
 function objectType(value: Value): string {
   if (value === null) return "None";
   if (value instanceof Instance) return `${value.module}.${value.typeName} object`;
@@ -354,7 +354,7 @@ export function isTrue(value: Value): boolean {
   return true;
 }
 
-/** The text of a str or Markup; undefined for other values. */
+/** The string in a str or Markup; undefined for other values. */
 export function textOf(value: Value | undefined): string | undefined {
   if (typeof value === "string") return value;
   return value instanceof Markup ? value.text : undefined;
@@ -369,13 +369,13 @@ export function asInt(value: Int | boolean): Int {
   return typeof value === "boolean" ? Number(value) : value;
 }
 
-/** The integer in an argument that must be one. */
+/** An argument that must be an integer. */
 export function index(value: Value): Int {
   if (isInt(value)) return asInt(value);
   throw typeError(`'${typeName(value)}' object cannot be interpreted as an integer`);
 }
 
-/** Iterates as Python does. @throws TypeError when that is not possible */
+/** Iterates as Python does. @throws TypeError for values that are not iterable */
 export function iterate(value: Value): Iterator<Value> & Iterable<Value> {
   if (Array.isArray(value)) return value.values();
   if (typeof value === "string") return characters(value);
@@ -424,7 +424,7 @@ export function listOf(value: Value): Value[] {
   return items;
 }
 
-/** `len(value)`; undefined for what has no length. Characters count, not UTF-16 units. */
+/** `len(value)`; undefined for values without a length. Counts characters, not UTF-16 units. */
 export function sizeOf(value: Value): number | undefined {
   const text = textOf(value);
   if (text !== undefined) return codePoints(text);
@@ -446,7 +446,7 @@ export function len(value: Value): number {
 
 const SURROGATE = /[\ud800-\udfff]/;
 
-/** Whether a text has characters that take two UTF-16 units. */
+/** Whether a string has characters that take two UTF-16 units. */
 export function isWide(text: string): boolean {
   limits.reading(text.length);
   return SURROGATE.test(text);
@@ -459,7 +459,7 @@ export function codePoints(text: string): number {
   return count;
 }
 
-/** A plain value of a program as a template's. Numbers without a fraction are ints, those with one floats. */
+/** Converts a plain JavaScript value to a template value. Integral numbers become ints, others floats. */
 export function fromJs(value: unknown, level = 0): Value {
   switch (typeof value) {
     case "string":
@@ -480,9 +480,9 @@ export function fromJs(value: unknown, level = 0): Value {
   if (value instanceof PyFloat) return value;
   if (level > 200) throw typeError("the values for the template are nested more than 200 levels deep");
   if (Array.isArray(value)) return value.map((item) => fromJs(item, level + 1));
-  if (value instanceof Date) throw typeError("a Date is not a value for a template; give its text");
+  if (value instanceof Date) throw typeError("a Date is not a value for a template; pass its text");
   if (value instanceof Map || value instanceof Set || value instanceof Promise || ArrayBuffer.isView(value))
-    throw typeError(`a ${value.constructor.name} is not a value for a template; give an object or a list`);
+    throw typeError(`a ${value.constructor.name} is not a value for a template; pass an object or a list`);
   const dict = new Dict();
   for (const key of Object.keys(value)) {
     const item = (value as Record<string, unknown>)[key];

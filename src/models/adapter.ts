@@ -92,7 +92,7 @@ export interface SaveAdapterOptions {
   baseModel?: string;
   /** Which adapter; the one that trains when left out. */
   name?: string;
-  /** Whether the tokenizer files are put beside it, as TRL does: those of the adapter's folder or the model's. Default false. */
+  /** Whether to also save the tokenizer files of the adapter's or the model's folder, as TRL does. Default false. */
   tokenizer?: boolean;
 }
 
@@ -106,7 +106,7 @@ export async function saveAdapter(model: CausalLM, folder: string, options: Save
   const layers = loraLayers(model, name);
   const names = layers.map(([layer]) => layer);
   const { config: given, dropout } = layers[0]![1].adapters.get(name)!;
-  // PEFT refuses dropout on the experts of a mixture, so what a run disabled must not be written.
+  // PEFT rejects dropout on the experts of a mixture, so dropout that a run disabled is written as 0.
   const written = name === DEFAULT_ADAPTER ? { ...given, dropout } : given;
   const config = adapterConfigJson(written, names, baseModel);
   if (baseModel === model.hub?.id) config["revision"] = model.hub?.revision ?? null;
@@ -204,15 +204,15 @@ function misfits(
     else if (!isSame(file, name, model, weight))
       problems.push(
         `Expected '${name}' to be the model's own weight, since 'modules_to_save' does not name it, but ` +
-          `received another tensor [${shape.join(", ")}]`,
+          `received a different tensor [${shape.join(", ")}]`,
       );
   }
   return problems;
 }
 
 /**
- * The model's own weights that PEFT may write along, by their names in the file: of a head with an adapter, and of
- * embedding and head with `save_embedding_layers`, which training scripts set for tokens they add.
+ * The model's own weights that PEFT may save with an adapter, by their names in the file: the weight of an adapted head,
+ * and embedding and head with `save_embedding_layers`, which training scripts set when they add tokens.
  */
 function copiesOfOwn(model: CausalLM, plan: LoraPlan): Map<string, string> {
   const adapted = plan.layers.map(([name]) => [`${name}.base_layer.weight`, `${name}.weight`] as const);

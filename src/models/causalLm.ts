@@ -53,7 +53,7 @@ export abstract class CausalLM<Config extends DecoderConfig = DecoderConfig> ext
   folder: string | undefined;
   /** What it is on the hub, if it came from there. */
   hub: RepoName | undefined;
-  /** The folder that the adapter to train was loaded from. Its tokenizer and chat template win over the model's. */
+  /** The folder the adapter was loaded from. Its tokenizer and chat template take precedence over the model's. */
   adapterFolder: string | undefined;
 
   /** Weights are drawn from N(0, initializerRange), unless `init` is false. The dtype is float32 unless given. */

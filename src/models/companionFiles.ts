@@ -1,6 +1,6 @@
 /**
  * The files of a model folder beside config and weights: what its tokenizer is made of, its chat templates, how to
- * generate. They are not read here, only found and carried along.
+ * generate. They are located and copied here, not read.
  */
 import { readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -10,20 +10,20 @@ import type { StagedFiles } from "../base/wholeFiles";
 import { GENERATION_FILE, TEMPLATE_FILE, TEMPLATE_FOLDER, TOKENIZER_FILES } from "./companionNames";
 import { FolderError, asFolderError, filesIn } from "./folderError";
 
-/** Which folder, or GGUF file, each kind of companion is read from. */
+/** The folder or GGUF file that each kind of companion is read from. */
 export interface CompanionPlaces {
   readonly tokenizer: string;
-  /** Chat templates in files of their own; those in tokenizer_config.json are the tokenizer's. */
+  /** Chat templates in separate files; a template in tokenizer_config.json belongs to the tokenizer. */
   readonly templates: string;
   readonly generation: string;
 }
 
-/** Any of these makes a folder a tokenizer's. */
+/** A folder with any of these files has a tokenizer. */
 const TOKENIZER_MARKS = ["tokenizer.json", "tokenizer_config.json", "tokenizer.model", "spiece.model"];
 
 /**
- * Where the companions of a model with an adapter are. An adapter folder's tokenizer wins over the base's as a whole,
- * with the templates that come with it; a folder with nothing but chat templates adds those to the base's tokenizer.
+ * Where the companions of a model with an adapter are. The adapter folder's tokenizer, with its templates, replaces the
+ * base's as a whole; a folder with only chat templates adds them to the base's tokenizer.
  */
 export function companionPlaces(base: string, adapter?: string): CompanionPlaces {
   const has = (name: string) => adapter !== undefined && hasEntry(join(adapter, name));
@@ -49,7 +49,7 @@ export function expectCompanions(folder: string): void {
 }
 
 /**
- * Copies the tokenizer's files, and for a model how to generate, from where the model and its adapter were loaded.
+ * Copies the tokenizer's files, and for a model its generation settings, from where the model and its adapter were loaded.
  * What a GGUF file holds is written by `saveGgufTokenizer`.
  */
 export async function stageCompanions(

@@ -30,7 +30,7 @@ export interface LoadOptions {
   device?: Device;
   /** A fresh adapter, or the folder or hub id of one that was saved; its weights train, those of the model do not. */
   adapter?: LoraConfig | string;
-  /** The branch, tag or commit of a model of the hub. */
+  /** The branch, tag or commit of a model on the hub. */
   revision?: string;
 }
 
@@ -43,15 +43,15 @@ const COMPUTED = /(^|\.)rotary_emb\.inv_freq$/;
  *
  * A name that is no path is a model of the hub, `owner/name` or `owner/name@revision`; see `resolveFolder`.
  *
- * An adapter's folder or hub id stands for the base model that it names with the adapter on it, as in transformers: the
- * same as naming the base, and the adapter as `adapter`.
+ * An adapter's folder or hub id loads the base model that it names with the adapter on it, as in transformers. This is
+ * the same as naming the base, with the adapter as `adapter`.
  *
  * ```ts
  * const model = await loadModel("models/SmolLM2-135M-Instruct", { adapter: lora({ r: 16 }) });
  * const same = await loadModel("HuggingFaceTB/SmolLM2-135M-Instruct");
  * ```
  *
- * @throws HubError when a model of the hub cannot be had
+ * @throws HubError when a model on the hub cannot be fetched
  * @throws FolderError when the folder cannot be used: a file is missing or damaged, the config is of an architecture or
  * has a value that is not supported, or the weights are not those the config asks for
  */
@@ -63,8 +63,8 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
   const fresh = typeof adapter === "string" ? undefined : adapter;
   if (source.adapter !== undefined && fresh)
     throw new TypeError(
-      `Expected a base model beside a fresh adapter for 'adapter' but received ${nameOrFolder}, which is an adapter: ` +
-        "leave 'adapter' out to train that one on, or name the base to start a new one",
+      `Expected a base model with a fresh adapter for 'adapter' but received ${nameOrFolder}, which is an adapter; ` +
+        "leave 'adapter' out to continue training it, or name its base to start a new one",
     );
   const gguf = findGguf(folder);
   const opened = gguf === undefined ? undefined : openGguf(gguf);

@@ -1,6 +1,6 @@
 /**
- * What the name of a model stands for: a folder or GGUF file of weights, or an adapter's folder, which means the base
- * model that it names with the adapter on it, as in transformers and PEFT. Loads no libtorch.
+ * Resolves a model's name: a folder or GGUF file of weights, or an adapter's folder, which means the base model that it
+ * names with the adapter on it, as in transformers and PEFT. Does not load libtorch.
  */
 import { join } from "node:path";
 import { hasEntry, isFolder } from "../base/paths";
@@ -10,31 +10,30 @@ import { FolderError, readJsonObject } from "./folderError";
 
 export const ADAPTER_CONFIG_FILE = "adapter_config.json";
 
-/** Where a model's files are on this disk. */
+/** Where a model's files are on disk. */
 export interface ModelSource {
   /** The folder or GGUF file of the base model. */
   readonly base: string;
-  /** What the base is on the hub, if it is from there. */
+  /** The base's hub id and revision, if it is from the hub. */
   readonly hub: RepoName | undefined;
-  /** The folder of the adapter that acts on it. */
+  /** The folder of the adapter on top of it. */
   readonly adapter: string | undefined;
 }
 
 export interface ModelSourceOptions {
-  /** The branch, tag or commit of a name on the hub. */
+  /** The branch, tag or commit to take from the hub. */
   revision?: string | undefined;
   /** The folder or hub id of an adapter. */
   adapter?: string | undefined;
-  /** What is fetched from the hub: all that a model needs, or what its tokenizer needs. */
+  /** What to fetch from the hub: everything the model needs, or only what its tokenizer needs. */
   files?: "tokenizer" | undefined;
 }
 
 /**
- * Finds a model's files. Where the name is an adapter's, its base is what `base_model_name_or_path` says: a path, which
- * counts from the current folder as in PEFT, or a hub id. A folder with weights of its own beside an adapter is the
- * base of that adapter.
+ * Finds a model's files. The base of an adapter is its `base_model_name_or_path`: a path, relative to the current folder
+ * as in PEFT, or a hub id. A folder that has both weights and an adapter is the base of that adapter.
  *
- * @throws HubError when something cannot be had from the hub
+ * @throws HubError when something cannot be fetched from the hub
  * @throws FolderError when there is no such folder, an adapter's base cannot be found, or there would be two adapters
  */
 export async function resolveModel(name: string, { revision, adapter, files }: ModelSourceOptions = {}): Promise<ModelSource> {
@@ -47,7 +46,7 @@ export async function resolveModel(name: string, { revision, adapter, files }: M
   if (adapter !== undefined)
     throw new FolderError(
       `Expected a base model for the adapter ${adapter} but received ${name}, which is an adapter itself; ` +
-        "name the base, or only one of the two adapters",
+        "name the base model, or only one of the two adapters",
     );
   if (hub === undefined && hasEntry(join(found, "config.json"))) return { base: found, hub, adapter: found };
   const json = readAdapterJson(found);
@@ -62,14 +61,14 @@ export async function resolveModel(name: string, { revision, adapter, files }: M
   return { base: folder, hub: repoName(base, baseRevision), adapter: found };
 }
 
-/** The folder of an adapter, fetched from the hub if need be. */
+/** The folder of an adapter, fetched from the hub if necessary. */
 export async function resolveAdapter(name: string, revision?: string): Promise<string> {
   const folder = await resolveFolder(name, { revision, files: "adapter" });
   if (hasEntry(folder)) return folder;
   throw new FolderError(`Expected an adapter's folder at ${folder} but there is none`);
 }
 
-/** An adapter folder's `adapter_config.json`, as it stands there. */
+/** The contents of an adapter folder's `adapter_config.json`, unchecked. */
 export function readAdapterJson(folder: string): Record<string, unknown> {
   const path = join(folder, ADAPTER_CONFIG_FILE);
   if (hasEntry(path)) return readJsonObject(path, "an adapter's configuration");
@@ -88,8 +87,8 @@ export function baseNameOf(folder: string, json = readAdapterJson(folder)): stri
 }
 
 /**
- * The base of an adapter's folder that is named as a model, for a check that no output replaces it. Undefined where the
- * name is another one's (a folder with weights, a name on the hub), or the adapter names no base.
+ * The base of an adapter's folder that is given as a model, used to check that no output replaces it. Undefined if the
+ * name is not an adapter's folder (but a folder with weights or a hub id), or the adapter names no base.
  */
 export function localBaseOf(name: string): string | undefined {
   if (!isAdapter(name) || hasEntry(join(name, "config.json"))) return undefined;
@@ -98,7 +97,7 @@ export function localBaseOf(name: string): string | undefined {
 }
 
 async function resolveBase(name: string, revision: string | undefined, adapter: string, files?: Files): Promise<string> {
-  const wayOut = `(a path counts from the current folder, ${process.cwd()}); name the base as the model, and ${adapter} as its adapter`;
+  const wayOut = `(paths are relative to the current folder, ${process.cwd()}); name the base as the model, and ${adapter} as its adapter`;
   let folder: string;
   try {
     folder = await resolveFolder(name, { revision, files });
@@ -112,7 +111,7 @@ async function resolveBase(name: string, revision: string | undefined, adapter: 
   );
 }
 
-/** Whether a path on this machine is an adapter's folder. */
+/** Whether a local path is an adapter's folder. */
 export function isAdapter(path: string): boolean {
   return isFolder(path) && hasEntry(join(path, ADAPTER_CONFIG_FILE));
 }

@@ -26,7 +26,7 @@ export interface WeightEntry {
 export interface Weights extends Disposable {
   readonly entries: ReadonlyMap<string, WeightEntry>;
 
-  /** A tensor on its values in the file, without a copy; undefined when that cannot be had. */
+  /** A tensor on its values in the file, without a copy; undefined when that is not possible. */
   view(name: string): Tensor | undefined;
 
   /** Writes values into a contiguous tensor of the entry's shape, converting to its dtype. */

@@ -26,7 +26,7 @@ export class LoraAdapter extends Module {
   /** DoRA's lengths of the rows, `[outFeatures]`, those of W at first */
   readonly lora_magnitude_vector: Tensor | null;
   readonly scaling: number;
-  /** Share of the input that training drops: the configuration's, or 0 for a run with dropout disabled. */
+  /** Dropout probability in training: the configuration's, or 0 for a run with dropout disabled. */
   dropout: number;
   /** Private, so that it is not this module's child but the layer's. */
   readonly #base: LinearLayer;

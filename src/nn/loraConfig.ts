@@ -99,19 +99,19 @@ export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
         JSON.stringify(config.targetModules),
     );
   if (layersPattern.length > 0 && layersToTransform.length === 0)
-    throw new RangeError("Expected 'layersToTransform' beside 'layersPattern' but received none");
+    throw new RangeError("Expected 'layersToTransform' with 'layersPattern' but received none");
   return config;
 }
 
-/** What each option is an instance of: JavaScript would iterate a text's letters, and take any text for true. */
+/** The type of each option. JavaScript would iterate over the letters of a string, and take any string for true. */
 const kinds: Partial<Record<keyof LoraConfig, readonly [says: string, holds: (value: unknown) => boolean]>> = {
-  targetModules: ["a list of names, or a pattern or \"all-linear\"", (value) => typeof value === "string" || isList(value, "string")],
-  excludeModules: ["a list of names, or a pattern", (value) => typeof value === "string" || isList(value, "string")],
-  layersToTransform: ["a list of numbers of layers", (value) => Array.isArray(value)],
+  targetModules: ["a list of names, a pattern or \"all-linear\"", (value) => typeof value === "string" || isList(value, "string")],
+  excludeModules: ["a list of names or a pattern", (value) => typeof value === "string" || isList(value, "string")],
+  layersToTransform: ["a list of layer numbers", (value) => Array.isArray(value)],
   layersPattern: ["a list of patterns", (value) => isList(value, "string")],
   modulesToSave: ["a list of names", (value) => isList(value, "string")],
-  rankPattern: ["an object of ranks by pattern", isObject],
-  alphaPattern: ["an object of alphas by pattern", isObject],
+  rankPattern: ["an object of ranks, keyed by pattern", isObject],
+  alphaPattern: ["an object of alphas, keyed by pattern", isObject],
   useRslora: ["true or false", (value) => typeof value === "boolean"],
   useDora: ["true or false", (value) => typeof value === "boolean"],
   ensureWeightTying: ["true or false", (value) => typeof value === "boolean"],
@@ -129,13 +129,13 @@ function checkKinds(config: LoraConfig): void {
 }
 
 /**
- * Throws unless `config` is whole, as `lora` makes it.
+ * Throws unless `config` is a complete configuration from `lora`.
  *
  * @throws TypeError
  */
 export function expectLoraConfig(config: unknown): asserts config is LoraConfig {
   if (isObject(config) && Object.keys(defaults).every((key) => key in config)) return;
-  const way = isObject(config) ? "; put it into lora(…), which checks it and fills in the rest" : "";
+  const way = isObject(config) ? "; pass it to lora(…), which checks it and fills in the rest" : "";
   throw new TypeError(`Expected a configuration from lora() for 'config' but received ${received(config)}${way}`);
 }
 

@@ -79,7 +79,7 @@ export abstract class Module {
 
   /**
    * Moves parameters and buffers to a device, and converts floating-point parameters to a floating-point dtype; buffers
-   * are constants and keep theirs. Tensors keep their identity, so an optimizer made before still holds them.
+   * are constants and keep their dtype. Works in place, so existing optimizers keep referring to the same parameters.
    *
    * ```ts
    * model.to("cuda");

@@ -58,7 +58,7 @@ export class AdamW {
   /** Takes parameters, or groups of them with settings of their own; `options` are for what a group leaves out. */
   constructor(params: Iterable<Tensor> | readonly ParameterGroup[], options: AdamWOptions = {}) {
     if (typeof params !== "object" || params === null || !(Symbol.iterator in params))
-      throw new TypeError(`Expected tensors, or groups of them, for 'params' but received ${received(params)}${wayToParameters(params)}`);
+      throw new TypeError(`Expected tensors, or parameter groups, for 'params' but received ${received(params)}${wayToParameters(params)}`);
     const entries = [...params];
     const groups = entries.every(isGroup) ? entries : [{ params: entries as Tensor[] }];
     checkOptions("AdamW", options, settingNames);

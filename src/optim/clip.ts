@@ -26,7 +26,7 @@ export function clipGradNorm_(params: Iterable<Tensor>, maxNorm: number): Tensor
   );
 }
 
-/** What to pass of a model, where it was passed itself. */
+/** The hint to pass a model's parameters, if the model itself was passed. */
 export function wayToParameters(value: unknown): string {
   return typeof (value as { parameters?: unknown } | null)?.parameters === "function" ? "; pass model.parameters()" : "";
 }

@@ -95,7 +95,7 @@ function stableSchedule({ warmupSteps = 0, totalSteps }: Context, kwargs: Kwargs
   const { num_decay_steps: decaySteps = 0, num_stable_steps: given } = kwargs;
   const left = Math.max(0, totalSteps - warmupSteps);
   if (given === undefined && decaySteps > left)
-    throw problemsError([unfitKwarg(`at most the ${left} steps that the warm-up leaves`, "num_decay_steps", decaySteps)]);
+    throw problemsError([unfitKwarg(`at most ${left}, the number of steps after the warm-up,`, "num_decay_steps", decaySteps)]);
   return warmupStableDecaySchedule({
     warmupSteps,
     stableSteps: given ?? left - decaySteps,
@@ -107,7 +107,7 @@ function stableSchedule({ warmupSteps = 0, totalSteps }: Context, kwargs: Kwargs
   });
 }
 
-/** The end's factor from `min_lr` or `min_lr_rate`. */
+/** The final factor, from `min_lr` or `min_lr_rate`. */
 function minFactor({ min_lr: lowest, min_lr_rate: share }: Kwargs<"cosine_with_min_lr">, context: Context): number {
   return share ?? factorOf("min_lr", lowest!, context);
 }

@@ -1,4 +1,4 @@
-/** Optimizers by the names that `optim` may have in transformers (5.24); only the first two are here. */
+/** The optimizer names that `optim` may have in transformers 5.24; only the first two are supported. */
 const optimizers: ReadonlySet<unknown> = new Set([
   "adamw_torch", "adamw_torch_fused", "adamw_torch_xla", "adamw_torch_npu_fused", "adafactor", "adamw_anyprecision", "adamw_torch_4bit",
   "adamw_torch_8bit", "ademamix", "sgd", "adagrad", "adamw_bnb_8bit", "adamw_8bit", "ademamix_8bit", "lion_8bit", "lion_32bit",

@@ -1,6 +1,6 @@
 /**
- * `lr_scheduler_kwargs`: which settings each schedule takes, and everything that can be wrong with them before the number
- * of steps is known. Loads no libtorch.
+ * `lr_scheduler_kwargs`: which settings each schedule takes, and the checks that can be made before the number of steps
+ * is known. Does not load libtorch.
  */
 import { type Problem, conflict } from "../base/problems";
 import { shown } from "../base/values";
@@ -50,20 +50,20 @@ const settings = {
 
 type Settings = typeof settings;
 
-/** The values of `lr_scheduler_kwargs` that a schedule takes. */
+/** The values that a schedule takes in `lr_scheduler_kwargs`. */
 export type Kwargs<Name extends ScheduleName> = {
   readonly [Key in keyof Settings[Name]]?: Settings[Name][Key] extends Setting<infer T> ? T : never;
 };
 
-/** transformers' `lr_end` of a polynomial schedule. */
+/** The default `lr_end` of a polynomial schedule in transformers. */
 export const POLYNOMIAL_END = 1e-7;
 
 const KEY = "lr_scheduler_kwargs";
 
 /**
- * What is wrong with the settings of a schedule.
+ * The problems with a schedule's settings.
  *
- * @param baseLr the learning rate, above which no schedule may end; not compared when left out
+ * @param baseLr the learning rate, above which no schedule may end; not checked when left out
  */
 export function kwargsProblems(name: ScheduleName, kwargs: Readonly<Record<string, unknown>>, baseLr?: number): Problem[] {
   const known: Record<string, Setting<unknown>> = settings[name];
@@ -85,24 +85,24 @@ export function kwargsProblems(name: ScheduleName, kwargs: Readonly<Record<strin
   for (const key of ["min_lr", "lr_end"]) {
     const end = kwargs[key] ?? (name === "polynomial" && key === "lr_end" ? POLYNOMIAL_END : undefined);
     if (baseLr !== undefined && typeof end === "number" && end > baseLr)
-      problems.push(unfitKwarg(`a rate up to the learning rate, ${baseLr},`, key, end));
+      problems.push(unfitKwarg(`a rate no higher than the learning rate, ${baseLr},`, key, end));
   }
   return problems;
 }
 
-/** The settings that are given. */
+/** The settings that have a value. */
 export function readKwargs<Name extends ScheduleName>(name: Name, kwargs: Readonly<Record<string, unknown>>): Kwargs<Name> {
   const known: Record<string, Setting<unknown>> = settings[name];
   const given = Object.entries(kwargs).filter(([, value]) => !isLeftOut(value));
   return Object.fromEntries(given.map(([key, value]) => [key, known[key]!.read(value)])) as Kwargs<Name>;
 }
 
-/** Python's None is as if left out. */
+/** Python's None counts as left out. */
 function isLeftOut(value: unknown): boolean {
   return value === undefined || value === null;
 }
 
-/** A setting whose value does not fit. */
+/** An invalid setting. */
 export function unfitKwarg(expected: string, key: string, value: unknown): Problem {
   return conflict(KEY, `Expected ${expected} for '${key}' in '${KEY}' but received ${shown(value)}`);
 }

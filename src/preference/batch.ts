@@ -73,5 +73,5 @@ export function collate(rows: readonly Row[], device: Device = "cpu"): Batch {
 function expectTokenRows(rows: unknown): asserts rows is readonly Row[] {
   const isRow = (row: Partial<Row> | null) => Array.isArray(row?.prompt) && Array.isArray(row.completion);
   if (Array.isArray(rows) && rows.every(isRow)) return;
-  throw new TypeError(`Expected a list of { prompt, completion }, token ids each, for 'rows' but received ${received(rows)}`);
+  throw new TypeError(`Expected a list of { prompt, completion }, each a list of token ids, for 'rows' but received ${received(rows)}`);
 }

@@ -142,7 +142,7 @@ function detached(policy: PolicyLogProbs): PolicyLogProbs {
 function checkIds(model: CausalLM, batch: PackedBatch): void {
   expectModel(model);
   if (!isObject(batch) || !("answerOf" in batch))
-    throw new TypeError(`Expected a batch on its device, from upload, for 'batch' but received ${received(batch)}`);
+    throw new TypeError(`Expected a batch from upload, on its device, for 'batch' but received ${received(batch)}`);
   const { packing } = batch;
   const { vocabSize } = model.config;
   if (packing.largestId >= vocabSize) // on CUDA it would end in an assertion of the device

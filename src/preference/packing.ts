@@ -184,7 +184,7 @@ function compare(a: Int32Array, b: Int32Array): number {
 }
 
 /**
- * Throws unless `value` is what `pack` and `microBatches` make.
+ * Throws unless `value` is a batch from `pack` or `microBatches`.
  *
  * @throws TypeError
  */

@@ -48,7 +48,7 @@ const BATCHES_AHEAD = 32;
  *   console.log(index, chosenLogp - rejectedLogp);
  * ```
  *
- * @throws TypeError when an argument is of another kind
+ * @throws TypeError when an argument has the wrong type
  * @throws RangeError when `maxTokens` is no positive integer, or a token id is beyond the model's vocabulary
  * @throws Error when a log-prob is no number, as weights with NaN give
  */

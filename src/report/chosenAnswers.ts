@@ -1,44 +1,43 @@
 /**
- * Where a run left its chosen answers against the reference, and whether that can be told: the mean ρ̄ of
- * ρ_w = log π(y_w|x) − log π_ref(y_w|x), in nats an answer, with its standard error.
+ * Where a run left its chosen answers relative to the reference, if that can be told: the mean ρ̄ of
+ * ρ_w = log π(y_w|x) − log π_ref(y_w|x), in nats per answer, with its standard error.
  *
  *   error = s / √n,   s the standard deviation of ρ_w over n pairs (`rewards/chosen_std` ÷ β, `rewards/chosen_pairs`)
  *
- * They fell (or rose) when there are at least 30 pairs and ρ̄ is more than two errors below (above) 0, and by more than
- * rounding; they stayed when nothing between two errors below and above ρ̄ is more than that. Otherwise there are too few
- * pairs to tell.
+ * They fell (rose) if there are at least 30 pairs and ρ̄ is more than two errors below (above) 0, and by more than
+ * rounding; they stayed if the whole interval of two errors around ρ̄ is within rounding of 0. Otherwise there are too
+ * few pairs to tell.
  *
- * The evaluation counts, when one of the last quarter of the run has that many pairs: it is of one model, and of rows that
- * are not trained on. Otherwise the last logged lines of training do, taken together: the lines that "at the end" is the
- * mean of, and as many more as it takes to have 100 pairs, within the last quarter of the run. A pair that comes twice in
- * them is no second pair: n is at most the number of rows. Where a run did not log how far its pairs are spread, the
- * scatter of its last five lines has to do: s and n are of their means, and ρ̄ has to be three errors away, which is as
- * rare by chance.
+ * An evaluation in the last quarter of the run is used if it has that many pairs: it measures one model, on rows that are
+ * not trained on. Otherwise the last logged training lines are pooled: the lines that "at the end" is the mean of, and as
+ * many more as it takes to reach 100 pairs, within the last quarter of the run. A repeated pair does not count twice: n is
+ * at most the number of rows. If a run did not log the spread of its pairs, the scatter of its last five lines is used
+ * instead: s and n are those of the lines' means, and ρ̄ must be three errors away, which is as rare by chance.
  */
 import { ERRORS, LEAST_PAIRS, type Sample, pooled } from "../base/samples";
 import { type Run, type RunLine } from "./run";
 
-/** The most logged lines that "at the end" and "at the start" are the mean of; of few lines each is a quarter. */
+/** Maximum number of logged lines that "at the end" and "at the start" average; with few lines, each is a quarter. */
 export const LINES = 5;
-/** Nats of a whole answer that are nothing. */
+/** Nats per answer that count as rounding. */
 const NOTHING = 0.01;
-/** Pairs that are as good as all. */
+/** The number of pairs to pool. */
 const ENOUGH = 100;
-/** The share of a run that is its end. */
+/** The share of a run that counts as its end. */
 const END = 0.25;
 const ERRORS_OF_LINES = 3;
 
 export interface ChosenAnswers {
-  /** Mean against the reference, in nats an answer. */
+  /** Mean relative to the reference, in nats per answer. */
   readonly nats: number;
-  /** Its standard error; undefined where it cannot be had. */
+  /** Its standard error; undefined if it cannot be computed. */
   readonly error: number | undefined;
   readonly verdict: "fell" | "rose" | "stayed" | "unclear";
   /** What the mean is over: "160 pairs of the last 5 logged lines". It says so where an evaluation has too few pairs. */
   readonly over: string;
 }
 
-/** Undefined where the run does not say its β, has no reference, or has logged no rewards. */
+/** Undefined if the run does not state its β, has no reference, or has logged no rewards. */
 export function chosenAnswers(run: Run): ChosenAnswers | undefined {
   const { beta } = run;
   const lines = run.lines.filter((line) => line[REWARD] !== undefined);
@@ -77,13 +76,13 @@ function judged(
     if (error === undefined || count < least) return "unclear";
     if (Math.abs(mean) + errors * error <= rounding) return "stayed";
     if (Math.abs(mean) <= errors * error) return "unclear";
-    // A rise within the tolerance is a rise: the tolerance is that of falls.
+    // The tolerance applies to falls only: a rise within it is still a rise.
     return mean < -rounding ? "fell" : mean > NOTHING ? "rose" : "stayed";
   };
   return { nats: mean, error, verdict: verdict(), over };
 }
 
-/** The last lines: as many as "at the end" is the mean of, and more while they have few pairs. */
+/** The last lines: those that "at the end" is the mean of, and more while they have few pairs. */
 function lastLines(lines: readonly RunLine[]): readonly RunLine[] {
   const most = Math.max(1, Math.floor(lines.length * END));
   let count = few(lines);
@@ -92,7 +91,7 @@ function lastLines(lines: readonly RunLine[]): readonly RunLine[] {
   return lines.slice(-count);
 }
 
-/** How many lines "at the end" is the mean of. */
+/** How many lines "at the end" averages. */
 export const few = ({ length }: readonly RunLine[]): number => Math.max(1, Math.min(LINES, Math.floor(length / 4)));
 
 function lastEvaluation({ evaluations, lines }: Run): { sample: Sample; step: number } | undefined {
@@ -102,7 +101,7 @@ function lastEvaluation({ evaluations, lines }: Run): { sample: Sample; step: nu
   return sample && step >= (1 - END) * lines.at(-1)!["step"]! ? { sample, step } : undefined;
 }
 
-/** The rewards of a line's pairs; undefined where it does not say how far they are spread. */
+/** The rewards of a line's pairs; undefined if the line does not have their spread. */
 function sampleOf(line: RunLine): Sample | undefined {
   const { [REWARD]: mean, [`${REWARD}_std`]: std, [`${REWARD}_pairs`]: count } = line;
   if (count === 1) return { mean: mean!, std: 0, count };

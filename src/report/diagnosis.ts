@@ -39,7 +39,7 @@ export interface TokenMean {
 export interface SideDiagnosis {
   /** Means over the pairs of the answers' sums, in nats. */
   readonly logp: number;
-  /** Against the reference, and the standard error of that mean, s / √n over the pairs; null for a single pair. */
+  /** The mean relative to the reference and its standard error, s / √n over the pairs; null for a single pair. */
   readonly change: number;
   readonly error: number | null;
   /** Share of answers that are less likely than under the reference. */

@@ -12,7 +12,7 @@ export function meanAt(end: "start" | "end", lines: readonly RunLine[], metric: 
   return some.length > 0 ? some.reduce((sum, value) => sum + value, 0) / some.length : undefined;
 }
 
-/** One sentence that says what came of all runs, as far as it can be told (chosenAnswers.ts). */
+/** One sentence that sums up all runs, as far as that can be told (chosenAnswers.ts). */
 export function headline(runs: readonly Run[]): string {
   const [first, ...others] = runs;
   const list = (some: readonly Run[]) => some.map(({ name }) => name).join(", ").replace(/, ([^,]*)$/, " and $1");
@@ -21,7 +21,7 @@ export function headline(runs: readonly Run[]): string {
   const those = (...verdicts: ChosenAnswers["verdict"][]) => runs.filter((_, i) => verdicts.includes(chosen[i]!.verdict));
   const [fallen, held, unclear] = [those("fell"), those("rose", "stayed"), those("unclear")];
   if (others.length > 0) {
-    if (fallen.length === runs.length) return "Every run left the chosen answers less likely than the reference has them.";
+    if (fallen.length === runs.length) return "Every run left the chosen answers less likely than under the reference.";
     if (held.length === runs.length) return "No run pushed the chosen answers below the reference.";
     return [
       ...(fallen.length > 0 ? [`${list(fallen)} pushed the chosen answers down.`] : []),
@@ -36,7 +36,7 @@ export function headline(runs: readonly Run[]): string {
     case "rose":
       return `The chosen answers rose ${nats.toFixed(2)} nats above the reference.`;
     case "stayed":
-      return "The chosen answers stayed where the reference has them.";
+      return "The chosen answers stayed at the level of the reference.";
     case "unclear":
       return "Too few to tell whether the chosen answers fell or rose.";
   }
@@ -63,7 +63,7 @@ export function outcome(run: Run): string {
   const over = few(lines);
   const which = over === 1 ? "the last line" : `mean of the last ${over} lines`;
   const chosen = against && `chosen answers at ${natsOf(against)} nats against the reference (mean${against.error === undefined ? "" : " ± standard error"}, ${against.over})`;
-  const way = against?.verdict === "unclear" ? " An evaluation on more pairs can tell (eval_strategy)." : "";
+  const way = against?.verdict === "unclear" ? " To tell, evaluate on more pairs (eval_strategy)." : "";
   return `${name}, after ${steps}: ${chosen === undefined ? "" : `${chosen}; `}${parts.join(", ")} (${which} logged).${way}`;
 }
 
@@ -77,17 +77,17 @@ export function warnings(run: Run): string[] {
     const lowest = rewards.reduce((a, b) => (b["rewards/chosen"]! < a["rewards/chosen"]! ? b : a));
     const usesDpop = `${String(statement["loss"])} ${String(configOf(statement)["loss_type"])}`.includes("dpop");
     found.push(
-      `${name}: the chosen answers end ${(-chosen.nats).toFixed(2)} nats an answer below the reference, whatever the ` +
+      `${name}: the chosen answers end ${(-chosen.nats).toFixed(2)} nats per answer below the reference, whatever the ` +
         `margin says (lowest: ${signed(lowest["rewards/chosen"]! / beta!)} at step ${lowest["step"]}). This is the failure that ` +
-        `DPOP is made against. ` +
+        `DPOP prevents. ` +
         (usesDpop ? "Raise dpop_lambda, or lower learning_rate." : "Train with loss_type dpop, or lower learning_rate."),
     );
   }
   const last = lines.slice(-LINES);
   if (last.length === LINES && last.every((line) => Math.abs(line["loss"]! - LN2) < 1e-4))
     found.push(
-      `${name}: the loss stands at ln 2 = 0.6931 in the last ${LINES} lines: nothing is learnt. Raise learning_rate, and see ` +
-        "whether the answers differ (smaug data inspect) and anything trains (lora_target_modules).",
+      `${name}: the loss is at ln 2 = 0.6931 in the last ${LINES} lines: nothing is being learnt. Raise learning_rate, and check ` +
+        "that the answers differ (smaug data inspect) and that something is trained (lora_target_modules).",
     );
   if (nonFinite.length > 0)
     found.push(`${name}: loss or gradient was no finite number at step ${nonFinite.slice(0, 5).join(", ")}${nonFinite.length > 5 ? " and more" : ""}.`);

@@ -134,7 +134,7 @@ const GROUPS: readonly Group[] = [
 const UNSEEN = new Set([
   // One token a pair: the same as the mean over tokens.
   "token_logps/chosen_at_macro", "token_logratios/chosen_at_macro",
-  // What the verdict's error is from.
+  // The verdict's standard error comes from these.
   "rewards/chosen_std", "rewards/chosen_pairs",
   "step", "epoch", "num_tokens", "perf/packing_saved", "perf/tflops", "runtime", "samples_per_second", "steps_per_second",
 ]);

@@ -13,7 +13,7 @@ import {
 
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
-/** A value of a template's variable: JSON, with floats such as 20.0 and integers beyond 2^53 where they are known. */
+/** The value of a template variable: JSON, plus floats such as 20.0 and integers beyond 2^53 where they are known. */
 export type TemplateValue =
   | null
   | boolean
@@ -31,7 +31,7 @@ export interface ChatMessage {
   readonly [key: string]: JsonValue | undefined;
 }
 
-/** The variables of a chat template; those that are undefined are left out. */
+/** The variables of a chat template; undefined ones are left out. */
 type Variables = Readonly<Record<string, TemplateValue | undefined>>;
 
 /** Renders the chat templates of one folder. */
@@ -61,7 +61,7 @@ export class ChatRenderer {
     return this.rendering(template, variables).text;
   }
 
-  /** As {@link render}, with where the text of `{% generation %}` blocks is. */
+  /** Like {@link render}, but also returns where the text of `{% generation %}` blocks is. */
   rendering(template: string | undefined, variables: Variables): Rendering {
     const source = this.choose(template, variables.tools !== null);
     const name = this.names.find((each) => this.templates[each] === source && this.places[each] !== undefined);

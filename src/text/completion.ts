@@ -5,9 +5,10 @@
  * what follows the longest common token prefix of the prompt alone and the prompt with its answer, for each answer on
  * its own. A plain answer ends with EOS, appended where its text does not; in a conversation the template decides.
  *
- * The two may differ only at their end: in a conversation in the start of the assistant's turn, which templates write in
- * several ways (an empty thought, none), in a text in its last two tokens. A template that rewrites the conversation once
- * an answer follows, as Mistral's v0.3 does with a system message, would have the question trained on: an error.
+ * The two may differ only at the end: in a conversation, within the start of the assistant's turn, which templates write
+ * in several ways (with or without an empty thought); in a plain text, within its last two tokens. It is an error if a
+ * template rewrites the conversation when an answer is appended, as Mistral v0.3's does with a system message: the
+ * question would be trained on.
  */
 import { InputError } from "../base/errors";
 import { shown } from "../base/values";
@@ -28,7 +29,7 @@ export interface TokenizedAnswers {
   readonly answers: readonly { readonly ids: number[]; readonly start: number }[];
 }
 
-/** Tokens at the end of a text that may be others once an answer follows: its last word, and the space after it. */
+/** Tokens at the end of a text that may change when an answer is appended: its last word, and the space after it. */
 const MOVING = 2;
 
 type ChatOptions = Omit<ChatTemplateOptions, "addGenerationPrompt">;
@@ -44,7 +45,7 @@ export function commonPrefixLength(a: readonly number[], b: readonly number[]): 
  * Tokenises plain answers to one prompt.
  *
  * @throws TypeError when an answer must get an EOS and the tokenizer has none
- * @throws InputError when more than the last two tokens of the prompt are others once an answer follows
+ * @throws InputError when more than the last two tokens of the prompt change when an answer is appended
  */
 export function tokenizeAnswers(tokenizer: Tokenizer, prompt: string, answers: readonly string[]): TokenizedAnswers {
   const { eosToken } = tokenizer;
@@ -57,7 +58,7 @@ export function tokenizeAnswers(tokenizer: Tokenizer, prompt: string, answers: r
   const ids = tokenizer.encode(prompt);
   return begun(ids, wholes.map((whole) => tokenizer.encode(whole)), {
     fixed: () => ids.length - MOVING,
-    way: "end the prompt where a word ends",
+    way: "end the prompt at the end of a word",
   });
 }
 
@@ -65,7 +66,7 @@ export function tokenizeAnswers(tokenizer: Tokenizer, prompt: string, answers: r
  * Tokenises answers to one conversation: the prompt with the start of the assistant's turn, as TRL does, against the
  * conversation with each answer's messages.
  *
- * @throws InputError when the template writes the prompt, up to that turn, differently once an answer follows
+ * @throws InputError when the template renders the prompt, up to that turn, differently when an answer is appended
  */
 export function tokenizeChatAnswers(
   tokenizer: Tokenizer,
@@ -79,7 +80,7 @@ export function tokenizeChatAnswers(
   const withoutTurn = () => tokenizer.applyChatTemplate(prompt, { ...options, tokenize: true });
   return begun(start, answers.map(whole), {
     fixed: () => commonPrefixLength(start, withoutTurn()),
-    way: "the chat template moves text, often that of a system message, which can go into the first user message",
+    way: "the chat template rewrites the conversation, often to move a system message; put its text into the first user message",
   });
 }
 
@@ -111,8 +112,8 @@ export function tokenizeChatCompletion(
 }
 
 /**
- * `fixed` counts the tokens of the prompt with which each whole must begin; it is not asked where nothing has changed.
- * `way` is how the error says to mend the row.
+ * `fixed` returns how many tokens of the prompt each whole must start with; it is not called if none has changed.
+ * `way` is the error's advice on how to fix the row.
  */
 function begun(
   prompt: number[],
@@ -123,7 +124,7 @@ function begun(
   const least = answers.reduce((most, { start }) => Math.min(most, start), prompt.length);
   if (least < prompt.length && least < fixed())
     throw new InputError(
-      `only ${least} of the prompt's ${prompt.length} tokens stay as they are once an answer follows, ` +
+      `only ${least} of the prompt's ${prompt.length} tokens stay the same when an answer is appended, ` +
         `and the rest would be trained on; ${way}`,
     );
   return { prompt, answers };

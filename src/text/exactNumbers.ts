@@ -1,52 +1,52 @@
 /**
- * Numbers as Python would have them, for templates. A row's numbers are JavaScript's, in which 20.0 is 20, integers
- * beyond 2^53 are rounded, and JSON has no NaN; `tojson` in a template shows the difference. What a reader found written
- * is remembered beside the list or object that holds the number, and put in its place when that goes into a template.
- * A number that has been changed since is taken as it is.
+ * Numbers as Python reads them, for templates. A row's numbers are JavaScript's, in which 20.0 is 20, integers beyond
+ * 2^53 are rounded, and JSON has no NaN; `tojson` in a template shows the difference. The number that a reader found is
+ * remembered alongside the list or object that holds it, and restored when that value is passed to a template. A number
+ * that has been changed since is used as it is.
  */
 import { InputError } from "../base/errors";
 import { parsePythonJson } from "../base/pythonJson";
 import { PyFloat } from "../jinja/float";
 
-/** A number that a JavaScript number cannot stand for: a float with an integral value or none, or a large integer. */
+/** A number that a JavaScript number cannot represent: a float that is integral or not finite, or a large integer. */
 type ExactNumber = PyFloat | bigint;
 type Key = string | number;
 type Container = Record<Key, unknown>;
 
-/** Where in a value a number is, and what it is: a number stands for a float. Can be sent to a thread. */
+/** The path of a number within a value, and the number; a plain number here means a float. Can be sent to a worker. */
 export type ExactEntry = readonly [path: readonly Key[], number: number | bigint];
 
-/** The digits at which Python stops converting. */
+/** Python's limit on the digits of an integer it converts. */
 const MOST_DIGITS = 4300;
 
 const remembered = new WeakMap<object, Map<Key, ExactNumber>>();
 let isAny = false;
 
-/** A JSON number as Python's `json` reads it. @throws RangeError for an integer with more digits than Python takes */
+/** A JSON number as Python's `json` reads it. @throws RangeError for an integer with more digits than Python converts */
 export function numberOf(literal: string): number | ExactNumber {
   const number = Number(literal);
   if (!/^-?\d+$/.test(literal)) return floatOf(number);
   if (Number.isSafeInteger(number) && !Object.is(number, -0)) return number;
   if (literal.length > MOST_DIGITS)
-    throw new RangeError(`an integer of ${literal.length} digits, of which Python takes ${MOST_DIGITS}`);
+    throw new RangeError(`an integer of ${literal.length} digits; Python's limit is ${MOST_DIGITS}`);
   return BigInt(literal);
 }
 
-/** Parses JSON with {@link numberOf}. `place` is its file and line, for messages. */
+/** Parses JSON, reading numbers with {@link numberOf}. `place` is the file and line, for messages. */
 export function parseExact(text: string, place: string): unknown {
   try {
     return parsePythonJson(text, numberOf);
   } catch (error) {
-    throw new InputError(`Expected JSON that Python reads in ${place}, but found ${(error as Error).message}.`);
+    throw new InputError(`Expected JSON that Python can read in ${place}, but found ${(error as Error).message}.`);
   }
 }
 
-/** A float, as such where a JavaScript number would be taken for an integer. */
+/** A float, wrapped if a JavaScript number would be taken for an integer. */
 export function floatOf(number: number): number | PyFloat {
   return Number.isInteger(number) || !Number.isFinite(number) ? new PyFloat(number) : number;
 }
 
-/** Whether a value has a number anywhere. */
+/** Whether a value contains a number at any depth. */
 export function hasNumber(value: unknown): boolean {
   if (typeof value === "number") return true;
   if (typeof value !== "object" || value === null) return false;
@@ -55,7 +55,7 @@ export function hasNumber(value: unknown): boolean {
   return false;
 }
 
-/** Remembers one number of a list or object. */
+/** Remembers a number of a list or object. */
 export function rememberNumber(container: object, key: Key, number: unknown): void {
   if (typeof number !== "bigint" && !(number instanceof PyFloat)) return;
   isAny = true;
@@ -72,18 +72,18 @@ export function rememberNumbers(value: unknown, exact: unknown): void {
   }
 }
 
-/** What is remembered of the numbers of a list or object, by place or key. */
+/** The remembered numbers of a list or object, by index or key. */
 export function rememberedNumbers(container: object): ReadonlyMap<Key, unknown> | undefined {
   return isAny ? remembered.get(container) : undefined;
 }
 
-/** Lets a copy of a list or object, or a part of one, remember its numbers. */
+/** Carries the remembered numbers over to a copy of a list or object, or of a part of it. */
 export function copyNumbers(from: object, to: object): void {
   const numbers = isAny ? remembered.get(from) : undefined;
   if (numbers) remembered.set(to, new Map(numbers));
 }
 
-/** The value with its numbers as they were written, copied as far as it has such numbers. */
+/** The value with its numbers as they were written; only the parts that hold such numbers are copied. */
 export function withExactNumbers<T>(value: T): T {
   return isAny ? (exactly(value) as T) : value;
 }
@@ -103,7 +103,7 @@ function exactly(value: unknown): unknown {
   return copy ?? value;
 }
 
-/** The numbers that are remembered anywhere in a value. */
+/** All remembered numbers in a value, at any depth. */
 export function exactEntries(value: unknown): ExactEntry[] {
   const entries: ExactEntry[] = [];
   const walk = (each: unknown, path: readonly Key[]): void => {
@@ -124,7 +124,7 @@ export function rememberEntries(value: unknown, entries: readonly ExactEntry[]):
   }
 }
 
-/** Whether a value is the JavaScript number that a remembered one became. */
+/** Whether a value is still the JavaScript number that a remembered number was read as. */
 function isStill(number: ExactNumber, value: unknown): boolean {
   return typeof value === "number" && (Number(number) === value || (Number.isNaN(value) && Number.isNaN(Number(number))));
 }

@@ -48,7 +48,7 @@ export interface TokenizerFolder {
   readonly chatTemplates: Readonly<Record<string, string>>;
   /** Where each template was read, for messages. */
   readonly templatePlaces: Readonly<Record<string, string>>;
-  /** Whether special tokens written in a text are plain text, as `split_special_tokens` asks. */
+  /** Whether special tokens written in a text are plain text (`split_special_tokens`). */
   readonly splitSpecialTokens: boolean;
   readonly generationConfig: Json;
 }
@@ -56,7 +56,7 @@ export interface TokenizerFolder {
 /** The special tokens that have a name of their own, in the order in which transformers adds them. */
 const named = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
-/** Reads the tokenizer of a model, a folder or a GGUF file, and of the adapter's folder on it, which wins. */
+/** Reads the tokenizer of a model (a folder or GGUF file); that of an adapter's folder takes precedence. */
 export async function readTokenizerFolder(model: string, adapter?: string): Promise<TokenizerFolder> {
   const { tokenizer, templates, generation } = companionPlaces(model, adapter);
   return {
@@ -144,7 +144,7 @@ function checkScores(model: Json, file: string): void {
 const isId = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < MOST_IDS;
 
-/** How to generate; the ids that end a text, which `eosTokenIds` returns, are checked. */
+/** The generation settings; the ids that end a text, which `eosTokenIds` returns, are checked. */
 async function readGeneration(folder: string): Promise<Json> {
   const config = (await readJson(join(folder, "generation_config.json"))) ?? {};
   for (const id of [config.eos_token_id ?? []].flat())
@@ -304,8 +304,8 @@ async function readJson(file: string): Promise<Json | undefined> {
 }
 
 /**
- * The file's text, or undefined when there is none. A byte order mark belongs to a template, which prints it in
- * transformers, but not to JSON.
+ * The file's text, or undefined if it does not exist. A byte order mark is kept in a template, which prints it in
+ * transformers, but not in JSON.
  */
 function readText(file: string, { keepMark = false } = {}): string | undefined {
   if (!existsSync(file)) return undefined;

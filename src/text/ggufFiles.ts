@@ -5,8 +5,8 @@ import { findGguf } from "../models/ggufPaths";
 import { readGgufTokenizer } from "./ggufTokenizer";
 
 /**
- * Writes tokenizer.json and tokenizer_config.json for a model whose tokenizer is in a GGUF file; for any other it does
- * nothing.
+ * Writes tokenizer.json and tokenizer_config.json for a model whose tokenizer is in a GGUF file; does nothing for any
+ * other.
  */
 export async function saveGgufTokenizer(
   { folder: model, adapterFolder }: { readonly folder: string | undefined; readonly adapterFolder: string | undefined },

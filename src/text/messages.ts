@@ -1,15 +1,15 @@
 /**
  * Messages as transformers' `apply_chat_template` hands them to a template: keys whose value is null are left out, and
- * reasoning stands under the names that templates read, whichever name it was given.
+ * reasoning is passed under all the names that templates read, whichever name it was given.
  */
 import { isObject, shown } from "../base/values";
 import type { ChatMessage, JsonValue } from "./chatTemplate";
 
-/** The keys under which a message's reasoning is passed; the first that is there counts. gpt-oss reads the second. */
+/** The keys under which a message's reasoning is passed; the first one present counts. gpt-oss reads the second. */
 const REASONING = ["reasoning_content", "thinking", "reasoning"] as const;
 
 /**
- * Copies of the messages for a template; the messages themselves stay as they are.
+ * Copies of the messages for a template; the originals are not changed.
  *
  * @throws TypeError for a message that is not an object
  */
@@ -24,7 +24,7 @@ export function templateMessages(messages: readonly ChatMessage[]): readonly Jso
     );
     const name = REASONING.find((each) => Object.hasOwn(given, each));
     if (name === undefined) return given;
-    // In this order, which a template that prints a whole message shows.
+    // The order matters to a template that prints a whole message.
     return { thinking: given[name]!, ...given, reasoning_content: given[name]! };
   });
 }

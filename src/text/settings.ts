@@ -1,8 +1,8 @@
 /**
- * Settings of tokenizer_config.json that change ids. tokenizer.json decides; of the settings beside it, transformers
- * 5.24 applies these, and they are applied here: `split_special_tokens`; `add_prefix_space` for the classes that it
- * rebuilds in code, and `legacy` for Llama's; and `add_bos_token: false` and `add_eos_token: false` for GPT-NeoX.
- * `fix_mistral_regex` is refused. What transformers rebuilds without being asked to is left out.
+ * Settings of tokenizer_config.json that change ids. tokenizer.json decides, except for the settings that transformers
+ * 5.24 applies on top of it, which are applied here too: `split_special_tokens`; `add_prefix_space` for the classes that
+ * it rebuilds in code, and `legacy` for Llama; and `add_bos_token: false` and `add_eos_token: false` for GPT-NeoX.
+ * `fix_mistral_regex` is rejected. What transformers rebuilds without any setting is left out.
  */
 import { shown } from "../base/values";
 import { TokenizerError } from "./errors";
@@ -11,7 +11,7 @@ import type { Step } from "./pipeline";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Where settings are read: tokenizer_config.json's values and path, and the model's type if config.json is beside it. */
+/** Where settings are read from: tokenizer_config.json's values and path, and the model type if there is a config.json. */
 export interface SettingsPlace {
   readonly config: Json;
   readonly file: string;
@@ -19,10 +19,10 @@ export interface SettingsPlace {
   readonly specialTokens: Readonly<Record<string, string>>;
 }
 
-/** Classes whose byte-level pre-tokenizer transformers makes anew, with `add_prefix_space`. */
+/** Classes whose byte-level pre-tokenizer transformers rebuilds with `add_prefix_space`. */
 const PREFIXING = new Set(["GPT2Tokenizer", "GPTNeoXTokenizer", "Qwen2Tokenizer", "CohereTokenizer"]);
 
-/** The tokenizer that the settings ask for. */
+/** The tokenizer with the settings applied. */
 export function withSettings(json: TokenizerJson, place: SettingsPlace): TokenizerJson {
   const { config, file } = place;
   for (const key of ["split_special_tokens", "add_prefix_space", "legacy", "add_bos_token", "add_eos_token", "fix_mistral_regex"])
@@ -38,7 +38,7 @@ export function withSettings(json: TokenizerJson, place: SettingsPlace): Tokeniz
   return { ...json, ...prefixed, ...ends };
 }
 
-/** The class that transformers 5.24 loads: for some models one of its own, whatever the file says. */
+/** The class that transformers 5.24 loads: for some models a fixed one, whatever the file says. */
 function classOf({ config, modelType }: SettingsPlace): string {
   if (["mistral", "mixtral", "phi3"].includes(modelType as string)) return "TokenizersBackend";
   if (modelType === "qwen2") return "Qwen2Tokenizer";
@@ -46,12 +46,12 @@ function classOf({ config, modelType }: SettingsPlace): string {
   return String(name).replace(/Fast$/, "");
 }
 
-/** The same step, its ByteLevel adding a space in front of a text or not. */
+/** The same step, with `add_prefix_space` set on its ByteLevel. */
 function withPrefix(step: Step | null, prefix: boolean): Step | null {
   return mapped(step, "pretokenizers", (each) => (each?.type === "ByteLevel" ? { ...each, add_prefix_space: prefix } : each));
 }
 
-/** Llama's Metaspace with the scheme that the settings say, if they say anything; and no Prepend where there is to be no space. */
+/** Llama's Metaspace with the scheme that the settings imply, if any; without Prepend if no space is to be added. */
 function withScheme(json: TokenizerJson, { add_prefix_space: given, legacy }: Json): TokenizerJson {
   if (typeof given !== "boolean" && typeof legacy !== "boolean") return json;
   const prefix = given !== false;
@@ -68,16 +68,16 @@ function withoutPrepend(step: Step | null): Step | null {
   return { ...step, normalizers: (step.normalizers as (Step | null)[]).filter((each) => each?.type !== "Prepend") };
 }
 
-/** A step, or each step of a sequence, changed. */
+/** Maps a step, or each step of a sequence. */
 function mapped(step: Step | null, list: string, change: (step: Step | null) => Step | null): Step | null {
   if (step?.type !== "Sequence" || !Array.isArray(step[list])) return change(step);
   return { ...step, [list]: (step[list] as (Step | null)[]).map((each) => mapped(each, list, change)) };
 }
 
 /**
- * GPT-NeoX's post-processor without the tokens that are switched off.
+ * GPT-NeoX's post-processor without the tokens that are turned off.
  *
- * @throws TokenizerError when a token is switched on that tokenizer.json does not add: transformers 5.24 does not either
+ * @throws TokenizerError when a token is turned on that tokenizer.json does not add, nor would transformers 5.24
  */
 function withoutEnds(step: Step | null, { config, file, specialTokens }: SettingsPlace): Step | null {
   let processor = step;
@@ -85,7 +85,7 @@ function withoutEnds(step: Step | null, { config, file, specialTokens }: Setting
     const isAdded = JSON.stringify(processor)?.includes(JSON.stringify({ id: token }).slice(1, -1)) === true;
     if (config[key] === true && !isAdded)
       throw new TokenizerError(
-        `Expected no '${key}: true' in ${file}, since the post_processor of tokenizer.json adds no ${shown(token)}: ` +
+        `Expected no '${key}: true' in ${file}, since the post_processor of tokenizer.json does not add ${shown(token)}; ` +
           "transformers 5.24 ignores the setting. Remove it, or add the token to the post_processor",
       );
     if (config[key] === false && isAdded) processor = without(processor, token!);
@@ -93,7 +93,7 @@ function withoutEnds(step: Step | null, { config, file, specialTokens }: Setting
   return processor;
 }
 
-/** A post-processor whose template does not add a token. */
+/** The post-processor with a token removed from its template. */
 function without(step: Step | null, token: string): Step | null {
   const isOther = (piece: { SpecialToken?: { id?: unknown } } | null) => piece?.SpecialToken?.id !== token;
   return mapped(step, "processors", (each) =>
@@ -103,7 +103,7 @@ function without(step: Step | null, token: string): Step | null {
   );
 }
 
-/** The pattern that `fix_mistral_regex` puts in the place of the first one. */
+/** The pattern that `fix_mistral_regex` substitutes for the first one. */
 const MISTRAL_PATTERN =
   "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|" +
   "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|" +
@@ -112,7 +112,7 @@ const MISTRAL_PATTERN =
 function expectMistralPattern({ pre_tokenizer: step }: TokenizerJson, { config, file }: SettingsPlace): void {
   if (config.fix_mistral_regex !== true || JSON.stringify(step)?.includes(JSON.stringify(MISTRAL_PATTERN))) return;
   throw new TokenizerError(
-    `Expected no 'fix_mistral_regex: true' in ${file}, since the pre_tokenizer of tokenizer.json has another pattern. ` +
+    `Expected no 'fix_mistral_regex: true' in ${file}, since the pre_tokenizer of tokenizer.json has a different pattern. ` +
       "Save the tokenizer with the corrected pattern once:\n" +
       "  python -c 'import sys; from transformers import AutoTokenizer; " +
       "AutoTokenizer.from_pretrained(sys.argv[1], fix_mistral_regex=True).save_pretrained(sys.argv[1])' FOLDER",

@@ -1,8 +1,8 @@
 /**
  * Text to token ids and back, with the ids of the Python library `tokenizers` on the same tokenizer.json.
  *
- * tokenizer.json decides, and of the settings beside it those of settings.ts. transformers 5 rebuilds the pipeline of
- * some classes in code instead: where a text begins with a space, its `LlamaTokenizer` leaves out the further one that
+ * tokenizer.json decides, along with the settings in settings.ts. transformers 5 instead rebuilds the pipeline of some
+ * classes in code: where a text begins with a space, its `LlamaTokenizer` leaves out the additional one that
  * the Prepend normalizer of Llama 2 adds; its GPT-2, GPT-NeoX, Qwen 2 and Cohere tokenizers split by their own patterns.
  * `clean_up_tokenization_spaces` is ignored, as transformers 5 does for BPE.
  */
@@ -47,17 +47,17 @@ export interface ChatTemplateOptions {
 }
 
 export interface LoadTokenizerOptions {
-  /** The branch, tag or commit of a model of the hub. */
+  /** The branch, tag or commit of a model on the hub. */
   revision?: string | undefined;
-  /** The folder or hub id of an adapter of the model. */
+  /** The folder or hub id of an adapter for the model. */
   adapter?: string | undefined;
 }
 
 /** A tokenizer loaded by {@link loadTokenizer}. */
 export class Tokenizer {
-  /** The model it was loaded from, and can be again: a folder, or a GGUF file. */
+  /** The model it was loaded from, and can be reloaded from: a folder or a GGUF file. */
   readonly path: string;
-  /** The folder of the adapter that it was loaded with. */
+  /** The folder of the adapter it was loaded with. */
   readonly adapterPath: string | undefined;
   /** How many ids there are, added tokens included. A model's embedding may have more rows. */
   readonly vocabSize: number;
@@ -123,9 +123,8 @@ export class Tokenizer {
   }
 
   /**
-   * The token ids of a text. Special tokens written in it are special tokens, unless tokenizer_config.json says
-   * `split_special_tokens`. Halves of surrogate pairs, which UTF-8
-   * cannot hold, count as U+FFFD.
+   * The token ids of a text. Special tokens written in it are special tokens, unless tokenizer_config.json sets
+   * `split_special_tokens`. Lone surrogates, which UTF-8 cannot encode, are read as U+FFFD.
    *
    * @throws InputError when a pattern of the tokenizer takes too long on this text
    * @example
@@ -239,14 +238,14 @@ function expectVariables(variables: Readonly<Record<string, unknown>>): void {
  * additional_chat_templates/, as far as they are there; or that of a GGUF file. A name that is no path is
  * a model of the hub, at `revision`.
  *
- * The tokenizer and templates in an adapter's folder win over those of its base: give the adapter as `adapter`, or in
- * the place of the model.
+ * The tokenizer and templates in an adapter's folder take precedence over its base's: pass the adapter as `adapter`, or
+ * instead of the model.
  *
  * ```ts
  * const tokenizer = await loadTokenizer("models/SmolLM2-135M-Instruct", { adapter: "runs/dpop" });
  * ```
  *
- * @throws HubError when the files of a model of the hub cannot be had
+ * @throws HubError when the files of a model on the hub cannot be fetched
  * @throws TokenizerError when tokenizer.json is missing, a file is broken, or a step of it is not supported
  */
 export async function loadTokenizer(nameOrFolder: string, options: LoadTokenizerOptions = {}): Promise<Tokenizer> {

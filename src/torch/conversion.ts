@@ -1,4 +1,4 @@
-/** What `Tensor.to` and `Module.to` are asked to convert to. */
+/** Reads the arguments of `Tensor.to` and `Module.to`. */
 import { type DType, dtypes, isDType } from "./dtype";
 import { describeValue } from "./operators";
 import { type Device, Tensor } from "./tensor";
@@ -15,7 +15,7 @@ export interface ToOptions {
 /**
  * Reads the arguments of `to`: a dtype, a device, a device and a dtype, another tensor, or options.
  *
- * @param names of the options that are allowed
+ * @param names the allowed options
  * @throws TypeError for anything else, such as a misspelled option
  */
 export function conversionOf(target: unknown, second: unknown, names: readonly (keyof ToOptions)[]): ToOptions {

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-/** Random numbers: the seed of all default generators, and generators of one's own. */
+/** Random numbers: the seed of all default generators, and separate generators. */
 import { binding } from "../native/binding";
 import { DisposedTensorError } from "../native/errors";
 import { type Device, Tensor, slotOf } from "./tensor";

@@ -1,5 +1,5 @@
 /** `smaug/torch`: libtorch's tensors and autograd. */
-export { hasOp, op, ops } from "./methods"; // first: it gives Tensor its methods
+export { hasOp, op, ops } from "./methods"; // must come first: it adds Tensor's methods
 export { type GradOptions, autograd, enableGrad, isGradEnabled, noGrad } from "./autograd";
 export type { ToOptions } from "./conversion";
 export {

@@ -12,9 +12,9 @@ export interface Argument<T> {
   /** What it may be, for error messages: "a positive integer". */
   readonly expected: string;
   readonly help: string;
-  /** Whether it is a list, which a command line may give as several arguments. */
+  /** Whether it is a list, which may be several arguments on a command line. */
   readonly isList?: boolean;
-  /** What to do about a value that does not fit, where that is known: "write adamw_torch". */
+  /** What to do about an invalid value, if known: "write adamw_torch". */
   wayOut?(value: unknown): string | undefined;
   /** The value in its own type, or undefined when it does not fit. Strings from a command line count as what they spell. */
   read(value: unknown): T | undefined;
@@ -36,7 +36,7 @@ export function optional<T>(inner: Argument<T>): Argument<T | null> {
   return { ...inner, fallback: null, read: (value) => (value === null || value === "null" ? null : inner.read(value)) };
 }
 
-/** The same setting with a way out for values of which it is known. */
+/** The same setting, with a way out for known invalid values. */
 export function withWayOut<T>(inner: Argument<T>, wayOut: (value: unknown) => string | undefined): Argument<T> {
   return { ...inner, wayOut };
 }
@@ -83,9 +83,9 @@ export function number(
   });
 }
 
-/** A share of things, or a count of them. */
+/** A share or a count. */
 export const share = (help: string): Argument<number> =>
-  argument("a share between 0 and 1, or an integer from 1", 0, help, (value) => {
+  argument("a share between 0 and 1, or an integer of at least 1", 0, help, (value) => {
     const n = toNumber(value);
     return n !== undefined && n > 0 && (n < 1 || Number.isSafeInteger(n)) ? n : undefined;
   });
@@ -103,13 +103,13 @@ export const flag = (fallback: boolean, help: string): Argument<boolean> =>
   });
 
 export const choice = <const T extends string>(values: readonly T[], fallback: NoInfer<T>, help: string): Argument<T> =>
-  argument(values.join(", "), fallback, help, (value) => {
+  argument(`one of ${values.join(", ")}`, fallback, help, (value) => {
     const name = value === false || value === null ? "no" : value; // YAML's `no`
     return values.find((each) => each === name || (each === "none" && name === "no"));
   });
 
 /**
- * One string or several. As one string it is `q_proj v_proj`, `q_proj,v_proj` or a list in brackets, `[q_proj, v_proj]`
+ * One string or several. A single string may be `q_proj v_proj`, `q_proj,v_proj` or a list in brackets, `[q_proj, v_proj]`
  * or `["q_proj", "v_proj"]`.
  */
 export const texts = (fallback: readonly string[], help: string): Argument<readonly string[]> =>
@@ -127,7 +127,7 @@ function list<T>(expected: string, fallback: readonly T[], help: string, readIte
   return { ...argument(expected, fallback, help, read), isList: true };
 }
 
-/** The items of a list in any of its spellings. */
+/** The items of a list in any spelling. */
 export function itemsOf(value: unknown): readonly unknown[] {
   if (typeof value !== "string") return [value].flat();
   const inner = /^\s*\[(.*)\]\s*$/s.exec(value)?.[1];
@@ -135,7 +135,7 @@ export function itemsOf(value: unknown): readonly unknown[] {
   return inner === undefined ? items : items.map((item) => /^(["'])(.*)\1$/s.exec(item)?.[2] ?? item);
 }
 
-/** Splits at spaces and commas, except those within brackets, as `{1,2}` of a regular expression. */
+/** Splits at spaces and commas, except those within brackets, such as `{1,2}` of a regular expression. */
 function splitOutside(text: string): string[] {
   const items = [""];
   let depth = 0;
@@ -148,14 +148,14 @@ function splitOutside(text: string): string[] {
   return depth === 0 ? items : text.split(/[\s,]+/);
 }
 
-/** Names with numbers or strings, as `lr_scheduler_kwargs`; JSON on a command line. Null is none. */
+/** Names with numbers or strings, such as `lr_scheduler_kwargs`; JSON on a command line. Null means none. */
 export const mapping = (help: string): Argument<Readonly<Record<string, unknown>>> =>
   argument("names with values", {}, help, (value) => {
     const read = (typeof value === "string" ? parseJson(value) : value) ?? (value === null || value === "null" ? {} : undefined);
     return typeof read === "object" && read !== null && !Array.isArray(read) ? (read as Record<string, unknown>) : undefined;
   });
 
-/** Names with new names, as `column_mapping`; on a command line `question=prompt,good=chosen`, or JSON. */
+/** Names with new names, such as `column_mapping`; on a command line `question=prompt,good=chosen`, or JSON. */
 export const renaming = (help: string): Argument<Readonly<Record<string, string>>> =>
   argument("names with new names, such as question=prompt or {question: prompt},", {}, help, (value) => {
     return typeof value === "string" ? parseRenaming(value) : asRenaming(value);
@@ -188,7 +188,7 @@ export const either = <A, B>(first: Argument<A>, second: Argument<B>, fallback: 
 /**
  * Checks named values against a table; what is left out has its fallback.
  *
- * @param nameOf how a setting is called where the values come from
+ * @param nameOf the name of a setting in the source of the values
  * @throws InputError that names every unknown name, with its nearest neighbour, and every value that does not fit
  */
 export function readArguments<Table extends ArgumentTable>(
@@ -201,7 +201,7 @@ export function readArguments<Table extends ArgumentTable>(
   return settings;
 }
 
-/** The same; settings with problems have their fallbacks. */
+/** Like the above, but returns the problems; settings with problems get their fallbacks. */
 export function checkArguments<Table extends ArgumentTable>(
   table: Table,
   values: Readonly<Record<string, unknown>>,

@@ -1,6 +1,6 @@
 /**
  * The settings of training, with Hugging Face's and TRL's names (in camelCase; snake_case in files and on the command
- * line) and TRL 1.16's defaults, except those the paper has: a learning rate of 5e-5. Where a default is `null`, the run
+ * line) and TRL 1.16's defaults, except where the paper sets one: a learning rate of 5e-5. Where a default is `null`, the run
  * chooses and says what it chose.
  */
 import { scheduleNames } from "../optim/scheduleNames";
@@ -15,56 +15,56 @@ export const trainingArguments = {
   ),
   perDeviceTrainBatchSize: integer(8, "pairs per batch", { min: 1 }),
   perDeviceEvalBatchSize: integer(8, "pairs per batch of an evaluation", { min: 1 }),
-  gradientAccumulationSteps: integer(1, "batches per optimizer step; their loss is one mean over all their pairs", { min: 1 }),
+  gradientAccumulationSteps: integer(1, "batches per optimizer step; the loss is the mean over all their pairs", { min: 1 }),
   maxTokensPerBatch: optional(
-    integer(0, "tokens run through the model at once, shared prompts counted once; from free memory when left out", { min: 1 }),
+    integer(0, "tokens per forward pass, shared prompts counted once; chosen by free memory when left out", { min: 1 }),
   ),
   learningRate: number(5e-5, "peak learning rate", { min: 0 }),
-  lrSchedulerType: withWayOut(choice(scheduleNames, "linear", "how the learning rate moves"), (value) =>
-    value === "reduce_lr_on_plateau" || value === "greedy" ? "that schedule, which follows a metric, is not here" : undefined,
+  lrSchedulerType: withWayOut(choice(scheduleNames, "linear", "learning rate schedule"), (value) =>
+    value === "reduce_lr_on_plateau" || value === "greedy" ? "this schedule, which follows a metric, is not supported" : undefined,
   ),
-  lrSchedulerKwargs: mapping("further settings of the schedule, such as num_cycles or min_lr"),
+  lrSchedulerKwargs: mapping("additional settings of the schedule, such as num_cycles or min_lr"),
   warmupSteps: number(0, "steps over which the learning rate rises from 0; below 1 a share of all steps", { min: 0 }),
   warmupRatio: optional(number(0, "share of all steps over which the learning rate rises from 0", { min: 0, max: 1 })),
   weightDecay: number(0, "share of a weight subtracted per step and learning rate", { min: 0 }),
   adamBeta1: number(0.9, "decay of AdamW's mean of the gradient", { min: 0, below: 1 }),
   adamBeta2: number(0.999, "decay of AdamW's mean of the squared gradient", { min: 0, below: 1 }),
   adamEpsilon: number(1e-8, "added to AdamW's denominator", { min: 0 }),
-  maxGradNorm: number(1, "the gradient's norm is cut to this; 0 for no limit", { min: 0 }),
-  dataloaderDropLast: flag(false, "leave out the last batch of an epoch when it is not full; evaluations use every pair"),
-  optim: withWayOut(choice(["adamw_torch_fused", "adamw_torch"], "adamw_torch_fused", "the optimizer: both are AdamW"), (value) =>
-    isOptimizer(value) ? `transformers' ${value} is not here, write optim: adamw_torch` : undefined,
+  maxGradNorm: number(1, "maximum gradient norm; 0 for no clipping", { min: 0 }),
+  dataloaderDropLast: flag(false, "drop the last batch of an epoch if it is not full; evaluations use every pair"),
+  optim: withWayOut(choice(["adamw_torch_fused", "adamw_torch"], "adamw_torch_fused", "the optimizer; both names mean AdamW"), (value) =>
+    isOptimizer(value) ? `transformers' ${value} is not supported; write optim: adamw_torch` : undefined,
   ),
   numTrainEpochs: number(3, "passes over the data", { above: 0 }),
-  maxSteps: integer(-1, "optimizer steps, instead of a number of epochs when positive", { min: -1 }),
-  seed: integer(42, "of the order of the rows, of fresh adapters and of dropout", { min: 0 }),
-  dataSeed: optional(integer(0, "of the order of the rows alone; seed when left out", { min: 0 })),
+  maxSteps: integer(-1, "number of optimizer steps; overrides num_train_epochs when positive", { min: -1 }),
+  seed: integer(42, "seed for the order of the rows, fresh adapters and dropout", { min: 0 }),
+  dataSeed: optional(integer(0, "separate seed for the order of the rows; that of seed when left out", { min: 0 })),
   trainSamplingStrategy: choice(["random", "sequential"], "random", "the order of the rows"),
   gradientCheckpointing: optional(
-    flag(true, "keep only each layer's input and run the layer again in the backward pass (activation_checkpointing, too); from free memory when left out"),
+    flag(true, "keep only each layer's input and recompute the layer in the backward pass (also activation_checkpointing); chosen by free memory when left out"),
   ),
-  disableDropout: flag(true, "no dropout anywhere, LoRA's included"),
-  ldAlpha: optional(number(0, "weight of the tokens by which the longer answer is longer (LD-DPO)", { min: 0, max: 1 })),
+  disableDropout: flag(true, "turn off all dropout, including LoRA's"),
+  ldAlpha: optional(number(0, "weight of the longer answer's tokens beyond the length of the shorter (LD-DPO)", { min: 0, max: 1 })),
   dpopTolerance: either(
     number(0, "nats by which the chosen answer may fall before DPOP's penalty counts; auto measures the rounding", { min: 0 }),
     choice(["auto"], "auto", ""),
     "auto",
   ),
-  loggingStrategy: choice(["no", "steps", "epoch"], "steps", "when to log; the totals at the end are logged with no, too"),
+  loggingStrategy: choice(["no", "steps", "epoch"], "steps", "when to log; the totals at the end are logged even with no"),
   loggingSteps: number(10, "steps between logged lines; below 1 a share of all steps", { above: 0 }),
   loggingFirstStep: flag(false, "log the first step as well"),
   evalStrategy: choice(["no", "steps", "epoch"], "no", "when to evaluate"),
-  evalSteps: optional(number(0, "steps between evaluations; as logging_steps when left out; below 1 a share", { above: 0 })),
+  evalSteps: optional(number(0, "steps between evaluations; below 1 a share of all steps; logging_steps when left out", { above: 0 })),
   evalOnStart: flag(false, "evaluate before the first step"),
-  saveStrategy: choice(["no", "steps", "epoch", "best"], "steps", "when to write checkpoints; best: after each evaluation that is the best so far"),
+  saveStrategy: choice(["no", "steps", "epoch", "best"], "steps", "when to write checkpoints; best: after each evaluation that improves on all before"),
   saveSteps: number(500, "steps between checkpoints; below 1 a share of all steps", { above: 0 }),
   saveTotalLimit: optional(integer(0, "checkpoints to keep; all when left out", { min: 1 })),
-  loadBestModelAtEnd: flag(false, "end with the best checkpoint's weights; needs evaluations at the steps of checkpoints"),
-  metricForBestModel: optional(text("", "the evaluation's metric that says which is best; loss when left out")),
-  greaterIsBetter: optional(flag(true, "whether more of that metric is better; not for a loss, else yes, when left out")),
-  earlyStoppingPatience: optional(integer(0, "evaluations without a better metric after which training ends", { min: 1 })),
+  loadBestModelAtEnd: flag(false, "finish with the best checkpoint's weights; needs an evaluation at every checkpoint"),
+  metricForBestModel: optional(text("", "the evaluation metric that selects the best checkpoint; loss when left out")),
+  greaterIsBetter: optional(flag(true, "whether a higher metric is better; when left out, false for a loss, otherwise true")),
+  earlyStoppingPatience: optional(integer(0, "number of evaluations without improvement after which training stops", { min: 1 })),
   reportTo: choice(["tensorboard", "none", "all"], "tensorboard", "whether TensorBoard events are written to runs/"),
-  referenceCache: optional(path("", "folder of the reference cache; the user's cache folder when left out")),
+  referenceCache: optional(path("", "folder of the reference cache; in the user's cache folder when left out")),
 } as const;
 
 export type TrainingArguments = ArgumentsOf<typeof trainingArguments>;

@@ -1,13 +1,13 @@
 /**
- * Whether a loss is one, found out before any work: it is called once with the log-probs of two made-up pairs. What a
- * function of the user's gives back (a Promise, a mean, a number) would otherwise show in the first step.
+ * Checks a loss before any work by calling it once with the log-probs of two made-up pairs. A wrong return value (a
+ * Promise, a mean, a number) would otherwise only show in the first step.
  */
 import { received } from "../base/received";
 import * as losses from "../preference/losses";
 import { NOT_ASYNC, expectLossFunction } from "../preference/losses/checks";
 import { type Device, Tensor, fromTypedArray, tidy } from "../torch";
 
-/** Nats, tokens and WPO's means of the two pairs; the policy is not at the reference, so that no loss is at a kink. */
+/** Nats, tokens and WPO's means of the two pairs. The policy differs from the reference, so that no loss is at a kink. */
 const SAMPLE = {
   policyChosen: [-11, -24], policyRejected: [-13, -21], referenceChosen: [-12, -22], referenceRejected: [-12.5, -20],
   chosenTokens: [4, 9], rejectedTokens: [5, 8], wpoChosen: [-1, -2], wpoRejected: [-1.5, -1],
@@ -15,18 +15,18 @@ const SAMPLE = {
 const PAIRS = 2;
 
 /**
- * Throws unless `loss` gives one differentiable number a pair.
+ * Throws unless `loss` returns one differentiable number per pair.
  *
  * @param device where the losses will be computed
- * @returns the names of its own metrics
- * @throws TypeError that says what was given, and the way out; whatever the loss itself throws
+ * @returns the names of the loss's own metrics
+ * @throws TypeError that says what the loss returned and how to fix it; whatever the loss itself throws
  */
 export function checkLoss(loss: unknown, device: Device): string[] {
   expectLossFunction(loss, "loss");
   const given = loss as losses.PreferenceLoss;
   const maker = Object.entries(losses).find(([, value]) => value === (given as unknown))?.[0];
   if (maker !== undefined)
-    throw new TypeError(`Expected a loss for 'loss' but received the function ${maker}, which makes one; call it: ${maker}(…)`);
+    throw new TypeError(`Expected a loss for 'loss' but received the function ${maker}, which creates one; call it: ${maker}(…)`);
   return tidy(() => {
     const sample = Object.fromEntries(
       Object.entries(SAMPLE).map(([name, values]) => {
@@ -40,7 +40,7 @@ export function checkLoss(loss: unknown, device: Device): string[] {
     if (!result.requiresGrad)
       throw new TypeError(
         "Expected a loss that depends on 'policyChosen' or 'policyRejected' for 'loss' but received one without a gradient; " +
-          "compute it with tensor operations, and detach neither",
+          "compute it with tensor operations and do not detach either",
       );
     const metrics = given.metrics?.(logProbs) ?? {};
     for (const [name, values] of Object.entries(metrics)) expectPerPair(values, `the metric '${name}' of 'loss'`);
@@ -50,13 +50,13 @@ export function checkLoss(loss: unknown, device: Device): string[] {
 
 function expectPerPair(value: unknown, from: string): asserts value is Tensor {
   if (value instanceof Tensor && value.dim() === 1 && value.size(0) === PAIRS) return;
-  if (value instanceof Promise) value.catch(() => undefined); // its failure is not the news
+  if (value instanceof Promise) value.catch(() => undefined); // the message reports the Promise; its rejection is not relevant
   const shown = value instanceof Tensor ? `a Tensor of shape [${value.shape.join(", ")}]` : value instanceof Promise ? "a Promise" : received(value);
   const way =
     value instanceof Promise
       ? `; ${NOT_ASYNC}`
       : value instanceof Tensor && value.dim() === 0
-        ? "; leave the mean or the sum out: the trainer takes the mean over the pairs of a step"
+        ? "; do not reduce: the trainer takes the mean over the pairs of a step"
         : "";
-  throw new TypeError(`Expected one number a pair, a Tensor of shape [${PAIRS}] for ${PAIRS} pairs, from ${from} but received ${shown}${way}`);
+  throw new TypeError(`Expected one number per pair, a Tensor of shape [${PAIRS}] for ${PAIRS} pairs, from ${from} but received ${shown}${way}`);
 }

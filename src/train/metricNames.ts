@@ -1,6 +1,6 @@
 /**
- * The names of metrics, in steps, logged lines and evaluations: TRL's, and ours beside them, so that a name that no run has
- * does not compile. What a run measures, and when, is in stepMetrics.ts, differenceMetrics.ts and speed.ts.
+ * The names of metrics in steps, logged lines and evaluations: TRL's and smaug's own. They are types, so that a misspelt
+ * name does not compile. What a run measures, and when, is in stepMetrics.ts, differenceMetrics.ts and speed.ts.
  */
 
 /** Measured in every step and evaluation; means over pairs. */
@@ -10,13 +10,13 @@ const PAIRS = [
 export type PairMetric = (typeof PAIRS)[number];
 
 /**
- * How far the pairs' rewards are spread, the standard deviation of the sample (n − 1), and the pairs n they are of. The
- * standard error of `rewards/chosen` is std / √n. There is no deviation of a single pair.
+ * The spread of the pairs' rewards, as the sample standard deviation (n − 1), and the number of pairs n. The standard
+ * error of `rewards/chosen` is std / √n. A single pair has no standard deviation.
  */
 const SPREAD = ["rewards/chosen_std", "rewards/chosen_pairs"] as const;
 export type SpreadMetric = (typeof SPREAD)[number];
 
-/** Of single losses; means over pairs. */
+/** Of particular losses; means over pairs. */
 export type LossMetric = "dpop/penalty_mean" | "dpop/penalty_active" | "nll_loss" | "log_odds_ratio" | "log_odds_chosen";
 
 /** Measured on logged steps and in evaluations only; means over tokens, or by pair (`_macro`). */
@@ -32,7 +32,7 @@ export type TokenMetric = (typeof TOKENS)[number];
 /** Of an evaluation itself. */
 const COURSE = ["num_tokens", "runtime", "samples_per_second", "steps_per_second"] as const;
 
-/** What the line of an evaluation has, without `eval_`; the metrics of the loss come on top. */
+/** The metrics of an evaluation line, without `eval_`, not counting those of the loss. */
 export const evaluationMetrics: readonly string[] = [...PAIRS, ...SPREAD, ...TOKENS, ...COURSE];
 
 /** Of the optimizer step and of the machine. */
@@ -40,21 +40,21 @@ export type RunMetric =
   | "grad_norm" | "learning_rate" | "num_tokens"
   | `perf/${"tokens_per_second" | "prefix_sharing_saved" | "packing_saved" | "tflops" | "mfu" | "peak_memory_gib"}`;
 
-/** What is measured of pairs and tokens, in training and in evaluations. */
+/** What is measured over pairs and tokens, in training and in evaluations. */
 export type Measured = PairMetric | SpreadMetric | LossMetric | TokenMetric;
 
-/** In lines of evaluations. */
+/** In evaluation lines. */
 export type EvaluationMetric = `eval_${Measured | (typeof COURSE)[number]}`;
 
 /** In the line that closes a run. */
 export type ClosingMetric = `train_${"runtime" | "samples_per_second" | "steps_per_second" | "loss"}` | "total_flos";
 
-/** Every name of a logged line, but for the metrics of a loss of your own. */
+/** Every name in a logged line, except the metrics of a custom loss. */
 export type MetricName = Measured | RunMetric | EvaluationMetric | ClosingMetric;
 
 /**
- * A line of `log_history` and `metrics.jsonl`: a step's, an evaluation's, or the one that closes the run. Metrics of a
- * loss of your own are in it, and can be read through another type:
+ * A line of `log_history` and `metrics.jsonl`: a step's, an evaluation's, or the one that closes the run. Metrics of
+ * a custom loss are included and can be read through another type:
  *
  * ```ts
  * const values: Readonly<Record<string, number | undefined>> = line;
@@ -68,8 +68,8 @@ export type LogLine = Readonly<Partial<Record<MetricName, number>>> & {
 };
 
 /**
- * The metrics of one step. Those of pairs are always there; those of a loss only with it, and what is measured by token on
- * logged steps alone.
+ * The metrics of one step. Metrics over pairs are always present, those of a particular loss only with that loss, and
+ * those over tokens only on logged steps.
  */
 export type StepMetricValues = Readonly<Record<PairMetric | "grad_norm", number>> &
   Readonly<Partial<Record<SpreadMetric | LossMetric | TokenMetric, number>>>;

@@ -35,14 +35,14 @@ import type { TrainerState } from "./trainerState";
 export interface PreferenceTrainerOptions extends Partial<TrainingArguments> {
   /** With an adapter that one trains, else all weights. What it computes now is the reference. */
   model: CausalLM;
-  /** Rows as `loadPreferences` gives them or as you write them, or already in tokens. */
+  /** Rows from `loadPreferences` or written by hand, or tokenised pairs. */
   train: readonly GivenRow[] | readonly TokenizedPair[];
   evaluation?: readonly GivenRow[] | readonly TokenizedPair[];
-  /** For rows in text; that of the adapter's or the model's folder when left out. */
+  /** For rows of text. Default: the tokenizer of the adapter's or the model's folder. */
   tokenizer?: Tokenizer;
   /**
-   * DPOP with the paper's values when left out. A function of your own will do: one number a pair, `[pairs]`, without
-   * waiting. It is called once with two made-up pairs when the trainer is made, to see that.
+   * Default: DPOP with the paper's values. A custom loss is a synchronous function that returns one number per pair,
+   * `[pairs]`. To check this, it is called once with two made-up pairs when the trainer is created.
    */
   loss?: PreferenceLoss | ((logProbs: PairLogProbs) => Tensor);
   /** The most tokens prompt and answer may have together; TRL's 1024. */
@@ -117,7 +117,7 @@ export function readSettings(options: PreferenceTrainerOptions): TrainingArgumen
   return settings;
 }
 
-/** The settings of training among a trainer's options. */
+/** The training settings among a trainer's options. */
 export function readTrainingArguments(options: PreferenceTrainerOptions): TrainingArguments {
   const {
     model: _model, train: _train, evaluation: _evaluation, tokenizer: _tokenizer, loss: _loss, maxLength: _maxLength,
@@ -152,7 +152,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   if (settings.evalOnStart && !evaluationRows)
     throw new InputError("Expected rows for 'evaluation' with eval_on_start but received none; set eval_strategy and name a split for evaluation");
   if (evaluationRows && settings.evalStrategy === "no" && !settings.evalOnStart)
-    hooks.onWarning("the rows of 'evaluation' are not used, as eval_strategy is no; set it to steps or epoch");
+    hooks.onWarning("the rows of 'evaluation' are not used, since eval_strategy is no; set it to steps or epoch");
   const opened = resumeFromCheckpoint ? openCheckpoint(resumeFromCheckpoint, settings.outputDir) : undefined;
   const { folder: resumed, state: saved } = opened ?? {};
 
@@ -161,7 +161,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   model.eval(); // the reference, the check and evaluations drop nothing
   for (const [, { adapter }] of loraLayers(model)) adapter.dropout = settings.disableDropout ? 0 : adapter.config.dropout;
   for (const problem of peftProblems(model))
-    hooks.onWarning(`PEFT 0.21 cannot use this adapter, though smaug can, and smaug merge makes a model of it: ${problem}`);
+    hooks.onWarning(`PEFT 0.21 cannot use this adapter, but smaug can, and smaug merge can merge it into the model: ${problem}`);
 
   const limits = { maxLength: maxLength ?? undefined, truncationMode };
   const tokenized: { train?: TokenizedPairs; evaluation?: TokenizedPairs } = {};
@@ -205,7 +205,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
     pairs_per_step: settings.perDeviceTrainBatchSize * settings.gradientAccumulationSteps,
     seed: settings.seed,
     train_sampling_strategy: settings.trainSamplingStrategy,
-    // Absent at their defaults, as in checkpoints from before there were such settings.
+    // Left out at their defaults, as in checkpoints from before these settings existed.
     ...(settings.dataSeed === null ? {} : { data_seed: settings.dataSeed }),
     ...(settings.dataloaderDropLast ? { dataloader_drop_last: true } : {}),
     loss: loss.name || null,

@@ -81,7 +81,7 @@ export async function referencePass(model: CausalLM, pairs: readonly TokenizedPa
       }
       await cache.put(id, entries);
       onProgress?.((done += packing.pairs.length), missing.length);
-      await setImmediate(); // others get a turn, such as who wants to stop
+      await setImmediate(); // yield, so that stop() can run
     });
     return { values, fingerprint: id, computed: missing.length };
   } finally {

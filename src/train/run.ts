@@ -54,7 +54,7 @@ export interface TrainerEvents {
   warning: [message: string];
 }
 
-/** Steps whose metrics wait on the device at most, however rarely a run logs. */
+/** Maximum number of steps whose metrics are kept on the device, however rarely a run logs. */
 const MAX_UNREAD = 100;
 
 /** The state of one run in progress. */
@@ -276,7 +276,7 @@ export class Run {
     const line: LogLine = {
       loss: loss!,
       ...others,
-      grad_norm: gradNorm, // of this step, as Hugging Face's
+      grad_norm: gradNorm, // of this step, as in Hugging Face's Trainer
       learning_rate: learningRate,
       num_tokens: numTokens,
       ...this.speed.read(),

@@ -8,7 +8,7 @@ export interface SamplerOptions {
   rows: number;
   /** Rows of one optimizer step: batch size times accumulation. The last step of an epoch may have fewer. */
   rowsPerStep: number;
-  /** Rows of a batch when an epoch's last batch is left out unless it is full; every row is taken when left out. */
+  /** Rows per batch, if an epoch's last batch is dropped unless it is full. Default: every row is used. */
   wholeBatches?: number;
   /** Each epoch in an order of its own, or always as the data has them. */
   strategy: "random" | "sequential";

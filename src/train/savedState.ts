@@ -148,7 +148,7 @@ class Fields {
 
   text(name: string): string {
     const value = this.value(name);
-    return typeof value === "string" && value !== "" ? value : this.fail(name, "a text");
+    return typeof value === "string" && value !== "" ? value : this.fail(name, "a string");
   }
 
   nullOr<T>(name: string, read: () => T): T | null {

@@ -19,7 +19,7 @@ type Keys =
   | "numTrainEpochs" | "maxSteps" | "warmupSteps" | "warmupRatio" | "loggingSteps" | "loggingFirstStep" | "evalStrategy"
   | "evalSteps" | "saveStrategy" | "saveSteps" | "loadBestModelAtEnd" | "loggingStrategy";
 
-/** What is wrong with the schedule of a run, as far as that is known before its number of steps. Keys are in snake case. */
+/** The problems with a run's schedule that can be found before the number of steps is known. Keys are in snake case. */
 export function scheduleProblems(
   settings: Pick<TrainingArguments, Keys | "earlyStoppingPatience" | "lrSchedulerType" | "lrSchedulerKwargs" | "learningRate">,
 ): Problem[] {
@@ -49,7 +49,7 @@ function notSteps(name: string, value: number): Problem {
   return unfit(name, "a whole number of steps or a share below 1", String(value));
 }
 
-/** Whether each checkpoint has the evaluation that says whether it is the best. */
+/** Whether each checkpoint comes with an evaluation that says whether it is the best. */
 function bestCheckpointsFit(evalStrategy: string, saveStrategy: string, isMultiple: boolean): boolean {
   if (evalStrategy === "no") return false;
   return saveStrategy === "best" || (evalStrategy === saveStrategy && (evalStrategy === "epoch" || isMultiple));
@@ -79,7 +79,7 @@ export function planSchedule(settings: Pick<TrainingArguments, Keys>, stepsPerEp
   const at = (strategy: string, every: number) => (step: number) =>
     strategy === "epoch" ? isEpochEnd(step) : strategy === "steps" && (step % every === 0 || step === totalSteps);
 
-  // Known only now where steps are shares.
+  // Shares of steps are only known now.
   if (settings.loadBestModelAtEnd && !bestCheckpointsFit(evalStrategy, saveStrategy, saving % evaluation === 0))
     throw problemsError([noBestCheckpoint(settings, evaluation, saving)]);
   const warmup = warmupRatio ?? warmupSteps;

@@ -9,7 +9,7 @@ import { type Tensor, cat, dispose, keep, noGrad, stack, tidy } from "../torch";
 /** What is only measured when it is logged, as it costs passes over the vocabulary. */
 export const LOGGED_STATISTICS = ["entropy", "hits", "meanLogits"] as const;
 
-/** A sum, how many it is over, and the sum of their squares where their spread is measured. */
+/** A sum, how many values it is over, and the sum of their squares if their spread is measured. */
 interface Total {
   sum: number;
   count: number;
@@ -19,13 +19,13 @@ interface Total {
 /** Sums by metric. */
 export type Totals = Record<string, Total>;
 
-/** What a metric whose spread is measured gives besides its mean. */
+/** What is logged besides the mean for a metric whose spread is measured. */
 const [STD, PAIRS] = ["_std", "_pairs"];
 
 /** Metrics of one step, added up over its micro-batches. */
 export class StepMetrics {
   private totals: Totals | undefined;
-  /** Of each metric `[sum]`, or `[sum, sum of squares]`. */
+  /** For each metric `[sum]`, or `[sum, sum of squares]`. */
   private readonly sums = new Map<string, { tensor: Tensor; count: number }>();
 
   /** Adds a sum over `count` pairs or tokens; a scalar tensor. */
@@ -33,7 +33,7 @@ export class StepMetrics {
     this.addSums(name, sum, count);
   }
 
-  /** Adds values by pair, `[pairs]`, whose spread is measured too. */
+  /** Adds values per pair, `[pairs]`, and measures their spread too. */
   private addSpread(name: string, values: Tensor): void {
     const exact = values.detach().to("float64");
     this.addSums(name, stack([exact.sum(), exact.square().sum()]), values.size(0));
@@ -84,7 +84,7 @@ export class StepMetrics {
     );
   }
 
-  /** What `means` of the totals will have. */
+  /** The names that `means` of the totals will have. */
   get names(): string[] {
     const totals = this.totals ?? Object.fromEntries([...this.sums].map(([name, { tensor, count }]) =>
       [name, { sum: 0, count, ...(tensor.size(0) > 1 ? { squares: 0 } : {}) }]));
@@ -116,7 +116,7 @@ export class StepMetrics {
   }
 }
 
-/** Sums of both. The spread of a metric is lost where one of them lacks it, as in the checkpoint of an older version. */
+/** Adds two totals. A metric's spread is lost if either lacks it, as in a checkpoint of an older version. */
 export function joinTotals(a: Totals, b: Totals): Totals {
   const joined = { ...a };
   for (const [name, more] of Object.entries(b)) {
@@ -132,8 +132,8 @@ export function joinTotals(a: Totals, b: Totals): Totals {
 }
 
 /**
- * Each sum divided by its count. Where there is a sum of squares, the standard deviation of the sample, `<name>_std`, and
- * how many the mean is over, `<name>_pairs`.
+ * Each sum divided by its count. Where there is a sum of squares, also the sample standard deviation, `<name>_std`, and
+ * the number of values, `<name>_pairs`.
  */
 export function means(totals: Totals): Record<string, number> {
   const values: Record<string, number> = {};

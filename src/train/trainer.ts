@@ -31,7 +31,7 @@ export class PreferenceTrainer extends EventEmitter<TrainerEvents> implements As
   /**
    * Settings that are left out have the defaults of `trainingArguments`.
    *
-   * @throws TypeError, RangeError or InputError for options that no run could begin with
+   * @throws TypeError, RangeError or InputError for options that no run could start with
    * @param output the output folder when the caller has claimed it already, and will release it
    */
   constructor(

@@ -1,4 +1,4 @@
-/** The options of a trainer, checked when it is made: whatever is wrong shows before anything is loaded or computed. */
+/** Checks a trainer's options when it is created, before anything is loaded or computed. */
 import { InputError } from "../base/errors";
 import { didYouMean } from "../base/nearest";
 import { checkOptions } from "../base/options";
@@ -20,11 +20,11 @@ const NAMES: readonly (keyof PreferenceTrainerOptions)[] = [
 ];
 
 /**
- * Throws unless these are options that a trainer can run with, as far as that shows without work. The output folder is
- * looked at when the run begins.
+ * Throws unless a trainer can run with these options, as far as can be told without any work. The output folder is
+ * checked when the run starts.
  *
- * @throws TypeError for an unknown option, with the nearest one, and for a value of another kind; RangeError for a number
- * out of its range; InputError for a setting, or a row, that does not fit
+ * @throws TypeError for an unknown option, with the nearest one, and for a value of the wrong type; RangeError for a number
+ * out of range; InputError for an invalid setting or row
  */
 export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   checkOptions("PreferenceTrainer", options, NAMES);
@@ -43,12 +43,12 @@ export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   const canResume = resumeFromCheckpoint === null || ["string", "boolean"].includes(typeof resumeFromCheckpoint);
   expect("resumeFromCheckpoint", resumeFromCheckpoint, canResume, "a checkpoint's folder, true or false");
   expect("config", config, isObject(config), "an object");
-  expect("dataName", dataName, typeof dataName === "string", "a text");
+  expect("dataName", dataName, typeof dataName === "string", "a string");
   const { metricForBestModel } = readTrainingArguments(options);
   if (metricForBestModel !== null) expectMetric(metricForBestModel, [...evaluationMetrics, ...ofLoss]);
 }
 
-/** Without the check no evaluation would be the best one. */
+/** Checks the metric; with an unknown one, no evaluation would ever be the best. */
 function expectMetric(metric: string, names: readonly string[]): void {
   const bare = metric.replace(/^eval_/, "");
   if (names.includes(bare)) return;
@@ -57,7 +57,7 @@ function expectMetric(metric: string, names: readonly string[]): void {
   );
 }
 
-/** Rows in text, or pairs in tokens. */
+/** Rows of text, or tokenised pairs. */
 function expectRowsOrPairs(rows: unknown, name: string): void {
   expectList(rows, name, "rows");
   if (!areTokenized(rows)) expectRows(rows, name);

@@ -3,7 +3,7 @@ import type { LogLine, StepMetricValues } from "./metricNames";
 import { type StepMetrics, means } from "./stepMetrics";
 
 /**
- * A step that has been taken. Metrics of a loss of your own are in it, and can be read through another type:
+ * A completed step. Metrics of a custom loss are included and can be read through another type:
  *
  * ```ts
  * const values: Readonly<Record<string, unknown>> = step;

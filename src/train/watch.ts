@@ -8,7 +8,7 @@ const LINES = 5;
 const LN2 = Math.log(2);
 
 export class Watch {
-  /** The lines in a row in which the chosen answers were below the reference, and the rewards of all their pairs. */
+  /** How many consecutive lines had the chosen answers below the reference, and the rewards of all their pairs. */
   private chosenBelow: { lines: number; rewards?: Sample } = { lines: 0 };
   private lossStuck = 0;
   private readonly said = new Set<string>();
@@ -30,7 +30,7 @@ export class Watch {
       const nats = mean / (this.loss.beta ?? 1);
       warnings.push(
         `the chosen answers have been less likely than under the reference for ${below.lines} logged lines, now by ` +
-          `${(-nats).toFixed(2)} nats an answer, whatever the margin says: the failure that DPOP prevents. ` +
+          `${(-nats).toFixed(2)} nats per answer, whatever the margin says: the failure that DPOP prevents. ` +
           (this.loss.name.includes("dpop")
             ? "Raise dpop_lambda, or lower learning_rate"
             : `Train with loss_type dpop instead of ${this.loss.name}, or lower learning_rate`),
@@ -38,8 +38,8 @@ export class Watch {
     }
     if (this.lossStuck >= LINES)
       warnings.push(
-        `the loss has stayed at ln 2 = 0.6931 for ${LINES} logged lines: nothing is learnt. Raise learning_rate, and see ` +
-          "whether the answers differ (smaug data inspect) and anything trains (lora_target_modules)",
+        `the loss has stayed at ln 2 = 0.6931 for ${LINES} logged lines: nothing is being learnt. Raise learning_rate, and check ` +
+          "that the answers differ (smaug data inspect) and that something is trained (lora_target_modules)",
       );
     return warnings.filter((warning) => {
       const kind = warning.slice(0, 20);
@@ -48,7 +48,7 @@ export class Watch {
   }
 }
 
-/** Whether a mean of so many pairs is far enough from 0, as in the report (report/chosenAnswers.ts). */
+/** Whether a mean over this many pairs is far enough from 0, as in the report (report/chosenAnswers.ts). */
 function isNoAccident({ mean, std, count }: Sample): boolean {
   return count >= LEAST_PAIRS && Math.abs(mean) > (ERRORS * std) / Math.sqrt(count);
 }

@@ -5,9 +5,9 @@ describe("the nearest name", () => {
   test.each([
     ["lamda", ["beta", "lambda"], "lambda"],
     ["learning_rate", ["learningRate", "lr"], "learningRate"],
-    ["warmup", ["warmupSteps", "totalSteps"], "warmupSteps"], // a part of one
-    ["lora_alpha", ["r", "alpha", "dropout"], "alpha"], // one is a part of it
-    ["steps", ["warmupsteps", "totalsteps"], undefined], // a part of two
+    ["warmup", ["warmupSteps", "totalSteps"], "warmupSteps"], // part of one name
+    ["lora_alpha", ["r", "alpha", "dropout"], "alpha"], // contains one name
+    ["steps", ["warmupsteps", "totalsteps"], undefined], // part of two names
     ["epochs", ["beta", "lambda"], undefined],
     ["anything", [], undefined],
   ])("to %s", (name, names, expected) => {

@@ -21,15 +21,15 @@ test("one problem is a sentence that names the place", () => {
 
 test("several are a list, by kind", () => {
   expect(problemsError(problems, " in dpop.yaml", "The end").message.split("\n")).toEqual([
-    "Expected smaug's settings in dpop.yaml but received 5 that must change:",
-    "Values that do not fit:",
+    "Expected a valid configuration in dpop.yaml but received one with 5 problems:",
+    "Invalid values:",
     "  beta: expected a number above 0 but received 0",
     "  loss_weights: expected 2 numbers for 'loss_weights' but received 1",
     "Unknown keys:",
     "  learning_rte: unknown; did you mean 'learning_rate'?",
     "Keys of axolotl's:",
     "  sequence_len: write max_length: 4096",
-    "Needed, and not given:",
+    "Missing:",
     "  dataset_name: a file or a hub id",
     "The end",
   ]);

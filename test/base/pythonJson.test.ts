@@ -14,17 +14,17 @@ test("gives every number as it is written", () => {
   });
 });
 
-test("takes NaN and the infinities where a value stands", () => {
+test("accepts NaN and the infinities as values", () => {
   expect(parseJsonText('{"a": NaN, "b": [Infinity, -Infinity], "c": "NaN"}')).toEqual({
     a: NaN, b: [Infinity, -Infinity], c: "NaN",
   });
 });
 
-test("of a key that occurs twice the last value counts, in the first place", () => {
+test("the last value of a repeated key wins, at the position of the first", () => {
   expect(Object.entries(parsePythonJson('{"a": 1, "b": 2, "a": 3}') as object)).toEqual([["a", 3], ["b", 2]]);
 });
 
-test("a key __proto__ is a key like others", () => {
+test("__proto__ is an ordinary key", () => {
   const value = parsePythonJson('{"__proto__": {"x": 1}}') as object;
   expect(Object.keys(value)).toEqual(["__proto__"]);
   expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
@@ -37,7 +37,7 @@ test.each([
   expect(() => parsePythonJson(text)).toThrow(SyntaxError);
 });
 
-test("an error is JSON.parse's own, and does not come from the stack", () => {
+test("errors are those of JSON.parse, not stack overflows", () => {
   expect(() => parseJsonText('{"a": NaN')).toThrow(/JSON/);
   expect(() => parsePythonJson(`${"[".repeat(100_000)}NaN`)).toThrow("more than 1000 levels");
 });

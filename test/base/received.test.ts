@@ -17,6 +17,6 @@ test.each<[unknown, string]>([
   [{ prompt: 1, chosen: 2 }, "an object with prompt, chosen"],
   [Object.create(null), "an empty object"],
   [["a", 1, [2, 3], 4], `["a", 1, a list of 2, …]`],
-])("%o is called what it is", (value, expected) => {
+])("describes %o", (value, expected) => {
   expect(received(value)).toBe(expected);
 });

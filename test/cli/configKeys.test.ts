@@ -28,7 +28,7 @@ function messageFor(settings: object): string {
 }
 
 test("a file with every field of TRL 1.16 and transformers 5.24 at its default runs", () => {
-  // A mixture is a list of data sets, which TRL expects in the place of dataset_name.
+  // A mixture is a list of data sets, which TRL takes instead of dataset_name.
   const { model_name_or_path: _, dataset_name: __, output_dir: ___, ...defaults } = keys.trl;
   expect(Object.keys(defaults).length).toBeGreaterThan(160);
   expect(messageFor(defaults)).toBe("");
@@ -43,30 +43,30 @@ describe("no key is unknown, whatever its value,", () => {
   test.each(["trl", "axolotl", "llamaFactory"] as const)("of %s", (project) => {
     const names = Array.isArray(keys[project]) ? keys[project] : Object.keys(keys[project]);
     const messages = ["something", [{ path: "a" }]].flatMap((value) =>
-      // In lots, as a message has an end, and each is of a file.
+      // In batches, since the length of a message is limited; each batch is a file.
       Array.from({ length: Math.ceil(names.length / 20) }, (_, i) => messageFor(Object.fromEntries(names.slice(20 * i, 20 * i + 20).map((key) => [key, value])))),
     );
     expect(messages.length).toBeGreaterThan(10);
     for (const message of messages) {
       expect(message).not.toMatch(/^Unknown key/m);
-      expect(message).not.toContain("characters more"); // nothing was cut out of it
+      expect(message).not.toContain("characters more"); // the message was not truncated
     }
   });
 });
 
-test("no name that optim has in transformers is unknown: those that are not here are refused by name", () => {
+test("every optim name in transformers is known; unsupported ones are rejected by name", () => {
   for (const name of keys.optim) {
     const message = messageFor({ optim: name });
     if (["adamw_torch", "adamw_torch_fused"].includes(name)) expect(message).toBe("");
-    else expect(message).toContain(`but received "${name}"; transformers' ${name} is not here, write optim: adamw_torch`);
+    else expect(message).toContain(`but received "${name}"; transformers' ${name} is not supported; write optim: adamw_torch`);
   }
 });
 
-test("no tracker that report_to has in transformers stops a run", () => {
+test("no report_to tracker of transformers stops a run", () => {
   for (const name of keys.report_to) expect(messageFor({ report_to: name })).toBe("");
 });
 
-test("no name that lr_scheduler_type has in transformers is unknown", () => {
+test("every lr_scheduler_type name in transformers is known", () => {
   const needs: Readonly<Record<string, object>> = {
     cosine_with_min_lr: { min_lr_rate: 0.1 },
     cosine_warmup_with_min_lr: { min_lr_rate: 0.1 },
@@ -74,7 +74,7 @@ test("no name that lr_scheduler_type has in transformers is unknown", () => {
   };
   for (const name of keys.lr_scheduler_type) {
     const message = messageFor({ lr_scheduler_type: name, lr_scheduler_kwargs: needs[name] ?? {} });
-    if (name === "reduce_lr_on_plateau" || name === "greedy") expect(message).toContain("which follows a metric, is not here");
+    if (name === "reduce_lr_on_plateau" || name === "greedy") expect(message).toContain("which follows a metric, is not supported");
     else expect(message).toBe("");
   }
 });

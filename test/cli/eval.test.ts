@@ -31,7 +31,7 @@ async function smaug(...args: string[]) {
   return { status, ...printed };
 }
 
-test("an adapter's folder as the model is its base with it, and its tokenizer counts", async () => {
+test("an adapter's folder as the model loads its base with the adapter, and uses the adapter's tokenizer", async () => {
   const path = folder();
   using base = await loadModel(model, { adapter: lora({ r: 2, targetModules: ["q_proj"] }) });
   noGrad(() => loraLayers(base).forEach(([, { adapter }]) => adapter.lora_B.weight.normal_(0, 0.5)));
@@ -43,7 +43,7 @@ test("an adapter's folder as the model is its base with it, and its tokenizer co
   };
   const alone = await results("--model", path);
   expect(alone).toEqual(await results("--model", model, "--adapter", path));
-  // The base's tokenizer, but for a letter in front of every text.
+  // The base's tokenizer, with a letter prepended to every text.
   const json = JSON.parse(readFileSync(join(model, "tokenizer.json"), "utf8")) as object;
   writeFileSync(join(path, "tokenizer.json"), JSON.stringify({ ...json, normalizer: { type: "Prepend", prepend: "x" } }));
   cpSync(join(model, "tokenizer_config.json"), join(path, "tokenizer_config.json"));
@@ -163,7 +163,7 @@ test("--contamination asks whether the model has seen a benchmark", async () => 
   for (const option of ["--num-fewshot", "--fewshot-seed", "--batch-size"])
     expect(await smaug(...args, "gsm8k", option, "3")).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining(`Expected no '${option}' beside '--contamination'`),
+      stderr: expect.stringContaining(`Expected no '${option}' with '--contamination'`),
     });
 });
 

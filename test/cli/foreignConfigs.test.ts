@@ -1,6 +1,6 @@
 /**
- * Configurations of TRL's, axolotl's and LLaMA-Factory's form: one message says all that has to change, and what it says
- * is enough. The test changes the file as a user would who reads the message line by line, and trains.
+ * Configurations written for TRL, axolotl and LLaMA-Factory: one message lists everything to change, and following it is
+ * enough. The test edits the file as a user would, following the message line by line, and trains.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,7 +32,7 @@ function messageOf(args: readonly string[]): string {
   return "";
 }
 
-/** Does what each line of the message says: `  key: leave it out` and `  key: write a: 1 and b: 2`. */
+/** Applies each line of the message: `  key: leave it out` and `  key: write a: 1 and b: 2`. */
 function obey(config: Config, message: string): Config {
   const changed = { ...config };
   for (const [, key, says] of message.matchAll(/^ {2}(\w+): (.*)$/gm)) {
@@ -72,7 +72,7 @@ beforeAll(async () => {
   tiny.dispose();
 });
 
-/** Rows as a data set of the fixture would have them. */
+/** Rows in the form of the fixture's data set. */
 function data(column: string, splits: readonly string[]): string {
   const rows = Array.from({ length: 30 }, (_, i) => JSON.stringify({ [column]: `hello ${i}?`, chosen: ` yes ${i}`, rejected: ` no ${i + 1}` }));
   const folder = mkdtempSync(join(scratch, "data-"));
@@ -128,20 +128,20 @@ describe.each(cases)("$name", ({ name, column, splits, changed, expected }) => {
   test("one message names every key that has to change, and only those", () => {
     const keys = [...message.matchAll(/^ {2}(\w+): /gm)].map(([, key]) => key!);
     expect(keys.sort()).toEqual([...changed]);
-    expect(message).toContain(`received ${changed.length} that must change:`);
+    expect(message).toContain(`but received one with ${changed.length} problems:`);
   });
 
-  test("what it says is enough, and harmless keys are one note", () => {
+  test("following it is enough, and harmless keys are one note", () => {
     const file = join(scratch, `${name}.yaml`);
     writeFileSync(file, stringify(config));
     const resolved = resolveConfig([file]);
     const snake = Object.fromEntries(Object.entries(resolved.config).map(([key, value]) => [key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value]));
     expect(snake).toMatchObject(expected);
-    expect(resolved.notes.filter((note) => note.startsWith("no difference"))).toHaveLength(1);
+    expect(resolved.notes.filter((note) => note.startsWith("these have no effect"))).toHaveLength(1);
     expect(resolved.notes.length).toBeLessThanOrEqual(2);
   });
 
-  test("and then it trains", async () => {
+  test("the result trains", async () => {
     const { status, stderr } = await train({
       ...config, model_name_or_path: model, dataset_name: data(column, splits), output_dir: join(scratch, `out-${name}`),
       reference_cache: join(scratch, "cache"), device: "cpu", max_steps: 2, eval_steps: 1, logging_steps: 1,

@@ -1,4 +1,4 @@
-/** What keys of LLaMA-Factory's, axolotl's and the alignment-handbook's are answered with, one by one. */
+/** The answers to individual keys of LLaMA-Factory, axolotl and the alignment-handbook. */
 import { describe, expect, test } from "vitest";
 import { foreignKey } from "../../src/cli/keys";
 
@@ -47,7 +47,7 @@ describe("LLaMA-Factory's", () => {
     expect(answer(key, all).answer).toMatchObject({ kind: "leave out", because: expect.stringMatching(/./) });
   });
 
-  test.each(["quantization_bit", "use_galore", "lora_target", "dataset", "rope_scaling", "val_size"])("%s says nothing when it is not set", (key) => {
+  test.each(["quantization_bit", "use_galore", "lora_target", "dataset", "rope_scaling", "val_size"])("%s has no effect when it is not set", (key) => {
     for (const value of [null, "", false, "none"]) expect(answer(key, { [key]: value }).answer.kind).toBe("moot");
   });
 });
@@ -70,7 +70,7 @@ describe("axolotl's", () => {
     ["dpo_loss_type", { dpo_loss_type: ["sigmoid", "sft"] }, { loss_type: ["sigmoid", "sft"] }],
     ["adapter", { adapter: "lora" }, { use_peft: true }],
     ["adapter", { adapter: "qlora" }, { use_peft: true }],
-    // As its own normalisation: a share of all steps, 1 / (evals_per_epoch * num_epochs).
+    // Like axolotl's own normalisation: a share of all steps, 1 / (evals_per_epoch * num_epochs).
     ["evals_per_epoch", { evals_per_epoch: 4, num_epochs: 2 }, { eval_strategy: "steps", eval_steps: 0.125 }],
     ["saves_per_epoch", { saves_per_epoch: 1, num_epochs: 3 }, { save_strategy: "steps", save_steps: 0.333333 }],
     ["saves_per_epoch", { saves_per_epoch: 1 }, { save_strategy: "epoch" }],
@@ -100,7 +100,7 @@ describe("axolotl's", () => {
     expect(answer(key, all)).toMatchObject({ owner: "axolotl's", answer: { kind: "leave out", because: expect.stringMatching(/./) } });
   });
 
-  test("keys at what they are without a value say nothing", () => {
+  test("keys at their empty values have no effect", () => {
     for (const [key, value] of Object.entries({ chat_template: "tokenizer_default", train_on_inputs: false, wandb_project: null, lora_model_dir: "", lora_target_linear: false }))
       expect(answer(key, { base_model: "m", [key]: value }).answer.kind).toBe("moot");
   });
@@ -123,8 +123,8 @@ describe("the alignment-handbook's", () => {
   test.each<[string, unknown]>([
     ["dataset_mixer", { a: 1, b: 1 }], ["dataset_mixer", { a: 0.5 }], ["dataset_mixture", { datasets: [{ id: "a", weight: 0.5 }] }],
     ["dataset_mixture", { datasets: [{ id: "a" }, { id: "b" }] }],
-  ])("%s of %j is a mixture, which is not here", (key, value) => {
-    expect(answer(key, { [key]: value }).answer).toMatchObject({ kind: "leave out", because: expect.stringContaining("one data set at a time") });
+  ])("%s of %j is a mixture, which is not supported", (key, value) => {
+    expect(answer(key, { [key]: value }).answer).toMatchObject({ kind: "leave out", because: expect.stringContaining("only one data set is supported") });
   });
 });
 
@@ -137,6 +137,6 @@ test.each<Config>([
   expect(answer(key, all).answer).toMatchObject({ kind: "leave out", because: expect.stringContaining("messages are rendered with") });
 });
 
-test("what nobody knows has no answer", () => {
+test("an unknown key has no answer", () => {
   for (const key of ["colour", "toString", "constructor", "__proto__", "lora_rnk"]) expect(foreignKey(key, 1, {})).toBeUndefined();
 });

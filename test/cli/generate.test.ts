@@ -105,7 +105,7 @@ describe("--prompt", () => {
 });
 
 describe("an adapter's folder", () => {
-  test("as the model is its base with it, and brings its chat template", async () => {
+  test("as the model loads its base with the adapter, and uses the adapter's chat template", async () => {
     const path = join(scratch, "adapter");
     const model = await loadModel(folder, { adapter: lora({ r: 2, targetModules: ["q_proj"] }) });
     await saveAdapter(model, path);
@@ -182,7 +182,7 @@ describe("bad usage ends with 2", () => {
     [["--model", folder, "--prompt", "a", "--temperature", "hot"], /Expected a number from 0 on/],
     [["--model", folder, "--prompt", "a", "--top-p", "2"], /Expected a number from 0 to 1/],
     [["--model", folder, "--prompt", "a", "--repetition-penalty", "0"], /Expected a number above 0/],
-    [["--model", folder, "--prompt", "a", "--top-k", "5"], /Expected '--temperature' above 0 beside '--top-k'/],
+    [["--model", folder, "--prompt", "a", "--top-k", "5"], /Expected '--temperature' above 0 with '--top-k'/],
     [["--model", folder, "--prompt", "a", "--stop", ""], /Expected text for '--stop' but received none/],
     [["--model", folder, "--prompt", "a".repeat(120)], /Expected fewer than 100 tokens for 'prompts\[0\]'/],
     [["--model", folder, "--prompt", "a", "--dtype", "int8"], /Allowed choices are auto, float32/],

@@ -44,7 +44,7 @@ const logits = async (path: string) => {
 };
 
 describe("an adapter's own tokenizer and template", () => {
-  test("go into the merged folder; the adapter alone says which base", async () => {
+  test("are written to the merged folder; the adapter alone determines the base", async () => {
     const model = tinyFolder({ "chat_template.jinja": "base" });
     afterAll(() => rmSync(model, { recursive: true }));
     cpSync(single, model, { recursive: true });
@@ -60,7 +60,7 @@ describe("an adapter's own tokenizer and template", () => {
     expect(readFileSync(join(alone, "model.safetensors"))).toEqual(readFileSync(join(both, "model.safetensors")));
   });
 
-  test("an adapter must be there", async () => {
+  test("requires an adapter", async () => {
     expect(await smaug("--model", single, "--out", join(folder(), "out"))).toMatchObject({
       status: 2, stderr: `error: Expected '--adapter', or an adapter's folder for '--model', but received only the model ${single}\n`,
     });

@@ -18,7 +18,7 @@ const makers = [
   setupCommand, doctorCommand,
 ];
 
-/** Every command that does something, with the words that name it. */
+/** Every leaf command, with the words that name it. */
 function leaves(command: Command, words: readonly string[] = []): { words: readonly string[]; command: Command }[] {
   const path = [...words, command.name()];
   return command.commands.length === 0 ? [{ words: path, command }] : command.commands.flatMap((each) => leaves(each, path));
@@ -30,7 +30,7 @@ const options = makers.flatMap((make) =>
   ),
 );
 
-/** What the command gets for its options, by their names in camel case. */
+/** The values that a command receives for its options, by camel-case name. */
 async function parsed(words: readonly string[], args: readonly string[], name: string): Promise<unknown> {
   const program = new Command("smaug");
   let seen: unknown;
@@ -51,10 +51,10 @@ async function parsed(words: readonly string[], args: readonly string[], name: s
   return seen;
 }
 
-/** Where 2 is not a value. */
+/** Options for which 2 is not a valid value. */
 const values: Readonly<Record<string, string>> = { "--top-p": "0.5", "--min-p": "0.5", "--column-mapping": "a=prompt" };
 
-test("there are such options in most commands", () => {
+test("most commands have such options", () => {
   expect(new Set(options.map(({ words }) => words[0])).size).toBeGreaterThan(6);
 });
 

@@ -161,7 +161,7 @@ describe("--data", () => {
     expect(tokens.map(([text]) => text)).toContain("end");
   });
 
-  test("a run's own chat template counts; runs that tokenise a row differently are refused", async () => {
+  test("uses a run's own chat template; rejects runs that tokenise a row differently", async () => {
     const chats = dataOf([
       { prompt: [{ role: "user", content: "the sky is" }], chosen: [{ role: "assistant", content: "blue" }], rejected: [{ role: "assistant", content: "grey" }] },
     ]);
@@ -174,8 +174,8 @@ describe("--data", () => {
     };
     expect(await tokens(first!)).not.toBe(await tokens(second!));
     const both = await smaug(first!, second!, "--data", chats, "--model", base, "--out", join(root, "r.html"));
-    expect(both).toMatchObject({ status: 2, stderr: expect.stringMatching(/tokenise the rows alike but dpo and dpop differ in row 0: .* Report them apart/) });
-    // Rows without a conversation do not show the difference.
+    expect(both).toMatchObject({ status: 2, stderr: expect.stringMatching(/tokenise the rows in the same way but dpo and dpop differ in row 0: .* Report them separately/) });
+    // Plain text rows do not show the difference.
     expect(await smaug(first!, second!, "--data", dataOf(pairs), "--model", base, "--out", join(root, "r.html"))).toMatchObject({ status: 0 });
   });
 
@@ -201,7 +201,7 @@ describe("--data", () => {
     const fails = async (wanted: RegExp, ...args: string[]) =>
       expect(await smaug(...args)).toMatchObject({ status: 2, stdout: "", stderr: expect.stringMatching(wanted) });
     await fails(/adapter_config\.json or config\.json, but found neither/, bare, "--data", dataOf(pairs), "--model", base);
-    await fails(/Expected '--data' beside '--model'/, run, "--model", base);
+    await fails(/Expected '--data' with '--model'/, run, "--model", base);
     await fails(/identical/, run, "--data", dataOf([pairs[1]!]), "--model", base);
     expect(existsSync(join(run, "report.html"))).toBe(false);
   });

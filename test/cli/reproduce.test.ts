@@ -137,7 +137,7 @@ test("options that a preset does not read are refused before any work", async ()
   expect(seeds.stderr).toMatch(/Expected no '--seeds' with '--preset quick'/);
   const model = await smaug("--preset", "paper", "--model", "there", "--out", out);
   expect(model.status).toBe(2);
-  expect(model.stderr).toMatch(/Expected '--data' beside '--model'/);
+  expect(model.stderr).toMatch(/Expected '--data' with '--model'/);
   const quick = await smaug("--model", "there", "--data", "rows.jsonl", "--out", out);
   expect(quick.status).toBe(2);
   expect(quick.stderr).toMatch(/Expected no '--model' with '--preset quick'.*take --preset paper/);
@@ -145,7 +145,7 @@ test("options that a preset does not read are refused before any work", async ()
   expect(smoke.stderr).toMatch(/Expected '--preset paper' with '--model'/);
   const idle = await smaug("--preset", "paper", "--batch-size", "4", "--out", out);
   expect(idle.status).toBe(2);
-  expect(idle.stderr).toMatch(/Expected '--model' beside '--batch-size'/);
+  expect(idle.stderr).toMatch(/Expected '--model' with '--batch-size'/);
   const grid = await smaug("--no-grid", "--out", out);
   expect(grid.stderr).toMatch(/Expected no '--no-grid' with '--preset quick'/);
   const three = await smaug("--preset", "paper", "--data", "a", "b", "c", "--out", out);

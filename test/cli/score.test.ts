@@ -99,7 +99,7 @@ describe("an adapter's folder", () => {
     return path;
   }
 
-  test("as the model is its base with it; its template wins over the base's", async () => {
+  test("as the model loads its base with the adapter; its template takes precedence over the base's", async () => {
     const path = ownTemplate();
     const [plain, chats] = [dataOf(rows["plain"]!), dataOf(rows["conversations"]!)];
     expect(await scores(plain, "--model", path)).toEqual(await scores(plain, "--adapter", adapter));
@@ -125,7 +125,7 @@ describe("the lines", () => {
     expect(Object.keys(line!)).toEqual(["index", "chosen_logp", "rejected_logp", "chosen_tokens", "rejected_tokens"]);
   });
 
-  test("are those of columns with other names, where a mapping names them", async () => {
+  test("are read from renamed columns, given a mapping", async () => {
     const renamed = rows["plain"]!.map((row) => {
       const { prompt, chosen, rejected } = row as Record<string, string>;
       return { question: prompt, good: chosen, bad: rejected, note: 1 };

@@ -68,7 +68,7 @@ describe("smaug train", () => {
   test("runs a TRL file and leaves what PEFT, TensorBoard and people read", async () => {
     const settings = { ...base(), precompute_ref_log_probs: true, push_to_hub: false, report_to: "tensorboard", bf16: false };
     const { status, stdout, stderr } = await smaug("train", yaml(settings));
-    expect(stderr).toContain("note: no difference is made here by precompute_ref_log_probs, push_to_hub\n");
+    expect(stderr).toContain("note: these have no effect: precompute_ref_log_probs, push_to_hub\n");
     expect(status).toBe(0);
     expect(stdout.trim().split("\n")).toEqual([settings.output_dir, join(settings.output_dir, "report.html")]);
     expect(readdirSync(settings.output_dir).sort()).toEqual([
@@ -104,7 +104,7 @@ describe("smaug train", () => {
     rmSync(folder, { recursive: true });
     expect([plain.status, plain.stderr.match(note)?.length]).toEqual([0, 1]);
     expect([zero.status, zero.stderr.match(note)]).toEqual([0, null]);
-    expect([other.status, other.stderr]).toEqual([2, expect.stringContaining("the auxiliary loss of mixtures is not there yet")]);
+    expect([other.status, other.stderr]).toEqual([2, expect.stringContaining("the auxiliary loss of mixtures is not supported yet")]);
   });
 
   test("targets of an adapter that the model does not have are named", async () => {
@@ -115,7 +115,7 @@ describe("smaug train", () => {
     expect([all.status, all.stderr]).toEqual([0, expect.not.stringContaining("no layer of the model")]);
   });
 
-  test("--print-config refuses what a run refuses", async () => {
+  test("--print-config rejects what a run rejects", async () => {
     const settings = { ...base(), loss_type: "dpop2", dpop_placement: "nonsense", eval_strategy: "never", lr_scheduler_kwargs: { power: 1 } };
     const config = yaml(settings);
     const [printed, ran] = [await smaug("train", config, "--print-config"), await smaug("train", config)];
@@ -125,7 +125,7 @@ describe("smaug train", () => {
     expect([inside.status, inside.stderr]).toEqual([2, expect.stringContaining("output_dir")]);
   });
 
-  test("an adapter as the model is the same as its base with adapter_name_or_path; its tokenizer goes into the output", async () => {
+  test("an adapter as the model is the same as its base with adapter_name_or_path; its tokenizer is written to the output", async () => {
     const first = base();
     await smaug("train", yaml(first));
     const adapter = join(scratch, "first");
@@ -134,7 +134,7 @@ describe("smaug train", () => {
     const [named, alone] = [{ ...base(), adapter_name_or_path: adapter }, { ...base(), model_name_or_path: adapter, lora_r: 4 }];
     const [one, other] = [await smaug("train", yaml(named)), await smaug("train", yaml(alone))];
     expect([one.status, other.status]).toEqual([0, 0]);
-    expect(other.stderr).toContain(`note: lora_r: not used, since the adapter in ${adapter} is trained on as it was configured`);
+    expect(other.stderr).toContain(`note: lora_r: not used, since the adapter in ${adapter} keeps its own configuration`);
     const weights = ({ output_dir: out }: { output_dir: string }) => readFileSync(join(out, "adapter_model.safetensors"));
     expect(weights(alone)).toEqual(weights(named));
     expect(weights(alone)).not.toEqual(weights(first));
@@ -147,7 +147,7 @@ describe("smaug train", () => {
     expect(intoBase).toMatchObject({ status: 2, stderr: expect.stringContaining(`Expected another folder than the base model's for 'output_dir' but received ${model}`) });
   });
 
-  test("ensure_weight_tying trains an embedding that is the head whole; without it the message names the key", async () => {
+  test("ensure_weight_tying trains a tied embedding in full; without it the message names the key", async () => {
     const tied = join(scratch, "tied");
     cpSync(model, tied, { recursive: true });
     const tiny = new models.LlamaForCausalLM({ ...JSON.parse(readFileSync(join(model, "config.json"), "utf8")), tie_word_embeddings: true });
@@ -246,7 +246,7 @@ describe("smaug train", () => {
     expect(stderr).toMatch(/train: 9 answers of 9 rows are longer than 11 tokens .* were cut \(keep_start\); 9 without EOS since/);
   });
 
-  test("evaluates on rows that are held out, or on another file, whose columns are mapped", async () => {
+  test("evaluates on held-out rows, or on another file, whose columns are mapped", async () => {
     const renamed = file(jsonl(rows.map(({ prompt, ...answers }) => ({ question: prompt, ...answers }))), "renamed.jsonl");
     const settings = { ...base(), dataset_name: renamed, column_mapping: { question: "prompt" }, max_steps: 1, eval_strategy: "steps", eval_steps: 1 };
     const held = await smaug("train", yaml({ ...settings, test_split_size: 2 }));

@@ -226,36 +226,36 @@ test("activation_checkpointing is the newer name of gradient_checkpointing, and 
   expect(failure([yaml("activation_checkpointing: 3")]).message).toMatch(/^Expected true or false for 'activation_checkpointing' in .* but received 3$/);
 });
 
-describe("everything that is wrong is one message", () => {
+describe("everything wrong is reported in one message", () => {
   test("of the file and of the command line", () => {
     const path = yaml("beta: 0\nlearning_rte: 1e-5\nmax_prompt_length: 512\nsequence_len: 4096\nfp16: true\ngroup_by_length: true");
     expect(failure([path, "--lora_r", "x", "--stage", "dpo"]).message.split("\n")).toEqual([
-      `Expected smaug's settings in ${path} and on the command line but received 7 that must change:`,
+      `Expected a valid configuration in ${path} and on the command line but received one with 7 problems:`,
       "Unknown keys:",
       "  learning_rte: unknown; did you mean 'learning_rate'?",
-      "Keys of TRL's, and what to write instead:",
-      "  max_prompt_length: leave it out; use max_length, for prompt and answer together",
-      "  fp16: write bf16: true (there is no float16 training; bfloat16 needs no loss scaling)",
-      "Keys of axolotl's, and what to write instead:",
+      "TRL's keys, and what to write instead:",
+      "  max_prompt_length: leave it out; use max_length, which limits prompt and answer together",
+      "  fp16: write bf16: true (float16 training is not supported; bfloat16 needs no loss scaling)",
+      "axolotl's keys, and what to write instead:",
       "  sequence_len: write max_length: 4096",
-      "Keys of LLaMA-Factory's, and what to write instead:",
-      "  stage: write --loss_type sigmoid and --max_length 2048 (LLaMA-Factory's defaults: loss_type, max_length)",
-      "Values that do not fit:",
+      "LLaMA-Factory's keys, and what to write instead:",
+      "  stage: write --loss_type sigmoid and --max_length 2048 (loss_type and max_length are LLaMA-Factory's defaults)",
+      "Invalid values:",
       "  beta: expected a number above 0 but received 0",
       '  lora_r: expected an integer from 1 but received "x"',
-      "These make no difference and may stay: group_by_length (batches are packed, without padding)",
+      "These have no effect and can stay: group_by_length (batches are packed, without padding)",
     ]);
   });
 
-  test("with what does not go together, as if what it says were written already", () => {
+  test("with conflicts, as if its advice had already been followed", () => {
     const { message } = failure([yaml("rl: ipo\ndpop_lambda: 5\nsave_strategy: best\nnum_epochs: 2")]);
     expect(message).toContain("rl: write loss_type: ipo and beta: 0.1");
     expect(message).toContain("dpop_lambda: expected 'dpop_lambda' only with a loss that reads it (dpop) but received 5 with ipo; leave it out");
     expect(message).toContain("save_strategy: expected 'eval_strategy' steps or epoch with 'save_strategy' best but received no");
   });
 
-  test("without complaints that follow from others", () => {
-    expect(failure([yaml("eval_strategy: sometimes\nload_best_model_at_end: true")]).message).toMatch(/^Expected no, steps, epoch for 'eval_strategy'/);
+  test("without errors that follow from others", () => {
+    expect(failure([yaml("eval_strategy: sometimes\nload_best_model_at_end: true")]).message).toMatch(/^Expected one of no, steps, epoch for 'eval_strategy'/);
   });
 
   test("a value of the file that the command line overrides is not read", () => {
@@ -263,11 +263,11 @@ describe("everything that is wrong is one message", () => {
   });
 });
 
-describe("what a run would refuse is refused here", () => {
+describe("what a run would reject is rejected here", () => {
   test.each<[string, RegExp]>([
     ["loss_type: dpop2", /a known loss for 'loss_type' in .* but received "dpop2"; did you mean 'dpop'\?/],
-    ["dpop_placement: nonsense", /^Expected inside_beta, inside, outside for 'dpop_placement' in .* but received "nonsense"$/],
-    ["f_divergence_type: bogus\nloss_type: sigmoid", /^Expected reverse_kl, .* for 'f_divergence_type' in .* but received "bogus"/],
+    ["dpop_placement: nonsense", /^Expected one of inside_beta, inside, outside for 'dpop_placement' in .* but received "nonsense"$/],
+    ["f_divergence_type: bogus\nloss_type: sigmoid", /^Expected one of reverse_kl, .* for 'f_divergence_type' in .* but received "bogus"/],
     ["loss_type: ipo\nlabel_smoothing: 0.1", /'label_smoothing' only with a loss that reads it/],
     ["loss_type: ipo\ndpop_tolerance: 0.1", /'dpop_tolerance' only with a loss that reads it \(dpop\)/],
     ["loss_type: [sigmoid, sft]\nloss_weights: [1]", /2 numbers for 'loss_weights'/],
@@ -288,7 +288,7 @@ describe("what a run would refuse is refused here", () => {
   });
 });
 
-test("a reference adapter is refused where all weights train, not where the model may be an adapter", () => {
+test("a reference adapter is rejected if all weights are trained, but not if the model may be an adapter", () => {
   const settings = ["--dataset_name", "pairs.jsonl", "--ref_adapter_name_or_path", "a", "--model_name_or_path"];
   const model = mkdtempSync(join(folder, "model-"));
   expect(failure([...settings, model]).message).toMatch(/'use_peft' or 'adapter_name_or_path' with 'ref_adapter_name_or_path'/);
@@ -299,7 +299,7 @@ test("a reference adapter is refused where all weights train, not where the mode
 
 test("settings of an adapter without use_peft are named", () => {
   expect(resolveConfig([yaml("lora_r: 4\nuse_dora: true")]).notes).toEqual([
-    "no difference is made here by lora_r (without use_peft), use_dora (without use_peft)",
+    "these have no effect: lora_r (without use_peft), use_dora (without use_peft)",
   ]);
 });
 
@@ -317,9 +317,9 @@ describe("router_aux_loss_coef", () => {
   });
 
   test.each<[object, unknown, RegExp]>([
-    [dense, 0, /null, with .*, which is not a mixture of experts, but received 0; leave it out/],
+    [dense, 0, /Expected null for 'router_aux_loss_coef' with .*, which is not a mixture of experts,.* but received 0; leave it out/],
     [dense, 0.001, /not a mixture of experts/],
-    [mixture, 0.001, /Expected 0 for 'router_aux_loss_coef' but received 0.001: the auxiliary loss of mixtures is not there yet/],
+    [mixture, 0.001, /Expected 0 for 'router_aux_loss_coef' but received 0.001: the auxiliary loss of mixtures is not supported yet/],
   ])("%j does not take %j", (config, value, message) => {
     expect(failure(given(config, value)).message).toMatch(message);
   });
@@ -334,34 +334,34 @@ describe("keys of TRL that are not settings", () => {
       "model_init_kwargs: { use_kernels: true, attn_implementation: sdpa }", "streaming: false", "datasets: []",
     ];
     expect(resolveConfig([yaml(text.join("\n"))]).notes).toEqual([
-      "no difference is made here by precompute_ref_log_probs, gradient_checkpointing_kwargs, label_pad_token_id, force_use_ref_model, " +
+      "these have no effect: precompute_ref_log_probs, gradient_checkpointing_kwargs, label_pad_token_id, force_use_ref_model, " +
         "group_by_length (batches are packed, without padding), logging_dir (TensorBoard events go to output_dir/runs), fp16, fsdp, no_cuda, " +
-        "reference_free, rpo_alpha, max_prompt_length, env, hub_model_id, ref_model_sync_steps, model_init_kwargs (which kernels run is decided here), " +
+        "reference_free, rpo_alpha, max_prompt_length, env, hub_model_id, ref_model_sync_steps, model_init_kwargs (kernels are chosen automatically), " +
         "streaming, datasets",
     ]);
   });
 
   test("pass on the command line too, where values are strings", () => {
     const { notes } = resolveConfig([...needed, "--push_to_hub", "false", "--eval_delay=0", "--deepspeed", "null", "--model_init_kwargs", '{"use_kernels": true}']);
-    expect(notes).toEqual(["no difference is made here by push_to_hub, eval_delay, deepspeed, model_init_kwargs (which kernels run is decided here)"]);
+    expect(notes).toEqual(["these have no effect: push_to_hub, eval_delay, deepspeed, model_init_kwargs (kernels are chosen automatically)"]);
   });
 
   test.each<[string, RegExp]>([
     ["max_prompt_length: 512", /use max_length/],
     ["max_completion_length: 512", /use max_length/],
-    ["reference_free: true", /such as simpo or orpo, as loss_type/],
+    ["reference_free: true", /set loss_type to a reference-free loss, such as simpo or orpo/],
     ["tokenizer_name: other", /the one in the model's folder/],
-    ["env: { A: b }", /set environment variables where the command is started/],
+    ["env: { A: b }", /set environment variables in the shell/],
     ["deepspeed: zero3.json", /one process trains on one device/],
-    ["sync_ref_model: true", /the reference stays the model at its start$/],
-    ["lora_target_parameters: [a]", /lora_target_modules names layers$/],
+    ["sync_ref_model: true", /the reference is fixed: the model at the start of the run$/],
+    ["lora_target_parameters: [a]", /use lora_target_modules, which names layers$/],
     ["neftune_noise_alpha: 5", /not supported$/],
     ["push_to_hub: true", /hf upload/],
-    ["streaming: true", /the data set is read as a whole/],
-    ["datasets: [{ path: a }, { path: b }]", /one data set at a time/],
-    ["datasets: [{ path: a, fraction: 0.5 }]", /one data set at a time/],
+    ["streaming: true", /the data set is always read whole/],
+    ["datasets: [{ path: a }, { path: b }]", /only one data set is supported/],
+    ["datasets: [{ path: a, fraction: 0.5 }]", /only one data set is supported/],
     ["load_in_4bit: true", /use bf16: true/],
-    ["model_init_kwargs: { quantization_config: { a: 1 } }", /nothing says the same as quantization_config/],
+    ["model_init_kwargs: { quantization_config: { a: 1 } }", /there is no equivalent of quantization_config/],
   ])("%s is refused with the way out", (text, way) => {
     const error = failure([yaml(text)]);
     expect(error).toBeInstanceOf(InputError);
@@ -377,7 +377,7 @@ describe("keys of TRL that are not settings", () => {
     ["fp16: true", "write bf16: true"],
     ["model_init_kwargs: { revision: v1 }", "write model_revision: v1"],
     ["model_init_kwargs: { dtype: bfloat16 }", "write bf16: true"],
-  ])("%s is answered with ours", (text, way) => {
+  ])("%s is answered with the equivalent", (text, way) => {
     expect(failure([yaml(text)]).message).toMatch(new RegExp(`: it is TRL's; ${way.replace(/[[\]]/g, "\\$&")}`));
   });
 
@@ -387,9 +387,9 @@ describe("keys of TRL that are not settings", () => {
   });
 });
 
-test("datasets is axolotl's beside its other keys", () => {
+test("datasets is axolotl's alongside its other keys", () => {
   const { message } = failure([file("base_model: base\ndatasets:\n- path: a/b\n  type: chatml.intel\n")]);
-  expect(message).toContain("Keys of axolotl's, and what to write instead:\n  base_model: write model_name_or_path: base\n  datasets: write dataset_name: a/b");
+  expect(message).toContain("axolotl's keys, and what to write instead:\n  base_model: write model_name_or_path: base\n  datasets: write dataset_name: a/b");
   expect(message).not.toContain("TRL");
 });
 
@@ -438,11 +438,11 @@ describe("report_to", () => {
   test.each(["wandb", "[wandb]", "[tensorboard, mlflow]", "trackio", "comet_ml", "swanlab", "'tensorboard,wandb'", "[all, wandb]"])("%s runs, with one note", (text) => {
     const { config, notes } = resolveConfig([yaml(`report_to: ${text}`)]);
     expect(config.reportTo).toBe("tensorboard");
-    expect(notes).toEqual([expect.stringMatching(/^report_to: (wandb|mlflow|trackio|comet_ml|swanlab) is not written; metrics\.jsonl and TensorBoard events/)]);
+    expect(notes).toEqual([expect.stringMatching(/^report_to: (wandb|mlflow|trackio|comet_ml|swanlab) is not supported; metrics\.jsonl and TensorBoard events/)]);
   });
 
   test.each(["tensorbord", "[none, tensorboard]", "[1]"])("%s is no tracker's name", (text) => {
-    expect(failure([yaml(`report_to: ${text}`)]).message).toMatch(/^Expected tensorboard, none, all for 'report_to'/);
+    expect(failure([yaml(`report_to: ${text}`)]).message).toMatch(/^Expected one of tensorboard, none, all for 'report_to'/);
   });
 });
 
@@ -459,8 +459,8 @@ describe("which rows a run reads", () => {
     ["column_mapping: question", "Expected names with new names, such as question=prompt or {question: prompt}, for 'column_mapping'"],
     ["column_mapping: {question: 3}", "Expected names with new names, such as question=prompt or {question: prompt}, for 'column_mapping'"],
     ["column_mapping: a=prompt,a=chosen", "Expected names with new names, such as question=prompt or {question: prompt}, for 'column_mapping'"],
-    ["test_split_size: 1.5", "Expected a share between 0 and 1, or an integer from 1 for 'test_split_size'"],
-    ["test_split_size: 0", "Expected a share between 0 and 1, or an integer from 1 for 'test_split_size'"],
+    ["test_split_size: 1.5", "Expected a share between 0 and 1, or an integer of at least 1 for 'test_split_size'"],
+    ["test_split_size: 0", "Expected a share between 0 and 1, or an integer of at least 1 for 'test_split_size'"],
     ["test_split_size: 0.1\neval_dataset_name: held.jsonl", "Expected one of 'eval_dataset_name' and 'test_split_size' in "],
   ])("%j is wrong before any row is read", (text, message) => {
     const error = failure([yaml(text)]);

@@ -22,7 +22,7 @@ function file(name: string, count: number, more: object = {}): string {
   return join(folder, name);
 }
 
-/** The prompts of a run's rows, and what is said of them. */
+/** The prompts of a run's rows, and the notes about them. */
 async function load(...args: string[]) {
   const told: string[] = [];
   vi.spyOn(process.stderr, "write").mockImplementation((text) => (told.push(String(text).trimEnd()), true));
@@ -39,7 +39,7 @@ test("evaluation rows come from another file", async () => {
   expect(loaded).toMatchObject({ train: [0, 1, 2].map((i) => `train.jsonl ${i}`), evaluation: ["held.jsonl 0"], notes: [] });
 });
 
-test("of another folder it is its test split, or all that there is", async () => {
+test("of another folder, the test split is used, or all rows if there is none", async () => {
   const train = file("pairs.jsonl", 1);
   file("both/train.jsonl", 1);
   file("both/test.jsonl", 1);
@@ -75,16 +75,16 @@ test("a share or a number of the training rows is held out, the same for one see
   expect((await held("3", "2")).evaluation).not.toEqual(evaluation);
 });
 
-test("without an evaluation the rows are held out all the same, and what is not read is said", async () => {
+test("without an evaluation the rows are still held out, and what is not read is noted", async () => {
   const [data, held] = [file("pairs.jsonl", 4), file("held.jsonl", 1)];
   const split = await load("--dataset_name", data, "--test_split_size", "1");
   expect([split.train!.length, split.evaluation]).toEqual([3, undefined]);
   expect(split.notes).toEqual([expect.stringContaining("test_split_size holds rows out of training")]);
   const other = await load("--dataset_name", data, "--eval_dataset_name", held);
-  expect([other.evaluation, other.notes]).toEqual([undefined, ["eval_dataset_name is not read, as eval_strategy is no"]]);
+  expect([other.evaluation, other.notes]).toEqual([undefined, ["eval_dataset_name is not read, since eval_strategy is no"]]);
 });
 
-test("a file without a test split says where evaluation rows can come from", async () => {
+test("for a file without a test split, the error says where evaluation rows can come from", async () => {
   const loading = load("--dataset_name", file("pairs.jsonl", 2), "--eval_strategy", "steps");
   await expect(loading).rejects.toThrow(InputError);
   await expect(loading).rejects.toThrow(
@@ -102,13 +102,13 @@ test("dataset_config also holds for evaluation rows of the same source", async (
   expect(evaluation).toEqual(["b/train.jsonl 0", "b/train.jsonl 1"]);
 });
 
-test("rows to train on are left", () => {
+test("some rows must be left to train on", () => {
   const rows = [0, 1].map((index) => ({ index, prompt: "a", chosen: "b", rejected: "c" }));
-  expect(() => holdOut(rows, 2, 0)).toThrow("Expected a 'test_split_size' that leaves rows to train on, but 2 of 2 rows are 2");
-  expect(() => holdOut(rows, 0.9, 0)).toThrow("but 0.9 of 2 rows are 2");
+  expect(() => holdOut(rows, 2, 0)).toThrow("Expected a 'test_split_size' that leaves rows to train on, but 2 holds out 2 of 2 rows");
+  expect(() => holdOut(rows, 0.9, 0)).toThrow("but 0.9 holds out 2 of 2 rows");
 });
 
-test("both sources have their columns mapped, and what is not read of both is said once", async () => {
+test("the columns of both sources are mapped, and what neither reads is noted once", async () => {
   const columns = { prompt: undefined, question: "q", score: 1 };
   const [data, held] = [file("pairs.jsonl", 1, columns), file("held.jsonl", 1, columns)];
   const { train, evaluation, told } = await load(

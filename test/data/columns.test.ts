@@ -12,7 +12,7 @@ beforeAll(async () => (folder = await mkdtemp(join(tmpdir(), "smaug-columns-")))
 afterAll(() => rm(folder, { recursive: true }));
 afterEach(() => vi.restoreAllMocks());
 
-/** What is read of a file, and what is said of it. */
+/** The rows read from a file, and the notes about them. */
 async function read(source: string, columnMapping?: ColumnMapping) {
   const notes: string[] = [];
   const rows = await loadPreferences(source, {
@@ -34,7 +34,7 @@ const says = (role: string, content: string) => [{ role, content }];
 const chat = { prompt: says("user", "q"), chosen: says("assistant", "c"), rejected: says("assistant", "d") };
 
 describe("columns that are not read", () => {
-  test("are named once, in the order in which the rows have them", async () => {
+  test("are named once, in order of appearance", async () => {
     const { rows, notes } = await readJson([{ ...texts, score: 1 }, { id: 7, ...texts, score: 2 }]);
     expect(rows).toEqual([{ index: 0, ...texts }, { index: 1, ...texts }]);
     expect(notes).toEqual(["not read: score, id"]);
@@ -44,22 +44,22 @@ describe("columns that are not read", () => {
     expect((await read(parquet("unread"))).notes).toEqual(["not read: id, score"]);
   });
 
-  test("nothing is said when all are read", async () => {
+  test("are not mentioned when there are none", async () => {
     expect((await readJson([texts])).notes).toEqual([]);
   });
 
-  test("tools and template variables are not read of texts", async () => {
+  test("include tools and template variables if answers are plain text", async () => {
     const more = { tools: [{}], chat_template_kwargs: { a: "b" } };
     expect((await readJson([{ ...texts, ...more }])).notes).toEqual(["not read: tools, chat_template_kwargs"]);
     expect((await readJson([{ ...chat, ...more }])).notes).toEqual([]);
   });
 
-  test("a system column beside messages is warned of", async () => {
+  test("include a system column alongside messages, with a warning", async () => {
     const { notes } = await readJson([{ ...chat, system: "Be brief.", question: "q" }]);
     expect(notes).toEqual(["not read: system, question", expect.stringContaining("warning: the column 'system' is not read")]);
   });
 
-  test("go to standard error where nobody listens, their names escaped", async () => {
+  test("are printed to standard error by default, with escaped names", async () => {
     const file = join(folder, "unread.jsonl");
     await writeFile(file, JSON.stringify({ ...texts, "a\u001b[2J": 1 }));
     const write = vi.spyOn(process.stderr, "write").mockReturnValue(true);
@@ -71,7 +71,7 @@ describe("columns that are not read", () => {
 describe("answers in text without a prompt", () => {
   const { prompt: _, ...answers } = texts;
 
-  test.each(["question", "instruction", "input", "query", "system", "Question"])("beside a column '%s' are an error", async (name) => {
+  test.each(["question", "instruction", "input", "query", "system", "Question"])("alongside a column '%s' are an error", async (name) => {
     const reading = readJson([{ ...answers, [name]: "what?" }]);
     await expect(reading).rejects.toThrow(InputError);
     await expect(reading).rejects.toThrow(
@@ -80,21 +80,21 @@ describe("answers in text without a prompt", () => {
     );
   });
 
-  test("of several such columns the question is the one to map", async () => {
+  test("with several such columns, the question is the one to map", async () => {
     await expect(read(parquet("question"))).rejects.toThrow(
-      /'system', 'question' would not be read\. Name the prompt's column with column_mapping, such as \{question: prompt\}, make one text of several with smaug data pairs --prompt-template '\{system\}\\n\{question\}'/,
+      /'system', 'question' would not be read\. Name the prompt's column with column_mapping, such as \{question: prompt\}, join several into one prompt with smaug data pairs --prompt-template '\{system\}\\n\{question\}'/,
     );
     const { rows, notes } = await read(parquet("question"), { question: "prompt" });
     expect(rows).toEqual([{ index: 0, prompt: "q", chosen: "c", rejected: "d" }]);
     expect(notes).toEqual(["not read: system"]);
   });
 
-  test("beside a number of that name, or with a prompt, are read", async () => {
+  test("alongside a number of that name, or with a prompt, are read", async () => {
     expect((await readJson([{ ...answers, query: 3 }])).notes).toEqual(["not read: query"]);
     expect((await readJson([{ ...texts, system: "s" }])).notes).toEqual(["not read: system"]);
   });
 
-  test("conversations beside such a column are read", async () => {
+  test("conversations alongside such a column are read", async () => {
     const { prompt: __, ...whole } = chat;
     const { rows, notes } = await readJson([{ ...whole, instruction: "x" }]);
     expect([rows.length, notes]).toEqual([1, ["not read: instruction"]]);
@@ -104,31 +104,31 @@ describe("answers in text without a prompt", () => {
 describe("column_mapping", () => {
   const renamed = { question: "prompt", good: "chosen", bad: "rejected" };
 
-  test("gives the file's columns our names, in JSON and Parquet", async () => {
+  test("renames the file's columns, in JSON and Parquet", async () => {
     const row = { index: 0, ...texts };
     const json = await readJson([{ question: "q", good: "c", bad: "d", source: "x" }], renamed);
     expect(json).toEqual({ rows: [row], notes: ["not read: source"] });
     expect(await read(parquet("renamed"), renamed)).toEqual({ rows: [row], notes: ["not read: source"] });
   });
 
-  test("may exchange names", async () => {
+  test("may swap names", async () => {
     const { rows } = await readJson([texts], { chosen: "rejected", rejected: "chosen" });
     expect(rows).toEqual([{ index: 0, prompt: "q", chosen: "d", rejected: "c" }]);
   });
 
-  test("comes before what is made of the columns", async () => {
+  test("is applied before columns are interpreted", async () => {
     const functions = [{ name: "f" }];
     const { rows } = await readJson([{ ...chat, functions }, chat], { functions: "tools" });
     expect(rows).toEqual([{ index: 0, ...chat, tools: functions }, { index: 1, ...chat }]);
   });
 
   test.each<[string, ColumnMapping, RegExp]>([
-    ["a column that is not there", { answer: "chosen" }, /the column 'answer' of column_mapping in '.*', line 1, but found only 'prompt', 'chosen', 'rejected'/],
-    ["one that no row has", { functions: "tools" }, /the column 'functions' of column_mapping in '.*pairs\.jsonl', but found only/],
-    ["a name that a column has", { extra: "prompt" }, /no column 'prompt' in '.*', line 1, as column_mapping gives that name to 'extra', but found both/],
+    ["a column that is not there", { answer: "chosen" }, /the column 'answer', which column_mapping renames, in '.*', line 1, but found only 'prompt', 'chosen', 'rejected'/],
+    ["one that no row has", { functions: "tools" }, /the column 'functions', which column_mapping renames, in '.*pairs\.jsonl', but found only/],
+    ["a name that a column has", { extra: "prompt" }, /no column 'prompt' in '.*', line 1, since column_mapping renames 'extra' to it, but found both/],
     ["two columns with one new name", { a: "prompt", b: "prompt" }, /each new name once in column_mapping, but received 'prompt' for 'a' and 'b'/],
     ["a new name that nothing reads", { question: "promt" }, /one of prompt, chosen, .* as the new name of 'question' in column_mapping, but received "promt"/],
-    ["no mapping", "question=prompt" as unknown as ColumnMapping, /file's names of columns with ours for 'column_mapping'.* but received "question=prompt"/],
+    ["no mapping", "question=prompt" as unknown as ColumnMapping, /mapping from the file's column names to smaug's for 'column_mapping'.* but received "question=prompt"/],
   ])("%s is an error", async (name, mapping, message) => {
     const row = name === "a name that a column has" ? { ...texts, extra: "x" } : texts;
     const reading = readJson([row], mapping);
@@ -136,8 +136,8 @@ describe("column_mapping", () => {
     await expect(reading).rejects.toThrow(message);
   });
 
-  test("of Parquet names what is not there, too", async () => {
-    await expect(read(parquet("unread"), { question: "prompt" })).rejects.toThrow(/the column 'question' of column_mapping/);
+  test("names missing columns of Parquet, too", async () => {
+    await expect(read(parquet("unread"), { question: "prompt" })).rejects.toThrow(/the column 'question', which column_mapping renames,/);
     await expect(read(parquet("renamed"), { good: "chosen" })).rejects.toThrow(/the column 'rejected' in '.*', but found only 'question', 'good', 'bad'/);
   });
 });

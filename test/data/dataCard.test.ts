@@ -14,7 +14,7 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-/** A folder of these files, each with its path as its one row, and a card. */
+/** A folder with these files, each with its path as its only row, and a card. */
 function dataSet(card: string, ...files: string[]): string {
   const folder = mkdtempSync(join(tmpdir(), "smaug-card-"));
   made.push(folder);
@@ -32,21 +32,20 @@ async function found(folder: string, config?: string, split?: string): Promise<s
 
 const two = "configs:\n- config_name: en\n  data_files: en/*.jsonl\n- config_name: de\n  data_files: de/*.jsonl";
 
-test("of several configs the one that is chosen is read, and no file of the others", async () => {
+test("of several configs only the files of the chosen one are read", async () => {
   const folder = dataSet(two, "en/a.jsonl", "en/b.jsonl", "de/a.jsonl", "other.jsonl");
   expect(await found(folder, "de")).toEqual(["de/a.jsonl"]);
   const rows = await loadPreferences(folder, { datasetConfig: "en" });
   expect(rows.map(({ prompt }) => prompt)).toEqual(["en/a.jsonl", "en/b.jsonl"]);
 });
 
-test("without a choice between several it is asked for", async () => {
+test("with several configs and no choice, the error asks for one", async () => {
   const folder = dataSet(two, "en/a.jsonl", "de/a.jsonl");
   await expect(found(folder)).rejects.toThrow(InputError);
   await expect(found(folder)).rejects.toThrow(
-    `Expected one of the configs that the card of '${folder}' declares ('en', 'de'), but none is chosen. Name one of them with dataset_config, ` +
-      "or with eval_dataset_config for eval_dataset_name.",
+    `Expected 'dataset_config' (for eval_dataset_name, 'eval_dataset_config') to name one of the configs that the card of '${folder}' declares ('en', 'de'), but received none.`,
   );
-  await expect(found(folder, "fr")).rejects.toThrow("('en', 'de'), but 'fr' is chosen");
+  await expect(found(folder, "fr")).rejects.toThrow("('en', 'de'), but received 'fr'");
 });
 
 test.each([
@@ -54,7 +53,7 @@ test.each([
   ["the one called default", `${two.replace("de\n", "default\n")}`, "de/a.jsonl"],
   ["the one that the card makes the default", `${two}\n  default: true`, "de/a.jsonl"],
   ["the one that the card makes the default, not the one of that name", `${two.replace("en\n", "default\n")}\n  default: true`, "de/a.jsonl"],
-])("where none is asked for it is %s", async (_, card, file) => {
+])("without a choice it is %s", async (_, card, file) => {
   expect(await found(dataSet(card, "en/a.jsonl", "de/a.jsonl"))).toEqual([file]);
 });
 
@@ -70,7 +69,7 @@ test("a config names the files of each split, or the folder of its files", async
   expect(await found(folder, "b", "test")).toEqual(["deep/b/test.jsonl"]);
 });
 
-test("a card without configs, or without a head, changes nothing", async () => {
+test("a card without configs or without a header changes nothing", async () => {
   const folder = dataSet("tags: [a]", "train.jsonl");
   expect(await found(folder)).toEqual(["train.jsonl"]);
   expect(await found(folder, "default")).toEqual(["train.jsonl"]);
@@ -83,14 +82,14 @@ test("a card without configs, or without a head, changes nothing", async () => {
 test.each([
   ["configs: en", /a list for 'configs' in '.*README\.md', but found "en"/],
   ["configs:\n- name: en", /entries with a config_name for 'configs'/],
-  ["configs:\n- config_name: en\n  data_files: {train: a.jsonl}", /data_files as a path, paths, or pairs of split and path/],
+  ["configs:\n- config_name: en\n  data_files: {train: a.jsonl}", /data_files as a path, a list of paths, or a list of splits with paths/],
   ["configs:\n- config_name: en\n  data_files: [a: b", /YAML in '.*README\.md'/],
   ["configs:\n- config_name: en\n  data_files: nothing/*.jsonl", /data files \(.*\) in '.*' \(config 'en'\) but found/],
-])("what cannot be read of a card is an error: %j", async (card, message) => {
+])("an unreadable card is an error: %j", async (card, message) => {
   await expect(found(dataSet(card, "a.jsonl"))).rejects.toThrow(message);
 });
 
-test("a data set of the hub asks for its config before its files are fetched", async () => {
+test("a data set on the hub asks for its config before its files are fetched", async () => {
   const commit = "0".repeat(40);
   const cache = mkdtempSync(join(tmpdir(), "smaug-hub-"));
   made.push(cache);
@@ -108,7 +107,7 @@ test("a data set of the hub asks for its config before its files are fetched", a
   expect(file!.path).toBe(join(snapshot, "de/a.jsonl"));
 });
 
-test("of a data set of the hub only the files of its config are fetched", async () => {
+test("of a data set on the hub only the files of its config are fetched", async () => {
   const { hub } = await freshHub();
   const row = '{"prompt": "a", "chosen": "b", "rejected": "c"}';
   const files = { "en/a.jsonl": row, "de/a.jsonl": row, "de/b.parquet": "not wanted", "other.json": row };

@@ -33,13 +33,13 @@ test("reads rows, ignoring blank lines and other keys, and counts rows from 0", 
   ]);
 });
 
-test("reads files whose names end in capitals, packed ones too", async () => {
+test("reads files with upper-case extensions, compressed ones too", async () => {
   expect(await load(good, "PAIRS.JSONL")).toHaveLength(1);
   expect(await load(`[${good}]`, "pairs.Json")).toHaveLength(1);
   expect(await load(gzipSync(good), "pairs.JsonL.GZ")).toHaveLength(1);
 });
 
-test("takes NaN and Infinity, as Python's json does", async () => {
+test("accepts NaN and Infinity, as Python's json does", async () => {
   const [text, list] = [good.replace("}", ', "score": NaN}'), `[${good.replace("}", ', "score": -Infinity}')}]`];
   const row = { index: 0, prompt: "2 + 2 =", chosen: " 4", rejected: " 5" };
   expect(await load(text)).toEqual([row]);

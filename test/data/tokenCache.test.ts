@@ -139,7 +139,7 @@ test("a pipe or a folder in the place of the cached file is replaced or left, ne
   }
 });
 
-test("rows that differ in how a number is written, or by NaN, are others", async () => {
+test("rows that differ only in how a number is written, or in a NaN, are different rows", async () => {
   const keys = await Promise.all(
     ["20", "20.0", "null", "NaN", "0.0", "-0.0"].map((number) => {
       const text = `{"x": ${number}}`;

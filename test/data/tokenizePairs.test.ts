@@ -66,18 +66,18 @@ test("conversations follow the template, with tools and its variables", async ()
   expect(pairs[1]!.chosen).toEqual({ ids: ids(bos, 49, e, a, eos, b, eos), start: 5 });
 });
 
-test("a prompt that ends with the assistant's turn is pointed out", async () => {
+test("a prompt that ends with an assistant turn is reported", async () => {
   const prompt = [...says("user", "a"), ...says("assistant", "b")];
   const rows = rowsOf([prompt, says("assistant", "c"), says("assistant", "d")], [says("user", "a"), says("assistant", "c"), says("assistant", "d")]);
   const tokenized = await tokenizePairs(rows, tokenizer, noCache);
   expect(tokenized.odd).toEqual({ assistantLast: { count: 1, first: [0] } });
   expect(describeTokenized(tokenized, { maxLength: undefined, truncationMode: undefined })).toEqual([
-    expect.stringContaining("has a prompt that ends with an assistant's turn, after which another begins"),
+    expect.stringContaining("has a prompt that ends with an assistant turn, so the answer starts another"),
   ]);
 });
 
 describe("a row that cannot be trained on is refused with its reason", () => {
-  test("a template that rewrites the question once an answer follows", async () => {
+  test("a template that rewrites the question when an answer is appended", async () => {
     const by = await withTemplate(readFileSync(join(__dirname, "../text/styles/mistralV03.jinja"), "utf8"));
     const question = says("user", "a");
     const rows = rowsOf(

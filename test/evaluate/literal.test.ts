@@ -23,7 +23,7 @@ test.each<[string, Literal]>([
   expect(pythonLiteral(text)).toEqual(value);
 });
 
-describe("refuses what Python does not read, or what is not supported:", () => {
+describe("rejects what Python cannot read or is not supported:", () => {
   test.each([
     "", "a", "[a]", "['a'", "['a' 1]", "['a',, 'b']", "'a", "'a\nb'", "01", "1 2", "1__0", "Truely", "f'{1}'", "b'a'",
     String.raw`'\x4'`, String.raw`'\N{DASH}'`, "{'a': 1, 2}", "[1]]", "1,,", ",", "1,\n2", "1.2.3", "'a'\n'b'",
@@ -32,6 +32,6 @@ describe("refuses what Python does not read, or what is not supported:", () => {
   });
 
   test("too many levels", () => {
-    expect(() => pythonLiteral("[".repeat(100_000))).toThrow("fewer levels of lists");
+    expect(() => pythonLiteral("[".repeat(100_000))).toThrow("at most 200 levels of lists");
   });
 });

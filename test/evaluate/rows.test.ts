@@ -14,7 +14,7 @@ async function rendered(source: string, template: string): Promise<string> {
   return (await Template.parse(template, "'doc_to_text'")).render(first!.row);
 }
 
-// As Python's str() writes what Python's json reads: checked with CPython 3.11.
+// Python's str() of what Python's json reads, from CPython 3.11.
 const text = '{"x": 20.0, "n": 12345678901234567890, "list": [1e3, 7], "nan": NaN}';
 
 test.each([

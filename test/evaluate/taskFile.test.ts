@@ -1,4 +1,4 @@
-/** What the keys of a task file give for a row, and where its rows are. Expected values: lm-evaluation-harness 0.4.13. */
+/** The values of a task file's keys for a row, and where its rows are. Expected values: lm-evaluation-harness 0.4.13. */
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -22,7 +22,7 @@ const choice = {
 };
 const answer = { ...choice, output_type: "generate_until", doc_to_choice: undefined, doc_to_target: "{{a}}" };
 
-/** A task file of these keys; JSON is YAML. Other files stand beside it. */
+/** A task file with these keys (JSON is YAML), next to other files. */
 function write(keys: object, files: Record<string, object | string> = {}): string {
   const root = folder();
   for (const [name, content] of Object.entries({ "mine.yaml": keys, ...files })) {
@@ -65,7 +65,7 @@ describe("the right choice is", () => {
   });
 });
 
-test("texts and targets are columns in Python's words, or templates", async () => {
+test("texts and targets are columns, written as Python writes them, or templates", async () => {
   const keys = { ...answer, doc_to_text: "q", doc_to_target: "a" };
   expect(await itemOf(keys, { q: "1?", a: true })).toEqual({ text: "1?", target: "True" });
   expect(await itemOf(keys, { q: "{{x}}", a: "[1]" })).toEqual({ text: "{{x}}", target: "[1]" });
@@ -74,8 +74,8 @@ test("texts and targets are columns in Python's words, or templates", async () =
 
 describe("rows are refused", () => {
   test.each([
-    ["whose text is the number of one of several", choice, { q: 1 }, /Expected a text for 'doc_to_text' .* gives "1"/],
-    ["with several answers", { ...answer, doc_to_target: "a" }, { q: "?", a: ["x", "y"] }, /gives the list \["x","y"\]/],
+    ["whose text is the number of one of several", choice, { q: 1 }, /Expected a text for 'doc_to_text' .* received "1", the index of one of several texts/],
+    ["with several answers", { ...answer, doc_to_target: "a" }, { q: "?", a: ["x", "y"] }, /received the list \["x","y"\]/],
     ["with a list of answers", { ...answer, doc_to_target: "{{ [a] }}" }, { q: "?", a: "x" }, /Expected one text/],
     ["without choices", { ...choice, doc_to_choice: "c" }, { q: "?" }, /a list of at least two texts .* found "c"/],
     ["without a right choice", { ...choice, doc_to_target: "g" }, { q: "?", g: 2 }, /one of the 2 choices .* found 2/],
@@ -105,7 +105,7 @@ describe("include", () => {
   });
 
   test.each([
-    ["files that include each other", "a.yaml", { "a.yaml": { include: "mine.yaml" } }, /to include '.*mine.yaml' once/],
+    ["files that include each other", "a.yaml", { "a.yaml": { include: "mine.yaml" } }, /to include '.*mine.yaml' only once/],
     ["a file that is not there", "b.yaml", {}, /a task file at .*b.yaml but there is none/],
     ["what is no file", 3, {}, /Expected a file, or a list of files, for 'include' of '.*' but received 3/],
     ["unknown keys of other files", "a.yaml", { "a.yaml": { doc_to_txt: "a" } }, /in '.*a.yaml' but found 'doc_to_txt'/],
@@ -147,7 +147,7 @@ describe("data_files", () => {
     expect(await textsOf(withFiles(file, { test_split: "train" }))).toEqual(["1?", "2?"]);
     expect(await textsOf(withFiles([file, file], { test_split: "train" }))).toHaveLength(4);
     await expect(textsOf(withFiles(file))).rejects.toThrow(
-      /the split 'test' in 'data_files' in .* but found train, as a path without a split is named/,
+      /the split 'test' in 'data_files' in .* but found train, the default for files without a split/,
     );
   });
 
@@ -175,29 +175,29 @@ describe("data_files", () => {
 
   test.each([
     ["files that are not there", () => withFiles({ test: put("x.jsonl", lines) }), /a file at 'x.jsonl' .* working directory/],
-    ["addresses", () => withFiles({ test: "hf://datasets/a/b.jsonl" }), /Expected a path on this disk .* fetch it/],
+    ["addresses", () => withFiles({ test: "hf://datasets/a/b.jsonl" }), /Expected a local path .* download it/],
     ["patterns", () => withFiles({ test: "*.jsonl" }), /received the pattern '\*.jsonl'; list the files/],
     ["what is no path", () => withFiles({ test: 3 }), /Expected a path for 'data_files' .* received 3/],
     ["no files", () => withFiles(undefined), /Expected 'data_files' in .* since 'dataset_path' is json/],
-    ["files of another format", () => withFiles({ test: at("h.parquet", "") }), /files of the format json/],
-    ["formats that are not read", () => withFiles("a.csv", { dataset_path: "csv" }), /json or parquet .* received 'csv'/],
-    ["files of a data set", () => withFiles("a.jsonl", { dataset_path: "rows" }), /no 'data_files' .* beside the data set 'rows'/],
+    ["files of another format", () => withFiles({ test: at("h.parquet", "") }), /files in the format of 'dataset_path', json,/],
+    ["formats that are not read", () => withFiles("a.csv", { dataset_path: "csv" }), /json, parquet or a data set .* received 'csv'/],
+    ["files of a data set", () => withFiles("a.jsonl", { dataset_path: "rows" }), /no 'data_files' .* with the data set 'rows'/],
     ["other settings", () => ({ ...choice, dataset_kwargs: { data_dir: "a" } }), /found 'data_dir'/],
   ])("refuses %s", async (_, keys, message) => {
     await expect(textsOf(keys())).rejects.toThrow(message);
   });
 
-  test("of a task as a function have the split that is asked", async () => {
+  test("of a task as a function have the requested split", async () => {
     const task = (await readTaskFile(write(withFiles({ test: at("i.jsonl", lines) })))) as ChoiceTask;
     await expect(prepare({ ...task, split: "dev" }, { seed: 1 })).rejects.toThrow(
       "Expected the split 'dev' in 'dataFiles' of mine but found 'test'",
     );
   });
 
-  test("that stand beside the task file are named where they are", async () => {
+  test("next to the task file are named with their path", async () => {
     const file = write(withFiles({ test: "rows.jsonl" }), { "rows.jsonl": lines });
     await expect(readTaskFile(file)).rejects.toThrow(
-      /Expected a file at 'rows.jsonl' .* starts at the working directory: start there, or name '.*\/rows.jsonl'/,
+      /Expected a file at 'rows.jsonl' .* starts at the working directory: run the command there, or name '.*\/rows.jsonl'/,
     );
   });
 });

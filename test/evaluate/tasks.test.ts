@@ -170,12 +170,12 @@ describe("bad input", () => {
     [
       "an unknown task",
       () => evaluate(model, tokenizer, { tasks: ["arc_chalenge"] }),
-      /Expected a task but received 'arc_chalenge'; did you mean 'arc_challenge'\? There are /,
+      /Expected a task but received 'arc_chalenge'; did you mean 'arc_challenge'\? Known tasks: /,
     ],
     [
       "an unknown task without a neighbour",
       () => evaluate(model, tokenizer, { tasks: ["poetry"] }),
-      /received 'poetry'\. There are arc_challenge, /,
+      /received 'poetry'\. Known tasks: arc_challenge, /,
     ],
     [
       "data for what is no task",
@@ -363,7 +363,7 @@ test("where the hub cannot be asked, what may be named instead is said", async (
   await freshHub();
   vi.stubEnv("HF_HUB_OFFLINE", "1");
   await expect(evaluate(model, tokenizer, { tasks: ["gsm8k"] })).rejects.toThrow(
-    /HF_HUB_OFFLINE is set; nor is it in the cache .*\n'openai\/gsm8k' was taken for a data set of the hub; a file or folder on this disk can be/,
+    /HF_HUB_OFFLINE is set; it is not in the cache .* either\n'openai\/gsm8k' was taken for a data set of the hub; a file or folder on this disk can be/,
   );
 });
 

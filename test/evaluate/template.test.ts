@@ -12,8 +12,9 @@ test("templates of tasks have Jinja's functions, and Python's methods", async ()
   expect(await render("{{ 'aXbXc' | regex_replace('X', '', 1) }}\n", row)).toBe("abXc\n");
 });
 
-test("says what the row lacks", async () => {
+test("names the column that the row lacks", async () => {
   await expect(render("{{ a }}{{ b }}", { a: 1, c: 2 })).rejects.toThrow("Expected the column 'b', which a template of the task names, but the row has only 'a', 'c'");
+  await expect(render("{{ b }}", {})).rejects.toThrow("but the row has no columns");
   expect(await render("{% if b is defined %}{{ b }}{% endif %}-", { a: 1 })).toBe("-");
   await expect(render("\n{{ a.x }}", { a: {} })).rejects.toThrow("for 'doc_to_text' but it failed: line 2: 'dict object' has no attribute 'x'");
   await expect(render("{{ 'a' | regex_replace('(?i)a', '') }}", {})).rejects.toThrow("'(?i)' in the pattern of regex_replace is not supported");

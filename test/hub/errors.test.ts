@@ -27,7 +27,7 @@ describe("the hub says no", () => {
   test("to a repository that is not there", async () => {
     const { hub } = await freshHub();
     const missing =
-      "Expected a folder that is there, or a model on the hub, but received 'owner/no': " +
+      "Expected an existing folder, or a model on the hub, but received 'owner/no': " +
       `${hub.url}/owner/no is not there`;
     expect(await fault("owner/no", "not-found")).toBe(
       `${missing} (HTTP 401), or not for everyone. If it is private or gated, set HF_TOKEN to a token that may read it`,
@@ -81,8 +81,8 @@ describe("nobody to ask", () => {
     hub.add("models/owner/tiny", model);
     vi.stubEnv("HF_HUB_OFFLINE", "1");
     expect(await fault("owner/tiny", "offline")).toBe(
-      "Expected a folder that is there, or a model on the hub, but received 'owner/tiny': there is no such folder, and " +
-        `the hub is not asked, since HF_HUB_OFFLINE is set; nor is it in the cache ${cache}`,
+      "Expected an existing folder, or a model on the hub, but received 'owner/tiny': there is no such folder, and " +
+        `the hub is not contacted, since HF_HUB_OFFLINE is set; it is not in the cache ${cache} either`,
     );
     expect(hub.log).toEqual([]);
   });

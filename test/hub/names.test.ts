@@ -29,7 +29,7 @@ test.each(["", "a b", "owner/na me", "-x", "x-", "a--b", "a..b", "owner/x.git", 
   "%j is neither",
   (name) =>
     expect(() => parseName(name)).toThrow(
-      `Expected a folder that is there, or a hub id such as owner/name, but received ${JSON.stringify(name)}`,
+      `Expected an existing folder, or a hub id such as owner/name, but received ${JSON.stringify(name)}`,
     ),
 );
 

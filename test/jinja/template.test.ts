@@ -24,7 +24,7 @@ test.each([
   ["\n\n{% nope %}", "3: TemplateSyntaxError: Encountered unknown tag 'nope'."],
   ["{% if a %}\n{% endfor %}", "2: TemplateSyntaxError: Encountered unknown tag 'endfor'. Jinja was looking for the following tags: 'elif' or 'else' or 'endif'. The innermost block that needs to be closed is 'if'."],
   ["{{ '\\\n' + 1 }}", '1: TypeError: can only concatenate str (not "int") to str'],
-])("says what is wrong, and the line: %j", (source, message) => {
+])("reports the error and its line: %j", (source, message) => {
   expect(fault(source)).toBe(message);
 });
 
@@ -38,12 +38,12 @@ test.each([
   ["{{ 'a'.upper }}", "printing a builtin_function_or_method, which Python prints with an address in memory, is not supported"],
   ["{{ '\\ud83d' }}", "half a character (\\ud83d) is not supported"],
   ["{{ lipsum() }}", "'lipsum', whose text is random, is not supported"],
-])("refuses by name what it does not have: %j", (source, message) => {
+])("rejects unsupported constructs by name: %j", (source, message) => {
   expect(fault(source)).toMatch(/^\d: Unsupported: /);
   expect(fault(source)).toContain(message);
 });
 
-test("tells integers from floats", () => {
+test("distinguishes integers from floats", () => {
   const x = { a: new PyFloat(20), b: 20, c: 0.5, d: new PyFloat(1e-7), e: 12345678901234567890n, f: new PyFloat(NaN), g: new PyFloat(-Infinity), h: 2 ** 60 };
   expect(render("{{ x.a }} {{ x.b }} {{ x.c }} {{ x.d }} {{ x.e }} {{ x.h }}", { x })).toBe("20.0 20 0.5 1e-07 12345678901234567890 1152921504606846976");
   expect(render("{{ x | tojson }}", { x })).toBe(
@@ -52,7 +52,7 @@ test("tells integers from floats", () => {
   expect(render("{{ x.a == x.b }} {{ x.e + 1 }} {{ x.a is float }} {{ x.b is integer }}", { x })).toBe("True 12345678901234567891 True True");
 });
 
-test("keeps values away from JavaScript's own", () => {
+test("does not expose JavaScript's own properties", () => {
   expect(render("{{ x.constructor }}{{ x.__proto__ }}{{ x['toString'] }}{{ 'a'.length }}{{ [1].map is defined }}", { x: {} })).toBe("False");
   expect(() => render("{{ x }}", { x: () => 1 })).toThrow("a function is not a value for a template");
   // Without keys of their own, or with none but numbers: they would be other dicts.
@@ -60,7 +60,7 @@ test("keeps values away from JavaScript's own", () => {
     expect(() => render("{{ x }}", { x: { y: [x] } })).toThrow(`a ${x.constructor.name} is not a value for a template`);
 });
 
-test("tells where generated text is, in characters", () => {
+test("reports where generated text is, in characters", () => {
   const source = "é😀{% generation %}ab{% endgeneration %}-{% for x in [1, 2] %}{% generation %}{{ x }}😀{% endgeneration %}.{% endfor %}";
   // é and 😀 are one character each: 2 before the first block.
   expect(new Template(source, CHAT_ENVIRONMENT).render({}, 5)).toEqual({
@@ -69,7 +69,7 @@ test("tells where generated text is, in characters", () => {
   });
 });
 
-test("a strict environment fails for what is undefined, and lets lists be changed", () => {
+test("a strict environment rejects undefined values and allows lists to be modified", () => {
   const strict = strictEnvironment(new Map());
   const text = (source: string, variables = {}) => new Template(source, strict).render(variables, 5).text;
   expect(text("{% set x = [1] %}{% set _ = x.append(2) %}{{ x }}\n")).toBe("[1, 2]\n");

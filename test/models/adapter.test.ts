@@ -121,7 +121,7 @@ describe("embeddings that PEFT saved along", () => {
   test("others are refused by name", async () => {
     const other = await loadModel(single);
     noGrad(() => void (other.lmHead as Linear).weight.mul_(1.01));
-    const message = /received another tensor \[40, 16\]$/;
+    const message = /received a different tensor \[40, 16\]$/;
     await expectRefused(folderOf("adapters", "embeddings"), message, other);
     await expectRefused(
       folderOf("adapters", "embeddings"),

@@ -94,7 +94,7 @@ describe("refused", () => {
     const path = adapterOf("./models/gone");
     await fails(
       path,
-      `Expected the base of the adapter in ${path} at ./models/gone but there is no such folder (a path counts from the ` +
+      `Expected the base of the adapter in ${path} at ./models/gone but there is no such folder (paths are relative to the ` +
         `current folder, ${process.cwd()}); name the base as the model, and ${path} as its adapter`,
     );
   });
@@ -104,7 +104,7 @@ describe("refused", () => {
     vi.stubEnv("HF_HUB_OFFLINE", "1");
     await fails(
       adapterOf("models/gone"),
-      /names models\/gone as its base\. .* there is no such folder, and the hub is not asked, since .* \(a path counts from/,
+      /names models\/gone as its base\. .* there is no such folder, and the hub is not contacted, since .* \(paths are relative to/,
     );
   });
 
@@ -112,7 +112,7 @@ describe("refused", () => {
     const inner = adapterOf(single);
     await fails(adapterOf(inner), "which is an adapter itself; merge that one into its model first");
     await fails(inner, `Expected a base model for the adapter ${inner} but received ${inner}`, { adapter: inner });
-    await fails(inner, "leave 'adapter' out to train that one on", { adapter: lora({ r: 2 }) });
+    await fails(inner, "leave 'adapter' out to continue training it", { adapter: lora({ r: 2 }) });
   });
 
   test("no folder, and options that there are not, with the nearest name", async () => {

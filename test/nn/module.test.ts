@@ -160,7 +160,7 @@ describe("to", () => {
     ["cuda:x", /for 'to' but received "cuda:x"/],
     ["int64", /Expected a floating-point dtype for a module's 'to' but received 'int64'/],
     [undefined, /for 'to' but received undefined/],
-  ])("refuses %j before anything moves", (target, message) => {
+  ])("rejects %j before anything is moved", (target, message) => {
     const norm = new RmsNorm(2);
     expect(() => norm.to(target as "cpu")).toThrow(message);
     expect(norm.weight.dtype).toBe("float32");

@@ -48,11 +48,11 @@ test.each<[ScheduleName, Partial<NamedScheduleOptions>, string]>([
   ["cosine", { kwargs: { num_cycles: "2" } }, "a positive number for 'num_cycles' in 'lr_scheduler_kwargs'"],
   ["cosine_with_min_lr", {}, "one of 'min_lr' and 'min_lr_rate' in 'lr_scheduler_kwargs' but received neither"],
   ["cosine_with_min_lr", { kwargs: { min_lr: 0, min_lr_rate: 0 } }, "but received both"],
-  ["cosine_with_min_lr", { kwargs: { min_lr: 1e-3 } }, "a rate up to the learning rate, 0.0002, for 'min_lr'"],
+  ["cosine_with_min_lr", { kwargs: { min_lr: 1e-3 } }, "a rate no higher than the learning rate, 0.0002, for 'min_lr'"],
   ["cosine_warmup_with_min_lr", { kwargs: { min_lr_rate: 2 } }, "a number from 0 to 1 for 'min_lr_rate'"],
   ["warmup_stable_decay", {}, "a number of steps from 0 for 'num_decay_steps'"],
   ["warmup_stable_decay", { kwargs: { num_decay_steps: 1.5 } }, "for 'num_decay_steps' in 'lr_scheduler_kwargs'"],
-  ["warmup_stable_decay", { warmupSteps: 3, kwargs: { num_decay_steps: 6 } }, "at most the 5 steps that the"],
+  ["warmup_stable_decay", { warmupSteps: 3, kwargs: { num_decay_steps: 6 } }, "at most 5, the number of steps after the"],
   ["warmup_stable_decay", { kwargs: { num_decay_steps: 1, decay_type: "sqrt" } }, "one of linear, cosine, 1-sqrt"],
 ])("%s with %j is refused", (name, more, message) => {
   expect(() => getSchedule(name, { ...options, ...more })).toThrow(message);

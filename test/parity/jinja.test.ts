@@ -8,7 +8,7 @@ type Case = [template: string, text: string | null, exception?: string];
 
 const read = (name: string): unknown => JSON.parse(readFileSync(join(__dirname, "jinja", `${name}.json`), "utf8"));
 const json = read("context") as Record<string, unknown> & { mix: unknown[] };
-// What JSON.parse makes one with integers, and what it rounds.
+// Floats that JSON.parse would turn into integers, and integers that it would round.
 const context = {
   ...json,
   g: new PyFloat(1e20),

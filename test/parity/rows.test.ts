@@ -1,4 +1,4 @@
-/** What chat templates write of the numbers in rows, against transformers (scripts/parity/rows.py). */
+/** How chat templates write the numbers in rows, against transformers (scripts/parity/rows.py). */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,7 +58,7 @@ describe("a row of the library", () => {
     expect(row!.chatTemplateKwargs!.scale).toBe(20);
   });
 
-  test("may be copied, filtered and changed: what is changed is written as it is then", async () => {
+  test("may be copied, filtered and changed; changed numbers are written as they are", async () => {
     const [row] = await loadText("row.jsonl", texts[0]!);
     const copy = { ...row!, prompt: [...row!.prompt], chosen: row!.chosen.filter(() => true) };
     expect(rendered(copy)).toEqual(wanted[0]);

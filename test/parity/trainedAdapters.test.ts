@@ -1,4 +1,4 @@
-/** What an adapter of each architecture is saved as, against PEFT's own files (scripts/parity/trained_adapters.py). */
+/** Saved adapters of each architecture, against PEFT's own files (scripts/parity/trained_adapters.py). */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ const { versions: _, ...cases } = fixture<
 const out = mkdtempSync(join(tmpdir(), "smaug-trained-"));
 afterAll(() => rmSync(out, { recursive: true }));
 
-/** PEFT's record of itself, of a default it never changes, and of what its base is. */
+/** PEFT's records of its version, of a default that never changes, and of the base model. */
 const OWN = ["peft_version", "megatron_core", "qalora_group_size", "base_model_name_or_path"];
 const isOff = (value: unknown) =>
   value === null || value === false || value === 0 || (typeof value === "object" && Object.keys(value).length === 0);

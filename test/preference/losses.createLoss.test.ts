@@ -60,7 +60,7 @@ test.each(lossNames)("%s makes a loss of that name", (name) => {
 
 describe("a configuration that cannot be meant", () => {
   it.each<[LossConfig, string]>([
-    [{ lossType: "sigmod" }, `for 'loss_type' but received "sigmod"; did you mean 'sigmoid'? There are dpop, sigmoid,`],
+    [{ lossType: "sigmod" }, `for 'loss_type' but received "sigmod"; did you mean 'sigmoid'? Known losses: dpop, sigmoid,`],
     [{ lossType: "dpo" }, "did you mean 'sigmoid'?"],
     [{ lossType: "cdpo" }, "did you mean 'sigmoid' with 'label_smoothing'?"],
     [{ lossType: ["sigmoid", "nca_par"] }, "did you mean 'nca_pair'?"],
@@ -87,7 +87,7 @@ describe("a configuration that cannot be meant", () => {
     expect(() => createLoss(config)).toThrow(message);
   });
 
-  it("is one message, whatever is wrong", () => {
+  it("reports everything wrong in one message", () => {
     expect(() => createLoss({ lossType: ["sigmod", "sft"], lossWeights: [1], beta: 0, dpopLambda: -1 })).toThrow(
       /loss_type: .*\n {2}loss_weights: .*\n {2}beta: .*\n {2}dpop_lambda: /,
     );

@@ -12,7 +12,7 @@ const runOf = (options: RunFixture, name = "dpo"): Run => readRuns([writeRun(joi
 const flat = (chosen: number, std: number, pairs: number, more: RunFixture = {}) => ({ chosen: () => chosen, spread: { std, pairs }, ...more });
 
 describe("a verdict on the chosen answers", () => {
-  test("is not given of one line of four pairs, nor is DPOP asked for", () => {
+  test("is not given for one line of four pairs, nor is DPOP recommended", () => {
     const run = runOf(flat(-0.135, 0.3, 4, { steps: 4 }));
     expect(chosenAnswers(run)).toEqual({
       nats: -0.27, error: expect.closeTo(0.3, 12), verdict: "unclear", over: "4 pairs of the last logged line", // (0.3 / 0.5) / √4
@@ -22,26 +22,26 @@ describe("a verdict on the chosen answers", () => {
     expect(outcome(run)).toBe(
       "dpo, after 4 of 60 steps: chosen answers at −0.27 ± 0.30 nats against the reference (mean ± standard error, 4 pairs of the " +
         "last logged line); rejected answers at −8.00 nats, 75% of the pairs the right way round, loss 0.5 (the last line logged). " +
-        "An evaluation on more pairs can tell (eval_strategy).",
+        "To tell, evaluate on more pairs (eval_strategy).",
     );
   });
 
   // Five lines of eight pairs: N = 40, s² = 5 · 7 std² / 39, in nats twice that of rewards.
   const errorOf = (std: number) => (2 * Math.sqrt((35 * std ** 2) / 39)) / Math.sqrt(40);
 
-  test("takes the last lines together, as one sample of their pairs", () => {
+  test("pools the last lines into one sample of their pairs", () => {
     const short = { steps: 20, statement: { ...statement, total_steps: 20 } };
     const run = runOf(flat(-0.135, 0.3, 8, short));
     expect(chosenAnswers(run)).toMatchObject({ verdict: "fell", nats: -0.27, error: expect.closeTo(errorOf(0.3), 12), over: "40 pairs of the last 5 logged lines" });
     expect(errorOf(0.3)).toBeLessThan(0.27 / 2);
     expect(headline([run])).toBe("The chosen answers fell 0.27 nats below the reference.");
     expect(warnings(run)).toEqual([expect.stringContaining("Train with loss_type dpop")]);
-    // One and a half times as far spread, the mean is within two errors of 0.
+    // With one and a half times the spread, the mean is within two errors of 0.
     expect(errorOf(0.46)).toBeGreaterThan(0.27 / 2);
     expect(chosenAnswers(runOf(flat(-0.135, 0.46, 8, short)))).toMatchObject({ verdict: "unclear" });
   });
 
-  test("counts the scatter between lines, too", () => {
+  test("includes the scatter between lines", () => {
     // Rewards of -1 and -3 in turn, one pair a line. 120 lines, so that the last quarter is 30: mean -2, s² = 30 / 29.
     const run = runOf({ steps: 120, chosen: (step) => (step % 2 ? -1 : -3), spread: { std: 0, pairs: 1 }, statement: { ...statement, total_steps: 120 } });
     expect(chosenAnswers(run)).toMatchObject({
@@ -49,7 +49,7 @@ describe("a verdict on the chosen answers", () => {
     });
   });
 
-  test("takes more lines where few pairs are in them, within the last quarter of the run", () => {
+  test("uses more lines if they have few pairs, within the last quarter of the run", () => {
     const over = (pairs: number) => chosenAnswers(runOf(flat(-1, 0.1, pairs)))!.over; // 60 lines
     expect(over(20)).toBe("100 pairs of the last 5 logged lines");
     expect(over(9)).toBe("108 pairs of the last 12 logged lines");
@@ -61,7 +61,7 @@ describe("a verdict on the chosen answers", () => {
     expect(chosenAnswers(run)).toMatchObject({ verdict: "unclear", over: "16 pairs of the last 13 logged lines" });
   });
 
-  test("is that of the evaluation where it has enough pairs and is near the end", () => {
+  test("uses the evaluation if it has enough pairs and is near the end", () => {
     // Evaluations have half the reward: 0.25 · 2 nats, above, where training is below.
     const evaluated = (evaluationPairs: number, every = 20) =>
       runOf({ chosen: (step) => (step % 20 ? -1 : 0.5), evaluateEvery: every, spread: { std: 0.2, pairs: 16, evaluationPairs } });
@@ -72,17 +72,17 @@ describe("a verdict on the chosen answers", () => {
     expect(chosenAnswers(evaluated(64, 40))!.over).toMatch(/logged lines$/); // at step 40 of 60
   });
 
-  test("that they stayed needs to be known as well", () => {
+  test("that they stayed needs enough pairs as well", () => {
     expect(chosenAnswers(runOf(flat(1e-4, 1e-3, 30)))).toMatchObject({ verdict: "stayed" });
     expect(chosenAnswers(runOf(flat(1e-4, 0.3, 30)))).toMatchObject({ verdict: "unclear" });
   });
 
-  test("is none without β, reference or rewards", () => {
+  test("is not given without β, reference or rewards", () => {
     expect(chosenAnswers(runOf({ statement: null }))).toBeUndefined();
     expect(chosenAnswers(runOf({ statement: { ...statement, reference_rows: 0 } }))).toBeUndefined();
   });
 
-  test("of a run that did not log the spread is from the scatter of five lines, three errors away", () => {
+  test("for a run that did not log the spread uses the scatter of five lines, at three errors", () => {
     // In nats -2, -4, -2, -4, -2 and so on: of five mean -2.8, s² = 1.2, error √(1.2 / 5) = 0.49.
     const scattered = (shift: number, steps = 60) => runOf({ steps, chosen: (step) => (step % 2 ? -2 : -1) + shift });
     expect(chosenAnswers(scattered(0))).toMatchObject({ verdict: "fell", nats: expect.closeTo(-2.8, 12), error: expect.closeTo(Math.sqrt(1.2 / 5), 12), over: "the last 5 logged lines" });
@@ -91,7 +91,7 @@ describe("a verdict on the chosen answers", () => {
   });
 });
 
-test("several runs are told apart by what can be told of each", () => {
+test("several runs are summed up by what can be told about each", () => {
   const fell = runOf(flat(-1, 0.1, 30), "dpo");
   const held = runOf(flat(1, 0.1, 30), "dpop");
   const unclear = runOf(flat(-1, 9, 30), "ipo");

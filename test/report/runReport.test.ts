@@ -178,7 +178,7 @@ describe("what the runs came to", () => {
     const headline = async (...runs: Parameters<typeof open>) => (await open(...runs)).querySelector("h1")!.textContent;
     expect(await headline(["dpo", {}])).toBe("The chosen answers fell 11.60 nats below the reference.");
     expect(await headline(["dpop", dpop])).toBe("The chosen answers rose 2.32 nats above the reference.");
-    expect(await headline(["flat", { chosen: () => 1e-4 }])).toBe("The chosen answers stayed where the reference has them.");
+    expect(await headline(["flat", { chosen: () => 1e-4 }])).toBe("The chosen answers stayed at the level of the reference.");
     expect(await headline(["dpo", {}], ["dpop", dpop])).toBe("dpo pushed the chosen answers down. dpop held them.");
     expect(await headline(["a", {}], ["b", {}])).toMatch(/^Every run/);
     expect(await headline(["a", dpop], ["b", dpop])).toMatch(/^No run/);
@@ -188,7 +188,7 @@ describe("what the runs came to", () => {
 describe("a warning", () => {
   test("says that the chosen answers fell, and what to do", async () => {
     const [dpo] = warningsOf(await open(["dpo", {}]));
-    expect(dpo).toMatch(/^dpo: the chosen answers end 11\.60 nats an answer below the reference/);
+    expect(dpo).toMatch(/^dpo: the chosen answers end 11\.60 nats per answer below the reference/);
     expect(dpo).toMatch(/lowest: −12\.00 at step 60.*Train with loss_type dpop, or lower learning_rate\.$/);
     expect(warningsOf(await open(["dpop", { ...dpop, chosen: () => -1 }]))[0]).toMatch(/Raise dpop_lambda/);
     expect(warningsOf(await open(["dpop", dpop]))).toEqual([]);
@@ -202,7 +202,7 @@ describe("a warning", () => {
 
   test("says that nothing is learnt", async () => {
     const stuck = { ...dpop, loss: () => 0.69315 };
-    expect(warningsOf(await open(["dpop", stuck]))).toEqual([expect.stringMatching(/^dpop: the loss stands at ln 2 = 0\.6931/)]);
+    expect(warningsOf(await open(["dpop", stuck]))).toEqual([expect.stringMatching(/^dpop: the loss is at ln 2 = 0\.6931/)]);
     expect(warningsOf(await open(["dpop", { ...stuck, loss: (step) => (step < 58 ? 0.69315 : 0.6) }]))).toEqual([]);
   });
 

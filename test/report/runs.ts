@@ -11,7 +11,7 @@ export interface RunFixture {
   /** Logged besides, with every step. */
   more?: Record<string, number>;
   evaluateEvery?: number;
-  /** Of each line and evaluation: how far the chosen answers' rewards are spread, and the pairs. Not logged when left out. */
+  /** For each line and evaluation: the spread of the chosen answers' rewards and the number of pairs. Default: not logged. */
   spread?: { std: number; pairs: number; evaluationPairs?: number };
   isFinished?: boolean;
 }

@@ -32,13 +32,13 @@ describe("a plain answer", () => {
 
   test("changes at most the last two tokens of the prompt", async () => {
     const { model } = tokenizerJson as { model: { vocab: object; merges: string[] } };
-    const merged = { cd: 264, bcd: 265, abcd: 266 }; // once there is a "d", all letters before it are one token with it
+    const merged = { cd: 264, bcd: 265, abcd: 266 }; // a "d" merges with all letters before it into one token
     const merges = [...model.merges, "c d", "b cd", "a bcd"];
     const json = { ...tokenizerJson, model: { ...model, vocab: { ...model.vocab, ...merged }, merges } };
     const merging = await loadTokenizer(tinyFolder({ "tokenizer.json": json }));
     expect(tokenizeCompletion(merging, "bc", "d")).toEqual({ prompt: [bos], completion: [265, eos] });
     expect(() => tokenizeCompletion(merging, "abc", "d")).toThrow(
-      "only 1 of the prompt's 4 tokens stay as they are once an answer follows, and the rest would be trained on",
+      "only 1 of the prompt's 4 tokens stay the same when an answer is appended, and the rest would be trained on",
     );
   });
 
@@ -75,7 +75,7 @@ describe("an answer to a conversation", () => {
   });
 });
 
-describe("a template whose start of the assistant's turn changes with the answer", () => {
+describe("a template that starts the assistant's turn differently with an answer", () => {
   const style = (name: string) => readFileSync(join(__dirname, "styles", `${name}.jinja`), "utf8");
   const question = [{ role: "user", content: "why?" }];
   const answer = [{ role: "assistant", content: "hello" }];
@@ -99,12 +99,12 @@ describe("a template whose start of the assistant's turn changes with the answer
     ]);
   });
 
-  test("Mistral v0.3's system message, which moves away from the question, is an error", () => {
+  test("Mistral v0.3's system message, which moves, is an error", () => {
     expect(parts("mistralV03")).toEqual(["<bos>[INST] why?[/INST]", " hello<eos>"]);
     // "<bos>[INST] " are 8 tokens; the system message is gone, and the question in its place.
     expect(() => parts("mistralV03", [{ role: "system", content: "Be brief." }, ...question])).toThrow(
-      "only 8 of the prompt's 30 tokens stay as they are once an answer follows, and the rest would be trained on; " +
-        "the chat template moves text, often that of a system message",
+      "only 8 of the prompt's 30 tokens stay the same when an answer is appended, and the rest would be trained on; " +
+        "the chat template rewrites the conversation, often to move a system message",
     );
   });
 });

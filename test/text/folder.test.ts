@@ -26,7 +26,7 @@ describe("a missing tokenizer.json", () => {
   });
 });
 
-test("a byte order mark begins what a template prints, as in transformers, and is no part of JSON", async () => {
+test("a byte order mark is printed by a template, as in transformers, but not part of JSON", async () => {
   const folder = tinyFolder({ "chat_template.jinja": "\ufeff{{ messages[0].content }}", "tokenizer_config.json": `\ufeff${JSON.stringify(tokenizerConfig)}` });
   const tokenizer = await loadTokenizer(folder);
   expect(tokenizer.applyChatTemplate([{ role: "user", content: "hi" }])).toBe("\ufeffhi");
@@ -49,7 +49,7 @@ describe("settings that change ids", () => {
     );
   });
 
-  test("fix_mistral_regex is refused while tokenizer.json has another pattern", async () => {
+  test("fix_mistral_regex is rejected if tokenizer.json has a different pattern", async () => {
     await expect(withConfig({ fix_mistral_regex: true })).rejects.toThrow(/Expected no 'fix_mistral_regex: true' in .*save_pretrained/s);
     await withConfig({ fix_mistral_regex: false });
   });

@@ -16,13 +16,13 @@ test("leaves out keys whose value is null, in messages only", () => {
 test.each([
   ["reasoning", '"reasoning": "why", "reasoning_content": "why"'],
   ["reasoning_content", '"reasoning_content": "why"'],
-])("gives reasoning under every name that templates read: %s", (name, after) => {
+])("passes reasoning under every name that templates read: %s", (name, after) => {
   expect(seen([{ role: "assistant", content: "4", [name]: "why" }])).toBe(
     `[{"thinking": "why", "role": "assistant", "content": "4", ${after}}]`,
   );
 });
 
-test("takes the reasoning of the first name that has some", () => {
+test("uses the reasoning under the first name that has any", () => {
   expect(seen([{ role: "assistant", thinking: "b", reasoning_content: null, reasoning: "a" }])).toBe(
     '[{"thinking": "b", "role": "assistant", "reasoning": "a", "reasoning_content": "b"}]',
   );

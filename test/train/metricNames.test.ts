@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { LogLine, TrainingStep } from "../../src";
 
-/** Compiled, not run: the lines that are marked do not compile, and the others do. */
+/** Compiled, not run: only the marked lines fail to compile. */
 test("names of metrics are checked by the compiler", () => {
   const read = (step: TrainingStep, line: LogLine) => {
     const always: number[] = [step.step, step.epoch, step.learning_rate, step.loss, step.grad_norm, step["rewards/margins"]];
@@ -12,7 +12,7 @@ test("names of metrics are checked by the compiler", () => {
     ];
     // @ts-expect-error: a misspelt metric
     step["rewards/marginz"];
-    // @ts-expect-error: a metric of evaluations is in their lines only
+    // @ts-expect-error: an evaluation metric, which only evaluation lines have
     step["eval_rewards/margins"];
     // @ts-expect-error: measured on logged steps only, so it may be missing
     const entropy: number = step.entropy;
@@ -22,7 +22,7 @@ test("names of metrics are checked by the compiler", () => {
     line["eval_rewards/marginz"];
     // @ts-expect-error: no such stage
     line["token_logps/chosen_later"];
-    // Metrics of a loss of one's own are read through another type, without a cast.
+    // Metrics of a custom loss are read through another type, without a cast.
     const own: Readonly<Record<string, unknown>> = step;
     const ownLine: Readonly<Record<string, number | undefined>> = line;
     return [always, sometimes, entropy, own["mine/bonus"], ownLine["mine/bonus"]];

@@ -1,4 +1,4 @@
-/** Adapters of a mixture's experts that PEFT 0.21.2 cannot use (as scripts/parity/trained_adapters.py found them). */
+/** Adapters of a mixture's experts that PEFT 0.21.2 cannot use (found with scripts/parity/trained_adapters.py). */
 import { expect, test } from "vitest";
 import { type LoraConfig, MixtralForCausalLM, applyLora, lora } from "../../src";
 import { peftProblems } from "../../src/train/peftLimits";
@@ -26,8 +26,8 @@ test.each([
   [{ targetModules: ["gate"], useDora: true }, {}, /^DoRA on router or experts/],
   [{ targetModules: ["w1", "w2"] }, {}, /^w1 or w3 of experts adapted without the other two/],
   [{ targetModules: ["w1", "w3"] }, {}, /^w1 or w3 of experts adapted without the other two/],
-  [{ targetModules: "all-linear", useRslora: true }, {}, /^use_rslora on w1 and w3 of experts, which it scales by √2 more/],
-  [{ targetModules: ["q_proj"], modulesToSave: ["gate"] }, {}, /^router or experts trained whole/],
+  [{ targetModules: "all-linear", useRslora: true }, {}, /^use_rslora on w1 and w3 of experts, which PEFT scales by another √2/],
+  [{ targetModules: ["q_proj"], modulesToSave: ["gate"] }, {}, /^router or experts trained in full/],
 ])("%j does not", (options, given, message) => {
   expect(problemsOf(options, given)).toEqual([expect.stringMatching(message)]);
 });

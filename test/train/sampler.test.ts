@@ -26,7 +26,7 @@ test("a step's rows depend on the seed and the step alone, so a run can go on an
   expect(new Sampler({ ...options, seed: 6 }).rowsOf(11)).not.toEqual(walked[11]);
 });
 
-test("with whole batches the rows that would not fill the last one are left out, as transformers' drop_last does", () => {
+test("with whole batches, rows that would not fill the last one are dropped, as in transformers' drop_last", () => {
   // 11 rows in batches of 2 are 5 batches; 2 batches a step make steps of 4, 4 and 2 rows.
   const sampler = new Sampler({ rows: 11, rowsPerStep: 4, wholeBatches: 2, strategy: "sequential", seed: 0 });
   expect(sampler.stepsPerEpoch).toBe(3);
@@ -34,7 +34,7 @@ test("with whole batches the rows that would not fill the last one are left out,
   expect(new Sampler({ rows: 3, rowsPerStep: 4, wholeBatches: 4, strategy: "random", seed: 0 }).stepsPerEpoch).toBe(0);
 });
 
-test("a random epoch of whole batches leaves out other rows each time", () => {
+test("a random epoch of whole batches drops different rows each time", () => {
   const sampler = new Sampler({ rows: 9, rowsPerStep: 4, wholeBatches: 4, strategy: "random", seed: 1 });
   const missing = (epoch: number) => {
     const taken = new Set([...sampler.rowsOf(2 * epoch), ...sampler.rowsOf(2 * epoch + 1)]);

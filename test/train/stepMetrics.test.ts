@@ -31,7 +31,7 @@ test("steps of different sizes add up to a mean over pairs", () => {
 });
 
 describe("the spread of the chosen answers' rewards", () => {
-  /** A micro-batch of pairs whose chosen answers are so many nats above the reference; β is 1. */
+  /** A micro-batch of pairs with chosen answers the given nats above the reference; β is 1. */
   const add = (metrics: StepMetrics, nats: readonly number[]) =>
     tidy(() => {
       const none = zeros([nats.length]);
@@ -43,7 +43,7 @@ describe("the spread of the chosen answers' rewards", () => {
     return { mean, std, pairs };
   };
 
-  test("is the sample's, however the pairs are split into batches and steps", () => {
+  test("is the sample's, however pairs are split into batches and steps", () => {
     const [one, two] = [new StepMetrics(), new StepMetrics()];
     add(one, [1, 2]);
     add(one, [4]);
@@ -55,14 +55,14 @@ describe("the spread of the chosen answers' rewards", () => {
     expect(spreadOf(joinTotals(one.read(), two.read()))).toEqual({ mean: 0, std: expect.closeTo(Math.sqrt(70 / 3), 12), pairs: 4 });
   });
 
-  test("of one pair is none", () => {
+  test("of a single pair is not defined", () => {
     const metrics = new StepMetrics();
     add(metrics, [3]);
     expect(metrics.names).not.toContain("rewards/chosen_std");
     expect(spreadOf(metrics.read())).toEqual({ mean: 3, std: undefined, pairs: 1 });
   });
 
-  test("is left out of a line that began before it was measured", () => {
+  test("is left out of a line that started before it was measured", () => {
     const metrics = new StepMetrics();
     add(metrics, [3, 5]);
     const older = { "rewards/chosen": { sum: 8, count: 2 } };

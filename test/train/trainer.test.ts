@@ -390,7 +390,7 @@ describe("evaluation", () => {
     expect(weights(outputDir).equals(weights(kept))).toBe(true);
   });
 
-  test("save_strategy best keeps a checkpoint of each evaluation that is the best so far, and ends with the best weights", async () => {
+  test("save_strategy best keeps a checkpoint of each best evaluation so far, and ends with the best weights", async () => {
     const settings = { evaluation, evalStrategy: "steps", evalSteps: 1, saveStrategy: "best", loadBestModelAtEnd: true } as const;
     const { folder } = await run({ ...settings, maxSteps: 8, learningRate: 0.05 });
     let best = Infinity;
@@ -414,7 +414,7 @@ describe("when a run logs", () => {
   // 22 rows in batches of 4: 6 steps an epoch.
   const logged = async (changes: Partial<PreferenceTrainerOptions>) => losses((await run({ maxSteps: 8, ...changes })).folder).map(({ step }) => step);
 
-  test("is every so many steps, each epoch or never", async () => {
+  test("is every few steps, each epoch or never", async () => {
     expect(await logged({ loggingSteps: 3 })).toEqual([3, 6, 8]);
     expect(await logged({ loggingStrategy: "epoch" })).toEqual([6, 8]);
     expect(await logged({ loggingStrategy: "no" })).toEqual([]);
@@ -431,7 +431,7 @@ describe("when a run logs", () => {
 });
 
 describe("the order of the rows", () => {
-  test("is data_seed's when there is one, and seed's otherwise", async () => {
+  test("is that of data_seed if given, otherwise of seed", async () => {
     const [plain, same, other] = [await run(), await run({ dataSeed: 42 }), await run({ dataSeed: 7 })];
     expect(losses(same.folder)).toEqual(losses(plain.folder));
     expect(losses(other.folder)).not.toEqual(losses(plain.folder));
@@ -453,7 +453,7 @@ describe("the order of the rows", () => {
     expect(weights(resumed.folder).equals(weights(folder))).toBe(true);
   });
 
-  test("leaves out what does not fill a batch with dataloader_drop_last; fewer rows than one batch are an error", async () => {
+  test("drops what does not fill a batch with dataloader_drop_last; fewer rows than one batch are an error", async () => {
     const { folder } = await run({ dataloaderDropLast: true, maxSteps: -1, numTrainEpochs: 1 });
     expect(losses(folder).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5]); // 22 rows are 5 batches of 4
     await expect(run({ dataloaderDropLast: true, perDeviceTrainBatchSize: 23 })).rejects.toThrow(
@@ -700,7 +700,7 @@ describe("what goes wrong", () => {
   test.each<[string, Partial<PreferenceTrainerOptions>, string]>([
     ["a number that is none", { learningRate: "fast" as unknown as number }, "Expected a number from 0 for 'learningRate' but received \"fast\""],
     ["an unknown setting", { learningrate: 1 } as Partial<PreferenceTrainerOptions>, "Expected options of 'PreferenceTrainer' but received 'learningrate'; did you mean 'learningRate'?"],
-    ["a strategy that is none", { evalStrategy: "sometimes" as "no" }, "Expected no, steps, epoch for 'evalStrategy'"],
+    ["a strategy that is none", { evalStrategy: "sometimes" as "no" }, "Expected one of no, steps, epoch for 'evalStrategy'"],
     ["no rows", { train: [] }, "Expected at least one pair for 'train'"],
     ["ids beyond the vocabulary", { train: [{ ...train[0]!, chosen: { ids: Int32Array.of(1, 99, 2), start: 1 } }] }, "Expected token ids below the model's 48 in row 0 but received 99"],
     ["best model without evaluations", { loadBestModelAtEnd: true }, "Expected 'eval_strategy' and 'save_strategy' to be the same"],
@@ -737,6 +737,6 @@ test("a chosen answer that stays below the reference is warned of once, with wha
   trainer.on("warning", (message) => warnings.push(message));
   await trainer.train();
   expect(warnings).toHaveLength(1);
-  // Four pairs a line: the eighth has the thirtieth pair, the least that can tell.
+  // Four pairs a line: the eighth line has the thirtieth pair, the minimum.
   expect(warnings[0]).toMatch(/less likely than under the reference for 8 logged lines.*Train with loss_type dpop/);
 });

@@ -13,7 +13,7 @@ describe("chosen answers below the reference", () => {
     expect(each(watch, Array(4).fill(line(-0.2)))).toEqual([0, 0, 0, 0]);
     const [warning, ...more] = watch.after(line(-0.3)); // -0.3 = β · nats: 3 nats
     expect(more).toEqual([]);
-    expect(warning).toMatch(/for 5 logged lines, now by 3\.00 nats an answer.*Train with loss_type dpop instead of sigmoid/);
+    expect(warning).toMatch(/for 5 logged lines, now by 3\.00 nats per answer.*Train with loss_type dpop instead of sigmoid/);
     expect(each(watch, Array(20).fill(line(-0.4)))).toEqual(Array(20).fill(0));
   });
 
@@ -29,7 +29,7 @@ describe("chosen answers below the reference", () => {
     expect(each(watch, [...Array(5).fill(line(-0.2)), line(1), ...Array(6).fill(line(-0.2))])).toEqual([0, 0, 0, 0, 1, ...Array(7).fill(0)]);
   });
 
-  test("are told when there are enough pairs to tell", () => {
+  test("are reported once there are enough pairs", () => {
     const few = { ...line(-0.2), "rewards/chosen_pairs": 4 };
     // 4 a line: the eighth line has the 32nd pair.
     expect(each(new Watch({ name: "sigmoid", beta: 0.1 }), Array(9).fill(few))).toEqual([0, 0, 0, 0, 0, 0, 0, 1, 0]);
@@ -41,7 +41,7 @@ describe("chosen answers below the reference", () => {
   test("under DPOP ask for more of it, not for it", () => {
     const watch = new Watch({ name: "dpop", beta: 0.3 });
     const warnings = Array.from({ length: 5 }, () => watch.after(line(-0.3))).flat();
-    expect(warnings).toEqual([expect.stringMatching(/now by 1\.00 nats an answer.*Raise dpop_lambda, or lower learning_rate$/)]);
+    expect(warnings).toEqual([expect.stringMatching(/now by 1\.00 nats per answer.*Raise dpop_lambda, or lower learning_rate$/)]);
   });
 
   test("are nothing where the loss has no reference to be below", () => {

@@ -1,8 +1,8 @@
-/** Keys of Hugging Face's alignment-handbook, whose recipes many TRL files began as. */
+/** Keys of Hugging Face's alignment-handbook; many TRL configurations started as its recipes. */
 import { isObject } from "../../base/values";
 import { type Answer, type Project, each, isEmpty, leaveOut, moot, plain, write } from "./answer";
 
-const mixtures = "one data set at a time: put the files in one folder, and name that in dataset_name";
+const mixtures = "only one data set is supported: put the files in one folder and set dataset_name to it";
 
 /** `dataset_mixer: { id: share }`. */
 function mixer(value: unknown): Answer {
@@ -43,7 +43,7 @@ export const alignmentHandbook: Project = {
   rules: {
     ...each("preprocessing_num_workers hub_model_revision model_code_revision text_column auto_insert_empty_system_msg truncation_side", moot()),
     ...each("chat_template", leaveOut("messages are rendered with the tokenizer's own chat template")),
-    ...each("base_model_revision", leaveOut("an adapter's base is model_name_or_path; model_revision is its revision")),
+    ...each("base_model_revision", leaveOut("for an adapter, model_name_or_path is the base model and model_revision its revision")),
     dataset_mixer: mixer,
     dataset_splits: splits,
     dataset_configs: configs,

@@ -4,12 +4,12 @@ import { type Answer, type Project, type Settings, defaultsOf, each, isEmpty, le
 
 const template = "messages are rendered with the tokenizer's own chat template, texts are taken as they are";
 const tracker = "metrics.jsonl and TensorBoard events are written anyway";
-const kernels = "kernels and memory are chosen here";
-const oneRate = "one learning rate for all weights that train";
+const kernels = "kernels and memory use are chosen automatically";
+const oneRate = "all trained weights share one learning rate";
 
 const has = (all: Settings, key: string): boolean => all[key] !== undefined && all[key] !== null;
 
-/** Settings that axolotl leaves at other values than smaug does, by the keys that set them. */
+/** Settings whose defaults differ in axolotl, with the keys that set them. */
 const defaults: readonly { readonly keys: readonly string[]; readonly settings: Settings }[] = [
   { keys: ["rl_beta", "dpo_beta", "orpo_alpha", "beta"], settings: { beta: 0.1 } },
   { keys: ["sequence_len", "max_length"], settings: { max_length: 512 } },
@@ -21,7 +21,7 @@ const defaults: readonly { readonly keys: readonly string[]; readonly settings: 
 function method(value: unknown, all: Settings): Answer {
   const losses: Readonly<Record<string, unknown>> = { dpo: "sigmoid", ipo: "ipo", orpo: "orpo", simpo: "simpo" };
   const loss = Object.hasOwn(losses, String(value)) ? losses[String(value)] : undefined;
-  if (loss === undefined) return leaveOut(`${String(value)} is not here: smaug train optimises preferences over pairs of answers`);
+  if (loss === undefined) return leaveOut(`${String(value)} is not supported: smaug train optimises preferences between pairs of answers`);
   const nested = isObject(all["trl"]) && has(all["trl"], "beta") ? ["beta"] : [];
   const open = defaults.filter(({ keys, settings }) => !keys.some((key) => has(all, key)) && !nested.some((key) => Object.hasOwn(settings, key)));
   const implied = Object.assign({}, ...open.map(({ settings }) => settings)) as Settings;
@@ -29,7 +29,7 @@ function method(value: unknown, all: Settings): Answer {
   return write({ ...(has(all, "dpo_loss_type") ? {} : { loss_type: loss }), ...implied }, because);
 }
 
-/** `eval_steps` alone is when to evaluate there. */
+/** In axolotl `eval_steps` alone turns on evaluation. */
 function evaluationRows(value: unknown, all: Settings): Answer {
   const bySteps = has(all, "eval_steps") && !has(all, "eval_strategy");
   return write({ test_split_size: plain(value), ...(bySteps ? { eval_strategy: "steps" } : {}) });
@@ -44,7 +44,7 @@ const formats: Readonly<Record<string, Settings>> = {
   "llama3.intel": { field_prompt: "question" },
 };
 
-/** `datasets`: a list of one, whose path, split and columns are ours. */
+/** `datasets`: a list of one entry; its path, split and columns have equivalents. */
 function datasets(keys: { name: string; config: string; split: string }): (value: unknown) => Answer {
   return (value) => {
     const list: readonly unknown[] = Array.isArray(value) ? value : [value];
@@ -52,7 +52,7 @@ function datasets(keys: { name: string; config: string; split: string }): (value
     const files = isObject(first) ? first["data_files"] : undefined;
     const source = Array.isArray(files) && files.length === 1 ? (files[0] as unknown) : typeof files === "string" ? files : isObject(first) && first["path"];
     if (list.length !== 1 || !isObject(first) || typeof source !== "string")
-      return leaveOut("one data set at a time: put the files in one folder, and name that in dataset_name");
+      return leaveOut("only one data set is supported: put the files in one folder and set dataset_name to it");
     const { split, name, type } = first;
     const fields = isObject(type) ? type : { ...formats[String(type)], ...first };
     const { field_messages: prompt, field_prompt: field = prompt, field_chosen: chosen, field_rejected: rejected } = fields;
@@ -79,17 +79,17 @@ function perEpoch(strategy: string, every: string): (value: unknown, all: Settin
 }
 
 function adapter(value: unknown): Answer {
-  if (value === "qlora") return write({ use_peft: true }, "quantised bases are not there yet; bf16: true holds the base in bfloat16");
-  return value === "lora" ? write({ use_peft: true }) : leaveOut("use_peft: true trains a LoRA adapter, use_peft: false all weights");
+  if (value === "qlora") return write({ use_peft: true }, "quantised base models are not supported yet; bf16: true keeps the base in bfloat16");
+  return value === "lora" ? write({ use_peft: true }) : leaveOut("use_peft: true trains a LoRA adapter, use_peft: false trains all weights");
 }
 
 function grpo(value: unknown): Answer {
   const { beta, ...others } = isObject(value) ? value : {};
   if (beta !== undefined && Object.values(others).every(isEmpty)) return write({ beta });
-  return leaveOut("its beta is beta here; the rest is for GRPO, which is not here");
+  return leaveOut("set its beta as beta; the rest is for GRPO, which is not supported");
 }
 
-/** Values of 0.19.0 that ask for nothing, beside empty ones. */
+/** Values in 0.19.0 that ask for nothing, in addition to empty ones. */
 const off: Settings = {
   chat_template: "tokenizer_default", excess_length_strategy: "truncate",
 };
@@ -150,8 +150,8 @@ export const axolotl: Project = {
       swanlab_completion_log_interval swanlab_completion_max_buffer use_tensorboard`,
       moot(tracker),
     ),
-    ...each("excess_length_strategy", leaveOut("rows longer than max_length are cut (truncation_mode says which end), counted and listed")),
-    ...each("dataset_exact_deduplication min_sample_len", leaveOut("all rows are used: leave those that should not be out of the file")),
+    ...each("excess_length_strategy", leaveOut("rows longer than max_length are truncated (truncation_mode says at which end), counted and listed")),
+    ...each("dataset_exact_deduplication min_sample_len", leaveOut("all rows are used: remove unwanted rows from the file")),
     ...each("curriculum_sampling", leaveOut("train_sampling_strategy: sequential keeps the order of the file")),
     ...each("auto_resume_from_checkpoints", leaveOut("resume_from_checkpoint: true resumes from the newest checkpoint")),
     ...each("chat_template_kwargs", leaveOut("set it for each row in a chat_template_kwargs column")),
@@ -159,13 +159,13 @@ export const axolotl: Project = {
     ...each("train_on_inputs", leaveOut("only answers are trained on")),
     ...each("max_prompt_len", leaveOut("max_length limits prompt and answer together")),
     ...each("chat_template chat_template_jinja default_system_message", leaveOut(template)),
-    ...each("special_tokens tokens added_tokens_overrides eot_tokens", leaveOut("the tokenizer's own files name its special tokens")),
+    ...each("special_tokens tokens added_tokens_overrides eot_tokens", leaveOut("special tokens are those of the tokenizer's own files")),
     ...each("tokenizer_config", leaveOut("the tokenizer is the one in the model's folder")),
     ...each("plugins", leaveOut(kernels)),
     ...each("embedding_lr embedding_lr_scale lr_groups loraplus_lr_ratio loraplus_lr_embedding", leaveOut(oneRate)),
     ...each("pretraining_dataset", leaveOut("")),
     ...each("fp8 fp8_config fp8_enable_fsdp_float8_all_gather", leaveOut("use bf16: true")),
-    ...each("gptq bnb_config_kwargs loftq_config model_quantization_config model_quantization_config_kwargs use_onebitllms quantize_moe_experts", leaveOut("quantised bases are not there yet; bf16: true holds the base in bfloat16")),
+    ...each("gptq bnb_config_kwargs loftq_config model_quantization_config model_quantization_config_kwargs use_onebitllms quantize_moe_experts", leaveOut("quantised base models are not supported yet; bf16: true keeps the base in bfloat16")),
     ...each("dp_shard_size sequence_parallel_degree context_parallel_size tensor_parallel_size", leaveOut("one process trains on one device")),
     ...each(
       `overrides_of_model_config overrides_of_model_kwargs model_config model_kwargs resize_token_embeddings_to_32x shrink_embeddings
@@ -196,12 +196,12 @@ export const axolotl: Project = {
     val_set_size: evaluationRows,
     sequence_len: renamed("max_length"),
     micro_batch_size: renamed("per_device_train_batch_size"),
-    batch_size: () => leaveOut("gradient_accumulation_steps times per_device_train_batch_size is the batch"),
+    batch_size: () => leaveOut("the batch size is per_device_train_batch_size times gradient_accumulation_steps"),
     eval_batch_size: renamed("per_device_eval_batch_size"),
     num_epochs: renamed("num_train_epochs"),
     optimizer: renamed("optim"),
     lr_scheduler: (value, all) =>
-      value === "cosine" && has(all, "cosine_min_lr_ratio") ? leaveOut("cosine_min_lr_ratio is answered with its lr_scheduler_type") : write({ lr_scheduler_type: value }),
+      value === "cosine" && has(all, "cosine_min_lr_ratio") ? leaveOut("the advice on cosine_min_lr_ratio covers it") : write({ lr_scheduler_type: value }),
     cosine_min_lr_ratio: (value) => write({ lr_scheduler_type: "cosine_with_min_lr", lr_scheduler_kwargs: { min_lr_rate: plain(value) } }),
     evals_per_epoch: perEpoch("eval_strategy", "eval_steps"),
     saves_per_epoch: perEpoch("save_strategy", "save_steps"),

@@ -1,6 +1,6 @@
 /**
- * Keys of other projects' configurations, so that their users learn what to write here. Which project a key is from
- * shows in the keys around it: `datasets` is axolotl's beside `base_model`, and TRL's otherwise.
+ * Keys of other projects' configurations, so that their users learn what to write instead. The other keys of the
+ * configuration show which project it is for: `datasets` is axolotl's next to `base_model`, and TRL's elsewhere.
  */
 import { alignmentHandbook } from "./alignmentHandbook";
 import { type Answer, type Project, type Settings, moot } from "./answer";
@@ -13,7 +13,7 @@ export { isTracker } from "./trl";
 
 const projects: readonly Project[] = [trl, llamaFactory, axolotl, alignmentHandbook];
 
-/** What a key that is not a setting comes to, and whose it is; undefined when nobody knows it. */
+/** The answer to a key that is not a smaug setting, and the project it is from; undefined if no project has it. */
 export function foreignKey(key: string, value: unknown, all: Settings): { owner: string; answer: Answer } | undefined {
   const owners = projects.filter((project) => Object.hasOwn(project.rules, key));
   if (owners.length === 0) return undefined;
@@ -21,7 +21,7 @@ export function foreignKey(key: string, value: unknown, all: Settings): { owner:
   return { owner: project.owner, answer: project.isOff(key, value) ? moot() : project.rules[key]!(value, all) };
 }
 
-/** The project of which the most keys are in the configuration that no other has. */
+/** The project with the most keys in the configuration that are only its own. */
 function likeliest(owners: readonly Project[], all: Settings): Project {
   const isOnly = (project: Project, key: string) => projects.every((each) => Object.hasOwn(each.rules, key) === (each === project));
   const own = (project: Project) => Object.keys(all).filter((key) => isOnly(project, key)).length;

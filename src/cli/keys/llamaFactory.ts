@@ -5,9 +5,9 @@ const owner = "LLaMA-Factory's";
 const template = "messages are rendered with the tokenizer's own chat template, texts are taken as they are";
 const tracker = "metrics.jsonl and TensorBoard events are written anyway";
 
-/** DPO's settings that LLaMA-Factory leaves at other values than smaug does. */
+/** DPO settings whose defaults differ in LLaMA-Factory. */
 function stage(value: unknown, all: Settings): Answer {
-  if (value !== "dpo") return leaveOut("smaug train optimises preferences, as stage: dpo does; other stages are not here");
+  if (value !== "dpo") return leaveOut("smaug train optimises preferences, like stage: dpo; other stages are not supported");
   const settings = {
     ...(has(all, "pref_loss", "loss_type") || isAdded(all) ? {} : { loss_type: "sigmoid" }),
     ...(has(all, "pref_beta", "beta") ? {} : { beta: 0.1 }),
@@ -24,7 +24,7 @@ function byDefault(settings: Settings): string | undefined {
 
 function finetuningType(value: unknown, all: Settings): Answer {
   if (value === "full") return write({ use_peft: false });
-  if (value !== "lora") return leaveOut("use_peft: true trains a LoRA adapter, use_peft: false all weights");
+  if (value !== "lora") return leaveOut("use_peft: true trains a LoRA adapter, use_peft: false trains all weights");
   const rank = Number(all["lora_rank"] ?? all["lora_r"] ?? 8);
   const implied = {
     ...(has(all, "lora_rank", "lora_r") ? {} : { lora_r: rank }),
@@ -34,9 +34,9 @@ function finetuningType(value: unknown, all: Settings): Answer {
   return write({ use_peft: true, ...implied }, byDefault(implied));
 }
 
-/** `pref_loss` with what is added to it. */
+/** `pref_loss` with the losses that are added to it. */
 function loss(value: unknown, all: Settings): Answer {
-  if (value === "kto_pair") return leaveOut("kto_pair is not here; smaug train --help lists every loss_type");
+  if (value === "kto_pair") return leaveOut("kto_pair is not supported; smaug train --help lists every loss_type");
   const added = [["sft", all["pref_ftx"]] as const, ["bco_pair", all["pref_bco_weight"]] as const].filter(([, weight]) => Number(weight ?? 0) > 0);
   if (added.length === 0) return write({ loss_type: value });
   return write({ loss_type: [value, ...added.map(([name]) => name)], loss_weights: [1, ...added.map(([, weight]) => plain(weight))] });
@@ -46,20 +46,20 @@ const isAdded = (all: Settings): boolean => Number(all["pref_ftx"] ?? 0) > 0 || 
 
 /** The weight of a loss that is added to `pref_loss`, or to its default. */
 function added(_: unknown, all: Settings): Answer {
-  return has(all, "pref_loss") ? leaveOut("it is in what is written for pref_loss") : loss("sigmoid", all);
+  return has(all, "pref_loss") ? leaveOut("the advice on pref_loss covers it") : loss("sigmoid", all);
 }
 
 const has = (all: Settings, ...keys: string[]): boolean => keys.some((key) => all[key] !== undefined && all[key] !== null);
 
 const dataset = (key: string) => (value: unknown) => {
   const names = String(value);
-  if (names.includes(",")) return leaveOut(`one ${key} at a time: put the files of ${names} in one folder, and name that`);
-  return write({ [key]: `<the file of ${names}>` }, "the file, folder or hub id that dataset_info.json gives for it; its columns with column_mapping, and conversations as lists of messages with role and content");
+  if (names.includes(",")) return leaveOut(`only one ${key} is supported: put the files of ${names} in one folder and name the folder`);
+  return write({ [key]: `<the file of ${names}>` }, "the file, folder or hub id that dataset_info.json gives for it; rename its columns with column_mapping, and write conversations as lists of messages with role and content");
 };
 
 const layers = (value: unknown): unknown => (value === "all" ? "all-linear" : typeof value === "string" && value.includes(",") ? value.split(/\s*,\s*/) : value);
 
-/** Values of 0.9.5 that ask for nothing, beside empty ones. */
+/** Values in 0.9.5 that ask for nothing, in addition to empty ones. */
 const off: Settings = {
   kto_chosen_weight: 1, kto_rejected_weight: 1, enable_thinking: true, mix_strategy: "concat", pref_ftx: 0, pref_bco_weight: 0,
   dpo_label_smoothing: 0, loraplus_lr_embedding: 1e-6, val_size: 0, create_new_adapter: false,
@@ -93,11 +93,11 @@ export const llamaFactory: Project = {
       moot(),
     ),
     ...each("packing neat_packing", moot("batches are packed, without padding")),
-    ...each("cache_dir", moot("the environment variable HF_HOME says where the hub's files go")),
+    ...each("cache_dir", moot("the environment variable HF_HOME sets where files from the hub are cached")),
     ...each("hf_hub_token", moot("the environment variable HF_TOKEN is read")),
     ...each("adapter_folder", leaveOut("adapter_name_or_path is a path")),
     ...each("plot_loss", moot("report.html draws every metric")),
-    ...each("tokenized_path", moot("rows are tokenised anew")),
+    ...each("tokenized_path", moot("rows are tokenised on each run")),
     ...each(
       `use_swanlab swanlab_project swanlab_workspace swanlab_run_name swanlab_mode swanlab_api_key swanlab_logdir swanlab_lark_webhook_url
       swanlab_lark_secret`,
@@ -114,14 +114,14 @@ export const llamaFactory: Project = {
     lora_target: (value) => write({ lora_target_modules: layers(value) }),
     additional_target: (value) => write({ lora_modules_to_save: layers(value) }),
     ref_model_adapters: renamed("ref_adapter_name_or_path"),
-    ref_model: () => leaveOut("the reference is the model at its start; ref_adapter_name_or_path names another adapter"),
-    create_new_adapter: () => leaveOut("merge the first adapter into the model (smaug merge), then train a new one on that"),
+    ref_model: () => leaveOut("the reference is the model at the start of the run; ref_adapter_name_or_path names a different adapter"),
+    create_new_adapter: () => leaveOut("merge the first adapter into the model (smaug merge), then train a new one on the result"),
     dataset: dataset("dataset_name"),
     eval_dataset: dataset("eval_dataset_name"),
     dataset_dir: () => leaveOut("dataset_name is a path"),
     cutoff_len: renamed("max_length"),
     val_size: (value) => write({ test_split_size: plain(value) }),
-    max_samples: (value) => leaveOut(`all rows are used: put the first ${String(value)} in a file of their own`),
+    max_samples: (value) => leaveOut(`all rows are used: put the first ${String(value)} in a separate file`),
     template: () => leaveOut(template),
     tool_format: () => leaveOut(template),
     default_system: () => leaveOut("put a system message into the rows"),
@@ -134,16 +134,16 @@ export const llamaFactory: Project = {
     disable_gradient_checkpointing: () => write({ gradient_checkpointing: false }),
     moe_aux_loss_coef: renamed("router_aux_loss_coef"),
     compute_dtype: () => leaveOut("set bf16: true or false"),
-    pure_bf16: () => leaveOut("weights that train are float32; bf16: true holds a frozen base in bfloat16"),
-    quantization_bit: () => leaveOut("quantised bases are not there yet; bf16: true holds the base in bfloat16"),
+    pure_bf16: () => leaveOut("trained weights are float32; bf16: true keeps a frozen base in bfloat16"),
+    quantization_bit: () => leaveOut("quantised base models are not supported yet; bf16: true keeps the base in bfloat16"),
     fp8: () => leaveOut("use bf16: true"),
-    loraplus_lr_ratio: () => leaveOut("one learning rate for all weights that train"),
-    pissa_init: () => leaveOut("adapters begin at zero, as LoRA's do"),
-    use_galore: () => leaveOut("the optimizer is AdamW"),
-    use_apollo: () => leaveOut("the optimizer is AdamW"),
-    use_badam: () => leaveOut("the optimizer is AdamW"),
-    use_adam_mini: () => leaveOut("the optimizer is AdamW"),
-    use_muon: () => leaveOut("the optimizer is AdamW"),
+    loraplus_lr_ratio: () => leaveOut("all trained weights share one learning rate"),
+    pissa_init: () => leaveOut("adapters start at zero, as in LoRA"),
+    use_galore: () => leaveOut("AdamW is the only optimizer"),
+    use_apollo: () => leaveOut("AdamW is the only optimizer"),
+    use_badam: () => leaveOut("AdamW is the only optimizer"),
+    use_adam_mini: () => leaveOut("AdamW is the only optimizer"),
+    use_muon: () => leaveOut("AdamW is the only optimizer"),
     ...each(
       `use_llama_pro use_mca use_hyper_parallel use_kt use_dft_loss use_asft_loss use_eaft_loss resize_vocab add_tokens add_special_tokens
       new_special_tokens_config init_special_tokens split_special_tokens rope_scaling shift_attn mixture_of_depths train_from_scratch`,

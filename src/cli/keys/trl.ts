@@ -1,15 +1,15 @@
 /**
- * Keys of TRL's and Hugging Face's configurations that are not settings here (TRL 1.16, transformers 5.24, and some that
- * older ones had).
+ * Keys of TRL and Hugging Face configurations that are not smaug settings (TRL 1.16, transformers 5.24, and some from
+ * older versions).
  */
 import { isObject } from "../../base/values";
 import { parseJson } from "../../train/argument";
 import { type Project, type Rule, type Settings, each, isEmpty, leaveOut, moot, plain, read, write } from "./answer";
 
 const oneProcess = leaveOut("one process trains on one device");
-const wholeRows = leaveOut("use max_length, for prompt and answer together");
+const wholeRows = leaveOut("use max_length, which limits prompt and answer together");
 const ownTokenizer = leaveOut("the tokenizer is the one in the model's folder");
-const quantised = leaveOut("quantised bases are not there yet; use bf16: true");
+const quantised = leaveOut("quantised base models are not supported yet; use bf16: true");
 const noSuch = leaveOut("");
 
 /** The dtype in which TRL loads the model. */
@@ -17,20 +17,20 @@ const dtype: Rule = (value) => {
   if (value === "bfloat16") return read({ bf16: true }, "is read as bf16: true");
   if (value === "float32") return read({ bf16: false }, "is read as bf16: false");
   if (value === "auto") return moot("leaves it to bf16");
-  return write({ bf16: true }, "only bfloat16, float32 and auto have a meaning here");
+  return write({ bf16: true }, "only bfloat16, float32 and auto are supported");
 };
 
-/** Keyword arguments of `from_pretrained`, one by one. */
+/** Keyword arguments of `from_pretrained`, each answered like a key. */
 const initKwargs: Rule = (given) => {
   const value = typeof given === "string" ? parseJson(given) : given;
-  if (!isObject(value)) return leaveOut("its settings are keys here, such as bf16 and model_revision");
+  if (!isObject(value)) return leaveOut("set bf16 and model_revision instead");
   const foreign = Object.keys(value).filter((key) => !Object.hasOwn(loading, key) && !isEmpty(value[key]));
-  if (foreign.length > 0) return leaveOut(`nothing says the same as ${foreign.join(", ")}`);
+  if (foreign.length > 0) return leaveOut(`there is no equivalent of ${foreign.join(", ")}`);
   const answers = Object.entries(value).flatMap(([key, each]) => (isEmpty(each) || !loading[key] ? [] : [loading[key](each, {})]));
   const refused = answers.find(({ kind }) => kind === "leave out");
   if (refused) return refused;
   const settings = Object.assign({}, ...answers.map((answer) => ("settings" in answer ? answer.settings : {}))) as Settings;
-  if (Object.keys(settings).length === 0) return moot("which kernels run is decided here");
+  if (Object.keys(settings).length === 0) return moot("kernels are chosen automatically");
   return write(settings);
 };
 
@@ -41,12 +41,12 @@ const loading: Readonly<Record<string, Rule>> = {
   revision: (value) => write({ model_revision: value }),
 };
 
-/** `datasets`: TRL's mixture; a mixture of one is `dataset_name`. */
+/** `datasets`: TRL's mixture; a mixture of one data set is `dataset_name`. */
 const datasets: Rule = (value) => {
   const [first, ...more] = Array.isArray(value) ? (value as unknown[]) : [];
   const foreign = isObject(first) ? Object.keys(first).filter((key) => !["path", "name", "split", "columns"].includes(key) && !isEmpty(first[key])) : [];
   if (!isObject(first) || typeof first["path"] !== "string" || more.length > 0 || foreign.length > 0)
-    return leaveOut("one data set at a time: name it in dataset_name, or put the files in one folder and name that");
+    return leaveOut("only one data set is supported: name it in dataset_name, or put the files in one folder and name the folder");
   const { path, name, split } = first;
   return write({
     dataset_name: path,
@@ -61,7 +61,7 @@ const rpo: Rule = (value, all) => {
   return leaveOut(`add sft to loss_type, and ${String(value)} to loss_weights`);
 };
 
-/** Not supported but at these values, which are their defaults. */
+/** Supported only at these values, which are their defaults. */
 const off: Settings = {
   bnb_4bit_quant_type: "nf4", eval_delay: 0, label_smoothing_factor: 0, ref_model_mixup_alpha: 0.6, ref_model_sync_steps: 512,
 };
@@ -94,34 +94,34 @@ export const trl: Project = {
       restore_callback_states_from_checkpoint save_only_model`,
       noSuch,
     ),
-    ...each("sync_ref_model", leaveOut("the reference stays the model at its start")),
-    ...each("lora_target_parameters", leaveOut("lora_target_modules names layers")),
+    ...each("sync_ref_model", leaveOut("the reference is fixed: the model at the start of the run")),
+    ...each("lora_target_parameters", leaveOut("use lora_target_modules, which names layers")),
     ...each("deepspeed fsdp fsdp_config parallelism_config", oneProcess),
     ...each("max_prompt_length max_completion_length max_target_length", wholeRows),
     ...each("tokenizer_name tokenizer_name_or_path", ownTokenizer),
     ...each("load_in_4bit load_in_8bit", quantised),
-    ...each("streaming", leaveOut("the data set is read as a whole")),
-    ...each("env", leaveOut("set environment variables where the command is started")),
+    ...each("streaming", leaveOut("the data set is always read whole")),
+    ...each("env", leaveOut("set environment variables in the shell")),
     ...each("generate_during_eval", leaveOut("see smaug generate")),
-    ...each("label_smoothing_factor", leaveOut("label_smoothing is the one of preference losses")),
+    ...each("label_smoothing_factor", leaveOut("use label_smoothing, which applies to preference losses")),
     ...each("model_adapter_name", leaveOut("use adapter_name_or_path")),
     ...each("ref_adapter_name", leaveOut("use ref_adapter_name_or_path")),
     ...each("push_to_hub", leaveOut("upload output_dir with the hub's own tools: hf upload <name> <output_dir>")),
-    ...each("ref_model_init_kwargs", leaveOut("the reference is the model at its start")),
-    ...each("reference_free", leaveOut("use a loss without reference, such as simpo or orpo, as loss_type")),
+    ...each("ref_model_init_kwargs", leaveOut("the reference is the model at the start of the run")),
+    ...each("reference_free", leaveOut("set loss_type to a reference-free loss, such as simpo or orpo")),
     dtype,
     torch_dtype: dtype,
     model_init_kwargs: initKwargs,
     datasets,
     rpo_alpha: rpo,
-    evaluation_strategy: (value) => write({ eval_strategy: value }, "its name since transformers 4.46"),
-    fp16: () => write({ bf16: true }, "there is no float16 training; bfloat16 needs no loss scaling"),
+    evaluation_strategy: (value) => write({ eval_strategy: value }, "renamed in transformers 4.46"),
+    fp16: () => write({ bf16: true }, "float16 training is not supported; bfloat16 needs no loss scaling"),
     no_cuda: () => write({ device: "cpu" }),
     use_cpu: () => write({ device: "cpu" }),
   },
 };
 
-/** What `report_to` may name (`INTEGRATION_TO_CALLBACK` of transformers, and names it has had) besides TensorBoard. */
+/** Trackers that `report_to` may name besides TensorBoard: transformers' `INTEGRATION_TO_CALLBACK` and its former names. */
 const trackers = new Set([
   "azure_ml", "clearml", "codecarbon", "comet", "comet_ml", "dagshub", "dvclive", "flyte", "kubeflow", "mlflow", "neptune", "swanlab",
   "trackio", "wandb",

@@ -17,7 +17,7 @@ import type { StatisticsCollector } from "./statistics";
 
 export interface PairOptions {
   readonly split?: string | undefined;
-  /** Which of the configurations that the source's card declares. */
+  /** Which of the configurations declared in the source's card. */
   readonly config?: string | undefined;
   readonly seed: number;
   /** The most rows to take, from the first on. */

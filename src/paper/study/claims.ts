@@ -3,9 +3,9 @@
  * a 7B model on other tasks, so what is tested is the direction, not the size.
  *
  * A claim that something is no better or that settings make little difference has a limit of its own: what a difference
- * must stay below. For accuracy that is the largest standard error of a share of the held-out questions, ½ / √n. And it
- * takes models that can do the task: where their accuracy is within two such errors of guessing, or of having all right
- * where they should not improve, there is no difference to be had, and the claim is unclear instead of agreed with.
+ * must stay below. For accuracy that is the largest standard error of a share of the held-out questions, ½ / √n. The
+ * models must also be able to do the task: if their accuracy is within two such errors of guessing, or of a perfect score
+ * where the claim needs room to improve, no difference could show, and the claim is unclear instead of confirmed.
  */
 import { mean } from "../measure";
 import type { Measures } from "../result";
@@ -23,14 +23,14 @@ interface Claim {
   /** What is measured, as a difference. */
   readonly quantity: string;
   readonly unit: "nats" | "points";
-  /** Of one seed; null when it cannot be had. Accuracies are shares. */
+  /** Of one seed; null when it cannot be computed. Accuracies are shares. */
   readonly measure: (of: Of, study: Study) => number | null;
   readonly side: "above" | "below";
-  /** Whether it is claimed that there is no effect: the difference may be as large as noise. `able` is then needed. */
+  /** Whether the claim is that there is no effect, so that the difference may be as large as noise. Needs `able`. */
   readonly withinNoise?: boolean;
-  /** The accuracy that shows whether the models compared can do the task, of one seed. */
+  /** For one seed, the accuracy that shows whether the compared models can do the task. */
   readonly able?: (of: Of, study: Study) => number;
-  /** Whether the task has to leave room above that accuracy as well. */
+  /** Whether the task must also leave room above that accuracy. */
   readonly needsRoom?: boolean;
   /** Whether it takes the cells over beta and lambda. */
   readonly takesGrid?: boolean;
@@ -42,7 +42,7 @@ export interface ClaimResult extends Pick<Claim, "corpus" | "text" | "quantity" 
   readonly values: readonly number[];
   readonly measured: Spread | null;
   readonly verdict: Verdict;
-  /** Why a claim of no effect cannot be agreed with; null elsewhere. */
+  /** Why a claim of no effect cannot be confirmed; null otherwise. */
   readonly reason: string | null;
 }
 
@@ -121,7 +121,7 @@ export function testClaims(result: StudyResult): ClaimResult[] {
   });
 }
 
-/** Why models of this accuracy show nothing by not differing; null when they would. `error` is that of an accuracy. */
+/** Why a lack of difference shows nothing at this accuracy; null if it does show something. `error` is the accuracy's. */
 function inability(accuracy: number, chance: number, error: number, needsRoom: boolean): string | null {
   if (accuracy - chance <= 2 * error) return "the models cannot do the task";
   return needsRoom && 1 - accuracy <= 2 * error ? "the task leaves no room" : null;

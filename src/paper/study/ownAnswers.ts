@@ -49,7 +49,7 @@ export function wayToAnswer(questions: readonly HeldOutQuestion[]): WayToAnswer 
   return questions.every(({ chosen }) => startOfFinalPart(chosen) !== undefined) ? "generate" : "choose";
 }
 
-/** The share of questions that guessing gets right: of one with n rejected answers, one in n + 1. */
+/** The share of questions that guessing gets right: one in n + 1 for a question with n rejected answers. */
 export function chanceOf(questions: readonly HeldOutQuestion[]): number {
   return questions.reduce((sum, { pairs }) => sum + 1 / (pairs.length + 1), 0) / questions.length;
 }

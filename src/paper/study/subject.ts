@@ -57,7 +57,7 @@ export interface CorpusDescription {
   readonly title: string;
   /** What accuracy is the share of. */
   readonly accuracy: string;
-  /** The accuracy of guessing: 0 where a model answers in its own words. */
+  /** The accuracy of guessing: 0 if a model answers in its own words. */
   readonly chance: number;
   /** Questions held out of training, on which accuracy is measured. */
   readonly heldOut: number;

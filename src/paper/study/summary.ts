@@ -88,7 +88,7 @@ export function claimsInShort(claims: readonly ClaimResult[]): string {
     "within two standard errors of their limit over the seeds, of one seed, or of no effect on models that cannot do the task.";
 }
 
-/** `unclear: the models cannot do the task`, where it is for that. */
+/** Such as `unclear: the models cannot do the task`. */
 export const claimVerdict = ({ verdict, reason }: ClaimResult): string => (reason === null ? verdict : `${verdict}: ${reason}`);
 
 export const claimText = ({ corpus, text }: ClaimResult): string => `${corpus}: ${text}`;

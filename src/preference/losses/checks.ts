@@ -1,4 +1,4 @@
-/** What the options of losses may be. */
+/** Checks the options of losses. */
 import { received } from "../../base/received";
 import { describeValue } from "../../torch/operators";
 import type { NumberRange } from "./ranges";
@@ -19,7 +19,7 @@ export function checkChoice(name: string, value: unknown, choices: readonly stri
 }
 
 /**
- * Throws unless `loss` is a function that could be a loss: not a loss's name, and not an async function.
+ * Throws unless `loss` is a synchronous function, as opposed to a loss's name or an async function.
  *
  * @throws TypeError
  */
@@ -27,14 +27,14 @@ export function expectLossFunction(loss: unknown, name: string): void {
   if (typeof loss === "function" && loss.constructor.name !== "AsyncFunction") return;
   const way =
     typeof loss === "string"
-      ? `; make it: createLoss({ lossType: ${JSON.stringify(loss)} })`
+      ? `; create it with createLoss({ lossType: ${JSON.stringify(loss)} })`
       : typeof loss === "function"
         ? `, which is async; ${NOT_ASYNC}`
         : typeof loss === "object" && loss !== null && "lossType" in loss
-          ? "; put it into createLoss(…)"
+          ? "; pass it to createLoss(…)"
           : "";
   throw new TypeError(`Expected a loss, such as dpop(), for '${name}' but received ${received(loss)}${way}`);
 }
 
-/** Why a loss cannot be. */
-export const NOT_ASYNC = "a step of training cannot wait in its middle, so compute beforehand what the loss awaits";
+/** Why a loss must not be async. */
+export const NOT_ASYNC = "a training step cannot wait, so compute what the loss awaits beforehand";

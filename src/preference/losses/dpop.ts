@@ -25,7 +25,7 @@ export interface DpopOptions {
    * when left out, unless the trainer measures what rounding comes to.
    */
   tolerance?: number;
-  /** ε: the share of pairs taken to be labelled the wrong way round. */
+  /** ε: the share of pairs assumed to have swapped labels. */
   labelSmoothing?: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * What a configuration may say of the loss, with TRL's names and ours, and everything that can be wrong with it. Loads no
- * libtorch, so that a configuration is checked before anything else; createLoss.ts makes the loss.
+ * The loss settings of a configuration, under TRL's names and smaug's, and the checks on them. Does not load libtorch, so
+ * that a configuration can be checked before anything else; createLoss.ts creates the loss.
  */
 import { closest } from "fastest-levenshtein";
 import { type Problem, conflict, unfit } from "../../base/problems";
@@ -10,7 +10,7 @@ import { type NumberRange, anyNumber, flippedShare, nonNegative, positive, upToO
 export const dpopPlacements = ["inside_beta", "inside", "outside"] as const;
 
 /**
- * Where the penalty stands. `inside_beta` is the paper's; `inside` is −log σ(βΔ − λ·pen), of the authors' first code;
+ * Where the penalty goes. `inside_beta` is the paper's; `inside` is −log σ(βΔ − λ·pen), of the authors' first code;
  * `outside` is −log σ(βΔ) + λ·pen, of some other libraries. Δ = ρ_w − ρ_l.
  */
 export type DpopPlacement = (typeof dpopPlacements)[number];
@@ -18,7 +18,7 @@ export type DpopPlacement = (typeof dpopPlacements)[number];
 export const divergenceTypes = ["reverse_kl", "forward_kl", "js_divergence", "alpha_divergence"] as const;
 export type DivergenceType = (typeof divergenceTypes)[number];
 
-/** What some losses read and others do not. */
+/** Settings that only some losses read. */
 export interface LossParameters {
   /** ε of `sigmoid` (then cDPO), `dpop`, `robust`, `exo_pair` (required), `aot`, `aot_unpaired`, `simpo`, `cpo`; default 0. */
   labelSmoothing?: number;
@@ -26,7 +26,7 @@ export interface LossParameters {
   dpopLambda?: number;
   /** Default "inside_beta". */
   dpopPlacement?: DpopPlacement;
-  /** Nats; left open when left out: see `PreferenceLoss.withTolerance`. */
+  /** Nats; set later when left out, see `PreferenceLoss.withTolerance`. */
   dpopTolerance?: number;
   /** Default 0.05. */
   discopopTau?: number;
@@ -47,7 +47,7 @@ export interface LossParameters {
 export interface LossConfig extends LossParameters {
   /** One of `lossNames`, or several; default "dpop". */
   lossType?: string | readonly string[];
-  /** One weight a loss; default 1 each. */
+  /** One weight per loss; default 1 each. */
   lossWeights?: readonly number[];
   /** Default 0.3, the paper's. */
   beta?: number;
@@ -118,12 +118,12 @@ const allowedValues: Record<Parameter | "beta", NumberRange | readonly string[]>
   slicLambda: nonNegative,
 };
 
-/** What takes part in a loss besides its names, weights and WPO weighting. */
+/** The settings of a loss other than its names, weights and WPO weighting. */
 export const lossParameters = Object.keys(allowedValues) as readonly (Parameter | "beta")[];
 
 /**
- * Everything that is wrong with what a configuration says of the loss. A parameter that no chosen loss reads is a problem
- * unless it has its default value: TRL ignores `label_smoothing` with most losses in silence. Keys are in snake case.
+ * All problems with the loss settings of a configuration. A parameter that no chosen loss reads is a problem unless it has
+ * its default value; TRL silently ignores `label_smoothing` with most losses. Keys are in snake case.
  */
 export function lossProblems(config: LossConfig): Problem[] {
   const { lossType = "dpop", lossWeights, useWeighting = false, ...parameters } = config;
@@ -151,7 +151,7 @@ function isNumberIn(value: unknown, range: NumberRange): boolean {
   return typeof value === "number" && Number.isFinite(value) && range.holds(value);
 }
 
-/** Names by which papers call losses, and which are near to those of others. */
+/** Names that papers use for losses and that resemble the names of other losses. */
 const papersNames = new Map([
   ["dpo", "sigmoid"],
   ["cdpo", "sigmoid' with 'label_smoothing"],
@@ -163,7 +163,7 @@ function problemsOfNames(names: readonly string[]): Problem[] {
     .filter((name) => !Object.hasOwn(lossReads, name))
     .map((name) => {
       const nearest = papersNames.get(name) ?? closest(String(name), [...lossNames]);
-      return unfit("loss_type", "a known loss", shown(name), `did you mean '${nearest}'? There are ${lossNames.join(", ")}`);
+      return unfit("loss_type", "a known loss", shown(name), `did you mean '${nearest}'? Known losses: ${lossNames.join(", ")}`);
     });
 }
 
@@ -182,7 +182,7 @@ function problemsOfWeights(weights: readonly number[] | undefined, names: readon
   );
 }
 
-/** Every parameter away from its default is read by at least one of the losses. */
+/** Checks that every parameter not at its default is read by at least one of the losses. */
 function unreadProblems(parameters: LossParameters & { beta?: number }, names: readonly LossName[]): Problem[] {
   return Object.entries(parameters)
     .filter(([key, value]) => key !== "beta" && value !== (lossDefaults as Partial<Record<string, unknown>>)[key])
@@ -204,7 +204,7 @@ function reads(name: LossName, key: string): boolean {
 function problemsTogether(parameters: LossParameters, names: readonly LossName[], useWeighting: boolean): Problem[] {
   const { fDivergenceType, fAlphaDivergenceCoef, labelSmoothing } = { ...lossDefaults, ...parameters };
   const problems: Problem[] = [];
-  // A mixture of divergences would be nobody's loss; cross-entropy alone has no reference to diverge from.
+  // A mixture of divergences is not a known loss. `sft` is exempt: it has no reference to diverge from.
   const diverges = names.some((name) => reads(name, "fDivergenceType"));
   const unmoved = names.find((name) => name !== "sft" && !reads(name, "fDivergenceType"));
   if (diverges && fDivergenceType !== "reverse_kl" && unmoved !== undefined)

@@ -82,7 +82,7 @@ export function defineLoss(name: string, traits: LossTraits, loss: (logProbs: Pa
     (logProbs: PairLogProbs) => {
       if (!(logProbs?.policyChosen instanceof Tensor && logProbs.policyRejected instanceof Tensor))
         throw new TypeError(
-          `Expected log-probs, such as { policyChosen, policyRejected, … } in Tensors, for the loss '${name}' but received ${received(logProbs)}`,
+          `Expected log-probs, an object of Tensors { policyChosen, policyRejected, … }, for the loss '${name}' but received ${received(logProbs)}`,
         );
       return loss(logProbs);
     },

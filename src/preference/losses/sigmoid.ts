@@ -15,7 +15,7 @@ import { smoothedLogistic } from "./smoothing";
 export interface SigmoidOptions extends DivergenceOptions {
   /** How strongly the policy is held to the reference; TRL's default. */
   beta?: number;
-  /** ε: the share of pairs taken to be labelled the wrong way round; 0 is DPO. */
+  /** ε: the share of pairs assumed to have swapped labels; 0 is DPO. */
   labelSmoothing?: number;
 }
 

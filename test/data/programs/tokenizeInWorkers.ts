@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   });
 }
 
-/** What a template writes of the number 20.0 of the last of many rows. */
+/** How a template writes the number 20.0 in the last of many rows. */
 async function writtenInWorkers(): Promise<string> {
   const template = "{{ x }};{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}";
   const tokenizer = await loadTokenizer(tinyFolder({ "tokenizer_config.json": { ...tokenizerConfig, chat_template: template } }));

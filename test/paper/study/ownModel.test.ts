@@ -112,7 +112,7 @@ function subsets<T>(list: readonly T[], size: number): T[][] {
   return list.flatMap((each, i) => subsets(list.slice(i + 1), size - 1).map((rest) => [each, ...rest]));
 }
 
-test("guessing among n rejected answers and the chosen one is right in one case of n + 1", () => {
+test("guessing among n rejected answers and the chosen one is right one time in n + 1", () => {
   const question = (rejected: number) => ({
     prompt: [1], chosen: "a", tokens: 1, pairs: Array.from({ length: rejected }, (_, at) => ({ at, chosen: "a", rejected: "b" })),
   });

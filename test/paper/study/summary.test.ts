@@ -106,7 +106,7 @@ describe("the claims", () => {
     };
     // 200 questions, chance 1/4: two standard errors are 2 · 0.5 / √200 = 0.0707.
 
-    test("is not agreed with for models that cannot do the task", () => {
+    test("is not confirmed for models that cannot do the task", () => {
       for (const share of [0, 0.25, 0.32]) {
         expect(verdict("IPO does not improve", () => share)).toEqual(["unclear", "the models cannot do the task"]);
         expect(verdict("λ makes little difference", () => share)).toEqual(["unclear", "the models cannot do the task"]);
@@ -115,18 +115,18 @@ describe("the claims", () => {
       expect(verdict("λ makes little difference", () => 0.33)).toEqual(["agree", null]);
     });
 
-    test("nor is that nothing improves where all is right", () => {
+    test("nor that nothing improves where everything is already right", () => {
       expect(verdict("IPO does not improve", () => 0.93)).toEqual(["unclear", "the task leaves no room"]);
       expect(verdict("IPO does not improve", () => 0.92)).toEqual(["agree", null]);
       expect(verdict("λ makes little difference", () => 0.99)).toEqual(["agree", null]);
     });
 
-    test("is judged by the models that are compared: of DPOP the best, not the reference", () => {
+    test("is judged by the compared models: the best DPOP model, not the reference", () => {
       const dpopFails = (method: string) => (method === "dpop" ? 0.25 : 0.8);
       expect(verdict("λ makes little difference", dpopFails)).toEqual(["unclear", "the models cannot do the task"]);
     });
 
-    test("is disagreed with where there is one, whatever they can do", () => {
+    test("is refuted by an effect, whatever the models can do", () => {
       expect(verdict("IPO does not improve", (method) => (method === "ipo" ? 0.5 : 0.25))).toEqual(["disagree", null]);
     });
   });

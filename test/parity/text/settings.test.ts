@@ -1,4 +1,4 @@
-/** Settings beside tokenizer.json that change ids, as transformers applies them (scripts/parity/tokenizer_settings.py). */
+/** Settings in addition to tokenizer.json that change ids, as transformers applies them (scripts/parity/tokenizer_settings.py). */
 import { describe, expect, test } from "vitest";
 import { loadTokenizer } from "../../../src/text";
 import { folderOf } from "../../text/tiny";
@@ -8,7 +8,7 @@ interface Case {
   tokenizer: string;
   model_type: (string | null)[];
   config: Record<string, unknown>;
-  /** transformers makes this class anew, and its ids are not tokenizer.json's even without a setting. */
+  /** transformers rebuilds this class, and its ids differ from tokenizer.json's even without a setting. */
   rebuilt: boolean;
   ids: number[][];
 }
@@ -44,9 +44,9 @@ describe("ids are those of transformers", () => {
 });
 
 describe("refused", () => {
-  test.each(named.filter(([, each]) => isRefused(each)))("%s, which transformers does not obey", async (_, each) => {
+  test.each(named.filter(([, each]) => isRefused(each)))("%s, which transformers ignores", async (_, each) => {
     await expect(load(each, null)).rejects.toThrow(
-      /Expected no 'add_bos_token: true' in .*tokenizer_config\.json, since the post_processor of tokenizer\.json adds no "<s>"/,
+      /Expected no 'add_bos_token: true' in .*tokenizer_config\.json, since the post_processor of tokenizer\.json does not add "<s>"/,
     );
   });
 });
