@@ -28,6 +28,7 @@ export function listed(names: readonly string[], most = 5): string {
 /** A value for a message, as JSON, cut to fit, control characters escaped. */
 export function shown(value: unknown): string {
   if (value === undefined) return "nothing";
+  if (typeof value === "number") return String(value); // JSON has no NaN
   if (Array.isArray(value) && value.length > SHOWN) return `a list of ${value.length}`;
   let text: string;
   try {
