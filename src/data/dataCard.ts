@@ -20,7 +20,8 @@ export interface DataConfig {
   readonly splits?: ReadonlyMap<string, readonly string[]>;
 }
 
-const CARD = "README.md";
+/** The file that is a data set's card. */
+export const CARD = "README.md";
 /** Characters of a card's head. */
 const MOST = 2 ** 20;
 

@@ -9,7 +9,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join, relative, sep } from "node:path";
 import { HubError, repoName, resolveFolder } from "../hub";
 import { InputError } from "../native/errors";
-import { type DataConfig, chooseConfig, matchesPattern } from "./dataCard";
+import { CARD, type DataConfig, chooseConfig, matchesPattern } from "./dataCard";
 import { expectFile, unreadable } from "./source";
 
 export type DataKind = "jsonl" | "json" | "parquet";
@@ -98,8 +98,6 @@ async function filesToFetch(
   const whole = patterns.map((pattern) => join(config.folder, pattern).replaceAll(/\{[^}]*\}|\[[^\]]*\]/g, "*"));
   return [CARD, ...whole.flatMap((pattern) => [pattern.replaceAll("**", "*"), pattern.replaceAll("**/", "")])];
 }
-
-const CARD = "README.md";
 
 function fileOf(path: string, split: string | undefined): DataFile {
   const kind = kindOf(path);
