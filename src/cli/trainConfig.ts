@@ -133,7 +133,8 @@ class Reading {
     if (answer.kind === "moot") {
       this.moot.push(answer.because ? `${key} (${answer.because})` : key);
     } else if (answer.kind === "read") {
-      const overruled = Object.keys(answer.settings).some((name) => Object.hasOwn(source.values, name));
+      const sources = this.sources.slice(this.sources.indexOf(source)); // those before it are overridden
+      const overruled = Object.keys(answer.settings).some((name) => sources.some(({ values }) => Object.hasOwn(values, name)));
       if (overruled) this.moot.push(key);
       else this.notes.push(`${key} ${answer.note}`);
       for (const [name, each] of Object.entries(answer.settings)) this.settings.set(name, { value: each, key, source });

@@ -20,7 +20,8 @@ export interface DataConfig {
   readonly splits?: ReadonlyMap<string, readonly string[]>;
 }
 
-const CARD = "README.md";
+/** The file that is a data set's card. */
+export const CARD = "README.md";
 /** Maximum length of a card's header, in characters. */
 const MOST = 2 ** 20;
 

@@ -9,7 +9,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join, relative, sep } from "node:path";
 import { DATA_ENDINGS, HubError, repoName, resolveFolder } from "../hub";
 import { InputError } from "../native/errors";
-import { type DataConfig, chooseConfig, matchesPattern } from "./dataCard";
+import { CARD, type DataConfig, chooseConfig, matchesPattern } from "./dataCard";
 import { expectFile, unreadable } from "./source";
 
 export type DataKind = "jsonl" | "json" | "parquet";
@@ -103,8 +103,6 @@ async function filesToFetch(
 
 /** `.json` as `.[jJ][sS][oO][nN]`. */
 const inAnyCase = (ending: string): string => ending.replace(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`);
-
-const CARD = "README.md";
 
 function fileOf(path: string, split: string | undefined): DataFile {
   const kind = kindOf(path);

@@ -272,6 +272,7 @@ describe("what a run would reject is rejected here", () => {
     ["loss_type: ipo\ndpop_tolerance: 0.1", /'dpop_tolerance' only with a loss that reads it \(dpop\)/],
     ["loss_type: [sigmoid, sft]\nloss_weights: [1]", /2 numbers for 'loss_weights'/],
     ["lr_scheduler_kwargs: { num_cycles: 2 }", /settings of 'linear' \(none\) in 'lr_scheduler_kwargs' in .*\.yaml but received 'num_cycles'/],
+    ["lr_scheduler_type: cosine\nlr_scheduler_kwargs: { num_cycles: .nan }", /for 'num_cycles' .* but received NaN/],
     ["lr_scheduler_type: cosine_with_min_lr", /one of 'min_lr' and 'min_lr_rate'/],
     ["logging_steps: 2.5", /a whole number of steps or a share below 1 for 'logging_steps' in .* but received 2.5/],
     ["warmup_steps: 1.5", /for 'warmup_steps'/],
@@ -415,6 +416,9 @@ describe("dtype and torch_dtype", () => {
     expect(resolveConfig([path]).notes).toEqual(["dtype is read as bf16: true"]);
     expect(read([path, "--bf16", "false"])).toMatchObject({ bf16: false });
     expect(read([yaml("bf16: true"), "--torch_dtype", "float32"])).toMatchObject({ bf16: false });
+    // A note says only what is done.
+    expect(resolveConfig([path, "--bf16", "false"]).notes).toEqual(["no difference is made here by dtype"]);
+    expect(resolveConfig([yaml("bf16: true"), "--torch_dtype", "float32"]).notes).toEqual(["torch_dtype is read as bf16: false"]);
   });
 
   test("of other widths are refused", () => {
