@@ -417,7 +417,7 @@ describe("dtype and torch_dtype", () => {
     expect(read([path, "--bf16", "false"])).toMatchObject({ bf16: false });
     expect(read([yaml("bf16: true"), "--torch_dtype", "float32"])).toMatchObject({ bf16: false });
     // A note says only what is done.
-    expect(resolveConfig([path, "--bf16", "false"]).notes).toEqual(["no difference is made here by dtype"]);
+    expect(resolveConfig([path, "--bf16", "false"]).notes).toEqual(["these have no effect: dtype"]);
     expect(resolveConfig([yaml("bf16: true"), "--torch_dtype", "float32"]).notes).toEqual(["torch_dtype is read as bf16: false"]);
   });
 

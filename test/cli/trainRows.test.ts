@@ -59,7 +59,9 @@ test("evaluation data has a config of its own", async () => {
   const args = ["--dataset_name", both, "--dataset_config", "en", "--eval_dataset_name", both, "--eval_strategy", "epoch"];
   const loaded = await load(...args, "--eval_dataset_config", "de");
   expect(loaded).toMatchObject({ train: ["both/en/train.jsonl 0"], evaluation: ["both/de/train.jsonl 0"] });
-  await expect(load(...args)).rejects.toThrow("or with eval_dataset_config for eval_dataset_name.");
+  expect((await load(...args)).evaluation).toEqual(["both/en/train.jsonl 0"]); // the same source, so the same config
+  const other = ["--dataset_name", train, "--eval_dataset_name", both, "--eval_strategy", "epoch"];
+  await expect(load(...other)).rejects.toThrow("'eval_dataset_config') to name one of the configs");
 });
 
 test("a share or a number of the training rows is held out, the same for one seed", async () => {

@@ -59,7 +59,7 @@ test("a replacement of regex_replace is checked without a match, too", async () 
 
 test("regex_replace keeps within the limits of templates", async () => {
   const replaced = (count: number, by: string) => render("{{ ('a' * count) | regex_replace('a', by) }}", { count, by });
-  await expect(replaced(1_000_000, "b".repeat(1_000_000))).rejects.toThrow("makes a text of");
-  await expect(replaced(100_000, "b".repeat(1_000))).rejects.toThrow("makes a text of");
+  await expect(replaced(1_000_000, "b".repeat(1_000_000))).rejects.toThrow("makes a string of");
+  await expect(replaced(100_000, "b".repeat(1_000))).rejects.toThrow("makes a string of");
   await expect(render("{{ 'a' | regex_replace('[z-a]', '') }}", {})).rejects.toThrow("Expected a regular expression for 'regex_replace'");
 });

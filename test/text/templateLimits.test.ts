@@ -28,7 +28,7 @@ test.each([
   ],
   ["a tuple that holds itself twice, as a key", doubled("(1,)", "(ns.x, ns.x)", "{{ {ns.x: 1} }}"), "has a value of more than 1000000 parts"],
   ["the same, sought for doubles", doubled("(1,)", "(ns.x, ns.x)", "{{ [ns.x] | unique | list }}"), "has a value of more than 1000000 parts"],
-  ["a date of many dates", "{{ strftime_now('%c' * 1000000) }}", "makes a text of 24000000 characters"],
+  ["a date of many dates", "{{ strftime_now('%c' * 1000000) }}", "makes a string of 24000000 characters"],
   ["the same in a mapping", doubled("{'a': 1}", "{'a': ns.x, 'b': ns.x}", "{{ ns.x | string }}"), "has a value of more than 1000000 parts"],
   ["a wide indent", "{{ 'a\\nb' | indent(1000000000) }}", "makes a string of 1000000000 characters"],
   ["a wide indent of a block", "{% filter indent(1000000000) %}a\nb{% endfilter %}", "makes a string of 1000000000 characters"],

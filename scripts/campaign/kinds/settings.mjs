@@ -111,11 +111,11 @@ export default {
   minimum: 2000,
   async make(random, folder) {
     writeFileSync(join(folder, "pairs.jsonl"), '{"prompt":"a","chosen":"b","rejected":"c"}\n');
-    const { args } = someSettings(random, folder);
+    const { args, keys } = someSettings(random, folder);
     const all = [...base(folder), ...args];
     return {
       note: JSON.stringify(args).slice(0, 300),
-      names: ["'", "--"],
+      names: ["'", "--", ...keys.map((key) => `\n  ${key}: `)], // several faults are a list
       command: ["train", ...all, "--print-config"],
       run: async () => {
         const { config } = product("cli/trainConfig.js").resolveConfig(all);
