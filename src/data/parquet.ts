@@ -20,8 +20,8 @@ export interface Columns {
   readonly wanted?: readonly string[] | ((found: readonly string[]) => readonly string[]);
   readonly required: readonly string[];
   /**
-   * Whether fields of structs that are null are kept. Left out they are dropped, except for `content`: Arrow gives a
-   * field to every row when one has it. A column that is null is always kept.
+   * Whether fields of structs that are null are kept, as `datasets` keeps them. Left out they are dropped, except for
+   * `content`: Arrow gives a field to every row when one has it. A column that is null is always kept.
    */
   readonly keepNulls?: boolean;
 }
