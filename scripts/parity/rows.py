@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import transformers
-from transformers.utils.chat_template_utils import render_jinja_template
+from transformers.utils.chat_template_utils import _normalize_chat_messages, render_jinja_template
 
 FOLDER = Path(__file__).resolve().parents[2] / "test" / "parity"
 
@@ -43,19 +43,12 @@ def rendered(row, side):
     tools = row.get("tools")
     kwargs = row.get("chat_template_kwargs") or {}
     [text], _ = render_jinja_template(
-        [row["prompt"] + row[side]],
+        [_normalize_chat_messages(row["prompt"] + row[side])],
         tools=json.loads(tools) if isinstance(tools, str) else tools,
         chat_template=TEMPLATE,
         **kwargs,
     )
     return text
-
-
-def without_nulls(value, top=True):
-    """Arrow gives every struct the fields that any struct has; null ones are not passed to a template."""
-    if isinstance(value, dict):
-        return {key: without_nulls(each, False) for key, each in value.items() if top or each is not None or key == "content"}
-    return [without_nulls(each, False) for each in value] if isinstance(value, list) else value
 
 
 def parquet():
@@ -86,14 +79,14 @@ def parquet():
             "chosen": [{"role": "assistant", "content": None, "score": 1.0, "tool_calls": [{"name": "set", "arguments": arguments}]}],
             "rejected": [{"role": "assistant", "content": "b", "score": 0.25}],
             "tools": tools,
-            "chat_template_kwargs": {"scale": 2.0, "limits": [1, 2**60]},
+            "chat_template_kwargs": {"scale": scale, "limits": [1, 2**60]},
         }
-        for tools in ['[{"name": "set", "maximum": 1e-07}]', "null", None]
+        for tools, scale in [('[{"name": "set", "maximum": 1e-07}]', 2.0), ("null", 2.0), (None, None)]
     ]
     table = pyarrow.Table.from_pylist(rows, schema=schema)
     pyarrow.parquet.write_table(table, FOLDER / "rows" / "numbers.parquet")
     read = pyarrow.parquet.read_table(FOLDER / "rows" / "numbers.parquet").to_pylist(maps_as_pydicts="strict")
-    return [{side: rendered(without_nulls(row), side) for side in ("chosen", "rejected")} for row in read]
+    return [{side: rendered(row, side) for side in ("chosen", "rejected")} for row in read]
 
 
 def columns():

@@ -20,8 +20,8 @@ export interface Columns {
   readonly wanted?: readonly string[] | ((found: readonly string[]) => readonly string[]);
   readonly required: readonly string[];
   /**
-   * Whether null fields of structs are kept. By default they are dropped, except `content`: Arrow gives every row a field
-   * that any row has. A null column is always kept.
+   * Whether null fields of structs are kept, as `datasets` keeps them. By default they are dropped, except `content`: Arrow
+   * gives every row a field that any row has. A null column is always kept.
    */
   readonly keepNulls?: boolean;
 }

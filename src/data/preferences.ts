@@ -86,7 +86,7 @@ export async function* streamPreferences(source: string, options: LoadPreference
   const reader = new RowReader(columns);
   const required = ["chosen", "rejected"].map((key) => columns.fileNameOf(key));
   const wanted = (found: readonly string[]) => columns.choose(found);
-  for await (const record of streamRecords(source, { ...choice, config, columns: { wanted, required } }))
+  for await (const record of streamRecords(source, { ...choice, config, columns: { wanted, required, keepNulls: true } }))
     yield reader.read(record);
   if (reader.count === 0) throw new InputError(`Expected at least one row in '${source}' but found none. ${FORM}`);
   reader.finish().forEach(onNote);
