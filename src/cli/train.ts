@@ -176,8 +176,8 @@ function exitBefore(args: readonly string[]): void {
 async function checkInputs(resolved: ResolvedConfig): Promise<void> {
   expectInputsKept(resolved);
   expectInputsFound(resolved);
-  const { expectTestSplit } = await import("./trainRows.js");
-  await expectTestSplit(resolved.config);
+  const { expectSplits } = await import("./trainRows.js");
+  await expectSplits(resolved.config);
 }
 
 /** What each input may be. */
@@ -196,6 +196,9 @@ function expectInputsFound({ config }: ResolvedConfig): void {
     if (name === null || hasEntry(name) || repoName(name) !== undefined) return [];
     return [unfit(snakeCase(key), expected, shown(name))];
   });
+  const { resumeFromCheckpoint: checkpoint } = config;
+  if (typeof checkpoint === "string" && !hasEntry(checkpoint))
+    problems.push(unfit("resume_from_checkpoint", "an existing checkpoint, or true for the newest,", shown(checkpoint)));
   if (problems.length > 0) throw problemsError(problems);
 }
 

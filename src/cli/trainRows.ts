@@ -64,14 +64,17 @@ async function testRows(source: string, options: NonNullable<Parameters<typeof l
 }
 
 /**
- * Checks that a source on this machine has the split that a run evaluates on.
+ * Checks the files of a source on this machine: that it has the config, and the split that a run evaluates on.
  *
- * @throws InputError that says where else rows for evaluation can come from
+ * @throws InputError that names the configs, or says where else rows for evaluation can come from
  */
-export async function expectTestSplit(config: RowsConfig): Promise<void> {
-  const { datasetName, datasetTestSplit, datasetConfig, evalDatasetName, testSplitSize, evalStrategy } = config;
-  if (evalStrategy === "no" || evalDatasetName !== null || testSplitSize !== null || repoName(datasetName!) !== undefined) return;
-  await expectSplit(datasetName!, datasetTestSplit, datasetConfig ?? undefined);
+export async function expectSplits(config: RowsConfig): Promise<void> {
+  const { datasetTestSplit, datasetConfig, evalDatasetName, testSplitSize, evalStrategy } = config;
+  const source = config.datasetName!;
+  if (repoName(source) !== undefined) return;
+  const isTested = evalStrategy !== "no" && evalDatasetName === null && testSplitSize === null;
+  if (isTested) await expectSplit(source, datasetTestSplit, datasetConfig ?? undefined);
+  else await splitNames(source, { config: datasetConfig ?? undefined });
 }
 
 async function expectSplit(source: string, split: string, config: string | undefined): Promise<void> {

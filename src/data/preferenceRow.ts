@@ -217,10 +217,7 @@ export function templateInputs(record: Json, place: string, exact: ExactCells): 
   return { ...toolsOf(record.tools, place, exact), ...kwargsOf(record.chat_template_kwargs, place, exact) };
 }
 
-/**
- * As in TRL, a list or its JSON, which may be "null". An empty list counts as no tools, since templates would render a
- * preamble for it.
- */
+/** As in TRL: a list or its JSON, which may be "null". A template is given an empty list as such. */
 function toolsOf(value: unknown, place: string, exact: ExactCells): Pick<ChatRow, "tools"> {
   const tools = typeof value === "string" ? parseIfJson(value, `the JSON of 'tools' in ${place}`) : value;
   if (tools === null || value === undefined) return {};
@@ -228,7 +225,7 @@ function toolsOf(value: unknown, place: string, exact: ExactCells): Pick<ChatRow
     throw new InputError(`Expected a list of tools, or its JSON, for 'tools' in ${place}, but found ${shown(value)}.`);
   if (hasNumber(tools))
     rememberNumbers(tools, typeof value === "string" ? parseExact(value, `'tools' in ${place}`) : exact("tools"));
-  return tools.length > 0 ? { tools: tools as JsonValue[] } : {};
+  return { tools: tools as JsonValue[] };
 }
 
 function kwargsOf(value: unknown, place: string, exact: ExactCells): Pick<ChatRow, "chatTemplateKwargs"> {

@@ -60,7 +60,7 @@ test("evaluation data has a config of its own", async () => {
   const loaded = await load(...args, "--eval_dataset_config", "de");
   expect(loaded).toMatchObject({ train: ["both/en/train.jsonl 0"], evaluation: ["both/de/train.jsonl 0"] });
   expect((await load(...args)).evaluation).toEqual(["both/en/train.jsonl 0"]); // the same source, so the same config
-  const other = ["--dataset_name", train, "--eval_dataset_name", both, "--eval_strategy", "epoch"];
+  const other = ["--dataset_name", file("other.jsonl", 1), "--eval_dataset_name", both, "--eval_strategy", "epoch"];
   await expect(load(...other)).rejects.toThrow("'eval_dataset_config') to name one of the configs");
 });
 

@@ -137,7 +137,7 @@ describe("conversations", () => {
     const expected = { index: 0, ...chat, tools, chatTemplateKwargs: kwargs };
     expect(await read({ ...chat, tools, chat_template_kwargs: kwargs })).toEqual([expected]);
     expect(await read({ ...chat, tools: JSON.stringify(tools), chat_template_kwargs: kwargs })).toEqual([expected]);
-    expect(await read({ ...chat, tools: [], chat_template_kwargs: null })).toEqual([{ index: 0, ...chat }]);
+    expect(await read({ ...chat, tools: null, chat_template_kwargs: null })).toEqual([{ index: 0, ...chat }]);
   });
 
   test("lose the empty keys that Arrow gives messages, but not an empty content", async () => {
