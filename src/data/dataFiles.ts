@@ -50,10 +50,7 @@ export interface DataChoice {
 export async function findDataFiles(source: string, choice: DataChoice): Promise<DataFile[]> {
   const { path, stats } = await locate(source, choice);
   if (stats.isDirectory()) return filesOf(path, source, choice);
-  const { config, split } = choice;
-  if (config !== undefined)
-    throw new InputError(`Expected a folder with a card that declares the config '${config}', but '${path}' is one file. Leave dataset_config out.`);
-  const file = fileOf(path, split);
+  const file = fileOf(path, choice.split);
   expectFile(path, stats);
   return [file];
 }
@@ -73,6 +70,8 @@ async function locate(source: string, { revision, config }: DataChoice): Promise
   const stats = await stat(path).catch((error: unknown) => {
     throw unreadable(path, error);
   });
+  if (config !== undefined && !stats.isDirectory())
+    throw new InputError(`Expected a folder with a card that declares the config '${config}', but '${path}' is one file. Leave dataset_config out.`);
   return { path, stats };
 }
 
