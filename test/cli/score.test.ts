@@ -12,6 +12,7 @@ import { loadTokenizer } from "../../src/text";
 import { memory } from "../../src/torch";
 import { temporaryFolders } from "../models/folders";
 import { fixture, folderOf } from "../parity/fixture";
+import { settledTensors } from "../setup/garbage";
 
 interface Line {
   index: number;
@@ -311,7 +312,7 @@ describe("scorePreferences", () => {
   test("gives scores one after the other and holds no tensor", async () => {
     const loaded = await loadModel(model);
     const { pairs } = await tokenizeRows(await loadPreferences(dataOf(rows["plain"]!)), await loadTokenizer(model), { cacheDir: null });
-    const before = memory().tensors;
+    const before = await settledTensors();
     const found: PairScore[] = [];
     const progress: number[][] = [];
     const onProgress = (...each: number[]) => progress.push(each);

@@ -9,6 +9,7 @@ import { type Tokenizer, loadTokenizer } from "../../src/text";
 import { memory } from "../../src/torch";
 import { temporaryFolders } from "../models/folders";
 import { fixture, folderOf } from "../parity/fixture";
+import { settledTensors } from "../setup/garbage";
 
 const { contamination: tool } = fixture<{
   contamination: { texts: string[]; others: string[]; own: number; losses: number[]; score: number };
@@ -31,7 +32,7 @@ test("losses and scores are the tool's", async () => {
 });
 
 test("items are the tool's, and their other ends as long as the ones they replace", async () => {
-  const live = memory().tensors;
+  const live = await settledTensors();
   const { gsm8k } = await continueTexts(model, tokenizer, { tasks: ["gsm8k"], data, items: 3, samples: 5 });
   expect(memory().tensors).toBe(live);
   expect(gsm8k!.map(({ text }) => text)).toEqual(tool.texts.slice(0, 3));

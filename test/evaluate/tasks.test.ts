@@ -21,6 +21,7 @@ import { memory } from "../../src/torch";
 import { freshHub } from "../hub/fixtures";
 import { temporaryFolders } from "../models/folders";
 import { folderOf } from "../parity/fixture";
+import { settledTensors } from "../setup/garbage";
 
 const folder = temporaryFolders();
 const data = folderOf("eval", "data");
@@ -82,7 +83,7 @@ describe("a task as a function", () => {
 
   test("leaves nothing behind, and the model as it was", async () => {
     const source = dataOf({ "train.jsonl": rows, "test.jsonl": rows });
-    const live = memory().tensors;
+    const live = await settledTensors();
     model.train();
     await evaluate(model, tokenizer, { tasks: [{ ...sums, dataset: source }], limit: 0.5 });
     expect(model.training).toBe(true);

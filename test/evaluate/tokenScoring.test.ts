@@ -11,6 +11,7 @@ import { loadTokenizer } from "../../src/text";
 import { memory, tensor, tidy } from "../../src/torch";
 import { temporaryFolders } from "../models/folders";
 import { fixture, folderOf } from "../parity/fixture";
+import { settledTensors } from "../setup/garbage";
 
 type Expected = Record<"chosen_token_logps" | "rejected_token_logps", number[]>;
 const { rows, ...expected } = fixture<{
@@ -74,7 +75,7 @@ describe("measureRuns", () => {
 
   test("a run may be a model of its own, and all of them go when they are closed", async () => {
     const pairs = await pairsOf();
-    const before = memory().tensors;
+    const before = await settledTensors();
     const reference = await loadModel(model);
     const trained = join(folder(), "trained");
     await saveModel(reference, trained);

@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
@@ -190,9 +190,11 @@ describe("the disk", () => {
     await handle.close();
     const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { syscall: "write" });
     const real = prototype.write as (this: fs.FileHandle, ...args: unknown[]) => Promise<{ bytesWritten: number }>;
+    const config = join(cache, "models--owner--tiny/blobs", gitSha1("{}"));
     const write = vi.spyOn(prototype, "write").mockImplementation(function (this: fs.FileHandle, ...args: unknown[]) {
-      if (Number(args[3]) > 0) return Promise.reject(full);
-      return real.apply(this, args) as never;
+      if (Number(args[3]) === 0) return real.apply(this, args);
+      // The other file has come by then: they are fetched at the same time.
+      return vi.waitUntil(() => existsSync(config), { timeout: 10_000 }).then(() => Promise.reject(full));
     } as never);
     onTestFinished(() => write.mockRestore());
     expect(await fault("owner/tiny", "disk")).toBe(

@@ -14,6 +14,7 @@ import { type Linear, applyLora, lora, loraLayers, tensorsTrainedWhole } from ".
 import { memory, noGrad } from "../../src/torch";
 import { folderOf } from "../parity/fixture";
 import { temporaryFolders } from "./folders";
+import { settledTensors } from "../setup/garbage";
 
 const folder = temporaryFolders();
 const single = folderOf("folders", "single");
@@ -31,7 +32,7 @@ const withConfig = (keys: Record<string, unknown>, from = list) => {
 /** Loading must fail and leave the model as it was. */
 async function expectRefused(path: string, message: string | RegExp, base?: CausalLM): Promise<void> {
   const model = base ?? (await loadModel(single));
-  const tensors = memory().tensors;
+  const tensors = await settledTensors();
   const loading = loadAdapter(model, path);
   await expect(loading).rejects.toThrow(message);
   await expect(loading).rejects.toMatchObject({ name: "FolderError" });
@@ -54,7 +55,7 @@ describe("loadAdapter", () => {
 
   test("leaves no handles but those of the adapter, which the model frees", async () => {
     const model = await loadModel(single);
-    const before = memory().tensors;
+    const before = await settledTensors();
     await loadAdapter(model, list);
     const added = Object.keys(adapterTensors(model)).length;
     // Garbage collection of other tests' tensors can only lower the number.
@@ -360,7 +361,7 @@ describe("saveAdapter", () => {
   });
 
   test("a failing load disposes of the model", async () => {
-    const before = memory().tensors;
+    const before = await settledTensors();
     await expect(loadModel(single, { adapter: single })).rejects.toThrow("received a model folder");
     await expect(loadModel(single, { adapter: lora({ targetModules: ["no"] }) })).rejects.toThrow("'targetModules'");
     expect(memory().tensors).toBe(before);

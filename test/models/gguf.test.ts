@@ -9,6 +9,7 @@ import { memory, noGrad, tensor, tidy } from "../../src/torch";
 import { folderOf } from "../parity/fixture";
 import { temporaryFolders } from "./folders";
 import { type TensorSpec, ggufBytes, writeGguf } from "./ggufFiles";
+import { settledTensors } from "../setup/garbage";
 
 const folder = temporaryFolders();
 const files = folderOf("gguf");
@@ -44,7 +45,7 @@ const withTensor = (name: string, change: Partial<TensorSpec>) =>
 async function rejection(bytes: Buffer): Promise<string> {
   const path = join(folder(), "model.gguf");
   writeFileSync(path, bytes);
-  const before = memory().tensors;
+  const before = await settledTensors();
   const error = await loadModel(path).then(
     () => expect.fail("it was loaded"),
     (reason: unknown) => reason as Error,

@@ -6,6 +6,7 @@ import { lora, loraLayers } from "../../src/nn";
 import { Generator, memory, noGrad, tensor, tidy } from "../../src/torch";
 import { folderOf } from "../parity/fixture";
 import { temporaryFolders, writeSafetensorsFile } from "./folders";
+import { settledTensors } from "../setup/garbage";
 
 const folder = temporaryFolders();
 const single = folderOf("folders", "single");
@@ -126,7 +127,7 @@ describe("a folder that does not fit its config", () => {
       config.mlp_bias = true;
       config.tie_word_embeddings = false;
     });
-    const before = memory().tensors;
+    const before = await settledTensors();
     const loading = loadModel(copy);
     await expect(loading).rejects.toThrow(`The weights in ${copy} are not those its config.json asks for:`);
     await expect(loading).rejects.toThrow(

@@ -17,6 +17,7 @@ import { applyLora, lora, loraLayers } from "../../src/nn";
 import { Generator, memory, noGrad } from "../../src/torch";
 import { folderOf } from "../parity/fixture";
 import { temporaryFolders } from "./folders";
+import { settledTensors } from "../setup/garbage";
 
 const folder = temporaryFolders();
 const single = folderOf("folders", "single");
@@ -90,7 +91,7 @@ describe("files", () => {
 
   test("no tensor stays", async () => {
     const model = await loadModel(single);
-    const before = memory().tensors;
+    const before = await settledTensors();
     await saveModel(model, folder(), { dtype: "float16" });
     expect(memory().tensors).toBe(before);
   });

@@ -7,6 +7,7 @@ import { readGgufHeader } from "../../src/models/ggufHeader";
 import { dispose, empty, memory, noGrad, tensor, tidy } from "../../src/torch";
 import { temporaryFolders } from "../models/folders";
 import { expectClose, fixture, folderOf } from "./fixture";
+import { settledTensors } from "../setup/garbage";
 
 const expected = fixture<{
   ids: number[][];
@@ -42,7 +43,7 @@ describe.each(Object.entries(expected.models))("%s", (name, { logits }) => {
   };
 
   test("logits are transformers', and nothing stays", async () => {
-    const before = memory().tensors;
+    const before = await settledTensors();
     const { model, logits: actual } = await answers(path);
     tidy(() => expectClose(actual, logits, 5e-5, "logits"));
     actual.dispose();

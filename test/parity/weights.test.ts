@@ -7,6 +7,7 @@ import { generateSync } from "../../src/generate";
 import { loadModel, saveModel, type CausalLM } from "../../src/models";
 import { type Tensor, memory, noGrad, tensor, tidy } from "../../src/torch";
 import { expectClose, fixture, folderOf } from "./fixture";
+import { settledTensors } from "../setup/garbage";
 
 const expected = fixture<{
   ids: number[][];
@@ -31,7 +32,7 @@ describe.each(Object.entries(expected.folders))("%s", (name, answers) => {
   const folder = folderOf("folders", name);
 
   test("logits are transformers', greedy answers its tokens, and nothing stays", async () => {
-    const before = memory().tensors;
+    const before = await settledTensors();
     const model = await loadModel(folder);
     expect(model.parameters().next().value!.dtype).toBe("float32");
     tidy(() => expectClose(logits(model), answers.logits, 1e-5, "logits"));

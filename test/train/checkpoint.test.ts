@@ -16,6 +16,7 @@ import { createOptimizer } from "../../src/train/optimizer";
 import type { PreferenceTrainerOptions } from "../../src/train/preparation";
 import { readSavedState } from "../../src/train/savedState";
 import { tinyModel, tinyPairs } from "./tiny";
+import { settledTensors } from "../setup/garbage";
 
 const root = mkdtempSync(join(tmpdir(), "smaug-saved-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -282,7 +283,7 @@ test("saving and restoring leave no handle behind", async () => {
   const parts = { model, optimizer, device: "cpu" } as const;
   const { folder, state } = verifyCheckpoint(join(original, "checkpoint-4"));
   restoreCheckpoint(folder, parts);
-  const before = memory().tensors;
+  const before = await settledTensors();
   restoreCheckpoint(folder, parts);
   const saved = await saveCheckpoint(newFolder(), state, parts);
   expect(memory().tensors).toBe(before);

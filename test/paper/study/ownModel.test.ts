@@ -14,6 +14,7 @@ import { loadTokenizer } from "../../../src/text";
 import { memory } from "../../../src/torch";
 import { temporaryFolders } from "../../models/folders";
 import { folderOf } from "../../parity/fixture";
+import { settledTensors } from "../../setup/garbage";
 
 const folder = temporaryFolders();
 const name = folderOf("score", "model");
@@ -48,7 +49,7 @@ async function run(path: string) {
 
 test("every method trains an adapter of its own from the model, measured on prompts that were held out", async () => {
   const path = join(folder(), "study");
-  const before = memory().tensors;
+  const before = await settledTensors();
   const { result, sources } = await run(path);
   expect(memory().tensors).toBe(before);
   expect(result.cells).toHaveLength(14);

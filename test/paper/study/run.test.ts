@@ -8,6 +8,7 @@ import { generatedCorpora } from "../../../src/paper/study/smallCorpora";
 import { SmallModel } from "../../../src/paper/study/smallModel";
 import { getNumThreads, memory, setNumThreads } from "../../../src/torch";
 import { temporaryFolders } from "../../models/folders";
+import { settledTensors } from "../../setup/garbage";
 
 const folder = temporaryFolders();
 /** A grid of 2 instead of 9: 8 cells for low and for high edit distance, 7 for the control. */
@@ -139,7 +140,7 @@ test("leaves no tensor behind, and the number of threads as it was", async () =>
   await run(join(folder(), "first"), { stopAt: 2 });
   const threads = getNumThreads();
   setNumThreads(2);
-  const before = memory().tensors;
+  const before = await settledTensors();
   await run(join(folder(), "second"));
   expect(memory().tensors).toBe(before);
   expect(getNumThreads()).toBe(2);
