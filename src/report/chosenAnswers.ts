@@ -35,6 +35,8 @@ export interface ChosenAnswers {
   readonly verdict: "fell" | "rose" | "stayed" | "unclear";
   /** What the mean is over: "160 pairs of the last 5 logged lines". It says so where an evaluation has too few pairs. */
   readonly over: string;
+  /** The evaluation that the mean is from; undefined for training lines. */
+  readonly evaluation?: RunLine;
 }
 
 /** Undefined if the run does not state its β, has no reference, or has logged no rewards. */
@@ -45,7 +47,10 @@ export function chosenAnswers(run: Run): ChosenAnswers | undefined {
   const evaluation = lastEvaluation(run);
   const judge = (sample: Sample, over: string) => judged(run, scaled(sample, 1 / beta), over);
   if (evaluation && evaluation.sample.count >= LEAST_PAIRS)
-    return judge(evaluation.sample, `${pairs(evaluation.sample.count)} of the evaluation at step ${evaluation.step}`);
+    return {
+      ...judge(evaluation.sample, `${pairs(evaluation.sample.count)} of the evaluation at step ${evaluation.step}`),
+      evaluation: evaluation.line,
+    };
 
   const end = lastLines(lines);
   const samples = end.map(sampleOf);
@@ -94,11 +99,11 @@ function lastLines(lines: readonly RunLine[]): readonly RunLine[] {
 /** How many lines "at the end" averages. */
 export const few = ({ length }: readonly RunLine[]): number => Math.max(1, Math.min(LINES, Math.floor(length / 4)));
 
-function lastEvaluation({ evaluations, lines }: Run): { sample: Sample; step: number } | undefined {
+function lastEvaluation({ evaluations, lines }: Run): { sample: Sample; step: number; line: RunLine } | undefined {
   const last = evaluations.filter((line) => line[REWARD] !== undefined).at(-1);
   const sample = last && sampleOf(last);
   const step = last?.["step"] ?? 0;
-  return sample && step >= (1 - END) * lines.at(-1)!["step"]! ? { sample, step } : undefined;
+  return sample && step >= (1 - END) * lines.at(-1)!["step"]! ? { sample, step, line: last } : undefined;
 }
 
 /** The rewards of a line's pairs; undefined if the line does not have their spread. */

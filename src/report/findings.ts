@@ -50,8 +50,9 @@ function natsOf({ nats, error }: ChosenAnswers): string {
 /** What a run came to, as a sentence. */
 export function outcome(run: Run): string {
   const { lines, name, beta, totalSteps } = run;
-  const value = (metric: string) => meanAt("end", lines, metric);
   const against = chosenAnswers(run);
+  // All numbers of the sentence are from the same pairs.
+  const value = (metric: string) => (against?.evaluation ? against.evaluation[metric] : meanAt("end", lines, metric));
   const step = lines.at(-1)!["step"]!;
   const [rejected, accuracy] = ["rewards/rejected", "rewards/accuracies"].map(value);
   const loss = value("loss");
@@ -61,10 +62,13 @@ export function outcome(run: Run): string {
   if (loss !== undefined) parts.push(`loss ${short(loss)}`);
   const steps = totalSteps !== undefined && totalSteps > step ? `${step} of ${totalSteps} steps` : `${step} steps`;
   const over = few(lines);
-  const which = over === 1 ? "the last line" : `mean of the last ${over} lines`;
+  const which =
+    against?.evaluation ? "the same evaluation"
+    : over === 1 ? "the last logged line"
+    : `mean of the last ${over} logged lines`;
   const chosen = against && `chosen answers at ${natsOf(against)} nats against the reference (mean${against.error === undefined ? "" : " ± standard error"}, ${against.over})`;
   const way = against?.verdict === "unclear" ? " To tell, evaluate on more pairs (eval_strategy)." : "";
-  return `${name}, after ${steps}: ${chosen === undefined ? "" : `${chosen}; `}${parts.join(", ")} (${which} logged).${way}`;
+  return `${name}, after ${steps}: ${chosen === undefined ? "" : `${chosen}; `}${parts.join(", ")} (${which}).${way}`;
 }
 
 /** What went wrong in a run, with what to do. */

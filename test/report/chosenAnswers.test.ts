@@ -21,7 +21,7 @@ describe("a verdict on the chosen answers", () => {
     expect(warnings(run).join()).not.toContain("dpop");
     expect(outcome(run)).toBe(
       "dpo, after 4 of 60 steps: chosen answers at −0.27 ± 0.30 nats against the reference (mean ± standard error, 4 pairs of the " +
-        "last logged line); rejected answers at −8.00 nats, 75% of the pairs the right way round, loss 0.5 (the last line logged). " +
+        "last logged line); rejected answers at −8.00 nats, 75% of the pairs the right way round, loss 0.5 (the last logged line). " +
         "To tell, evaluate on more pairs (eval_strategy).",
     );
   });
@@ -66,7 +66,12 @@ describe("a verdict on the chosen answers", () => {
     const evaluated = (evaluationPairs: number, every = 20) =>
       runOf({ chosen: (step) => (step % 20 ? -1 : 0.5), evaluateEvery: every, spread: { std: 0.2, pairs: 16, evaluationPairs } });
     const found = chosenAnswers(evaluated(64));
-    expect(found).toEqual({ nats: 0.5, error: expect.closeTo(0.4 / 8, 12), verdict: "rose", over: "64 pairs of the evaluation at step 60" });
+    expect(found).toMatchObject({ nats: 0.5, error: expect.closeTo(0.4 / 8, 12), verdict: "rose", over: "64 pairs of the evaluation at step 60" });
+    // The fixture's evaluations log the loss and the chosen answers only: nothing of the training lines is mixed in.
+    expect(outcome(evaluated(64))).toBe(
+      "dpo, after 60 steps: chosen answers at +0.50 ± 0.05 nats against the reference (mean ± standard error, 64 pairs of the " +
+        "evaluation at step 60); loss 0.25 (the same evaluation).",
+    );
     expect(headline([evaluated(64)])).toBe("The chosen answers rose 0.50 nats above the reference.");
     expect(chosenAnswers(evaluated(29))).toMatchObject({ verdict: "fell", over: "112 pairs of the last 7 logged lines, since the evaluation has only 29 pairs" });
     expect(chosenAnswers(evaluated(64, 40))!.over).toMatch(/logged lines$/); // at step 40 of 60
