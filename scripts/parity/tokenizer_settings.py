@@ -65,7 +65,7 @@ CLASSES = {
     "plain": [None, "PreTrainedTokenizerFast", "GPT2Tokenizer", "GPTNeoXTokenizerFast", "Qwen2TokenizerFast", "CohereTokenizerFast"],
     "prefixed": ["PreTrainedTokenizerFast", "GPT2TokenizerFast", "GPTNeoXTokenizer", "Qwen2Tokenizer"],
     "ended": ["PreTrainedTokenizerFast", "GPT2TokenizerFast", "GPTNeoXTokenizerFast"],
-    "metaspace": [None, "PreTrainedTokenizerFast", "LlamaTokenizer"],
+    "metaspace": [None, "PreTrainedTokenizerFast", "LlamaTokenizer", "CodeLlamaTokenizer"],
     "prepend": ["PreTrainedTokenizerFast", "LlamaTokenizerFast"],
 }  # fmt: skip
 MODEL_TYPES = [None, "llama", "mistral", "mixtral", "qwen2", "qwen3", "gemma2", "gemma3_text", "phi3"]

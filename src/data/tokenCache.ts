@@ -60,6 +60,7 @@ async function tokenizerFiles({ path, adapterPath }: Tokenizer): Promise<[name: 
   const more = await readdir(join(templates, TEMPLATE_FOLDER)).catch(() => []);
   const files: [folder: string, name: string][] = [
     ...FILES.map((name): [string, string] => [tokenizer, name]),
+    ...(tokenizer === path ? [] : [[path, "config.json"] as [string, string]]),
     [generation, GENERATION_FILE],
     [templates, TEMPLATE_FILE],
     ...more.filter((name) => name.endsWith(".jinja")).sort().map((name): [string, string] => [templates, join(TEMPLATE_FOLDER, name)]),

@@ -60,13 +60,14 @@ const named = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", 
 export async function readTokenizerFolder(model: string, adapter?: string): Promise<TokenizerFolder> {
   const { tokenizer, templates, generation } = companionPlaces(model, adapter);
   return {
-    ...(await readFiles(tokenizer)),
+    ...(await readFiles(tokenizer, model)),
     ...(templates === tokenizer ? {} : await readChatTemplates(templates, {})),
     ...(generation === tokenizer ? {} : { generationConfig: await readGeneration(generation) }),
   };
 }
 
-async function readFiles(folder: string): Promise<TokenizerFolder> {
+/** `model` is the base's folder or file: an adapter's folder has no config.json, so the base's says what model it is. */
+async function readFiles(folder: string, model: string): Promise<TokenizerFolder> {
   const path = (name: string) => join(folder, name);
   const file = path("tokenizer.json");
   const json = await readJson(file);
@@ -82,7 +83,7 @@ async function readFiles(folder: string): Promise<TokenizerFolder> {
   const tokenizer = readTokenizer(json, file);
   const specialTokens = readSpecialTokens(names, path("tokenizer_config.json"));
   complete(tokenizer, specialTokens, { ...config, ...names, added }, path("tokenizer_config.json"));
-  const { model_type: modelType } = (await readJson(path("config.json"))) ?? {};
+  const { model_type: modelType } = (await readJson(path("config.json"))) ?? (await readJson(join(model, "config.json"))) ?? {};
   return {
     file,
     json: withSettings(tokenizer, { config, file: path("tokenizer_config.json"), modelType, specialTokens }),

@@ -32,6 +32,7 @@ export function withSettings(json: TokenizerJson, place: SettingsPlace): Tokeniz
   const name = classOf(place);
   const { add_prefix_space: prefix } = config;
   if (name === "LlamaTokenizer") return withScheme(json, config);
+  if (name === "CodeLlamaTokenizer") return withScheme(json, { add_prefix_space: prefix });
   const prefixed =
     PREFIXING.has(name) && typeof prefix === "boolean" ? { pre_tokenizer: withPrefix(json.pre_tokenizer, prefix) } : {};
   const ends = name === "GPTNeoXTokenizer" ? { post_processor: withoutEnds(json.post_processor, place) } : {};

@@ -85,7 +85,7 @@ export class Run {
     this.plan = prepared.plan;
     this.state = prepared.state;
     this.secondsBefore = this.state.seconds;
-    this.watch = new Watch(prepared.loss);
+    this.watch = new Watch(prepared.loss, prepared.train.length);
     this.speed = new Speedometer(prepared.model, prepared.device);
     for (const note of prepared.notes) events.emit("warning", note);
     for (const each of prepared.changed) events.emit("warning", `${each} in the run that goes on`);

@@ -1,11 +1,17 @@
 /** What goes wrong in preference training while every number looks well: said once each, with what to do. */
-import { ERRORS, LEAST_PAIRS, type Sample, pooled } from "../base/samples";
+import { LEAST_PAIRS, type Sample, pooled } from "../base/samples";
 import { type PreferenceLoss, lossNeeds } from "../preference";
 import type { LogLine } from "./metricNames";
 
 /** Logged lines in a row after which something is no accident. */
 const LINES = 5;
 const LN2 = Math.log(2);
+/**
+ * How many standard errors a mean over lines that are all below 0 must be from 0. It is more than the report's two: such
+ * lines are picked by their sign, so chance alone puts the mean of five of them 1.8 errors below 0, √5 · √(2/π), and every
+ * logged line is another chance.
+ */
+const ERRORS = 4;
 
 export class Watch {
   /** How many consecutive lines had the chosen answers below the reference, and the rewards of all their pairs. */
@@ -13,7 +19,11 @@ export class Watch {
   private lossStuck = 0;
   private readonly said = new Set<string>();
 
-  constructor(private readonly loss: Pick<PreferenceLoss, "name" | "beta" | "needs">) {}
+  /** `rows`: the number of rows in training. A pair that comes up again is not another pair. */
+  constructor(
+    private readonly loss: Pick<PreferenceLoss, "name" | "beta" | "needs">,
+    private readonly rows: number,
+  ) {}
 
   /** The warnings that this line gives reason for. */
   after(line: Pick<LogLine, "loss" | "rewards/chosen" | "rewards/chosen_std" | "rewards/chosen_pairs">): string[] {
@@ -26,7 +36,7 @@ export class Watch {
     this.lossStuck = Math.abs(line["loss"]! - LN2) < 1e-4 ? this.lossStuck + 1 : 0;
     const warnings: string[] = [];
     const below = this.chosenBelow;
-    if (below.lines >= LINES && isNoAccident(below.rewards!)) {
+    if (below.lines >= LINES && isNoAccident(below.rewards!, this.rows)) {
       const nats = mean / (this.loss.beta ?? 1);
       warnings.push(
         `the chosen answers have been less likely than under the reference for ${below.lines} logged lines, now by ` +
@@ -48,7 +58,8 @@ export class Watch {
   }
 }
 
-/** Whether a mean over this many pairs is far enough from 0, as in the report (report/chosenAnswers.ts). */
-function isNoAccident({ mean, std, count }: Sample): boolean {
-  return count >= LEAST_PAIRS && Math.abs(mean) > (ERRORS * std) / Math.sqrt(count);
+/** Whether a mean is far enough from 0, over enough pairs. */
+function isNoAccident({ mean, std, count }: Sample, rows: number): boolean {
+  const pairs = Math.min(count, rows);
+  return pairs >= LEAST_PAIRS && Math.abs(mean) > (ERRORS * std) / Math.sqrt(pairs);
 }

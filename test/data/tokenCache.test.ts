@@ -53,6 +53,7 @@ test("anything that enters the ids makes other ones", async () => {
     [limits, rows.slice(0, 2)],
     [limits, rows, await loadTokenizer(tinyFolder({ "tokenizer_config.json": config }))],
     [limits, rows, await loadTokenizer(tinyFolder({ "chat_template.jinja": "{{ strftime_now('%d') }}" }))],
+    [limits, rows, await loadTokenizer(tinyFolder({ "config.json": { model_type: "qwen2" } }), { adapter: tinyFolder() })],
   ];
   for (const each of others) expect((await tokenize(...each)).statistics.cached).toBe(false);
   for (const each of others) expect((await tokenize(...each)).statistics.cached).toBe(true);

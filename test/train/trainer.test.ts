@@ -733,7 +733,7 @@ test("a start that is not the reference is said", async () => {
 
 test("a chosen answer that stays below the reference is warned of once, with what to do", async () => {
   const warnings: string[] = [];
-  const given = options(adapted(), { maxSteps: 12, loss: ({ policyChosen }) => policyChosen });
+  const given = options(adapted(), { train: tinyPairs(32), maxSteps: 24, loss: ({ policyChosen }) => policyChosen });
   const trainer = new PreferenceTrainer(given);
   trainer.on("warning", (message) => warnings.push(message));
   await trainer.train();

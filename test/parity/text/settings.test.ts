@@ -14,14 +14,9 @@ interface Case {
 }
 const { texts, tokenizers, cases } = fixture<{ texts: string[]; tokenizers: Record<string, object>; cases: Case[] }>("text/settings");
 
-const load = ({ tokenizer, config }: Case, modelType: string | null) =>
-  loadTokenizer(
-    folderOf({
-      "tokenizer.json": tokenizers[tokenizer]!,
-      "tokenizer_config.json": config,
-      ...(modelType === null ? {} : { "config.json": { model_type: modelType } }),
-    }),
-  );
+const filesOf = ({ tokenizer, config }: Case) => ({ "tokenizer.json": tokenizers[tokenizer]!, "tokenizer_config.json": config });
+const load = (each: Case, modelType: string | null) =>
+  loadTokenizer(folderOf({ ...filesOf(each), ...(modelType === null ? {} : { "config.json": { model_type: modelType } }) }));
 
 const nameOf = ({ tokenizer, config }: Case) => {
   const { bos_token: _, eos_token: __, unk_token: ___, ...rest } = config;
@@ -41,6 +36,22 @@ describe("ids are those of transformers", () => {
       expect(texts.map((text) => tokenizer.encode(text)), `model_type ${modelType}`).toEqual(each.ids);
     }
   });
+});
+
+test("a copy of the tokenizer in an adapter's folder gives the ids of its base", async () => {
+  // The class follows from the base's model type: for these the file's own class, or none, would give other ids.
+  const types = ["mistral", "mixtral", "phi3", "qwen2", "qwen3"];
+  const isSet = ({ add_prefix_space: prefix, legacy }: Case["config"]) => prefix !== undefined || legacy !== undefined;
+  const chosen = cases.filter((each) => !each.rebuilt && isSet(each.config));
+  let count = 0;
+  for (const each of chosen)
+    for (const modelType of each.model_type.filter((type) => types.includes(type!))) {
+      const base = folderOf({ "config.json": { model_type: modelType! } });
+      const tokenizer = await loadTokenizer(base, { adapter: folderOf(filesOf(each)) });
+      expect(texts.map((text) => tokenizer.encode(text)), `model_type ${modelType} ${nameOf(each)}`).toEqual(each.ids);
+      count++;
+    }
+  expect(count).toBeGreaterThan(0);
 });
 
 describe("refused", () => {
