@@ -80,7 +80,7 @@ export function tokenizeChatAnswers(
   const withoutTurn = () => tokenizer.applyChatTemplate(prompt, { ...options, tokenize: true });
   return begun(start, answers.map(whole), {
     fixed: () => commonPrefixLength(start, withoutTurn()),
-    way: "the chat template rewrites the conversation, often to move a system message; put its text into the first user message",
+    way: "the chat template renders the prompt differently when an answer follows; if it moves a system message, put that text into the first user message",
   });
 }
 

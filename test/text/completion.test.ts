@@ -104,7 +104,7 @@ describe("a template that starts the assistant's turn differently with an answer
     // "<bos>[INST] " are 8 tokens; the system message is gone, and the question in its place.
     expect(() => parts("mistralV03", [{ role: "system", content: "Be brief." }, ...question])).toThrow(
       "only 8 of the prompt's 30 tokens stay the same when an answer is appended, and the rest would be trained on; " +
-        "the chat template rewrites the conversation, often to move a system message",
+        "the chat template renders the prompt differently when an answer follows; if it moves a system message",
     );
   });
 });
