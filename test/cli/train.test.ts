@@ -115,6 +115,21 @@ describe("smaug train", () => {
     expect([all.status, all.stderr]).toEqual([0, expect.not.stringContaining("no layer of the model")]);
   });
 
+  test("--print-config looks for inputs on this machine, their config and the split to evaluate on, as a run does", async () => {
+    const both = async (settings: object): Promise<string> => {
+      const config = yaml({ ...base(), ...settings });
+      const [printed, ran] = [await smaug("train", config, "--print-config"), await smaug("train", config)];
+      expect(printed).toEqual({ status: 2, stdout: "", stderr: ran.stderr });
+      return printed.stderr;
+    };
+    const absent = await both({ model_name_or_path: "./nope", adapter_name_or_path: "./none", dataset_name: "no.jsonl", resume_from_checkpoint: "gone" });
+    for (const name of ["./nope", "./none", "no.jsonl", "gone"]) expect(absent).toContain(`received "${name}"`);
+    expect(await both({ dataset_config: "en" })).toContain("the config 'en'");
+    expect(await both({ eval_strategy: "steps" })).toContain("Expected the split 'test' (dataset_test_split)");
+    const elsewhere = yaml({ ...base(), model_name_or_path: "owner/model", dataset_name: "owner/data", eval_strategy: "steps" });
+    expect(await smaug("train", elsewhere, "--print-config")).toMatchObject({ status: 0, stderr: "" });
+  });
+
   test("--print-config rejects what a run rejects", async () => {
     const settings = { ...base(), loss_type: "dpop2", dpop_placement: "nonsense", eval_strategy: "never", lr_scheduler_kwargs: { power: 1 } };
     const config = yaml(settings);
