@@ -33,7 +33,8 @@ bool hasLenientGetters(Napi::Env env) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   installCpuAllocator();
-  // cuDNN's attention plans every new length anew, up to 0.6 s each; generation meets one with every token. Flash attention plans nothing.
+  // cuDNN's attention makes a plan for every new length, which takes up to 0.6 s, and in generation each token has a new length.
+  // Flash attention needs no plan.
   at::globalContext().setSDPUseCuDNN(false);
   auto* state = new Environment();
   env.SetInstanceData(state);  // deleted with the environment

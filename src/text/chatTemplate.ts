@@ -38,18 +38,16 @@ type Variables = Readonly<Record<string, TemplateValue | undefined>>;
 export class ChatRenderer {
   private readonly programs = new Map<string, Template>();
 
-  private constructor(
-    private readonly templates: Readonly<Record<string, string>>,
-    private readonly places: Readonly<Record<string, string>>,
-    private readonly seconds: number,
-  ) {}
+  private readonly places: Readonly<Record<string, string>>;
+  private readonly seconds: number;
 
   /** `timeLimit`: the longest a template may run, in milliseconds; `places`: where each was read. */
-  static async create(
-    templates: Readonly<Record<string, string>>,
+  constructor(
+    private readonly templates: Readonly<Record<string, string>>,
     { timeLimit = 5_000, places = {} }: { timeLimit?: number; places?: Readonly<Record<string, string>> } = {},
-  ): Promise<ChatRenderer> {
-    return new ChatRenderer(templates, places, timeLimit / 1000);
+  ) {
+    this.places = places;
+    this.seconds = timeLimit / 1000;
   }
 
   get names(): string[] {

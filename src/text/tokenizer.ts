@@ -275,7 +275,7 @@ export async function loadTokenizer(nameOrFolder: string, options: LoadTokenizer
   for (const { id, content } of json.added_tokens.filter(isPlain)) addUnmatched(library, id, content);
   const isToken = (token: string) => library.token_to_id(token) !== undefined;
   checkPostProcessor(json.post_processor, file, isToken);
-  const chat = await ChatRenderer.create(files.chatTemplates, { places: files.templatePlaces });
+  const chat = new ChatRenderer(files.chatTemplates, { places: files.templatePlaces });
   return new Tokenizer(files, library, decoder, chat, limits, source);
 }
 

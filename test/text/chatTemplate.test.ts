@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { ChatTemplateError } from "../../src/text";
 import { ChatRenderer } from "../../src/text/chatTemplate";
 
-const renderer = await ChatRenderer.create({}, { timeLimit: 200 });
+const renderer = new ChatRenderer({}, { timeLimit: 200 });
 const render = (template: string, variables = {}) =>
   renderer.render(template, { messages: [], tools: null, ...variables });
 
@@ -14,7 +14,7 @@ test("gives the message of raise_exception", () => {
 
 test("names the file of the template that refuses a conversation", async () => {
   const template = "{{ raise_exception('no') }}";
-  const placed = await ChatRenderer.create({ default: template }, { places: { default: "m/chat_template.jinja" } });
+  const placed = new ChatRenderer({ default: template }, { places: { default: "m/chat_template.jinja" } });
   expect(() => placed.render(undefined, { messages: [], tools: null })).toThrow(
     "The chat template (m/chat_template.jinja) refuses the conversation: no",
   );

@@ -6,8 +6,8 @@ import { ChatTemplateError, loadTokenizer } from "../../src/text";
 import { ChatRenderer } from "../../src/text/chatTemplate";
 import { tinyFolder, tokenizerConfig } from "./tiny";
 
-const renderer = await ChatRenderer.create({}, { timeLimit: 2_000 });
-const patient = await ChatRenderer.create({});
+const renderer = new ChatRenderer({}, { timeLimit: 2_000 });
+const patient = new ChatRenderer({});
 const render = (template: string, variables = {}, by = patient) =>
   by.render(template, { messages: [], tools: null, ...variables });
 

@@ -47,7 +47,7 @@ describe("renders what transformers renders", () => {
   }, 180_000);
 
   test.each(Object.keys(templates))("%s", async (name) => {
-    const renderer = await ChatRenderer.create(templates);
+    const renderer = new ChatRenderer(templates);
     const texts = conversations.map(({ messages, addGenerationPrompt, tools: given, kwargs }) =>
       rendered(() =>
         renderer.render(name, {
