@@ -23,7 +23,9 @@ function runNode(script, ...args) {
 }
 
 function runPython(script, ...args) {
-  return JSON.parse(execFileSync(python, [here(`bench/${script}`), ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
+  return JSON.parse(
+    execFileSync(python, [here(`bench/${script}`), ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }),
+  );
 }
 
 function canImport(module) {
@@ -49,7 +51,9 @@ function compare(nodeScript, pythonScript, keys, withPython) {
 
 function row(what, { node, torch, ratio = node / torch }, unit, goal) {
   const shown = (value) => (value === undefined ? "–" : `${value.toFixed(value < 10 ? 3 : 1)} ${unit}`);
-  console.log(`${what.padEnd(34)}${shown(node).padStart(12)}${shown(torch).padStart(14)}${(torch === undefined ? "" : ratio.toFixed(2)).padStart(8)}   ${goal}`);
+  console.log(
+    `${what.padEnd(34)}${shown(node).padStart(12)}${shown(torch).padStart(14)}${(torch === undefined ? "" : ratio.toFixed(2)).padStart(8)}   ${goal}`,
+  );
 }
 
 /** A program that answers each line with one; its first line says that it is ready. */
@@ -115,16 +119,29 @@ const benches = {
   train() {
     const withTrl = canImport("trl");
     // Each in a process of its own, for its peak memory; TRL's default and its best in turn with ours.
-    for (const [dtype, goals] of [["float32", { default: 3, best: 2 }], ["bfloat16", { best: 2.5 }]]) {
+    for (const [dtype, goals] of [
+      ["float32", { default: 3, best: 2 }],
+      ["bfloat16", { best: 2.5 }],
+    ]) {
       const runs = Array.from({ length: ROUNDS }, () => ({
         node: runNode("train.mjs", dtype),
         ...Object.fromEntries(withTrl ? Object.keys(goals).map((mode) => [mode, runPython("train.py", mode, dtype)]) : []),
       }));
       for (const mode of withTrl ? Object.keys(goals) : [undefined])
-        for (const [key, unit, goal] of [["pairsPerSecond", "pairs/s", `at least ${goals[mode]}`], ["peakMiB", "MiB", "at most 0.5"]]) {
+        for (const [key, unit, goal] of [
+          ["pairsPerSecond", "pairs/s", `at least ${goals[mode]}`],
+          ["peakMiB", "MiB", "at most 0.5"],
+        ]) {
           const of = (side) => median(runs.map((run) => run[side][key]));
-          const figures = mode ? { node: of("node"), torch: of(mode), ratio: median(runs.map((run) => run.node[key] / run[mode][key])) } : { node: of("node") };
-          row(`DPO, 135M, ${dtype}, ${key === "peakMiB" ? "peak" : "speed"}`, figures, unit, mode ? `TRL's ${mode}, ${goal}` : "");
+          const figures = mode
+            ? { node: of("node"), torch: of(mode), ratio: median(runs.map((run) => run.node[key] / run[mode][key])) }
+            : { node: of("node") };
+          row(
+            `DPO, 135M, ${dtype}, ${key === "peakMiB" ? "peak" : "speed"}`,
+            figures,
+            unit,
+            mode ? `TRL's ${mode}, ${goal}` : "",
+          );
         }
     }
   },
@@ -140,7 +157,12 @@ const benches = {
       ]);
       const of = (side) => median(runs.map((run) => run[side]));
       const ratio = withHarness ? median(runs.map(([node, harness]) => node / harness)) : undefined;
-      row("ARC, 25 examples, 135M", { node: of(0), torch: withHarness ? of(1) : undefined, ratio }, "q/s", "lm-evaluation-harness, at least 2.5");
+      row(
+        "ARC, 25 examples, 135M",
+        { node: of(0), torch: withHarness ? of(1) : undefined, ratio },
+        "q/s",
+        "lm-evaluation-harness, at least 2.5",
+      );
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
@@ -154,6 +176,8 @@ if (unknown !== undefined) {
   process.exit(2);
 }
 const withPython = canImport("torch");
-console.log(`Node ${process.version}; ${withPython ? `Python with torch at ${python}` : `no Python with torch (${python}); set PYTHON to compare`}\n`);
+console.log(
+  `Node ${process.version}; ${withPython ? `Python with torch at ${python}` : `no Python with torch (${python}); set PYTHON to compare`}\n`,
+);
 console.log(`${"".padEnd(34)}${"smaug".padStart(12)}${"reference".padStart(14)}${"ratio".padStart(8)}   goal`);
 for (const name of names.length > 0 ? names : Object.keys(benches)) await benches[name]();

@@ -8,7 +8,15 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
-  chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -46,13 +54,18 @@ function dependenciesAreCurrent() {
 function installDependencies() {
   if (dependenciesAreCurrent()) return;
   say("installing dependencies (npm ci)");
-  run("npm", ["ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-    "the dependencies could not be installed: check the connection to the npm registry (npm ping)");
+  run(
+    "npm",
+    ["ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+    "the dependencies could not be installed: check the connection to the npm registry (npm ping)",
+  );
 }
 
 function sourceHash() {
   const hash = createHash("sha256");
-  const files = readdirSync(path("src"), { recursive: true }).filter((name) => name.endsWith(".ts")).sort();
+  const files = readdirSync(path("src"), { recursive: true })
+    .filter((name) => name.endsWith(".ts"))
+    .sort();
   for (const file of ["package-lock.json", "tsconfig.json", ...files.map((name) => join("src", name))])
     hash.update(`${file}\0`).update(readFileSync(path(file)));
   return hash.digest("hex");

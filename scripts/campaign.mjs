@@ -77,8 +77,7 @@ if (options.kinds !== undefined) {
 if (options.inputs && kinds.length !== 1) usage("Expected one kind for '--input'; name it with --kinds");
 
 const root = mkdtempSync(join(tmpdir(), "smaug-campaign-"));
-const faults =
-  options.out === undefined ? join(tmpdir(), `smaug-faults-${options.seed}-${process.pid}`) : resolve(options.out);
+const faults = options.out === undefined ? join(tmpdir(), `smaug-faults-${options.seed}-${process.pid}`) : resolve(options.out);
 const cleanUp = () => {
   killAll();
   rmSync(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
@@ -95,9 +94,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
   });
 
 function finish() {
-  process.stdout.write(
-    options.json ? `${JSON.stringify(tally, null, 2)}\n` : `seed ${options.seed}\n\n${tally.table()}\n`,
-  );
+  process.stdout.write(options.json ? `${JSON.stringify(tally, null, 2)}\n` : `seed ${options.seed}\n\n${tally.table()}\n`);
   if (!options.json) {
     for (const note of tally.notes) process.stdout.write(`note: ${note}\n`);
     for (const kind of tally.broken.keys()) process.stdout.write(`could not run: ${kind}\n`);
@@ -116,7 +113,6 @@ function finish() {
 
 say(`seed ${options.seed}, ${options.minutes} minutes, ${kinds.length} kinds`);
 const scale = await measureScale(root);
-if (scale > 1)
-  say(`this machine takes ${scale.toFixed(1)} times as long as limits of time are made for: they are raised`);
+if (scale > 1) say(`this machine takes ${scale.toFixed(1)} times as long as limits of time are made for: they are raised`);
 await campaign(kinds, { ...options, tally, root, scale, say, isStopped: () => stopped !== undefined });
 if (!stopped) finish();

@@ -80,7 +80,9 @@ function signatures(overload, camelCase, method) {
   const parameter = ({ key, type, optional }) => `${reserved.has(key) ? `${key}_` : key}${optional ? "?" : ""}: ${type}`;
   const options = (list) => {
     if (list.length === 0) return [];
-    return [`options${list.every(({ optional }) => optional) ? "?" : ""}: { ${list.map(({ key, type, optional }) => `${key}${optional ? "?" : ""}: ${type}`).join("; ")} }`];
+    return [
+      `options${list.every(({ optional }) => optional) ? "?" : ""}: { ${list.map(({ key, type, optional }) => `${key}${optional ? "?" : ""}: ${type}`).join("; ")} }`,
+    ];
   };
   // Trailing arguments without a default after ones with: TypeScript wants them all required.
   const lastRequired = positional.findLastIndex(({ optional }) => !optional);
@@ -92,14 +94,21 @@ function signatures(overload, camelCase, method) {
     forms.push([...ordered.filter(({ optional }) => !optional).map(parameter), ...options([...defaulted, ...keyword])]);
   const leading = positional.findIndex(({ optional, operand }) => optional || !operand);
   const named = leading === -1 ? [] : positional.slice(leading);
-  if (!overload.name.startsWith("aten::_") && named.some(({ optional }) => !optional) && !named.some(({ optional, operand }) => !optional && operand))
+  if (
+    !overload.name.startsWith("aten::_") &&
+    named.some(({ optional }) => !optional) &&
+    !named.some(({ optional, operand }) => !optional && operand)
+  )
     forms.push([...positional.slice(0, leading).map(parameter), ...options([...named, ...keyword])]);
   return forms.map((parameters) => `(${parameters.join(", ")}): ${result}`);
 }
 
 function documentation(name, schemas) {
   const link = documented[name];
-  const lines = [...schemas.map((schema) => `\`${schema}\``), ...(link ? [`{@link https://docs.pytorch.org/docs/stable/generated/${link}.html}`] : [])];
+  const lines = [
+    ...schemas.map((schema) => `\`${schema}\``),
+    ...(link ? [`{@link https://docs.pytorch.org/docs/stable/generated/${link}.html}`] : []),
+  ];
   return lines.length === 1 ? `/** ${lines[0]} */` : `/**\n${lines.map((line) => `   * ${line}`).join("  \n")}\n   */`;
 }
 
@@ -126,9 +135,14 @@ export function generate(binding, camelCase, tensorProperties) {
   const methods = [];
   for (const [base, overloads] of groups) {
     const name = camelCase(base);
-    const usable = overloads.filter(({ arguments: args }) => !args.some(({ kind, optional, hasDefault }) => kind === "other" && !optional && !hasDefault));
+    const usable = overloads.filter(
+      ({ arguments: args }) => !args.some(({ kind, optional, hasDefault }) => kind === "other" && !optional && !hasDefault),
+    );
     if (usable.length === 0) continue;
-    const comment = documentation(base, usable.map(({ schema }) => schema));
+    const comment = documentation(
+      base,
+      usable.map(({ schema }) => schema),
+    );
     const write = (method, list) => {
       const forms = new Set(list.flatMap((overload) => signatures(overload, camelCase, method)));
       return `  ${comment}\n${[...forms].map((form) => `  ${name}${form};`).join("\n")}`;

@@ -45,7 +45,9 @@ function tokenizer() {
   const pieces = ["<eos>", "Question", "Answer", ":", "\n", " ", ...numbered, ...numbered.map((word) => ` ${word}`)];
   return {
     version: "1.0",
-    added_tokens: [{ id: 0, content: "<eos>", single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }],
+    added_tokens: [
+      { id: 0, content: "<eos>", single_word: false, lstrip: false, rstrip: false, normalized: false, special: true },
+    ],
     normalizer: null,
     pre_tokenizer: { type: "Split", pattern: { Regex: " ?\\w+|[^\\w]" }, behavior: "Isolated", invert: false },
     post_processor: null,
@@ -64,14 +66,23 @@ if (what === "make") {
   writeFileSync(join(folder, "data", "test.jsonl"), lines(rows(QUESTIONS)));
   await saveModel(new LlamaForCausalLM(CONFIG), join(folder, "model"));
   writeFileSync(join(folder, "model", "tokenizer.json"), JSON.stringify(tokenizer()));
-  const names = { tokenizer_class: "PreTrainedTokenizerFast", eos_token: "<eos>", pad_token: "<eos>", clean_up_tokenization_spaces: false };
+  const names = {
+    tokenizer_class: "PreTrainedTokenizerFast",
+    eos_token: "<eos>",
+    pad_token: "<eos>",
+    clean_up_tokenization_spaces: false,
+  };
   writeFileSync(join(folder, "model", "tokenizer_config.json"), JSON.stringify(names));
   console.log(JSON.stringify({ questions: QUESTIONS }));
 } else {
   const model = await loadModel(join(folder, "model"), { dtype: "float32" });
   const tokenizer = await loadTokenizer(join(folder, "model"));
   const start = performance.now();
-  const found = await evaluate(model, tokenizer, { tasks: ["arc_challenge"], data: { arc_challenge: join(folder, "data") }, logSamples: true });
+  const found = await evaluate(model, tokenizer, {
+    tasks: ["arc_challenge"],
+    data: { arc_challenge: join(folder, "data") },
+    logSamples: true,
+  });
   const seconds = (performance.now() - start) / 1e3;
   const likelihoods = found.samples.arc_challenge.flatMap(({ resps }) => resps.map(([[value]]) => value));
   console.log(JSON.stringify({ bench: "eval", questionsPerSecond: QUESTIONS / seconds, likelihoods }));

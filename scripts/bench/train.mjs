@@ -1,7 +1,16 @@
 // One optimizer step of DPO at the shape of SmolLM2-135M: the Node side of train.py, with the same work. The reference is
 // taken as known, as in TRL's best configuration. `node train.mjs float32|bfloat16 [steps]`; prints one JSON line.
 import {
-  AdamW, LlamaForCausalLM, applyLora, clipGradNorm_, forwardBackward, lora, microBatches, packingStatistics, sigmoid, upload,
+  AdamW,
+  LlamaForCausalLM,
+  applyLora,
+  clipGradNorm_,
+  forwardBackward,
+  lora,
+  microBatches,
+  packingStatistics,
+  sigmoid,
+  upload,
 } from "smaug";
 import { manualSeed, setNumThreads, tidy, zeros } from "smaug/torch";
 
@@ -49,9 +58,17 @@ function step(pairs) {
     tidy(() => {
       const unknown = zeros([packing.pairs.length], { dtype: "float64" }); // any reference costs the same
       const reference = { referenceChosen: unknown, referenceRejected: unknown };
-      forwardBackward(model, upload(packing), (policy) => loss({ ...policy, ...reference }).sum().div(pairs.length), {
-        statistics: ["entropy", "hits", "meanLogits"], // what TRL computes in each step
-      });
+      forwardBackward(
+        model,
+        upload(packing),
+        (policy) =>
+          loss({ ...policy, ...reference })
+            .sum()
+            .div(pairs.length),
+        {
+          statistics: ["entropy", "hits", "meanLogits"], // what TRL computes in each step
+        },
+      );
     });
   tidy(() => {
     clipGradNorm_(trained, 1);

@@ -54,8 +54,7 @@ export async function runOnce(kind, inputs, { seed, root, limits, env, alone = f
     throw new Error(`the campaign could not begin ${kind.name}: ${tail(stderr, 2000)}`);
   // A late rejection ends the process between two inputs.
   at ??= [...outcomes.keys()].at(-1) ?? inputs[0];
-  const text =
-    type === "crash" ? `the process ended with ${signal ?? `code ${code}`}: ${tail(stderr, 500)}` : limitText(outcome);
+  const text = type === "crash" ? `the process ended with ${signal ?? `code ${code}`}: ${tail(stderr, 500)}` : limitText(outcome);
   return { outcomes, notes, failed: { type, text, at } };
 }
 
@@ -85,9 +84,7 @@ export async function runBatch(kind, inputs, options, onOutcome) {
     const [suspect] = suspects;
     if (suspect !== undefined) {
       const before = left.slice(0, left.indexOf(suspect) + 1);
-      onOutcome(
-        await blame(kind, before, { type: "memory", text: outcomes.get(suspect).fault.text, at: suspect }, options),
-      );
+      onOutcome(await blame(kind, before, { type: "memory", text: outcomes.get(suspect).fault.text, at: suspect }, options));
       left = left.slice(before.length);
       continue;
     }
@@ -116,13 +113,11 @@ async function blame(kind, inputs, failed, options) {
     if (i === 0) [last, note] = [result.outcomes.get(input), result.notes.get(input)];
     const fault = sameFault(result, input);
     if (fault) return { input, note: result.notes.get(input), fault: { type: fault.type, text: fault.text } };
-    if (failed.type === "hang" && i === 0)
-      return { input, note, slow: true, ...(last?.fault ? { fault: last.fault } : {}) };
+    if (failed.type === "hang" && i === 0) return { input, note, slow: true, ...(last?.fault ? { fault: last.fault } : {}) };
   }
   const batch = await smallestTail(inputs, async (list) => sameFault(await again(list), list.at(-1)) !== undefined);
   const input = inputs.at(-1);
-  if (batch)
-    return { input, note, fault: { type: failed.type, text: `${failed.text} (after the inputs before it)`, batch } };
+  if (batch) return { input, note, fault: { type: failed.type, text: `${failed.text} (after the inputs before it)`, batch } };
   if (failed.type === "crash")
     return { input, note, fault: { type: "crash", text: `${failed.text} (once; not again)`, batch: inputs } };
   return { input, note, ...(last?.fault ? { fault: last.fault } : {}) };

@@ -45,18 +45,7 @@ export async function measureScale(root) {
  */
 export async function campaign(
   kinds,
-  {
-    minutes,
-    seed,
-    tally,
-    root,
-    slots = 2,
-    scale = 1,
-    limits = LIMITS,
-    inputs,
-    say = () => {},
-    isStopped = () => false,
-  },
+  { minutes, seed, tally, root, slots = 2, scale = 1, limits = LIMITS, inputs, say = () => {}, isStopped = () => false },
 ) {
   const scaled = { ...limits, seconds: limits.seconds * scale };
   const shop = kinds.some((kind) => kind.run) ? new Workshop({ root, scale, limits, tally }) : undefined;
@@ -92,10 +81,7 @@ export async function campaign(
     const started = performance.now();
     const count = kind.run
       ? 1
-      : Math.max(
-          1,
-          Math.min(kind.batch, plan.perInput ? Math.ceil(BATCH_SECONDS / plan.perInput) : Math.ceil(kind.batch / 4)),
-        );
+      : Math.max(1, Math.min(kind.batch, plan.perInput ? Math.ceil(BATCH_SECONDS / plan.perInput) : Math.ceil(kind.batch / 4)));
     const numbers = inputs ?? Array.from({ length: count }, (_, i) => plan.next + i);
     plan.next += count;
     plan.running++;
@@ -147,8 +133,7 @@ export async function campaign(
 }
 
 const quoted = (text) => product("base/paths.js").shellQuoted(text);
-const repeat = (kind, seed, input) =>
-  `npm run campaign -- --kinds ${quoted(kind.name)} --seed ${seed} --input ${input}`;
+const repeat = (kind, seed, input) => `npm run campaign -- --kinds ${quoted(kind.name)} --seed ${seed} --input ${input}`;
 
 async function scenario(kind, numbers, { shop, seed, tally, root }) {
   for (const input of numbers) {

@@ -72,10 +72,7 @@ export function start(command, args, { cwd, env = process.env, stdio, limits, on
     const bytes = residentBytes(child.pid);
     peak = Math.max(peak, bytes);
     if (bytes > limits.bytes) end("memory");
-    else if (
-      performance.now() - progress >
-      (limits.seconds + (progress === began ? (limits.startSeconds ?? 0) : 0)) * 1000
-    )
+    else if (performance.now() - progress > (limits.seconds + (progress === began ? (limits.startSeconds ?? 0) : 0)) * 1000)
       end("hang");
   }, POLL_MS);
   const ended = new Promise((resolve) => {

@@ -43,8 +43,7 @@ export function unclear(message, names = []) {
   if (/(?<!\bis )\bundefined\b(?! values)/.test(message)) return "the message has 'undefined'";
   if (BARE_SYSTEM.test(message)) return "the message is a bare system error";
   if (message.length > MAX_MESSAGE) return `the message has ${message.length} characters`;
-  if (names.length > 0 && !names.some((name) => message.includes(name)))
-    return `the message names none of ${names.join(", ")}`;
+  if (names.length > 0 && !names.some((name) => message.includes(name))) return `the message names none of ${names.join(", ")}`;
   return undefined;
 }
 
@@ -76,8 +75,7 @@ export function judgeCommand(outcome, { codes = [0, 2], names = [], isData = fal
   if (STACK.test(stderr)) return { type: "unclear", text: `a stack trace on stderr: ${tail(stderr)}` };
   if (CONTROL.test(stderr) || (!isData && CONTROL.test(stdout)))
     return { type: "unclear", text: "control characters in the output" };
-  if (!codes.includes(code))
-    return { type: "unclear", text: `exit code ${code}, not ${codes.join(" or ")}: ${tail(stderr)}` };
+  if (!codes.includes(code)) return { type: "unclear", text: `exit code ${code}, not ${codes.join(" or ")}: ${tail(stderr)}` };
   if (code !== 1 && code !== 2) return undefined;
   if (said === undefined) return { type: "unclear", text: `exit code ${code} without a message: ${tail(stderr)}` };
   const why = unclear(said, code === 2 ? names : []);

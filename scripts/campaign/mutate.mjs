@@ -94,8 +94,7 @@ export function mutateBytes(random, bytes) {
     else if (edit === "set" && out.length > 0) out[position] = random.of([0, 255, 0x7f, 0x80, random.integer(0, 255)]);
     else if (edit === "truncate") out = out.subarray(0, position);
     else if (edit === "remove") out = Buffer.concat([out.subarray(0, position), out.subarray(position + length)]);
-    else if (edit === "insert")
-      out = Buffer.concat([out.subarray(0, position), random.bytes(length), out.subarray(position)]);
+    else if (edit === "insert") out = Buffer.concat([out.subarray(0, position), random.bytes(length), out.subarray(position)]);
     else if (edit === "repeat") out = Buffer.concat([out.subarray(0, position + length), out.subarray(position)]);
     else if (edit === "swap") out = swap(out, position, at(), length);
     else if (edit === "zero") out = Buffer.from(out).fill(0, position, Math.min(out.length, position + length));
@@ -168,10 +167,7 @@ export function mutateText(random, text) {
     case "nest": {
       const depth = random.of([600, 5000, 100_000]);
       const open = random.of(["[", '{"a":']);
-      return put(
-        open.repeat(depth) + (random.chance(0.5) ? (open === "[" ? "]" : "}").repeat(depth) : ""),
-        `${depth} levels`,
-      );
+      return put(open.repeat(depth) + (random.chance(0.5) ? (open === "[" ? "]" : "}").repeat(depth) : ""), `${depth} levels`);
     }
     case "long": {
       const length = random.of([10_000, 1_000_000]);
@@ -334,8 +330,7 @@ export function sameJson(random, value) {
     return Object.fromEntries(entries.sort((a, b) => a[0] - b[0]).map(([, name, inner]) => [name, inner]));
   };
   let text = JSON.stringify(shuffled(value), null, random.of([0, 1, 4, "\t"]));
-  if (random.chance(0.5))
-    text = text.replace(/[^\u0000-\u007f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  if (random.chance(0.5)) text = text.replace(/[^\u0000-\u007f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
   if (random.chance(0.3)) text = ` \r\n${text}\n\n`;
   return text;
 }

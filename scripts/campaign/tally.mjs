@@ -25,8 +25,7 @@ export class Tally {
 
   /** @param folder where inputs are saved: it is made with the first one */
   constructor(kinds, { folder, seed, say = () => {} }) {
-    for (const { name } of kinds)
-      this.#rows.set(name, Object.fromEntries(["inputs", ...COUNTS].map((count) => [count, 0])));
+    for (const { name } of kinds) this.#rows.set(name, Object.fromEntries(["inputs", ...COUNTS].map((count) => [count, 0])));
     Object.assign(this, { folder, seed, say });
   }
 

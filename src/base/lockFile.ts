@@ -19,7 +19,10 @@ export interface LockHolder extends ProcessIdentity {
 export class LockFile {
   private held = true;
 
-  private constructor(readonly path: string, private readonly content: string) {}
+  private constructor(
+    readonly path: string,
+    private readonly content: string,
+  ) {}
 
   /**
    * Returns the lock, or its holder if another process has it. `state` is `unknown` for a holder on another host.
@@ -96,7 +99,10 @@ function textOf(path: string): string | undefined {
   try {
     stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return undefined;
-    if (!stats.isFile()) throw new InputError(`Expected a lock file at ${path} but received ${kindOf(stats)}. Remove it with\n  rm -r ${shellQuoted(path)}`);
+    if (!stats.isFile())
+      throw new InputError(
+        `Expected a lock file at ${path} but received ${kindOf(stats)}. Remove it with\n  rm -r ${shellQuoted(path)}`,
+      );
     descriptor = openSync(path, "r");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined; // released since
@@ -114,7 +120,13 @@ function textOf(path: string): string | undefined {
 const MAX_BYTES = 4096;
 
 function kindOf(stats: Stats): string {
-  return stats.isSymbolicLink() ? "a link" : stats.isDirectory() ? "a folder" : stats.isFIFO() ? "a named pipe" : "a special file";
+  return stats.isSymbolicLink()
+    ? "a link"
+    : stats.isDirectory()
+      ? "a folder"
+      : stats.isFIFO()
+        ? "a named pipe"
+        : "a special file";
 }
 
 /** Whether `action` ran; false when it failed with `code`. */

@@ -40,7 +40,11 @@ export interface Conflict {
  * The input that writing into `output` would change: it is the output, contains it, or is in the output under a name
  * that is written (`isWritten` is given paths inside the output). Links are followed; the output need not exist.
  */
-export function findConflict(output: string, inputs: readonly Input[], isWritten: (inside: string) => boolean): Conflict | undefined {
+export function findConflict(
+  output: string,
+  inputs: readonly Input[],
+  isWritten: (inside: string) => boolean,
+): Conflict | undefined {
   const folder = realPath(output);
   for (const input of inputs) {
     if (!existsSync(input.path)) continue;
@@ -59,7 +63,12 @@ export function findConflict(output: string, inputs: readonly Input[], isWritten
 }
 
 /** @throws InputError when writing into `output` would change an input */
-export function expectApart(output: string, option: string, inputs: readonly Input[], isWritten: (inside: string) => boolean): void {
+export function expectApart(
+  output: string,
+  option: string,
+  inputs: readonly Input[],
+  isWritten: (inside: string) => boolean,
+): void {
   const conflict = findConflict(output, inputs, isWritten);
   if (!conflict) return;
   const { input, how, inside } = conflict;

@@ -76,10 +76,13 @@ function describe(folder: string, option: string, { holder, state }: Exclude<Acq
   const since = new Date(holder.since).toISOString().replace("T", " ").slice(0, 19);
   const expected = `Expected a folder that no other run writes to for '${option}' but ${folder} is in use`;
   if (state === "unknown")
-    return `${expected} by process ${holder.pid} of the host ${holder.host} since ${since} UTC, which cannot be checked ` +
-      `from here. Once it has ended, remove its lock with\n  rm ${shellQuoted(join(folder, LOCK_NAME))}`;
-  if (holder.pid === process.pid)
-    return `${expected} by another run of this process since ${since} UTC; choose another folder`;
-  return `${expected} by process ${holder.pid} since ${since} UTC; wait until it has ended, stop it ` +
-    `(kill -INT ${holder.pid}), or choose another folder`;
+    return (
+      `${expected} by process ${holder.pid} of the host ${holder.host} since ${since} UTC, which cannot be checked ` +
+      `from here. Once it has ended, remove its lock with\n  rm ${shellQuoted(join(folder, LOCK_NAME))}`
+    );
+  if (holder.pid === process.pid) return `${expected} by another run of this process since ${since} UTC; choose another folder`;
+  return (
+    `${expected} by process ${holder.pid} since ${since} UTC; wait until it has ended, stop it ` +
+    `(kill -INT ${holder.pid}), or choose another folder`
+  );
 }

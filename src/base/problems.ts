@@ -38,7 +38,12 @@ export function missing(key: string, meaning: string): Problem {
 /** An unknown key. */
 export function unknown(key: string, near: string | undefined, noun = "key"): Problem {
   const way = near === undefined ? "" : `; did you mean '${near}'?`;
-  return { key, heading: `Unknown ${noun}s:`, line: `unknown${way}`, sentence: (where) => `Unknown ${noun} '${key}'${where}${way}` };
+  return {
+    key,
+    heading: `Unknown ${noun}s:`,
+    line: `unknown${way}`,
+    sentence: (where) => `Unknown ${noun} '${key}'${where}${way}`,
+  };
 }
 
 /** A key that must be removed, and why: "it is TRL's and not supported; use max_length". */

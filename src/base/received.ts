@@ -15,11 +15,15 @@ export function received(value: unknown): string {
   if (typeof value !== "object") return String(value);
   if (value instanceof Promise) return "a Promise; await it";
   if (Array.isArray(value)) {
-    const entries = value.slice(0, ENTRIES).map((entry) => (Array.isArray(entry) ? `a list of ${entry.length}` : received(entry)));
+    const entries = value
+      .slice(0, ENTRIES)
+      .map((entry) => (Array.isArray(entry) ? `a list of ${entry.length}` : received(entry)));
     return `[${[...entries, ...(value.length > ENTRIES ? ["…"] : [])].join(", ")}]`;
   }
   const name = (Object.getPrototypeOf(value) as object | null)?.constructor?.name;
   if (name !== undefined && name !== "Object") return `an object of class ${excerpt(name, CHARACTERS)}`;
   const keys = Object.keys(value).map((key) => excerpt(key, CHARACTERS));
-  return keys.length === 0 ? "an empty object" : `an object with ${keys.slice(0, KEYS).join(", ")}${keys.length > KEYS ? ", …" : ""}`;
+  return keys.length === 0
+    ? "an empty object"
+    : `an object with ${keys.slice(0, KEYS).join(", ")}${keys.length > KEYS ? ", …" : ""}`;
 }

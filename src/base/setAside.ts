@@ -51,7 +51,10 @@ export class SetAside {
   static recover(folder: string): void {
     const moving = join(folder, MOVING);
     if (isFolder(moving)) moveBack(folder);
-    else if (hasEntry(moving)) throw new InputError(`Expected a folder at ${moving}, which an interrupted run left, but received something else; remove it`);
+    else if (hasEntry(moving))
+      throw new InputError(
+        `Expected a folder at ${moving}, which an interrupted run left, but received something else; remove it`,
+      );
     rmSync(join(folder, DISCARDED), { recursive: true, force: true });
   }
 

@@ -29,7 +29,10 @@ export function guardStandardStreams(): void {
   if (guards) return;
   guards = { stdout: new Guard("stdout", 1), stderr: new Guard("stderr", 2) };
   guards.stdout.onFailure = (error) => {
-    if (inFiles) return void process.stderr.write(`warning: standard output cannot be written (${error.message}); the results are in the files\n`);
+    if (inFiles)
+      return void process.stderr.write(
+        `warning: standard output cannot be written (${error.message}); the results are in the files\n`,
+      );
     if (isReaderGone(error)) process.exit();
     process.stderr.write(`error: Expected to write the result to standard output but received: ${error.message}\n`);
     process.exit(1);
@@ -113,7 +116,8 @@ class Guard {
 
   /** Files and devices are written synchronously and completely: Node's own stream drops the rest of a short write. */
   private toFile(bytes: Uint8Array, done?: Callback): boolean {
-    const text = this.loss === undefined ? bytes : Buffer.concat([Buffer.from(`${this.isTorn ? "\n" : ""}note: ${this.loss}\n`), bytes]);
+    const text =
+      this.loss === undefined ? bytes : Buffer.concat([Buffer.from(`${this.isTorn ? "\n" : ""}note: ${this.loss}\n`), bytes]);
     let at = 0;
     try {
       while (at < text.length) at += writeSync(this.descriptor, text, at);

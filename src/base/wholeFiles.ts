@@ -6,7 +6,18 @@
  * Temporary names start with a dot and identify the process that made them, so that the next writer can remove what a
  * killed process left behind without touching the files of a live one.
  */
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+} from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { threadId } from "node:worker_threads";
@@ -59,8 +70,7 @@ export class StagedFiles {
    * removed before it, so that no reader finds old and new files mixed, and `last` after it.
    */
   async commit({ first = [], last = [] }: { first?: readonly string[]; last?: readonly string[] } = {}): Promise<void> {
-    const remove = (names: readonly string[]) =>
-      Promise.all(names.map((name) => rm(join(this.folder, name), { force: true })));
+    const remove = (names: readonly string[]) => Promise.all(names.map((name) => rm(join(this.folder, name), { force: true })));
     if (first.length > 0) {
       await flushFolder(this.folder); // the new files survive a power cut from here on
       await remove(first);

@@ -3,7 +3,18 @@
  * can expand to millions of values, and an alias inside its own anchor never ends: the expanded size is counted before
  * any value is created.
  */
-import { type Alias, type Document, Lexer, type Node, isAlias, isCollection, isNode, isPair, isScalar, parseDocument } from "yaml";
+import {
+  type Alias,
+  type Document,
+  Lexer,
+  type Node,
+  isAlias,
+  isCollection,
+  isNode,
+  isPair,
+  isScalar,
+  parseDocument,
+} from "yaml";
 import { InputError } from "./errors";
 import { readInputText } from "./inputFiles";
 import { printable } from "./terminal";
@@ -132,8 +143,7 @@ class Measurer {
         keys.add(key);
         size += this.sizeOf(item.key, depth + 1) + this.sizeOf(item.value, depth + 1);
       } else size += this.sizeOf(item, depth + 1);
-      if (size > MAX_NODES)
-        throw this.fault(`more than ${MAX_NODES} values, with every alias written out`, collection);
+      if (size > MAX_NODES) throw this.fault(`more than ${MAX_NODES} values, with every alias written out`, collection);
     }
     return size;
   }

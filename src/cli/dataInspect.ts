@@ -92,7 +92,12 @@ function describeSample({ index, chosen, rejected }: Sample, unit: string): Line
     ["dim", ended(shortened(chosen.prompt))],
     ["bold", "  chosen"],
     joined(chosen),
-    ...(same ? [] : ([["bold", "  rejected, whose prompt ends otherwise"], ["dim", ended(shortened(rejected.prompt))]] as const)),
+    ...(same
+      ? []
+      : ([
+          ["bold", "  rejected, whose prompt ends otherwise"],
+          ["dim", ended(shortened(rejected.prompt))],
+        ] as const)),
     ["bold", "  rejected"],
     joined(rejected),
   ];

@@ -19,8 +19,14 @@ export function metamathCommand(): Command {
     dataset: "meta-math/MetaMathQA",
     maxShots: MAX_SHOTS,
   })
-    .addHelpText("after", notes("metamath", "MetaMathQA-395K.json",
-      "Rejected is chosen with one number changed; the final answer\nand all else is as it was."))
+    .addHelpText(
+      "after",
+      notes(
+        "metamath",
+        "MetaMathQA-395K.json",
+        "Rejected is chosen with one number changed; the final answer\nand all else is as it was.",
+      ),
+    )
     .action(async (flags: RecipeFlags) => {
       const { metamath } = await import("../paper/recipes/metamath.js");
       await makePairFile(metamath, flags);
@@ -32,8 +38,14 @@ export function arcCommand(): Command {
     dataset: "allenai/ai2_arc",
     maxShots: MAX_SHOTS,
   })
-    .addHelpText("after", notes("arc", "ARC-Challenge/train-00000-of-00001.parquet",
-      "There is a line for each wrong choice. Of a folder\nwith several configurations ARC-Challenge is read."))
+    .addHelpText(
+      "after",
+      notes(
+        "arc",
+        "ARC-Challenge/train-00000-of-00001.parquet",
+        "There is a line for each wrong choice. Of a folder\nwith several configurations ARC-Challenge is read.",
+      ),
+    )
     .action(async (flags: RecipeFlags) => {
       const { arc } = await import("../paper/recipes/choices.js");
       await makePairFile(arc, flags);
@@ -45,8 +57,7 @@ export function hellaswagCommand(): Command {
     dataset: "Rowan/hellaswag",
     maxShots: MAX_SHOTS,
   })
-    .addHelpText("after", notes("hellaswag", "hellaswag_train.jsonl",
-      "There is a line for each wrong ending."))
+    .addHelpText("after", notes("hellaswag", "hellaswag_train.jsonl", "There is a line for each wrong ending."))
     .action(async (flags: RecipeFlags) => {
       const { hellaswag } = await import("../paper/recipes/choices.js");
       await makePairFile(hellaswag, flags);

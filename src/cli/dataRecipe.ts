@@ -33,10 +33,17 @@ const SHOWN = 1000; // rows between two updates of the status line
 const LABELS = { examples: "reading examples", pairs: "making pairs" };
 
 /** A command with the options of all recipes. */
-export function pairsCommand(name: string, description: string, { dataset, maxShots }: {
-  dataset?: string;
-  maxShots: number;
-}): Command {
+export function pairsCommand(
+  name: string,
+  description: string,
+  {
+    dataset,
+    maxShots,
+  }: {
+    dataset?: string;
+    maxShots: number;
+  },
+): Command {
   const source = "a JSONL, JSON or Parquet file, a folder of them, or a data set of the hub";
   const command = new Command(name).description(description);
   if (dataset === undefined) command.requiredOption("--input <source>", source);
@@ -68,17 +75,22 @@ export async function makePairFile(recipe: Recipe, flags: RecipeFlags): Promise<
   const statistics = new StatisticsCollector(seed, maxShots, tokenizer);
   const progress = new Map<string, InstanceType<typeof Progress>>(); // each from its own start: it shows a rate
   const start = performance.now();
-  const pairs = makePairs(recipe, input, {
-    split,
-    config,
-    seed,
-    limit,
-    maxShots,
-    onProgress: (rows, phase) => {
-      if (!progress.has(phase)) progress.set(phase, new Progress(LABELS[phase]));
-      if (rows % SHOWN === 0) progress.get(phase)!.update(rows, "rows");
+  const pairs = makePairs(
+    recipe,
+    input,
+    {
+      split,
+      config,
+      seed,
+      limit,
+      maxShots,
+      onProgress: (rows, phase) => {
+        if (!progress.has(phase)) progress.set(phase, new Progress(LABELS[phase]));
+        if (rows % SHOWN === 0) progress.get(phase)!.update(rows, "rows");
+      },
     },
-  }, statistics);
+    statistics,
+  );
   const isTerminal = out === "-" && process.stdout.isTTY;
   await writeLines(out, pairs, isTerminal ? (pair) => escapeJson(lineOf(pair)) : lineOf);
   const seconds = (performance.now() - start) / 1000;

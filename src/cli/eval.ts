@@ -61,10 +61,7 @@ export function evalCommand(): Command {
     .requiredOption("--model <folder>", "the model, a folder or hub id; an adapter loads its base model with the adapter on it")
     .option("--adapter <folder>", "an adapter of the model, as PEFT or smaug saved it")
     .requiredOption("--tasks <names>", "what to score it on, with commas between")
-    .option("--data <source>", "where the rows are; the hub when left out", (value, before: string[] = []) => [
-      ...before,
-      value,
-    ])
+    .option("--data <source>", "where the rows are; the hub when left out", (value, before: string[] = []) => [...before, value])
     .option("--num-fewshot <n>", "examples before each question", whole(0))
     .option("--limit <n>", "the first so many questions of each task; below 1 that share of them", limitOf)
     .option("--fewshot-seed <n>", "which examples are drawn (default: 1234)", whole(0))
@@ -83,10 +80,7 @@ export function evalCommand(): Command {
     )
     .option("--out <file>", "write the results as JSON")
     .option("--log-samples", "with every question, its prompt and the responses")
-    .option(
-      "--contamination <folder>",
-      "instead of scoring, ask whether the model has seen the tasks; a reference model",
-    )
+    .option("--contamination <folder>", "instead of scoring, ask whether the model has seen the tasks; a reference model")
     .option("--json", "print the results as JSON instead of the table")
     .addHelpText("after", notes)
     .action(run);
@@ -148,12 +142,7 @@ const SCORING_ONLY = {
 };
 
 /** Two models, one after the other: what the reference writes, then what the model makes of it. */
-async function contaminate(
-  flags: Flags,
-  reference: string,
-  tasks: string[],
-  data: ReturnType<typeof dataOf>,
-): Promise<void> {
+async function contaminate(flags: Flags, reference: string, tasks: string[], data: ReturnType<typeof dataOf>): Promise<void> {
   const { model: folder, adapter, device, dtype, out, json, limit } = flags;
   if (limit !== undefined && limit < 1)
     throw new InputError(`Expected a whole number of items for '--limit' with '--contamination' but received ${limit}`);
@@ -203,8 +192,10 @@ async function writeFile(file: string, content: string): Promise<void> {
 
 /** The inputs that the results must not replace. */
 function inputsOf(flags: Flags, tasks: readonly string[], data: ReturnType<typeof dataOf>): FileInput[] {
-  const input = (option: string) => (path: string | undefined): FileInput[] =>
-    path === undefined ? [] : [{ path, option, kind: "tasks" }];
+  const input =
+    (option: string) =>
+    (path: string | undefined): FileInput[] =>
+      path === undefined ? [] : [{ path, option, kind: "tasks" }];
   return [
     ...modelInputs(flags.model, "--model"),
     ...modelInputs(flags.adapter, "--adapter"),
@@ -233,8 +224,7 @@ function dataOf(given: readonly string[] | undefined): string | Record<string, s
   const pairs = given.map((each) => /^([\w-]+)=(.+)$/.exec(each));
   if (pairs.length === 1 && !pairs[0]) return given[0];
   const wrong = given.find((_, i) => !pairs[i]);
-  if (wrong !== undefined)
-    throw new InputError(`Expected TASK=SOURCE for each of several '--data' but received '${wrong}'`);
+  if (wrong !== undefined) throw new InputError(`Expected TASK=SOURCE for each of several '--data' but received '${wrong}'`);
   return Object.fromEntries(pairs.map((pair) => [pair![1]!, pair![2]!]));
 }
 

@@ -64,8 +64,15 @@ export function generateCommand(): Command {
     .option("--seed <n>", "the same seed draws the same tokens", whole(0))
     .option("--stop <text>", "end an answer before this text; may be given several times", list)
     .option("--device <name>", "cpu, cuda, cuda:1", "cpu")
-    .addOption(new Option("--dtype <name>", "of the weights; float32 on the CPU and auto elsewhere when left out")
-      .choices(["auto", "float32", "bfloat16", "float16", "float64"]))
+    .addOption(
+      new Option("--dtype <name>", "of the weights; float32 on the CPU and auto elsewhere when left out").choices([
+        "auto",
+        "float32",
+        "bfloat16",
+        "float16",
+        "float64",
+      ]),
+    )
     .option("--json", "print JSON instead of streaming text")
     .addHelpText("after", notes)
     .action(generate);
@@ -178,12 +185,14 @@ function conversation(value: unknown, place: string, text: string, unread: Set<s
   const wrong = messages.findIndex((each) => !(isObject(each) && typeof each.role === "string"));
   if (wrong >= 0)
     throw new InputError(
-      `Expected an object with a 'role' for message ${wrong} in ${place} but found ` +
-        `${shown(messages[wrong])}. ${FORM}`,
+      `Expected an object with a 'role' for message ${wrong} in ${place} but found ` + `${shown(messages[wrong])}. ${FORM}`,
     );
   if (!isObject(value)) return { messages: messages as ChatMessage[] };
   for (const key of Object.keys(value)) if (!KEYS.includes(key)) unread.add(key);
-  return { messages: messages as ChatMessage[], ...templateInputs(value, place, (key) => (isObject(exact) ? exact[key] : undefined)) };
+  return {
+    messages: messages as ChatMessage[],
+    ...templateInputs(value, place, (key) => (isObject(exact) ? exact[key] : undefined)),
+  };
 }
 
 const flag = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -48,8 +48,14 @@ export function mergeCommand(): Command {
     .option("--adapter <folder>", "the adapter, as PEFT or smaug saved it")
     .requiredOption("--out <folder>", "where the merged model goes: a new or empty folder")
     .option("--verify", "load what was written, and compare the log-probs of a few texts with those before")
-    .addOption(new Option("--dtype <dtype>", "what the weights are written in; the model's own when left out")
-      .choices(["float32", "bfloat16", "float16", "float64"]))
+    .addOption(
+      new Option("--dtype <dtype>", "what the weights are written in; the model's own when left out").choices([
+        "float32",
+        "bfloat16",
+        "float16",
+        "float64",
+      ]),
+    )
     .option("--device <device>", "where it is computed", "cpu")
     .option("--json", "print one JSON object");
   return addOverwriteOption(command, "replace the model or adapter in --out; your own files in it stay")
@@ -71,7 +77,10 @@ async function merge(options: MergeOptions, self: Command): Promise<void> {
   }
 }
 
-async function mergeInto(output: ModelOutput, { model: source, adapter, out, verify, dtype, device, json }: MergeOptions): Promise<void> {
+async function mergeInto(
+  output: ModelOutput,
+  { model: source, adapter, out, verify, dtype, device, json }: MergeOptions,
+): Promise<void> {
   const { readAdapterJson, resolveModel } = await import("../models/modelSource.js");
   const { base, adapter: adapterFolder } = await resolveModel(source, { adapter });
   if (adapterFolder === undefined)
@@ -147,7 +156,9 @@ function expectOther(out: string, model: string, adapter: string | undefined): v
   const expected = `Expected another folder for '--out' than for '${input.option}' but received '${out}'`;
   if (how === "same")
     throw new InputError(`${expected} for both${input.option === "--adapter" ? ", which holds an adapter" : ""}`);
-  throw new InputError(how === "contains" ? `${expected} inside '${input.path}'` : `${expected}, where '${input.option}' reads ${inside}`);
+  throw new InputError(
+    how === "contains" ? `${expected} inside '${input.path}'` : `${expected}, where '${input.option}' reads ${inside}`,
+  );
 }
 
 /** What is to be said when the adapter names another model as its base. Names count, not where the folders are. */

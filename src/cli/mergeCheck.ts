@@ -50,7 +50,10 @@ export function tokenLogProbs(model: CausalLM, sequences: readonly number[][]): 
     tidy(() =>
       noGrad(() => {
         const row = tensor([ids], { dtype: "int64", device: model.parameters().next().value!.device });
-        const logits = model.forward(row).squeeze(0).narrow(0, 0, ids.length - 1); // [tokens - 1, vocab]
+        const logits = model
+          .forward(row)
+          .squeeze(0)
+          .narrow(0, 0, ids.length - 1); // [tokens - 1, vocab]
         const targets = row.squeeze(0).narrow(0, 1, ids.length - 1);
         const losses = ops.crossEntropyLoss(logits, targets, { reduction: "none" });
         return losses.neg().to({ dtype: "float64" }).toArray() as Float64Array;

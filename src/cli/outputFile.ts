@@ -26,9 +26,9 @@ export interface FileInput extends Pick<Input, "path" | "option"> {
 export function expectWritable(out: string, inputs: readonly FileInput[] = []): void {
   if (out === "-") return;
   const there = statOf(out);
-  if (there?.isDirectory())
-    throw new InputError(`Expected a file for '--out' but '${out}' is a folder; name a file in it`);
-  if (there && !there.isFile()) // a device would be replaced by a file
+  if (there?.isDirectory()) throw new InputError(`Expected a file for '--out' but '${out}' is a folder; name a file in it`);
+  if (there && !there.isFile())
+    // a device would be replaced by a file
     throw new InputError(`Expected a file for '--out' but '${out}' is none; name a new one, or - for standard output`);
   expectNoInput(out, inputs);
   for (let path = dirname(resolve(out)); ; path = dirname(path)) {
@@ -46,7 +46,9 @@ export function expectWritable(out: string, inputs: readonly FileInput[] = []): 
 /** A model or adapter as an input; an adapter's base counts as an input too. */
 export function modelInputs(path: string | undefined, option: string): FileInput[] {
   if (path === undefined) return [];
-  return [path, localBaseOf(path)].flatMap((each): FileInput[] => (each === undefined ? [] : [{ path: each, option, kind: "model" }]));
+  return [path, localBaseOf(path)].flatMap((each): FileInput[] =>
+    each === undefined ? [] : [{ path: each, option, kind: "model" }],
+  );
 }
 
 /** @throws InputError when writing the file would replace an input, or add to a folder of data that is one */

@@ -52,8 +52,15 @@ export function reportCommand(): Command {
     .addOption(columnMappingOption())
     .option("--model <folder>", "the model the runs are compared with, a folder or a hub id")
     .option("--device <name>", "cpu, cuda, cuda:1", "cpu")
-    .addOption(new Option("--dtype <name>", "of the weights; float32 on the CPU and auto elsewhere when left out")
-      .choices(["auto", "float32", "bfloat16", "float16", "float64"]))
+    .addOption(
+      new Option("--dtype <name>", "of the weights; float32 on the CPU and auto elsewhere when left out").choices([
+        "auto",
+        "float32",
+        "bfloat16",
+        "float16",
+        "float64",
+      ]),
+    )
     .option("--json", "print what was found as one JSON object")
     .addHelpText("after", notes)
     .action(report);

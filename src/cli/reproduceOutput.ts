@@ -75,8 +75,7 @@ export class ReproduceOutput {
 function otherResults(folder: string, { preset, seed, model, data }: ReproduceIdentity): string | undefined {
   const expected = `Expected a folder without another command's results for '--out' but ${folder}`;
   const file = join(folder, SUMMARY);
-  if (!existsSync(file))
-    return existsSync(join(folder, REPORT)) ? `${expected} holds a ${REPORT} and no ${SUMMARY}` : undefined;
+  if (!existsSync(file)) return existsSync(join(folder, REPORT)) ? `${expected} holds a ${REPORT} and no ${SUMMARY}` : undefined;
   const found = readSummary(file);
   if (!found) return `${expected} holds a ${SUMMARY} that smaug reproduce did not write`;
   const made = found["made_from"] as { model?: unknown; data?: unknown } | undefined;

@@ -100,17 +100,28 @@ async function createSubject(preset: StudyPreset, flags: StudyFlags): Promise<Su
   const { corporaOfRows, generatedCorpora } = await import("../paper/study/smallCorpora.js");
   const { data, out, device } = flags;
   if (!data)
-    return new SmallModel(out, generatedCorpora(settings), "For each seed two small language models were trained, on " +
-      "generated grade-school arithmetic and on multiple choice. From those references every method was trained on " +
-      "pairs whose answers hardly differ, and on pairs whose answers are wholly other texts.", device);
-  const sources = await Promise.all(data.map(async (name) => {
-    const rows = expectPlainRows(await loadPreferences(name, rowOptions(flags)), name);
-    return { name, rows, digest: digestOf(rows) };
-  }));
-  const corpora = corporaOfRows(sources, settings, (name, refused, rows) =>
-    tell(`${name}: ${describeRefusals(refused, rows)}`));
-  return new SmallModel(out, corpora, `For each seed and half a small language model was trained on the rows of ` +
-    `${data.join(" and ")}, and from it every method.`, device);
+    return new SmallModel(
+      out,
+      generatedCorpora(settings),
+      "For each seed two small language models were trained, on " +
+        "generated grade-school arithmetic and on multiple choice. From those references every method was trained on " +
+        "pairs whose answers hardly differ, and on pairs whose answers are wholly other texts.",
+      device,
+    );
+  const sources = await Promise.all(
+    data.map(async (name) => {
+      const rows = expectPlainRows(await loadPreferences(name, rowOptions(flags)), name);
+      return { name, rows, digest: digestOf(rows) };
+    }),
+  );
+  const corpora = corporaOfRows(sources, settings, (name, refused, rows) => tell(`${name}: ${describeRefusals(refused, rows)}`));
+  return new SmallModel(
+    out,
+    corpora,
+    `For each seed and half a small language model was trained on the rows of ` +
+      `${data.join(" and ")}, and from it every method.`,
+    device,
+  );
 }
 
 /** A user's model; its rows are read before it is loaded. */
@@ -122,7 +133,9 @@ async function ownModel(name: string, flags: StudyFlags): Promise<Subject> {
   const { loadModel } = await import("../models/index.js");
   const { loadTokenizer } = await import("../text/index.js");
   const { data = [], out: folder, device = "cpu", dtype } = flags;
-  const read = await Promise.all(data.map(async (source) => ({ name: source, rows: await loadPreferences(source, rowOptions(flags)) })));
+  const read = await Promise.all(
+    data.map(async (source) => ({ name: source, rows: await loadPreferences(source, rowOptions(flags)) })),
+  );
   const tokenizer = await loadTokenizer(name);
   const model = await loadModel(name, { device, dtype });
   try {

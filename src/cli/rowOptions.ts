@@ -17,7 +17,10 @@ export const datasetConfigOption = (): Option =>
   new Option("--dataset-config <name>", "which of the configs declared in the data set's card; its default config when left out");
 
 export const columnMappingOption = (): Option =>
-  new Option("--column-mapping <names>", "renames columns, from the file's name to smaug's: question=prompt,good=chosen").argParser(parseMapping);
+  new Option(
+    "--column-mapping <names>",
+    "renames columns, from the file's name to smaug's: question=prompt,good=chosen",
+  ).argParser(parseMapping);
 
 /** The options for `loadPreferences`. */
 export function rowOptions({ split, datasetConfig, columnMapping }: RowFlags): LoadPreferencesOptions {

@@ -15,8 +15,16 @@ import type { RunConfig } from "./trainConfig";
 
 /** Loss settings that only some losses read. */
 const lossKeys = [
-  "dpopLambda", "dpopPlacement", "labelSmoothing", "discopopTau", "fDivergenceType", "fAlphaDivergenceCoef", "simpoGamma",
-  "cpoAlpha", "dpoShiftFactor", "slicLambda",
+  "dpopLambda",
+  "dpopPlacement",
+  "labelSmoothing",
+  "discopopTau",
+  "fDivergenceType",
+  "fAlphaDivergenceCoef",
+  "simpoGamma",
+  "cpoAlpha",
+  "dpoShiftFactor",
+  "slicLambda",
 ] as const;
 
 /** The configured loss. Settings that were not given are left out, since one that the loss does not read is an error. */
@@ -59,7 +67,16 @@ export const noAdapterToTrain = (): Problem =>
 
 /** The given keys that only a fresh adapter reads. */
 export function freshAdapterKeys(given: ReadonlySet<string>): string[] {
-  const keys = ["lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "lora_modules_to_save", "ensure_weight_tying", "use_rslora", "use_dora"];
+  const keys = [
+    "lora_r",
+    "lora_alpha",
+    "lora_dropout",
+    "lora_target_modules",
+    "lora_modules_to_save",
+    "ensure_weight_tying",
+    "use_rslora",
+    "use_dora",
+  ];
   return keys.filter((key) => given.has(key));
 }
 

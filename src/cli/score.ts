@@ -66,8 +66,15 @@ export function scoreCommand(): Command {
     .addOption(columnMappingOption())
     .option("--per-token", "also the log-prob of every token of the answers")
     .option("--device <name>", "cpu, cuda, cuda:1", "cpu")
-    .addOption(new Option("--dtype <name>", "of the weights; float32 on the CPU and auto elsewhere when left out")
-      .choices(["auto", "float32", "bfloat16", "float16", "float64"]))
+    .addOption(
+      new Option("--dtype <name>", "of the weights; float32 on the CPU and auto elsewhere when left out").choices([
+        "auto",
+        "float32",
+        "bfloat16",
+        "float16",
+        "float64",
+      ]),
+    )
     .option("--max-length <n>", "maximum number of tokens of prompt and answer together", whole(2))
     .option("--max-tokens-per-batch <n>", "tokens run through the model at once, shared prompts counted once", whole(1))
     .option("--json", "print the summary as one JSON object")
@@ -105,7 +112,14 @@ async function score(flags: Flags): Promise<void> {
     if (refused.length > 0) tell(describeRefusals(refused, rows.length, "scored"));
 
     const totals = await writeScores(model, pairs, flags);
-    const summary: Summary = { out, rows: rows.length, scored: pairs.length, refused: refused.length, refusals: refused, ...totals };
+    const summary: Summary = {
+      out,
+      rows: rows.length,
+      scored: pairs.length,
+      refused: refused.length,
+      refusals: refused,
+      ...totals,
+    };
     if (json) (out === "-" ? tellJson : printJson)(summary);
     else (out === "-" ? tell : print)(describe(summary));
   } finally {
@@ -161,9 +175,7 @@ function toLine(pair: PairScore, perToken: boolean): object {
     rejected_logp: rejectedLogp,
     chosen_tokens: chosenTokenLogps.length,
     rejected_tokens: rejectedTokenLogps.length,
-    ...(perToken
-      ? { chosen_token_logps: shortest(chosenTokenLogps), rejected_token_logps: shortest(rejectedTokenLogps) }
-      : {}),
+    ...(perToken ? { chosen_token_logps: shortest(chosenTokenLogps), rejected_token_logps: shortest(rejectedTokenLogps) } : {}),
   };
 }
 

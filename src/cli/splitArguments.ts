@@ -11,7 +11,10 @@ export interface SplitArguments {
   readonly problems: readonly Problem[];
 }
 
-const lists = new Set(["report_to", ...Object.entries(runArguments).flatMap(([name, { isList }]) => (isList ? [snakeCase(name)] : []))]);
+const lists = new Set([
+  "report_to",
+  ...Object.entries(runArguments).flatMap(([name, { isList }]) => (isList ? [snakeCase(name)] : [])),
+]);
 const isFile = (arg: string): boolean => /\.(ya?ml|json)$/i.test(arg);
 
 /**
@@ -34,7 +37,9 @@ export function splitArguments(args: readonly string[]): SplitArguments {
     const key = name!.replaceAll("-", "_");
     const values = rest.length > 0 ? [rest.join("=")] : [];
     const takesMore = (next: string | undefined): next is string =>
-      next !== undefined && !next.startsWith("--") && (values.length === 0 || (rest.length === 0 && lists.has(key) && !isFile(next)));
+      next !== undefined &&
+      !next.startsWith("--") &&
+      (values.length === 0 || (rest.length === 0 && lists.has(key) && !isFile(next)));
     while (takesMore(args[i + 1])) values.push(args[++i]!);
     if (key === "config" && values.length === 0) throw new InputError("Expected a file after --config but received none");
     else if (key === "config") files.push(...values);

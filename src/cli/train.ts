@@ -29,7 +29,10 @@ interface Flags {
 
 export function trainCommand(): Command {
   return command("train", "train a model on preference pairs")
-    .addHelpText("after", () => `\n${describeSettings()}\n\nExample:\n  $ smaug train dpop.yaml --learning_rate 1e-5 --output_dir runs/dpop\n`)
+    .addHelpText(
+      "after",
+      () => `\n${describeSettings()}\n\nExample:\n  $ smaug train dpop.yaml --learning_rate 1e-5 --output_dir runs/dpop\n`,
+    )
     .action((_, flags: Flags, self: Command) => train(self.args, argumentsOf(self), flags));
 }
 
@@ -68,7 +71,9 @@ async function train(args: readonly string[], typed: readonly string[], flags: F
   try {
     output = RunOutput.claim({ folder: outputDir, overwrite, resume, ways });
     if (output.overwrites)
-      tell(`note: the earlier run in ${outputDir} is kept until this one has a checkpoint or final weights, and put back if it ends before`);
+      tell(
+        `note: the earlier run in ${outputDir} is kept until this one has a checkpoint or final weights, and put back if it ends before`,
+      );
     await trainInto(output, resolved, typed, stopping, flags);
   } finally {
     output?.release();
@@ -237,7 +242,11 @@ async function reference(args: readonly string[], typed: readonly string[], { js
     reportPreparation(preparation);
     preparation.optimizer.dispose();
     const { reference, referenceComputed } = preparation;
-    const result = { reference_rows: reference.size, reference_computed: referenceComputed, step0_max_abs: preparation.state.step0MaxAbs };
+    const result = {
+      reference_rows: reference.size,
+      reference_computed: referenceComputed,
+      step0_max_abs: preparation.state.step0MaxAbs,
+    };
     if (json) printJson(result);
     else print(`${reference.size} pairs in the reference cache, ${referenceComputed} of them computed now`);
   } catch (error) {

@@ -42,7 +42,8 @@ const aliases: Readonly<Record<string, string>> = { activation_checkpointing: "g
 export function resolveConfig(args: readonly string[]): ResolvedConfig {
   const { file, options, problems } = splitArguments(args);
   const sources: Source[] = [];
-  if (file !== undefined) sources.push({ where: ` in ${file}`, values: readConfigFile(file), written: (key, value) => `${key}: ${asYaml(value)}` });
+  if (file !== undefined)
+    sources.push({ where: ` in ${file}`, values: readConfigFile(file), written: (key, value) => `${key}: ${asYaml(value)}` });
   sources.push({ where: " on the command line", values: options, written: (key, value) => `--${key} ${asArgument(value)}` });
   const reading = new Reading(sources);
   reading.problems.push(...problems.map((problem) => ({ ...problem, source: sources.at(-1)! })));
@@ -146,7 +147,11 @@ class Reading {
   }
 
   /** What to write instead of a key; the rest of the configuration is checked as if that were already written. */
-  private instead(key: string, { settings, because }: Answer & { kind: "write" }, source: Source): { says: string; line: string } {
+  private instead(
+    key: string,
+    { settings, because }: Answer & { kind: "write" },
+    source: Source,
+  ): { says: string; line: string } {
     const isGiven = (name: string) => Object.hasOwn(this.all, name);
     const open = Object.entries(settings).filter(([name]) => !isGiven(name));
     if (open.length === 0) {
@@ -165,7 +170,8 @@ class Reading {
       if (argument) this.settings.set(name, { value, key, source });
       parts.push(source.written(name, value));
     }
-    const line = [...(parts.length > 0 ? [`write ${parts.join(" and ")}`] : []), ...unfitting].join("; ") + (because ? ` (${because})` : "");
+    const line =
+      [...(parts.length > 0 ? [`write ${parts.join(" and ")}`] : []), ...unfitting].join("; ") + (because ? ` (${because})` : "");
     return { says: `; ${line}`, line };
   }
 
@@ -174,7 +180,9 @@ class Reading {
     const names = isNull(value) ? [] : itemsOf(value);
     const others = names.filter(isTracker);
     if (others.length > 0) {
-      this.notes.push(`report_to: ${others.join(", ")} is not supported; metrics.jsonl and TensorBoard events (output_dir/runs) are written instead`);
+      this.notes.push(
+        `report_to: ${others.join(", ")} is not supported; metrics.jsonl and TensorBoard events (output_dir/runs) are written instead`,
+      );
       return names.every((name) => isTracker(name) || name === "tensorboard" || name === "all") ? "tensorboard" : value;
     }
     if (names.includes("all") && names.every((name) => name === "all" || name === "tensorboard")) return "all";
@@ -196,15 +204,23 @@ function isNull(value: unknown): boolean {
 function readConfigFile(file: string): Record<string, unknown> {
   const value = readYaml(file, "a configuration"); // JSON is YAML too
   if (isObject(value)) return value;
-  throw new InputError(`Expected keys with values in ${file} but received ${value === null ? "an empty file" : Array.isArray(value) ? "a list" : typeof value}`);
+  throw new InputError(
+    `Expected keys with values in ${file} but received ${value === null ? "an empty file" : Array.isArray(value) ? "a list" : typeof value}`,
+  );
 }
 
 /** A value as one line of YAML. */
 function asYaml(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(asYaml).join(", ")}]`;
-  if (isObject(value)) return `{ ${Object.entries(value).map(([key, each]) => `${asYaml(key)}: ${asYaml(each)}`).join(", ")} }`;
+  if (isObject(value))
+    return `{ ${Object.entries(value)
+      .map(([key, each]) => `${asYaml(key)}: ${asYaml(each)}`)
+      .join(", ")} }`;
   if (typeof value !== "string") return JSON.stringify(value);
-  const isPlain = /^[A-Za-z_./<][\w./@<> -]*$/.test(value) && !/^(true|false|null|yes|no|on|off|y|n|\.inf|\.nan)$/i.test(value) && Number.isNaN(Number(value));
+  const isPlain =
+    /^[A-Za-z_./<][\w./@<> -]*$/.test(value) &&
+    !/^(true|false|null|yes|no|on|off|y|n|\.inf|\.nan)$/i.test(value) &&
+    Number.isNaN(Number(value));
   return isPlain && !value.endsWith(" ") ? value : JSON.stringify(value);
 }
 

@@ -24,16 +24,40 @@ export function formatMetrics(line: LogLine, prefix: "" | "eval_" = ""): string 
 
 /** To standard error: the run in a few lines, and every row that is left out or cut. */
 export function reportPreparation(preparation: Preparation): void {
-  const { statement, tokenized, limits, plan, reference, referenceComputed, start, state, loss, train, evaluation, schedule, resumed, settings } = preparation;
+  const {
+    statement,
+    tokenized,
+    limits,
+    plan,
+    reference,
+    referenceComputed,
+    start,
+    state,
+    loss,
+    train,
+    evaluation,
+    schedule,
+    resumed,
+    settings,
+  } = preparation;
   for (const [name, rows] of Object.entries(tokenized))
     if (rows) for (const line of describeTokenized(rows, limits)) tell(`${name}: ${line}`);
   const { trained_weights: weights, device } = statement as { trained_weights: number; device: string };
   tell(`model      ${weights.toLocaleString("en")} weights train, on ${device}`);
-  tell(`rows       ${train.length} to train on${evaluation.length > 0 ? `, ${evaluation.length} to evaluate on` : ""}; ${schedule.totalSteps} steps`);
+  tell(
+    `rows       ${train.length} to train on${evaluation.length > 0 ? `, ${evaluation.length} to evaluate on` : ""}; ${schedule.totalSteps} steps`,
+  );
   tell(`memory     ${plan.reason}`);
-  if (reference.size > 0) tell(`reference  ${reference.size} pairs, ${referenceComputed} computed now, the others from the cache`);
-  if (start) tell(`start      max |β ρ| = ${(state.step0MaxAbs ?? 0).toExponential(1)} over ${start.pairs} pairs${preparation.startIsReference ? " (0: the run starts at the reference)" : "; the reference is another adapter"}`);
-  if (state.dpopTolerance !== null) tell(`tolerance  a fall of the chosen answer below ${state.dpopTolerance.toExponential(1)} nats is rounding, and not penalised`);
+  if (reference.size > 0)
+    tell(`reference  ${reference.size} pairs, ${referenceComputed} computed now, the others from the cache`);
+  if (start)
+    tell(
+      `start      max |β ρ| = ${(state.step0MaxAbs ?? 0).toExponential(1)} over ${start.pairs} pairs${preparation.startIsReference ? " (0: the run starts at the reference)" : "; the reference is another adapter"}`,
+    );
+  if (state.dpopTolerance !== null)
+    tell(
+      `tolerance  a fall of the chosen answer below ${state.dpopTolerance.toExponential(1)} nats is rounding, and not penalised`,
+    );
   if (resumed) tell(`resumed    from ${resumed}, after step ${state.globalStep}`);
   const beta = loss.beta === undefined ? "" : `, β ${loss.beta}`;
   tell(`loss       ${loss.name || "a function"}${beta}; learning rate ${settings.learningRate.toExponential()}`); // defaults that are not TRL's

@@ -13,8 +13,16 @@ import { tell } from "./output";
 
 type RowsConfig = Pick<
   RunConfig,
-  | "datasetName" | "datasetTrainSplit" | "datasetTestSplit" | "datasetConfig" | "columnMapping" | "evalDatasetName"
-  | "evalDatasetConfig" | "testSplitSize" | "evalStrategy" | "seed"
+  | "datasetName"
+  | "datasetTrainSplit"
+  | "datasetTestSplit"
+  | "datasetConfig"
+  | "columnMapping"
+  | "evalDatasetName"
+  | "evalDatasetConfig"
+  | "testSplitSize"
+  | "evalStrategy"
+  | "seed"
 >;
 
 export interface RunRows {
@@ -24,7 +32,16 @@ export interface RunRows {
 
 /** @throws InputError when a source cannot be read or has no rows to evaluate on */
 export async function loadRows(config: RowsConfig, notes: string[]): Promise<RunRows> {
-  const { datasetName, datasetTrainSplit, datasetTestSplit, datasetConfig, columnMapping, evalDatasetName, evalDatasetConfig, testSplitSize } = config;
+  const {
+    datasetName,
+    datasetTrainSplit,
+    datasetTestSplit,
+    datasetConfig,
+    columnMapping,
+    evalDatasetName,
+    evalDatasetConfig,
+    testSplitSize,
+  } = config;
   const source = datasetName!;
   const said = new Set<string>();
   const options = {
@@ -39,7 +56,8 @@ export async function loadRows(config: RowsConfig, notes: string[]): Promise<Run
   const train = await loadPreferences(source, { ...chosen, split: datasetTrainSplit });
   const isEvaluated = config.evalStrategy !== "no";
   if (testSplitSize !== null) {
-    if (!isEvaluated) notes.push("test_split_size holds rows out of training, but with eval_strategy no they are not evaluated either");
+    if (!isEvaluated)
+      notes.push("test_split_size holds rows out of training, but with eval_strategy no they are not evaluated either");
     const parts = holdOut(train, testSplitSize, config.seed);
     Object.values(parts).forEach((rows) => recordOrigin(rows, source));
     return isEvaluated ? parts : { ...parts, evaluation: undefined };
@@ -91,7 +109,11 @@ async function expectSplit(source: string, split: string, config: string | undef
  * Draws the held-out rows by the seed; both parts keep the order of the file. The count is that of
  * `datasets.train_test_split`: a share is rounded up.
  */
-export function holdOut(rows: readonly PreferenceRow[], size: number, seed: number): { train: PreferenceRow[]; evaluation: PreferenceRow[] } {
+export function holdOut(
+  rows: readonly PreferenceRow[],
+  size: number,
+  seed: number,
+): { train: PreferenceRow[]; evaluation: PreferenceRow[] } {
   const count = size < 1 ? Math.ceil(size * rows.length) : size;
   if (count >= rows.length)
     throw new InputError(

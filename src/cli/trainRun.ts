@@ -32,7 +32,8 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
   const trainsAdapter = config.usePeft || adapter !== undefined;
   if (config.refAdapterNameOrPath !== null && !trainsAdapter) throw problemsError([noAdapterToTrain()]);
   const unread = adapter === undefined ? [] : freshAdapterKeys(given);
-  if (unread.length > 0) notes.push(`${unread.join(", ")}: not used, since the adapter in ${adapter} keeps its own configuration`);
+  if (unread.length > 0)
+    notes.push(`${unread.join(", ")}: not used, since the adapter in ${adapter} keeps its own configuration`);
 
   const device = config.device ?? (deviceCount() > 0 ? "cuda" : "cpu");
   if (device !== "cpu" && deviceCount() === 0)
@@ -49,7 +50,12 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
   }).catch((error: unknown) => {
     // Which layers there are is known only now.
     if (!(error instanceof RangeError)) throw error;
-    throw new InputError(error.message.replace("'targetModules'", "'lora_target_modules'").replace("'modulesToSave'", "'lora_modules_to_save'").replace("'ensureWeightTying'", "'ensure_weight_tying'"));
+    throw new InputError(
+      error.message
+        .replace("'targetModules'", "'lora_target_modules'")
+        .replace("'modulesToSave'", "'lora_modules_to_save'")
+        .replace("'ensureWeightTying'", "'ensure_weight_tying'"),
+    );
   });
   if (trainsAdapter && adapter === undefined) notes.push(...absentTargets(config, model));
   // Known earlier only for a local folder.
@@ -60,19 +66,22 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
   if (config.refAdapterNameOrPath !== null) await loadAdapter(model, config.refAdapterNameOrPath, { name: REFERENCE_ADAPTER });
 
   const settings = Object.fromEntries(Object.keys(trainingArguments).map((name) => [name, config[name as keyof typeof config]]));
-  const trainer = new PreferenceTrainer({
-    ...(settings as TrainingArguments),
-    model,
-    train,
-    evaluation,
-    loss,
-    tokenizer: await loadTokenizer(config.modelNameOrPath!, { revision, adapter: config.adapterNameOrPath ?? undefined }),
-    maxLength: config.maxLength,
-    truncationMode: config.truncationMode,
-    resumeFromCheckpoint: config.resumeFromCheckpoint,
-    config: toSnakeCase(config),
-    dataName: config.datasetName!,
-  }, output);
+  const trainer = new PreferenceTrainer(
+    {
+      ...(settings as TrainingArguments),
+      model,
+      train,
+      evaluation,
+      loss,
+      tokenizer: await loadTokenizer(config.modelNameOrPath!, { revision, adapter: config.adapterNameOrPath ?? undefined }),
+      maxLength: config.maxLength,
+      truncationMode: config.truncationMode,
+      resumeFromCheckpoint: config.resumeFromCheckpoint,
+      config: toSnakeCase(config),
+      dataName: config.datasetName!,
+    },
+    output,
+  );
   return { trainer, model, device, notes };
 }
 
@@ -96,7 +105,9 @@ function absentTargets({ loraTargetModules }: ResolvedConfig["config"], model: C
   if (loraTargetModules === null || loraTargetModules.includes("all-linear")) return [];
   const names = loraLayers(model).map(([name]) => name);
   const absent = loraTargetModules.filter((target) => !names.some((name) => name === target || name.endsWith(`.${target}`)));
-  return absent.length > 0 ? [`lora_target_modules: no layer of the model is called ${absent.join(", ")}; the others are adapted`] : [];
+  return absent.length > 0
+    ? [`lora_target_modules: no layer of the model is called ${absent.join(", ")}; the others are adapted`]
+    : [];
 }
 
 /** What the base is held in: what trains is in float32 whatever it is. */

@@ -68,7 +68,11 @@ export class SourceColumns {
     const [names, first] = [listed(found), found.find((name) => name.toLowerCase() !== "system") ?? found[0]!];
     const ways = [
       `Name the prompt's column with column_mapping, such as {${excerpt(first)}: prompt}`,
-      ...(found.length > 1 ? [`join several into one prompt with smaug data pairs --prompt-template '${found.map((name) => `{${excerpt(name)}}`).join("\\n")}'`] : []),
+      ...(found.length > 1
+        ? [
+            `join several into one prompt with smaug data pairs --prompt-template '${found.map((name) => `{${excerpt(name)}}`).join("\\n")}'`,
+          ]
+        : []),
       "or remove it from the file",
     ];
     throw new InputError(
@@ -125,7 +129,9 @@ const isPromptLike = (name: string): boolean => PROMPT_LIKE.includes(name.toLowe
 
 function checked(mapping: ColumnMapping): Map<string, Key> {
   if (!isObject(mapping))
-    throw new InputError(`Expected a mapping from the file's column names to smaug's for 'column_mapping', such as {question: prompt}, but received ${shown(mapping)}.`);
+    throw new InputError(
+      `Expected a mapping from the file's column names to smaug's for 'column_mapping', such as {question: prompt}, but received ${shown(mapping)}.`,
+    );
   const renamed = new Map<string, Key>();
   for (const [name, to] of Object.entries(mapping)) {
     const key = KEYS.find((each) => each === to);
@@ -136,7 +142,9 @@ function checked(mapping: ColumnMapping): Map<string, Key> {
       );
     const other = [...renamed].find(([, taken]) => taken === key)?.[0];
     if (other !== undefined)
-      throw new InputError(`Expected each new name once in column_mapping, but received '${key}' for '${excerpt(other)}' and '${excerpt(name)}'.`);
+      throw new InputError(
+        `Expected each new name once in column_mapping, but received '${key}' for '${excerpt(other)}' and '${excerpt(name)}'.`,
+      );
     renamed.set(name, key);
   }
   return renamed;
@@ -145,5 +153,8 @@ function checked(mapping: ColumnMapping): Map<string, Key> {
 /** Names for a message, abbreviated if there are many. */
 export function listed(names: readonly string[]): string {
   const more = names.length > MOST_NAMES ? `, and ${names.length - MOST_NAMES} more` : "";
-  return `${names.slice(0, MOST_NAMES).map((name) => `'${excerpt(name)}'`).join(", ")}${more}`;
+  return `${names
+    .slice(0, MOST_NAMES)
+    .map((name) => `'${excerpt(name)}'`)
+    .join(", ")}${more}`;
 }

@@ -33,7 +33,11 @@ const MOST = 2 ** 20;
  */
 export function chooseConfig(folder: string, source: string, wanted: string | undefined): DataConfig | undefined {
   const configs = readConfigs(folder);
-  const named = configs.slice(0, 20).map(({ name }) => `'${excerpt(name)}'`).join(", ") + (configs.length > 20 ? ", …" : "");
+  const named =
+    configs
+      .slice(0, 20)
+      .map(({ name }) => `'${excerpt(name)}'`)
+      .join(", ") + (configs.length > 20 ? ", …" : "");
   if (configs.length === 0) {
     if (wanted === undefined || wanted === "default") return undefined;
     throw new InputError(
@@ -64,7 +68,8 @@ function readConfigs(folder: string): DataConfig[] {
     if (!isObject(config) || typeof config.config_name !== "string") throw fault("entries with a config_name", config);
     const { config_name: name, default: isDefault, data_dir: folder, data_files: files } = config;
     const splits = files === undefined || files === null ? undefined : splitsOf(files);
-    if (splits === null || splits?.size === 0) throw fault("data_files as a path, a list of paths, or a list of splits with paths", files);
+    if (splits === null || splits?.size === 0)
+      throw fault("data_files as a path, a list of paths, or a list of splits with paths", files);
     return {
       name,
       isDefault: isDefault === true || (isDefault !== false && name === "default"),
@@ -104,8 +109,8 @@ function expressionOf(pattern: string): Pattern {
     if (part === "**/") return "(?:[^/]+/)*";
     if (part.startsWith("*")) return part === "*" ? "[^/]*" : ".*";
     if (part === "?") return "[^/]";
-    if (part === "{") return depth++, "(?:";
-    if (part === "}" && depth > 0) return depth--, ")";
+    if (part === "{") return (depth++, "(?:");
+    if (part === "}" && depth > 0) return (depth--, ")");
     if (part === "," && depth > 0) return "|";
     if (/^\[.+\]$/.test(part)) return part.replace(/^\[!/, "[^").replace(/\\/g, "\\\\");
     return part === "," ? "," : `\\${part}`;

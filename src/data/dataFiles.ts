@@ -33,11 +33,20 @@ const EXTENSIONS = DATA_ENDINGS.join(", ");
 const DESCRIPTIONS = new Set(["dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"]);
 
 /** Other words for the usual splits. */
-const WORDS = new Map(Object.entries({
-  train: "train", training: "train",
-  test: "test", testing: "test", eval: "test", evaluation: "test",
-  validation: "validation", valid: "validation", val: "validation", dev: "validation",
-}));
+const WORDS = new Map(
+  Object.entries({
+    train: "train",
+    training: "train",
+    test: "test",
+    testing: "test",
+    eval: "test",
+    evaluation: "test",
+    validation: "validation",
+    valid: "validation",
+    val: "validation",
+    dev: "validation",
+  }),
+);
 
 export interface DataChoice {
   split?: string | undefined;
@@ -71,7 +80,9 @@ async function locate(source: string, { revision, config }: DataChoice): Promise
     throw unreadable(path, error);
   });
   if (config !== undefined && !stats.isDirectory())
-    throw new InputError(`Expected a folder with a card that declares the config '${config}', but '${path}' is one file. Leave dataset_config out.`);
+    throw new InputError(
+      `Expected a folder with a card that declares the config '${config}', but '${path}' is one file. Leave dataset_config out.`,
+    );
   return { path, stats };
 }
 
@@ -105,8 +116,7 @@ const inAnyCase = (ending: string): string => ending.replace(/[a-z]/g, (letter) 
 
 function fileOf(path: string, split: string | undefined): DataFile {
   const kind = kindOf(path);
-  if (!kind)
-    throw new InputError(`Expected a data file (${EXTENSIONS}) but received '${path}'. Convert it to JSON Lines.`);
+  if (!kind) throw new InputError(`Expected a data file (${EXTENSIONS}) but received '${path}'. Convert it to JSON Lines.`);
   const own = splitOf(basename(path));
   if (split !== undefined && split !== "train" && split !== own)
     throw new InputError(`Expected a source with the split '${split}' but '${path}' is one file. Name another file.`);
@@ -148,14 +158,19 @@ async function splitsOf(folder: string, name: string, wanted: string | undefined
 
 function splitsThatName(path: string, { splits }: DataConfig): string[] {
   const slashed = path.split(sep).join("/");
-  return [...splits!].flatMap(([split, patterns]) => (patterns.some((pattern) => matchesPattern(slashed, pattern)) ? [split] : []));
+  return [...splits!].flatMap(([split, patterns]) =>
+    patterns.some((pattern) => matchesPattern(slashed, pattern)) ? [split] : [],
+  );
 }
 
 function noData(name: string, files: readonly string[]): string {
   const expected = `Expected data files (${EXTENSIONS}) in ${name} but found`;
   if (files.some((file) => file.endsWith(".arrow")))
     return `${expected} Arrow files. Write the data set with 'dataset.to_parquet(...)' or 'dataset.to_json(...)'.`;
-  const others = files.slice(0, 5).map((file) => `'${basename(file)}'`).join(", ");
+  const others = files
+    .slice(0, 5)
+    .map((file) => `'${basename(file)}'`)
+    .join(", ");
   return `${expected} ${others || "no file"}.`;
 }
 

@@ -95,7 +95,9 @@ function expectRow(row: unknown, place: string): void {
   if (kwargs !== undefined && !isObject(kwargs))
     throw new InputError(`Expected an object for '${place}.chatTemplateKwargs' but received ${received(kwargs)}`);
   if ("chat_template_kwargs" in row)
-    throw new InputError(`Expected the name 'chatTemplateKwargs' in '${place}' but received 'chat_template_kwargs', the name used in files`);
+    throw new InputError(
+      `Expected the name 'chatTemplateKwargs' in '${place}' but received 'chat_template_kwargs', the name used in files`,
+    );
 }
 
 /** What is wrong with a conversation, if anything. */

@@ -20,8 +20,7 @@ export async function* readJson(file: string, form = FORM): Source {
   const read: Buffer[] = [];
   let size = 0;
   const keep = (piece: Buffer): void => {
-    if ((size += piece.length) > MAX_WHOLE)
-      throw tooLong(`'${file}'`, "JSON that is not a list of rows", MAX_WHOLE);
+    if ((size += piece.length) > MAX_WHOLE) throw tooLong(`'${file}'`, "JSON that is not a list of rows", MAX_WHOLE);
     read.push(Buffer.from(piece));
   };
   try {
@@ -90,8 +89,7 @@ function* readWhole(text: string, file: string, form: string): Generator<SourceR
   const rows = rowsOf(parseLine(text, `'${file}'`, form), file, form);
   let exactRows: readonly unknown[] | undefined;
   const exact = (i: number) => (exactRows ??= rowsOf(parseExact(text, `'${file}'`), file, form))[i];
-  for (const [i, value] of rows.entries())
-    yield { value, place: `'${file}', row ${i} (counted from 0)`, exact: () => exact(i) };
+  for (const [i, value] of rows.entries()) yield { value, place: `'${file}', row ${i} (counted from 0)`, exact: () => exact(i) };
 }
 
 function* readLines(text: string, file: string, form: string): Generator<SourceRecord> {
@@ -117,7 +115,10 @@ function rowsOfColumns(columns: Json, file: string): Json[] {
   const lists = Object.entries(columns).filter((entry): entry is [string, unknown[]] => Array.isArray(entry[1]));
   const lengths = lists.map(([, list]) => list.length);
   if (new Set(lengths).size > 1) {
-    const found = lists.slice(0, 20).map(([key, list]) => `'${excerpt(key)}' ${list.length}`).join(", ");
+    const found = lists
+      .slice(0, 20)
+      .map(([key, list]) => `'${excerpt(key)}' ${list.length}`)
+      .join(", ");
     throw new InputError(`Expected columns of one length in '${file}', but found ${found}.`);
   }
   return Array.from({ length: lengths[0]! }, (_, i) => Object.fromEntries(lists.map(([key, list]) => [key, list[i]])));
@@ -130,4 +131,3 @@ function attempt(text: string): unknown {
     return undefined;
   }
 }
-

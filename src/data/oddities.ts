@@ -8,7 +8,8 @@ import { type PreferenceRow, isPlain } from "./preferenceRow";
 /** Each kind, and what to say of one row of it, with the verbs in braces. */
 export const ODDITIES = {
   emptyPrompt: "{has} an empty prompt; without a 'prompt' key it is what both answers begin with",
-  assistantLast: "{has} a prompt that ends with an assistant turn, so the answer starts another; make that turn part of the answers",
+  assistantLast:
+    "{has} a prompt that ends with an assistant turn, so the answer starts another; make that turn part of the answers",
   blankAnswer: "{has} an answer of white space alone",
   chosenBeginsRejected: "{has} a rejected answer that continues the chosen one",
   rejectedBeginsChosen: "{has} a chosen answer that continues the rejected one",
@@ -103,5 +104,7 @@ export function texts(row: PreferenceRow): { prompt: string; chosen: string; rej
 }
 
 function digest({ prompt }: PreferenceRow, chosen: string, rejected: string): string {
-  return createHash("sha1").update(JSON.stringify([prompt, chosen, rejected])).digest("base64");
+  return createHash("sha1")
+    .update(JSON.stringify([prompt, chosen, rejected]))
+    .digest("base64");
 }

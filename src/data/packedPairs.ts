@@ -26,7 +26,12 @@ export function unpackPairs(packed: Int32Array): TokenizedPair[] {
   const pairs: TokenizedPair[] = [];
   for (let at = 0; at < packed.length; ) {
     const [index, length, start, otherLength, otherStart, shared] = packed.subarray(at, at + HEADER) as unknown as [
-      number, number, number, number, number, number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
     ];
     const chosen = packed.slice(at + HEADER, (at += HEADER + length));
     const rejected = new Int32Array(otherLength);

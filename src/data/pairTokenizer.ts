@@ -126,8 +126,7 @@ export class PairTokenizer {
   }
 
   private tokenize(row: PreferenceRow, cut: Cut[], odd: Set<OddityKind>): TokenizedPair {
-    for (const side of SIDES)
-      if (isEmpty(row[side], this.tokenizer.eosToken)) throw new Reason(`the ${side} answer is empty`);
+    for (const side of SIDES) if (isEmpty(row[side], this.tokenizer.eosToken)) throw new Reason(`the ${side} answer is empty`);
     if (!isPlain(row) && row.prompt.length === 0) throw new Reason("the prompt is empty");
     if (endsWithAssistant(row)) odd.add("assistantLast");
     const { prompt, answers } = isPlain(row)
@@ -172,11 +171,9 @@ export class PairTokenizer {
     if (length <= maxLength) return { ids: Int32Array.from(ids), start };
     if (start >= maxLength && truncationMode !== "keep_end")
       throw new Reason(`the prompt has ${start} tokens, and no answer fits into ${maxLength}`);
-    if (truncationMode === undefined)
-      throw new Reason(`prompt and answer have ${length} tokens, more than ${maxLength}`);
+    if (truncationMode === undefined) throw new Reason(`prompt and answer have ${length} tokens, more than ${maxLength}`);
     const from = truncationMode === "keep_end" ? length - maxLength : 0;
-    if (start <= from)
-      throw new Reason(`the answer has ${length - start} tokens, and none of its prompt fits into ${maxLength}`);
+    if (start <= from) throw new Reason(`the answer has ${length - start} tokens, and none of its prompt fits into ${maxLength}`);
     const kept = ids.slice(from, from + maxLength);
     onCut(length, this.hasEos(ids, start) && !this.hasEos(kept, start - from));
     return { ids: Int32Array.from(kept), start: start - from };

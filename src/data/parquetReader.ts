@@ -29,7 +29,7 @@ const MAX_LEVELS = 100;
 export interface ParquetFile {
   /** The names of the columns. */
   readonly columns: readonly string[];
-  readonly groups: readonly { readonly rows: number; /** Packed. */ readonly bytes: number }[];
+  readonly groups: readonly { readonly rows: number /** Packed. */; readonly bytes: number }[];
 }
 
 /** Values by column, then row, and the exact numbers that are lost when the values are copied to another thread. */
@@ -112,7 +112,9 @@ export class ParquetReader implements ParquetFile {
   private rowsOf({ num_rows }: FileMetaData["row_groups"][number], group: number): number {
     const rows = Number(num_rows);
     if (Number.isSafeInteger(rows) && rows >= 0 && rows <= MAX_ROWS) return rows;
-    throw new InputError(`Expected at most ${MAX_ROWS} rows in row group ${group} of '${this.file}', but found ${num_rows === undefined ? "no number" : String(num_rows)}.`);
+    throw new InputError(
+      `Expected at most ${MAX_ROWS} rows in row group ${group} of '${this.file}', but found ${num_rows === undefined ? "no number" : String(num_rows)}.`,
+    );
   }
 
   private bytesOf({ columns }: FileMetaData["row_groups"][number]): number {
@@ -191,11 +193,13 @@ type Unpack = (input: Uint8Array, length: number) => Uint8Array;
 export async function limitedCompressors(): Promise<Compressors> {
   const { compressors, decompressZstd } = await import("hyparquet-compressors");
   let total = 0;
-  const limited = (unpack: Unpack): Unpack => (input, length) => {
-    if (!(length >= 0 && length <= MAX_PAGE)) throw new Error(`a page of ${length} bytes, more than ${MAX_PAGE}`);
-    if ((total += length) > MAX_CHUNK) throw new Error(`a column of more than ${MAX_CHUNK} bytes in one row group`);
-    return length === 0 ? new Uint8Array(0) : unpack(input, length);
-  };
+  const limited =
+    (unpack: Unpack): Unpack =>
+    (input, length) => {
+      if (!(length >= 0 && length <= MAX_PAGE)) throw new Error(`a page of ${length} bytes, more than ${MAX_PAGE}`);
+      if ((total += length) > MAX_CHUNK) throw new Error(`a column of more than ${MAX_CHUNK} bytes in one row group`);
+      return length === 0 ? new Uint8Array(0) : unpack(input, length);
+    };
   const zstd: Unpack = (input, length) => {
     const declared = zstdLength(input);
     if (declared !== undefined && declared !== length) throw new Error(`a page of ${declared} bytes, not ${length}`);
@@ -230,7 +234,9 @@ async function blaming<T>(place: string, read: () => Promise<T>): Promise<T> {
     return await read();
   } catch (error) {
     if (error instanceof InputError) throw error;
-    throw new InputError(`Expected a Parquet file that can be read at ${place}, but: ${reasonOf(error as Error)}`, { cause: error });
+    throw new InputError(`Expected a Parquet file that can be read at ${place}, but: ${reasonOf(error as Error)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -275,6 +281,7 @@ function itemOf(schema: SchemaTree | undefined): SchemaTree | undefined {
 
 /** The type of a struct's field or a map's value; undefined within JSON. */
 function fieldOf(schema: SchemaTree | undefined, name: string): SchemaTree | undefined {
-  if (schema?.element.converted_type === "MAP") return schema.children[0]?.children.find(({ element }) => element.name === "value");
+  if (schema?.element.converted_type === "MAP")
+    return schema.children[0]?.children.find(({ element }) => element.name === "value");
   return schema?.children.find(({ element }) => element.name === name);
 }

@@ -9,11 +9,7 @@ export type ParquetRequest =
   | "close";
 
 /** `failure` is what is wrong with the file. */
-export type ParquetAnswer =
-  | { readonly opened: ParquetFile }
-  | ColumnValues
-  | { readonly failure: string }
-  | "closed";
+export type ParquetAnswer = { readonly opened: ParquetFile } | ColumnValues | { readonly failure: string } | "closed";
 
 let reader: ParquetReader | undefined;
 
@@ -34,6 +30,8 @@ if (parentPort) {
   const port = parentPort;
   const failed = (error: unknown): ParquetAnswer => ({ failure: (error as Error).message });
   port.on("message", (request: ParquetRequest) => {
-    void answer(request).catch(failed).then((each) => port.postMessage(each));
+    void answer(request)
+      .catch(failed)
+      .then((each) => port.postMessage(each));
   });
 }

@@ -43,8 +43,7 @@ export interface ChatRow {
 export type PreferenceRow = PlainRow | ChatRow;
 
 export const FORM =
-  `Every row is an object with texts or lists of messages, such as ` +
-  `{"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}.`;
+  `Every row is an object with texts or lists of messages, such as ` + `{"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}.`;
 
 const MESSAGES = `[{"role": "assistant", "content": "4"}]`;
 
@@ -75,8 +74,7 @@ export class RowReader {
     const hasPrompt = value.prompt !== undefined;
     if (hasPrompt !== (this.hasPrompt ??= hasPrompt))
       throw new InputError(
-        `Expected ${this.hasPrompt ? "" : "no "}'prompt' in ${place}, as in the rows before it, ` +
-          `but found ${keysOf(value)}.`,
+        `Expected ${this.hasPrompt ? "" : "no "}'prompt' in ${place}, as in the rows before it, ` + `but found ${keysOf(value)}.`,
       );
     const index = this.count++;
     if (typeof chosen === "string") {
@@ -161,7 +159,8 @@ function withCommonCharacters(chosen: string, rejected: string): Omit<PlainRow, 
   const shorter = Math.min(chosen.length, rejected.length);
   let end = 0;
   while (end < shorter && chosen[end] === rejected[end]) end++;
-  if (end === shorter && end > 0) end--; // never a whole answer
+  if (end === shorter && end > 0)
+    end--; // never a whole answer
   else if (end > 0 && chosen[end - 1] === " ") end--;
   const isLow = (text: string) => /[\udc00-\udfff]/.test(text[end] ?? "");
   if (end > 0 && /[\ud800-\udbff]/.test(chosen[end - 1]!) && (isLow(chosen) || isLow(rejected))) end--;
@@ -186,7 +185,11 @@ function messagesOf(list: readonly unknown[], key: string, place: string, exact:
       new InputError(`Expected ${expected} for '${key}[${i}]' in ${place}, but found ${shown(found)}.${wayOut}`);
     if (!isObject(message)) throw fault("a message", message);
     if (typeof message.role !== "string")
-      throw fault(`a message with a 'role'`, message, "from" in message ? ` ShareGPT's 'from' and 'value' are not read; write ${MESSAGES}.` : "");
+      throw fault(
+        `a message with a 'role'`,
+        message,
+        "from" in message ? ` ShareGPT's 'from' and 'value' are not read; write ${MESSAGES}.` : "",
+      );
     const { content } = message;
     if (Array.isArray(content) && content.some((part) => isObject(part) && part.type !== "text"))
       throw fault("text alone", content);

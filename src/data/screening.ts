@@ -56,13 +56,7 @@ export function describeRefusals(refused: readonly Refusal[], total: number, use
 }
 
 /** Throws when no row was left. */
-export function expectSomeKept(
-  kept: readonly unknown[],
-  refused: readonly Refusal[],
-  name: string,
-  use = "trained on",
-): void {
+export function expectSomeKept(kept: readonly unknown[], refused: readonly Refusal[], name: string, use = "trained on"): void {
   if (kept.length > 0) return;
-  throw new InputError(`Expected rows that can be ${use} in '${name}', but ` +
-    describeRefusals(refused, refused.length, use));
+  throw new InputError(`Expected rows that can be ${use} in '${name}', but ` + describeRefusals(refused, refused.length, use));
 }

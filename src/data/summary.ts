@@ -38,8 +38,14 @@ export function lengthHistogram(values: readonly number[]): HistogramBin[] {
 
 /** Ten ranges of shares from 0 to 1. */
 export function shareHistogram(values: readonly number[]): HistogramBin[] {
-  return values.length === 0 ? [] : histogram(values.map((value) => value * 10), 0, 1, 10)
-    .map(({ from, to, count }) => ({ from: from / 10, to: to / 10, count }));
+  return values.length === 0
+    ? []
+    : histogram(
+        values.map((value) => value * 10),
+        0,
+        1,
+        10,
+      ).map(({ from, to, count }) => ({ from: from / 10, to: to / 10, count }));
 }
 
 function histogram(values: readonly number[], first: number, width: number, count: number): HistogramBin[] {

@@ -63,7 +63,10 @@ async function tokenizerFiles({ path, adapterPath }: Tokenizer): Promise<[name: 
     ...(tokenizer === path ? [] : [[path, "config.json"] as [string, string]]),
     [generation, GENERATION_FILE],
     [templates, TEMPLATE_FILE],
-    ...more.filter((name) => name.endsWith(".jinja")).sort().map((name): [string, string] => [templates, join(TEMPLATE_FOLDER, name)]),
+    ...more
+      .filter((name) => name.endsWith(".jinja"))
+      .sort()
+      .map((name): [string, string] => [templates, join(TEMPLATE_FOLDER, name)]),
   ];
   return files
     .filter(([folder, name]) => existsSync(join(folder, name)))

@@ -170,8 +170,7 @@ async function tokenizeHere(
 function workersFor(rows: readonly PreferenceRow[]): number {
   if (!canStartWorkers) return 0;
   const most = Math.min(MOST_WORKERS, availableParallelism());
-  const lengthOf = (part: PreferenceRow["prompt"]) =>
-    typeof part === "string" ? part.length : JSON.stringify(part).length;
+  const lengthOf = (part: PreferenceRow["prompt"]) => (typeof part === "string" ? part.length : JSON.stringify(part).length);
   let characters = 0;
   for (const { prompt, chosen, rejected } of rows) {
     characters += 3 * lengthOf(prompt) + lengthOf(chosen) + lengthOf(rejected);
@@ -182,9 +181,7 @@ function workersFor(rows: readonly PreferenceRow[]): number {
 }
 
 function checked(options: TokenizeOptions, rows: readonly PreferenceRow[], tokenizer: Tokenizer): Limits {
-  checkOptions("tokenizePairs", options, [
-    "maxLength", "truncationMode", "workers", "cacheDir", "name", "onProgress",
-  ]);
+  checkOptions("tokenizePairs", options, ["maxLength", "truncationMode", "workers", "cacheDir", "name", "onProgress"]);
   const { maxLength, truncationMode, workers, cacheDir, onProgress } = options;
   if (maxLength !== undefined && maxLength !== null && !(Number.isSafeInteger(maxLength) && maxLength > 1))
     throw new RangeError(`Expected an integer above 1 for 'maxLength' but received ${received(maxLength)}`);
@@ -196,9 +193,7 @@ function checked(options: TokenizeOptions, rows: readonly PreferenceRow[], token
   expectCallback(onProgress, "onProgress");
   const first = rows[0];
   if (first && isPlain(first) && !tokenizer.eosToken)
-    throw new InputError(
-      `Expected a tokenizer with 'eos_token' in '${tokenizer.path}'; name it in tokenizer_config.json`,
-    );
+    throw new InputError(`Expected a tokenizer with 'eos_token' in '${tokenizer.path}'; name it in tokenizer_config.json`);
   if (first && !isPlain(first) && tokenizer.chatTemplates.length === 0)
     throw new InputError(
       `Expected a chat template in '${tokenizer.adapterPath ?? tokenizer.path}', since the rows are conversations; ` +

@@ -39,8 +39,7 @@ export async function answersTo(
         ...(signal ? { signal } : {}),
       },
     );
-    for (const [i, { text, finishReason }] of answers.entries())
-      found[batch[i]!] = { text, hasEnded: finishReason !== "length" };
+    for (const [i, { text, finishReason }] of answers.entries()) found[batch[i]!] = { text, hasEnded: finishReason !== "length" };
     onProgress?.(start + batch.length);
   }
   return found;

@@ -118,8 +118,7 @@ const truthfulqa: ChoiceTask = {
     const [choices, labels] = [textsOf(targets, "choices"), integersOf(targets, "labels")];
     if (labels.length !== choices.length)
       throw new RowError(`Expected as many labels as choices but found ${labels.length} and ${choices.length}`);
-    if (!labels.includes(1))
-      throw new RowError("Expected a 1 in 'labels' of 'mc2_targets' but found none: no choice is right");
+    if (!labels.includes(1)) throw new RowError("Expected a 1 in 'labels' of 'mc2_targets' but found none: no choice is right");
     return { text: `${TRUTHFULQA_EXAMPLES}\n\nQ: ${textOf(row, "question")}\nA:`, choices, gold: 0, labels };
   },
 };
@@ -134,10 +133,7 @@ const gsm8k: AnswerTask = {
   shotSplit: "train",
   shots: 5,
   until: ["Question:", "</s>", "<|im_end|>"],
-  filters: [
-    regexFilter("strict-match", /#### (-?[0-9.,]+)/),
-    regexFilter("flexible-extract", /(-?[$0-9.,]{2,})|(-?[0-9]+)/, -1),
-  ],
+  filters: [regexFilter("strict-match", /#### (-?[0-9.,]+)/), regexFilter("flexible-extract", /(-?[$0-9.,]{2,})|(-?[0-9]+)/, -1)],
   match: { ignoreCase: true, regexesToIgnore: [/,/, /\$/, /.*#### /s, /\.$/] },
   item: (row) => ({ text: `Question: ${textOf(row, "question")}\nAnswer:`, target: textOf(row, "answer") }),
 };

@@ -156,8 +156,7 @@ export function expectContaminationTasks(tasks: readonly string[]): void {
   for (const task of tasks) {
     if (names.includes(task)) continue;
     throw new InputError(
-      `Expected one of ${names.join(", ")} for the contamination check but received '${task}'` +
-        didYouMean(task, names),
+      `Expected one of ${names.join(", ")} for the contamination check but received '${task}'` + didYouMean(task, names),
     );
   }
 }

@@ -74,11 +74,7 @@ const NAMES = [
  * @throws InputError for an unknown task, with its nearest neighbour, data of another schema, an empty split, a
  *   question without a right answer, and too few rows for the examples
  */
-export async function evaluate(
-  model: CausalLM,
-  tokenizer: Tokenizer,
-  options: EvaluateOptions,
-): Promise<EvaluationResults> {
+export async function evaluate(model: CausalLM, tokenizer: Tokenizer, options: EvaluateOptions): Promise<EvaluationResults> {
   expectModel(model);
   expectTokenizer(tokenizer);
   return evaluatePrepared(model, tokenizer, await prepareEvaluation(options));
@@ -132,9 +128,7 @@ export async function evaluatePrepared(
   try {
     for (const each of tasks) {
       const outcome =
-        each.task.kind === "choice"
-          ? choose(model, encoder, each, options)
-          : answer(model, tokenizer, encoder, each, options);
+        each.task.kind === "choice" ? choose(model, encoder, each, options) : answer(model, tokenizer, encoder, each, options);
       outcomes.push({ ...each, ...(await outcome) });
     }
   } finally {

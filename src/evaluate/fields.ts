@@ -21,8 +21,7 @@ export function textsOf(row: Row, key: string): string[] {
 
 export function integersOf(row: Row, key: string): number[] {
   const value = row[key];
-  if (!Array.isArray(value) || value.some((each) => !Number.isSafeInteger(each)))
-    throw expected("a list of integers", key, row);
+  if (!Array.isArray(value) || value.some((each) => !Number.isSafeInteger(each))) throw expected("a list of integers", key, row);
   return value as number[];
 }
 

@@ -45,8 +45,7 @@ export function placedFilter(
     apply: (answer) => {
       const match = everywhere.matchAll(answer).at(select);
       if (!match) return fallback;
-      const found =
-        match.length <= 2 ? (match[1] ?? (match.length === 1 ? match[0] : "")) : match.slice(1).find(Boolean);
+      const found = match.length <= 2 ? (match[1] ?? (match.length === 1 ? match[0] : "")) : match.slice(1).find(Boolean);
       return strip(found ?? fallback, "strip");
     },
   };

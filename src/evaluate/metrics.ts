@@ -7,11 +7,7 @@ import type { AnswerTask, ChoiceTask, Problem, Question, Blank } from "./task";
 export type Scores = Record<string, number>;
 
 /** Scores of a question whose choices have these log-likelihoods. */
-export function choiceScores(
-  { metrics }: ChoiceTask,
-  item: Question | Blank,
-  likelihoods: readonly Likelihood[],
-): Scores {
+export function choiceScores({ metrics }: ChoiceTask, item: Question | Blank, likelihoods: readonly Likelihood[]): Scores {
   const values = likelihoods.map(({ logLikelihood }) => logLikelihood);
   const choices = "texts" in item ? item.texts : item.choices;
   const right = [item.gold].flat();

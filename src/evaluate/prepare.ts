@@ -40,28 +40,22 @@ export async function prepare(
   { source = task.dataset, shots: wanted, limit, seed }: PrepareOptions,
 ): Promise<PreparedTask> {
   const { subset, split, shotSplit } = task;
-  const files =
-    source === task.dataset ? (task.files ?? (subset === undefined ? undefined : [`${subset}/*`])) : undefined;
+  const files = source === task.dataset ? (task.files ?? (subset === undefined ? undefined : [`${subset}/*`])) : undefined;
   const shots = task.shotsFixed ? task.shots : (wanted ?? task.shots);
   const given = source === task.dataset ? task.dataFiles : undefined;
   const rowsIn = (split: string, evaluated: boolean): Promise<PlacedRow[]> => {
     if (!given) return readSplit(source, { split, subset, files, evaluated });
     const { [split]: paths } = given;
     if (paths) return readFiles(paths);
-    const there = Object.keys(given).map((each) => `'${each}'`).join(", ");
+    const there = Object.keys(given)
+      .map((each) => `'${each}'`)
+      .join(", ");
     throw new InputError(`Expected the split '${split}' in 'dataFiles' of ${task.name} but found ${there || "none"}`);
   };
   const rows = await rowsIn(split, true);
   if (shots > 0 && shotSplit === undefined)
-    throw new InputError(
-      `Expected 0 examples for ${task.name}, which has no split to draw them from, but received ${shots}`,
-    );
-  const shotRows =
-    shots === 0
-      ? []
-      : shotSplit === split
-        ? rows
-        : await rowsIn(shotSplit!, false);
+    throw new InputError(`Expected 0 examples for ${task.name}, which has no split to draw them from, but received ${shots}`);
+  const shotRows = shots === 0 ? [] : shotSplit === split ? rows : await rowsIn(shotSplit!, false);
   const random = new PythonRandom(seed);
   const count = limit === undefined ? rows.length : limit < 1 ? Math.ceil(rows.length * limit) : limit;
   const items = new Map<Row, Item>();

@@ -21,7 +21,12 @@ interface Piece {
 }
 
 const CLASSES: ReadonlyMap<string, string> = new Map([
-  ["d", "\\p{Nd}"], ["D", "\\P{Nd}"], ["w", `[${WORD}]`], ["W", `[^${WORD}]`], ["s", `[${SPACE_CLASS}]`], ["S", `[^${SPACE_CLASS}]`],
+  ["d", "\\p{Nd}"],
+  ["D", "\\P{Nd}"],
+  ["w", `[${WORD}]`],
+  ["W", `[^${WORD}]`],
+  ["s", `[${SPACE_CLASS}]`],
+  ["S", `[^${SPACE_CLASS}]`],
 ]);
 const ASSERTIONS: ReadonlyMap<string, string> = new Map([
   ["A", "^"],
@@ -29,7 +34,14 @@ const ASSERTIONS: ReadonlyMap<string, string> = new Map([
   ["b", `(?:(?<=[${WORD}])(?![${WORD}])|(?<![${WORD}])(?=[${WORD}]))`],
   ["B", `(?:(?<=[${WORD}])(?=[${WORD}])|(?<![${WORD}])(?![${WORD}])(?!^$))`], // not in an empty text
 ]);
-const ESCAPES: ReadonlyMap<string, number> = new Map([["a", 7], ["f", 12], ["n", 10], ["r", 13], ["t", 9], ["v", 11]]);
+const ESCAPES: ReadonlyMap<string, number> = new Map([
+  ["a", 7],
+  ["f", 12],
+  ["n", 10],
+  ["r", 13],
+  ["t", 9],
+  ["v", 11],
+]);
 const MOST_LEVELS = 100;
 
 /**
@@ -159,7 +171,8 @@ class Translator {
 
   private group(start: number, certain: ReadonlySet<number>): Piece {
     const [, opening, name] = /^(\?(?::|=|!|<=|<!|P<([A-Za-z_]\w*)>)|)/.exec(this.ahead(200))!;
-    if (opening === "" && this.text[this.at] === "?") throw this.fault(`(${/^\?[aiLmsux-]+[:)]|\?P?./.exec(this.ahead(20))?.[0] ?? "?"}`);
+    if (opening === "" && this.text[this.at] === "?")
+      throw this.fault(`(${/^\?[aiLmsux-]+[:)]|\?P?./.exec(this.ahead(20))?.[0] ?? "?"}`);
     this.at += opening!.length;
     const number = opening === "" || name !== undefined ? ++this.groups : undefined;
     const wasBehind = this.isBehind;
@@ -235,7 +248,8 @@ class Translator {
     const octal = /^[0-7]{1,3}/.exec(ahead)?.[0];
     const hex = /^(?:x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8}))/.exec(ahead);
     const letter = this.text[this.at] ?? "";
-    const code = octal !== undefined ? parseInt(octal, 8) : hex ? parseInt((hex[1] ?? hex[2] ?? hex[3])!, 16) : ESCAPES.get(letter);
+    const code =
+      octal !== undefined ? parseInt(octal, 8) : hex ? parseInt((hex[1] ?? hex[2] ?? hex[3])!, 16) : ESCAPES.get(letter);
     this.at += octal?.length ?? hex?.[0].length ?? 1;
     if (code !== undefined && code <= (octal === undefined ? 0x10ffff : 0o377)) return String.fromCodePoint(code);
     if (code !== undefined || letter === "" || /[A-Za-z\d]/.test(letter)) throw this.fault(this.from(start));

@@ -15,7 +15,10 @@ export const regexReplace: FilterFunction = (_, args, keywords) => {
   }) as [string, string, string];
   if (typeof count !== "number") throw new JinjaError("TypeError", "count of regex_replace must be an integer");
   checkPatternSize(source, PLACE);
-  const translated = pythonPattern(source, (part) => new JinjaError("Unsupported", `'${part}' in the pattern of regex_replace is not supported`));
+  const translated = pythonPattern(
+    source,
+    (part) => new JinjaError("Unsupported", `'${part}' in the pattern of regex_replace is not supported`),
+  );
   const regex = compilePattern(translated, "gv", PLACE);
   filled(template, new RegExp(`(?:${translated})|`, "v").exec("")!); // its faults show without a match, too
   const matches = new Pattern(regex, PLACE).matchAll(text);
@@ -54,5 +57,12 @@ function filled(template: string, match: RegExpExecArray): string {
 }
 
 const ESCAPES: ReadonlyMap<string, string> = new Map([
-  ["a", "\x07"], ["b", "\b"], ["f", "\f"], ["n", "\n"], ["r", "\r"], ["t", "\t"], ["v", "\v"], ["\\", "\\"],
+  ["a", "\x07"],
+  ["b", "\b"],
+  ["f", "\f"],
+  ["n", "\n"],
+  ["r", "\r"],
+  ["t", "\t"],
+  ["v", "\v"],
+  ["\\", "\\"],
 ]);

@@ -26,8 +26,7 @@ export class Encoder {
     readonly maxLength: number,
   ) {
     const prefix = tokenizer.bosTokenId ?? tokenizer.eosTokenId;
-    if (prefix === undefined)
-      throw new InputError(`Expected a BOS or an EOS token in '${tokenizer.path}' but it names neither`);
+    if (prefix === undefined) throw new InputError(`Expected a BOS or an EOS token in '${tokenizer.path}' but it names neither`);
     this.prefixId = prefix;
     this.bosText = tokenizer.decode([prefix]);
   }

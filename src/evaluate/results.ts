@@ -81,11 +81,7 @@ interface RunFacts {
   logSamples: boolean;
 }
 
-export function resultsOf(
-  outcomes: readonly TaskOutcome[],
-  groups: readonly Group[],
-  run: RunFacts,
-): EvaluationResults {
+export function resultsOf(outcomes: readonly TaskOutcome[], groups: readonly Group[], run: RunFacts): EvaluationResults {
   const summaries = new Map<string, Map<string, Summary>>(); // of tasks and groups, by "metric,filter"
   for (const each of outcomes) summaries.set(each.task.name, summariesOf(each));
   const leaves = new Map<string, string[]>(outcomes.map(({ task }) => [task.name, [task.name]]));
@@ -133,9 +129,7 @@ export function resultsOf(
     "n-samples": Object.fromEntries(
       outcomes.map(({ task, size, questions }) => [task.name, { original: size, effective: questions.length }]),
     ),
-    ...(run.logSamples
-      ? { samples: Object.fromEntries(outcomes.map((each) => [each.task.name, samplesOf(each)])) }
-      : {}),
+    ...(run.logSamples ? { samples: Object.fromEntries(outcomes.map((each) => [each.task.name, samplesOf(each)])) } : {}),
     config: { model: "smaug", limit: run.limit, fewshot_seed: run.fewshotSeed },
     date: run.started / 1000,
     max_length: run.maxLength,
@@ -159,10 +153,7 @@ function summariesOf({ outcomes }: TaskOutcome): Map<string, Summary> {
       else columns.set(key, [value]);
     }
   return new Map(
-    [...columns].map(([key, column]) => [
-      key,
-      { value: mean(column), error: standardError(column), size: column.length },
-    ]),
+    [...columns].map(([key, column]) => [key, { value: mean(column), error: standardError(column), size: column.length }]),
   );
 }
 

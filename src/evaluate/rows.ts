@@ -20,11 +20,13 @@ export interface PlacedRow {
 }
 
 /** Other words for a split, the likelier first. */
-const WORDS = new Map(Object.entries({
-  train: ["train", "training"],
-  validation: ["validation", "val", "valid", "dev"],
-  test: ["test"],
-}));
+const WORDS = new Map(
+  Object.entries({
+    train: ["train", "training"],
+    validation: ["validation", "val", "valid", "dev"],
+    test: ["test"],
+  }),
+);
 const ENDINGS = /\.(jsonl|ndjson|json|parquet)(\.gz)?$/;
 
 export interface SplitOptions {
@@ -40,10 +42,7 @@ export interface SplitOptions {
  * The rows of one split. `subset` is a folder of the data set; where there is none, rows with a column `subject` are
  * taken by its value. A source that is one file is the split that is evaluated, whatever its name.
  */
-export async function readSplit(
-  source: string,
-  { split, subset, files: wanted, evaluated }: SplitOptions,
-): Promise<PlacedRow[]> {
+export async function readSplit(source: string, { split, subset, files: wanted, evaluated }: SplitOptions): Promise<PlacedRow[]> {
   const root = await rootOf(source, wanted);
   const stats = await stat(root).catch((error: unknown) => {
     throw unreadable(root, error);
@@ -115,8 +114,7 @@ const roots = new Map<string, Promise<string>>();
 function rootOf(source: string, files: readonly string[] | undefined): Promise<string> {
   const key = JSON.stringify([source, files]);
   let root = roots.get(key);
-  if (!root)
-    roots.set(key, (root = resolveDataSet(source, files === undefined ? {} : { files })));
+  if (!root) roots.set(key, (root = resolveDataSet(source, files === undefined ? {} : { files })));
   return root;
 }
 
@@ -179,8 +177,7 @@ function jsonValue(value: unknown): unknown {
     copyNumbers(value, list);
     return list;
   }
-  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype)
-    return value ?? null;
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value ?? null;
   const copy = Object.fromEntries(Object.entries(value).map(([key, each]) => [key, jsonValue(each)]));
   copyNumbers(value, copy);
   return copy;

@@ -57,8 +57,7 @@ export async function logLikelihoods(
       for (const token of scored[i]!) logLikelihood += logProbs[token]!;
       if (!Number.isFinite(logLikelihood))
         throw new Error(
-          `Expected a log-likelihood but the model gives ${logLikelihood}; ` +
-            "its weights or activations overflow or hold NaN",
+          `Expected a log-likelihood but the model gives ${logLikelihood}; ` + "its weights or activations overflow or hold NaN",
         );
       found[at] = { logLikelihood, isGreedy: scored[i]!.every((token) => hits[token] === 1) };
     }

@@ -50,9 +50,7 @@ export function contextsOf(task: Task, shots: readonly Item[], asked: Item, desc
 export function continuationsOf(task: Task, asked: Item): string[] {
   const { targetDelimiter = " " } = task;
   if ("target" in asked) return [];
-  return ("texts" in asked ? asked.texts.map(() => asked.ending) : asked.choices).map(
-    (choice) => targetDelimiter + choice,
-  );
+  return ("texts" in asked ? asked.texts.map(() => asked.ending) : asked.choices).map((choice) => targetDelimiter + choice);
 }
 
 /** A question with its answer. An answer that is empty has no delimiter before it. */

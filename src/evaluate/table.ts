@@ -24,8 +24,7 @@ export function resultsTable(found: EvaluationResults): string {
     Math.max(1, ...[header, ...lines.map((line) => line[column]!)].map((cell) => cell.length)),
   );
   const isLeft = (column: number) => LEFT.includes(column);
-  const cell = (text: string, column: number) =>
-    isLeft(column) ? text.padEnd(widths[column]!) : text.padStart(widths[column]!);
+  const cell = (text: string, column: number) => (isLeft(column) ? text.padEnd(widths[column]!) : text.padStart(widths[column]!));
   const row = (cells: readonly string[]) => `|${cells.map(cell).join("|")}|`;
   const rule = row(widths.map((width, column) => (isLeft(column) ? "-".repeat(width) : `${"-".repeat(width - 1)}:`)));
   return [row(HEADERS), rule, ...lines.map(row)].join("\n");

@@ -71,7 +71,8 @@ function dataFile(path: unknown, format: string, { file, place }: { file: string
       throw new InputError(`Expected files in the format of 'dataset_path', ${format}, for ${place} but received '${path}'`);
     return path;
   }
-  if (/[*?[\]]/.test(path)) throw new InputError(`Expected a path for ${place} but received the pattern '${path}'; list the files`);
+  if (/[*?[\]]/.test(path))
+    throw new InputError(`Expected a path for ${place} but received the pattern '${path}'; list the files`);
   const beside = resolve(dirname(file), path);
   throw new InputError(
     `Expected a file at '${path}' for ${place} but there is none; a relative path starts at the working directory` +

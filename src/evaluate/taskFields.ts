@@ -17,9 +17,7 @@ type Field = { readonly column: true; readonly value: unknown } | { readonly col
 function fieldReader(source: string, place: string): Read<Field> {
   const template = Template.parse(source, place);
   return (row) =>
-    Object.hasOwn(row, source)
-      ? { column: true, value: row[source] }
-      : { column: false, value: template.render(row) };
+    Object.hasOwn(row, source) ? { column: true, value: row[source] } : { column: false, value: template.render(row) };
 }
 
 /** `check` rejects a value that the harness would not treat as a text. */
@@ -66,8 +64,7 @@ function literalIn(text: string): unknown {
 
 export function choiceReader(value: unknown, place: string): Read<string[]> {
   const listOf = (list: unknown): string[] => {
-    if (Array.isArray(list) && list.length > 1 && list.every((each) => typeof each === "string"))
-      return list as string[];
+    if (Array.isArray(list) && list.length > 1 && list.every((each) => typeof each === "string")) return list as string[];
     throw new RowError(`Expected a list of at least two texts for ${place} but found ${shown(list)}`);
   };
   if (typeof value === "object" && value !== null) {
@@ -84,10 +81,7 @@ export function choiceReader(value: unknown, place: string): Read<string[]> {
 }
 
 /** Which choices are right: an index or a choice's text, from a column or a template, or a list of them. */
-export function goldReader(
-  value: unknown,
-  place: string,
-): (row: Row, choices: readonly string[]) => number | number[] {
+export function goldReader(value: unknown, place: string): (row: Row, choices: readonly string[]) => number | number[] {
   const indexOf = (found: unknown, choices: readonly string[]): number => {
     const gold = typeof found === "string" ? choices.indexOf(found) : Number(found ?? NaN); // true is 1
     if (Number.isSafeInteger(gold) && gold >= 0 && gold < choices.length) return gold;

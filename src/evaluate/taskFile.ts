@@ -34,23 +34,17 @@ export async function readTaskFile(file: string): Promise<Task> {
   };
   const kind = text("output_type", "generate_until");
   if (kind !== "multiple_choice" && kind !== "generate_until")
-    throw new InputError(
-      `Expected multiple_choice or generate_until for ${place("output_type")} but received '${kind}'`,
-    );
+    throw new InputError(`Expected multiple_choice or generate_until for ${place("output_type")} but received '${kind}'`);
 
   const unused = kind === "multiple_choice" ? ["generation_kwargs", "filter_list"] : ["doc_to_choice"];
   for (const key of unused)
-    if (yaml[key] !== undefined)
-      throw new InputError(`Expected no ${place(key)} beside ${kind}, which has no use for it`);
+    if (yaml[key] !== undefined) throw new InputError(`Expected no ${place(key)} beside ${kind}, which has no use for it`);
   const { repeats = 1 } = yaml;
   if (repeats !== 1) throw new InputError(`Expected 1 for ${place("repeats")} but received ${shown(repeats)}`);
 
-  const [training, validation, test] = ["training_split", "validation_split", "test_split"].map((key) =>
-    text(key, undefined),
-  );
+  const [training, validation, test] = ["training_split", "validation_split", "test_split"].map((key) => text(key, undefined));
   const split = test ?? validation;
-  if (split === undefined)
-    throw new InputError(`Expected 'test_split' or 'validation_split' in '${file}' but found neither`);
+  if (split === undefined) throw new InputError(`Expected 'test_split' or 'validation_split' in '${file}' but found neither`);
   const fewshotSplit = text("fewshot_split", undefined);
   const shots = yaml["num_fewshot"] ?? 0;
   if (!Number.isSafeInteger(shots) || (shots as number) < 0)
@@ -140,11 +134,7 @@ function choiceMetrics(value: unknown, place: string): ChoiceMetric[] {
 
 function matchOf(value: unknown, place: string): MatchRules {
   const [
-    {
-      ignore_case: ignoreCase = false,
-      ignore_punctuation: ignorePunctuation = false,
-      regexes_to_ignore: regexes = [],
-    } = {},
+    { ignore_case: ignoreCase = false, ignore_punctuation: ignorePunctuation = false, regexes_to_ignore: regexes = [] } = {},
   ] = metricsOf(value, ["exact_match"], place);
   if (!Array.isArray(regexes))
     throw new InputError(`Expected a list for 'regexes_to_ignore' in ${place} but received ${shown(regexes)}`);
@@ -208,8 +198,7 @@ function stepOf({ function: name, ...options }: Yaml, place: string): (text: str
 
 /** Python's notation where JavaScript has another: flags at the start, named groups, the ends of the text. */
 function regexOf(source: unknown, place: string): RegExp {
-  if (typeof source !== "string")
-    throw new InputError(`Expected a regular expression in ${place} but received ${shown(source)}`);
+  if (typeof source !== "string") throw new InputError(`Expected a regular expression in ${place} but received ${shown(source)}`);
   checkPatternSize(source, place);
   const [, flags = "", pattern = ""] = /^(?:\(\?([ims]+)\))?([^]*)$/.exec(source)!;
   try {

@@ -48,7 +48,11 @@ export function checkedTask(task: unknown, place: string): Task {
     const isSome = (value: unknown) => listOf((each) => METRICS.includes(each as string))(value) && (value as []).length > 0;
     check("metrics", `a list of ${METRICS.join(", ")}`, isSome);
   } else {
-    check("until", "a list of texts that end an answer", listOf((each) => isText(each) && each !== ""));
+    check(
+      "until",
+      "a list of texts that end an answer",
+      listOf((each) => isText(each) && each !== ""),
+    );
     const isSome = (value: unknown) => listOf(objectWith("apply"))(value) && (value as []).length > 0;
     check("filters", "a list of { name, apply(answer) }", isSome);
     check("match", "an object, such as {}", (value) => typeof value === "object" && value !== null);

@@ -43,9 +43,6 @@ export function expectTasks(data: TaskData | undefined, known: readonly string[]
     throw new TypeError(`Expected a folder, or an object with a source for each task, for 'data' but received ${received(data)}`);
   for (const name of Object.keys(data)) {
     if (known.includes(name)) continue;
-    throw new InputError(
-      `Expected the name of a task for each source but received '${name}'` +
-        didYouMean(name, known),
-    );
+    throw new InputError(`Expected the name of a task for each source but received '${name}'` + didYouMean(name, known));
   }
 }

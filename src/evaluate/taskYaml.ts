@@ -37,7 +37,8 @@ const IDLE = ["tag", "group", "should_decontaminate", "doc_to_decontamination_qu
 
 /** The keys of a file and of the files it includes; its own take precedence, as in the harness. */
 export async function readTaskYaml(file: string, read = new Set<string>()): Promise<Yaml> {
-  if (read.has(resolve(file))) throw new InputError(`Expected task files to include '${file}' only once but found another include`);
+  if (read.has(resolve(file)))
+    throw new InputError(`Expected task files to include '${file}' only once but found another include`);
   read.add(resolve(file));
   const { parseYaml, readYamlText } = await import("../base/yaml.js");
   const source = readYamlText(file, "a task file");

@@ -26,7 +26,10 @@ export class Template {
    * @throws InputError when it does not parse
    */
   static parse(source: string, place: string): Template {
-    return new Template(parsed(place, () => new JinjaTemplate(source, ENVIRONMENT)), place);
+    return new Template(
+      parsed(place, () => new JinjaTemplate(source, ENVIRONMENT)),
+      place,
+    );
   }
 
   render(row: Row): string {

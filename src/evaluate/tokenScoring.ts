@@ -10,7 +10,15 @@ import { type CausalLM, FolderError, type LoadOptions, loadAdapter, loadModel } 
 import { readAdapterJson } from "../models/modelSource";
 import { InputError } from "../native/errors";
 import { withAdapter } from "../nn";
-import { type AnswerLogProbs, type PackedBatch, answerLogProbs, microBatches, packOptionsOf, scorePairs, upload } from "../preference";
+import {
+  type AnswerLogProbs,
+  type PackedBatch,
+  answerLogProbs,
+  microBatches,
+  packOptionsOf,
+  scorePairs,
+  upload,
+} from "../preference";
 import { predictingRows } from "../preference/packedBody";
 import { scoreTokens } from "../preference/tokenScores";
 import type { Ches, Measurement } from "../report/diagnosis";
@@ -153,7 +161,10 @@ export function chesScores({ packing }: Pick<PackedBatch, "packing">, rows: Tens
     tidy(() =>
       noGrad(() => {
         const total = (scored: Int32Array) =>
-          rows.indexSelect(0, fromTypedArray(scored, undefined, { device: rows.device })).to("float64").sum(0); // [hiddenSize]
+          rows
+            .indexSelect(0, fromTypedArray(scored, undefined, { device: rows.device }))
+            .to("float64")
+            .sum(0); // [hiddenSize]
         const [w, l] = [total(chosen), total(rejected)];
         const [both, own] = [Number(w.dot(l).item()), Number(w.dot(w).item())];
         return {
@@ -169,6 +180,8 @@ function expectNumbers({ chosen, rejected }: AnswerLogProbs, { index }: Tokenize
   for (const values of [chosen, rejected]) {
     const wrong = values.find((value) => !Number.isFinite(value));
     if (wrong !== undefined)
-      throw new Error(`Expected log-probs for row ${index} but ${name} gives ${wrong}; its weights or activations overflow or hold NaN`);
+      throw new Error(
+        `Expected log-probs for row ${index} but ${name} gives ${wrong}; its weights or activations overflow or hold NaN`,
+      );
   }
 }

@@ -29,13 +29,19 @@ export function* decode(
 
   const state = tidy(() => ({
     // What the model reads next, [rows, seq].
-    fed: tensor(prompts.map((prompt, row) => [...Array<number>(padding[row]!).fill(0), ...prompt]), int64),
-    pads: padding.some((pad) => pad > 0) ? tensor(padding, int64).unsqueeze(1) : undefined, // [rows, 1]
-    // Tokens of prompt and answer in any order, [rows, width + steps]; repeats do not count, so they fill the room.
-    ids: processors.repetitionPenalty === undefined ? undefined : tensor(
-      prompts.map((prompt) => [...prompt, ...Array<number>(width + steps - prompt.length).fill(prompt[0]!)]),
+    fed: tensor(
+      prompts.map((prompt, row) => [...Array<number>(padding[row]!).fill(0), ...prompt]),
       int64,
     ),
+    pads: padding.some((pad) => pad > 0) ? tensor(padding, int64).unsqueeze(1) : undefined, // [rows, 1]
+    // Tokens of prompt and answer in any order, [rows, width + steps]; repeats do not count, so they fill the room.
+    ids:
+      processors.repetitionPenalty === undefined
+        ? undefined
+        : tensor(
+            prompts.map((prompt) => [...prompt, ...Array<number>(width + steps - prompt.length).fill(prompt[0]!)]),
+            int64,
+          ),
     ends: minNewTokens > 0 && eosTokens.size > 0 ? tensor([...eosTokens], int64) : undefined,
     uniforms: sampled ? drawUniforms(prompts.length, steps, seed, device) : undefined, // [rows, steps]
   }));
@@ -46,7 +52,13 @@ export function* decode(
     const { fed, pads, ids, ends, uniforms } = state;
     const keys = cache.length + fed.size(1);
     // Tokens of each row so far, [rows, seq], for angles that depend on them.
-    const lengths = pads && model.model.dependsOnLength ? pads.neg().add(keys).expand([prompts.length, fed.size(1)]) : undefined;
+    const lengths =
+      pads && model.model.dependsOnLength
+        ? pads
+            .neg()
+            .add(keys)
+            .expand([prompts.length, fed.size(1)])
+        : undefined;
     const hidden = model.hidden(fed, { ...(pads && hidePadding(pads, cache.length, fed.size(1))), lengths, cache });
     const last = hidden.narrow(1, hidden.size(1) - 1, 1); // [rows, 1, hidden]
     const logits = model.head(last).squeeze(1).to("float32"); // [rows, vocab]
@@ -79,7 +91,9 @@ function hidePadding(pads: Tensor, seen: number, seq: number): { positions: Tens
   const { device } = pads;
   const keys = seen + seq;
   const positions = arange(seen, keys, { device }).sub(pads).clampMin(0); // [rows, seq]
-  const real = arange(keys, { device }).ge(pads).view([pads.size(0), 1, 1, keys]);
+  const real = arange(keys, { device })
+    .ge(pads)
+    .view([pads.size(0), 1, 1, keys]);
   if (seq === 1) return { positions, mask: real }; // the one query sees every key of its row
   const visible = real.logicalAnd(causalMask(seq, keys, device)); // [rows, 1, seq, keys]
   // A padding query sees itself, as it must see something.

@@ -44,11 +44,7 @@ type Prompts = readonly (readonly number[])[];
  *
  * @throws InputError when a prompt is empty, too long for the model, or has an id that the model does not have
  */
-export async function generate(
-  model: CausalLM,
-  prompts: Prompts,
-  options: GenerateOptions = {},
-): Promise<Generation[]> {
+export async function generate(model: CausalLM, prompts: Prompts, options: GenerateOptions = {}): Promise<Generation[]> {
   const settings = resolve(model, prompts, options);
   const answers = prompts.map(newAnswer);
   for await (const event of turnByTurn(model, prompts, settings)) collect(answers, event);
@@ -79,11 +75,7 @@ export function generateStream(
   return turnByTurn(model, prompts, resolve(model, prompts, options)); // checked now, not at the first token
 }
 
-async function* turnByTurn(
-  model: CausalLM,
-  prompts: Prompts,
-  settings: Settings,
-): AsyncGenerator<GeneratedToken, void, void> {
+async function* turnByTurn(model: CausalLM, prompts: Prompts, settings: Settings): AsyncGenerator<GeneratedToken, void, void> {
   for (const events of run(model, prompts, settings)) {
     yield* events;
     await setImmediate();
@@ -91,11 +83,7 @@ async function* turnByTurn(
 }
 
 /** The new tokens of each step, of the rows that have not ended. */
-function* run(
-  model: CausalLM,
-  prompts: Prompts,
-  settings: Settings,
-): Generator<readonly GeneratedToken[], void, void> {
+function* run(model: CausalLM, prompts: Prompts, settings: Settings): Generator<readonly GeneratedToken[], void, void> {
   const { limits, eosTokens, stopTokens, stopStrings, tokenizer, signal } = settings;
   signal?.throwIfAborted();
   if (prompts.length === 0) return;

@@ -49,8 +49,19 @@ export interface GenerateOptions {
 }
 
 const names = [
-  "maxNewTokens", "minNewTokens", "doSample", "temperature", "topK", "topP", "minP", "repetitionPenalty", "seed",
-  "eosTokenId", "stopStrings", "tokenizer", "signal",
+  "maxNewTokens",
+  "minNewTokens",
+  "doSample",
+  "temperature",
+  "topK",
+  "topP",
+  "minP",
+  "repetitionPenalty",
+  "seed",
+  "eosTokenId",
+  "stopStrings",
+  "tokenizer",
+  "signal",
 ];
 
 /** Everything decoding has to know. */
@@ -69,11 +80,7 @@ export interface Settings {
   signal: AbortSignal | undefined;
 }
 
-export function resolve(
-  model: CausalLM,
-  prompts: readonly (readonly number[])[],
-  options: GenerateOptions,
-): Settings {
+export function resolve(model: CausalLM, prompts: readonly (readonly number[])[], options: GenerateOptions): Settings {
   expectModel(model);
   expectPrompts(prompts);
   checkOptions("generate", options, names);

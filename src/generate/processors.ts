@@ -43,7 +43,10 @@ export function topK(scores: Tensor, k: number): Tensor {
 /** Keeps the fewest most likely tokens whose probabilities add up to `p`, at least one (Holtzman et al., 2019). */
 export function topP(scores: Tensor, p: number): Tensor {
   const [ascending, order] = scores.sort(-1, false);
-  const removed = ascending.softmax(-1).cumsum(-1).le(1 - p);
+  const removed = ascending
+    .softmax(-1)
+    .cumsum(-1)
+    .le(1 - p);
   removed.narrow(-1, removed.size(-1) - 1, 1).fill_(false); // the most likely one stays
   return scores.maskedFill(removed.scatter(1, order, removed), -Infinity);
 }
@@ -64,8 +67,7 @@ export function processScores(
   settings: ProcessorSettings,
 ): Tensor {
   let processed = scores;
-  if (settings.repetitionPenalty !== undefined && ids)
-    processed = repetitionPenalty(processed, ids, settings.repetitionPenalty);
+  if (settings.repetitionPenalty !== undefined && ids) processed = repetitionPenalty(processed, ids, settings.repetitionPenalty);
   if (barred) processed = withoutTokens(processed, barred);
   if (settings.temperature !== undefined) processed = temperature(processed, settings.temperature);
   if (settings.topK !== undefined) processed = topK(processed, settings.topK);

@@ -43,8 +43,7 @@ export class TextStream {
    * depend on whether it is the first, and a character can take several.
    */
   private decodeNew(): string {
-    const decode = (end?: number) =>
-      this.tokenizer.decode(this.tokens.slice(this.context, end), { skipSpecialTokens: true });
+    const decode = (end?: number) => this.tokenizer.decode(this.tokens.slice(this.context, end), { skipSpecialTokens: true });
     return decode().slice(decode(this.shown).length);
   }
 

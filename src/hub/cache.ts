@@ -55,7 +55,9 @@ export class RepoCache {
 
   private ref(revision: string): string | undefined {
     const file = join(this.folder, "refs", revision);
-    return statSync(file, { throwIfNoEntry: false })?.isFile() ? readInputText(file, "a commit", { maxBytes: 1 << 16 }).trim() : undefined;
+    return statSync(file, { throwIfNoEntry: false })?.isFile()
+      ? readInputText(file, "a commit", { maxBytes: 1 << 16 }).trim()
+      : undefined;
   }
 
   async setRef(revision: string, commit: string): Promise<void> {

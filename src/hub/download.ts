@@ -92,7 +92,13 @@ async function claim(blob: string, own: string): Promise<string | undefined> {
     const isGone = owner?.[1] === host && !isRunning(Number(owner[2]));
     if (owner && (await isFresh(file, isGone ? GONE_MS : IDLE_MS))) return file;
     if (owner && !isGone) continue;
-    if (await rename(file, own).then(() => true, () => false)) return undefined; // else another was faster
+    if (
+      await rename(file, own).then(
+        () => true,
+        () => false,
+      )
+    )
+      return undefined; // else another was faster
   }
   return undefined;
 }
@@ -149,10 +155,7 @@ async function receive(
       await read(response, async (chunk) => {
         client.signal.throwIfAborted();
         if (at + chunk.length > file.size)
-          throw new HubError(
-            `Expected ${file.size} bytes for ${file.path} of ${client.page} but received more`,
-            "corrupt",
-          );
+          throw new HubError(`Expected ${file.size} bytes for ${file.path} of ${client.page} but received more`, "corrupt");
         await writeAll(handle, chunk, at);
         hash.update(chunk);
         at += chunk.length;
@@ -165,7 +168,8 @@ async function receive(
         furthest = at;
       }
       if (error instanceof Passing)
-        error.message = `${file.path} of ${client.page} stopped after ${at} of ${file.size} bytes: ${error.message}. ` +
+        error.message =
+          `${file.path} of ${client.page} stopped after ${at} of ${file.size} bytes: ${error.message}. ` +
           "What has come stays in the cache, and the next run goes on from there";
       await retries.failed(error);
     }
@@ -187,6 +191,5 @@ async function hashOf(handle: FileHandle, { digest, size }: RepoFile, bytes: num
 }
 
 async function writeAll(handle: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
-  for (let at = 0; at < chunk.length; )
-    at += (await handle.write(chunk, at, chunk.length - at, position + at)).bytesWritten;
+  for (let at = 0; at < chunk.length; ) at += (await handle.write(chunk, at, chunk.length - at, position + at)).bytesWritten;
 }

@@ -39,8 +39,7 @@ export type Selection = (paths: readonly string[]) => string[];
 /** The files that are wanted, or those a model or data set needs when none are named. */
 export function selection(kind: RepoKind, files?: Files): Selection {
   if (files === "tokenizer") return selectTokenizer;
-  if (files === undefined && kind === "model")
-    return (paths) => [...matching(paths, MODEL_TEXTS), ...selectWeights(paths)];
+  if (files === undefined && kind === "model") return (paths) => [...matching(paths, MODEL_TEXTS), ...selectWeights(paths)];
   if (files === undefined) return (paths) => paths.filter((path) => path === "README.md" || isDataFile(path));
   return (paths) => matching(paths, patternsOf(files));
 }

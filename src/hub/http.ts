@@ -127,8 +127,7 @@ export class HubClient {
     const { token } = this.settings;
     headers.set("user-agent", `smaug/${packageVersion()}`);
     headers.set("accept-encoding", "identity"); // sizes and ranges are those of the file
-    if (token && new URL(url).origin === new URL(this.settings.endpoint).origin)
-      headers.set("authorization", `Bearer ${token}`);
+    if (token && new URL(url).origin === new URL(this.settings.endpoint).origin) headers.set("authorization", `Bearer ${token}`);
     const patience = new AbortController();
     const timer = setTimeout(() => patience.abort(new Error(`no answer for ${ANSWER_MS / 1000} s`)), ANSWER_MS);
     let response: Response;
@@ -146,8 +145,7 @@ export class HubClient {
     const after = Number(response.headers.get("retry-after") ?? NaN);
     if (RETRIED.includes(response.status))
       throw new Passing(
-        `${this.settings.endpoint} answers with HTTP ${response.status}` +
-          (response.status === 429 ? ", too many requests" : ""),
+        `${this.settings.endpoint} answers with HTTP ${response.status}` + (response.status === 429 ? ", too many requests" : ""),
         Number.isNaN(after) ? undefined : after * 1000,
       );
     throw this.refusal(response);
@@ -188,7 +186,10 @@ export class HubClient {
 /** The error for a server whose answers do not end. */
 function endless(url: string, received: string): HubError {
   const { origin, pathname } = new URL(url);
-  return new HubError(`Expected the answer of a Hugging Face hub from ${origin}${pathname} but received ${received}`, "unreachable");
+  return new HubError(
+    `Expected the answer of a Hugging Face hub from ${origin}${pathname} but received ${received}`,
+    "unreachable",
+  );
 }
 
 /** Reads a body to its end, piece by piece. One that breaks off, stalls or trickles is a failure that may pass. */

@@ -123,8 +123,7 @@ function cached({ name, client, cache, select, files: wanted }: Job, why: string
   }
   for (const file of selected) {
     const target = danglingTarget(join(folder, file));
-    if (target)
-      throw offline(`${join(folder, file)} leads to nothing: ${target} is gone. Fetch it again with the hub in reach`);
+    if (target) throw offline(`${join(folder, file)} leads to nothing: ${target} is gone. Fetch it again with the hub in reach`);
   }
   return folder;
 }

@@ -178,7 +178,11 @@ class Compiler {
     return { symbols, isTop: true, isSoft: false, isInLoop: false };
   }
 
-  private fail(message: string, line: number, kind: "TemplateAssertionError" | "TemplateSyntaxError" = "TemplateAssertionError"): never {
+  private fail(
+    message: string,
+    line: number,
+    kind: "TemplateAssertionError" | "TemplateSyntaxError" = "TemplateAssertionError",
+  ): never {
     throw new JinjaError(kind, message, line);
   }
 
@@ -274,7 +278,9 @@ class Compiler {
           const object = read(frame);
           // Jinja2 lets a block assignment through to dicts.
           if (!(object instanceof Namespace || object instanceof Dict))
-            throw typeError(`'${object === undefined ? "MissingType" : typeName(object)}' object does not support item assignment`);
+            throw typeError(
+              `'${object === undefined ? "MissingType" : typeName(object)}' object does not support item assignment`,
+            );
           object.set(attribute, value);
         };
       }
@@ -343,7 +349,11 @@ class Compiler {
       case "Break":
       case "Continue": {
         if (!place.isInLoop)
-          this.fail(node.type === "Break" ? "'break' outside loop" : "'continue' not properly in loop", node.line, "TemplateSyntaxError");
+          this.fail(
+            node.type === "Break" ? "'break' outside loop" : "'continue' not properly in loop",
+            node.line,
+            "TemplateSyntaxError",
+          );
         const flow = node.type === "Break" ? Flow.Break : Flow.Continue;
         return () => flow;
       }
@@ -397,11 +407,8 @@ class Compiler {
   private for(node: For, place: Place): Execute {
     const around = node.isRecursive ? functionIn(place) : inner(place);
     const loopPlace: Place = { ...around, isInLoop: true };
-    const elsePlace = node.isRecursive
-      ? inner(place, new Symbols(around.symbols.scope, place.symbols))
-      : inner(place);
-    const isExtended =
-      node.isRecursive || findUndeclared(node.body, ["loop"]).has("loop") || hasScopedBlock(node);
+    const elsePlace = node.isRecursive ? inner(place, new Symbols(around.symbols.scope, place.symbols)) : inner(place);
+    const isExtended = node.isRecursive || findUndeclared(node.body, ["loop"]).has("loop") || hasScopedBlock(node);
     const loopVariable = isExtended ? loopPlace.symbols.declareParameter("loop") : undefined;
     loopPlace.symbols.analyze(node, "body");
     if (node.otherwise.length > 0) elsePlace.symbols.analyze(node, "else");
@@ -423,7 +430,13 @@ class Compiler {
     const { line } = node;
 
     /** Runs the loop over the values, in a frame of its function. */
-    const loop = (frame: Frame, out: Printed, values: Value, recurse?: (values: Value, depth: number) => Value, depth = 0): Flow => {
+    const loop = (
+      frame: Frame,
+      out: Printed,
+      values: Value,
+      recurse?: (values: Value, depth: number) => Value,
+      depth = 0,
+    ): Flow => {
       let isEmpty = true;
       const iterate_ = (item: Value, context: LoopContext | undefined): Flow => {
         limits.step();
@@ -573,7 +586,9 @@ class Compiler {
   }
 
   private blockHere(node: Block, place: Place): Execute {
-    const stores = node.isScoped ? [...place.symbols.allStores()].map(([name, variable]) => ({ name, read: this.read(variable, place) })) : [];
+    const stores = node.isScoped
+      ? [...place.symbols.allStores()].map(([name, variable]) => ({ name, read: this.read(variable, place) }))
+      : [];
     return (frame, out) => {
       frame.run.line = node.line;
       if (node.isRequired) throw new JinjaError("TemplateRuntimeError", `Required block '${node.name}' not found`);
@@ -594,7 +609,10 @@ class Compiler {
   }
 
   /** A macro or call block: creates the function where the statement is. */
-  private function(node: (Signature & { readonly line: number }) & (MacroNode | CallBlock | Generation), place: Place): (frame: Frame) => Macro {
+  private function(
+    node: (Signature & { readonly line: number }) & (MacroNode | CallBlock | Generation),
+    place: Place,
+  ): (frame: Frame) => Macro {
     const own = functionIn(place);
     const { symbols } = own;
     symbols.analyze(node);
@@ -738,7 +756,9 @@ class Compiler {
         const soft: Place = { ...place, isSoft: true };
         const [test, then] = [this.condition(node.test, soft), this.expression(node.then, soft)];
         const hint = `the inline if-expression on line ${node.line} evaluated to false and no else section was defined.`;
-        const otherwise = node.otherwise ? this.expression(node.otherwise, soft) : () => new Undefined(hint, undefined, undefined);
+        const otherwise = node.otherwise
+          ? this.expression(node.otherwise, soft)
+          : () => new Undefined(hint, undefined, undefined);
         return (frame) => (test(frame) ? then(frame) : otherwise(frame));
       }
       case "Binary": {
@@ -817,7 +837,10 @@ class Compiler {
 
   private comparison(node: Extract<Expression, { type: "Compare" }>, place: Place): Evaluate {
     const left = this.expression(node.left, place);
-    const operands = node.operands.map(({ operator, right }) => ({ holds: comparer(operator), right: this.expression(right, place) }));
+    const operands = node.operands.map(({ operator, right }) => ({
+      holds: comparer(operator),
+      right: this.expression(right, place),
+    }));
     const [only] = operands;
     if (operands.length === 1) return (frame) => only!.holds(left(frame), only!.right(frame));
     return (frame) => {
@@ -863,7 +886,10 @@ class Compiler {
   }
 
   /** The arguments of a call; undefined if there are none. */
-  private arguments(node: Arguments, place: Place): ((frame: Frame) => { given: Value[]; keywords: Keywords | undefined }) | undefined {
+  private arguments(
+    node: Arguments,
+    place: Place,
+  ): ((frame: Frame) => { given: Value[]; keywords: Keywords | undefined }) | undefined {
     const args = node.args.map((arg) => this.expression(arg, place));
     const named = node.keywords.map(({ name, value }) => [name, this.expression(value, place)] as const);
     const spread = node.spread && this.expression(node.spread, place);

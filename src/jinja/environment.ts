@@ -98,7 +98,9 @@ export class Environment implements FieldAccess {
   }
 
   private forbids(object: Value, name: string): boolean {
-    return this.isSandboxed && (Array.isArray(object) || typeof object === "object") && MUTATING[typeName(object)]?.has(name) === true;
+    return (
+      this.isSandboxed && (Array.isArray(object) || typeof object === "object") && MUTATING[typeName(object)]?.has(name) === true
+    );
   }
 
   private unsafe(object: Value, name: string): Undefined {

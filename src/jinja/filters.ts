@@ -7,18 +7,7 @@ import { json } from "./json";
 import { limits } from "./limits";
 import { attributes, escape, escapeText, stripTags, urlize } from "./markup";
 import { join, methodOf } from "./methods";
-import {
-  type Int,
-  multiply,
-  negate,
-  parseFloat_,
-  parseInt_,
-  roundFloat,
-  roundInt,
-  small,
-  toFloat,
-  truncated,
-} from "./numbers";
+import { type Int, multiply, negate, parseFloat_, parseInt_, roundFloat, roundInt, small, toFloat, truncated } from "./numbers";
 import { binary, reversed } from "./operators";
 import { prettyPrint } from "./pretty";
 import { literal, repr, softStr, str } from "./print";
@@ -73,14 +62,21 @@ function onText(method: string): (environment: Environment, value: Value, ...arg
   return (environment, value, ...args) => {
     const text = softStr(value);
     const work = methodOf(environment, text, method) as { call(args: Value[], keywords: undefined): Value };
-    return work.call(args.filter((arg): arg is Value => arg !== undefined), undefined);
+    return work.call(
+      args.filter((arg): arg is Value => arg !== undefined),
+      undefined,
+    );
   };
 }
 
 // Attributes
 
 /** A function that reads an attribute such as `address.city` or `items.0`. */
-function attributeGetter(environment: Environment, attribute: Value, options: { isLowered?: boolean; fallback?: Given } = {}): (value: Value) => Value {
+function attributeGetter(
+  environment: Environment,
+  attribute: Value,
+  options: { isLowered?: boolean; fallback?: Given } = {},
+): (value: Value) => Value {
   const { isLowered = false, fallback } = options;
   const parts = attributeParts(attribute);
   const hasFallback = fallback !== undefined && fallback !== null;
@@ -104,7 +100,9 @@ function attributeParts(attribute: Value): Value[] {
 /** Reads several attributes, as in `age,name`, for sorting. */
 function attributesGetter(environment: Environment, attribute: Value, isLowered: boolean): (value: Value) => Value[] {
   const text = textOf(attribute);
-  const getters = (text === undefined ? [attribute] : text.split(",")).map((each) => attributeGetter(environment, each, { isLowered }));
+  const getters = (text === undefined ? [attribute] : text.split(",")).map((each) =>
+    attributeGetter(environment, each, { isLowered }),
+  );
   return (value) => getters.map((get) => get(value));
 }
 
@@ -196,34 +194,44 @@ function extreme(name: string, order: "<" | ">"): FilterFunction {
   });
 }
 
-const unique = filter("do_unique", "value case_sensitive= attribute=", (environment, value, isSensitive = false, attribute = null) =>
-  lazily(function* () {
-    const key = attributeGetter(environment, attribute, { isLowered: !isTrue(isSensitive) });
-    const seen = new Set<unknown>();
-    for (const item of iterate(value)) {
-      limits.step();
-      const hash = hashed(key(item));
-      if (seen.has(hash)) continue;
-      seen.add(hash);
-      yield item;
-    }
-  }),
+const unique = filter(
+  "do_unique",
+  "value case_sensitive= attribute=",
+  (environment, value, isSensitive = false, attribute = null) =>
+    lazily(function* () {
+      const key = attributeGetter(environment, attribute, { isLowered: !isTrue(isSensitive) });
+      const seen = new Set<unknown>();
+      for (const item of iterate(value)) {
+        limits.step();
+        const hash = hashed(key(item));
+        if (seen.has(hash)) continue;
+        seen.add(hash);
+        yield item;
+      }
+    }),
 );
 
-const sort = filter("do_sort", "value reverse= case_sensitive= attribute=", (environment, value, reverse = false, isSensitive = false, attribute = null) =>
-  sorted(listOf(value), attributesGetter(environment, attribute, !isTrue(isSensitive)), index(reverse) !== 0),
+const sort = filter(
+  "do_sort",
+  "value reverse= case_sensitive= attribute=",
+  (environment, value, reverse = false, isSensitive = false, attribute = null) =>
+    sorted(listOf(value), attributesGetter(environment, attribute, !isTrue(isSensitive)), index(reverse) !== 0),
 );
 
-const dictSort = filter("do_dictsort", "value case_sensitive= by= reverse=", (_, value, isSensitive = false, by = "key", reverse = false) => {
-  const at = ["key", "value"].indexOf(textOf(by) ?? "");
-  if (at < 0) throw argumentError('You can only sort by either "key" or "value"');
-  const entries = pairsOf(value);
-  const key = (entry: Value) => {
-    const part = (entry as Tuple).items[at]!;
-    return isTrue(isSensitive) ? part : lowered(part);
-  };
-  return sorted(entries, key, index(reverse) !== 0);
-});
+const dictSort = filter(
+  "do_dictsort",
+  "value case_sensitive= by= reverse=",
+  (_, value, isSensitive = false, by = "key", reverse = false) => {
+    const at = ["key", "value"].indexOf(textOf(by) ?? "");
+    if (at < 0) throw argumentError('You can only sort by either "key" or "value"');
+    const entries = pairsOf(value);
+    const key = (entry: Value) => {
+      const part = (entry as Tuple).items[at]!;
+      return isTrue(isSensitive) ? part : lowered(part);
+    };
+    return sorted(entries, key, index(reverse) !== 0);
+  },
+);
 
 function pairsOf(value: Value): Tuple[] {
   if (value instanceof Undefined) value.fail();
@@ -232,19 +240,23 @@ function pairsOf(value: Value): Tuple[] {
   return [...value.items()].map((entry) => new Tuple([...entry]));
 }
 
-const groupBy = filter("do_groupby", "value attribute default= case_sensitive=", (environment, value, attribute, fallback, isSensitive = false) => {
-  const isLowered = !isTrue(isSensitive);
-  const key = attributeGetter(environment, attribute!, { isLowered, fallback });
-  const groups: { key: Value; items: Value[] }[] = [];
-  for (const item of sorted(listOf(value), key, false)) {
-    const own = key(item);
-    const last = groups.at(-1);
-    if (last && equal(last.key, own)) last.items.push(item);
-    else groups.push({ key: own, items: [item] });
-  }
-  const shown = attributeGetter(environment, attribute!, { fallback });
-  return groups.map(({ key: own, items }) => new Group(isLowered ? shown(items[0]!) : own, items));
-});
+const groupBy = filter(
+  "do_groupby",
+  "value attribute default= case_sensitive=",
+  (environment, value, attribute, fallback, isSensitive = false) => {
+    const isLowered = !isTrue(isSensitive);
+    const key = attributeGetter(environment, attribute!, { isLowered, fallback });
+    const groups: { key: Value; items: Value[] }[] = [];
+    for (const item of sorted(listOf(value), key, false)) {
+      const own = key(item);
+      const last = groups.at(-1);
+      if (last && equal(last.key, own)) last.items.push(item);
+      else groups.push({ key: own, items: [item] });
+    }
+    const shown = attributeGetter(environment, attribute!, { fallback });
+    return groups.map(({ key: own, items }) => new Group(isLowered ? shown(items[0]!) : own, items));
+  },
+);
 
 const sum = filter("do_sum", "iterable attribute= start=", (environment, value, attribute = null, start = 0) => {
   if (textOf(start) !== undefined) throw typeError("sum() can't sum strings [use ''.join(seq) instead]");
@@ -381,12 +393,21 @@ const intFilter = filter("do_int", "value default= base=", (_, value, fallback =
   attempt<Value>(
     () => toInt(value, base),
     ["TypeError", "ValueError"],
-    () => attempt<Value>(() => truncated(float(value)), ["TypeError", "ValueError", "OverflowError"], () => fallback),
+    () =>
+      attempt<Value>(
+        () => truncated(float(value)),
+        ["TypeError", "ValueError", "OverflowError"],
+        () => fallback,
+      ),
   ),
 );
 
 const floatFilter = filter("do_float", "value default=", (_, value, fallback = new PyFloat(0)) =>
-  attempt<Value>(() => new PyFloat(float(value)), ["TypeError", "ValueError"], () => fallback),
+  attempt<Value>(
+    () => new PyFloat(float(value)),
+    ["TypeError", "ValueError"],
+    () => fallback,
+  ),
 );
 
 const round = filter("do_round", "value precision= method=", (_, value, precision = 0, method = "common") => {
@@ -456,39 +477,49 @@ const indent = filter("do_indent", "s width= first= blank=", (_, value, width = 
   return isMarkup ? new Markup(result) : result;
 });
 
-const truncate = filter("do_truncate", "s length= killwords= end= leeway=", (_, value, length = 255, killWords = false, end = "...", leeway = null) => {
-  const [most, slack] = [length, leeway ?? 5].map((each) => Number(index(each!)));
-  const tail = len(end);
-  if (most! < tail) throw new JinjaError("AssertionError", `expected length >= ${tail}, got ${most}`);
-  if (slack! < 0) throw new JinjaError("AssertionError", `expected leeway >= 0, got ${slack}`);
-  if (len(value) <= most! + slack!) return value;
-  const text = textOf(value);
-  if (text === undefined) throw new JinjaError("AttributeError", `'${typeName(value)}' object has no attribute 'rsplit'`);
-  const ending = textOf(end);
-  if (ending === undefined) throw typeError(`can only concatenate str (not "${typeName(end)}") to str`);
-  let part = Array.from(text).slice(0, most! - tail).join("");
-  if (!isTrue(killWords)) {
-    const space = part.lastIndexOf(" ");
-    if (space >= 0) part = part.slice(0, space);
-  }
-  return binary("+", value instanceof Markup ? new Markup(part) : part, end);
-});
+const truncate = filter(
+  "do_truncate",
+  "s length= killwords= end= leeway=",
+  (_, value, length = 255, killWords = false, end = "...", leeway = null) => {
+    const [most, slack] = [length, leeway ?? 5].map((each) => Number(index(each!)));
+    const tail = len(end);
+    if (most! < tail) throw new JinjaError("AssertionError", `expected length >= ${tail}, got ${most}`);
+    if (slack! < 0) throw new JinjaError("AssertionError", `expected leeway >= 0, got ${slack}`);
+    if (len(value) <= most! + slack!) return value;
+    const text = textOf(value);
+    if (text === undefined) throw new JinjaError("AttributeError", `'${typeName(value)}' object has no attribute 'rsplit'`);
+    const ending = textOf(end);
+    if (ending === undefined) throw typeError(`can only concatenate str (not "${typeName(end)}") to str`);
+    let part = Array.from(text)
+      .slice(0, most! - tail)
+      .join("");
+    if (!isTrue(killWords)) {
+      const space = part.lastIndexOf(" ");
+      if (space >= 0) part = part.slice(0, space);
+    }
+    return binary("+", value instanceof Markup ? new Markup(part) : part, end);
+  },
+);
 
-const wordWrap = filter("do_wordwrap", "s width= break_long_words= wrapstring= break_on_hyphens=", (_, value, width = 79, breakWords = true, between = null, breakHyphens = true) => {
-  const text = textOf(value);
-  if (text === undefined) {
-    if (value instanceof Undefined) value.fail();
-    throw new JinjaError("AttributeError", `'${typeName(value)}' object has no attribute 'splitlines'`);
-  }
-  const by = between === null ? "\n" : textOf(between);
-  if (by === undefined) throw new JinjaError("AttributeError", `'${typeName(between)}' object has no attribute 'join'`);
-  const options = { width: Number(index(width)), breaksWords: isTrue(breakWords), breaksHyphens: isTrue(breakHyphens) };
-  const result = splitLines(text)
-    .map((line) => wrap(line, options).join(by))
-    .join(by);
-  limits.copiedText(result.length);
-  return between instanceof Markup ? new Markup(result) : result;
-});
+const wordWrap = filter(
+  "do_wordwrap",
+  "s width= break_long_words= wrapstring= break_on_hyphens=",
+  (_, value, width = 79, breakWords = true, between = null, breakHyphens = true) => {
+    const text = textOf(value);
+    if (text === undefined) {
+      if (value instanceof Undefined) value.fail();
+      throw new JinjaError("AttributeError", `'${typeName(value)}' object has no attribute 'splitlines'`);
+    }
+    const by = between === null ? "\n" : textOf(between);
+    if (by === undefined) throw new JinjaError("AttributeError", `'${typeName(between)}' object has no attribute 'join'`);
+    const options = { width: Number(index(width)), breaksWords: isTrue(breakWords), breaksHyphens: isTrue(breakHyphens) };
+    const result = splitLines(text)
+      .map((line) => wrap(line, options).join(by))
+      .join(by);
+    limits.copiedText(result.length);
+    return between instanceof Markup ? new Markup(result) : result;
+  },
+);
 
 const format: FilterFunction = (_, [value, ...args], keywords) => {
   if (value === undefined) throw typeError("do_format() missing 1 required positional argument: 'value'");
@@ -507,7 +538,9 @@ const joinFilter = filter("do_join", "value d= attribute=", (environment, value,
   return join(str(separator), value, (item) => str(get ? get(item) : item));
 });
 
-const trim = filter("do_trim", "value chars=", (environment, value, characters = null) => onText("strip")(environment, value, characters));
+const trim = filter("do_trim", "value chars=", (environment, value, characters = null) =>
+  onText("strip")(environment, value, characters),
+);
 
 const wordCount = filter("do_wordcount", "s", (_, value) => {
   let count = 0;
@@ -524,12 +557,20 @@ const urlizeFilter = filter(
   "do_urlize",
   "value trim_url_limit= nofollow= target= rel= extra_schemes=",
   (_, value, limit = null, noFollow = false, target = null, rel = null, schemes = null) => {
-    const parts = new Set(rel === null || !isTrue(rel) ? [] : (textOf(rel) ?? "").split(new RegExp(`[${SPACE_CLASS}]+`)).filter((part) => part !== ""));
+    const parts = new Set(
+      rel === null || !isTrue(rel)
+        ? []
+        : (textOf(rel) ?? "").split(new RegExp(`[${SPACE_CLASS}]+`)).filter((part) => part !== ""),
+    );
     if (isTrue(noFollow)) parts.add("nofollow");
     parts.add("noopener");
-    const extra = schemes === null ? [] : [...iterate(schemes)].map((scheme) => textOf(scheme) ?? fail(typeError("expected string or bytes-like object")));
+    const extra =
+      schemes === null
+        ? []
+        : [...iterate(schemes)].map((scheme) => textOf(scheme) ?? fail(typeError("expected string or bytes-like object")));
     for (const scheme of extra)
-      if (!/^(?:[\p{L}\p{N}_.+-]{2,}:\/{0,2})$/u.test(scheme)) throw argumentError(`${repr(scheme)} is not a valid URI scheme prefix.`);
+      if (!/^(?:[\p{L}\p{N}_.+-]{2,}:\/{0,2})$/u.test(scheme))
+        throw argumentError(`${repr(scheme)} is not a valid URI scheme prefix.`);
     return urlize(value, {
       limit: limit === null ? undefined : Number(index(limit)),
       rel: [...parts].sort().join(" "),
@@ -548,7 +589,10 @@ function quote(value: Value, isQuery: boolean): string {
   const text = str(value);
   if (/[\ud800-\udfff]/.test(text) && !isWellFormed(text)) throw valueError("surrogates not allowed");
   limits.copiedText(text.length * 3);
-  const quoted = encodeURIComponent(text).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+  const quoted = encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
   return isQuery ? quoted.replaceAll("%20", "+") : quoted.replaceAll("%2F", "/");
 }
 
@@ -577,7 +621,9 @@ const urlEncode = filter("do_urlencode", "value", (_, value) => {
     const pair = listOf(entry);
     if (pair.length !== 2)
       throw valueError(
-        pair.length > 2 ? "too many values to unpack (expected 2)" : `not enough values to unpack (expected 2, got ${pair.length})`,
+        pair.length > 2
+          ? "too many values to unpack (expected 2)"
+          : `not enough values to unpack (expected 2, got ${pair.length})`,
       );
     parts.push(`${quote(pair[0]!, true)}=${quote(pair[1]!, true)}`);
   }
@@ -612,7 +658,10 @@ export const FILTERS: ReadonlyMap<string, FilterFunction> = new Map([
   ["attr", attr],
   ["batch", batch],
   ["capitalize", filter("do_capitalize", "s", onText("capitalize"))],
-  ["center", filter("do_center", "value width=", (environment, value, width = 80) => onText("center")(environment, value, width))],
+  [
+    "center",
+    filter("do_center", "value width=", (environment, value, width = 80) => onText("center")(environment, value, width)),
+  ],
   ["count", filter("len", "obj /", (_, value) => len(value))],
   ["d", defaulting()],
   ["default", defaulting()],

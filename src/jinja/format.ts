@@ -5,20 +5,7 @@ import { escape } from "./markup";
 import { type Int, exponentText, fixed, floatText, intText, scientific, small, toFloat, truncated } from "./numbers";
 import { ascii, repr, str } from "./print";
 import { repeat } from "./strings";
-import {
-  Dict,
-  Markup,
-  PyFloat,
-  Range,
-  Tuple,
-  Undefined,
-  type Value,
-  asInt,
-  codePoints,
-  isInt,
-  textOf,
-  typeName,
-} from "./values";
+import { Dict, Markup, PyFloat, Range, Tuple, Undefined, type Value, asInt, codePoints, isInt, textOf, typeName } from "./values";
 
 const CONVERSION = /%(?:\(((?:[^()]|\([^()]*\))*)\))?([-+ #0]*)(\*|\d+)?(?:\.(\*|\d*))?[hlL]?([\s\S])?/y;
 
@@ -69,7 +56,8 @@ export function formatPercent(template: string | Markup, values: Value): Value {
     let width = Number(star(widthText) ?? 0);
     const isLeft = flags.includes("-") || width < 0;
     width = Math.abs(width);
-    const precision = precisionText === undefined ? undefined : Math.max(0, Number(star(precisionText === "" ? "0" : precisionText)));
+    const precision =
+      precisionText === undefined ? undefined : Math.max(0, Number(star(precisionText === "" ? "0" : precisionText)));
     limits.text(result.length + width + (precision ?? 0));
     if (letter === undefined) throw valueError("incomplete format");
     if (whole === "%%") {
@@ -77,7 +65,9 @@ export function formatPercent(template: string | Markup, values: Value): Value {
       continue;
     }
     if (!"diouxXeEfFgGcrsa".includes(letter))
-      throw valueError(`unsupported format character '${letter}' (0x${letter.charCodeAt(0).toString(16)}) at index ${codePoints(source.slice(0, at)) - 1}`);
+      throw valueError(
+        `unsupported format character '${letter}' (0x${letter.charCodeAt(0).toString(16)}) at index ${codePoints(source.slice(0, at)) - 1}`,
+      );
     argument ??= take();
     result += converted(letter, argument, { flags, width, isLeft, precision }, shownText, isMarkup);
   }
@@ -139,7 +129,9 @@ function converted(
       const isNegative = number < 0;
       let digits = isDecimal
         ? intText(number).replace("-", "")
-        : BigInt(number).toString(letter === "o" ? 8 : 16).replace("-", "");
+        : BigInt(number)
+            .toString(letter === "o" ? 8 : 16)
+            .replace("-", "");
       if (letter === "X") digits = digits.toUpperCase();
       if (precision !== undefined) digits = digits.padStart(precision, "0");
       const prefix = isAlternate && !isDecimal ? `0${letter}` : "";
@@ -245,7 +237,11 @@ function parseSpec(source: string, type: string): Spec {
   }
   const [, fill, align, sign, z, alternate, zero, width, grouping, precision, letter] = match;
   if (grouping!.length > 1)
-    throw valueError(new Set(grouping!).size > 1 ? "Cannot specify both ',' and '_'." : `Cannot specify '${grouping![0]}' with '${grouping![0]}'.`);
+    throw valueError(
+      new Set(grouping!).size > 1
+        ? "Cannot specify both ',' and '_'."
+        : `Cannot specify '${grouping![0]}' with '${grouping![0]}'.`,
+    );
   const wide = Number(width ?? 0);
   if (wide > Number.MAX_SAFE_INTEGER || Number(precision ?? 0) > Number.MAX_SAFE_INTEGER)
     throw valueError("Too many decimal digits in format string");
@@ -283,7 +279,9 @@ function formatText(text: string, specification: string): string {
   const spec = parseSpec(specification, "str");
   if (spec.type !== undefined && spec.type !== "s") throw unknownType(spec, "str");
   if (spec.sign !== "-" || /^(?:[\s\S]?[<>=^])?-/u.test(specification))
-    throw valueError(spec.sign === " " ? "Space not allowed in string format specifier" : "Sign not allowed in string format specifier");
+    throw valueError(
+      spec.sign === " " ? "Space not allowed in string format specifier" : "Sign not allowed in string format specifier",
+    );
   if (spec.isUnsignedZero) throw valueError("Negative zero coercion (z) not allowed in string format specifier");
   if (spec.isAlternate) throw valueError("Alternate form (#) not allowed in string format specifier");
   if (spec.grouping !== undefined) throw valueError(`Cannot specify '${spec.grouping}' with 's'.`);
@@ -304,7 +302,12 @@ function formatInt(value: Int, specification: string, type: string): string {
     if (spec.sign !== "-") throw valueError("Sign not allowed with integer format specifier 'c'");
     if (spec.isAlternate) throw valueError("Alternate form (#) not allowed with integer format specifier 'c'");
     if (spec.grouping !== undefined) throw valueError(`Cannot specify '${spec.grouping}' with 'c'.`);
-    return aligned(character(value, "%c arg not in range(0x110000)"), spec.width, spec.align === "=" ? ">" : (spec.align ?? ">"), spec.fill);
+    return aligned(
+      character(value, "%c arg not in range(0x110000)"),
+      spec.width,
+      spec.align === "=" ? ">" : (spec.align ?? ">"),
+      spec.fill,
+    );
   }
   if (spec.grouping === "," && "boxX".includes(letter)) throw valueError(`Cannot specify ',' with '${letter}'.`);
   if (spec.grouping !== undefined && letter === "n") throw valueError(`Cannot specify '${spec.grouping}' with 'n'.`);
@@ -328,10 +331,7 @@ function formatNumber(value: number, spec: Spec, _type: string): string {
   if (spec.type === "%") {
     digits = `${floatDigits(size * 100, "f", spec.precision ?? 6, spec.isAlternate)}%`;
   } else if (spec.type === undefined) {
-    digits =
-      spec.precision === undefined
-        ? floatText(size)
-        : withPoint(floatDigitsBare(size, spec.precision, spec.isAlternate));
+    digits = spec.precision === undefined ? floatText(size) : withPoint(floatDigitsBare(size, spec.precision, spec.isAlternate));
   } else digits = floatDigits(size, spec.type === "n" ? "g" : spec.type, spec.precision ?? 6, spec.isAlternate);
   const [, whole, rest] = /^(\d*)([\s\S]*)$/.exec(digits)!;
   const isZero = spec.isUnsignedZero && !/[1-9]/.test(digits.replace(/e.*/i, "")) && Number.isFinite(value);
@@ -441,7 +441,10 @@ function closing(template: string, from: number): number {
 
 function formatField(field: string, args: FormatArguments, counter: { next: number | undefined }, depth: number): string {
   const match = /^((?:[^[\]{}:!]|\[[^\]]*\]?)*)(?:!([\s\S]?)([\s\S]*?)(?=:|$))?(?::([\s\S]*))?$/.exec(field);
-  if (!match) throw field.includes("{") ? valueError("unexpected '{' in field name") : valueError("expected ':' after conversion specifier");
+  if (!match)
+    throw field.includes("{")
+      ? valueError("unexpected '{' in field name")
+      : valueError("expected ':' after conversion specifier");
   const [, name = "", conversion, excess, specification = ""] = match;
   if (conversion === "") throw valueError("unmatched '{' in format spec");
   if (excess !== undefined && excess !== "") throw valueError("expected ':' after conversion specifier");

@@ -31,7 +31,8 @@ function range(isSandboxed: boolean): Builtin {
     if (isSandboxed && result.length > MOST_RANGE)
       throw new JinjaError("OverflowError", `Range too big. The sandbox blocks ranges larger than MAX_RANGE (${MOST_RANGE}).`);
     for (const each of numbers) small(each);
-    if (![start, stop, step].every((each) => Number.isSafeInteger(Number(each)))) throw unsupported("a range of numbers beyond 2**53");
+    if (![start, stop, step].every((each) => Number.isSafeInteger(Number(each))))
+      throw unsupported("a range of numbers beyond 2**53");
     return result;
   });
 }

@@ -51,7 +51,11 @@ function write(value: Value, style: Style, newline: string, parts: Parts): strin
   if (value instanceof Dict) {
     let entries = [...value.items()];
     if (style.sortKeys) {
-      const order = sorted(entries.map(([key]) => key), (key) => key, false);
+      const order = sorted(
+        entries.map(([key]) => key),
+        (key) => key,
+        false,
+      );
       entries = order.map((key) => [key, value.get(key)!]);
     }
     return enclosed(
@@ -105,12 +109,21 @@ function keyText(key: Value): string {
   throw typeError(`keys must be str, int, float, bool or None, not ${typeName(key)}`);
 }
 
-const NAMED: Record<string, string> = { '"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f" };
+const NAMED: Record<string, string> = {
+  '"': '\\"',
+  "\\": "\\\\",
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "\b": "\\b",
+  "\f": "\\f",
+};
 
 function quoted(text: string, ascii: boolean): string {
   // eslint-disable-next-line no-control-regex
-  const escaped = text.replace(ascii ? /["\\]|[^ -~]/g : /["\\\0-\x1f]/g, (character) =>
-    NAMED[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  const escaped = text.replace(
+    ascii ? /["\\]|[^ -~]/g : /["\\\0-\x1f]/g,
+    (character) => NAMED[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
   return `"${escaped}"`;
 }

@@ -35,10 +35,32 @@ export interface Token {
 }
 
 const OPERATORS = {
-  "+": "add", "-": "sub", "/": "div", "//": "floordiv", "*": "mul", "%": "mod", "**": "pow", "~": "tilde",
-  "[": "lbracket", "]": "rbracket", "(": "lparen", ")": "rparen", "{": "lbrace", "}": "rbrace",
-  "==": "eq", "!=": "ne", ">": "gt", ">=": "gteq", "<": "lt", "<=": "lteq",
-  "=": "assign", ".": "dot", ":": "colon", "|": "pipe", ",": "comma", ";": "semicolon",
+  "+": "add",
+  "-": "sub",
+  "/": "div",
+  "//": "floordiv",
+  "*": "mul",
+  "%": "mod",
+  "**": "pow",
+  "~": "tilde",
+  "[": "lbracket",
+  "]": "rbracket",
+  "(": "lparen",
+  ")": "rparen",
+  "{": "lbrace",
+  "}": "rbrace",
+  "==": "eq",
+  "!=": "ne",
+  ">": "gt",
+  ">=": "gteq",
+  "<": "lt",
+  "<=": "lteq",
+  "=": "assign",
+  ".": "dot",
+  ":": "colon",
+  "|": "pipe",
+  ",": "comma",
+  ";": "semicolon",
 } as const;
 
 type OperatorType = (typeof OPERATORS)[keyof typeof OPERATORS];
@@ -209,18 +231,26 @@ class Lexer {
     }
     const integer = this.match(INTEGER);
     if (integer !== undefined) {
-      this.push("integer", integer, this.located(() => parseInt_(integer.replaceAll("_", ""), 0, integer)));
+      this.push(
+        "integer",
+        integer,
+        this.located(() => parseInt_(integer.replaceAll("_", ""), 0, integer)),
+      );
       return this.skip(integer);
     }
     const name = this.match(NAME);
     if (name !== undefined) {
-      if (!/^[\p{XID_Start}_]/u.test(name)) throw new JinjaError("TemplateSyntaxError", "Invalid character in identifier", this.line);
+      if (!/^[\p{XID_Start}_]/u.test(name))
+        throw new JinjaError("TemplateSyntaxError", "Invalid character in identifier", this.line);
       this.push("name", name.normalize("NFKC") === name ? name : this.unusual(name));
       return this.skip(name);
     }
     const string = this.match(STRING);
     if (string !== undefined) {
-      this.push("string", this.located(() => unescaped(string.slice(1, -1))));
+      this.push(
+        "string",
+        this.located(() => unescaped(string.slice(1, -1))),
+      );
       return this.skip(string);
     }
     const operator = this.match(OPERATOR) as keyof typeof OPERATORS | undefined;
@@ -255,7 +285,17 @@ class Lexer {
 }
 
 const ESCAPES: Record<string, string> = {
-  "\n": "", "\\": "\\", "'": "'", '"': '"', a: "\x07", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v",
+  "\n": "",
+  "\\": "\\",
+  "'": "'",
+  '"': '"',
+  a: "\x07",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  v: "\v",
 };
 
 /** Python's `backslashreplace`, which Jinja2 applies first, so a backslash before such a character escapes the added one. */
@@ -270,7 +310,15 @@ function unescaped(text: string): string {
   if (!text.includes("\\")) return text;
   const result = text.replace(
     /\\(?:x([\s\S]{0,2})|u([\s\S]{0,4})|U([\s\S]{0,8})|([0-7]{1,3})|(N)|([\s\S]))/gu,
-    (whole, x: string | undefined, u: string | undefined, U: string | undefined, octal: string | undefined, name: string | undefined, letter: string) => {
+    (
+      whole,
+      x: string | undefined,
+      u: string | undefined,
+      U: string | undefined,
+      octal: string | undefined,
+      name: string | undefined,
+      letter: string,
+    ) => {
       if (name !== undefined) throw unsupported("a character by its name (\\N{...})");
       if (octal !== undefined) return String.fromCharCode(Number.parseInt(octal, 8));
       const digits = x ?? u ?? U;
@@ -286,4 +334,3 @@ function unescaped(text: string): string {
   );
   return result;
 }
-

@@ -37,8 +37,25 @@ export function stripTags(text: string): string {
 }
 
 const NAMED: Record<string, string> = {
-  amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\xa0", copy: "\xa9", reg: "\xae", mdash: "—", ndash: "–",
-  hellip: "…", lsquo: "‘", rsquo: "’", ldquo: "“", rdquo: "”", laquo: "«", raquo: "»", bull: "•", middot: "·",
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  apos: "'",
+  nbsp: "\xa0",
+  copy: "\xa9",
+  reg: "\xae",
+  mdash: "—",
+  ndash: "–",
+  hellip: "…",
+  lsquo: "‘",
+  rsquo: "’",
+  ldquo: "“",
+  rdquo: "”",
+  laquo: "«",
+  raquo: "»",
+  bull: "•",
+  middot: "·",
 };
 /** Entities that HTML recognises without a semicolon. */
 const BARE = /^(?:amp|lt|gt|quot|nbsp|copy|reg|laquo|raquo|middot)/;
@@ -46,7 +63,8 @@ const BARE = /^(?:amp|lt|gt|quot|nbsp|copy|reg|laquo|raquo|middot)/;
 /** `html.unescape(text)`. @throws JinjaError for the rarer ones of the 2,231 names */
 function unescape(text: string): string {
   return text.replace(/&(#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[^\t\n\f <&#;]{1,32};?)/g, (whole, inner: string) => {
-    if (inner.startsWith("#")) return numbered(/^#x/i.test(inner) ? Number.parseInt(inner.slice(2), 16) : Number.parseInt(inner.slice(1), 10));
+    if (inner.startsWith("#"))
+      return numbered(/^#x/i.test(inner) ? Number.parseInt(inner.slice(2), 16) : Number.parseInt(inner.slice(1), 10));
     const name = inner.replace(/;$/, "");
     if (inner.endsWith(";") && NAMED[name] !== undefined) return NAMED[name];
     const bare = BARE.exec(name)?.[0];
@@ -116,7 +134,11 @@ function linkedWord(word: string, trim: (text: string) => string, attributes: st
     }
     [middle, tail] = [middle.slice(0, end), middle.slice(end)];
   }
-  for (const [open, close] of [["(", ")"], ["<", ">"], ["&lt;", "&gt;"]] as const) {
+  for (const [open, close] of [
+    ["(", ")"],
+    ["<", ">"],
+    ["&lt;", "&gt;"],
+  ] as const) {
     const opened = middle.split(open).length - 1;
     if (opened <= middle.split(close).length - 1) continue;
     for (let i = Math.min(opened, tail.split(close).length - 1); i > 0; i--) {

@@ -171,10 +171,17 @@ const plain: [string, Raw<string>][] = table<string>({
     (self, sub, start, end) => {
       const length = codePoints(self);
       const [from, to] = strings.bounds(length, optionalInt(start), optionalInt(end));
-      return from > to || from > length ? 0 : strings.count(strings.sliceText(self, { start: from, stop: to, step: 1 }), text(sub));
+      return from > to || from > length
+        ? 0
+        : strings.count(strings.sliceText(self, { start: from, stop: to, step: 1 }), text(sub));
     },
   ],
-  encode: ["encoding= errors=", () => { throw unsupported("bytes ('encode')"); }],
+  encode: [
+    "encoding= errors=",
+    () => {
+      throw unsupported("bytes ('encode')");
+    },
+  ],
   endswith: ending(false, "endswith"),
   expandtabs: ["tabsize=", (self, tab = 8) => strings.expandTabs(self, size(tab))],
   find: finding(false),
@@ -336,8 +343,21 @@ function occurrences(items: Iterable<Value>, value: Value): number {
 
 const listMethods: Methods<Value[]> = new Map(
   table<Value[]>({
-    append: ["object /", (self, item) => { limits.list(self.length + 1); self.push(item!); return null; }],
-    clear: ["/", (self) => { self.length = 0; return null; }],
+    append: [
+      "object /",
+      (self, item) => {
+        limits.list(self.length + 1);
+        self.push(item!);
+        return null;
+      },
+    ],
+    clear: [
+      "/",
+      (self) => {
+        self.length = 0;
+        return null;
+      },
+    ],
     copy: ["/", (self) => listOf(self)],
     count: ["value /", (self, value) => occurrences(self, value!)],
     extend: [
@@ -382,7 +402,13 @@ const listMethods: Methods<Value[]> = new Map(
         return null;
       },
     ],
-    reverse: ["/", (self) => { self.reverse(); return null; }],
+    reverse: [
+      "/",
+      (self) => {
+        self.reverse();
+        return null;
+      },
+    ],
     sort: [
       "key= reverse=",
       (self, key = null, reverse = false) => {
@@ -439,7 +465,8 @@ export function entriesOf(name: string, args: readonly Value[], keywords: Keywor
         if (!(error instanceof JinjaError)) throw error;
         throw typeError(`cannot convert dictionary update sequence element #${at} to a sequence`);
       }
-      if (items.length !== 2) throw valueError(`dictionary update sequence element #${at} has length ${items.length}; 2 is required`);
+      if (items.length !== 2)
+        throw valueError(`dictionary update sequence element #${at} has length ${items.length}; 2 is required`);
       entries.push(items as [Value, Value]);
       at++;
     }
@@ -450,7 +477,13 @@ export function entriesOf(name: string, args: readonly Value[], keywords: Keywor
 
 const dictMethods: Methods<Dict> = new Map<string, Raw<Dict>>([
   ...table<Dict>({
-    clear: ["/", (self) => { for (const key of [...self.keys()]) self.delete(key); return null; }],
+    clear: [
+      "/",
+      (self) => {
+        for (const key of [...self.keys()]) self.delete(key);
+        return null;
+      },
+    ],
     copy: ["/", (self) => self.copy()],
     fromkeys: ["iterable value= /", (_self, keys, value = null) => fromKeys(keys!, value)],
     get: ["key default= /", (self, key, other = null) => self.getOr(key!, other)],
@@ -505,8 +538,18 @@ const intMethods: Methods<number | bigint> = new Map(
     bit_count: ["/", (self) => BigInt(self).toString(2).replaceAll(/[-0]/g, "").length],
     bit_length: ["/", (self) => (self === 0 ? 0 : BigInt(self).toString(2).replace("-", "").length)],
     conjugate: ["/", (self) => self],
-    to_bytes: ["length= byteorder= signed=", () => { throw unsupported("bytes ('to_bytes')"); }],
-    from_bytes: ["bytes byteorder= signed=", () => { throw unsupported("bytes ('from_bytes')"); }],
+    to_bytes: [
+      "length= byteorder= signed=",
+      () => {
+        throw unsupported("bytes ('to_bytes')");
+      },
+    ],
+    from_bytes: [
+      "bytes byteorder= signed=",
+      () => {
+        throw unsupported("bytes ('from_bytes')");
+      },
+    ],
   }),
 );
 
@@ -521,8 +564,18 @@ const floatMethods: Methods<PyFloat> = new Map(
       },
     ],
     conjugate: ["/", (self) => self],
-    fromhex: ["string /", () => { throw unsupported("'fromhex' of a float"); }],
-    hex: ["/", () => { throw unsupported("'hex' of a float"); }],
+    fromhex: [
+      "string /",
+      () => {
+        throw unsupported("'fromhex' of a float");
+      },
+    ],
+    hex: [
+      "/",
+      () => {
+        throw unsupported("'hex' of a float");
+      },
+    ],
     is_integer: ["/", ({ value }) => Number.isInteger(value)],
   }),
 );
@@ -544,7 +597,13 @@ export function hasMethod(object: Value, name: string): boolean {
 }
 
 /** Calls a method that the value has, without creating a function object. */
-export function callMethod(access: FieldAccess, object: Value, name: string, args: Value[], keywords: Keywords | undefined): Value {
+export function callMethod(
+  access: FieldAccess,
+  object: Value,
+  name: string,
+  args: Value[],
+  keywords: Keywords | undefined,
+): Value {
   return methodsOf(object)!.get(name)!(object as never, args, keywords, access);
 }
 
@@ -582,4 +641,3 @@ export function propertyOf(object: Value, name: string): Value | undefined {
   if (object instanceof DictView && name === "mapping") throw unsupported("'mapping' of a view of a dict");
   return undefined;
 }
-

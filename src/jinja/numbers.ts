@@ -188,7 +188,8 @@ export function floatDivmod(a: number, b: number): [quotient: number, rest: numb
       quotient -= 1;
     }
   } else rest = b < 0 ? -0 : 0;
-  if (quotient === 0 || Number.isNaN(quotient)) return [Number.isNaN(quotient) ? quotient : a / b > 0 || Object.is(a / b, 0) ? 0 : -0, rest];
+  if (quotient === 0 || Number.isNaN(quotient))
+    return [Number.isNaN(quotient) ? quotient : a / b > 0 || Object.is(a / b, 0) ? 0 : -0, rest];
   const floor = Math.floor(quotient);
   return [quotient - floor > 0.5 ? floor + 1 : floor, rest];
 }
@@ -223,7 +224,8 @@ export function floatText(value: number): string {
   const [digits, exponent] = value.toExponential().split("e") as [string, string];
   const power = Number(exponent);
   if (power < -4 || power >= 16) return `${digits}e${signed(power)}`;
-  const plain = Math.abs(value) >= 1e-6 ? String(value) : value.toFixed(Math.max(0, digits.replace(/[-.]/g, "").length - 1 - power));
+  const plain =
+    Math.abs(value) >= 1e-6 ? String(value) : value.toFixed(Math.max(0, digits.replace(/[-.]/g, "").length - 1 - power));
   return plain.includes(".") ? plain : `${plain}.0`;
 }
 
@@ -381,4 +383,3 @@ export function small(value: Int): number {
     throw new JinjaError("OverflowError", "cannot fit 'int' into an index-sized integer");
   return Number(value);
 }
-

@@ -3,19 +3,7 @@ import { JinjaError, typeError, valueError } from "./errors";
 import { formatPercent } from "./format";
 import { limits } from "./limits";
 import { escape } from "./markup";
-import {
-  type Int,
-  add,
-  divide,
-  divmod,
-  floatDivmod,
-  floatPower,
-  multiply,
-  negate,
-  power,
-  small,
-  toFloat,
-} from "./numbers";
+import { type Int, add, divide, divmod, floatDivmod, floatPower, multiply, negate, power, small, toFloat } from "./numbers";
 import { characterAt, repeat, sliceText } from "./strings";
 import {
   Dict,
@@ -167,8 +155,7 @@ export function slice(value: Value, start?: Value, stop?: Value, step?: Value): 
     const part = sliceText(text, positions);
     return value instanceof Markup ? new Markup(part) : part;
   }
-  if (value instanceof Range)
-    return new Range(value.at(positions.start), value.at(positions.stop), value.step * positions.step);
+  if (value instanceof Range) return new Range(value.at(positions.start), value.at(positions.stop), value.step * positions.step);
   const part: Value[] = [];
   for (let i = positions.start; positions.step > 0 ? i < positions.stop : i > positions.stop; i += positions.step)
     part.push(items![i]!);
@@ -225,19 +212,37 @@ export function item(value: Value, key: Value): Value | undefined {
 
 /** `reversed(value)`. @throws TypeError for values that are not reversible */
 export function reversed(value: Value): Iter {
-  if (Array.isArray(value)) return new Iter(backwards(value.length, (i) => value[i]!), "list_reverseiterator");
+  if (Array.isArray(value))
+    return new Iter(
+      backwards(value.length, (i) => value[i]!),
+      "list_reverseiterator",
+    );
   const text = textOf(value);
   if (text !== undefined) {
     const points = Array.from(text);
-    return new Iter(backwards(points.length, (i) => (value instanceof Markup ? new Markup(points[i]!) : points[i]!)), "reversed");
+    return new Iter(
+      backwards(points.length, (i) => (value instanceof Markup ? new Markup(points[i]!) : points[i]!)),
+      "reversed",
+    );
   }
-  if (value instanceof Tuple) return new Iter(backwards(value.items.length, (i) => value.items[i]!), "reversed");
-  if (value instanceof Range) return new Iter(backwards(value.length, (i) => value.at(i)), "range_iterator");
+  if (value instanceof Tuple)
+    return new Iter(
+      backwards(value.items.length, (i) => value.items[i]!),
+      "reversed",
+    );
+  if (value instanceof Range)
+    return new Iter(
+      backwards(value.length, (i) => value.at(i)),
+      "range_iterator",
+    );
   if (value instanceof Dict || value instanceof DictView) {
     const view = value instanceof Dict ? new DictView(value, "keys") : value;
     limits.copiedList(view.dict.size);
     const items = [...view];
-    return new Iter(backwards(items.length, (i) => items[i]!), `dict_reverse${view.kind.slice(0, -1)}iterator`);
+    return new Iter(
+      backwards(items.length, (i) => items[i]!),
+      `dict_reverse${view.kind.slice(0, -1)}iterator`,
+    );
   }
   if (value instanceof Undefined) {
     if (value.isStrict) value.fail();

@@ -178,7 +178,10 @@ class Parser {
 
   private failAtTag(name: string | undefined, ends: readonly (readonly Wanted[])[], line?: number): never {
     const message = [name === undefined ? "Unexpected end of template." : `Encountered unknown tag '${name}'.`];
-    const looking = ends.at(-1)?.map((each) => `'${describe(each)}'`).join(" or ");
+    const looking = ends
+      .at(-1)
+      ?.map((each) => `'${describe(each)}'`)
+      .join(" or ");
     if (looking !== undefined)
       message.push(
         name !== undefined && ends.some((each) => each.some((wanted) => describe(wanted) === name))
@@ -251,7 +254,11 @@ class Parser {
   private if(): If {
     const { line } = this.next();
     const elifs: If[] = [];
-    const branch = (at: number) => ({ test: this.tuple({ isConditional: false }), body: this.statements(["name:elif", "name:else", "name:endif"]), line: at });
+    const branch = (at: number) => ({
+      test: this.tuple({ isConditional: false }),
+      body: this.statements(["name:elif", "name:else", "name:endif"]),
+      line: at,
+    });
     const first = branch(line);
     let otherwise: Statement[] = [];
     for (;;) {
@@ -561,7 +568,13 @@ class Parser {
     isNamespace = false,
     isParenthesized = false,
     end,
-  }: { isTarget?: boolean; isConditional?: boolean; isNamespace?: boolean; isParenthesized?: boolean; end?: Wanted | undefined } = {}): Expression {
+  }: {
+    isTarget?: boolean;
+    isConditional?: boolean;
+    isNamespace?: boolean;
+    isParenthesized?: boolean;
+    end?: Wanted | undefined;
+  } = {}): Expression {
     let { line } = this.current;
     const items: Expression[] = [];
     let isTuple = false;

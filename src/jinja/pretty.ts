@@ -31,7 +31,8 @@ class Printer {
     if (codePoints(shown) <= WIDTH - indent - allowance) this.write(shown);
     else if (value instanceof Dict) this.dict(value, indent, allowance, level + 1);
     else if (Array.isArray(value)) this.items("[", value, "]", indent, allowance, level + 1);
-    else if (value instanceof Tuple) this.items("(", value.items, value.items.length === 1 ? ",)" : ")", indent, allowance, level + 1);
+    else if (value instanceof Tuple)
+      this.items("(", value.items, value.items.length === 1 ? ",)" : ")", indent, allowance, level + 1);
     else if (typeof value === "string") this.string(value, indent, allowance, level + 1);
     else this.write(shown);
     this.parts.leave();
@@ -112,7 +113,11 @@ function withSortedKeys(value: Value, parts: Parts): Value {
 function sortedEntries(dict: Dict): [Value, Value][] {
   const entries = [...dict.items()];
   try {
-    return sorted(entries.map(([key]) => key), (key) => key, false).map((key) => [key, dict.get(key)!]);
+    return sorted(
+      entries.map(([key]) => key),
+      (key) => key,
+      false,
+    ).map((key) => [key, dict.get(key)!]);
   } catch (error) {
     if (!(error instanceof JinjaError) || error.kind !== "TypeError") throw error;
   }

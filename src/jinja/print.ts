@@ -138,4 +138,3 @@ setDescribe((value) => {
 export function literal(value: Value): string {
   return typeof value === "string" ? quoted(value) : repr(value);
 }
-

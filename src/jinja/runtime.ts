@@ -273,18 +273,26 @@ export class Cycler extends Instance {
       case "pos":
         return this.at;
       case "next":
-        return new Builtin("next", (args, keywords) => {
-          signature("Cycler.next", "").bind(args, keywords);
-          const item = this.items[this.at]!;
-          this.at = (this.at + 1) % this.items.length;
-          return item;
-        }, "method");
+        return new Builtin(
+          "next",
+          (args, keywords) => {
+            signature("Cycler.next", "").bind(args, keywords);
+            const item = this.items[this.at]!;
+            this.at = (this.at + 1) % this.items.length;
+            return item;
+          },
+          "method",
+        );
       case "reset":
-        return new Builtin("reset", (args, keywords) => {
-          signature("Cycler.reset", "").bind(args, keywords);
-          this.at = 0;
-          return null;
-        }, "method");
+        return new Builtin(
+          "reset",
+          (args, keywords) => {
+            signature("Cycler.reset", "").bind(args, keywords);
+            this.at = 0;
+            return null;
+          },
+          "method",
+        );
       default:
         return undefined;
     }
@@ -328,7 +336,9 @@ export class BlockReference extends Instance {
 
   override attribute(name: string): Value | undefined {
     if (name === "name") return this.name;
-    return name === "super" ? this.environment.undefinedBecause(`there is no parent block called ${repr(this.name)}.`, "super") : undefined;
+    return name === "super"
+      ? this.environment.undefinedBecause(`there is no parent block called ${repr(this.name)}.`, "super")
+      : undefined;
   }
 
   override call(args: Value[], keywords: Keywords | undefined): Value {
@@ -380,4 +390,3 @@ export function unpack(value: Value, count: number): Value[] {
     throw new JinjaError("ValueError", `not enough values to unpack (expected ${count}, got ${parts.length})`);
   return parts;
 }
-

@@ -27,7 +27,9 @@ export function signature(name: string, text: string): Bound {
   return {
     bind(args, keywords) {
       if (args.length > parameters.length)
-        throw typeError(`${name}() takes ${atMost(required, parameters.length)} but ${args.length} ${args.length === 1 ? "was" : "were"} given`);
+        throw typeError(
+          `${name}() takes ${atMost(required, parameters.length)} but ${args.length} ${args.length === 1 ? "was" : "were"} given`,
+        );
       if (keywords === undefined && args.length >= required) return args as Value[];
       const bound: (Value | undefined)[] = [...args];
       for (const [keyword, value] of keywords ?? []) {
@@ -36,7 +38,9 @@ export function signature(name: string, text: string): Bound {
         if (at < args.length) throw typeError(`${name}() got multiple values for argument '${keyword}'`);
         bound[at] = value;
       }
-      const missing = parameters.filter(({ isRequired }, i) => isRequired && bound[i] === undefined).map((each) => `'${each.name}'`);
+      const missing = parameters
+        .filter(({ isRequired }, i) => isRequired && bound[i] === undefined)
+        .map((each) => `'${each.name}'`);
       if (missing.length > 0)
         throw typeError(
           `${name}() missing ${missing.length} required positional argument${missing.length === 1 ? "" : "s"}: ${missing.join(" and ")}`,

@@ -7,8 +7,7 @@ import { limits } from "./limits";
 import { codePoints, isWide } from "./values";
 
 /** The characters that `str.isspace` accepts, as a class without brackets; JavaScript's `\s` differs in six. */
-export const SPACE_CLASS =
-  "\\t-\\r\\x1c- \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
+export const SPACE_CLASS = "\\t-\\r\\x1c- \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 /** The characters that Python's `\w` matches, as a class without brackets. */
 export const WORD_CLASS = "\\p{L}\\p{N}_";
 const SPACE = new RegExp(`[${SPACE_CLASS}]`);
@@ -211,7 +210,17 @@ function titled(character: string): string {
   if (code === 0x1fb3 || code === 0x1fc3 || code === 0x1ff3) return String.fromCodePoint(code + 9);
   if (code === 0x1fbc || code === 0x1fcc || code === 0x1ffc) return character;
   const [first = "", ...rest] = character.toUpperCase();
-  if (code === 0x1fb2 || code === 0x1fb4 || code === 0x1fc2 || code === 0x1fc4 || code === 0x1ff2 || code === 0x1ff4 || code === 0x1fb7 || code === 0x1fc7 || code === 0x1ff7)
+  if (
+    code === 0x1fb2 ||
+    code === 0x1fb4 ||
+    code === 0x1fc2 ||
+    code === 0x1fc4 ||
+    code === 0x1ff2 ||
+    code === 0x1ff4 ||
+    code === 0x1fb7 ||
+    code === 0x1fc7 ||
+    code === 0x1ff7
+  )
     return [first, ...rest.slice(0, -1)].join("") + "\u0345";
   return code === 0x149 ? first + rest.join("") : first + rest.join("").toLowerCase();
 }
@@ -331,7 +340,6 @@ export function repeat(text: string, times: number): string {
   limits.copiedText(text.length * times);
   return text.repeat(times);
 }
-
 
 /** `text.isspace()`. */
 export function isBlank(text: string): boolean {

@@ -121,7 +121,10 @@ export class Symbols {
   }
 
   /** Finds the names of the scope of a node. */
-  analyze(node: Statement | { readonly type: "Template"; readonly body: readonly Statement[] }, branch: "body" | "else" | "test" = "body"): void {
+  analyze(
+    node: Statement | { readonly type: "Template"; readonly body: readonly Statement[] },
+    branch: "body" | "else" | "test" = "body",
+  ): void {
     switch (node.type) {
       case "For":
         if (branch !== "else") this.visit(node.target, true);

@@ -69,8 +69,7 @@ export class Template {
 }
 
 function parsed<T>(source: string, environment: Environment, compiled: (body: Statement[]) => T): T {
-  if (source.length > MOST_SOURCE)
-    throw new TemplateLimitError(`has ${source.length} characters; the limit is ${MOST_SOURCE}`);
+  if (source.length > MOST_SOURCE) throw new TemplateLimitError(`has ${source.length} characters; the limit is ${MOST_SOURCE}`);
   return within(new TemplateLimits(SECONDS_TO_PARSE), () => compiled(parse(source, environment.syntax)));
 }
 

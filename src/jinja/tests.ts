@@ -67,7 +67,8 @@ function isIterable(value: Value): boolean {
 
 function isCallable(value: Value): boolean {
   if (value instanceof Undefined) return true; // it has __call__
-  if (value instanceof Instance) return !(value instanceof Namespace || value instanceof Cycler || value instanceof TemplateReference);
+  if (value instanceof Instance)
+    return !(value instanceof Namespace || value instanceof Cycler || value instanceof TemplateReference);
   return value instanceof Callable;
 }
 

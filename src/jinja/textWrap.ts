@@ -64,4 +64,3 @@ export function wrap(text: string, { width, breaksWords, breaksHyphens }: WrapOp
 function isBlank(chunk: string): boolean {
   return strip(chunk, "strip") === "";
 }
-

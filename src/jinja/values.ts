@@ -157,7 +157,9 @@ export function hashed(value: Value, parts?: Parts): unknown {
     counted.enter();
     const inner = value.items.map((item) => {
       const hash = hashed(item, counted);
-      return typeof hash === "object" && hash !== null ? `o${identity(hash)}` : `${typeof hash === "string" ? "s" : "n"}${String(hash).length}:${String(hash)}`;
+      return typeof hash === "object" && hash !== null
+        ? `o${identity(hash)}`
+        : `${typeof hash === "string" ? "s" : "n"}${String(hash).length}:${String(hash)}`;
     });
     counted.leave();
     const hash = `\0t${inner.join()}`;
@@ -168,7 +170,8 @@ export function hashed(value: Value, parts?: Parts): unknown {
     if (value.isStrict) value.fail();
     return "\0u";
   }
-  if (value instanceof Range) return `\0r${value.length},${value.length > 0 ? value.start : 0},${value.length > 1 ? value.step : 0}`;
+  if (value instanceof Range)
+    return `\0r${value.length},${value.length > 0 ? value.start : 0},${value.length > 1 ? value.step : 0}`;
   if (Array.isArray(value) || value instanceof Dict || (value instanceof DictView && value.kind !== "values"))
     throw typeError(`unhashable type: '${typeName(value)}'`);
   return value;
@@ -383,7 +386,12 @@ export function iterate(value: Value): Iterator<Value> & Iterable<Value> {
   if (iterator === undefined) throw typeError(`'${typeName(value)}' object is not iterable`);
   return Symbol.iterator in iterator
     ? (iterator as Iterator<Value> & Iterable<Value>)
-    : { next: () => iterator.next(), [Symbol.iterator]: function () { return this; } };
+    : {
+        next: () => iterator.next(),
+        [Symbol.iterator]: function () {
+          return this;
+        },
+      };
 }
 
 function iteratorOf(value: Value): Iterator<Value> | undefined {

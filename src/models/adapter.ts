@@ -52,11 +52,7 @@ export interface LoadAdapterOptions {
  * @throws FolderError when the folder cannot be used, is of a kind or has an option that is not supported, or the
  * adapter was made for another model
  */
-export async function loadAdapter(
-  model: CausalLM,
-  nameOrFolder: string,
-  options: LoadAdapterOptions = {},
-): Promise<string[]> {
+export async function loadAdapter(model: CausalLM, nameOrFolder: string, options: LoadAdapterOptions = {}): Promise<string[]> {
   expectModel(model);
   checkOptions("loadAdapter", options, ["name", "revision"]);
   const { name: adapter = DEFAULT_ADAPTER, revision } = options;
@@ -126,8 +122,7 @@ export function adapterTensors(model: CausalLM, name = DEFAULT_ADAPTER): Record<
   const layers = loraLayers(model, name);
   if (layers.length === 0)
     throw new TypeError(
-      `Expected a model with an adapter${name === DEFAULT_ADAPTER ? "" : ` "${name}"`} for 'model' ` +
-        "but received one without",
+      `Expected a model with an adapter${name === DEFAULT_ADAPTER ? "" : ` "${name}"`} for 'model' ` + "but received one without",
     );
   const factors = layers.flatMap(([layer, { adapters }]) => {
     const { lora_A, lora_B, lora_magnitude_vector } = adapters.get(name)!;
@@ -163,8 +158,7 @@ function expectedShapes(model: CausalLM, config: LoraConfig, plan: LoraPlan): Ma
     if (config.useDora) expected.set(`${PREFIX}${name}.lora_magnitude_vector`, [outFeatures]);
   }
   const adapted = new Set(plan.layers.map(([name]) => name));
-  for (const { name, tensor } of plan.whole)
-    for (const file of fileNames(model, name, adapted)) expected.set(file, tensor.shape);
+  for (const { name, tensor } of plan.whole) for (const file of fileNames(model, name, adapted)) expected.set(file, tensor.shape);
   return expected;
 }
 

@@ -25,7 +25,10 @@ const neutral = new Set([
 
 /** Most entries of lists that name kinds of modules: each entry is matched with each module, as a pattern. */
 const MAX_KINDS = 1000;
-const maxEntries = new Map([["modules_to_save", MAX_KINDS], ["layers_pattern", MAX_KINDS]]);
+const maxEntries = new Map([
+  ["modules_to_save", MAX_KINDS],
+  ["layers_pattern", MAX_KINDS],
+]);
 
 /** Ways to initialise that leave the base weights as they are; the others change them. */
 const initialisations = [true, false, "gaussian", "orthogonal", "eva"];
@@ -60,8 +63,7 @@ export function parseAdapterConfig(json: HuggingFaceConfig): LoraConfig {
   for (const [key, value] of Object.entries(json)) {
     const length = typeof value === "object" && value !== null ? Object.keys(value).length : 0;
     const most = maxEntries.get(key) ?? MOST_NAMES;
-    if (length > most)
-      throw new RangeError(`Expected at most ${most} entries for '${key}' but received ${length}`);
+    if (length > most) throw new RangeError(`Expected at most ${most} entries for '${key}' but received ${length}`);
   }
 
   const layers = layersOf(config, json["layers_to_transform"]);

@@ -18,10 +18,7 @@ export class ConfigReader {
   private readonly path: string;
 
   /** `defaults` stand in for the keys that are not there; `path` is that of this object in the whole config. */
-  constructor(
-    json: HuggingFaceConfig,
-    { defaults = {}, path = "" }: { defaults?: HuggingFaceConfig; path?: string } = {},
-  ) {
+  constructor(json: HuggingFaceConfig, { defaults = {}, path = "" }: { defaults?: HuggingFaceConfig; path?: string } = {}) {
     if (typeof json !== "object" || json === null || Array.isArray(json))
       throw new TypeError(`Expected an object for '${path || "config"}' but received ${describe(json)}`);
     this.json = { ...defaults, ...json };
@@ -34,12 +31,7 @@ export class ConfigReader {
 
   /** A positive integer. */
   size(key: string, fallback?: number): number {
-    return this.read(
-      key,
-      "a positive integer",
-      (value) => Number.isSafeInteger(value) && (value as number) > 0,
-      fallback,
-    );
+    return this.read(key, "a positive integer", (value) => Number.isSafeInteger(value) && (value as number) > 0, fallback);
   }
 
   /** A positive integer of at most `max`. */
@@ -66,8 +58,7 @@ export class ConfigReader {
 
   /** As many positive numbers. */
   list(key: string, length: number): number[] {
-    const fits = (value: unknown) =>
-      Array.isArray(value) && value.length === length && value.every((n) => isFinite(n) && n > 0);
+    const fits = (value: unknown) => Array.isArray(value) && value.length === length && value.every((n) => isFinite(n) && n > 0);
     return this.read(key, `${length} positive numbers`, fits);
   }
 
@@ -131,9 +122,7 @@ export class ConfigReader {
     const value = this.json[key];
     if (supported.includes(value as T)) return;
     const expected = supported.length > 0 ? `${supported.map(describe).join(" or ")} for` : "no";
-    throw new RangeError(
-      `Expected ${expected} '${this.name(key)}' but received ${describe(value)}; it is not supported`,
-    );
+    throw new RangeError(`Expected ${expected} '${this.name(key)}' but received ${describe(value)}; it is not supported`);
   }
 
   /** Refuses another architecture. Both keys may be absent: the class one builds says what is meant. */

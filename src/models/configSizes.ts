@@ -31,23 +31,25 @@ const queriesAndKeys = dimension(
 );
 
 /** The matrices of all architectures, by the ends of their names. */
-const matrices = new Map<string, readonly [rows: Dimension, columns: Dimension]>(Object.entries({
-  embed_tokens: [vocab, hidden],
-  lm_head: [vocab, hidden],
-  q_proj: [queries, hidden],
-  k_proj: [keys, hidden],
-  v_proj: [keys, hidden],
-  qkv_proj: [queriesAndKeys, hidden],
-  o_proj: [hidden, queries],
-  gate_proj: [intermediate, hidden],
-  up_proj: [intermediate, hidden],
-  gate_up_proj: [gateAndUp, hidden],
-  down_proj: [hidden, intermediate],
-  w1: [intermediate, hidden],
-  w2: [hidden, intermediate],
-  w3: [intermediate, hidden],
-  "block_sparse_moe.gate": [experts, hidden],
-}));
+const matrices = new Map<string, readonly [rows: Dimension, columns: Dimension]>(
+  Object.entries({
+    embed_tokens: [vocab, hidden],
+    lm_head: [vocab, hidden],
+    q_proj: [queries, hidden],
+    k_proj: [keys, hidden],
+    v_proj: [keys, hidden],
+    qkv_proj: [queriesAndKeys, hidden],
+    o_proj: [hidden, queries],
+    gate_proj: [intermediate, hidden],
+    up_proj: [intermediate, hidden],
+    gate_up_proj: [gateAndUp, hidden],
+    down_proj: [hidden, intermediate],
+    w1: [intermediate, hidden],
+    w2: [hidden, intermediate],
+    w3: [intermediate, hidden],
+    "block_sparse_moe.gate": [experts, hidden],
+  }),
+);
 
 /** The matrix a weight is, by the end of its name. */
 function matrixOf(name: string): readonly [Dimension, Dimension] | undefined {

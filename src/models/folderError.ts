@@ -17,11 +17,7 @@ const MAX_CONFIG_BYTES = 8 * 2 ** 20;
  * @param expected what the file should be, such as "a model's configuration"
  * @throws FolderError when it is not a regular file, is too large or nested too deep, or is not a JSON object
  */
-export function readJsonObject(
-  file: string,
-  expected: string,
-  { maxBytes = MAX_CONFIG_BYTES } = {},
-): Record<string, unknown> {
+export function readJsonObject(file: string, expected: string, { maxBytes = MAX_CONFIG_BYTES } = {}): Record<string, unknown> {
   const value = asFolderError(() => {
     const text = readInputText(file, expected, { maxBytes });
     return parseJson(text.replace(/^\ufeff/, ""), file, expected); // some Windows editors write a byte order mark

@@ -1,12 +1,5 @@
 /** What Gemma 2 and 3 share: config entries, and a layer with norms before and after attention and feed-forward. */
-import {
-  type Attention,
-  type AttentionContext,
-  type AttentionOptions,
-  type LayerOptions,
-  OffsetRmsNorm,
-  SwiGlu,
-} from "../nn";
+import { type Attention, type AttentionContext, type AttentionOptions, type LayerOptions, OffsetRmsNorm, SwiGlu } from "../nn";
 import type { Tensor } from "../torch";
 import type { ConfigReader } from "./config";
 import { type Blueprint, DecoderLayer } from "./decoder";

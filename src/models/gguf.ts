@@ -20,8 +20,7 @@ export function openGguf(path: string): { config: HuggingFaceConfig; weights: We
   for (const file of files) {
     for (const name of file.entries.keys()) {
       const other = tensors.get(name);
-      if (other)
-        throw new FolderError(`Expected '${name}' in one file but received it in ${other.path} and ${file.path}`);
+      if (other) throw new FolderError(`Expected '${name}' in one file but received it in ${other.path} and ${file.path}`);
       tensors.set(name, file);
     }
   }
@@ -57,8 +56,7 @@ class GgufWeights implements Weights {
       const name = huggingFaceName(ggufName, architecture);
       if (name === undefined)
         throw new FolderError(
-          `Expected no '${ggufName}' in ${file.path}: ${architecture.className} has no such tensor; ` +
-            "it is not supported",
+          `Expected no '${ggufName}' in ${file.path}: ${architecture.className} has no such tensor; ` + "it is not supported",
         );
       const { shape, type } = file.entries.get(ggufName)!;
       entries.set(name, { shape, dtype: type.dtype ?? "float32", file: file.path });

@@ -38,9 +38,7 @@ const architectures: Readonly<Record<string, GgufArchitecture>> = {
     className: "Phi3ForCausalLM",
     entries: (metadata) => ({
       ...SILU,
-      sliding_window: metadata.has("phi3.attention.sliding_window")
-        ? metadata.size("phi3.attention.sliding_window")
-        : null,
+      sliding_window: metadata.has("phi3.attention.sliding_window") ? metadata.size("phi3.attention.sliding_window") : null,
       original_max_position_embeddings: metadata.size(
         "phi3.rope.scaling.original_context_length",
         metadata.size("phi3.context_length"),

@@ -32,8 +32,7 @@ export function ggufConfig(file: GgufFile, tensors: ReadonlyMap<string, GgufFile
   const valueDim = metadata.size(key("attention.value_length"), headDim);
   if (valueDim !== headDim)
     throw new FolderError(
-      `Expected ${headDim} for '${key("attention.value_length")}' in ${file.path}, as for keys, ` +
-        `but received ${valueDim}`,
+      `Expected ${headDim} for '${key("attention.value_length")}' in ${file.path}, as for keys, ` + `but received ${valueDim}`,
     );
   const config = {
     architectures: [architecture.className],
@@ -79,12 +78,7 @@ function checkBlocks(path: string, key: string, count: number, tensors: Readonly
     throw new FolderError(`Expected ${found.size} for '${key}' in ${path}, the number of its blocks, but received ${count}`);
 }
 
-function ropeScaling(
-  metadata: GgufMetadata,
-  name: string,
-  tensors: ReadonlyMap<string, GgufFile>,
-  rotated: number,
-): Json | null {
+function ropeScaling(metadata: GgufMetadata, name: string, tensors: ReadonlyMap<string, GgufFile>, rotated: number): Json | null {
   const type = metadata.string(`${name}.rope.scaling.type`, "none");
   const factor = () => metadata.number(`${name}.rope.scaling.factor`);
   if (tensors.has("rope_freqs.weight")) return llama3Scaling(metadata, name, tensors.get("rope_freqs.weight")!, rotated / 2);
@@ -115,9 +109,7 @@ function ropeScaling(
 function llama3Scaling(metadata: GgufMetadata, name: string, file: GgufFile, count: number): Json {
   const { shape } = file.entries.get("rope_freqs.weight")!;
   if (`${shape}` !== `${count}`)
-    throw new FolderError(
-      `Expected shape [${count}] for 'rope_freqs.weight' in ${file.path} but received [${shape.join(", ")}]`,
-    );
+    throw new FolderError(`Expected shape [${count}] for 'rope_freqs.weight' in ${file.path} but received [${shape.join(", ")}]`);
   const divisors = file.floats("rope_freqs.weight");
   const [low, high, original] = [1, 4, 8192];
   const factor = Math.max(...divisors);
@@ -133,7 +125,10 @@ function llama3Scaling(metadata: GgufMetadata, name: string, file: GgufFile, cou
         "they are not supported",
     );
   return {
-    rope_type: "llama3", factor, low_freq_factor: low, high_freq_factor: high,
+    rope_type: "llama3",
+    factor,
+    low_freq_factor: low,
+    high_freq_factor: high,
     original_max_position_embeddings: original,
   };
 }
@@ -154,7 +149,6 @@ function refuseUnread(metadata: GgufMetadata, name: string): void {
     .find((key) => !harmless.includes(key) && !(key.includes(".expert_") && metadata.get(key) === 0));
   if (problem === undefined) return;
   throw new FolderError(
-    `Expected no '${problem}' in ${metadata.file} but received ` +
-      `${show(metadata.get(problem))}; it is not supported`,
+    `Expected no '${problem}' in ${metadata.file} but received ` + `${show(metadata.get(problem))}; it is not supported`,
   );
 }

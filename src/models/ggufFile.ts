@@ -127,8 +127,7 @@ function checkTensors({ file, fileSize, tensors, dataStart, alignment }: GgufHea
       );
     if (start !== at)
       throw new FolderError(
-        `Expected '${name}' at byte ${at} of ${file} but received ${start}; tensors ` +
-          (start < at ? "overlap" : "leave a gap"),
+        `Expected '${name}' at byte ${at} of ${file} but received ${start}; tensors ` + (start < at ? "overlap" : "leave a gap"),
       );
     const end = start + (shape.reduce((product, size) => product * size, 1) / blockSize) * blockBytes;
     if (!(end <= fileSize))

@@ -35,8 +35,7 @@ export function shardsOf(path: string): string[] {
   const missing = names.filter((name) => !hasEntry(join(dirname(path), name)));
   if (missing.length > 0)
     throw new FolderError(
-      `Expected ${names.length} shards beside ${path} but ${listed(missing)} ` +
-        `${missing.length === 1 ? "is" : "are"} missing`,
+      `Expected ${names.length} shards beside ${path} but ${listed(missing)} ` + `${missing.length === 1 ? "is" : "are"} missing`,
     );
   return names.map((name) => join(dirname(path), name));
 }

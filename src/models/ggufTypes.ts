@@ -20,11 +20,17 @@ export interface GgufType {
 const plain = (name: string, dtype: DType, blockBytes: number): GgufType => ({ name, blockSize: 1, blockBytes, dtype });
 
 const small = (name: string, blockBytes: number, dequantise: GgufType["dequantise"]): GgufType => ({
-  name, blockSize: 32, blockBytes, dequantise,
+  name,
+  blockSize: 32,
+  blockBytes,
+  dequantise,
 });
 
 const large = (name: string, blockBytes: number, dequantise: GgufType["dequantise"]): GgufType => ({
-  name, blockSize: 256, blockBytes, dequantise,
+  name,
+  blockSize: 256,
+  blockBytes,
+  dequantise,
 });
 
 /** By ggml's number. */
@@ -45,9 +51,28 @@ export const ggufTypes: ReadonlyMap<number, GgufType> = new Map([
 
 /** Names of types that are not read, by ggml's number. */
 export const otherTypes: ReadonlyMap<number, string> = new Map([
-  [9, "Q8_1"], [10, "Q2_K"], [11, "Q3_K"], [15, "Q8_K"], [16, "IQ2_XXS"], [17, "IQ2_XS"], [18, "IQ3_XXS"],
-  [19, "IQ1_S"], [20, "IQ4_NL"], [21, "IQ3_S"], [22, "IQ2_S"], [23, "IQ4_XS"], [24, "I8"], [25, "I16"], [26, "I32"],
-  [27, "I64"], [29, "IQ1_M"], [34, "TQ1_0"], [35, "TQ2_0"], [39, "MXFP4"], [40, "NVFP4"], [41, "Q1_0"],
+  [9, "Q8_1"],
+  [10, "Q2_K"],
+  [11, "Q3_K"],
+  [15, "Q8_K"],
+  [16, "IQ2_XXS"],
+  [17, "IQ2_XS"],
+  [18, "IQ3_XXS"],
+  [19, "IQ1_S"],
+  [20, "IQ4_NL"],
+  [21, "IQ3_S"],
+  [22, "IQ2_S"],
+  [23, "IQ4_XS"],
+  [24, "I8"],
+  [25, "I16"],
+  [26, "I32"],
+  [27, "I64"],
+  [29, "IQ1_M"],
+  [34, "TQ1_0"],
+  [35, "TQ2_0"],
+  [39, "MXFP4"],
+  [40, "NVFP4"],
+  [41, "Q1_0"],
 ]);
 
 let table: Float32Array | undefined;

@@ -149,8 +149,7 @@ function checkFit(
     if (`${entry.shape}` !== `${shape}`) problems.push(shapeProblem(source, shape, entry.shape));
     else if (!isFloatingPoint(entry.dtype))
       problems.push(
-        `Expected floating-point values for '${source}' but received ${entry.dtype}; ` +
-          "quantised weights are not supported",
+        `Expected floating-point values for '${source}' but received ${entry.dtype}; ` + "quantised weights are not supported",
       );
   }
   for (const name of sources.keys())
@@ -166,7 +165,13 @@ function checkSizes(
   configFile: string,
 ): void {
   refuse(layerCountProblems(json, weights), configFile);
-  refuse(sizeProblems(blaming(configFile, () => parse(json)), weights), configFile);
+  refuse(
+    sizeProblems(
+      blaming(configFile, () => parse(json)),
+      weights,
+    ),
+    configFile,
+  );
 }
 
 function refuse(problems: readonly string[], configFile: string): void {
@@ -174,9 +179,7 @@ function refuse(problems: readonly string[], configFile: string): void {
   const more = problems.length > 10 ? `\n  … and ${problems.length - 10} more` : "";
   const asks = configFile.endsWith(".gguf") ? "its metadata asks" : "its config.json asks";
   const folder = configFile.endsWith(".gguf") ? configFile : dirname(configFile);
-  throw new FolderError(
-    `The weights in ${folder} are not those ${asks} for:\n  ${problems.slice(0, 10).join("\n  ")}${more}`,
-  );
+  throw new FolderError(`The weights in ${folder} are not those ${asks} for:\n  ${problems.slice(0, 10).join("\n  ")}${more}`);
 }
 
 function checkEqual(copy: string, original: Tensor, name: string, weights: Weights): void {
@@ -190,7 +193,6 @@ function checkEqual(copy: string, original: Tensor, name: string, weights: Weigh
   });
   if (!equal)
     throw new FolderError(
-      `Expected '${copy}' in ${file} to equal '${name}' but received another tensor; ` +
-        "config.json says tie_word_embeddings",
+      `Expected '${copy}' in ${file} to equal '${name}' but received another tensor; ` + "config.json says tie_word_embeddings",
     );
 }

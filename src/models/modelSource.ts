@@ -40,8 +40,7 @@ export async function resolveModel(name: string, { revision, adapter, files }: M
   const found = await resolveFolder(name, { revision, files });
   if (!hasEntry(found)) throw new FolderError(`Expected a model folder at ${found} but there is none`);
   const hub = repoName(name, revision);
-  if (!isAdapter(found))
-    return { base: found, hub, adapter: adapter === undefined ? undefined : await resolveAdapter(adapter) };
+  if (!isAdapter(found)) return { base: found, hub, adapter: adapter === undefined ? undefined : await resolveAdapter(adapter) };
 
   if (adapter !== undefined)
     throw new FolderError(
@@ -103,12 +102,12 @@ async function resolveBase(name: string, revision: string | undefined, adapter: 
     folder = await resolveFolder(name, { revision, files });
   } catch (error) {
     if (!(error instanceof HubError)) throw error;
-    throw new HubError(`The adapter in ${adapter} names ${name} as its base. ${error.message} ${wayOut}`, error.reason, { cause: error });
+    throw new HubError(`The adapter in ${adapter} names ${name} as its base. ${error.message} ${wayOut}`, error.reason, {
+      cause: error,
+    });
   }
   if (hasEntry(folder)) return folder;
-  throw new FolderError(
-    `Expected the base of the adapter in ${adapter} at ${name} but there is no such folder ${wayOut}`,
-  );
+  throw new FolderError(`Expected the base of the adapter in ${adapter} at ${name} but there is no such folder ${wayOut}`);
 }
 
 /** Whether a local path is an adapter's folder. */

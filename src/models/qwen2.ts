@@ -3,14 +3,7 @@ import { Attention, type LayerOptions, SwiGlu } from "../nn";
 import { CausalLM } from "./causalLm";
 import type { ConfigReader, HuggingFaceConfig } from "./config";
 import { ropeOf, rotary } from "./rope";
-import {
-  PreNormLayer,
-  type TransformerConfig,
-  attentionOptions,
-  layerWindows,
-  readerOf,
-  transformerConfig,
-} from "./transformer";
+import { PreNormLayer, type TransformerConfig, attentionOptions, layerWindows, readerOf, transformerConfig } from "./transformer";
 
 export interface Qwen2Config extends TransformerConfig {
   /** Tokens a token sees in each layer, itself included; all before it where undefined. */

@@ -43,11 +43,7 @@ export class SafetensorsFile {
     try {
       this.size = fstatSync(fd).size;
       const length = headerLength(path, readAt(fd, 0, LENGTH_BYTES), this.size);
-      ({ entries: this.entries, metadata: this.metadata } = parseHeader(
-        path,
-        readAt(fd, LENGTH_BYTES, length),
-        this.size,
-      ));
+      ({ entries: this.entries, metadata: this.metadata } = parseHeader(path, readAt(fd, LENGTH_BYTES, length), this.size));
     } finally {
       closeSync(fd);
     }
@@ -127,7 +123,6 @@ export function usableDType(dtype: DType): DType {
 function readAt(fd: number, position: number, length: number): Buffer {
   const buffer = Buffer.alloc(length);
   let read = 0;
-  for (let got = -1; got !== 0 && read < length; read += got)
-    got = readSync(fd, buffer, read, length - read, position + read);
+  for (let got = -1; got !== 0 && read < length; read += got) got = readSync(fd, buffer, read, length - read, position + read);
   return buffer.subarray(0, read);
 }

@@ -82,9 +82,7 @@ export function parseHeader(file: string, bytes: Buffer, fileSize: number): Safe
     throw new FolderError(`Expected strings by name for '__metadata__' of ${file} but received ${shown(metadata)}`);
 
   const dataStart = LENGTH_BYTES + bytes.length;
-  const entries = new Map(
-    Object.entries(tensors).map(([name, info]) => [name, readEntry(file, name, info, dataStart)]),
-  );
+  const entries = new Map(Object.entries(tensors).map(([name, info]) => [name, readEntry(file, name, info, dataStart)]));
   checkPlaces(file, entries, dataStart, fileSize);
   return { entries, metadata: metadata as Record<string, string> };
 }
@@ -143,8 +141,10 @@ function colonsIn(json: string): number {
   let colons = 0;
   for (let at = 0, inString = false; at < json.length; at++) {
     const code = json.charCodeAt(at);
-    if (code === 34) inString = !inString; // "
-    else if (code === 92) at++; // a backslash, which only strings have
+    if (code === 34)
+      inString = !inString; // "
+    else if (code === 92)
+      at++; // a backslash, which only strings have
     else if (code === 58 && !inString) colons++; // :
   }
   return colons;
@@ -197,8 +197,7 @@ function checkPlaces(file: string, entries: Map<string, TensorEntry>, dataStart:
   for (const [name, { start, end }] of inOrder) {
     if (start !== at)
       throw new FolderError(
-        `Expected '${name}' at byte ${at} of ${file} but received ${start}; tensors ` +
-          (start < at ? "overlap" : "leave a gap"),
+        `Expected '${name}' at byte ${at} of ${file} but received ${start}; tensors ` + (start < at ? "overlap" : "leave a gap"),
       );
     if (end > fileSize)
       throw new FolderError(

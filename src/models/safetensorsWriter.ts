@@ -29,9 +29,7 @@ export function writable(tensors: Readonly<Record<string, Tensor>>, dtype?: DTyp
 
 /** Writes one whole file. The metadata says that it was made with PyTorch, which transformers asks for. */
 export async function writeSafetensors(file: FileHandle, tensors: readonly WritableTensor[]): Promise<void> {
-  const ordered = [...tensors].sort(
-    (a, b) => itemSizeOf(b.dtype)! - itemSizeOf(a.dtype)! || (a.name < b.name ? -1 : 1),
-  );
+  const ordered = [...tensors].sort((a, b) => itemSizeOf(b.dtype)! - itemSizeOf(a.dtype)! || (a.name < b.name ? -1 : 1));
   const described = ordered.map(({ name, dtype, tensor: { shape } }) => ({ name, dtype, shape }));
   await writeAll(file, formatHeader(described, { format: "pt" }));
   for (const tensor of ordered) for (const bytes of bytesOf(tensor)) await writeAll(file, bytes);
@@ -66,5 +64,5 @@ function* bytesOf({ tensor, dtype, bytes }: WritableTensor): Generator<Uint8Arra
 
 /** A write may take less than it was given, as when the disk is nearly full; the next one then says why. */
 async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at)).bytesWritten;
+  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
 }

@@ -47,9 +47,7 @@ export async function saveModel(model: CausalLM, folder: string, options: SaveOp
   const state = baseState(model);
   const staged = await StagedFiles.in(folder);
   try {
-    const before = (await readdir(folder)).filter(
-      (file) => [SINGLE_FILE, INDEX_FILE].includes(file) || SHARD.test(file),
-    );
+    const before = (await readdir(folder)).filter((file) => [SINGLE_FILE, INDEX_FILE].includes(file) || SHARD.test(file));
     const files = shards(writable(state, dtype), maxShardSize);
     for (const [name, tensors] of files) await staged.add(name, (file) => writeSafetensors(file, tensors));
     if (files.size > 1) await staged.add(INDEX_FILE, (file) => file.writeFile(json(indexOf(files))));

@@ -37,13 +37,7 @@ export interface Declaration {
 }
 
 /** Factors of other architectures, which transformers would not apply here. */
-const foreignFactors = [
-  "attention_multiplier",
-  "embedding_multiplier",
-  "logit_scale",
-  "logits_scaling",
-  "residual_multiplier",
-];
+const foreignFactors = ["attention_multiplier", "embedding_multiplier", "logit_scale", "logits_scaling", "residual_multiplier"];
 
 /** A reader of a config that must be of this class, and must not be quantised. */
 export function readerOf(json: HuggingFaceConfig, { modelType, className, defaults }: Declaration): ConfigReader {

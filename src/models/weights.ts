@@ -35,8 +35,7 @@ export interface Weights extends Disposable {
 
 /** Finds and checks a folder's safetensors. */
 export function openWeights(folder: string): Weights {
-  if (hasEntry(join(folder, SINGLE_FILE)))
-    return new SafetensorsWeights([new SafetensorsFile(join(folder, SINGLE_FILE))]);
+  if (hasEntry(join(folder, SINGLE_FILE))) return new SafetensorsWeights([new SafetensorsFile(join(folder, SINGLE_FILE))]);
   if (hasEntry(join(folder, INDEX_FILE))) return openShards(folder);
   throw new FolderError(whyNoWeights(folder));
 }
@@ -55,9 +54,7 @@ function openShards(folder: string): Weights {
   const shards = new Map(names.map((name) => [name, new SafetensorsFile(join(folder, name))]));
   for (const [tensor, name] of places) {
     if (!shards.get(name)!.entries.has(tensor))
-      throw new FolderError(
-        `Expected '${tensor}' in ${join(folder, name)}, as ${INDEX_FILE} says, but it is not there`,
-      );
+      throw new FolderError(`Expected '${tensor}' in ${join(folder, name)}, as ${INDEX_FILE} says, but it is not there`);
   }
   return new SafetensorsWeights([...shards.values()]);
 }
@@ -74,8 +71,7 @@ function readIndex(index: string): Map<string, string> {
     const outside = typeof file !== "string" || isAbsolute(file) || normalize(file).split(sep)[0] === "..";
     if (outside || !file.endsWith(".safetensors"))
       throw new FolderError(
-        `Expected a .safetensors file within the folder for '${tensor}' in ${index} but received ` +
-          JSON.stringify(file),
+        `Expected a .safetensors file within the folder for '${tensor}' in ${index} but received ` + JSON.stringify(file),
       );
   }
   return new Map(Object.entries(map as Record<string, string>));
@@ -91,8 +87,7 @@ class SafetensorsWeights implements Weights {
     for (const file of files) {
       for (const [name, { dtype, shape }] of file.entries) {
         const other = this.files.get(name);
-        if (other)
-          throw new FolderError(`Expected '${name}' in one file but received it in ${other.path} and ${file.path}`);
+        if (other) throw new FolderError(`Expected '${name}' in one file but received it in ${other.path} and ${file.path}`);
         this.files.set(name, file);
         entries.set(name, { dtype, shape, file: file.path });
       }
@@ -121,9 +116,7 @@ function whyNoWeights(folder: string): string {
   const expected = `Expected ${SINGLE_FILE} or ${INDEX_FILE} in ${folder}`;
   if (!hasEntry(folder)) return `${expected} but there is no such folder`;
   const files = filesIn(folder);
-  const pickled = files.filter(
-    (file) => /\.(bin|pt|pth|ckpt)$/.test(file) && !/^(training_args|optimizer|scheduler)/.test(file),
-  );
+  const pickled = files.filter((file) => /\.(bin|pt|pth|ckpt)$/.test(file) && !/^(training_args|optimizer|scheduler)/.test(file));
   if (pickled.length > 0)
     return (
       `${expected} but received only ${listed(pickled)}: such a file can run code when it is opened. ` +

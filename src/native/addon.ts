@@ -53,7 +53,9 @@ function addonFile(folder: string): string | undefined {
 /** A hash of everything that makes the addons, the libtorch minor aside. */
 export function sourceStamp(root: string): string {
   const hash = createHash("sha256");
-  const sources = readdirSync(join(root, "native")).sort().map((name) => join("native", name));
+  const sources = readdirSync(join(root, "native"))
+    .sort()
+    .map((name) => join("native", name));
   for (const name of ["CMakeLists.txt", ...sources]) hash.update(`${name}\0`).update(readFileSync(join(root, name)));
   return hash.digest("hex");
 }

@@ -10,8 +10,20 @@ import { load } from "./load";
 export interface ArgumentDescription {
   name: string;
   kind:
-    | "Tensor" | "Scalar" | "int" | "float" | "bool" | "str" | "dtype" | "layout" | "Device" | "MemoryFormat"
-    | "Generator" | "Storage" | "Stream" | "other";
+    | "Tensor"
+    | "Scalar"
+    | "int"
+    | "float"
+    | "bool"
+    | "str"
+    | "dtype"
+    | "layout"
+    | "Device"
+    | "MemoryFormat"
+    | "Generator"
+    | "Storage"
+    | "Stream"
+    | "other";
   list: boolean;
   optional: boolean;
   optionalElement: boolean;
@@ -70,7 +82,11 @@ export interface NativeBinding {
 
   backward(outputs: number[], gradients: number[], retainGraph: boolean, createGraph: boolean, inputs: number[]): void;
   grad(
-    outputs: number[], inputs: number[], gradients: number[], retainGraph: boolean, createGraph: boolean,
+    outputs: number[],
+    inputs: number[],
+    gradients: number[],
+    retainGraph: boolean,
+    createGraph: boolean,
     allowUnused: boolean,
   ): number[];
   gradEnabled(): boolean;

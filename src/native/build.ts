@@ -45,8 +45,14 @@ export async function buildAddons({ root, libtorch, env, progress }: BuildOption
   try {
     const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / memoryPerCompiler)));
     const code = await run(root, env, output, [
-      "build", `--CDLIBTORCH=${libtorch.folder}`, `--CDADDON_DIR=${join(staging, "addon")}`,
-      `--CDLOADER_DIR=${join(staging, "loader")}`, "--out", join(staging, "cmake"), "--parallel", String(jobs),
+      "build",
+      `--CDLIBTORCH=${libtorch.folder}`,
+      `--CDADDON_DIR=${join(staging, "addon")}`,
+      `--CDLOADER_DIR=${join(staging, "loader")}`,
+      "--out",
+      join(staging, "cmake"),
+      "--parallel",
+      String(jobs),
     ]);
     if (code !== 0) {
       const tail = readFileSync(log, "utf8").trimEnd().split("\n").slice(-30).join("\n");

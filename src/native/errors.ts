@@ -67,15 +67,22 @@ const classes = {
 };
 
 const lateError = /CUDA error|device-side assert/i;
-const missingDevice = /not linked with support for|No CUDA GPUs|not compiled with|driver version is insufficient|no CUDA-capable device|Found no NVIDIA driver/i;
+const missingDevice =
+  /not linked with support for|No CUDA GPUs|not compiled with|driver version is insufficient|no CUDA-capable device|Found no NVIDIA driver/i;
 
 /** Makes the error the addon throws. `kind` is a C++ exception's class, `call` the op and its arguments or empty. */
 export function nativeError(kind: string, message: string, call: string, nativeStack?: () => string): Error {
   // The rest is in nativeStack; for a missing kernel the first line alone is a page of guesses.
-  const text = message.split("\n")[0]!.replace(/ This could be because the operator doesn't exist for this backend.*$/, "").trimEnd();
+  const text = message
+    .split("\n")[0]!
+    .replace(/ This could be because the operator doesn't exist for this backend.*$/, "")
+    .trimEnd();
   if (kind === "TypeError") return new TypeError(call ? `${text}\n  in ${call}` : text);
   if (kind === "DeviceError" || missingDevice.test(text))
-    return new DeviceError(`${text}\n  \`npx smaug doctor\` shows which libtorch and which devices are in use`, { call, nativeStack });
+    return new DeviceError(`${text}\n  \`npx smaug doctor\` shows which libtorch and which devices are in use`, {
+      call,
+      nativeStack,
+    });
   const hint = lateError.test(text) ? "\n  CUDA reports late: run again with CUDA_LAUNCH_BLOCKING=1 to find the op" : "";
   const Class = classes[kind as keyof typeof classes] ?? TorchError;
   return new Class(text + hint, { call, nativeStack });

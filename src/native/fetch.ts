@@ -124,17 +124,35 @@ async function downloadArchive(archive: PinnedArchive, file: string, progress: P
  * the wheel for CUDA, which is several times the size and of no use without CUDA's own libraries.
  */
 async function pipDownload(
-  env: Environment, folder: string, wheels: Readonly<Record<string, string>>, progress: Progress,
+  env: Environment,
+  folder: string,
+  wheels: Readonly<Record<string, string>>,
+  progress: Progress,
 ): Promise<Fetched> {
   progress.line(`fetching libtorch ${pinned} for the CPU (about 200 MB) with pip`);
-  const anyPython = ["--python-version", "3.13", "--implementation", "cp", "--abi", "cp313", "--platform", "manylinux_2_28_x86_64"];
+  const anyPython = [
+    "--python-version",
+    "3.13",
+    "--implementation",
+    "cp",
+    "--abi",
+    "cp313",
+    "--platform",
+    "manylinux_2_28_x86_64",
+  ];
   let first: Error | undefined;
   for (const python of [[], anyPython]) {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder);
     try {
       await runPip(env, [
-        "download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--dest", folder, ...python,
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--disable-pip-version-check",
+        "--dest",
+        folder,
+        ...python,
         `torch==${pinned}+cpu`,
       ]);
       return await verifiedWheel(folder, wheels);

@@ -88,8 +88,7 @@ function installLine(): string {
 
 /** The folder of the torch package that `python3` would import; it is not imported, which takes seconds. */
 export function pythonTorch(env: Environment): string | undefined {
-  const find =
-    "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
+  const find = "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
   const result = spawnSync("python3", ["-c", find], { ...limits, env, encoding: "utf8", cwd: "/" });
   return (result.status === 0 && result.stdout.trim()) || undefined;
 }

@@ -44,7 +44,10 @@ export function load(): NativeBinding {
  * the digests of a fetched libtorch before it is opened, which takes half a second; without it, only sizes.
  */
 export function attemptLoad(
-  env: Environment = process.env, root = packageRoot, chosen?: Libtorch, { verify = false } = {},
+  env: Environment = process.env,
+  root = packageRoot,
+  chosen?: Libtorch,
+  { verify = false } = {},
 ): LoadAttempt {
   const checks: Check[] = [];
   const ok = (name: string, found: string, expected: string) => checks.push({ name, found, expected, status: "ok" });
@@ -57,7 +60,10 @@ export function attemptLoad(
   const { libtorch } = located;
   if (!libtorch)
     return problem("libtorch", {
-      name: "libtorch", found: describeRejected(located), expected: supportedText, fix: wayToLibtorch(located),
+      name: "libtorch",
+      found: describeRejected(located),
+      expected: supportedText,
+      fix: wayToLibtorch(located),
     });
   ok("libtorch", `${libtorch.version} (${libtorch.source})`, supportedText);
   ok("folder", libtorch.folder, "lib/, and include/ for building");
@@ -79,7 +85,10 @@ export function attemptLoad(
   const opened = result(() => openAll(loader, libtorch, verify));
   if (opened instanceof Error)
     return problem("libtorch", {
-      name: "libraries", found: firstLine(opened), expected: "open", fix: wayToOpening(firstLine(opened), libtorch),
+      name: "libraries",
+      found: firstLine(opened),
+      expected: "open",
+      fix: wayToOpening(firstLine(opened), libtorch),
     });
   ok("libraries", libtorch.cuda ? "CPU and CUDA" : "CPU", "open");
   if (!loader.hasSymbol(abiSymbol))

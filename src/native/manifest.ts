@@ -51,7 +51,11 @@ export function fetchedDefect(folder: string, libraries: readonly string[], how:
   return undefined;
 }
 
-function libraryDifference(file: string, recorded: Manifest["libraries"][string] | undefined, how: Thoroughness): string | undefined {
+function libraryDifference(
+  file: string,
+  recorded: Manifest["libraries"][string] | undefined,
+  how: Thoroughness,
+): string | undefined {
   if (recorded === undefined) return "not among the files that setup unpacked";
   const stats = statSync(file, { throwIfNoEntry: false });
   if (!stats?.isFile()) return "not a file";

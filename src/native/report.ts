@@ -28,9 +28,6 @@ export function formatChecks(checks: readonly Check[]): string {
     `${mark.padEnd(2)}  ${name.padEnd(nameWidth)}  ${found.padEnd(foundWidth)}  ${expected}`.trimEnd();
   return [
     line("", heading),
-    ...checks.flatMap((check) => [
-      line(marks[check.status], check),
-      ...(check.fix ? [`      -> ${check.fix}`] : []),
-    ]),
+    ...checks.flatMap((check) => [line(marks[check.status], check), ...(check.fix ? [`      -> ${check.fix}`] : [])]),
   ].join("\n");
 }

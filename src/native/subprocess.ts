@@ -21,15 +21,24 @@ export interface Ended {
  * Calls a function of `dist/native` in another Node process and returns its result, passed as JSON; `{ ended }` if that
  * process crashed or took too long.
  */
-export function inSubprocess<T extends object>(module: "doctor" | "subprocess", name: string, args: unknown[], env: Environment): T | Ended {
+export function inSubprocess<T extends object>(
+  module: "doctor" | "subprocess",
+  name: string,
+  args: unknown[],
+  env: Environment,
+): T | Ended {
   const file = join(packageRoot, "dist", "native", `${module}.js`);
   // The result has its own descriptor: libraries may write to the standard streams.
   const script = `const [file, name, args] = process.argv.slice(1);
     require("node:fs").writeSync(3, JSON.stringify(require(file)[name](...JSON.parse(args))));`;
-  const { output, signal, status, error } = spawnSync(
-    process.execPath, ["-e", script, file, name, JSON.stringify(args)],
-    { env: env as NodeJS.ProcessEnv, stdio: ["ignore", "ignore", "pipe", "pipe"], timeout, killSignal: "SIGKILL", maxBuffer, encoding: "utf8" },
-  );
+  const { output, signal, status, error } = spawnSync(process.execPath, ["-e", script, file, name, JSON.stringify(args)], {
+    env: env as NodeJS.ProcessEnv,
+    stdio: ["ignore", "ignore", "pipe", "pipe"],
+    timeout,
+    killSignal: "SIGKILL",
+    maxBuffer,
+    encoding: "utf8",
+  });
   try {
     return JSON.parse(output?.[3] ?? "") as T;
   } catch {

@@ -55,8 +55,7 @@ function adapted(layer: LinearLayer): LoraLinear {
 /** What `addAdapter` will adapt. A config that names nothing, or what cannot be adapted, is an error. */
 export function planLora(model: Model, config: LoraConfig, adapter: string): LoraPlan {
   const [taken] = loraLayers(model, adapter);
-  if (taken)
-    throw new TorchError(`applyLora: the model has adapters already (${taken[0]}) under the name "${adapter}"`);
+  if (taken) throw new TorchError(`applyLora: the model has adapters already (${taken[0]}) under the name "${adapter}"`);
   const modules = modulesBesideAdapters(model);
   const tied = Object.entries(model.tiedWeights ?? {}).map((pair) => pair.map(parentOf) as [string, string]);
   const targets = findingLayers(() => modules.filter(([name]) => name !== "" && isTarget(config, name)));
@@ -103,8 +102,7 @@ function placesTrainedWhole(
   if (lost.length > 0) {
     const last = [...new Set(names.map((name) => name.split(".").at(-1)!))].filter((name) => !/^\d*$/.test(name));
     throw new RangeError(
-      `Expected names of modules for 'modulesToSave' but received ${JSON.stringify(lost)}; ` +
-        `the model has ${last.join(", ")}`,
+      `Expected names of modules for 'modulesToSave' but received ${JSON.stringify(lost)}; ` + `the model has ${last.join(", ")}`,
     );
   }
 
@@ -143,10 +141,7 @@ function parentOf(name: string): string {
 }
 
 /** The layers of a model that have an adapter, the one to train unless another is named (null: any), by name. */
-export function loraLayers(
-  model: Module,
-  adapter: string | null = DEFAULT_ADAPTER,
-): [name: string, layer: LoraLinear][] {
+export function loraLayers(model: Module, adapter: string | null = DEFAULT_ADAPTER): [name: string, layer: LoraLinear][] {
   if (!(model instanceof Module)) throw new TypeError(`Expected a model for 'model' but received ${received(model)}`);
   return [...model.namedModules()].filter(
     (entry): entry is [string, LoraLinear] =>
@@ -191,8 +186,7 @@ export function withAdapter<T>(model: Module, adapter: string, fn: () => T): T {
 function withActive<T>(caller: string, model: Module, adapter: string | null, fn: () => T): T {
   const layers = loraLayers(model, null);
   const merged = layers.find(([, layer]) => layer.merged);
-  if (merged)
-    throw new TorchError(`${caller}: the adapter of ${merged[0]} is merged into its weight; unmerge() first`);
+  if (merged) throw new TorchError(`${caller}: the adapter of ${merged[0]} is merged into its weight; unmerge() first`);
   const before = layers[0]?.[1].active ?? null;
   const whole = wholeTensors(model);
   const show = (name: string | null) => {
@@ -238,9 +232,7 @@ export function removeAdapter(model: Module, adapter: string): void {
     layer.adapters.delete(adapter);
   }
   wholeTensors(model)?.remove(adapter);
-  model.replaceModules((_, module) =>
-    module instanceof LoraLinear && module.adapters.size === 0 ? module.unwrap() : module,
-  );
+  model.replaceModules((_, module) => (module instanceof LoraLinear && module.adapters.size === 0 ? module.unwrap() : module));
 }
 
 /**

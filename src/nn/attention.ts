@@ -52,9 +52,7 @@ export abstract class AttentionLayer extends Module {
     const { hiddenSize, numHeads, numKeyValueHeads = numHeads, headDim = hiddenSize / numHeads } = options;
     const { dropout = 0, scale, softcap, window } = options;
     if (numHeads % numKeyValueHeads !== 0)
-      throw new RangeError(
-        `Expected a divisor of ${numHeads} heads for 'numKeyValueHeads' but received ${numKeyValueHeads}`,
-      );
+      throw new RangeError(`Expected a divisor of ${numHeads} heads for 'numKeyValueHeads' but received ${numKeyValueHeads}`);
     this.numHeads = numHeads;
     this.numKeyValueHeads = numKeyValueHeads;
     this.headDim = headDim;
@@ -130,10 +128,6 @@ export class FusedAttention extends AttentionLayer {
 
   protected project(x: Tensor): [q: Tensor, k: Tensor, v: Tensor] {
     const all = this.heads(this.qkvProj.forward(x)); // [batch, heads + 2 kvHeads, seq, headDim]
-    return all.splitWithSizes([this.numHeads, this.numKeyValueHeads, this.numKeyValueHeads], 1) as [
-      Tensor,
-      Tensor,
-      Tensor,
-    ];
+    return all.splitWithSizes([this.numHeads, this.numKeyValueHeads, this.numKeyValueHeads], 1) as [Tensor, Tensor, Tensor];
   }
 }

@@ -46,10 +46,7 @@ export class SparseExperts extends Module {
     const { numExperts, expertsPerToken, activation = "silu", ...layer } = options;
     this.expertsPerToken = expertsPerToken;
     this.gate = new Linear(hiddenSize, numExperts, { ...layer, bias: false });
-    this.experts = Array.from(
-      { length: numExperts },
-      () => new Expert(hiddenSize, intermediateSize, activation, layer),
-    );
+    this.experts = Array.from({ length: numExperts }, () => new Expert(hiddenSize, intermediateSize, activation, layer));
   }
 
   /**

@@ -38,10 +38,7 @@ export class KvCache {
     const all = (buffer: Tensor, count: number) => buffer.narrow(2, 0, count);
     if (isGradEnabled()) {
       // Autograd may save what is returned: nothing is written into it later.
-      const joined: [Tensor, Tensor] = [
-        cat([all(held.keys, length), keys], 2),
-        cat([all(held.values, length), values], 2),
-      ];
+      const joined: [Tensor, Tensor] = [cat([all(held.keys, length), keys], 2), cat([all(held.values, length), values], 2)];
       this.replace(held, joined[0].detach(), joined[1].detach());
       held.length += added;
       return joined;

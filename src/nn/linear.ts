@@ -29,9 +29,7 @@ export class Linear extends LinearLayer {
     super();
     this.weight = newParameter([outFeatures, inFeatures], options, kaimingUniform_);
     const bound = 1 / Math.sqrt(inFeatures);
-    this.bias = bias
-      ? newParameter([outFeatures], options, (b, generator) => b.uniform_(-bound, bound, { generator }))
-      : null;
+    this.bias = bias ? newParameter([outFeatures], options, (b, generator) => b.uniform_(-bound, bound, { generator })) : null;
   }
 
   forward(x: Tensor): Tensor {

@@ -90,9 +90,7 @@ export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
   if (!["none", "all", "lora_only"].includes(bias))
     throw new RangeError(`Expected "none", "all" or "lora_only" for 'bias' but received ${JSON.stringify(bias)}`);
   if (!layersToTransform.every((layer) => Number.isSafeInteger(layer) && layer >= 0))
-    throw new RangeError(
-      `Expected numbers of layers for 'layersToTransform' but received ${JSON.stringify(layersToTransform)}`,
-    );
+    throw new RangeError(`Expected numbers of layers for 'layersToTransform' but received ${JSON.stringify(layersToTransform)}`);
   if (layersToTransform.length > 0 && typeof config.targetModules === "string")
     throw new RangeError(
       "Expected a list for 'targetModules', since 'layersToTransform' is given, but received " +
@@ -105,7 +103,7 @@ export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
 
 /** The type of each option. JavaScript would iterate over the letters of a string, and take any string for true. */
 const kinds: Partial<Record<keyof LoraConfig, readonly [says: string, holds: (value: unknown) => boolean]>> = {
-  targetModules: ["a list of names, a pattern or \"all-linear\"", (value) => typeof value === "string" || isList(value, "string")],
+  targetModules: ['a list of names, a pattern or "all-linear"', (value) => typeof value === "string" || isList(value, "string")],
   excludeModules: ["a list of names or a pattern", (value) => typeof value === "string" || isList(value, "string")],
   layersToTransform: ["a list of layer numbers", (value) => Array.isArray(value)],
   layersPattern: ["a list of patterns", (value) => isList(value, "string")],
@@ -142,7 +140,11 @@ export function expectLoraConfig(config: unknown): asserts config is LoraConfig 
 /** Runs `find`, which matches many names, under one time limit; otherwise each match has its own. */
 export function findingLayers<T>(find: () => T): T {
   return asRangeError(() =>
-    withinTime(2 * secondsFor(0), find, (seconds) => `Expected to find an adapter's layers within ${seconds} s but it takes longer`),
+    withinTime(
+      2 * secondsFor(0),
+      find,
+      (seconds) => `Expected to find an adapter's layers within ${seconds} s but it takes longer`,
+    ),
   );
 }
 
@@ -185,9 +187,7 @@ function isInLayers(config: LoraConfig, name: string): boolean {
     layersPattern.length > 0
       ? layersPattern.map((pattern) => `^(?:|.*?\\.)(?:${pattern})\\.(?<layer>\\d+)\\.`)
       : ["^.*?\\.[^.]*\\.(?<layer>\\d+)\\."];
-  const found = patterns
-    .map((pattern) => patternOf(config, "layersPattern", pattern).exec(name))
-    .find((match) => match !== null);
+  const found = patterns.map((pattern) => patternOf(config, "layersPattern", pattern).exec(name)).find((match) => match !== null);
   return found !== undefined && layersToTransform.includes(Number(found.groups!["layer"]));
 }
 

@@ -119,13 +119,10 @@ export abstract class Module {
     const own = new Map(this.state());
     const missing = [...own.keys()].filter((name) => !Object.hasOwn(dict, name));
     const unexpected = Object.keys(dict).filter((name) => !own.has(name));
-    const misshapen = [...own].filter(
-      ([name, { shape }]) => Object.hasOwn(dict, name) && `${dict[name]!.shape}` !== `${shape}`,
-    );
+    const misshapen = [...own].filter(([name, { shape }]) => Object.hasOwn(dict, name) && `${dict[name]!.shape}` !== `${shape}`);
 
     const problems = misshapen.map(
-      ([name, { shape }]) =>
-        `Expected shape [${shape.join(", ")}] for '${name}' but received [${dict[name]!.shape.join(", ")}]`,
+      ([name, { shape }]) => `Expected shape [${shape.join(", ")}] for '${name}' but received [${dict[name]!.shape.join(", ")}]`,
     );
     if (strict) {
       problems.push(...missing.map((name) => `Expected a tensor for '${name}' but received none`));
@@ -133,8 +130,7 @@ export abstract class Module {
     }
     if (problems.length > 0) {
       const more = problems.length > 10 ? `\n  … and ${problems.length - 10} more` : "";
-      const hint =
-        strict && misshapen.length < problems.length ? "\n  { strict: false } leaves out names that do not match" : "";
+      const hint = strict && misshapen.length < problems.length ? "\n  { strict: false } leaves out names that do not match" : "";
       throw new RangeError(`loadStateDict:\n  ${problems.slice(0, 10).join("\n  ")}${more}${hint}`);
     }
     noGrad(() => {
@@ -173,8 +169,7 @@ export abstract class Module {
     for (const [field, value] of Object.entries(this) as [string, unknown][]) {
       if (isChild(value)) yield [field, this.keyOf(field), value];
       if (!Array.isArray(value)) continue;
-      for (const [i, item] of value.entries())
-        if (isChild(item)) yield [`${field}.${i}`, `${this.keyOf(field)}.${i}`, item];
+      for (const [i, item] of value.entries()) if (isChild(item)) yield [`${field}.${i}`, `${this.keyOf(field)}.${i}`, item];
     }
   }
 

@@ -38,8 +38,7 @@ export class RmsNorm extends Module {
 /** Gemma's: the weight is what the factor has beyond one, added in float32. */
 export class OffsetRmsNorm extends RmsNorm {
   override forward(x: Tensor): Tensor {
-    if (x.dtype === "float32" || x.dtype === "float64")
-      return ops.rmsNorm(x, [this.hiddenSize], this.weight.add(1), this.eps);
+    if (x.dtype === "float32" || x.dtype === "float64") return ops.rmsNorm(x, [this.hiddenSize], this.weight.add(1), this.eps);
     const factor = this.weight.to("float32").add(1); // in 16 bits 1 + weight would lose most of the weight
     return ops.rmsNorm(x.to("float32"), [this.hiddenSize], factor, this.eps).to({ dtype: x.dtype });
   }

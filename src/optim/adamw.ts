@@ -58,7 +58,9 @@ export class AdamW {
   /** Takes parameters, or groups of them with settings of their own; `options` are for what a group leaves out. */
   constructor(params: Iterable<Tensor> | readonly ParameterGroup[], options: AdamWOptions = {}) {
     if (typeof params !== "object" || params === null || !(Symbol.iterator in params))
-      throw new TypeError(`Expected tensors, or parameter groups, for 'params' but received ${received(params)}${wayToParameters(params)}`);
+      throw new TypeError(
+        `Expected tensors, or parameter groups, for 'params' but received ${received(params)}${wayToParameters(params)}`,
+      );
     const entries = [...params];
     const groups = entries.every(isGroup) ? entries : [{ params: entries as Tensor[] }];
     checkOptions("AdamW", options, settingNames);
@@ -66,8 +68,7 @@ export class AdamW {
     this.groups = groups.map((group) => ({ ...settings({ ...options, ...given(group) }), params: [...group.params] }));
     const all = this.parameters();
     if (all.length === 0) throw new RangeError("Expected at least one parameter for 'params' but received none");
-    if (new Set(all).size < all.length)
-      throw new RangeError("Expected each parameter once for 'params' but received one twice");
+    if (new Set(all).size < all.length) throw new RangeError("Expected each parameter once for 'params' but received one twice");
     const computed = all.find((parameter) => !parameter.isLeaf);
     if (computed) throw new TypeError(`Expected leaf tensors for 'params' but received a result of ${computed.gradFn}`);
   }
@@ -102,8 +103,7 @@ export class AdamW {
         }
       }),
     );
-    if (!updated)
-      throw new TorchError("AdamW.step: no parameter has a gradient; call backward() on a loss that depends on one");
+    if (!updated) throw new TorchError("AdamW.step: no parameter has a gradient; call backward() on a loss that depends on one");
   }
 
   /** Drops all gradients. */
@@ -127,9 +127,7 @@ export class AdamW {
   loadStateDict({ state, groups }: AdamWStateDict): void {
     const sizes = (of: readonly { params: readonly unknown[] }[]) => of.map(({ params }) => params.length).join(", ");
     if (sizes(groups) !== sizes(this.groups))
-      throw new RangeError(
-        `Expected groups of ${sizes(this.groups)} parameters for 'groups' but received ${sizes(groups)}`,
-      );
+      throw new RangeError(`Expected groups of ${sizes(this.groups)} parameters for 'groups' but received ${sizes(groups)}`);
     const parameters = this.parameters();
     for (const [i, held] of entries(state)) {
       if (!(i in parameters))
@@ -140,9 +138,7 @@ export class AdamW {
       const shape = parameters[i]!.shape.join(", ");
       for (const [name, tensor] of Object.entries({ expAvg, expAvgSq }))
         if (tensor.shape.join(", ") !== shape)
-          throw new RangeError(
-            `Expected shape [${shape}] for 'state.${i}.${name}' but received [${tensor.shape.join(", ")}]`,
-          );
+          throw new RangeError(`Expected shape [${shape}] for 'state.${i}.${name}' but received [${tensor.shape.join(", ")}]`);
     }
 
     this.forget();
@@ -223,12 +219,7 @@ function entries(state: AdamWStateDict["state"]): [number, ParameterState][] {
   return Object.entries(state).map(([i, held]) => [Number(i), held]);
 }
 
-function settings({
-  lr = 1e-3,
-  betas = [0.9, 0.999],
-  eps = 1e-8,
-  weightDecay = 1e-2,
-}: AdamWOptions): Required<AdamWOptions> {
+function settings({ lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 1e-2 }: AdamWOptions): Required<AdamWOptions> {
   for (const [name, value] of Object.entries({ lr, eps, weightDecay }))
     if (!(Number.isFinite(value) && value >= 0))
       throw new RangeError(`Expected a number of at least 0 for '${name}' but received ${received(value)}`);

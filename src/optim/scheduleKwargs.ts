@@ -76,12 +76,17 @@ export function kwargsProblems(name: ScheduleName, kwargs: Readonly<Record<strin
     return [unfitKwarg(known[key]!.says, key, value)];
   });
   if (problems.length > 0) return problems;
-  const { min_lr: lowest, min_lr_rate: share, num_decay_steps: decay } = readKwargs(name, kwargs) as Kwargs<"cosine_with_min_lr"> & Kwargs<"warmup_stable_decay">;
+  const {
+    min_lr: lowest,
+    min_lr_rate: share,
+    num_decay_steps: decay,
+  } = readKwargs(name, kwargs) as Kwargs<"cosine_with_min_lr"> & Kwargs<"warmup_stable_decay">;
   if (Object.hasOwn(known, "min_lr") && (lowest === undefined) === (share === undefined)) {
     const given = share === undefined ? "neither" : "both";
     problems.push(conflict(KEY, `Expected one of 'min_lr' and 'min_lr_rate' in '${KEY}' but received ${given}`));
   }
-  if (name === "warmup_stable_decay" && decay === undefined) problems.push(unfitKwarg("a number of steps from 0", "num_decay_steps", undefined));
+  if (name === "warmup_stable_decay" && decay === undefined)
+    problems.push(unfitKwarg("a number of steps from 0", "num_decay_steps", undefined));
   for (const key of ["min_lr", "lr_end"]) {
     const end = kwargs[key] ?? (name === "polynomial" && key === "lr_end" ? POLYNOMIAL_END : undefined);
     if (baseLr !== undefined && typeof end === "number" && end > baseLr)

@@ -32,13 +32,17 @@ const FRACTION = String.raw`\\[dt]?frac\{(?:${NUMBER})\}\{(?:${NUMBER})\}|(?:${N
 
 /** A number after an equals sign; sign, currency and LaTeX's brackets may stand between. */
 const RESULT = new RegExp(
-  String.raw`(?<![<>!=])=&?[ \t]*[-−]?[ \t]*(?:\\?[$€£]|\{)?[ \t]*(${FRACTION}|${NUMBER})(?![\d\p{L}_])`, "gu");
+  String.raw`(?<![<>!=])=&?[ \t]*[-−]?[ \t]*(?:\\?[$€£]|\{)?[ \t]*(${FRACTION}|${NUMBER})(?![\d\p{L}_])`,
+  "gu",
+);
 
 /** What follows a number with which an expression only begins: `= 3 + 4`, `= 1/x`, `= 25 x 4`, `= 2\pi`, `= 3:45`. */
 const GOES_ON = new RegExp(
   String.raw`^(?:\^\{?\\circ\}?|°|(?!\^\{?\\circ|°))` + // degrees belong to the number
     String.raw`(?:[.,:]\d|[ \t]*(?:(?:\*\*|[-−–+*/×÷·^])[ \t]*[\d\p{L}$€£(.\\{]|x[ \t]*\d|\([\d$]|` +
-    String.raw`\\(?!(?:text\w*|mathrm|end|q?quad|implies|[Rr]ightarrow)\b)\p{L}))`, "u");
+    String.raw`\\(?!(?:text\w*|mathrm|end|q?quad|implies|[Rr]ightarrow)\b)\p{L}))`,
+  "u",
+);
 
 /** What follows a fraction that is only worked out: `= 400/4 = 100`. */
 const IS_WORKED_OUT = /^[ \t]*[=≈]/;

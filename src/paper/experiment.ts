@@ -64,7 +64,8 @@ function run({ seed, preset, data, startPhase, onRefusals }: ExperimentOptions):
   using reference = createModel(config, seed);
   const sftPhase = startPhase("reference");
   const sft = trainReference(reference, examples, settings, seed, (step, loss) =>
-    sftPhase.update(step, `loss ${loss.toFixed(3)}, goal ${settings.sft.goalLoss}`));
+    sftPhase.update(step, `loss ${loss.toFixed(3)}, goal ${settings.sft.goalLoss}`),
+  );
   const referenceScores = scorePairs(reference, pairs);
   const atStart = curvePoint(0, referenceScores.slice(0, settings.preference.curvePairs));
   const ofReference = { scores: referenceScores, answers: ask(reference), curve: [atStart] };

@@ -29,7 +29,10 @@ interface Phase {
 
 /** Trains a copy of the reference in place and returns its curve over the steps. */
 export function trainPreference(model: CausalLM, phase: Phase): CurvePoint[] {
-  const { pairs, settings: { preference, optimizer } } = phase;
+  const {
+    pairs,
+    settings: { preference, optimizer },
+  } = phase;
   using trainer = new Trainer(model, preference.learningRate, optimizer);
   const batches = batchIndices(pairs.length, preference.batchSize, new Random(phase.seed, "preference batches"));
   const schedule = linearSchedule({ warmupSteps: preference.warmupSteps, totalSteps: preference.steps });
@@ -38,7 +41,10 @@ export function trainPreference(model: CausalLM, phase: Phase): CurvePoint[] {
   const curve = [curvePoint(0, phase.referenceScores.slice(0, preference.curvePairs))];
   for (let step = 1; step <= preference.steps; step++) {
     const batch = batches.next().value;
-    phase.onStep(step, trainer.step(schedule(step - 1), () => computeLoss(batch)));
+    phase.onStep(
+      step,
+      trainer.step(schedule(step - 1), () => computeLoss(batch)),
+    );
     if (step % preference.curveEvery === 0 || step === preference.steps) {
       curve.push(curvePoint(step, scorePairs(model, pairs.slice(0, preference.curvePairs))));
     }
@@ -56,7 +62,10 @@ function lossOf(model: CausalLM, phase: Phase): (batch: readonly number[]) => Te
   const loss = createLoss(phase.loss);
   const device = deviceOf(model);
   const lengths = (batch: readonly number[], side: "chosen" | "rejected") =>
-    tensor(batch.map((i) => pairs[i]![side].length), { device });
+    tensor(
+      batch.map((i) => pairs[i]![side].length),
+      { device },
+    );
   const reference = referenceScores.map(({ chosen, rejected }) => ({ chosen: sum(chosen), rejected: sum(rejected) }));
   return (batch) => {
     // The chosen rows, then the rejected ones: [2 * pairs].
@@ -64,8 +73,14 @@ function lossOf(model: CausalLM, phase: Phase): (batch: readonly number[]) => Te
     return loss({
       policyChosen: sums.narrow(0, 0, batch.length),
       policyRejected: sums.narrow(0, batch.length, batch.length),
-      referenceChosen: tensor(batch.map((i) => reference[i]!.chosen), { device }),
-      referenceRejected: tensor(batch.map((i) => reference[i]!.rejected), { device }),
+      referenceChosen: tensor(
+        batch.map((i) => reference[i]!.chosen),
+        { device },
+      ),
+      referenceRejected: tensor(
+        batch.map((i) => reference[i]!.rejected),
+        { device },
+      ),
       chosenTokens: lengths(batch, "chosen"),
       rejectedTokens: lengths(batch, "rejected"),
     }).mean();

@@ -14,8 +14,14 @@ const CHUNK = 100;
 
 /** Log-probs of all answer tokens, pair by pair. */
 export function scorePairs(model: CausalLM, pairs: readonly Pair[]): PairScores[] {
-  const chosen = scoreRows(model, pairs.map(({ prompt, chosen }) => ({ prompt, completion: chosen })));
-  const rejected = scoreRows(model, pairs.map(({ prompt, rejected }) => ({ prompt, completion: rejected })));
+  const chosen = scoreRows(
+    model,
+    pairs.map(({ prompt, chosen }) => ({ prompt, completion: chosen })),
+  );
+  const rejected = scoreRows(
+    model,
+    pairs.map(({ prompt, rejected }) => ({ prompt, completion: rejected })),
+  );
   return chosen.map((logps, i) => ({ chosen: logps, rejected: rejected[i]! }));
 }
 
@@ -55,9 +61,15 @@ export function answerQuestions(
 
 function chooseAnswers(model: CausalLM, questions: readonly Question[], vocabulary: Vocabulary): Answer[] {
   const choices = questions.flatMap(({ prompt, answer, wrong = [] }) =>
-    [answer, ...wrong].map((text, place) => ({ prompt, text, place })));
-  const scores = scoreRows(model, choices.map(({ prompt, text }) =>
-    ({ prompt: vocabulary.encode(prompt), completion: [...vocabulary.encode(text), vocabulary.endId] })));
+    [answer, ...wrong].map((text, place) => ({ prompt, text, place })),
+  );
+  const scores = scoreRows(
+    model,
+    choices.map(({ prompt, text }) => ({
+      prompt: vocabulary.encode(prompt),
+      completion: [...vocabulary.encode(text), vocabulary.endId],
+    })),
+  );
   const taken: { text: string; place: number; score: number }[] = [];
   choices.forEach(({ text, place }, i) => {
     const score = sum(scores[i]!) / text.length;

@@ -64,11 +64,24 @@ const quick: Settings = {
   model: { hiddenSize: 64, layers: 3, heads: 4, intermediateSize: 192, ropeTheta: 100, initializerRange: 0.05 },
   // Stopped by loss, not by steps: accuracy jumps late, and a fixed count leaves it anywhere between 13% and 98%.
   sft: {
-    batchSize: 32, learningRate: 4e-3, warmupSteps: 50, goalLoss: 0.14, goalWindow: 20, maxSteps: 2000, decaySteps: 60,
+    batchSize: 32,
+    learningRate: 4e-3,
+    warmupSteps: 50,
+    goalLoss: 0.14,
+    goalWindow: 20,
+    maxSteps: 2000,
+    decaySteps: 60,
   },
   preference: {
-    steps: 60, batchSize: 16, learningRate: 5e-4, warmupSteps: 5, beta: 0.3, lambda: 50, tolerance: 1e-4,
-    curveEvery: 5, curvePairs: 64,
+    steps: 60,
+    batchSize: 16,
+    learningRate: 5e-4,
+    warmupSteps: 5,
+    beta: 0.3,
+    lambda: 50,
+    tolerance: 1e-4,
+    curveEvery: 5,
+    curvePairs: 64,
   },
   optimizer: { betas: [0.9, 0.98], weightDecay: 0.01, maxGradNorm: 1 },
 };

@@ -26,7 +26,10 @@ export interface SftOutcome {
 /** Mean negative log-prob of the answers' tokens, a scalar. */
 export function sftLoss(model: CausalLM, examples: readonly Example[]): Tensor {
   const tokens = examples.reduce((total, { completion }) => total + completion.length, 0);
-  return sequenceLogProbs(model, collate(examples, deviceOf(model))).sum().neg().div(tokens);
+  return sequenceLogProbs(model, collate(examples, deviceOf(model)))
+    .sum()
+    .neg()
+    .div(tokens);
 }
 
 /**

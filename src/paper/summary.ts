@@ -58,8 +58,7 @@ export function formatTable(methods: ExperimentResult["methods"]): string {
     rows.push([`  ${quantity.label}`, ...METHODS.map((method) => cell(quantity, methods[method].measures))]);
   });
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const align = (text: string, column: number) =>
-    column === 0 ? text.padEnd(widths[0]!) : text.padStart(widths[column]! + 3);
+  const align = (text: string, column: number) => (column === 0 ? text.padEnd(widths[0]!) : text.padStart(widths[column]! + 3));
   return rows.map((row) => row.map(align).join("").trimEnd()).join("\n");
 }
 
@@ -73,8 +72,10 @@ export function outcome(methods: ExperimentResult["methods"]): { dpoFell: boolea
 export function caveat({ reference, settings }: ExperimentResult): string | null {
   if (reference.reachedGoal) return null;
   const { steps, loss } = reference;
-  return `The reference stopped at its limit of ${steps} steps with a loss of ${loss.toFixed(3)}; the goal was` +
-    ` ${settings.sft.goalLoss}. It is not yet sure of its answers, and the effect needs a model that is.`;
+  return (
+    `The reference stopped at its limit of ${steps} steps with a loss of ${loss.toFixed(3)}; the goal was` +
+    ` ${settings.sft.goalLoss}. It is not yet sure of its answers, and the effect needs a model that is.`
+  );
 }
 
 /** What the numbers say, in sentences. Nothing is assumed to have come out as the paper has it. */

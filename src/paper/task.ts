@@ -56,8 +56,7 @@ export function arithmeticTask(seed: number, settings: Settings["task"], distanc
   const train = problems.slice(0, settings.problems);
   const random = new Random(seed, distance === "low" ? "corruption" : "wrong choices");
   const rows = train.slice(0, settings.pairs).map(({ prompt, answer }, index): PlainRow => {
-    const rejected =
-      distance === "low" ? corruptIntermediateResult(answer, random)!.text : wrongChoice(answer, train, random);
+    const rejected = distance === "low" ? corruptIntermediateResult(answer, random)!.text : wrongChoice(answer, train, random);
     return { index, prompt, chosen: answer, rejected };
   });
   const vocabulary = Vocabulary.of(problems.flatMap(({ prompt, answer }) => [prompt, answer]));
@@ -68,8 +67,11 @@ export function arithmeticTask(seed: number, settings: Settings["task"], distanc
 export function choiceTask(seed: number, settings: Settings["task"]): Task {
   const questions = generateQuestions(settings.problems + settings.heldOut, new Random(seed, "questions"));
   const train = questions.slice(0, settings.problems);
-  const rows = train.slice(0, settings.pairs).flatMap(({ prompt, answer, wrong }, index) =>
-    wrong.map((rejected): PlainRow => ({ index, prompt, chosen: answer, rejected })));
+  const rows = train
+    .slice(0, settings.pairs)
+    .flatMap(({ prompt, answer, wrong }, index) =>
+      wrong.map((rejected): PlainRow => ({ index, prompt, chosen: answer, rejected })),
+    );
   const vocabulary = Vocabulary.of(questions.flatMap(({ prompt, answer, wrong }) => [prompt, answer, ...wrong]));
   return assemble(vocabulary, train, rows, questions.slice(settings.problems), []);
 }
@@ -83,8 +85,7 @@ function wrongChoice(answer: string, problems: readonly Question[], random: Rand
 }
 
 /** Tokens of the longest answer trained on, its end included. */
-export const longestAnswer = ({ examples }: Task): number =>
-  Math.max(...examples.map(({ completion }) => completion.length));
+export const longestAnswer = ({ examples }: Task): number => Math.max(...examples.map(({ completion }) => completion.length));
 
 /**
  * The task of a user's rows: chosen answers for SFT, the first rows as pairs, and a tenth of the prompts held out.
@@ -93,17 +94,25 @@ export const longestAnswer = ({ examples }: Task): number =>
  */
 export function rowsTask(rows: readonly PlainRow[], name: string, seed: number, settings: Settings["task"]): Task {
   const vocabulary = Vocabulary.of(rows.flatMap(({ prompt, chosen, rejected }) => [prompt, chosen, rejected]));
-  const { kept, refused } = screen(rows, (row) => reasonToRefuse(row, {
-    prompt: vocabulary.encode(row.prompt).length,
-    chosen: vocabulary.encode(row.chosen).length + 1,
-    rejected: vocabulary.encode(row.rejected).length + 1,
-  }, settings.maxTokens));
+  const { kept, refused } = screen(rows, (row) =>
+    reasonToRefuse(
+      row,
+      {
+        prompt: vocabulary.encode(row.prompt).length,
+        chosen: vocabulary.encode(row.chosen).length + 1,
+        rejected: vocabulary.encode(row.rejected).length + 1,
+      },
+      settings.maxTokens,
+    ),
+  );
   expectSomeKept(kept, refused, name);
 
   const prompts = new Random(seed, "held-out").shuffled([...new Set(kept.map((row) => row.prompt))]);
   if (prompts.length < 2) {
-    throw new InputError(`Expected at least two different prompts in '${name}' but found one; ` +
-      "accuracy is measured on prompts that are held out of training. Add rows.");
+    throw new InputError(
+      `Expected at least two different prompts in '${name}' but found one; ` +
+        "accuracy is measured on prompts that are held out of training. Add rows.",
+    );
   }
   const count = Math.min(settings.heldOut, Math.max(1, Math.floor(prompts.length / 10)));
   const heldOutPrompts = new Set(prompts.slice(0, count));
@@ -140,8 +149,7 @@ function assemble(
  * whole text when there is neither.
  */
 export function finalAnswer(text: string): string {
-  const [rest] = [/^[^]*####/, /^[^]*[Tt]he answer is:?/].flatMap((until) =>
-    until.test(text) ? [text.replace(until, "")] : []);
+  const [rest] = [/^[^]*####/, /^[^]*[Tt]he answer is:?/].flatMap((until) => (until.test(text) ? [text.replace(until, "")] : []));
   if (rest === undefined) return text.trim();
   const line = rest.trimStart().split("\n")[0]!;
   return line.replace(/[,$]/g, "").trim().replace(/\.$/, "");

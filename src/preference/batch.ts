@@ -33,10 +33,13 @@ export function collate(rows: readonly Row[], device: Device = "cpu"): Batch {
   if (rows.length === 0) throw new RangeError("Expected at least one row for 'rows' but received none");
   rows.forEach(({ prompt, completion }, at) => {
     // The first completion token is predicted from the last prompt token.
-    if (prompt.length === 0) throw new RangeError(`Expected at least one token for 'prompt' of row ${at} but received none; begin it with BOS`);
-    if (completion.length === 0) throw new RangeError(`Expected at least one token for 'completion' of row ${at} but received none`);
+    if (prompt.length === 0)
+      throw new RangeError(`Expected at least one token for 'prompt' of row ${at} but received none; begin it with BOS`);
+    if (completion.length === 0)
+      throw new RangeError(`Expected at least one token for 'completion' of row ${at} but received none`);
     for (const id of [...prompt, ...completion])
-      if (!Number.isSafeInteger(id) || id < 0) throw new RangeError(`Expected token ids from 0 on in row ${at} but received ${id}`);
+      if (!Number.isSafeInteger(id) || id < 0)
+        throw new RangeError(`Expected token ids from 0 on in row ${at} but received ${id}`);
   });
   const length = Math.max(...rows.map(({ prompt, completion }) => prompt.length + completion.length));
   const longest = Math.max(...rows.map(({ completion }) => completion.length));
@@ -73,5 +76,7 @@ export function collate(rows: readonly Row[], device: Device = "cpu"): Batch {
 function expectTokenRows(rows: unknown): asserts rows is readonly Row[] {
   const isRow = (row: Partial<Row> | null) => Array.isArray(row?.prompt) && Array.isArray(row.completion);
   if (Array.isArray(rows) && rows.every(isRow)) return;
-  throw new TypeError(`Expected a list of { prompt, completion }, each a list of token ids, for 'rows' but received ${received(rows)}`);
+  throw new TypeError(
+    `Expected a list of { prompt, completion }, each a list of token ids, for 'rows' but received ${received(rows)}`,
+  );
 }

@@ -32,7 +32,10 @@ function* bytesOf(tensor: Tensor): Generator<Uint8Array> {
   for (let from = 0; from < count; from += STEP)
     yield tidy(() =>
       noGrad(() => {
-        const part = tensor.detach().reshape([-1]).narrow(0, from, Math.min(STEP, count - from));
+        const part = tensor
+          .detach()
+          .reshape([-1])
+          .narrow(0, from, Math.min(STEP, count - from));
         return part.to("cpu").contiguous().view("uint8").toArray() as Uint8Array;
       }),
     );

@@ -16,7 +16,15 @@ export {
   policyLogProbs,
   scorePairs,
 } from "./packedStep";
-export { type PackOptions, type Packing, type PackingStatistics, type PairCompletions, type Strand, pack, packingStatistics } from "./packing";
+export {
+  type PackOptions,
+  type Packing,
+  type PackingStatistics,
+  type PairCompletions,
+  type Strand,
+  pack,
+  packingStatistics,
+} from "./packing";
 export { type PairScore, type ScorePreferencesOptions, scorePreferences } from "./score";
 export { type ScoreOptions, type TokenScores, type TokenStatistic } from "./tokenScores";
 export { fingerprint } from "./fingerprint";

@@ -15,7 +15,8 @@ export function completionLogProbs(model: CausalLM, batch: Batch): Tensor {
   if (!isObject(batch) || !("places" in batch))
     throw new TypeError(`Expected a batch from collate for 'batch' but received ${received(batch)}`);
   const { vocabSize } = model.config;
-  if (batch.largestId >= vocabSize) // on CUDA it would end in an assertion of the device
+  if (batch.largestId >= vocabSize)
+    // on CUDA it would end in an assertion of the device
     throw new RangeError(`Expected token ids below the model's ${vocabSize} for 'batch' but received ${batch.largestId}`);
   const hidden = model.hidden(batch.ids); // [rows, length, hiddenSize]
   const predicting = hidden.flatten(0, 1).indexSelect(0, batch.predictors); // [tokens, hiddenSize]

@@ -50,7 +50,10 @@ function strandwise(strands: readonly Strand[], keyRows: Tensor): AttentionKerne
     const keys = strandsOf(k);
     const values = strandsOf(v);
     // Joined along rows, so that the heads of a row lie side by side, as the layer wants them.
-    return cat(queries.map((query, i) => kernels[i]!(query, keys[i]!, values[i]!, rules).transpose(1, 2)), 1).transpose(1, 2);
+    return cat(
+      queries.map((query, i) => kernels[i]!(query, keys[i]!, values[i]!, rules).transpose(1, 2)),
+      1,
+    ).transpose(1, 2);
   };
 }
 
@@ -63,7 +66,10 @@ function variableLength(strands: readonly Strand[], keyRows: Tensor): AttentionK
   return (q, k, v, { scale, window }) =>
     tidy(() => {
       const [, heads, rows, headDim] = q.shape as [number, number, number, number];
-      const packed = (x: Tensor) => byRow(x).indexSelect(0, keyRows).view([-1, x.size(1), headDim]); // [keys, kvHeads, headDim]
+      const packed = (x: Tensor) =>
+        byRow(x)
+          .indexSelect(0, keyRows)
+          .view([-1, x.size(1), headDim]); // [keys, kvHeads, headDim]
       const queries = q.transpose(1, 2).reshape([rows, heads, headDim]);
       // Causal, aligned to the end of each strand. A window of n keys is the query's own and n - 1 to the left.
       const [out] = ops._flashAttentionForward(queries, packed(k), packed(v), cumQ, cumK, maxQueries, maxKeys, 0, true, false, {

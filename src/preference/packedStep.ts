@@ -107,7 +107,9 @@ export function answerSums(batch: PackedBatch, values: Tensor, weights?: Tensor)
   const byToken = values.to("float64").indexSelect(0, batch.scoredOf); // [completionTokens]
   const weighted = weights ? byToken.mul(weights) : byToken;
   const { length: pairs } = batch.packing.pairs;
-  return zeros([2 * pairs], { dtype: "float64", device: values.device }).indexAdd(0, batch.answerOf, weighted).view([pairs, 2]);
+  return zeros([2 * pairs], { dtype: "float64", device: values.device })
+    .indexAdd(0, batch.answerOf, weighted)
+    .view([pairs, 2]);
 }
 
 /** One log-prob a token; in float64 for a model in float64. */
@@ -145,10 +147,12 @@ function checkIds(model: CausalLM, batch: PackedBatch): void {
     throw new TypeError(`Expected a batch from upload, on its device, for 'batch' but received ${received(batch)}`);
   const { packing } = batch;
   const { vocabSize } = model.config;
-  if (packing.largestId >= vocabSize) // on CUDA it would end in an assertion of the device
+  if (packing.largestId >= vocabSize)
+    // on CUDA it would end in an assertion of the device
     throw new RangeError(`Expected token ids below the model's ${vocabSize} for 'batch' but received ${packing.largestId}`);
 }
 
 function checkLoss(loss: Tensor): void {
-  if (loss.numel() !== 1) throw new RangeError(`Expected a scalar from 'lossOf' but received shape [${loss.shape.join(", ")}]; sum or mean it`);
+  if (loss.numel() !== 1)
+    throw new RangeError(`Expected a scalar from 'lossOf' but received shape [${loss.shape.join(", ")}]; sum or mean it`);
 }

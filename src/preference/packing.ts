@@ -81,7 +81,10 @@ export function pack(pairs: readonly TokenizedPair[], { sharePrefixes = true }: 
   expectTokenized(pairs, "pairs");
   if (pairs.length === 0) throw new RangeError("Expected at least one pair for 'pairs' but received none");
   pairs.forEach(checkPair);
-  const { scored, ...layout } = layOut(pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]), sharePrefixes);
+  const { scored, ...layout } = layOut(
+    pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]),
+    sharePrefixes,
+  );
   return { pairs, ...layout, completions: pairs.map((_, i) => ({ chosen: scored[2 * i]!, rejected: scored[2 * i + 1]! })) };
 }
 

@@ -65,7 +65,10 @@ export class ReferenceCache {
    */
   async put(reference: string, entries: Iterable<readonly [TokenizedPair, ReferenceLogProbs]>): Promise<void> {
     const records = [...entries].map(([pair, values]): RecordEntry => [keyOf(reference, pair), encode(values, pair)]);
-    expectRoom(this.folder, records.reduce((sum, [, value]) => sum + value.length, 0));
+    expectRoom(
+      this.folder,
+      records.reduce((sum, [, value]) => sum + value.length, 0),
+    );
     try {
       await this.store.put(records);
     } catch (error) {
@@ -111,7 +114,10 @@ function keyOf(reference: string, { chosen, rejected }: TokenizedPair): Buffer {
 
 /** The values of the chosen answer, then those of the rejected one. */
 function encode({ chosen, rejected }: ReferenceLogProbs, pair: TokenizedPair): Uint8Array {
-  for (const [name, values, answer] of [["chosen", chosen, pair.chosen], ["rejected", rejected, pair.rejected]] as const) {
+  for (const [name, values, answer] of [
+    ["chosen", chosen, pair.chosen],
+    ["rejected", rejected, pair.rejected],
+  ] as const) {
     if (values.length !== completionTokens(answer))
       throw new RangeError(
         `Expected ${completionTokens(answer)} log-probs for '${name}' of row ${pair.index} but received ${values.length}`,

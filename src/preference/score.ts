@@ -96,7 +96,9 @@ function scoreOf({ index }: TokenizedPair, { chosen, rejected }: AnswerLogProbs)
   const [chosenLogp, rejectedLogp] = [sum(chosen), sum(rejected)];
   for (const logp of [chosenLogp, rejectedLogp])
     if (!Number.isFinite(logp))
-      throw new Error(`Expected a log-prob for row ${index} but the model gives ${logp}; its weights or activations overflow or hold NaN`);
+      throw new Error(
+        `Expected a log-prob for row ${index} but the model gives ${logp}; its weights or activations overflow or hold NaN`,
+      );
   return { index, chosenLogp, rejectedLogp, chosenTokenLogps: chosen, rejectedTokenLogps: rejected };
 }
 

@@ -69,7 +69,10 @@ export function scoreTokensWithGradient(
 ): DifferentiableScores {
   const weight = model.headWeight;
   if (!weight || weight.requiresGrad)
-    return { ...scoreTokens(model, rows, targets, options), pullBack: (upstream) => rerun(model, rows, targets, upstream, options) };
+    return {
+      ...scoreTokens(model, rows, targets, options),
+      pullBack: (upstream) => rerun(model, rows, targets, upstream, options),
+    };
 
   const { scores, gradient } = tidy(() =>
     noGrad(() => {
@@ -108,7 +111,11 @@ function rerun(model: CausalLM, rows: Tensor, targets: Tensor, upstream: Tensor,
 }
 
 /** One chunk: its log-probs and statistics, and the distributions, `[count, vocabSize]`. */
-function chunkScores(logits: Tensor, targets: Tensor, { statistics = [] }: ScoreOptions): { scores: TokenScores; probabilities: Tensor } {
+function chunkScores(
+  logits: Tensor,
+  targets: Tensor,
+  { statistics = [] }: ScoreOptions,
+): { scores: TokenScores; probabilities: Tensor } {
   const wants = new Set(statistics);
   const logProbs = ops._logSoftmax(logits.to(wide(logits)), -1, false); // [count, vocabSize]
   const scores: TokenScores = { logProbs: logProbs.gather(1, targets.unsqueeze(1)).squeeze(1) };
@@ -130,7 +137,11 @@ function towardsRows(
   softcap: number | undefined,
 ): Tensor {
   const at = targets.unsqueeze(1); // [count, 1]
-  const towardsLogits = probabilities.scatterAdd_(1, at, empty([at.size(0), 1], { dtype: probabilities.dtype, device: at.device }).fill_(-1)); // p - onehot
+  const towardsLogits = probabilities.scatterAdd_(
+    1,
+    at,
+    empty([at.size(0), 1], { dtype: probabilities.dtype, device: at.device }).fill_(-1),
+  ); // p - onehot
   // d (c tanh(z / c)) / dz = 1 - tanh²; the logits are bent already
   if (softcap !== undefined) towardsLogits.mul_(logits.to({ dtype: towardsLogits.dtype }).div(softcap).square_().neg_().add_(1));
   return towardsLogits.to({ dtype: weight.dtype }).matmul(weight).neg_();
@@ -147,7 +158,15 @@ function chunks(model: CausalLM, rows: Tensor, { chunkRows }: ScoreOptions): [st
 
 function joined(parts: readonly TokenScores[]): TokenScores {
   const names = Object.keys(parts[0]!) as (keyof TokenScores)[];
-  return Object.fromEntries(names.map((name) => [name, cat(parts.map((part) => part[name]!), 0)])) as unknown as TokenScores;
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      cat(
+        parts.map((part) => part[name]!),
+        0,
+      ),
+    ]),
+  ) as unknown as TokenScores;
 }
 
 function wide({ dtype }: Tensor): DType & ("float32" | "float64") {

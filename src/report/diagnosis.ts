@@ -114,7 +114,10 @@ export function diagnose({ pairs, ches, reference, runs }: Measurement): Diagnos
         change: mean(moved)!,
         error: standardError(moved),
         fell: moved.filter((change) => change < 0).length / moved.length,
-        ...stages(scores.map((score) => score[side]), differences),
+        ...stages(
+          scores.map((score) => score[side]),
+          differences,
+        ),
       };
     };
     const moved = model === 0 ? [] : byRun[model - 1]!.chosen;
@@ -122,9 +125,18 @@ export function diagnose({ pairs, ches, reference, runs }: Measurement): Diagnos
       name,
       chosen: side("chosen"),
       rejected: side("rejected"),
-      positions: positions(scores.map(({ chosen }) => chosen), differences),
-      distance: correlation(pairDiagnoses.map(({ distance }) => distance), moved),
-      ches: correlation(ches.map(({ normalised }) => normalised), moved),
+      positions: positions(
+        scores.map(({ chosen }) => chosen),
+        differences,
+      ),
+      distance: correlation(
+        pairDiagnoses.map(({ distance }) => distance),
+        moved,
+      ),
+      ches: correlation(
+        ches.map(({ normalised }) => normalised),
+        moved,
+      ),
     };
   });
   return { models, pairs: pairDiagnoses };

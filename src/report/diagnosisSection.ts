@@ -1,5 +1,12 @@
 /** The part of a runs' report that looks at the answers themselves: diagnosis.ts in tables, pictures and samples. */
-import { type Correlation, type Diagnosis, type ModelDiagnosis, type PairDiagnosis, type SideDiagnosis, type TokenMean } from "./diagnosis";
+import {
+  type Correlation,
+  type Diagnosis,
+  type ModelDiagnosis,
+  type PairDiagnosis,
+  type SideDiagnosis,
+  type TokenMean,
+} from "./diagnosis";
 import type { Chart, loadCharts } from "./figures";
 import { signed } from "./findings";
 import { type Html, breakable, html, withMinus } from "./html";
@@ -45,7 +52,9 @@ export function pickSamples({ pairs }: Diagnosis, count = SAMPLES): number[] {
 
 export function diagnosisSections(answers: DiagnosedAnswers, draw: Draw): Html[] {
   return [
-    meansSection(answers), positionsSection(answers.diagnosis, draw), scatterSection(answers.diagnosis, draw),
+    meansSection(answers),
+    positionsSection(answers.diagnosis, draw),
+    scatterSection(answers.diagnosis, draw),
     samplesSection(answers),
   ];
 }
@@ -55,8 +64,10 @@ export function finding({ models: [reference, ...runs] }: Diagnosis): string {
   const after = ({ chosen }: ModelDiagnosis) => chosen.after.micro;
   if (after(reference!) === null) return "No chosen answer goes on after the first difference.";
   const each = runs.map((run) => `${nats(after(run)!)} under ${run.name}`).join(", ");
-  return `After the first difference a chosen token has a mean log-prob of ${each}, ` +
-    `against ${nats(after(reference!)!)} under the reference.`;
+  return (
+    `After the first difference a chosen token has a mean log-prob of ${each}, ` +
+    `against ${nats(after(reference!)!)} under the reference.`
+  );
 }
 
 function meansSection({ diagnosis, data, reference, refused }: DiagnosedAnswers): Html {
@@ -65,8 +76,7 @@ function meansSection({ diagnosis, data, reference, refused }: DiagnosedAnswers)
   const heading = (text: string) => html`<tr class="group"><th colspan="${models.length + 1}">${text}</th></tr>`;
   const row = (label: string, cell: (model: ModelDiagnosis, i: number) => Html | string) =>
     html`<tr><th>${label}</th>${models.map((model, i) => html`<td>${cell(model, i)}</td>`)}</tr>`;
-  const stage = ({ micro, macro }: TokenMean) =>
-    micro === null ? "–" : html`${nats(micro)}<small>${nats(macro!)}</small>`;
+  const stage = ({ micro, macro }: TokenMean) => (micro === null ? "–" : html`${nats(micro)}<small>${nats(macro!)}</small>`);
   const side = (name: "chosen" | "rejected") => [
     heading(`${name} answers`),
     row("log-prob of an answer, nats", (model) => withMinus(model[name].logp.toFixed(2))),
@@ -123,8 +133,11 @@ function positionsSection({ models, pairs }: Diagnosis, draw: Draw): Html {
       points: positions.map(({ position, logp }, at) => ({ x: position, y: logp - reference!.positions[at]!.logp })),
     })),
   };
-  const rows = reference!.positions.map(({ position, pairs: count }, i) =>
-    [position, count, ...models.map(({ positions }) => positions[i]!.logp)]);
+  const rows = reference!.positions.map(({ position, pairs: count }, i) => [
+    position,
+    count,
+    ...models.map(({ positions }) => positions[i]!.logp),
+  ]);
   return html`<section>
 <h2>Token by token along the chosen answer</h2>
 <figure>
@@ -142,19 +155,21 @@ function scatterSection({ models, pairs }: Diagnosis, draw: Draw): Html {
   const runs = models.slice(1);
   const shown = spread(pairs, MOST_DOTS);
   const group = (xLabel: string, x: (pair: PairDiagnosis) => number, correlationOf: (run: ModelDiagnosis) => Correlation) =>
-    runs.map((run, i) => html`<div>
+    runs.map(
+      (run, i) => html`<div>
 <h3 class="${colorOf(i + 1)}">${run.name}: ${correlationText(correlationOf(run))}</h3>
 ${draw({
-    description: `Change of the chosen answers of ${run.name} by ${xLabel}`,
-    caption: `A dot is a pair. ${correlationText(correlationOf(run))}`,
-    xLabel,
-    yLabel: "change of the chosen answer, nats",
-    scatter: true,
-    half: true,
-    ruleY: 0,
-    names: "elsewhere",
-    lines: [{ name: run.name, color: colorOf(i + 1), points: shown.map((pair) => ({ x: x(pair), y: pair.chosen[i]! })) }],
-  })}</div>`);
+  description: `Change of the chosen answers of ${run.name} by ${xLabel}`,
+  caption: `A dot is a pair. ${correlationText(correlationOf(run))}`,
+  xLabel,
+  yLabel: "change of the chosen answer, nats",
+  scatter: true,
+  half: true,
+  ruleY: 0,
+  names: "elsewhere",
+  lines: [{ name: run.name, color: colorOf(i + 1), points: shown.map((pair) => ({ x: x(pair), y: pair.chosen[i]! })) }],
+})}</div>`,
+    );
   const rows = shown.map(({ index, distance, ches, chosen }) => [index, distance, ches.normalised, ches.plain, ...chosen]);
   return html`<section>
 <h2>What the change goes with</h2>
@@ -162,8 +177,16 @@ ${draw({
 answers are apart. Edit distance is over tokens, as a share of the longer answer. CHES compares the reference's last hidden
 states of both answers (length-normalised); a high one is said to foretell that the chosen answer falls. r is Pearson's
 correlation, ρ that of the ranks.</p>
-<figure><div class="halves">${group("normalised edit distance", ({ distance }) => distance, ({ distance }) => distance)}</div></figure>
-<figure><div class="halves">${group("CHES score", ({ ches }) => ches.normalised, ({ ches }) => ches)}</div>
+<figure><div class="halves">${group(
+    "normalised edit distance",
+    ({ distance }) => distance,
+    ({ distance }) => distance,
+  )}</div></figure>
+<figure><div class="halves">${group(
+    "CHES score",
+    ({ ches }) => ches.normalised,
+    ({ ches }) => ches,
+  )}</div>
 ${shown.length < pairs.length ? html`<figcaption>${shown.length} of ${pairs.length} pairs are drawn.</figcaption>` : ""}</figure>
 ${numbersTable(["row", "edit distance", "CHES", "CHES, sums", ...runs.map(({ name }) => `${name}: change`)], rows, short)}
 </section>`;
@@ -180,7 +203,8 @@ function samplesSection({ diagnosis, samples }: DiagnosedAnswers): Html {
       const { tokens, logps } = sides[name];
       const [before, after] = [logps[0]!, logps[run + 1]!];
       const spans = tokens.map((text, i) =>
-        changedToken(text, before[i]!, after[i]!, i === difference, i === tokens.length - 1 ? "end" : "·"));
+        changedToken(text, before[i]!, after[i]!, i === difference, i === tokens.length - 1 ? "end" : "·"),
+      );
       return html`<dt class="${colorOf(run + 1)}">${runs.length > 1 ? `${runs[run]!.name}, ` : ""}${name}</dt><dd>${spans}</dd>`;
     };
     const changes = diagnosis.pairs.find((pair) => pair.index === index)!.chosen;
@@ -207,8 +231,12 @@ function tokenTable(sides: Pick<DiagnosedSample, "chosen" | "rejected">, models:
     const { tokens, logps } = sides[name];
     return [
       html`<tr class="group"><th colspan="${models.length + 1}">${name}</th></tr>`,
-      ...tokens.map((text, i) => html`<tr><th><code>${shownText(text, i, tokens)}</code></th>${
-        models.map((_, model) => html`<td>${nats(logps[model]![i]!)}</td>`)}</tr>`),
+      ...tokens.map(
+        (text, i) =>
+          html`<tr><th><code>${shownText(text, i, tokens)}</code></th>${models.map(
+            (_, model) => html`<td>${nats(logps[model]![i]!)}</td>`,
+          )}</tr>`,
+      ),
     ];
   });
   return html`<details><summary>The numbers</summary><div class="scroll"><table>

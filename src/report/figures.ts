@@ -5,7 +5,7 @@
 
 import { Html, html } from "./html";
 
-type Plot = typeof import("@observablehq/plot", { with: { "resolution-mode": "import" } });
+type Plot = typeof import("@observablehq/plot", { with: { "resolution-mode": "import" }});
 
 export interface Point {
   readonly x: number;
@@ -90,9 +90,11 @@ export async function loadPlotted(): Promise<(chart: Chart, size: Size) => SvgEl
 
 /** Names of lines beside pieces of them. */
 export function legend(lines: readonly Pick<Line, "name" | "color" | "dash">[]): Html {
-  const entries = lines.map(({ name, color, dash }) => html`<span><svg width="22" height="8" aria-hidden="true"><line
+  const entries = lines.map(
+    ({ name, color, dash }) => html`<span><svg width="22" height="8" aria-hidden="true"><line
 x1="0" y1="4" x2="22" y2="4" stroke="var(--${color})" stroke-width="2" stroke-dasharray="${dash ?? "none"}"/></svg><b
-class="${color}">${name}</b></span>`);
+class="${color}">${name}</b></span>`,
+  );
   return html`<div class="legend">${entries}</div>`;
 }
 
@@ -135,11 +137,16 @@ function plotElement(plot: Plot, document: unknown, chart: Chart, size: Size): S
       ...(chart.ruleX === undefined ? [] : [plot.ruleX([chart.ruleX], { stroke: "var(--faint)" })]),
       ...(chart.ruleY === undefined ? [] : [plot.ruleY([chart.ruleY], { stroke: "var(--muted)" })]),
       ...chart.lines.map(({ color, behind = [] }) =>
-        plot.line(behind, { x: "x", y: "y", stroke: `var(--${color})`, strokeWidth: 1, strokeOpacity: 0.28 })),
+        plot.line(behind, { x: "x", y: "y", stroke: `var(--${color})`, strokeWidth: 1, strokeOpacity: 0.28 }),
+      ),
       ...lines.map(({ color, dash, points }) =>
-        plot.line(points, { x: "x", y: "y", stroke: `var(--${color})`, strokeWidth: 2, strokeDasharray: dash })),
-      ...chart.lines.filter(({ points }) => chart.scatter || points.length === 1).map(({ color, points }) =>
-        plot.dot(points, { x: "x", y: "y", fill: `var(--${color})`, r: 3, fillOpacity: chart.scatter ? 0.55 : 1 })),
+        plot.line(points, { x: "x", y: "y", stroke: `var(--${color})`, strokeWidth: 2, strokeDasharray: dash }),
+      ),
+      ...chart.lines
+        .filter(({ points }) => chart.scatter || points.length === 1)
+        .map(({ color, points }) =>
+          plot.dot(points, { x: "x", y: "y", fill: `var(--${color})`, r: 3, fillOpacity: chart.scatter ? 0.55 : 1 }),
+        ),
       ...(namesAtEnds ? nameLines(plot, chart.lines, domain, size.height) : []),
     ],
   });
@@ -194,8 +201,16 @@ function nameLines(plot: Plot, lines: readonly Line[], [low, high]: [number, num
     name.at = Math.min(name.at, limit);
     limit = name.at - NAME_GAP;
   }
-  return names.map(({ name, color, last, wanted, at }) => plot.text([last], {
-    x: "x", y: "y", dx: 6, dy: at - wanted, text: () => name,
-    textAnchor: "start", fill: `var(--${color})`, fontWeight: 600,
-  }));
+  return names.map(({ name, color, last, wanted, at }) =>
+    plot.text([last], {
+      x: "x",
+      y: "y",
+      dx: 6,
+      dy: at - wanted,
+      text: () => name,
+      textAnchor: "start",
+      fill: `var(--${color})`,
+      fontWeight: 600,
+    }),
+  );
 }

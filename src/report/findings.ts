@@ -15,7 +15,11 @@ export function meanAt(end: "start" | "end", lines: readonly RunLine[], metric: 
 /** One sentence that sums up all runs, as far as that can be told (chosenAnswers.ts). */
 export function headline(runs: readonly Run[]): string {
   const [first, ...others] = runs;
-  const list = (some: readonly Run[]) => some.map(({ name }) => name).join(", ").replace(/, ([^,]*)$/, " and $1");
+  const list = (some: readonly Run[]) =>
+    some
+      .map(({ name }) => name)
+      .join(", ")
+      .replace(/, ([^,]*)$/, " and $1");
   const chosen = runs.map(chosenAnswers);
   if (chosen.includes(undefined)) return others.length > 0 ? `${list(runs)}, side by side` : `Training of ${first!.name}`;
   const those = (...verdicts: ChosenAnswers["verdict"][]) => runs.filter((_, i) => verdicts.includes(chosen[i]!.verdict));
@@ -62,11 +66,14 @@ export function outcome(run: Run): string {
   if (loss !== undefined) parts.push(`loss ${short(loss)}`);
   const steps = totalSteps !== undefined && totalSteps > step ? `${step} of ${totalSteps} steps` : `${step} steps`;
   const over = few(lines);
-  const which =
-    against?.evaluation ? "the same evaluation"
-    : over === 1 ? "the last logged line"
-    : `mean of the last ${over} logged lines`;
-  const chosen = against && `chosen answers at ${natsOf(against)} nats against the reference (mean${against.error === undefined ? "" : " ± standard error"}, ${against.over})`;
+  const which = against?.evaluation
+    ? "the same evaluation"
+    : over === 1
+      ? "the last logged line"
+      : `mean of the last ${over} logged lines`;
+  const chosen =
+    against &&
+    `chosen answers at ${natsOf(against)} nats against the reference (mean${against.error === undefined ? "" : " ± standard error"}, ${against.over})`;
   const way = against?.verdict === "unclear" ? " To tell, evaluate on more pairs (eval_strategy)." : "";
   return `${name}, after ${steps}: ${chosen === undefined ? "" : `${chosen}; `}${parts.join(", ")} (${which}).${way}`;
 }
@@ -94,7 +101,9 @@ export function warnings(run: Run): string[] {
         "that the answers differ (smaug data inspect) and that something is trained (lora_target_modules).",
     );
   if (nonFinite.length > 0)
-    found.push(`${name}: loss or gradient was no finite number at step ${nonFinite.slice(0, 5).join(", ")}${nonFinite.length > 5 ? " and more" : ""}.`);
+    found.push(
+      `${name}: loss or gradient was no finite number at step ${nonFinite.slice(0, 5).join(", ")}${nonFinite.length > 5 ? " and more" : ""}.`,
+    );
   const step = lines.at(-1)!["step"]!;
   if (totalSteps !== undefined && step < totalSteps && !closing)
     found.push(`${name}: not finished. Its last logged step is ${step} of ${totalSteps}.`);

@@ -36,12 +36,18 @@ const AGAINST_REFERENCE: Group = {
   isLarge: true,
   pictures: [
     {
-      metric: "rewards/chosen", label: "chosen answer, nats against the reference",
-      subject: "Chosen answers, nats against the reference", inNats: true, ruleY: 0,
+      metric: "rewards/chosen",
+      label: "chosen answer, nats against the reference",
+      subject: "Chosen answers, nats against the reference",
+      inNats: true,
+      ruleY: 0,
     },
     {
-      metric: "rewards/rejected", label: "rejected answer, nats against the reference",
-      subject: "Rejected answers, nats against the reference", inNats: true, ruleY: 0,
+      metric: "rewards/rejected",
+      label: "rejected answer, nats against the reference",
+      subject: "Rejected answers, nats against the reference",
+      inNats: true,
+      ruleY: 0,
     },
   ],
 };
@@ -133,10 +139,19 @@ const GROUPS: readonly Group[] = [
 /** Metrics that no picture is needed of. */
 const UNSEEN = new Set([
   // One token a pair: the same as the mean over tokens.
-  "token_logps/chosen_at_macro", "token_logratios/chosen_at_macro",
+  "token_logps/chosen_at_macro",
+  "token_logratios/chosen_at_macro",
   // The verdict's standard error comes from these.
-  "rewards/chosen_std", "rewards/chosen_pairs",
-  "step", "epoch", "num_tokens", "perf/packing_saved", "perf/tflops", "runtime", "samples_per_second", "steps_per_second",
+  "rewards/chosen_std",
+  "rewards/chosen_pairs",
+  "step",
+  "epoch",
+  "num_tokens",
+  "perf/packing_saved",
+  "perf/tflops",
+  "runtime",
+  "samples_per_second",
+  "steps_per_second",
 ]);
 
 const named = (metric: string): Picture => ({ metric, label: metric });
@@ -147,7 +162,9 @@ export const ENDS: readonly Picture[] = [
     metric: `token_logratios/chosen_${stage}`,
     label: `chosen token ${stage} the first difference, nats against the reference`,
   })),
-  ...["rewards/margins", "rewards/accuracies", "loss", "dpop/penalty_mean", "grad_norm", "entropy", "mean_token_accuracy"].map(named),
+  ...["rewards/margins", "rewards/accuracies", "loss", "dpop/penalty_mean", "grad_norm", "entropy", "mean_token_accuracy"].map(
+    named,
+  ),
 ];
 
 /** What a report of these runs draws, in order. */
@@ -165,7 +182,9 @@ function otherMetrics(runs: readonly Run[]): Group {
   const known = new Set(
     [AGAINST_REFERENCE, AROUND_DIFFERENCE, ...GROUPS].flatMap(({ pictures }) => pictures).map(({ metric }) => metric),
   );
-  const logged = new Set(runs.flatMap(({ lines, evaluations }) => [...lines, ...evaluations].flatMap((line) => Object.keys(line))));
+  const logged = new Set(
+    runs.flatMap(({ lines, evaluations }) => [...lines, ...evaluations].flatMap((line) => Object.keys(line))),
+  );
   const rest = [...logged].filter((metric) => !known.has(metric) && !UNSEEN.has(metric)).sort();
   return { title: "More", note: "Whatever else was logged.", pictures: rest.map(named) };
 }

@@ -13,8 +13,10 @@ export function page(title: string, sections: readonly Html[], style = STYLE): s
 <style>${new Html(style)}</style>
 </head>
 <body>
-${sections.map((section) => html`${section}
-`)}</body>
+${sections.map(
+  (section) => html`${section}
+`,
+)}</body>
 </html>
 `.text;
 }

@@ -73,7 +73,9 @@ function readRun(folder: string, name: string): Run {
     lines,
     evaluations: steps.flatMap((record) => (Object.keys(record).some(isOfEvaluation) ? [evaluationOf(record)] : [])),
     closing: closing && numbersOf(closing),
-    nonFinite: steps.filter((record) => ["loss", "grad_norm"].some((name) => isBeyond(record[name]))).map(({ step }) => step as number),
+    nonFinite: steps
+      .filter((record) => ["loss", "grad_norm"].some((name) => isBeyond(record[name])))
+      .map(({ step }) => step as number),
     totalSteps: typeof totalSteps === "number" && totalSteps > 0 ? totalSteps : undefined,
     beta: typeof beta === "number" && beta >= SMALLEST && beta <= LARGEST && hasReference ? beta : undefined,
     notes,
@@ -107,7 +109,10 @@ function findState(folder: string, entries: readonly Dirent[]): string {
   checkpoints.sort((a, b) => stepOf(b) - stepOf(a));
   const found = ["", ...checkpoints].map((name) => join(folder, name, STATE)).find((file) => existsSync(file));
   if (found !== undefined) return found;
-  const others = entries.slice(0, 5).map(({ name }) => `'${name}'`).join(", ");
+  const others = entries
+    .slice(0, 5)
+    .map(({ name }) => `'${name}'`)
+    .join(", ");
   throw new InputError(
     `Expected ${METRICS} or ${STATE} in '${folder}' but found ${others || "no file"}; name the output_dir of a run`,
   );
@@ -144,7 +149,9 @@ function parsed(text: string, place: string): Json {
   } catch (error) {
     try {
       // Python writes NaN and Infinity, which JSON does not have. Strings match too, so that words in them stay.
-      value = JSON.parse(text.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity)\b/g, (found) => (found.startsWith('"') ? found : "null")));
+      value = JSON.parse(
+        text.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity)\b/g, (found) => (found.startsWith('"') ? found : "null")),
+      );
     } catch {
       throw new InputError(`Expected JSON in ${place} but found ${excerpt(text)} (${printable((error as Error).message)})`);
     }
@@ -188,4 +195,3 @@ function namesOf(folders: readonly string[]): string[] {
     return tail(path, count) || basename(folders[i]!);
   });
 }
-

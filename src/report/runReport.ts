@@ -101,7 +101,8 @@ function endTable(runs: readonly Run[]): Html {
 <div class="sideways"><table>
 <thead><tr><th></th>${runs.map(({ name }, i) => html`<th class="${colorOf(i)}">${breakable(name)}</th>`)}</tr></thead>
 <tbody>${heading("training: the last lines logged (mean of up to five), from the first")}${training}${
-  evaluation.length > 0 ? html`${heading("the last evaluation, from the first")}${evaluation}` : ""}</tbody>
+    evaluation.length > 0 ? html`${heading("the last evaluation, from the first")}${evaluation}` : ""
+  }</tbody>
 </table></div>
 </section>`;
 }
@@ -171,7 +172,12 @@ function chartOf(picture: Picture, { isLarge = false }: Group, runs: readonly Ru
 function numbersOf(pictures: readonly Picture[], runs: readonly Run[]): Html {
   const columns = runs.flatMap((run) =>
     pictures.flatMap((picture) =>
-      ([["", run.lines], ["eval_", run.evaluations]] as const).flatMap(([prefix, lines]) => {
+      (
+        [
+          ["", run.lines],
+          ["eval_", run.evaluations],
+        ] as const
+      ).flatMap(([prefix, lines]) => {
         const points = pointsOf(lines, picture.metric, scaleOf(picture, run));
         if (points.length === 0) return [];
         const head = `${prefix}${picture.metric}${picture.inNats ? " ÷ β" : ""}`;
@@ -199,7 +205,11 @@ function settingsSection(runs: readonly Run[]): Html {
     html`<dl class="settings">${some.map((name) => html`<dt>${breakable(name)}</dt><dd>${settings[0]!.get(name)!}</dd>`)}</dl>`;
   const different = names.filter((name) => !isSame(name));
   const same = names.filter(isSame);
-  const versions = runs.map(({ statement }) => Object.entries(statement["versions"] ?? {}).map((entry) => entry.join(" ")).join(" · "));
+  const versions = runs.map(({ statement }) =>
+    Object.entries(statement["versions"] ?? {})
+      .map((entry) => entry.join(" "))
+      .join(" · "),
+  );
   const none = html`<p class="note">The folder has no metrics.jsonl with a statement of the run.</p>`;
   return html`<section>
 <h2>Settings</h2>
@@ -214,7 +224,11 @@ ${same.length > 0 ? html`<details><summary>${runs.length > 1 ? `The ${same.lengt
 function settingsOf({ statement, closing }: Run): Map<string, string> {
   const { config: _, versions: __, ...stated } = statement;
   const runtime = closing?.["train_runtime"];
-  const all = { ...configOf(statement), ...stated, ...(runtime === undefined ? {} : { train_runtime: `${runtime.toFixed(1)} s` }) };
+  const all = {
+    ...configOf(statement),
+    ...stated,
+    ...(runtime === undefined ? {} : { train_runtime: `${runtime.toFixed(1)} s` }),
+  };
   const given = Object.entries(all).filter(([, value]) => value !== null);
   return new Map(given.map(([name, value]) => [name, textOf(value)]));
 }

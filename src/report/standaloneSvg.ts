@@ -55,17 +55,20 @@ export function fileNames(charts: readonly Chart[]): string[] {
 export async function loadStandalone(): Promise<(chart: Chart) => string> {
   const plotted = await loadPlotted();
   return (chart) => {
-    const title = wrapped(chart.description, TITLE.size).map((text, i) =>
-      html`<text x="${MARGIN}" y="${MARGIN + TITLE.size + i * TITLE.line}">${text}</text>`);
+    const title = wrapped(chart.description, TITLE.size).map(
+      (text, i) => html`<text x="${MARGIN}" y="${MARGIN + TITLE.size + i * TITLE.line}">${text}</text>`,
+    );
     const legendTop = MARGIN + title.length * TITLE.line + 8;
     const legend = legendOf(chart);
     const plotTop = legendTop + legend.rows * LEGEND.line + 4;
     const plot = plotted({ ...chart, names: "elsewhere" }, PLOT).innerHTML.replace(/<style>.*?<\/style>/s, "");
     const captionTop = plotTop + PLOT.height + 8;
-    const caption = wrapped(chart.caption ?? "", CAPTION.size).map((text, i) =>
-      html`<text x="${MARGIN}" y="${captionTop + CAPTION.size + i * CAPTION.line}">${text}</text>`);
+    const caption = wrapped(chart.caption ?? "", CAPTION.size).map(
+      (text, i) => html`<text x="${MARGIN}" y="${captionTop + CAPTION.size + i * CAPTION.line}">${text}</text>`,
+    );
     const height = captionTop + caption.length * CAPTION.line + MARGIN / 2;
-    return asXml(html`<?xml version="1.0" encoding="UTF-8"?>
+    return asXml(
+      html`<?xml version="1.0" encoding="UTF-8"?>
 <svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}"
 font-family="system-ui, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif">
 <title>${chart.description}</title>
@@ -75,7 +78,8 @@ font-family="system-ui, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif">
 <g font-size="12" text-anchor="middle" fill="currentColor" transform="translate(${MARGIN - LABEL_INSET},${plotTop})">${new Html(plot)}</g>
 <g font-size="${CAPTION.size}" fill="${LIGHT["muted"]!}">${caption}</g>
 </svg>
-`.text);
+`.text,
+    );
   };
 }
 

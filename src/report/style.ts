@@ -3,18 +3,43 @@ export const SERIES = Array.from({ length: 8 }, (_, i) => `series-${i + 1}`);
 
 /** The variables of the style sheet by day; pictures that stand alone have these. */
 export const LIGHT: Readonly<Record<string, string>> = {
-  paper: "#fdfdfb", ink: "#1c1d22", muted: "#63656f", faint: "#dcdcd6", panel: "#f4f4ef",
-  alert: "#c22f3d", "series-1": "#1667b7", "series-2": "#c22f3d", "series-3": "#a8710c", "series-4": "#16806c",
-  "series-5": "#7a4fc0", "series-6": "#b83f8a", "series-7": "#5c6b1f", "series-8": "#6b5a4e",
+  paper: "#fdfdfb",
+  ink: "#1c1d22",
+  muted: "#63656f",
+  faint: "#dcdcd6",
+  panel: "#f4f4ef",
+  alert: "#c22f3d",
+  "series-1": "#1667b7",
+  "series-2": "#c22f3d",
+  "series-3": "#a8710c",
+  "series-4": "#16806c",
+  "series-5": "#7a4fc0",
+  "series-6": "#b83f8a",
+  "series-7": "#5c6b1f",
+  "series-8": "#6b5a4e",
 };
 
 const DARK: typeof LIGHT = {
-  paper: "#15161a", ink: "#e9e9e4", muted: "#a2a4ad", faint: "#34363e", panel: "#1d1f24",
-  alert: "#ff7a80", "series-1": "#6cb2f7", "series-2": "#ff7a80", "series-3": "#dfa73c", "series-4": "#4fc4ab",
-  "series-5": "#b497f0", "series-6": "#f08cc4", "series-7": "#b3c45a", "series-8": "#c9b3a3",
+  paper: "#15161a",
+  ink: "#e9e9e4",
+  muted: "#a2a4ad",
+  faint: "#34363e",
+  panel: "#1d1f24",
+  alert: "#ff7a80",
+  "series-1": "#6cb2f7",
+  "series-2": "#ff7a80",
+  "series-3": "#dfa73c",
+  "series-4": "#4fc4ab",
+  "series-5": "#b497f0",
+  "series-6": "#f08cc4",
+  "series-7": "#b3c45a",
+  "series-8": "#c9b3a3",
 };
 
-const variables = (colors: typeof LIGHT) => Object.entries(colors).map(([name, color]) => `--${name}: ${color};`).join(" ");
+const variables = (colors: typeof LIGHT) =>
+  Object.entries(colors)
+    .map(([name, color]) => `--${name}: ${color};`)
+    .join(" ");
 
 /** The reports' style sheet: one column, light and dark, readable from a phone's width up. */
 export const STYLE = `

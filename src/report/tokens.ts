@@ -6,8 +6,7 @@ const LEVELS = [0.05, 0.2, 1, 3];
 
 /** What the colours mean. */
 export function changeLegend(): Html {
-  const swatches = (letter: string) =>
-    LEVELS.map((level, i) => html`<span><i class="${letter}${i + 1}"></i>${level}</span>`);
+  const swatches = (letter: string) => LEVELS.map((level, i) => html`<span><i class="${letter}${i + 1}"></i>${level}</span>`);
   return html`<div class="legend"><span>fell by</span>${swatches("d")}</div>
 <div class="legend"><span>rose by</span>${swatches("u")}</div>`;
 }
@@ -16,9 +15,9 @@ export function changeLegend(): Html {
 export function changedToken(text: string, before: number, after: number, isDifference: boolean, silent = "end"): Html {
   const change = after - before;
   const level = LEVELS.filter((least) => Math.abs(change) >= least).length;
-  const classes = [
-    level === 0 ? "" : `${change < 0 ? "d" : "u"}${level}`, isDifference ? "mark" : "", text === "" ? "end" : "",
-  ].filter((name) => name !== "").join(" ");
+  const classes = [level === 0 ? "" : `${change < 0 ? "d" : "u"}${level}`, isDifference ? "mark" : "", text === "" ? "end" : ""]
+    .filter((name) => name !== "")
+    .join(" ");
   const numbers = withMinus(`${before.toFixed(3)} → ${after.toFixed(3)}`);
   return html`<span class="${classes}" title="${numbers}">${text === "" ? silent : text}</span>`;
 }

@@ -75,9 +75,7 @@ export class Bpe {
     const unk = model.unk_token as string | null | undefined;
     this.unk = unk === null || unk === undefined ? undefined : this.ids.get(unk);
     if (typeof unk === "string" && this.unk === undefined)
-      throw new TokenizerError(
-        `Expected a token of the vocabulary for 'model.unk_token' in ${file} but received ${shown(unk)}`,
-      );
+      throw new TokenizerError(`Expected a token of the vocabulary for 'model.unk_token' in ${file} but received ${shown(unk)}`);
     this.fuseUnk = model.fuse_unk === true;
     this.ignoreMerges = model.ignore_merges === true;
     const byteToken = (byte: number) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;

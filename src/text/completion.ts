@@ -56,10 +56,14 @@ export function tokenizeAnswers(tokenizer: Tokenizer, prompt: string, answers: r
     );
   const wholes = answers.map((answer) => prompt + (answer.endsWith(eosToken) ? answer : answer + eosToken));
   const ids = tokenizer.encode(prompt);
-  return begun(ids, wholes.map((whole) => tokenizer.encode(whole)), {
-    fixed: () => ids.length - MOVING,
-    way: "end the prompt at the end of a word",
-  });
+  return begun(
+    ids,
+    wholes.map((whole) => tokenizer.encode(whole)),
+    {
+      fixed: () => ids.length - MOVING,
+      way: "end the prompt at the end of a word",
+    },
+  );
 }
 
 /**

@@ -96,7 +96,7 @@ async function readFiles(folder: string, model: string): Promise<TokenizerFolder
 
 function readTokenizer(json: Json, file: string): TokenizerJson {
   const model = json.model as TokenizerJson["model"] | undefined;
-  if (!isObject(model) || !isObject(model.vocab) && !Array.isArray(model.vocab))
+  if (!isObject(model) || (!isObject(model.vocab) && !Array.isArray(model.vocab)))
     throw new TokenizerError(`Expected an object with a 'vocab' for 'model' in ${file} but received ${shown(model)}`);
   const merges = (model as Json).merges;
   if (Array.isArray(model.vocab)) checkScores(model, file);
@@ -137,9 +137,7 @@ function checkScores(model: Json, file: string): void {
   }
   const { unk_id: unk = null } = model;
   if (unk !== null && !(isId(unk) && unk < vocab.length))
-    throw new TokenizerError(
-      `Expected one of ${vocab.length} ids for 'model.unk_id' in ${file} but received ${shown(unk)}`,
-    );
+    throw new TokenizerError(`Expected one of ${vocab.length} ids for 'model.unk_id' in ${file} but received ${shown(unk)}`);
 }
 
 const isId = (value: unknown): value is number =>
@@ -164,9 +162,7 @@ function addedToken(token: unknown, key: string, file: string): AddedToken {
         `but received ${shown(token)}`,
     );
   if (token.single_word === true)
-    throw new TokenizerError(
-      `Expected false for '${key}.single_word' in ${file} but received true; it is not supported`,
-    );
+    throw new TokenizerError(`Expected false for '${key}.single_word' in ${file} but received true; it is not supported`);
   const special = token.special === true;
   return {
     id: token.id as number,
@@ -222,7 +218,8 @@ function complete(json: TokenizerJson, specialTokens: Record<string, string>, co
   });
   for (const { id, content, ...flags } of decoder.sort((a, b) => a.id - b.id)) {
     const found = known.get(content);
-    if (found) Object.assign(found, flags); // they win over tokenizer.json's
+    if (found)
+      Object.assign(found, flags); // they win over tokenizer.json's
     else add(content, { id, ...flags });
   }
   for (const [content, id] of Object.entries(config.added as Json)) {
@@ -266,9 +263,7 @@ async function readChatTemplates(
   const entries = Array.isArray(template) ? (template as Json[]) : [];
   const fits = (entry: Json) => typeof entry?.name === "string" && typeof entry.template === "string";
   if (entries.length === 0 || !entries.every(fits))
-    throw new TokenizerError(
-      `Expected a template or a list of { name, template } for ${place} but received ${shown(template)}`,
-    );
+    throw new TokenizerError(`Expected a template or a list of { name, template } for ${place} but received ${shown(template)}`);
   return {
     chatTemplates: Object.fromEntries(entries.map(({ name, template: text }) => [name as string, text as string])),
     templatePlaces: Object.fromEntries(entries.map(({ name }) => [name as string, place])),

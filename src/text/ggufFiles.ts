@@ -24,7 +24,9 @@ export async function saveGgufTokenizer(
   };
   const staged = await StagedFiles.in(folder);
   try {
-    await staged.add("tokenizer.json", (file) => file.writeFile(JSON.stringify({ version: "1.0", truncation: null, padding: null, ...json })));
+    await staged.add("tokenizer.json", (file) =>
+      file.writeFile(JSON.stringify({ version: "1.0", truncation: null, padding: null, ...json })),
+    );
     await staged.add("tokenizer_config.json", (file) => file.writeFile(`${JSON.stringify(config, null, 2)}\n`));
     await staged.commit();
   } finally {

@@ -15,7 +15,10 @@ export interface Pipeline {
 }
 
 const bytes = (useRegex: boolean): Step => ({
-  type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: useRegex,
+  type: "ByteLevel",
+  add_prefix_space: false,
+  trim_offsets: true,
+  use_regex: useRegex,
 });
 
 const split = (pattern: string): Step => ({
@@ -24,7 +27,12 @@ const split = (pattern: string): Step => ({
 });
 
 const byteLevel = (preTokenizer: Step, changes: Partial<Pipeline> = {}): Pipeline => ({
-  normalizer: null, preTokenizer, decoder: bytes(true), model: {}, addBos: false, ...changes,
+  normalizer: null,
+  preTokenizer,
+  decoder: bytes(true),
+  model: {},
+  addBos: false,
+  ...changes,
 });
 
 /** Words with one sign before them, `digits` at a time, runs of other signs with the line ends after them. */

@@ -46,8 +46,7 @@ function read(metadata: GgufMetadata): TokenizerFolder {
     const token = tokens[id as number];
     if (token === undefined)
       throw new TokenizerError(
-        `Expected one of ${tokens.length} ids for 'tokenizer.ggml.${key}_token_id' in ${file} ` +
-          `but received ${shown(id)}`,
+        `Expected one of ${tokens.length} ids for 'tokenizer.ggml.${key}_token_id' in ${file} ` + `but received ${shown(id)}`,
       );
     specialTokens[name] = token;
   }
@@ -55,7 +54,10 @@ function read(metadata: GgufMetadata): TokenizerFolder {
     file,
     json: {
       model: {
-        type: "BPE", vocab, merges, unk_token: model === "gpt2" ? null : (specialTokens.unk_token ?? null),
+        type: "BPE",
+        vocab,
+        merges,
+        unk_token: model === "gpt2" ? null : (specialTokens.unk_token ?? null),
         ...pipeline.model,
       },
       normalizer: pipeline.normalizer,
@@ -79,8 +81,7 @@ interface Vocabulary {
 
 function byteLevel(metadata: GgufMetadata, tokens: readonly string[]): Vocabulary {
   const name = metadata.string("tokenizer.ggml.pre", "default");
-  if (!Object.hasOwn(byteLevelPipelines, name))
-    throw unsupported(metadata, "pre", Object.keys(byteLevelPipelines), name);
+  if (!Object.hasOwn(byteLevelPipelines, name)) throw unsupported(metadata, "pre", Object.keys(byteLevelPipelines), name);
   return { tokens, merges: metadata.strings("tokenizer.ggml.merges"), pipeline: byteLevelPipelines[name]! };
 }
 
@@ -88,18 +89,12 @@ function byteLevel(metadata: GgufMetadata, tokens: readonly string[]): Vocabular
  * Gemma's files write runs of spaces as such, and its merges go by the place of a token, after those of runs, where
  * others go by its score.
  */
-function sentencePiece(
-  metadata: GgufMetadata,
-  written: readonly string[],
-  types: readonly number[],
-  model: string,
-): Vocabulary {
+function sentencePiece(metadata: GgufMetadata, written: readonly string[], types: readonly number[], model: string): Vocabulary {
   if (model !== "llama") throw unsupported(metadata, "model", ["gpt2", "llama"], model);
   const isGemma = metadata.string("general.architecture").startsWith("gemma");
   const pipeline = sentencePiecePipeline(metadata.boolean("tokenizer.ggml.add_space_prefix", true));
   const tokens = isGemma ? written.map((token) => (/^ +$/.test(token) ? "▁".repeat(token.length) : token)) : written;
-  if (metadata.has("tokenizer.ggml.merges"))
-    return { tokens, merges: metadata.strings("tokenizer.ggml.merges"), pipeline };
+  if (metadata.has("tokenizer.ggml.merges")) return { tokens, merges: metadata.strings("tokenizer.ggml.merges"), pipeline };
 
   const scores = isGemma ? tokens.map((_, id) => -id) : metadata.numbers("tokenizer.ggml.scores");
   const order = tokens.map((_, id) => {
@@ -135,9 +130,7 @@ function around(
     type: "TemplateProcessing",
     single: [...before.map(special), { Sequence: { id: "A", type_id: 0 } }, ...after.map(special)],
     pair: [],
-    special_tokens: Object.fromEntries(
-      added.map((token) => [token, { id: token, ids: [vocab[token]], tokens: [token] }]),
-    ),
+    special_tokens: Object.fromEntries(added.map((token) => [token, { id: token, ids: [vocab[token]], tokens: [token] }])),
   };
 }
 

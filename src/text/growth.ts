@@ -19,9 +19,7 @@ export function expectRoom(text: string, pattern: RegExp, length: number, room: 
   let characters = text.length;
   for (const [match] of text.matchAll(pattern)) characters += length - match.length;
   if (characters > room)
-    throw new TokenizerError(
-      `Expected ${place} to make a text of at most ${room} characters but it makes one of ${characters}`,
-    );
+    throw new TokenizerError(`Expected ${place} to make a text of at most ${room} characters but it makes one of ${characters}`);
 }
 
 /** Characters that a decoder may make of the tokens of a text. */
@@ -35,11 +33,8 @@ export function expectRoomInTokens(tokens: readonly string[], from: string, leng
     characters += token.length;
     if (from === "") characters += (token.length + 1) * length;
     else
-      for (let at = token.indexOf(from); at >= 0; at = token.indexOf(from, at + from.length))
-        characters += length - from.length;
+      for (let at = token.indexOf(from); at >= 0; at = token.indexOf(from, at + from.length)) characters += length - from.length;
     if (characters > MOST_DECODED)
-      throw new TokenizerError(
-        `Expected ${place} to make a text of at most ${MOST_DECODED} characters but it makes more`,
-      );
+      throw new TokenizerError(`Expected ${place} to make a text of at most ${MOST_DECODED} characters but it makes more`);
   }
 }

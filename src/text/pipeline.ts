@@ -15,8 +15,7 @@ import { TokenizerError } from "./errors";
 export type Step = { readonly type: string } & Readonly<Record<string, unknown>>;
 
 /** GPT-2's pattern, with the white space of Unicode. */
-const gpt2 =
-  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+const gpt2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 /** Rust's `char::is_ascii_punctuation` or a punctuation character of Unicode. */
 const punctuation = "[\\p{P}$+<=>^`|~]";
@@ -84,9 +83,7 @@ export function preTokenizer(step: Step | null, file: string, key = "pre_tokeniz
   if (step === null) return null;
   switch (step.type) {
     case "Sequence":
-      return sequence(
-        ...steps(step, "pretokenizers", file, key).map(([each, name]) => preTokenizer(each, file, name)!),
-      );
+      return sequence(...steps(step, "pretokenizers", file, key).map(([each, name]) => preTokenizer(each, file, name)!));
     case "ByteLevel": {
       const bytes = { type: "ByteLevel", add_prefix_space: false, use_regex: false };
       const prefix = step.add_prefix_space ? [replace({ Regex: "\\A[^ ]" }, " $&")] : [];

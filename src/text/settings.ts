@@ -60,7 +60,11 @@ function withScheme(json: TokenizerJson, { add_prefix_space: given, legacy }: Js
   const step = json.pre_tokenizer;
   const inScheme = (each: Step | null): Step | null =>
     each?.type === "Metaspace" ? { ...each, prepend_scheme: scheme, add_prefix_space: prefix } : each;
-  return { ...json, pre_tokenizer: mapped(step, "pretokenizers", inScheme), normalizer: prefix ? json.normalizer : withoutPrepend(json.normalizer) };
+  return {
+    ...json,
+    pre_tokenizer: mapped(step, "pretokenizers", inScheme),
+    normalizer: prefix ? json.normalizer : withoutPrepend(json.normalizer),
+  };
 }
 
 function withoutPrepend(step: Step | null): Step | null {
@@ -82,7 +86,10 @@ function mapped(step: Step | null, list: string, change: (step: Step | null) => 
  */
 function withoutEnds(step: Step | null, { config, file, specialTokens }: SettingsPlace): Step | null {
   let processor = step;
-  for (const [key, token] of [["add_bos_token", specialTokens.bos_token], ["add_eos_token", specialTokens.eos_token]] as const) {
+  for (const [key, token] of [
+    ["add_bos_token", specialTokens.bos_token],
+    ["add_eos_token", specialTokens.eos_token],
+  ] as const) {
     const isAdded = JSON.stringify(processor)?.includes(JSON.stringify({ id: token }).slice(1, -1)) === true;
     if (config[key] === true && !isAdded)
       throw new TokenizerError(

@@ -23,7 +23,7 @@ import { templateMessages } from "./messages";
 import { type Origin, type Step, checkModel, normalizer, preTokenizer, splitByteLevel } from "./pipeline";
 import { checkPostProcessor } from "./postProcessor";
 
-type Library = import("@huggingface/tokenizers", { with: { "resolution-mode": "import" } }).Tokenizer;
+type Library = import("@huggingface/tokenizers", { with: { "resolution-mode": "import" }}).Tokenizer;
 
 export interface EncodeOptions {
   /** Whether the tokens that the tokenizer itself puts around a text (BOS, rarely EOS) are added. Default true. */
@@ -136,9 +136,7 @@ export class Tokenizer {
     const { addSpecialTokens = true } = options;
     if (typeof text !== "string") throw new TypeError(`Expected a string for 'text' but received ${shown(text)}`);
     const whole = text.replace(/\p{Cs}/gu, "\ufffd");
-    const { ids } = this.limits.encode(whole, () =>
-      this.library.encode(whole, { add_special_tokens: addSpecialTokens }),
-    );
+    const { ids } = this.limits.encode(whole, () => this.library.encode(whole, { add_special_tokens: addSpecialTokens }));
     const at = ids.indexOf(undefined as unknown as number);
     if (at >= 0)
       throw new TokenizerError(
@@ -192,11 +190,18 @@ export class Tokenizer {
     messages: readonly ChatMessage[],
     options: ChatTemplateOptions & { tokenize?: boolean } = {},
   ): string | number[] {
-    checkOptions("applyChatTemplate", options, ["tokenize", "addGenerationPrompt", "tools", "chatTemplateKwargs", "chatTemplate"]);
+    checkOptions("applyChatTemplate", options, [
+      "tokenize",
+      "addGenerationPrompt",
+      "tools",
+      "chatTemplateKwargs",
+      "chatTemplate",
+    ]);
     if (!Array.isArray(messages) || messages.length === 0)
       throw new TypeError(`Expected at least one message for 'messages' but received ${shown(messages)}`);
     const { tokenize = false, tools = null, addGenerationPrompt = false, chatTemplateKwargs = {}, chatTemplate } = options;
-    if (tools !== null && !Array.isArray(tools)) throw new TypeError(`Expected a list of tools for 'tools' but received ${received(tools)}`);
+    if (tools !== null && !Array.isArray(tools))
+      throw new TypeError(`Expected a list of tools for 'tools' but received ${received(tools)}`);
     if (chatTemplate !== undefined && typeof chatTemplate !== "string")
       throw new TypeError(`Expected a template, or the name of one, for 'chatTemplate' but received ${received(chatTemplate)}`);
     expectVariables(chatTemplateKwargs);
@@ -223,8 +228,11 @@ const ARGUMENTS =
 
 /** Variables for a template; none may be what has a place of its own, since it would do nothing here. */
 function expectVariables(variables: Readonly<Record<string, unknown>>): void {
-  if (!isObject(variables)) throw new TypeError(`Expected an object for 'chatTemplateKwargs' but received ${received(variables)}`);
-  const found = ARGUMENTS.find((name) => Object.hasOwn(variables, name) && ![undefined, null, false].includes(variables[name] as null));
+  if (!isObject(variables))
+    throw new TypeError(`Expected an object for 'chatTemplateKwargs' but received ${received(variables)}`);
+  const found = ARGUMENTS.find(
+    (name) => Object.hasOwn(variables, name) && ![undefined, null, false].includes(variables[name] as null),
+  );
   if (found === undefined) return;
   throw new ChatTemplateError(
     `Expected variables of the chat template in chat_template_kwargs but received '${found}', which is an argument of apply_chat_template; ` +
@@ -307,7 +315,11 @@ function build(
     }
   };
   for (const step of leaves(pipeline.normalizer, pipeline.pre_tokenizer)) {
-    const alone = { ...empty, normalizer: null, pre_tokenizer: { type: "Split", behavior: "Isolated", invert: false, pattern: step.pattern } };
+    const alone = {
+      ...empty,
+      normalizer: null,
+      pre_tokenizer: { type: "Split", behavior: "Isolated", invert: false, pattern: step.pattern },
+    };
     if (step.origin) expectPattern(step.origin as Origin, file, () => new Library(alone, {}));
   }
   const { normalizer: normalize, pre_tokenizer: preTokenize } = attempt(() => new Library(empty, {}));

@@ -26,7 +26,9 @@ function gradientList(gradients: Tensor | readonly (Tensor | null)[], outputs: n
   if (Array.isArray(all) && all.length !== 0 && all.length !== outputs.length)
     throw new RangeError(`Expected one gradient per output (${outputs.length}) for '${name}' but received ${all.length}`);
   if (!Array.isArray(all) || all.some((gradient) => gradient !== null && !(gradient instanceof Tensor)))
-    throw new TypeError(`Expected a Tensor or an array of Tensors and nulls for '${name}' but received ${describeValue(gradients)}`);
+    throw new TypeError(
+      `Expected a Tensor or an array of Tensors and nulls for '${name}' but received ${describeValue(gradients)}`,
+    );
   return all.map((gradient: Tensor | null) => (gradient === null ? -1 : gradient.live(name)));
 }
 
@@ -54,13 +56,7 @@ export const autograd = {
   ): void {
     const { createGraph = false, retainGraph = createGraph, inputs = [] } = options;
     const from = list(outputs, "outputs");
-    binding.backward(
-      from,
-      gradientList(gradients, from, "gradients"),
-      retainGraph,
-      createGraph,
-      list(inputs, "inputs"),
-    );
+    binding.backward(from, gradientList(gradients, from, "gradients"), retainGraph, createGraph, list(inputs, "inputs"));
   },
 };
 

@@ -20,17 +20,22 @@ export interface ToOptions {
  */
 export function conversionOf(target: unknown, second: unknown, names: readonly (keyof ToOptions)[]): ToOptions {
   const options: ToOptions | undefined =
-    target instanceof Tensor ? { dtype: target.dtype, device: target.device }
-    : typeof target === "string" && isDType(target) ? { dtype: target }
-    : typeof target === "string" && /^[a-z]+(:\d+)?$/.test(target) ? { device: target }
-    : typeof target === "object" && target !== null && Object.keys(target).every((key) => (names as string[]).includes(key)) ? target
-    : undefined;
+    target instanceof Tensor
+      ? { dtype: target.dtype, device: target.device }
+      : typeof target === "string" && isDType(target)
+        ? { dtype: target }
+        : typeof target === "string" && /^[a-z]+(:\d+)?$/.test(target)
+          ? { device: target }
+          : typeof target === "object" && target !== null && Object.keys(target).every((key) => (names as string[]).includes(key))
+            ? target
+            : undefined;
   if (!options)
     throw new TypeError(
       `Expected a dtype, a device, a Tensor or options (${names.join(", ")}) for 'to' but received ${describeValue(target)}; ` +
         `the dtypes are ${dtypes.join(", ")}`,
     );
   const { dtype } = second === undefined ? options : { dtype: second };
-  if (dtype !== undefined && !isDType(dtype)) throw new TypeError(`Expected a dtype for 'dtype' but received ${describeValue(dtype)}`);
+  if (dtype !== undefined && !isDType(dtype))
+    throw new TypeError(`Expected a dtype for 'dtype' but received ${describeValue(dtype)}`);
   return { ...options, dtype };
 }

@@ -183,7 +183,8 @@ function shapeOf(data: unknown): number[] {
   const shape: number[] = [];
   for (let level = data; Array.isArray(level); level = level[0]) {
     shape.push(level.length);
-    if (shape.length > 64) throw new RangeError("Expected arrays nested at most 64 deep for 'tensor' but received deeper ones, or a cycle");
+    if (shape.length > 64)
+      throw new RangeError("Expected arrays nested at most 64 deep for 'tensor' but received deeper ones, or a cycle");
   }
   return shape;
 }
@@ -191,18 +192,23 @@ function shapeOf(data: unknown): number[] {
 function flatten(data: unknown, shape: number[], depth: number, out: (number | bigint | boolean)[]): void {
   if (depth === shape.length) {
     if (typeof data !== "number" && typeof data !== "bigint" && typeof data !== "boolean")
-      throw new TypeError(`Expected numbers, bigints or booleans in equally long rows for 'tensor' but received ${describeValue(data)} at depth ${depth}`);
+      throw new TypeError(
+        `Expected numbers, bigints or booleans in equally long rows for 'tensor' but received ${describeValue(data)} at depth ${depth}`,
+      );
     out.push(data);
     return;
   }
   if (!Array.isArray(data) || data.length !== shape[depth])
-    throw new TypeError(`Expected rows of ${shape[depth]} values at depth ${depth} for 'tensor' but received ${describeValue(data)}`);
+    throw new TypeError(
+      `Expected rows of ${shape[depth]} values at depth ${depth} for 'tensor' but received ${describeValue(data)}`,
+    );
   for (const row of data) flatten(row, shape, depth + 1, out);
 }
 
 function naturalDType(flat: (number | bigint | boolean)[]): DType {
   const kinds = new Set(flat.map((value) => typeof value));
-  if (kinds.size > 1) throw new TypeError(`Expected values of one kind for 'tensor' but received ${[...kinds].join(" and ")}; give a dtype`);
+  if (kinds.size > 1)
+    throw new TypeError(`Expected values of one kind for 'tensor' but received ${[...kinds].join(" and ")}; give a dtype`);
   return kinds.has("bigint") ? "int64" : kinds.has("boolean") ? "bool" : "float32";
 }
 

@@ -98,7 +98,8 @@ interface Formatter<T> {
 
 /** Formats the elements of a flat array by their place. */
 function formatter(flat: TypedArray, dtype: DType): Formatter<number> {
-  const every = (step: number, offset: number) => Array.from({ length: flat.length / step }, (_, i) => Number(flat[step * i + offset]));
+  const every = (step: number, offset: number) =>
+    Array.from({ length: flat.length / step }, (_, i) => Number(flat[step * i + offset]));
   if (isComplex(dtype)) {
     const real = floatFormatter(every(2, 0));
     const imag = floatFormatter(every(2, 1));

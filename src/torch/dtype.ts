@@ -53,8 +53,16 @@ export function isComplex(dtype: DType): boolean {
 }
 
 export type TypedArray =
-  | Float32Array | Float64Array | BigInt64Array | BigUint64Array | Int32Array | Uint32Array | Int16Array | Uint16Array
-  | Int8Array | Uint8Array;
+  | Float32Array
+  | Float64Array
+  | BigInt64Array
+  | BigUint64Array
+  | Int32Array
+  | Uint32Array
+  | Int16Array
+  | Uint16Array
+  | Int8Array
+  | Uint8Array;
 
 /** What `toArray()` returns for each dtype; complex numbers lie as real, imaginary, real, … */
 export interface ArrayOf {

@@ -3,12 +3,34 @@ export { hasOp, op, ops } from "./methods"; // must come first: it adds Tensor's
 export { type GradOptions, autograd, enableGrad, isGradEnabled, noGrad } from "./autograd";
 export type { ToOptions } from "./conversion";
 export {
-  type RandomOptions, type TensorOptions, arange, empty, eye, fromTypedArray, full, linspace, ones, rand, randint, randn,
-  randperm, tensor, zeros,
+  type RandomOptions,
+  type TensorOptions,
+  arange,
+  empty,
+  eye,
+  fromTypedArray,
+  full,
+  linspace,
+  ones,
+  rand,
+  randint,
+  randn,
+  randperm,
+  tensor,
+  zeros,
 } from "./create";
 export {
-  type Memory, acceleratorType, deviceCount, deviceName, emptyCache, getNumThreads, memory, resetPeakMemory,
-  setNumThreads, synchronize, versions,
+  type Memory,
+  acceleratorType,
+  deviceCount,
+  deviceName,
+  emptyCache,
+  getNumThreads,
+  memory,
+  resetPeakMemory,
+  setNumThreads,
+  synchronize,
+  versions,
 } from "./device";
 export { type ArrayOf, type DType, type TypedArray, dtypes, isComplex, isFloatingPoint } from "./dtype";
 export { Generator, getRngState, manualSeed, setRngState } from "./generator";
@@ -19,6 +41,12 @@ export { dispose, keep, tidy } from "./scope";
 export { TensorScope } from "./tensorScope";
 export { type BackwardOptions, type Device, type NestedArray, Tensor } from "./tensor";
 export {
-  DeviceError, DisposedTensorError, IndexError, LinAlgError, NativeLoadError, NotImplementedError, OutOfMemoryError,
+  DeviceError,
+  DisposedTensorError,
+  IndexError,
+  LinAlgError,
+  NativeLoadError,
+  NotImplementedError,
+  OutOfMemoryError,
   TorchError,
 } from "../native/errors";

@@ -51,7 +51,8 @@ const addTo = atenOperator("aten::add_.Tensor");
 function parse(index: Index, device: Device): Parsed {
   if (typeof index === "string") return parseText(index);
   if (Array.isArray(index)) return arrayToTensor(index as NestedArray[], device);
-  if (!(index instanceof Tensor) || index.dim() > 0 || isFloatingPoint(index.dtype) || isComplex(index.dtype)) return index as Parsed;
+  if (!(index instanceof Tensor) || index.dim() > 0 || isFloatingPoint(index.dtype) || isComplex(index.dtype))
+    return index as Parsed;
   const value = index.item(); // without dimensions it is the number it holds: a view, as in PyTorch
   return isMask(index) ? Boolean(value) : value;
 }
@@ -69,7 +70,8 @@ function view(tensor: Tensor, indices: readonly Index[]): { result: Tensor; adva
   const parsed = indices.map((index) => parse(index, tensor.device));
   const consumed = parsed.reduce<number>((count, index) => count + dimensionsOf(index), 0);
   const dims = tensor.dim();
-  if (consumed > dims) throw new RangeError(`Expected at most ${dims} indices for a tensor of ${dims} dimensions but received ${consumed}`);
+  if (consumed > dims)
+    throw new RangeError(`Expected at most ${dims} indices for a tensor of ${dims} dimensions but received ${consumed}`);
   if (parsed.filter((index) => index === "...").length > 1) throw new TypeError('Expected at most one "..." among the indices');
 
   let result = alias(tensor);
@@ -99,7 +101,8 @@ const SKIP = Symbol("skip") as unknown as Tensor;
 
 function inRange(value: number, size: number, dim: number): number {
   if (!Number.isSafeInteger(value)) throw new TypeError(`Expected an integer index but received ${describeValue(value)}`);
-  if (value < -size || value >= size) throw new IndexError(`index ${value} is out of bounds for dimension ${dim} with size ${size}`);
+  if (value < -size || value >= size)
+    throw new IndexError(`index ${value} is out of bounds for dimension ${dim} with size ${size}`);
   return value;
 }
 
@@ -111,7 +114,9 @@ function dimensionsOf(index: Parsed): number {
   if (index === "..." || index === null || typeof index === "boolean") return 0;
   if (index instanceof Tensor) return isMask(index) ? index.dim() : 1;
   if (typeof index === "number" || index instanceof Slice) return 1;
-  throw new TypeError(`Expected a number, slice, null, boolean, Tensor or array for an index but received ${describeValue(index)}`);
+  throw new TypeError(
+    `Expected a number, slice, null, boolean, Tensor or array for an index but received ${describeValue(index)}`,
+  );
 }
 
 export function index(tensor: Tensor, indices: readonly Index[]): Tensor {

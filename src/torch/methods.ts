@@ -59,10 +59,14 @@ for (const [name, operator] of operators) {
   // Array literals cost a third of growing the rest array by `this`.
   methods[name] = function (this: Tensor, a?: unknown, b?: unknown, ...rest: unknown[]): unknown {
     switch (arguments.length) {
-      case 0: return invokeUnary(operator, this);
-      case 1: return invokeBinary(operator, this, a);
-      case 2: return invoke(operator, [this, a, b]);
-      default: return invoke(operator, [this, a, b, ...rest]);
+      case 0:
+        return invokeUnary(operator, this);
+      case 1:
+        return invokeBinary(operator, this, a);
+      case 2:
+        return invoke(operator, [this, a, b]);
+      default:
+        return invoke(operator, [this, a, b, ...rest]);
     }
   };
 }
@@ -72,7 +76,12 @@ Object.setPrototypeOf(Tensor.prototype, methods);
 const convert = op("aten::to.dtype_layout");
 Object.assign(Tensor.prototype, {
   to(this: Tensor, target: DType | Device | Tensor | ToOptions, second?: DType): unknown {
-    const { dtype, device, copy = false, nonBlocking = false } = conversionOf(target, second, ["dtype", "device", "copy", "nonBlocking"]);
+    const {
+      dtype,
+      device,
+      copy = false,
+      nonBlocking = false,
+    } = conversionOf(target, second, ["dtype", "device", "copy", "nonBlocking"]);
     return convert(this, { dtype: dtype ?? this.dtype, device: device ?? this.device, copy, nonBlocking });
   },
   // ATen's first argument is the condition, and it calls that one self.
@@ -96,7 +105,9 @@ Object.assign(Tensor.prototype, {
 /** An operator by its full name, in any namespace: `op("aten::add.Tensor")(a, b)`. */
 export function op(qualifiedName: string): (...args: unknown[]) => unknown {
   if (typeof qualifiedName !== "string" || binding.findOperator(qualifiedName) === -1)
-    throw new TypeError(`Expected an operator's name such as "aten::add.Tensor" for 'op' but received ${describeValue(qualifiedName)}`);
+    throw new TypeError(
+      `Expected an operator's name such as "aten::add.Tensor" for 'op' but received ${describeValue(qualifiedName)}`,
+    );
   const operator: Operator = { name: qualifiedName, qualifiedNames: [qualifiedName] };
   return (...args) => invoke(operator, args);
 }

@@ -14,7 +14,16 @@ import { Tensor } from "./tensor";
 /** A number for an op. Whole numbers are integers to libtorch, all others doubles. */
 export type Scalar = number | bigint | boolean | { real: number; imag: number };
 
-const layouts = { strided: 0, sparse_coo: 1, sparse_csr: 2, mkldnn: 3, sparse_csc: 4, sparse_bsr: 5, sparse_bsc: 6, jagged: 8 } as const;
+const layouts = {
+  strided: 0,
+  sparse_coo: 1,
+  sparse_csr: 2,
+  mkldnn: 3,
+  sparse_csc: 4,
+  sparse_bsr: 5,
+  sparse_bsc: 6,
+  jagged: 8,
+} as const;
 const memoryFormats = { contiguous_format: 0, preserve_format: 1, channels_last: 2, channels_last_3d: 3 } as const;
 
 const reductions = { none: 0, mean: 1, sum: 2 } as const;
@@ -65,10 +74,7 @@ export function camelCase(name: string): string {
 // What does not fit is described only once all overloads have refused: a refusal must cost nothing.
 const REFUSED = Symbol("refused");
 
-type Refusal =
-  | { parameter: Parameter; value: unknown }
-  | { unknownOption: string }
-  | { tooMany: number };
+type Refusal = { parameter: Parameter; value: unknown } | { unknownOption: string } | { tooMany: number };
 let refusal: Refusal;
 
 function convert(overload: Overload, parameter: Parameter, value: unknown): unknown {
@@ -146,7 +152,11 @@ function optionsOf(args: readonly unknown[]): Record<string, unknown> | undefine
 }
 
 /** Converts the arguments for one overload, or returns undefined when they are not its. */
-function marshal(overload: Overload, args: readonly unknown[], options: Record<string, unknown> | undefined): unknown[] | undefined {
+function marshal(
+  overload: Overload,
+  args: readonly unknown[],
+  options: Record<string, unknown> | undefined,
+): unknown[] | undefined {
   const parameters = overload.arguments;
   const count = options === undefined ? args.length : args.length - 1;
   if (count > overload.positional) return refuse({ tooMany: overload.positional });
@@ -205,10 +215,14 @@ function results(overload: Overload, args: readonly unknown[], result: unknown):
 
 function callNative(id: number, values: unknown[]): unknown {
   switch (values.length) {
-    case 1: return binding.call(id, values[0]);
-    case 2: return binding.call(id, values[0], values[1]);
-    case 3: return binding.call(id, values[0], values[1], values[2]);
-    default: return binding.call(id, ...values);
+    case 1:
+      return binding.call(id, values[0]);
+    case 2:
+      return binding.call(id, values[0], values[1]);
+    case 3:
+      return binding.call(id, values[0], values[1], values[2]);
+    default:
+      return binding.call(id, ...values);
   }
 }
 
@@ -368,7 +382,8 @@ export function describeValue(value: unknown): string {
 }
 
 function describeNested(value: unknown, depth: number): string {
-  if (value instanceof Tensor) return value.slot === -1 ? "a disposed Tensor" : `Tensor ${value.dtype}[${value.shape.join(", ")}]`;
+  if (value instanceof Tensor)
+    return value.slot === -1 ? "a disposed Tensor" : `Tensor ${value.dtype}[${value.shape.join(", ")}]`;
   if (Array.isArray(value)) {
     const shown = depth === 0 ? [] : Array.from(value.slice(0, 4), (element) => describeNested(element, depth - 1));
     return `[${value.length > shown.length ? [...shown, "…"].join(", ") : shown.join(", ")}]`;

@@ -232,9 +232,11 @@ function forEachHandle(root: unknown, visit: (handle: Handle) => void): void {
     } else if (typeof value === "object" && value !== null && !ArrayBuffer.isView(value) && !seen.has(value)) {
       seen.add(value);
       const children =
-        value instanceof Map ? [...value.keys(), ...value.values()]
-        : value instanceof Set || Array.isArray(value) ? value
-        : Object.values(value);
+        value instanceof Map
+          ? [...value.keys(), ...value.values()]
+          : value instanceof Set || Array.isArray(value)
+            ? value
+            : Object.values(value);
       for (const child of children) ahead.push(child);
     }
   }

@@ -70,7 +70,8 @@ export class Tensor<D extends DType = DType> extends Handle {
   }
 
   set requiresGrad(value: boolean) {
-    if (typeof value !== "boolean") throw new TypeError(`Expected a boolean for 'requiresGrad' but received ${describeValue(value)}`);
+    if (typeof value !== "boolean")
+      throw new TypeError(`Expected a boolean for 'requiresGrad' but received ${describeValue(value)}`);
     binding.setRequiresGrad(this.live("requiresGrad"), value);
   }
 
@@ -150,7 +151,8 @@ export class Tensor<D extends DType = DType> extends Handle {
   toBits(): D extends "bfloat16" | "float16" ? Uint16Array : Uint8Array {
     const dtype = this.dtype;
     const Bits = dtype === "bfloat16" || dtype === "float16" ? Uint16Array : dtype.startsWith("float8") ? Uint8Array : undefined;
-    if (!Bits) throw new TypeError(`Expected a float16, bfloat16 or float8 tensor for 'toBits' but received ${dtype}; use toArray()`);
+    if (!Bits)
+      throw new TypeError(`Expected a float16, bfloat16 or float8 tensor for 'toBits' but received ${dtype}; use toArray()`);
     return new Bits(binding.readBytes(this.slot)) as ReturnType<Tensor<D>["toBits"]>;
   }
 

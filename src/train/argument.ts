@@ -48,7 +48,11 @@ export function nullable<T>(inner: Argument<T>): Argument<T | null> {
 
 export const text = (fallback: string, help: string): Argument<string> =>
   argument("a string", fallback, help, (value) =>
-    typeof value === "string" && value !== "" && !value.includes("\0") ? value : typeof value === "number" ? String(value) : undefined,
+    typeof value === "string" && value !== "" && !value.includes("\0")
+      ? value
+      : typeof value === "number"
+        ? String(value)
+        : undefined,
   );
 
 /** A path, or a name on the hub. A leading `~/` is the home folder, which a shell expands but a file does not. */
@@ -78,7 +82,8 @@ export function number(
   ];
   return argument(["a number", ...limits].filter(Boolean).join(" "), fallback, help, (value) => {
     const n = toNumber(value);
-    const fits = n !== undefined && n >= min && n <= max && (above === undefined || n > above) && (below === undefined || n < below);
+    const fits =
+      n !== undefined && n >= min && n <= max && (above === undefined || n > above) && (below === undefined || n < below);
     return fits ? n : undefined;
   });
 }
@@ -119,7 +124,12 @@ export const texts = (fallback: readonly string[], help: string): Argument<reado
 export const numbers = (fallback: readonly number[], help: string): Argument<readonly number[]> =>
   list("a list of numbers", fallback, help, toNumber);
 
-function list<T>(expected: string, fallback: readonly T[], help: string, readItem: (item: unknown) => T | undefined): Argument<readonly T[]> {
+function list<T>(
+  expected: string,
+  fallback: readonly T[],
+  help: string,
+  readItem: (item: unknown) => T | undefined,
+): Argument<readonly T[]> {
   const read = (value: unknown): readonly T[] | undefined => {
     const items = itemsOf(value).map(readItem);
     return items.length > 0 && items.every((item) => item !== undefined) ? items : undefined;
@@ -208,7 +218,9 @@ export function checkArguments<Table extends ArgumentTable>(
   nameOf: (name: string) => string = (name) => name,
 ): { settings: ArgumentsOf<Table>; problems: Problem[] } {
   const names = new Map(Object.keys(table).map((name) => [nameOf(name), name]));
-  const settings: Record<string, unknown> = Object.fromEntries(Object.entries(table).map(([name, { fallback }]) => [name, fallback]));
+  const settings: Record<string, unknown> = Object.fromEntries(
+    Object.entries(table).map(([name, { fallback }]) => [name, fallback]),
+  );
   const problems: Problem[] = [];
   for (const [given, value] of Object.entries(values)) {
     const name = names.get(given);

@@ -21,7 +21,9 @@ export const trainingArguments = {
   ),
   learningRate: number(5e-5, "peak learning rate", { min: 0 }),
   lrSchedulerType: withWayOut(choice(scheduleNames, "linear", "learning rate schedule"), (value) =>
-    value === "reduce_lr_on_plateau" || value === "greedy" ? "this schedule, which follows a metric, is not supported" : undefined,
+    value === "reduce_lr_on_plateau" || value === "greedy"
+      ? "this schedule, which follows a metric, is not supported"
+      : undefined,
   ),
   lrSchedulerKwargs: mapping("additional settings of the schedule, such as num_cycles or min_lr"),
   warmupSteps: number(0, "steps over which the learning rate rises from 0; below 1 a share of all steps", { min: 0 }),
@@ -32,8 +34,9 @@ export const trainingArguments = {
   adamEpsilon: number(1e-8, "added to AdamW's denominator", { min: 0 }),
   maxGradNorm: number(1, "maximum gradient norm; 0 for no clipping", { min: 0 }),
   dataloaderDropLast: flag(false, "drop the last batch of an epoch if it is not full; evaluations use every pair"),
-  optim: withWayOut(choice(["adamw_torch_fused", "adamw_torch"], "adamw_torch_fused", "the optimizer; both names mean AdamW"), (value) =>
-    isOptimizer(value) ? `transformers' ${value} is not supported; write optim: adamw_torch` : undefined,
+  optim: withWayOut(
+    choice(["adamw_torch_fused", "adamw_torch"], "adamw_torch_fused", "the optimizer; both names mean AdamW"),
+    (value) => (isOptimizer(value) ? `transformers' ${value} is not supported; write optim: adamw_torch` : undefined),
   ),
   numTrainEpochs: number(3, "passes over the data", { above: 0 }),
   maxSteps: integer(-1, "number of optimizer steps; overrides num_train_epochs when positive", { min: -1 }),
@@ -41,10 +44,15 @@ export const trainingArguments = {
   dataSeed: optional(integer(0, "separate seed for the order of the rows; that of seed when left out", { min: 0 })),
   trainSamplingStrategy: choice(["random", "sequential"], "random", "the order of the rows"),
   gradientCheckpointing: optional(
-    flag(true, "keep only each layer's input and recompute the layer in the backward pass (also activation_checkpointing); chosen by free memory when left out"),
+    flag(
+      true,
+      "keep only each layer's input and recompute the layer in the backward pass (also activation_checkpointing); chosen by free memory when left out",
+    ),
   ),
   disableDropout: flag(true, "turn off all dropout, including LoRA's"),
-  ldAlpha: optional(number(0, "weight of the longer answer's tokens beyond the length of the shorter (LD-DPO)", { min: 0, max: 1 })),
+  ldAlpha: optional(
+    number(0, "weight of the longer answer's tokens beyond the length of the shorter (LD-DPO)", { min: 0, max: 1 }),
+  ),
   dpopTolerance: either(
     number(0, "nats by which the chosen answer may fall before DPOP's penalty counts; auto measures the rounding", { min: 0 }),
     choice(["auto"], "auto", ""),
@@ -54,9 +62,15 @@ export const trainingArguments = {
   loggingSteps: number(10, "steps between logged lines; below 1 a share of all steps", { above: 0 }),
   loggingFirstStep: flag(false, "log the first step as well"),
   evalStrategy: choice(["no", "steps", "epoch"], "no", "when to evaluate"),
-  evalSteps: optional(number(0, "steps between evaluations; below 1 a share of all steps; logging_steps when left out", { above: 0 })),
+  evalSteps: optional(
+    number(0, "steps between evaluations; below 1 a share of all steps; logging_steps when left out", { above: 0 }),
+  ),
   evalOnStart: flag(false, "evaluate before the first step"),
-  saveStrategy: choice(["no", "steps", "epoch", "best"], "steps", "when to write checkpoints; best: after each evaluation that improves on all before"),
+  saveStrategy: choice(
+    ["no", "steps", "epoch", "best"],
+    "steps",
+    "when to write checkpoints; best: after each evaluation that improves on all before",
+  ),
   saveSteps: number(500, "steps between checkpoints; below 1 a share of all steps", { above: 0 }),
   saveTotalLimit: optional(integer(0, "checkpoints to keep; all when left out", { min: 1 })),
   loadBestModelAtEnd: flag(false, "finish with the best checkpoint's weights; needs an evaluation at every checkpoint"),

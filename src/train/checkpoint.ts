@@ -100,8 +100,15 @@ export function openCheckpoint(which: string | true, outputDir: string): OpenedC
   } catch (error) {
     if (!(error instanceof InputError) && (error as NodeJS.ErrnoException).code === undefined) throw error;
     const places = [...new Set([dirname(resolve(folder)), resolve(outputDir)])];
-    const others = places.flatMap((place) => checkpointsIn(place).reverse()).filter((other) => resolve(other.folder) !== resolve(folder));
-    throw new DamagedCheckpointError((error as Error).message, others.find((other) => isWhole(other.folder))?.folder, places, error);
+    const others = places
+      .flatMap((place) => checkpointsIn(place).reverse())
+      .filter((other) => resolve(other.folder) !== resolve(folder));
+    throw new DamagedCheckpointError(
+      (error as Error).message,
+      others.find((other) => isWhole(other.folder))?.folder,
+      places,
+      error,
+    );
   }
 }
 
@@ -128,7 +135,9 @@ function readVerified(folder: string): ReturnType<typeof readSavedState> {
   const verified = verifyChecksums(folder);
   const added = [STATE_FILE, ...readdirSync(folder)].find((name) => isRead(name) && !verified.has(name));
   if (added !== undefined)
-    throw new InputError(`Expected only files that ${CHECKSUMS_FILE} lists but received ${join(folder, added)}; it does not belong to this checkpoint`);
+    throw new InputError(
+      `Expected only files that ${CHECKSUMS_FILE} lists but received ${join(folder, added)}; it does not belong to this checkpoint`,
+    );
   return readSavedState(folder);
 }
 
@@ -159,7 +168,9 @@ export function expectFits(folder: string, { model, optimizer, device }: Resumab
       const found = rng.entries.get(name);
       if (!found && name !== "cpu") continue; // of a run on another device
       if (found?.dtype !== "uint8" || `${found.shape}` !== `${state.shape}`)
-        throw new InputError(`Expected the state of a generator, uint8 [${state.shape.join(", ")}], for '${name}' in ${rng.path} but received ${shownEntry(found)}`);
+        throw new InputError(
+          `Expected the state of a generator, uint8 [${state.shape.join(", ")}], for '${name}' in ${rng.path} but received ${shownEntry(found)}`,
+        );
     }
   });
 }
@@ -170,7 +181,10 @@ export function restoreCheckpoint(folder: string, { model, optimizer, device }: 
     const rng = new SafetensorsFile(join(folder, RNG_FILE));
     for (const name of Object.keys(rngStates(device)))
       if (rng.entries.has(name)) setGenerator(rng, name, name === "cpu" ? "cpu" : device);
-    optimizer.loadStateDict({ state: new OptimizerFile(join(folder, OPTIMIZER_FILE)).read(), groups: optimizer.stateDict().groups });
+    optimizer.loadStateDict({
+      state: new OptimizerFile(join(folder, OPTIMIZER_FILE)).read(),
+      groups: optimizer.stateDict().groups,
+    });
   });
   restoreWeights(model, folder);
 }
@@ -179,7 +193,10 @@ function setGenerator(rng: SafetensorsFile, name: string, device: Device): void 
   try {
     setRngState(rng.read(name), device);
   } catch (error) {
-    throw new InputError(`Expected the state of a generator for '${name}' in ${rng.path} but received: ${(error as Error).message}`, { cause: error });
+    throw new InputError(
+      `Expected the state of a generator for '${name}' in ${rng.path} but received: ${(error as Error).message}`,
+      { cause: error },
+    );
   }
 }
 
@@ -210,7 +227,12 @@ function openTrained(model: CausalLM, folder: string): Source {
     return { place: file.path, entries: file.entries, copyTo: file.copyTo.bind(file), [Symbol.dispose]: () => undefined };
   }
   const weights = openWeights(folder);
-  return { place: folder, entries: weights.entries, copyTo: weights.copyTo.bind(weights), [Symbol.dispose]: () => weights[Symbol.dispose]() };
+  return {
+    place: folder,
+    entries: weights.entries,
+    copyTo: weights.copyTo.bind(weights),
+    [Symbol.dispose]: () => weights[Symbol.dispose](),
+  };
 }
 
 function expectShapes({ entries, place }: Source, tensors: Record<string, Tensor>): void {
@@ -236,7 +258,9 @@ export function checkpointsIn(outputDir: string): { step: number; folder: string
 /** Removes the oldest checkpoints beyond `limit`; the one just written and `best` stay. */
 export function rotateCheckpoints(outputDir: string, limit: number | null, keep: readonly (string | null)[]): void {
   if (limit === null) return;
-  const all = checkpointsIn(outputDir).map(({ folder }) => folder).filter((folder) => isCheckpoint(folder, basename(folder)));
+  const all = checkpointsIn(outputDir)
+    .map(({ folder }) => folder)
+    .filter((folder) => isCheckpoint(folder, basename(folder)));
   const kept = new Set(keep.flatMap((folder) => (folder === null ? [] : [resolve(folder)])));
   const removable = all.filter((folder) => !kept.has(resolve(folder)));
   for (const folder of removable.slice(0, Math.max(0, all.length - limit))) removeCheckpoint(folder);
@@ -246,7 +270,8 @@ export function rotateCheckpoints(outputDir: string, limit: number | null, keep:
 function findCheckpoint(which: string | true, outputDir: string): string {
   const newest = checkpointsIn(which === true ? outputDir : which).at(-1);
   if (which === true && newest) return newest.folder;
-  if (which === true) throw new InputError(`Expected a checkpoint in ${outputDir} for 'resume_from_checkpoint' but there is none`);
+  if (which === true)
+    throw new InputError(`Expected a checkpoint in ${outputDir} for 'resume_from_checkpoint' but there is none`);
   const problem = newest && whyNoCheckpoint(which);
   if (problem === undefined) return which;
   throw new InputError(`${problem}; did you mean ${newest!.folder}?`);
@@ -262,7 +287,9 @@ function whyNoCheckpoint(folder: string): string | undefined {
 
 function expectRngNames({ path, entries }: SafetensorsFile): void {
   if (entries.has("cpu")) return;
-  throw new InputError(`Expected the state of the CPU's generator, 'cpu', in ${path} but received ${[...entries.keys()].slice(0, 3).join(", ") || "nothing"}`);
+  throw new InputError(
+    `Expected the state of the CPU's generator, 'cpu', in ${path} but received ${[...entries.keys()].slice(0, 3).join(", ") || "nothing"}`,
+  );
 }
 
 function rngStates(device: Device): Record<string, Tensor> {

@@ -66,5 +66,9 @@ export function addByDifference(
 /** Where the chosen answer's tokens before, at and after the first difference begin and end. */
 function stagesOf({ chosen, rejected }: TokenizedPair, tokens: number): [from: number, to: number][] {
   const at = firstDifference(chosen.ids.subarray(chosen.start), rejected.ids.subarray(rejected.start));
-  return [[0, at], [at, Math.min(at + 1, tokens)], [at + 1, tokens]];
+  return [
+    [0, at],
+    [at, Math.min(at + 1, tokens)],
+    [at + 1, tokens],
+  ];
 }

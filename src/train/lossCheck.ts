@@ -9,8 +9,14 @@ import { type Device, Tensor, fromTypedArray, tidy } from "../torch";
 
 /** Nats, tokens and WPO's means of the two pairs. The policy differs from the reference, so that no loss is at a kink. */
 const SAMPLE = {
-  policyChosen: [-11, -24], policyRejected: [-13, -21], referenceChosen: [-12, -22], referenceRejected: [-12.5, -20],
-  chosenTokens: [4, 9], rejectedTokens: [5, 8], wpoChosen: [-1, -2], wpoRejected: [-1.5, -1],
+  policyChosen: [-11, -24],
+  policyRejected: [-13, -21],
+  referenceChosen: [-12, -22],
+  referenceRejected: [-12.5, -20],
+  chosenTokens: [4, 9],
+  rejectedTokens: [5, 8],
+  wpoChosen: [-1, -2],
+  wpoRejected: [-1.5, -1],
 } as const; // prettier-ignore
 const PAIRS = 2;
 
@@ -51,12 +57,19 @@ export function checkLoss(loss: unknown, device: Device): string[] {
 function expectPerPair(value: unknown, from: string): asserts value is Tensor {
   if (value instanceof Tensor && value.dim() === 1 && value.size(0) === PAIRS) return;
   if (value instanceof Promise) value.catch(() => undefined); // the message reports the Promise; its rejection is not relevant
-  const shown = value instanceof Tensor ? `a Tensor of shape [${value.shape.join(", ")}]` : value instanceof Promise ? "a Promise" : received(value);
+  const shown =
+    value instanceof Tensor
+      ? `a Tensor of shape [${value.shape.join(", ")}]`
+      : value instanceof Promise
+        ? "a Promise"
+        : received(value);
   const way =
     value instanceof Promise
       ? `; ${NOT_ASYNC}`
       : value instanceof Tensor && value.dim() === 0
         ? "; do not reduce: the trainer takes the mean over the pairs of a step"
         : "";
-  throw new TypeError(`Expected one number per pair, a Tensor of shape [${PAIRS}] for ${PAIRS} pairs, from ${from} but received ${shown}${way}`);
+  throw new TypeError(
+    `Expected one number per pair, a Tensor of shape [${PAIRS}] for ${PAIRS} pairs, from ${from} but received ${shown}${way}`,
+  );
 }

@@ -66,7 +66,10 @@ function gib(bytes: number): string {
 }
 
 /** The next thing to try where memory has run out: half the tokens, then activations computed again; undefined at the end. */
-export function smallerPlan(plan: MemoryPlan, batches: readonly { readonly ids: Int32Array; readonly pairs: readonly unknown[] }[]): MemoryPlan | undefined {
+export function smallerPlan(
+  plan: MemoryPlan,
+  batches: readonly { readonly ids: Int32Array; readonly pairs: readonly unknown[] }[],
+): MemoryPlan | undefined {
   const most = Math.max(...batches.map(({ ids }) => ids.length));
   if (batches.some(({ pairs }) => pairs.length > 1)) {
     const maxTokens = Math.max(1, Math.floor(Math.min(plan.maxTokens, most) / 2));

@@ -5,7 +5,13 @@
 
 /** Measured in every step and evaluation; means over pairs. */
 const PAIRS = [
-  "loss", "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected",
+  "loss",
+  "rewards/chosen",
+  "rewards/rejected",
+  "rewards/accuracies",
+  "rewards/margins",
+  "logps/chosen",
+  "logps/rejected",
 ] as const;
 export type PairMetric = (typeof PAIRS)[number];
 
@@ -21,11 +27,22 @@ export type LossMetric = "dpop/penalty_mean" | "dpop/penalty_active" | "nll_loss
 
 /** Measured on logged steps and in evaluations only; means over tokens, or by pair (`_macro`). */
 const TOKENS = [
-  "entropy", "mean_token_accuracy", "logits/chosen", "logits/rejected",
-  "token_logps/chosen_before", "token_logps/chosen_before_macro", "token_logps/chosen_at", "token_logps/chosen_at_macro",
-  "token_logps/chosen_after", "token_logps/chosen_after_macro",
-  "token_logratios/chosen_before", "token_logratios/chosen_before_macro", "token_logratios/chosen_at",
-  "token_logratios/chosen_at_macro", "token_logratios/chosen_after", "token_logratios/chosen_after_macro",
+  "entropy",
+  "mean_token_accuracy",
+  "logits/chosen",
+  "logits/rejected",
+  "token_logps/chosen_before",
+  "token_logps/chosen_before_macro",
+  "token_logps/chosen_at",
+  "token_logps/chosen_at_macro",
+  "token_logps/chosen_after",
+  "token_logps/chosen_after_macro",
+  "token_logratios/chosen_before",
+  "token_logratios/chosen_before_macro",
+  "token_logratios/chosen_at",
+  "token_logratios/chosen_at_macro",
+  "token_logratios/chosen_after",
+  "token_logratios/chosen_after_macro",
 ] as const;
 export type TokenMetric = (typeof TOKENS)[number];
 
@@ -37,7 +54,9 @@ export const evaluationMetrics: readonly string[] = [...PAIRS, ...SPREAD, ...TOK
 
 /** Of the optimizer step and of the machine. */
 export type RunMetric =
-  | "grad_norm" | "learning_rate" | "num_tokens"
+  | "grad_norm"
+  | "learning_rate"
+  | "num_tokens"
   | `perf/${"tokens_per_second" | "prefix_sharing_saved" | "packing_saved" | "tflops" | "mfu" | "peak_memory_gib"}`;
 
 /** What is measured over pairs and tokens, in training and in evaluations. */

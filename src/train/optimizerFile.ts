@@ -29,23 +29,32 @@ export class OptimizerFile {
     const { entries } = this.file;
     const foreign = [...entries.keys()].find((name) => !NAME.test(name));
     if (foreign !== undefined)
-      throw new InputError(`Expected the state of AdamW in ${path} but received a tensor '${foreign}'; is it the optimizer.safetensors of this checkpoint?`);
+      throw new InputError(
+        `Expected the state of AdamW in ${path} but received a tensor '${foreign}'; is it the optimizer.safetensors of this checkpoint?`,
+      );
     this.numbers = [...new Set([...entries.keys()].map((name) => name.split(".")[0]!))];
     for (const i of this.numbers)
       for (const name of ["step", "exp_avg", "exp_avg_sq"].map((part) => `${i}.${part}`))
-        if (!entries.has(name)) throw new InputError(`Expected '${name}' in ${path} but received no tensor of that name; resume from another checkpoint`);
+        if (!entries.has(name))
+          throw new InputError(
+            `Expected '${name}' in ${path} but received no tensor of that name; resume from another checkpoint`,
+          );
   }
 
   /** Checks that no parameter has taken more steps than the run, and that some have taken any. */
   expectSteps(globalStep: number): void {
     const { path } = this.file;
     if (globalStep > 0 && this.numbers.length === 0)
-      throw new InputError(`Expected the state of AdamW after ${globalStep} steps in ${path} but received no tensors; resume from another checkpoint`);
+      throw new InputError(
+        `Expected the state of AdamW after ${globalStep} steps in ${path} but received no tensors; resume from another checkpoint`,
+      );
     for (const name of this.numbers.map((i) => `${i}.step`)) {
       this.expectEntry(name, "float32", []);
       const steps = tidy(() => this.file.read(name).item() as number);
       if (!Number.isSafeInteger(steps) || steps < 0 || steps > globalStep)
-        throw new InputError(`Expected at most the run's ${globalStep} steps for '${name}' in ${path} but received ${steps}; resume from another checkpoint`);
+        throw new InputError(
+          `Expected at most the run's ${globalStep} steps for '${name}' in ${path} but received ${steps}; resume from another checkpoint`,
+        );
     }
   }
 
@@ -55,7 +64,9 @@ export class OptimizerFile {
     for (const i of this.numbers) {
       const parameter = parameters[Number(i)];
       if (!parameter)
-        throw new InputError(`Expected the state of ${parameters.length} parameters in ${this.file.path} but received '${i}.step'; it is of another model`);
+        throw new InputError(
+          `Expected the state of ${parameters.length} parameters in ${this.file.path} but received '${i}.step'; it is of another model`,
+        );
       for (const part of ["exp_avg", "exp_avg_sq"]) this.expectEntry(`${i}.${part}`, parameter.dtype, parameter.shape);
     }
   }
@@ -71,7 +82,9 @@ export class OptimizerFile {
   private expectEntry(name: string, dtype: string, shape: readonly number[]): void {
     const found = this.file.entries.get(name)!;
     if (found.dtype !== dtype || `${found.shape}` !== `${shape}`)
-      throw new InputError(`Expected ${dtype} [${shape.join(", ")}] for '${name}' in ${this.file.path} but received ${shownEntry(found)}; it is of another model`);
+      throw new InputError(
+        `Expected ${dtype} [${shape.join(", ")}] for '${name}' in ${this.file.path} but received ${shownEntry(found)}; it is of another model`,
+      );
   }
 }
 

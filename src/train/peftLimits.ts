@@ -18,7 +18,8 @@ export function peftProblems(model: CausalLM): string[] {
     problems.push("router or experts trained in full; to avoid this, leave them out of lora_modules_to_save");
   if (adapted.length === 0) return problems;
   const { config, dropout } = adapted[0]!.adapter;
-  if (dropout > 0) problems.push(`dropout on router or experts (lora_dropout ${dropout}); to avoid this, set disable_dropout: true`);
+  if (dropout > 0)
+    problems.push(`dropout on router or experts (lora_dropout ${dropout}); to avoid this, set disable_dropout: true`);
   if (config.useDora) problems.push("DoRA on router or experts; to avoid this, set use_dora: false");
   const has = (weight: string) => adapted.some((each) => each.weight === weight);
   const isFused = has("w1") || has("w3");

@@ -27,7 +27,14 @@ import { type MemoryPlan, planMemory } from "./memoryPlan";
 import { createOptimizer, createSchedule } from "./optimizer";
 import { peftProblems } from "./peftLimits";
 import { isRunEntry } from "./runEntries";
-import { REFERENCE_ADAPTER, type ReferenceValues, type StartCheck, checkStart, referencePass, startFingerprint } from "./reference";
+import {
+  REFERENCE_ADAPTER,
+  type ReferenceValues,
+  type StartCheck,
+  checkStart,
+  referencePass,
+  startFingerprint,
+} from "./reference";
 import { Sampler } from "./sampler";
 import { type SchedulePlan, planSchedule, scheduleProblems } from "./schedulePlan";
 import type { TrainerState } from "./trainerState";
@@ -120,8 +127,17 @@ export function readSettings(options: PreferenceTrainerOptions): TrainingArgumen
 /** The training settings among a trainer's options. */
 export function readTrainingArguments(options: PreferenceTrainerOptions): TrainingArguments {
   const {
-    model: _model, train: _train, evaluation: _evaluation, tokenizer: _tokenizer, loss: _loss, maxLength: _maxLength,
-    truncationMode: _mode, resumeFromCheckpoint: _resume, config: _config, dataName: _name, ...values
+    model: _model,
+    train: _train,
+    evaluation: _evaluation,
+    tokenizer: _tokenizer,
+    loss: _loss,
+    maxLength: _maxLength,
+    truncationMode: _mode,
+    resumeFromCheckpoint: _resume,
+    config: _config,
+    dataName: _name,
+    ...values
   } = options;
   const settings = readArguments(trainingArguments, values);
   const problems = scheduleProblems(settings);
@@ -150,7 +166,9 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   if (settings.evalStrategy !== "no" && !evaluationRows)
     throw new InputError(`Expected rows for 'evaluation' with eval_strategy ${settings.evalStrategy} but received none`);
   if (settings.evalOnStart && !evaluationRows)
-    throw new InputError("Expected rows for 'evaluation' with eval_on_start but received none; set eval_strategy and name a split for evaluation");
+    throw new InputError(
+      "Expected rows for 'evaluation' with eval_on_start but received none; set eval_strategy and name a split for evaluation",
+    );
   if (evaluationRows && settings.evalStrategy === "no" && !settings.evalOnStart)
     hooks.onWarning("the rows of 'evaluation' are not used, since eval_strategy is no; set it to steps or epoch");
   const opened = resumeFromCheckpoint ? openCheckpoint(resumeFromCheckpoint, settings.outputDir) : undefined;
@@ -289,16 +307,37 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
     resumed_from: resumed ?? null,
   };
   return {
-    model, device, settings, loss: calibrated, train, evaluation, tokenized, limits, sampler, schedule, lrFactor, optimizer, plan,
-    reference, referenceComputed, start, startIsReference: isOwnReference, state, resumed, changed, statement,
-    bestMetric: bestMetricOf(settings), notes: opened ? resumeNotes(opened, schedule.totalSteps) : [],
+    model,
+    device,
+    settings,
+    loss: calibrated,
+    train,
+    evaluation,
+    tokenized,
+    limits,
+    sampler,
+    schedule,
+    lrFactor,
+    optimizer,
+    plan,
+    reference,
+    referenceComputed,
+    start,
+    startIsReference: isOwnReference,
+    state,
+    resumed,
+    changed,
+    statement,
+    bestMetric: bestMetricOf(settings),
+    notes: opened ? resumeNotes(opened, schedule.totalSteps) : [],
   };
 }
 
 /** Notes for the user about the checkpoint that a run resumes from. */
 function resumeNotes({ folder, state, isVerified }: OpenedCheckpoint, totalSteps: number): string[] {
   const notes: string[] = [];
-  if (!isVerified) notes.push(`${folder} has no checksums, as an older version of smaug wrote it: its files were not checked for damage`);
+  if (!isVerified)
+    notes.push(`${folder} has no checksums, as an older version of smaug wrote it: its files were not checked for damage`);
   if (state.globalStep > totalSteps)
     notes.push(`${folder} is of step ${state.globalStep}, and this run has only ${totalSteps} steps: nothing is left to train`);
   return notes;
@@ -333,10 +372,14 @@ function checkLengths(pairs: readonly TokenizedPair[], { config }: CausalLM): vo
   for (const { index, chosen, rejected } of pairs)
     for (const { ids } of [chosen, rejected]) {
       if (ids.length > limit)
-        throw new InputError(`Expected at most ${limit} tokens, the model's positions, in row ${index} but received ${ids.length}; set max_length`);
+        throw new InputError(
+          `Expected at most ${limit} tokens, the model's positions, in row ${index} but received ${ids.length}; set max_length`,
+        );
       const wrong = ids.find((id) => id >= vocabSize);
       if (wrong !== undefined)
-        throw new InputError(`Expected token ids below the model's ${vocabSize} in row ${index} but received ${wrong}; is the tokenizer this model's?`);
+        throw new InputError(
+          `Expected token ids below the model's ${vocabSize} in row ${index} but received ${wrong}; is the tokenizer this model's?`,
+        );
     }
 }
 
@@ -344,7 +387,12 @@ function packedTokens(pair: TokenizedPair, model: CausalLM): number {
   return pack([pair], packOptionsOf(model)).ids.length;
 }
 
-function expectStartIsReference({ maxAbs, pairs }: StartCheck, loss: PreferenceLoss, model: CausalLM, longestAnswer: number): void {
+function expectStartIsReference(
+  { maxAbs, pairs }: StartCheck,
+  loss: PreferenceLoss,
+  model: CausalLM,
+  longestAnswer: number,
+): void {
   const is16Bit = ["bfloat16", "float16"].includes(model.model.embedTokens.weight.dtype);
   const limit = is16Bit ? START_LIMIT_16_BIT * Math.sqrt(longestAnswer) : START_LIMIT;
   if (maxAbs <= limit) return;
@@ -392,7 +440,13 @@ function longestAnswer(pairs: readonly TokenizedPair[]): number {
 /** What a run may change as it goes on, and does. */
 function changedSettings(before: Record<string, unknown>, now: Record<string, unknown>): string[] {
   const free = new Set([
-    "output_dir", "outputDir", "overwrite_output_dir", "overwriteOutputDir", "resume_from_checkpoint", "reference_cache", "referenceCache",
+    "output_dir",
+    "outputDir",
+    "overwrite_output_dir",
+    "overwriteOutputDir",
+    "resume_from_checkpoint",
+    "reference_cache",
+    "referenceCache",
   ]);
   const names = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter((name) => !free.has(name));
   const shown = (value: unknown) => JSON.stringify(value) ?? "not given";

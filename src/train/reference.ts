@@ -53,7 +53,11 @@ export interface ReferenceOptions {
  * Looks every pair up in the cache and computes what is missing, batch by batch, each kept as soon as it is there. The
  * model must be as it is at the start of training.
  */
-export async function referencePass(model: CausalLM, pairs: readonly TokenizedPair[], options: ReferenceOptions): Promise<ReferencePass> {
+export async function referencePass(
+  model: CausalLM,
+  pairs: readonly TokenizedPair[],
+  options: ReferenceOptions,
+): Promise<ReferencePass> {
   const { device, maxTokens, cacheFolder, onProgress, onWarning, checkInterrupted } = options;
   const id = await referenceFingerprint(model);
   const cache = await ReferenceCache.open(cacheFolder ?? undefined);

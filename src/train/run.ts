@@ -194,7 +194,15 @@ export class Run {
       const metrics = new StepMetrics();
       const { checkpoint } = this.plan;
       const context: PassContext = {
-        model, device, loss, reference, pairs, metrics, logged, checkpoint, ldAlpha: settings.ldAlpha,
+        model,
+        device,
+        loss,
+        reference,
+        pairs,
+        metrics,
+        logged,
+        checkpoint,
+        ldAlpha: settings.ldAlpha,
       };
       try {
         const batches = this.batches(pairs);
@@ -296,7 +304,15 @@ export class Run {
     const metrics = new StepMetrics();
     const start = performance.now();
     const context: PassContext = {
-      model, device, loss, reference, pairs, metrics, logged: true, checkpoint: false, ldAlpha: settings.ldAlpha,
+      model,
+      device,
+      loss,
+      reference,
+      pairs,
+      metrics,
+      logged: true,
+      checkpoint: false,
+      ldAlpha: settings.ldAlpha,
     };
     const limits = loss.scope === "batch" ? { maxPairs: settings.perDeviceEvalBatchSize } : { maxTokens: this.plan.maxTokens };
     const training = model.training;
@@ -370,7 +386,9 @@ export class Run {
       if (code === undefined) throw error;
       const resumable = this.checkpoint ?? this.prepared.resumed;
       const last = resumable ? `the last checkpoint is ${resumable}` : "there is no checkpoint yet";
-      throw new Error(`Expected to write ${what} into ${this.prepared.settings.outputDir} but received: ${message}; ${last}`, { cause: error });
+      throw new Error(`Expected to write ${what} into ${this.prepared.settings.outputDir} but received: ${message}; ${last}`, {
+        cause: error,
+      });
     }
   }
 }

@@ -96,8 +96,7 @@ function eventNamesIn(folder: string): string[] {
 
 /** What a run, ours or another program's, writes into a checkpoint. */
 function checkpointEntriesIn(folder: string): string[] {
-  const isOwn = (name: string) =>
-    STATE.test(name) || ADAPTER.test(name) || MODEL.test(name) || MODEL_COMPANIONS.has(name);
+  const isOwn = (name: string) => STATE.test(name) || ADAPTER.test(name) || MODEL.test(name) || MODEL_COMPANIONS.has(name);
   return [...filesIn(folder).filter(isOwn), ...tokenizerEntriesIn(folder)];
 }
 
@@ -123,8 +122,15 @@ export function isRunEntry(path: string): boolean {
   const [first = "", second] = path.split(sep);
   if (first === EVENTS_FOLDER) return second === undefined || EVENTS.test(second);
   return (
-    LOGS.includes(first) || first === REPORT || ADAPTER.test(first) || MODEL.test(first) || CHECKPOINT.test(first) ||
-    MODEL_COMPANIONS.has(first) || TOKENIZER.has(first) || first === TEMPLATE_FOLDER || first.startsWith(".smaug-")
+    LOGS.includes(first) ||
+    first === REPORT ||
+    ADAPTER.test(first) ||
+    MODEL.test(first) ||
+    CHECKPOINT.test(first) ||
+    MODEL_COMPANIONS.has(first) ||
+    TOKENIZER.has(first) ||
+    first === TEMPLATE_FOLDER ||
+    first.startsWith(".smaug-")
   );
 }
 

@@ -54,7 +54,9 @@ export class RunFiles {
   async log(line: LogLine, state: TrainerState): Promise<void> {
     const isWhole = !this.failing.has(METRICS);
     await this.attempt(METRICS, () =>
-      isWhole ? appendWhole(join(this.folder, METRICS), Buffer.from(`${JSON.stringify(line)}\n`)) : this.rewriteMetrics(state.logHistory),
+      isWhole
+        ? appendWhole(join(this.folder, METRICS), Buffer.from(`${JSON.stringify(line)}\n`))
+        : this.rewriteMetrics(state.logHistory),
     );
     const { step, epoch, ...values } = line;
     const tags = Object.entries(values).map(([name, value]) => [tagOf(name), value]);
@@ -81,7 +83,10 @@ export class RunFiles {
 
   /** Rewrites metrics.jsonl: the statement of the run, then the history. */
   private async rewriteMetrics(history: readonly LogLine[]): Promise<void> {
-    await writeWhole(join(this.folder, METRICS), [this.statement, ...history].map((line) => `${JSON.stringify(line)}\n`).join(""));
+    await writeWhole(
+      join(this.folder, METRICS),
+      [this.statement, ...history].map((line) => `${JSON.stringify(line)}\n`).join(""),
+    );
   }
 
   /** Writes a log. A failure is reported once, until all logs can be written again. */
@@ -95,10 +100,12 @@ export class RunFiles {
       if (code === undefined) throw error;
       const isFirst = this.failing.size === 0;
       this.failing.set(name, { message, at: performance.now() });
-      if (isFirst) this.warn(`${this.described()}. Training continues, and the logs are completed as soon as they can be written again`);
+      if (isFirst)
+        this.warn(`${this.described()}. Training continues, and the logs are completed as soon as they can be written again`);
       return;
     }
-    if (this.failing.delete(name) && this.failing.size === 0) this.warn(`the logs in ${this.folder} can be written again, and are complete`);
+    if (this.failing.delete(name) && this.failing.size === 0)
+      this.warn(`the logs in ${this.folder} can be written again, and are complete`);
   }
 
   private described(): string {

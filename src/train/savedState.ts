@@ -25,7 +25,9 @@ export function readSavedState(folder: string): SavedState {
   if (format !== FORMAT && format !== WITHOUT_CHECKSUMS)
     throw new InputError(
       `Expected a checkpoint of this version of smaug (format ${FORMAT}) in ${file} but received ` +
-        (smaug ? `format ${shown(format)}` : "one that another program wrote; start from its weights with model_name_or_path or adapter_name_or_path"),
+        (smaug
+          ? `format ${shown(format)}`
+          : "one that another program wrote; start from its weights with model_name_or_path or adapter_name_or_path"),
     );
   return { state: readFields(folder, json, smaug!), hasChecksums: format === FORMAT };
 }
@@ -117,13 +119,17 @@ class Fields {
     private readonly path = "",
   ) {
     if (!isObject(value))
-      throw new InputError(`Expected an object ${path === "" ? "" : `for '${path}' `}in ${file} but received ${shown(value)}; ${wayOut}`);
+      throw new InputError(
+        `Expected an object ${path === "" ? "" : `for '${path}' `}in ${file} but received ${shown(value)}; ${wayOut}`,
+      );
     this.values = value;
   }
 
   /** @throws InputError that names the file, the field and what was found */
   fail(name: string, expected: string): never {
-    throw new InputError(`Expected ${expected} for '${this.pathOf(name)}' in ${this.file} but received ${shown(this.value(name))}; ${wayOut}`);
+    throw new InputError(
+      `Expected ${expected} for '${this.pathOf(name)}' in ${this.file} but received ${shown(this.value(name))}; ${wayOut}`,
+    );
   }
 
   value(name: string): unknown {
@@ -138,7 +144,9 @@ class Fields {
 
   integer(name: string, min: number): number {
     const value = this.value(name);
-    return Number.isSafeInteger(value) && (value as number) >= min ? (value as number) : this.fail(name, `a whole number of at least ${min}`);
+    return Number.isSafeInteger(value) && (value as number) >= min
+      ? (value as number)
+      : this.fail(name, `a whole number of at least ${min}`);
   }
 
   boolean(name: string): boolean {

@@ -16,14 +16,32 @@ export interface SchedulePlan {
 }
 
 type Keys =
-  | "numTrainEpochs" | "maxSteps" | "warmupSteps" | "warmupRatio" | "loggingSteps" | "loggingFirstStep" | "evalStrategy"
-  | "evalSteps" | "saveStrategy" | "saveSteps" | "loadBestModelAtEnd" | "loggingStrategy";
+  | "numTrainEpochs"
+  | "maxSteps"
+  | "warmupSteps"
+  | "warmupRatio"
+  | "loggingSteps"
+  | "loggingFirstStep"
+  | "evalStrategy"
+  | "evalSteps"
+  | "saveStrategy"
+  | "saveSteps"
+  | "loadBestModelAtEnd"
+  | "loggingStrategy";
 
 /** The problems with a run's schedule that can be found before the number of steps is known. Keys are in snake case. */
 export function scheduleProblems(
   settings: Pick<TrainingArguments, Keys | "earlyStoppingPatience" | "lrSchedulerType" | "lrSchedulerKwargs" | "learningRate">,
 ): Problem[] {
-  const { evalStrategy, saveStrategy, loadBestModelAtEnd, earlyStoppingPatience, lrSchedulerType, lrSchedulerKwargs, learningRate } = settings;
+  const {
+    evalStrategy,
+    saveStrategy,
+    loadBestModelAtEnd,
+    earlyStoppingPatience,
+    lrSchedulerType,
+    lrSchedulerKwargs,
+    learningRate,
+  } = settings;
   const counts = {
     logging_steps: settings.loggingSteps,
     eval_steps: settings.evalSteps,
@@ -41,7 +59,12 @@ export function scheduleProblems(
   if (evalStrategy === "no" && saveStrategy === "best")
     problems.push(conflict("save_strategy", "Expected 'eval_strategy' steps or epoch with 'save_strategy' best but received no"));
   if (evalStrategy === "no" && earlyStoppingPatience !== null)
-    problems.push(conflict("early_stopping_patience", "Expected 'eval_strategy' steps or epoch with 'early_stopping_patience' but received no"));
+    problems.push(
+      conflict(
+        "early_stopping_patience",
+        "Expected 'eval_strategy' steps or epoch with 'early_stopping_patience' but received no",
+      ),
+    );
   return [...problems, ...kwargsProblems(lrSchedulerType, lrSchedulerKwargs, learningRate)];
 }
 
@@ -55,7 +78,11 @@ function bestCheckpointsFit(evalStrategy: string, saveStrategy: string, isMultip
   return saveStrategy === "best" || (evalStrategy === saveStrategy && (evalStrategy === "epoch" || isMultiple));
 }
 
-function noBestCheckpoint({ evalStrategy, saveStrategy }: Pick<TrainingArguments, Keys>, evaluation: number, saving: number): Problem {
+function noBestCheckpoint(
+  { evalStrategy, saveStrategy }: Pick<TrainingArguments, Keys>,
+  evaluation: number,
+  saving: number,
+): Problem {
   return conflict(
     "load_best_model_at_end",
     "Expected 'eval_strategy' and 'save_strategy' to be the same, and 'save_steps' a multiple of 'eval_steps', for " +
@@ -65,7 +92,8 @@ function noBestCheckpoint({ evalStrategy, saveStrategy }: Pick<TrainingArguments
 
 /** As Hugging Face's Trainer counts; numbers below 1 are shares of all steps. */
 export function planSchedule(settings: Pick<TrainingArguments, Keys>, stepsPerEpoch: number): SchedulePlan {
-  const { numTrainEpochs, maxSteps, warmupSteps, warmupRatio, loggingFirstStep, loggingStrategy, evalStrategy, saveStrategy } = settings;
+  const { numTrainEpochs, maxSteps, warmupSteps, warmupRatio, loggingFirstStep, loggingStrategy, evalStrategy, saveStrategy } =
+    settings;
   const totalSteps = maxSteps > 0 ? maxSteps : Math.ceil(numTrainEpochs * stepsPerEpoch);
   const steps = (name: string, value: number): number => {
     const count = value < 1 ? Math.ceil(value * totalSteps) : value;

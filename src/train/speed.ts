@@ -49,7 +49,8 @@ export class Speedometer {
       "perf/packing_saved": 1 - sum("plainTokens") / sum("paddedTokens"),
       "perf/tflops": flops / seconds / 1e12,
       ...(this.peak ? { "perf/mfu": flops / seconds / this.peak } : {}),
-      "perf/peak_memory_gib": (this.device === "cpu" ? process.resourceUsage().maxRSS * 1024 : memory(this.device).peak) / 2 ** 30,
+      "perf/peak_memory_gib":
+        (this.device === "cpu" ? process.resourceUsage().maxRSS * 1024 : memory(this.device).peak) / 2 ** 30,
     };
   }
 }

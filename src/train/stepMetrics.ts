@@ -3,7 +3,14 @@
  * is not logged reads nothing. Each metric is a sum and what it is a mean over, so that steps and micro-batches of any
  * size add up to means over pairs (or over tokens, for what is measured by token).
  */
-import { type PackedBatch, type PairLogProbs, type PreferenceLoss, type TokenScores, answerSums, pairRewards } from "../preference";
+import {
+  type PackedBatch,
+  type PairLogProbs,
+  type PreferenceLoss,
+  type TokenScores,
+  answerSums,
+  pairRewards,
+} from "../preference";
 import { type Tensor, cat, dispose, keep, noGrad, stack, tidy } from "../torch";
 
 /** What is only measured when it is logged, as it costs passes over the vocabulary. */
@@ -41,7 +48,9 @@ export class StepMetrics {
 
   private addSums(name: string, sums: Tensor, count: number): void {
     const held = this.sums.get(name);
-    const tensor = keep(tidy(() => noGrad(() => (held ? held.tensor.add(sums) : sums.detach().to("float64").reshape([-1]).clone()))));
+    const tensor = keep(
+      tidy(() => noGrad(() => (held ? held.tensor.add(sums) : sums.detach().to("float64").reshape([-1]).clone()))),
+    );
     held?.tensor.dispose();
     this.sums.set(name, { tensor, count: (held?.count ?? 0) + count });
   }
@@ -86,8 +95,14 @@ export class StepMetrics {
 
   /** The names that `means` of the totals will have. */
   get names(): string[] {
-    const totals = this.totals ?? Object.fromEntries([...this.sums].map(([name, { tensor, count }]) =>
-      [name, { sum: 0, count, ...(tensor.size(0) > 1 ? { squares: 0 } : {}) }]));
+    const totals =
+      this.totals ??
+      Object.fromEntries(
+        [...this.sums].map(([name, { tensor, count }]) => [
+          name,
+          { sum: 0, count, ...(tensor.size(0) > 1 ? { squares: 0 } : {}) },
+        ]),
+      );
     return Object.keys(means(totals));
   }
 
@@ -105,8 +120,12 @@ export class StepMetrics {
     const values = tidy(() => cat(tensors).toArray()) as Float64Array;
     let at = 0;
     for (const metrics of unread)
-      metrics.totals = Object.fromEntries([...metrics.sums].map(([name, { tensor, count }]) =>
-        [name, { sum: values[at++]!, count, ...(tensor.size(0) > 1 ? { squares: values[at++]! } : {}) }]));
+      metrics.totals = Object.fromEntries(
+        [...metrics.sums].map(([name, { tensor, count }]) => [
+          name,
+          { sum: values[at++]!, count, ...(tensor.size(0) > 1 ? { squares: values[at++]! } : {}) },
+        ]),
+      );
     unread.forEach((metrics) => metrics.dispose());
   }
 

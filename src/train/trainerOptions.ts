@@ -15,7 +15,16 @@ import { evaluationMetrics } from "./metricNames";
 import { type PreferenceTrainerOptions, readTrainingArguments } from "./preparation";
 
 const NAMES: readonly (keyof PreferenceTrainerOptions)[] = [
-  "model", "train", "evaluation", "tokenizer", "loss", "maxLength", "truncationMode", "resumeFromCheckpoint", "config", "dataName",
+  "model",
+  "train",
+  "evaluation",
+  "tokenizer",
+  "loss",
+  "maxLength",
+  "truncationMode",
+  "resumeFromCheckpoint",
+  "config",
+  "dataName",
   ...(Object.keys(trainingArguments) as (keyof typeof trainingArguments)[]),
 ];
 
@@ -28,7 +37,8 @@ const NAMES: readonly (keyof PreferenceTrainerOptions)[] = [
  */
 export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   checkOptions("PreferenceTrainer", options, NAMES);
-  const { model, train, evaluation, tokenizer, loss, maxLength, truncationMode, resumeFromCheckpoint, config, dataName } = options;
+  const { model, train, evaluation, tokenizer, loss, maxLength, truncationMode, resumeFromCheckpoint, config, dataName } =
+    options;
   expectModel(model);
   expectRowsOrPairs(train, "train");
   if (evaluation !== undefined) expectRowsOrPairs(evaluation, "evaluation");

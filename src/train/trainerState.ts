@@ -57,7 +57,19 @@ export async function writeTrainerState(folder: string, state: TrainerState): Pr
 }
 
 function toJson(state: TrainerState): object {
-  const { globalStep, epoch, maxSteps, numTrainEpochs, every, trainBatchSize, logHistory, bestMetric, bestStep, numTokens, ...own } = state;
+  const {
+    globalStep,
+    epoch,
+    maxSteps,
+    numTrainEpochs,
+    every,
+    trainBatchSize,
+    logHistory,
+    bestMetric,
+    bestStep,
+    numTokens,
+    ...own
+  } = state;
   return {
     best_global_step: bestStep,
     best_metric: bestMetric,

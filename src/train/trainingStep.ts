@@ -20,7 +20,10 @@ export type TrainingStep = StepMetricValues & {
 };
 
 /** Metrics are read lazily: reading one on CUDA waits for the step. */
-export function trainingStep(place: { step: number; epoch: number; learning_rate: number; logged?: LogLine }, metrics: StepMetrics): TrainingStep {
+export function trainingStep(
+  place: { step: number; epoch: number; learning_rate: number; logged?: LogLine },
+  metrics: StepMetrics,
+): TrainingStep {
   const step = { ...place };
   for (const name of metrics.names)
     Object.defineProperty(step, name, { enumerable: true, get: () => means(metrics.read())[name] });

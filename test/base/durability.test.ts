@@ -26,7 +26,10 @@ beforeAll(() => {
 });
 
 // The caches are traced too; libtorch stays where it is.
-const env = { XDG_CACHE_HOME: join(root, "caches"), LIBTORCH: locate({ env: process.env, python: () => undefined }).libtorch!.folder };
+const env = {
+  XDG_CACHE_HOME: join(root, "caches"),
+  LIBTORCH: locate({ env: process.env, python: () => undefined }).libtorch!.folder,
+};
 
 async function smaug(...args: string[]): Promise<readonly FileCall[]> {
   const { code, stderr, calls } = await tracer.run([main, ...args], env);
@@ -36,9 +39,28 @@ async function smaug(...args: string[]): Promise<readonly FileCall[]> {
 
 const training = (folder: string, ...more: string[]) =>
   smaug(
-    "train", "--model_name_or_path", model, "--dataset_name", pairs, "--output_dir", folder, "--device", "cpu",
-    "--reference_cache", join(root, "reference"), "--per_device_train_batch_size", "2", "--gradient_accumulation_steps", "1",
-    "--save_steps", "2", "--save_total_limit", "1", "--logging_steps", "1", ...more,
+    "train",
+    "--model_name_or_path",
+    model,
+    "--dataset_name",
+    pairs,
+    "--output_dir",
+    folder,
+    "--device",
+    "cpu",
+    "--reference_cache",
+    join(root, "reference"),
+    "--per_device_train_batch_size",
+    "2",
+    "--gradient_accumulation_steps",
+    "1",
+    "--save_steps",
+    "2",
+    "--save_total_limit",
+    "1",
+    "--logging_steps",
+    "1",
+    ...more,
     ...(more.includes("--max_steps") ? [] : ["--max_steps", "6"]),
   );
 
@@ -47,14 +69,37 @@ describe("no power cut loses anything written by", () => {
     const folder = out("lora");
     const calls = await training(folder, "--use_peft", "true", "--lora_target_modules", "all-linear");
     expect(powerCutFaults(calls, root)).toEqual([]);
-    expect(renamedTo(calls)).toEqual(expect.arrayContaining([
-      join(folder, "checkpoint-2"), join(folder, "checkpoint-6"), join(folder, "adapter_model.safetensors"),
-      join(folder, "trainer_state.json"), join(folder, "report.html"),
-    ]));
+    expect(renamedTo(calls)).toEqual(
+      expect.arrayContaining([
+        join(folder, "checkpoint-2"),
+        join(folder, "checkpoint-6"),
+        join(folder, "adapter_model.safetensors"),
+        join(folder, "trainer_state.json"),
+        join(folder, "report.html"),
+      ]),
+    );
     expect(existsSync(join(folder, "checkpoint-2"))).toBe(false);
-    const resumed = await training(folder, "--use_peft", "true", "--lora_target_modules", "all-linear", "--max_steps", "8", "--resume_from_checkpoint", "true");
+    const resumed = await training(
+      folder,
+      "--use_peft",
+      "true",
+      "--lora_target_modules",
+      "all-linear",
+      "--max_steps",
+      "8",
+      "--resume_from_checkpoint",
+      "true",
+    );
     expect(powerCutFaults(resumed, root)).toEqual([]);
-    const again = await training(folder, "--use_peft", "true", "--lora_target_modules", "all-linear", "--overwrite_output_dir", "true");
+    const again = await training(
+      folder,
+      "--use_peft",
+      "true",
+      "--lora_target_modules",
+      "all-linear",
+      "--overwrite_output_dir",
+      "true",
+    );
     expect(powerCutFaults(again, root)).toEqual([]);
   });
 
@@ -82,12 +127,25 @@ describe("no power cut loses anything written by", () => {
     const recipe = await smaug("data", "pairs", "--input", pairs, "--out", out("recipe.jsonl"));
     expect(powerCutFaults(recipe, root)).toEqual([]);
     expect(renamedTo(recipe)).toContain(out("recipe.jsonl"));
-    const evaluation = await smaug("eval", "--model", folderOf("eval", "model"), "--tasks", "winogrande", "--data", folderOf("eval", "data"), "--out", out("results.json"));
+    const evaluation = await smaug(
+      "eval",
+      "--model",
+      folderOf("eval", "model"),
+      "--tasks",
+      "winogrande",
+      "--data",
+      folderOf("eval", "data"),
+      "--out",
+      out("results.json"),
+    );
     expect(powerCutFaults(evaluation, root)).toEqual([]);
     expect(renamedTo(evaluation)).toContain(out("results.json"));
     const run = out("run");
     mkdirSync(run);
-    writeFileSync(join(run, "metrics.jsonl"), `${JSON.stringify({ config: {} })}\n${JSON.stringify({ loss: 0.5, step: 1, epoch: 1 })}\n`);
+    writeFileSync(
+      join(run, "metrics.jsonl"),
+      `${JSON.stringify({ config: {} })}\n${JSON.stringify({ loss: 0.5, step: 1, epoch: 1 })}\n`,
+    );
     const report = await smaug("report", run, "--out", out("report.html"), "--svg", out("figures"));
     expect(powerCutFaults(report, root)).toEqual([]);
     expect(renamedTo(report)).toContain(out("report.html"));
@@ -104,7 +162,10 @@ test("nor anything written into the hub's cache, which has names of its own for 
   const { hub, cache } = await freshHub();
   const model = folderOf("score", "model");
   hub.add("models/owner/tiny", Object.fromEntries(readdirSync(model).map((name) => [name, readFileSync(join(model, name))])));
-  const { code, stderr, calls } = await tracer.run([main, "score", "--model", "owner/tiny", "--data", pairs, "--out", out("hub.jsonl")], env);
+  const { code, stderr, calls } = await tracer.run(
+    [main, "score", "--model", "owner/tiny", "--data", pairs, "--out", out("hub.jsonl")],
+    env,
+  );
   expect(code, stderr).toBe(0);
   const home = realpathSync(join(cache, ".."));
   expect(powerCutFaults(calls, home, { logs: /\.incomplete$/ })).toEqual([]);
@@ -137,19 +198,36 @@ describe("the trace finds", () => {
   };
 
   test.each([
-    ["nothing where all is flushed in order",
-      `fs.writeFileSync(".a", "1"); flush(".a"); fs.renameSync(".a", "a"); flush("."); fs.rmSync("a");`, []],
-    ["a file written under its final name", `fs.writeFileSync("a", "1"); flush("a"); flush(".");`, ["a was written under its final name"]],
-    ["a file renamed before it is flushed", `fs.writeFileSync(".a", "1"); fs.renameSync(".a", "a"); flush(".");`,
-      ["a: .a was not flushed before it got its name"]],
-    ["a folder renamed with a file that is not flushed",
+    [
+      "nothing where all is flushed in order",
+      `fs.writeFileSync(".a", "1"); flush(".a"); fs.renameSync(".a", "a"); flush("."); fs.rmSync("a");`,
+      [],
+    ],
+    [
+      "a file written under its final name",
+      `fs.writeFileSync("a", "1"); flush("a"); flush(".");`,
+      ["a was written under its final name"],
+    ],
+    [
+      "a file renamed before it is flushed",
+      `fs.writeFileSync(".a", "1"); fs.renameSync(".a", "a"); flush(".");`,
+      ["a: .a was not flushed before it got its name"],
+    ],
+    [
+      "a folder renamed with a file that is not flushed",
       `fs.mkdirSync(".b"); fs.writeFileSync(".b/x", "1"); fs.renameSync(".b", "b"); flush(".");`,
-      ["b: .b/x was not flushed before it got its name"]],
-    ["a rename that is never flushed", `fs.writeFileSync(".a", "1"); flush(".a"); fs.renameSync(".a", "a");`,
-      ["a could still be lost at the end"]],
-    ["a removal that comes before the flush of what replaces it",
+      ["b: .b/x was not flushed before it got its name"],
+    ],
+    [
+      "a rename that is never flushed",
+      `fs.writeFileSync(".a", "1"); flush(".a"); fs.renameSync(".a", "a");`,
+      ["a could still be lost at the end"],
+    ],
+    [
+      "a removal that comes before the flush of what replaces it",
       `fs.mkdirSync("old"); fs.mkdirSync(".b"); flush(".b"); fs.renameSync(".b", "b"); fs.rmdirSync("old"); flush(".");`,
-      ["old was removed while b could still be lost"]],
+      ["old was removed while b could still be lost"],
+    ],
   ])("%s", async (_, program, faults) => expect(await judged(program as string)).toEqual(faults));
 });
 

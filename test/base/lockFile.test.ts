@@ -28,7 +28,10 @@ test("a held lock names its holder; a released one is free and leaves nothing", 
 
 test("a lock is stale when its process is gone, and when its pid belongs to another process now", () => {
   const { pid } = spawnSync(process.execPath, ["-e", ""]);
-  for (const stale of [{ ...thisProcess(), pid }, { ...thisProcess(), started: 1 }]) {
+  for (const stale of [
+    { ...thisProcess(), pid },
+    { ...thisProcess(), started: 1 },
+  ]) {
     writeFileSync(path, JSON.stringify({ ...stale, since: 0 }));
     const lock = LockFile.acquire(path) as LockFile;
     expect(JSON.parse(readFileSync(path, "utf8"))).toMatchObject({ ...thisProcess() });
@@ -50,11 +53,15 @@ test("of several processes that find a stale lock exactly one takes it", async (
     const lock = LockFile.acquire(${JSON.stringify(path)});
     console.log(lock instanceof LockFile ? "mine" : "other");
     setTimeout(() => {}, 1500);`;
-  const children = Array.from({ length: 6 }, () => spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] }));
-  const said = await Promise.all(children.map(async (child) => {
-    const [text] = (await once(child.stdout, "data")) as [Buffer];
-    return text.toString().trim();
-  }));
+  const children = Array.from({ length: 6 }, () =>
+    spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] }),
+  );
+  const said = await Promise.all(
+    children.map(async (child) => {
+      const [text] = (await once(child.stdout, "data")) as [Buffer];
+      return text.toString().trim();
+    }),
+  );
   for (const child of children) child.kill("SIGKILL");
   expect(said.filter((each) => each === "mine")).toEqual(["mine"]);
 });
@@ -67,7 +74,9 @@ test.each([
   ["a link", () => symlinkSync(".smaug.lock", path)],
 ])("what is no file in a lock's place is refused and left: %s", (kind, make) => {
   make();
-  expect(() => LockFile.acquire(path)).toThrow(new InputError(`Expected a lock file at ${path} but received ${kind}. Remove it with\n  rm -r ${path}`));
+  expect(() => LockFile.acquire(path)).toThrow(
+    new InputError(`Expected a lock file at ${path} but received ${kind}. Remove it with\n  rm -r ${path}`),
+  );
   expect(readdirSync(folder)).toEqual([".smaug.lock"]);
 });
 

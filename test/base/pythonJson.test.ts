@@ -10,18 +10,25 @@ test("reads what JSON.parse reads", () => {
 
 test("gives every number as it is written", () => {
   expect(written('{"a": 20.0, "b": [1e-07, -0, 12345678901234567890], "c": "20.0"}')).toEqual({
-    a: "<20.0>", b: ["<1e-07>", "<-0>", "<12345678901234567890>"], c: "20.0",
+    a: "<20.0>",
+    b: ["<1e-07>", "<-0>", "<12345678901234567890>"],
+    c: "20.0",
   });
 });
 
 test("accepts NaN and the infinities as values", () => {
   expect(parseJsonText('{"a": NaN, "b": [Infinity, -Infinity], "c": "NaN"}')).toEqual({
-    a: NaN, b: [Infinity, -Infinity], c: "NaN",
+    a: NaN,
+    b: [Infinity, -Infinity],
+    c: "NaN",
   });
 });
 
 test("the last value of a repeated key wins, at the position of the first", () => {
-  expect(Object.entries(parsePythonJson('{"a": 1, "b": 2, "a": 3}') as object)).toEqual([["a", 3], ["b", 2]]);
+  expect(Object.entries(parsePythonJson('{"a": 1, "b": 2, "a": 3}') as object)).toEqual([
+    ["a", 3],
+    ["b", 2],
+  ]);
 });
 
 test("__proto__ is an ordinary key", () => {
@@ -31,8 +38,27 @@ test("__proto__ is an ordinary key", () => {
 });
 
 test.each([
-  "", "{", "[1", "[1,]", '{"a"}', '{"a": }', "{a: NaN}", "nan", "+NaN", "-NaN", "01", "1.", ".5", "NaN NaN", '"a', '"\n"', "'a'",
-  '["\\x"]', "[NaN", "tru", "Infinity2",
+  "",
+  "{",
+  "[1",
+  "[1,]",
+  '{"a"}',
+  '{"a": }',
+  "{a: NaN}",
+  "nan",
+  "+NaN",
+  "-NaN",
+  "01",
+  "1.",
+  ".5",
+  "NaN NaN",
+  '"a',
+  '"\n"',
+  "'a'",
+  '["\\x"]',
+  "[NaN",
+  "tru",
+  "Infinity2",
 ])("refuses %j, as Python does", (text) => {
   expect(() => parsePythonJson(text)).toThrow(SyntaxError);
 });

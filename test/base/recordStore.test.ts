@@ -1,8 +1,21 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
-  closeSync, copyFileSync, existsSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, renameSync,
-  rmSync, statSync, symlinkSync, truncateSync, writeFileSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  ftruncateSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,7 +29,10 @@ const root = mkdtempSync(join(tmpdir(), "smaug-records-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 const newFolder = () => mkdtempSync(join(root, "store-"));
 const open = (folder: string) => RecordStore.open(folder, "test");
-const filesOf = (folder: string) => readdirSync(folder).filter((name) => name.endsWith(".records")).map((name) => join(folder, name));
+const filesOf = (folder: string) =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith(".records"))
+    .map((name) => join(folder, name));
 
 /** A folder with records in one closed file. */
 async function filled(...stored: (readonly RecordEntry[])[]): Promise<{ folder: string; file: string }> {
@@ -144,7 +160,7 @@ test("a writer whose file is taken away, or whose folder is removed, loses nothi
 // Every kind of damage: the store still opens, gives back what was put or nothing, and takes everything again.
 type Damage = (bytes: Buffer, at: number, length: number) => Buffer;
 const damages: Record<string, Damage> = {
-  flip: (bytes, at, length) => (bytes[at]! ^= 1 << (length % 8), bytes),
+  flip: (bytes, at, length) => ((bytes[at]! ^= 1 << (length % 8)), bytes),
   zero: (bytes, at, length) => bytes.fill(0, at, Math.min(at + length, bytes.length)),
   cut: (bytes, at, length) => Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + length)]),
   truncate: (bytes, at) => bytes.subarray(0, at),
@@ -162,11 +178,19 @@ test("whatever happens to its files, a store returns what was put or nothing, an
   await fc.assert(
     fc.asyncProperty(
       fc.boolean(),
-      fc.array(fc.tuple(fc.constantFrom(...Object.keys(damages)), fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 1, max: 700 })), { minLength: 1, maxLength: 4 }),
+      fc.array(
+        fc.tuple(
+          fc.constantFrom(...Object.keys(damages)),
+          fc.double({ min: 0, max: 1, noNaN: true }),
+          fc.integer({ min: 1, max: 700 }),
+        ),
+        { minLength: 1, maxLength: 4 },
+      ),
       async (isClosed, done) => {
         const folder = newFolder();
         const bytes = done.reduce<Buffer>(
-          (damaged, [name, place, length]) => damages[name]!(damaged, Math.floor(place * Math.max(0, damaged.length - 1)), length),
+          (damaged, [name, place, length]) =>
+            damages[name]!(damaged, Math.floor(place * Math.max(0, damaged.length - 1)), length),
           Buffer.from(isClosed ? closed : unclosed),
         );
         writeFileSync(join(folder, `test-1700000000000-00000000.records`), bytes);
@@ -184,25 +208,28 @@ test("whatever happens to its files, a store returns what was put or nothing, an
   );
 }, 60_000);
 
-test.each(["closed", "killed"] as const)("a byte that changes anywhere in the file of a %s writer costs one record at most", async (how) => {
-  const { file } = await filled(entries(1, 9));
-  const whole = readFileSync(file);
-  const end = whole.readDoubleLE(whole.length - 16);
-  const bytes = how === "closed" ? whole : whole.subarray(0, end);
-  const starts = [16];
-  for (let i = 1; i < 8; i++) starts.push(starts.at(-1)! + recordBytes(valueOf(i).length));
-  for (let at = 0; at < bytes.length; at += 23) {
-    const folder = newFolder();
-    const damaged = Buffer.from(bytes);
-    damaged[at]! ^= 0x10;
-    writeFileSync(join(folder, `test-1700000000000-00000000.records`), damaged);
-    const hit = at < 16 || at >= end ? undefined : starts.filter((start) => start <= at).length;
-    const store = await open(folder);
-    expect(found(store, 0, 10), `byte ${at}`).toEqual(upTo(9).filter((i) => i > 0 && i !== hit));
-    await store.close();
-    rmSync(folder, { recursive: true });
-  }
-});
+test.each(["closed", "killed"] as const)(
+  "a byte that changes anywhere in the file of a %s writer costs one record at most",
+  async (how) => {
+    const { file } = await filled(entries(1, 9));
+    const whole = readFileSync(file);
+    const end = whole.readDoubleLE(whole.length - 16);
+    const bytes = how === "closed" ? whole : whole.subarray(0, end);
+    const starts = [16];
+    for (let i = 1; i < 8; i++) starts.push(starts.at(-1)! + recordBytes(valueOf(i).length));
+    for (let at = 0; at < bytes.length; at += 23) {
+      const folder = newFolder();
+      const damaged = Buffer.from(bytes);
+      damaged[at]! ^= 0x10;
+      writeFileSync(join(folder, `test-1700000000000-00000000.records`), damaged);
+      const hit = at < 16 || at >= end ? undefined : starts.filter((start) => start <= at).length;
+      const store = await open(folder);
+      expect(found(store, 0, 10), `byte ${at}`).toEqual(upTo(9).filter((i) => i > 0 && i !== hit));
+      await store.close();
+      rmSync(folder, { recursive: true });
+    }
+  },
+);
 
 test("damage is reported once, with the file's name, and the rest of the file survives it", async () => {
   const { folder, file } = await filled(entries(0, 100));
@@ -210,7 +237,9 @@ test("damage is reported once, with the file's name, and the rest of the file su
   bytes.fill(0, 4096, 8192);
   writeFileSync(file, bytes.subarray(0, -5)); // without a trailer, it is walked through
   const first = await reopened(folder, 100);
-  expect(first.problems).toEqual([expect.stringMatching(/^.*\/test-\d+-[0-9a-f]{8}\.records has \d+ damaged bytes( and 1 damaged value)?$/)]);
+  expect(first.problems).toEqual([
+    expect.stringMatching(/^.*\/test-\d+-[0-9a-f]{8}\.records has \d+ damaged bytes( and 1 damaged value)?$/),
+  ]);
   expect(first.problems[0]).toContain(file);
   expect(first.numbers.length).toBeGreaterThan(60);
   expect(first.numbers).toContain(0);
@@ -257,7 +286,10 @@ test("a file of zeros and one of markers end the search for records soon, in lit
   const sparse = openSync(join(folder, "test-1700000000001-00000000.records"), "w");
   ftruncateSync(sparse, 2 ** 30);
   closeSync(sparse);
-  writeFileSync(join(folder, "test-1700000000002-00000000.records"), Buffer.alloc(2_000_000, Buffer.from("d79a8c1bf3e46a05", "hex")));
+  writeFileSync(
+    join(folder, "test-1700000000002-00000000.records"),
+    Buffer.alloc(2_000_000, Buffer.from("d79a8c1bf3e46a05", "hex")),
+  );
   const { file } = await filled(entries(0, 5));
   copyFileSync(file, join(folder, "test-1700000000000-00000000.records"));
   const [from, memory] = [performance.now(), process.memoryUsage().rss];
@@ -271,7 +303,12 @@ test("a file of zeros and one of markers end the search for records soon, in lit
 test("what is not a regular file is named and left alone; an empty file is ignored", async () => {
   const folder = newFolder();
   const { file } = await filled(entries(0, 5));
-  const [fifo, directory, device, text] = [1, 2, 3, 4].map((i) => join(folder, `test-170000000000${i}-00000000.records`)) as [string, string, string, string];
+  const [fifo, directory, device, text] = [1, 2, 3, 4].map((i) => join(folder, `test-170000000000${i}-00000000.records`)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
   execFileSync("mkfifo", [fifo]);
   mkdirSync(directory);
   symlinkSync("/dev/zero", device);

@@ -17,7 +17,10 @@ const program = join(__dirname, "programs", "streams.ts");
 async function shell(name: string, script: string, { lines = 3, bytes = 10, flags = "" } = {}) {
   const folder = join(root, `run-${++count}`);
   const RUN = `${process.execPath} --require ${register} ${program} ${name} ${folder}/done ${lines} ${bytes} ${flags}`;
-  const child = spawn("bash", ["-c", `mkdir ${folder}; ${script}`], { env: { ...process.env, RUN, D: folder }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn("bash", ["-c", `mkdir ${folder}; ${script}`], {
+    env: { ...process.env, RUN, D: folder },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const printed = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const) child[stream].on("data", (text) => (printed[stream] += String(text)));
   const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
@@ -30,7 +33,7 @@ beforeAll(() => shell("train", "$RUN")); // compiles the program, which some of 
 const full = "ENOSPC: no space left on device, write";
 
 test.concurrent("a log whose reader is gone does not end the command", async () => {
-  const { read, isDone } = await shell("train", '{ $RUN 2>&1 >$D/out; echo $? >$D/rc; } | head -1 >/dev/null', { lines: 5000 });
+  const { read, isDone } = await shell("train", "{ $RUN 2>&1 >$D/out; echo $? >$D/rc; } | head -1 >/dev/null", { lines: 5000 });
   expect([read("rc"), isDone]).toEqual(["0\n", true]);
   expect(read("out")).toMatch(/^r{10}\nnote: \d+ lines of the log were lost: standard error could not be written \(.*EPIPE\)\n$/);
 });
@@ -53,7 +56,9 @@ test.concurrent("a log that can be written again says what is missing", async ()
   const { code, stdout, read } = await shell("train", `ulimit -S -f 1; $RUN --again $D/go 2>$D/log & ${lift}`, { lines: 20 });
   expect([code, stdout]).toEqual([0, "rrrrrrrrrr\n"]);
   // 1024 bytes had room for ten lines of 100 and the beginning of the next.
-  expect(read("log").slice(1000)).toBe(`line ${"0".repeat(19)}\nnote: 10 lines of the log were lost: standard error could not be written (EFBIG: file too large, write)\nagain\n`);
+  expect(read("log").slice(1000)).toBe(
+    `line ${"0".repeat(19)}\nnote: 10 lines of the log were lost: standard error could not be written (EFBIG: file too large, write)\nagain\n`,
+  );
 });
 
 test.concurrent("closed descriptors are no error", async () => {
@@ -73,7 +78,10 @@ test.concurrent("a result that cannot be printed is an error without a stack, a 
 
 test.concurrent.each(["generate", "pipeline"])("a result that fits only in part is an error: %s", async (name) => {
   const { code, stderr, read } = await shell(name, "ulimit -f 1; $RUN >$D/out", { lines: 0, bytes: 3000 });
-  expect([code, stderr]).toEqual([1, "error: Expected to write the result to standard output but received: EFBIG: file too large, write\n"]);
+  expect([code, stderr]).toEqual([
+    1,
+    "error: Expected to write the result to standard output but received: EFBIG: file too large, write\n",
+  ]);
   expect(read("out").length).toBe(1024);
 });
 
@@ -88,7 +96,9 @@ test.concurrent("a result waits for a slow reader", async () => {
 
 test.concurrent("a log that is not read does not block the command; what was dropped is counted once it is read", async () => {
   const done = join(root, "slow-done");
-  const child = spawn(process.execPath, ["--require", register, program, "train", done, "30000", "1"], { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(process.execPath, ["--require", register, program, "train", done, "30000", "1"], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   while (!existsSync(done)) await setTimeout(10); // 3 MB were logged, and nothing was read
   let log = "";
   child.stderr.on("data", (text) => (log += String(text)));
@@ -99,7 +109,11 @@ test.concurrent("a log that is not read does not block the command; what was dro
 });
 
 test.concurrent("a command ends although its log is never read", async () => {
-  const { read, isDone } = await shell("train", "{ $RUN 2>&1 >$D/out; echo $? >$D/rc; } | { while [ ! -e $D/rc ]; do sleep 0.05; done; }", { lines: 3000 });
+  const { read, isDone } = await shell(
+    "train",
+    "{ $RUN 2>&1 >$D/out; echo $? >$D/rc; } | { while [ ! -e $D/rc ]; do sleep 0.05; done; }",
+    { lines: 3000 },
+  );
   expect([read("rc"), isDone]).toEqual(["0\n", true]);
 });
 

@@ -13,22 +13,71 @@ test.each([
   ["a backreference", /^(a+)\1*(a|\1)*(a|\1)*(a|\1)*(a|\1)*(a|\1)*(a|\1)*b/],
 ])("stops %s", (_, pattern) => {
   const start = performance.now();
-  const work = () => withinTime(0.1, () => pattern.test(text.repeat(5)), (seconds) => `not within ${seconds} s`);
+  const work = () =>
+    withinTime(
+      0.1,
+      () => pattern.test(text.repeat(5)),
+      (seconds) => `not within ${seconds} s`,
+    );
   expect(work).toThrow(TimeLimitError);
   expect(performance.now() - start).toBeGreaterThan(90);
 });
 
 test("returns what the work returns, and throws what it throws", () => {
-  expect(withinTime(5, () => [1, 2], () => "late")).toEqual([1, 2]);
+  expect(
+    withinTime(
+      5,
+      () => [1, 2],
+      () => "late",
+    ),
+  ).toEqual([1, 2]);
   const error = new TypeError("mine");
-  expect(() => withinTime(5, () => { throw error; }, () => "late")).toThrow(error);
-  expect(withinTime(5, () => "after", () => "late")).toBe("after");
+  expect(() =>
+    withinTime(
+      5,
+      () => {
+        throw error;
+      },
+      () => "late",
+    ),
+  ).toThrow(error);
+  expect(
+    withinTime(
+      5,
+      () => "after",
+      () => "late",
+    ),
+  ).toBe("after");
 });
 
 test("names the innermost work that is too slow", () => {
-  const inner = () => withinTime(60, () => /(a+)+$/.test(text), () => "the inner one");
-  expect(() => withinTime(0.2, () => inner(), () => "the outer one")).toThrow("the inner one");
-  expect(() => withinTime(0.2, () => { withinTime(60, () => 1, () => "inner"); for (;;); }, () => "the outer one")).toThrow("the outer one");
+  const inner = () =>
+    withinTime(
+      60,
+      () => /(a+)+$/.test(text),
+      () => "the inner one",
+    );
+  expect(() =>
+    withinTime(
+      0.2,
+      () => inner(),
+      () => "the outer one",
+    ),
+  ).toThrow("the inner one");
+  expect(() =>
+    withinTime(
+      0.2,
+      () => {
+        withinTime(
+          60,
+          () => 1,
+          () => "inner",
+        );
+        for (;;);
+      },
+      () => "the outer one",
+    ),
+  ).toThrow("the outer one");
 });
 
 test("does not stop a process that gets no processor time", () => {

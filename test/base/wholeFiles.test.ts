@@ -42,9 +42,10 @@ test("a file that cannot be written leaves the others as they were, and no folde
 test("threads of one process write under different temporary names", async () => {
   const file = join(__dirname, "../../dist/base/wholeFiles.js");
   const program = `require("node:worker_threads").parentPort.postMessage(require(${JSON.stringify(file)}).temporaryName())`;
-  const nameIn = () => new Promise((resolve, reject) => {
-    new Worker(program, { eval: true }).once("message", resolve).once("error", reject);
-  });
+  const nameIn = () =>
+    new Promise((resolve, reject) => {
+      new Worker(program, { eval: true }).once("message", resolve).once("error", reject);
+    });
   const [first, second] = await Promise.all([nameIn(), nameIn()]);
   expect(first).toMatch(/^\.smaug-.*\.tmp$/);
   expect(second).not.toBe(first);

@@ -25,7 +25,10 @@ describe("YAML", () => {
     // yaml.safe_load of PyYAML 6.0
     expect(parseYaml(text, "a.yaml")).toEqual({
       base: { r: 8, alpha: 16 },
-      all: [{ r: 8, alpha: 16 }, { r: 8, alpha: 16 }],
+      all: [
+        { r: 8, alpha: 16 },
+        { r: 8, alpha: 16 },
+      ],
       mine: { r: 4, alpha: 16 },
     });
   });
@@ -35,7 +38,9 @@ describe("YAML", () => {
     expect(JSON.stringify(parseYaml(`${text} 1`, "a.yaml"))).toBe(`${'{"a":'.repeat(99)}1${"}".repeat(99)}`);
     const brackets = "[".repeat(200);
     expect(parseYaml(`a: "${brackets}"\nb: |\n  ${brackets}\n# ${brackets}\nc: x${brackets}`, "a.yaml")).toEqual({
-      a: brackets, b: `${brackets}\n`, c: `x${brackets}`,
+      a: brackets,
+      b: `${brackets}\n`,
+      c: `x${brackets}`,
     });
     const many = Array.from({ length: 300 }, (_, i) => `k${i}:\n  - a: 1\n  - - b`).join("\n");
     expect(Object.keys(parseYaml(many, "a.yaml") as object)).toHaveLength(300);
@@ -52,12 +57,22 @@ describe("YAML", () => {
   });
 
   const bomb = (levels: number) =>
-    Array.from({ length: levels }, (_, i) => `a${i}: &a${i} [${Array(9).fill(i === 0 ? "x" : `*a${i - 1}`).join(",")}]`).join("\n");
+    Array.from(
+      { length: levels },
+      (_, i) =>
+        `a${i}: &a${i} [${Array(9)
+          .fill(i === 0 ? "x" : `*a${i - 1}`)
+          .join(",")}]`,
+    ).join("\n");
 
   test.each([
     ["an alias bomb", bomb(9), /more than 100000 values, with every alias written out/],
-    ["a bomb of merge keys", `a: &a {${Array.from({ length: 2000 }, (_, i) => `k${i}: 1`).join(", ")}}\n` +
-      `b: {<<: [${Array(2000).fill("*a").join(", ")}]}`, /more than 100000 values/],
+    [
+      "a bomb of merge keys",
+      `a: &a {${Array.from({ length: 2000 }, (_, i) => `k${i}: 1`).join(", ")}}\n` +
+        `b: {<<: [${Array(2000).fill("*a").join(", ")}]}`,
+      /more than 100000 values/,
+    ],
     ["an alias inside its anchor", "a: &a [1, *a]", /alias \*a inside what it stands for \(line 1\)/],
     ["an alias without an anchor", "a: 1\nb: *c", /alias \*c without an anchor before it \(line 2\)/],
     ["deep lists", `a: ${"[".repeat(100_000)}${"]".repeat(100_000)}`, /more than 100 levels of lists and objects \(line 1\)/],

@@ -44,7 +44,9 @@ describe("no key is unknown, whatever its value,", () => {
     const names = Array.isArray(keys[project]) ? keys[project] : Object.keys(keys[project]);
     const messages = ["something", [{ path: "a" }]].flatMap((value) =>
       // In batches, since the length of a message is limited; each batch is a file.
-      Array.from({ length: Math.ceil(names.length / 20) }, (_, i) => messageFor(Object.fromEntries(names.slice(20 * i, 20 * i + 20).map((key) => [key, value])))),
+      Array.from({ length: Math.ceil(names.length / 20) }, (_, i) =>
+        messageFor(Object.fromEntries(names.slice(20 * i, 20 * i + 20).map((key) => [key, value]))),
+      ),
     );
     expect(messages.length).toBeGreaterThan(10);
     for (const message of messages) {
@@ -74,7 +76,8 @@ test("every lr_scheduler_type name in transformers is known", () => {
   };
   for (const name of keys.lr_scheduler_type) {
     const message = messageFor({ lr_scheduler_type: name, lr_scheduler_kwargs: needs[name] ?? {} });
-    if (name === "reduce_lr_on_plateau" || name === "greedy") expect(message).toContain("which follows a metric, is not supported");
+    if (name === "reduce_lr_on_plateau" || name === "greedy")
+      expect(message).toContain("which follows a metric, is not supported");
     else expect(message).toBe("");
   }
 });

@@ -66,7 +66,10 @@ test("takes one config of a folder whose card declares several, and asks which",
     mkdirSync(join(source, name), { recursive: true });
     writeFileSync(join(source, name, "train.jsonl"), JSON.stringify({ prompt: name, chosen: "b", rejected: "c" }));
   }
-  writeFileSync(join(source, "README.md"), "---\nconfigs:\n- {config_name: en, data_dir: en}\n- {config_name: de, data_dir: de}\n---\n");
+  writeFileSync(
+    join(source, "README.md"),
+    "---\nconfigs:\n- {config_name: en, data_dir: en}\n- {config_name: de, data_dir: de}\n---\n",
+  );
   const { stdout } = await smaug("inspect", source, "--dataset-config", "de", "--json");
   expect(JSON.parse(stdout)).toMatchObject({ rows: 1, samples: [{ chosen: { prompt: "de" } }] });
   const asked = await smaug("inspect", source);
@@ -75,9 +78,18 @@ test("takes one config of a folder whose card declares several, and asks which",
 
 test.each([
   [["inspect", "pairs.jsonl", "--column-mapping", "question"], /Expected pairs such as question=prompt,good=chosen/],
-  [["inspect", "pairs.jsonl", "--column-mapping", "{question: promt}"], /error: Expected one of prompt, chosen, .* received "promt"/],
-  [["inspect", "pairs.jsonl", "--column-mapping", '{"question": "promt"}'], /error: Expected one of prompt, chosen, .* received "promt"/],
-  [["inspect", "pairs.jsonl", "--column-mapping", "question=promt"], /error: Expected one of prompt, chosen, .* received "promt"/],
+  [
+    ["inspect", "pairs.jsonl", "--column-mapping", "{question: promt}"],
+    /error: Expected one of prompt, chosen, .* received "promt"/,
+  ],
+  [
+    ["inspect", "pairs.jsonl", "--column-mapping", '{"question": "promt"}'],
+    /error: Expected one of prompt, chosen, .* received "promt"/,
+  ],
+  [
+    ["inspect", "pairs.jsonl", "--column-mapping", "question=promt"],
+    /error: Expected one of prompt, chosen, .* received "promt"/,
+  ],
   [["inspect"], /missing required argument 'source'/],
   [["inspect", "nowhere.jsonl"], /error: Expected a data file at 'nowhere\.jsonl', but there is no such file/],
   [["inspect", "pairs.jsonl", "--max-length", "0", "--model", "."], /Expected an integer above 1/],
@@ -91,7 +103,10 @@ const OBEYED = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u20
 const nasty = "\u001b]0;pwned\u0007\u001b[2J\r\u009b31m\u007f\u202e";
 
 test("control characters of rows, keys, files and options are shown, not obeyed, with and without a model", async () => {
-  const rows = [{ prompt: `a${nasty}`, chosen: `b${nasty}`, rejected: `c${nasty}` }, { prompt: "a", chosen: "b", rejected: "b" }];
+  const rows = [
+    { prompt: `a${nasty}`, chosen: `b${nasty}`, rejected: `c${nasty}` },
+    { prompt: "a", chosen: "b", rejected: "b" },
+  ];
   for (const more of [[], ["--model", tinyFolder()]]) {
     const { status, stdout, stderr } = await smaug("inspect", fileOf(rows), ...more);
     expect(status).toBe(0);

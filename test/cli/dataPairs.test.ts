@@ -34,7 +34,9 @@ test("writes pairs that train can read, and says what they are like", async () =
   expect({ status, stdout }).toEqual({ status: 0, stdout: "" });
   expect(stderr).toMatch(/^9 pairs from 3 of 3 rows of .*ai2_arc in .* s \(\d+ rows\/s\): .*arc\.jsonl\n/);
   expect(stderr).toMatch(/prompts by their number of examples: 0: \d, 1: \d, 2: \d, 3: 0, 4: 0\n/);
-  expect(stderr).toMatch(/ {2}token {6}not counted; name .* --model\n {2}character {2}mean .* %, median .*\n {2}word {7}mean 100\.0 %/);
+  expect(stderr).toMatch(
+    / {2}token {6}not counted; name .* --model\n {2}character {2}mean .* %, median .*\n {2}word {7}mean 100\.0 %/,
+  );
   const rows = await loadPreferences(out);
   expect(rows).toHaveLength(9);
   expect(rows[0]).toMatchObject({ chosen: " fire", rejected: " ice" });
@@ -50,16 +52,35 @@ test("the same seed gives the same bytes, and --json the statistics", async () =
   expect(readFileSync(two)).toEqual(readFileSync(one));
   expect(readFileSync(other)).not.toEqual(readFileSync(one));
   expect(JSON.parse(stdout)).toMatchObject({
-    recipe: "metamath", seed: 7, split: null, out: one, rows: 3, rows_used: 3, pairs: 3, unusable_rows: 0, unusable: [],
+    recipe: "metamath",
+    seed: 7,
+    split: null,
+    out: one,
+    rows: 3,
+    rows_used: 3,
+    pairs: 3,
+    unusable_rows: 0,
+    unusable: [],
     edit_distance: { token: null, character: { pairs: 3 }, word: { pairs: 3 } },
   });
 });
 
 test("pairs go to standard output when no file is named", () => {
-  const program = ["--require", "./test/setup/typescript.cjs", "src/cli/main.ts", "data", "arc", "--input", source("arc_train.jsonl")];
+  const program = [
+    "--require",
+    "./test/setup/typescript.cjs",
+    "src/cli/main.ts",
+    "data",
+    "arc",
+    "--input",
+    source("arc_train.jsonl"),
+  ];
   const { status, stdout, stderr } = spawnSync(process.execPath, [...program, "--json", "--limit", "1"], { encoding: "utf8" });
   expect(status).toBe(0);
-  const chosen = stdout.trim().split("\n").map((line) => (JSON.parse(line) as { chosen: string }).chosen);
+  const chosen = stdout
+    .trim()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as { chosen: string }).chosen);
   expect(chosen).toEqual([" fire", " fire", " fire"]);
   expect(JSON.parse(stderr)).toMatchObject({ recipe: "arc", out: "-", rows: 1, pairs: 3 });
 });
@@ -68,13 +89,23 @@ test("pairs takes columns and templates", async () => {
   const input = join(folder, "rated.jsonl");
   writeFileSync(input, `${JSON.stringify({ q: "2 + 2?", best: "4", worst: "5", id: 1 })}\n`);
   const out = join(folder, "rated-pairs.jsonl");
-  const columns = ["--prompt-template", "Question {id}: {q}\\nAnswer:", "--chosen-template", " {best}", "--rejected-column", "worst"];
+  const columns = [
+    "--prompt-template",
+    "Question {id}: {q}\\nAnswer:",
+    "--chosen-template",
+    " {best}",
+    "--rejected-column",
+    "worst",
+  ];
   expect((await smaug("pairs", "--input", input, "--out", out, ...columns)).status).toBe(0);
   expect(JSON.parse(readFileSync(out, "utf8"))).toEqual({ prompt: "Question 1: 2 + 2?\nAnswer:", chosen: " 4", rejected: "5" });
 });
 
 test.each([
-  [["metamath", "--input", "arc_train.jsonl"], /the column 'query', 'response' in .* found only 'id', 'question', 'choices', 'answerKey'/],
+  [
+    ["metamath", "--input", "arc_train.jsonl"],
+    /the column 'query', 'response' in .* found only 'id', 'question', 'choices', 'answerKey'/,
+  ],
   [["arc", "--input", "MetaMathQA.json"], /the column 'question', 'choices', 'answerKey' in .* found only 'type', 'query'/],
   [["hellaswag", "--input", "hellaswag", "--split", "test"], /none does:\n2 rows: no choice is the correct one/],
   [["arc", "--input", "ai2_arc", "--split", "validation"], /at least one row in the split 'validation'/],

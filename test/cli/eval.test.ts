@@ -54,23 +54,11 @@ test("an adapter's folder as the model loads its base with the adapter, and uses
 
 test("prints the table, and writes results in the harness's shape", async () => {
   const out = join(folder(), "results.json");
-  const args = [
-    "--model",
-    model,
-    "--tasks",
-    "winogrande,truthfulqa_mc2",
-    "--data",
-    data,
-    "--out",
-    out,
-    "--log-samples",
-  ];
+  const args = ["--model", model, "--tasks", "winogrande,truthfulqa_mc2", "--data", data, "--out", out, "--log-samples"];
   const { status, stdout } = await smaug(...args);
   expect(status).toBe(0);
   const wanted = harness["winogrande"]!.results["winogrande"]!["acc,none"]!;
-  expect(stdout).toMatch(
-    new RegExp(`^\\|winogrande +\\| +1\\|none +\\| +5\\|acc +\\|↑\\|${wanted.toFixed(4)}\\|±\\|`, "m"),
-  );
+  expect(stdout).toMatch(new RegExp(`^\\|winogrande +\\| +1\\|none +\\| +5\\|acc +\\|↑\\|${wanted.toFixed(4)}\\|±\\|`, "m"));
   const found = JSON.parse(readFileSync(out, "utf8")) as EvaluationResults;
   expect(Object.keys(found)).toEqual(
     expect.arrayContaining([

@@ -63,8 +63,15 @@ async function train(config: Config): Promise<{ status: unknown; stderr: string 
 beforeAll(async () => {
   const tiny = new models.LlamaForCausalLM(
     {
-      model_type: "llama", architectures: ["LlamaForCausalLM"], vocab_size: 264, hidden_size: 16, intermediate_size: 24,
-      num_hidden_layers: 1, num_attention_heads: 2, initializer_range: 0.3, max_position_embeddings: 200,
+      model_type: "llama",
+      architectures: ["LlamaForCausalLM"],
+      vocab_size: 264,
+      hidden_size: 16,
+      intermediate_size: 24,
+      num_hidden_layers: 1,
+      num_attention_heads: 2,
+      initializer_range: 0.3,
+      max_position_embeddings: 200,
     },
     { generator: new Generator().manualSeed(4) },
   );
@@ -74,7 +81,9 @@ beforeAll(async () => {
 
 /** Rows in the form of the fixture's data set. */
 function data(column: string, splits: readonly string[]): string {
-  const rows = Array.from({ length: 30 }, (_, i) => JSON.stringify({ [column]: `hello ${i}?`, chosen: ` yes ${i}`, rejected: ` no ${i + 1}` }));
+  const rows = Array.from({ length: 30 }, (_, i) =>
+    JSON.stringify({ [column]: `hello ${i}?`, chosen: ` yes ${i}`, rejected: ` no ${i + 1}` }),
+  );
   const folder = mkdtempSync(join(scratch, "data-"));
   for (const split of splits) writeFileSync(join(folder, `${split}-00000-of-00001.jsonl`), rows.join("\n"));
   return folder;
@@ -85,10 +94,25 @@ const cases = [
     name: "trl",
     column: "prompt",
     splits: ["train_prefs", "test_prefs"],
-    changed: ["dataset_mixer", "dataset_splits", "evaluation_strategy", "load_in_4bit", "max_prompt_length", "optim", "push_to_hub", "torch_dtype"],
+    changed: [
+      "dataset_mixer",
+      "dataset_splits",
+      "evaluation_strategy",
+      "load_in_4bit",
+      "max_prompt_length",
+      "optim",
+      "push_to_hub",
+      "torch_dtype",
+    ],
     expected: {
-      dataset_name: "my-org/feedback_binarized", dataset_train_split: "train_prefs", dataset_test_split: "test_prefs", eval_strategy: "steps",
-      optim: "adamw_torch", beta: 0.01, use_peft: true, lora_target_modules: ["q_proj", "k_proj", "v_proj", "o_proj"],
+      dataset_name: "my-org/feedback_binarized",
+      dataset_train_split: "train_prefs",
+      dataset_test_split: "test_prefs",
+      eval_strategy: "steps",
+      optim: "adamw_torch",
+      beta: 0.01,
+      use_peft: true,
+      lora_target_modules: ["q_proj", "k_proj", "v_proj", "o_proj"],
     },
   },
   {
@@ -96,14 +120,43 @@ const cases = [
     column: "conversation",
     splits: ["train"],
     changed: [
-      "adapter", "base_model", "bf16", "chat_template", "datasets", "evals_per_epoch", "load_in_8bit", "lora_target_linear", "lr_scheduler",
-      "micro_batch_size", "num_epochs", "optimizer", "rl", "saves_per_epoch", "sequence_len", "special_tokens", "val_set_size",
+      "adapter",
+      "base_model",
+      "bf16",
+      "chat_template",
+      "datasets",
+      "evals_per_epoch",
+      "load_in_8bit",
+      "lora_target_linear",
+      "lr_scheduler",
+      "micro_batch_size",
+      "num_epochs",
+      "optimizer",
+      "rl",
+      "saves_per_epoch",
+      "sequence_len",
+      "special_tokens",
+      "val_set_size",
     ],
     expected: {
-      model_name_or_path: "my-org/Llama-3-8B-Instruct", dataset_name: "my-org/messages_dpo", column_mapping: { conversation: "prompt" },
-      loss_type: ["sigmoid"], beta: 0.1, use_peft: true, lora_r: 32, lora_target_modules: ["all-linear"], max_length: 4096,
-      per_device_train_batch_size: 2, num_train_epochs: 4, optim: "adamw_torch", lr_scheduler_type: "cosine", test_split_size: 0.05,
-      eval_strategy: "steps", eval_steps: 0.0625, save_strategy: "steps", save_steps: 0.25,
+      model_name_or_path: "my-org/Llama-3-8B-Instruct",
+      dataset_name: "my-org/messages_dpo",
+      column_mapping: { conversation: "prompt" },
+      loss_type: ["sigmoid"],
+      beta: 0.1,
+      use_peft: true,
+      lora_r: 32,
+      lora_target_modules: ["all-linear"],
+      max_length: 4096,
+      per_device_train_batch_size: 2,
+      num_train_epochs: 4,
+      optim: "adamw_torch",
+      lr_scheduler_type: "cosine",
+      test_split_size: 0.05,
+      eval_strategy: "steps",
+      eval_steps: 0.0625,
+      save_strategy: "steps",
+      save_steps: 0.25,
     },
   },
   {
@@ -111,11 +164,28 @@ const cases = [
     column: "prompt",
     splits: ["train"],
     changed: [
-      "cutoff_len", "dataset", "finetuning_type", "lora_rank", "lora_target", "max_samples", "pref_beta", "pref_loss", "stage", "template", "val_size",
+      "cutoff_len",
+      "dataset",
+      "finetuning_type",
+      "lora_rank",
+      "lora_target",
+      "max_samples",
+      "pref_beta",
+      "pref_loss",
+      "stage",
+      "template",
+      "val_size",
     ],
     expected: {
-      loss_type: ["sigmoid"], beta: 0.1, use_peft: true, lora_r: 8, lora_alpha: 16, lora_target_modules: ["all-linear"], max_length: 2048,
-      test_split_size: 0.1, eval_strategy: "steps",
+      loss_type: ["sigmoid"],
+      beta: 0.1,
+      use_peft: true,
+      lora_r: 8,
+      lora_alpha: 16,
+      lora_target_modules: ["all-linear"],
+      max_length: 2048,
+      test_split_size: 0.1,
+      eval_strategy: "steps",
     },
   },
 ] as const;
@@ -135,7 +205,12 @@ describe.each(cases)("$name", ({ name, column, splits, changed, expected }) => {
     const file = join(scratch, `${name}.yaml`);
     writeFileSync(file, stringify(config));
     const resolved = resolveConfig([file]);
-    const snake = Object.fromEntries(Object.entries(resolved.config).map(([key, value]) => [key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value]));
+    const snake = Object.fromEntries(
+      Object.entries(resolved.config).map(([key, value]) => [
+        key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+        value,
+      ]),
+    );
     expect(snake).toMatchObject(expected);
     expect(resolved.notes.filter((note) => note.startsWith("these have no effect"))).toHaveLength(1);
     expect(resolved.notes.length).toBeLessThanOrEqual(2);
@@ -143,8 +218,15 @@ describe.each(cases)("$name", ({ name, column, splits, changed, expected }) => {
 
   test("the result trains", async () => {
     const { status, stderr } = await train({
-      ...config, model_name_or_path: model, dataset_name: data(column, splits), output_dir: join(scratch, `out-${name}`),
-      reference_cache: join(scratch, "cache"), device: "cpu", max_steps: 2, eval_steps: 1, logging_steps: 1,
+      ...config,
+      model_name_or_path: model,
+      dataset_name: data(column, splits),
+      output_dir: join(scratch, `out-${name}`),
+      reference_cache: join(scratch, "cache"),
+      device: "cpu",
+      max_steps: 2,
+      eval_steps: 1,
+      logging_steps: 1,
     });
     expect(stderr).toMatch(/step 2 +loss /);
     expect(stderr).toMatch(/evaluation at step 2/);

@@ -21,8 +21,14 @@ let tokenizer: Tokenizer;
 beforeAll(async () => {
   const model = new LlamaForCausalLM(
     {
-      model_type: "llama", architectures: ["LlamaForCausalLM"], vocab_size: 264, hidden_size: 16,
-      intermediate_size: 24, num_hidden_layers: 1, num_attention_heads: 2, initializer_range: 0.5,
+      model_type: "llama",
+      architectures: ["LlamaForCausalLM"],
+      vocab_size: 264,
+      hidden_size: 16,
+      intermediate_size: 24,
+      num_hidden_layers: 1,
+      num_attention_heads: 2,
+      initializer_range: 0.5,
       max_position_embeddings: 100,
     },
     { generator: new Generator().manualSeed(4) },
@@ -90,9 +96,28 @@ describe("--prompt", () => {
     const options = { ...sampling, stopStrings: ["never", stop] };
     const { text } = await answers("hello", options);
     const { stdout } = await smaug(
-      "--model", folder, "--prompt", "hello", "--max-new-tokens", "12", "--temperature", "0.9", "--top-k", "90",
-      "--top-p", "0.95", "--min-p", "0.001", "--repetition-penalty", "1.1", "--seed", "3",
-      "--stop", "never", "--stop", stop,
+      "--model",
+      folder,
+      "--prompt",
+      "hello",
+      "--max-new-tokens",
+      "12",
+      "--temperature",
+      "0.9",
+      "--top-k",
+      "90",
+      "--top-p",
+      "0.95",
+      "--min-p",
+      "0.001",
+      "--repetition-penalty",
+      "1.1",
+      "--seed",
+      "3",
+      "--stop",
+      "never",
+      "--stop",
+      stop,
     );
     expect(stdout).toBe(`${text}\n`);
     expect(stdout).not.toBe(`${(await answers("hello", { temperature: 0.9, seed: 3 })).text}\n`);
@@ -111,8 +136,11 @@ describe("an adapter's folder", () => {
     await saveAdapter(model, path);
     model.dispose();
     writeFileSync(join(path, "chat_template.jinja"), "{{ messages[0].content }}!");
-    const messages = file("hi.json", "[{\"role\": \"user\", \"content\": \"hi\"}]");
-    for (const args of [["--model", path], ["--model", folder, "--adapter", path]]) {
+    const messages = file("hi.json", '[{"role": "user", "content": "hi"}]');
+    for (const args of [
+      ["--model", path],
+      ["--model", folder, "--adapter", path],
+    ]) {
       const { stdout } = await smaug(...args, "--messages", messages, "--max-new-tokens", "3", "--json");
       expect(JSON.parse(stdout)).toMatchObject({ prompt: "hi!" });
     }
@@ -134,7 +162,10 @@ describe("--messages", () => {
     const lines = [messages, { messages, id: 7 }].map((each) => JSON.stringify(each));
     const path = file("lines.jsonl", `\ufeff${lines.join("\n\n")}\n`);
     const { stdout } = await smaug("--model", folder, "--messages", path, "--json", "--max-new-tokens", "2");
-    const objects = stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as { prompt: string });
+    const objects = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { prompt: string });
     expect(objects.map(({ prompt }) => prompt)).toEqual([rendered, rendered]);
   });
 
@@ -142,14 +173,27 @@ describe("--messages", () => {
     const path = join(scratch, "tools");
     cpSync(folder, path, { recursive: true });
     writeFileSync(join(path, "chat_template.jinja"), "{{ tools | tojson }}{{ mood }}{{ messages[0].content }}");
-    const conversation = '{"messages": [{"role": "user", "content": "hi"}], "tools": [{"least": 20.0}], "chat_template_kwargs": {"mood": 1e-07}, "id": 7}';
-    const { stdout, stderr } = await smaug("--model", path, "--messages", file("tools.json", conversation), "--json", "--max-new-tokens", "1");
+    const conversation =
+      '{"messages": [{"role": "user", "content": "hi"}], "tools": [{"least": 20.0}], "chat_template_kwargs": {"mood": 1e-07}, "id": 7}';
+    const { stdout, stderr } = await smaug(
+      "--model",
+      path,
+      "--messages",
+      file("tools.json", conversation),
+      "--json",
+      "--max-new-tokens",
+      "1",
+    );
     expect(JSON.parse(stdout)).toMatchObject({ prompt: '[{"least": 20.0}]1e-07hi' });
     expect(stderr).toContain("not read: id\n");
   });
 
   test.each([
-    ["tools.jsonl", '{"messages": [{"role": "user", "content": "a"}], "tools": "f"}', /Expected a list of tools, or its JSON, for 'tools' in '.*tools\.jsonl'/],
+    [
+      "tools.jsonl",
+      '{"messages": [{"role": "user", "content": "a"}], "tools": "f"}',
+      /Expected a list of tools, or its JSON, for 'tools' in '.*tools\.jsonl'/,
+    ],
     ["none.jsonl", " \n", /Expected a conversation in '.*none\.jsonl' but found none/],
     ["broken.jsonl", '[{"role": "user", "content": "a"}]\n[{]\n', /JSON in '.*broken\.jsonl', line 2 but found \[\{\]/],
     ["empty.json", "[]", /Expected a list of messages in '.*' but found \[\]/],
@@ -175,7 +219,10 @@ describe("bad usage ends with 2", () => {
     [["--prompt", "a"], /required option '--model <folder>' not specified/],
     [["--model", folder], /Expected '--prompt' or '--messages' but received neither/],
     [["--model", folder, "--prompt", "a", "--messages", "b"], /cannot be used with option '--messages <file>'/],
-    [["--model", folder, "--messages", join(scratch, "absent")], /Expected a file of conversations at .*absent but there is none/],
+    [
+      ["--model", folder, "--messages", join(scratch, "absent")],
+      /Expected a file of conversations at .*absent but there is none/,
+    ],
     [["--model", join(scratch, "absent"), "--prompt", "a"], /Expected a model folder at .*absent.* but there is none/],
     [["--model", folder, "--prompt", "a", "--adapter", scratch], /Expected an adapter/],
     [["--model", folder, "--prompt", "a", "--max-new-tokens", "0"], /Expected an integer from 1 on/],

@@ -66,11 +66,16 @@ test("a failure is one message on standard error, with the stack only under DEBU
 
 test("what cannot be printed is an error without a stack, and a message that cannot be printed changes no exit code", () => {
   const shell = (script: string) => {
-    const { status, stdout, stderr } = spawnSync("bash", ["-c", `set -o pipefail; ${script}`], { encoding: "utf8", env: { ...process.env, DEBUG: "", SMAUG: `${process.execPath} ${main}` } });
+    const { status, stdout, stderr } = spawnSync("bash", ["-c", `set -o pipefail; ${script}`], {
+      encoding: "utf8",
+      env: { ...process.env, DEBUG: "", SMAUG: `${process.execPath} ${main}` },
+    });
     return { status, stdout, stderr };
   };
   const full = "error: Expected to write the result to standard output but received: ENOSPC: no space left on device, write\n";
-  for (const command of ["--help", "doctor", "doctor --json"]) expect(shell(`$SMAUG ${command} >/dev/full`)).toEqual({ status: 1, stdout: "", stderr: full });
-  for (const closed of ["2>/dev/full", "2>&-"]) expect(shell(`$SMAUG nonsense ${closed}`)).toEqual({ status: 2, stdout: "", stderr: "" });
+  for (const command of ["--help", "doctor", "doctor --json"])
+    expect(shell(`$SMAUG ${command} >/dev/full`)).toEqual({ status: 1, stdout: "", stderr: full });
+  for (const closed of ["2>/dev/full", "2>&-"])
+    expect(shell(`$SMAUG nonsense ${closed}`)).toEqual({ status: 2, stdout: "", stderr: "" });
   expect(shell("$SMAUG --help | head -c 5")).toEqual({ status: 0, stdout: "Usage", stderr: "" });
 });

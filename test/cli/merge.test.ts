@@ -62,7 +62,8 @@ describe("an adapter's own tokenizer and template", () => {
 
   test("requires an adapter", async () => {
     expect(await smaug("--model", single, "--out", join(folder(), "out"))).toMatchObject({
-      status: 2, stderr: `error: Expected '--adapter', or an adapter's folder for '--model', but received only the model ${single}\n`,
+      status: 2,
+      stderr: `error: Expected '--adapter', or an adapter's folder for '--model', but received only the model ${single}\n`,
     });
   });
 });
@@ -85,11 +86,18 @@ describe("the merged folder", () => {
     const args = ["--model", model, "--adapter", adapter("whole-tied"), "--out", out, "--json"];
     const { stdout, status } = await smaug(...args);
     expect({ status, ...JSON.parse(stdout) }).toEqual({
-      status: 0, out, dtype: "bfloat16", layers: 2, whole: ["model.embed_tokens.weight"], verify: null,
+      status: 0,
+      out,
+      dtype: "bfloat16",
+      layers: 2,
+      whole: ["model.embed_tokens.weight"],
+      verify: null,
     });
     expect(readdirSync(out).sort()).toEqual(readdirSync(model).sort());
     expect(JSON.parse(readFileSync(join(out, "config.json"), "utf8"))).toMatchObject({
-      architectures: ["LlamaForCausalLM"], dtype: "bfloat16", tie_word_embeddings: true,
+      architectures: ["LlamaForCausalLM"],
+      dtype: "bfloat16",
+      tie_word_embeddings: true,
     });
   });
 
@@ -134,7 +142,10 @@ describe("the merged folder", () => {
 
   test("is not replaced by one that cannot be written or answers differently", async () => {
     const out = folder(folderOf("folders", "sharded"));
-    const contents = () => readdirSync(out).sort().map((name) => [name, readFileSync(join(out, name)).toString("base64")]);
+    const contents = () =>
+      readdirSync(out)
+        .sort()
+        .map((name) => [name, readFileSync(join(out, name)).toString("base64")]);
     const before = contents();
     const failed = await smaug("--model", tied, "--adapter", adapter("list"), "--out", out, "--overwrite-output-dir");
     expect(failed).toMatchObject({ status: 2, stderr: expect.stringContaining("does not fit the model") });
@@ -208,7 +219,12 @@ describe("--verify", () => {
     const a = [Float64Array.of(-1, -2), Float64Array.of(-3)];
     const b = [Float64Array.of(-1.25, -1.5), Float64Array.of(-3)];
     expect(compareLogProbs(a, b, "float16")).toEqual({
-      ok: false, sequences: 2, tokens: 3, largest_sequence_delta: 0.25, largest_token_delta: 0.5, tolerance: 0.05,
+      ok: false,
+      sequences: 2,
+      tokens: 3,
+      largest_sequence_delta: 0.25,
+      largest_token_delta: 0.5,
+      tolerance: 0.05,
     });
     expect(compareLogProbs(a, a, "float32").ok).toBe(true);
   });
@@ -216,37 +232,63 @@ describe("--verify", () => {
 
 describe("what is refused", () => {
   test.each<[string, () => string[], string]>([
-    ["the model's folder as --out", () => {
-      const [model, link] = [folder(single), join(folder(), "link")];
-      symlinkSync(model, link);
-      return ["--model", model, "--adapter", adapter("list"), "--out", link];
-    }, "Expected another folder for '--out' than for '--model'"],
-    ["a folder inside the model's", () => {
-      const model = folder(single);
-      return ["--model", model, "--adapter", adapter("list"), "--out", join(model, "merged")];
-    }, "Expected another folder for '--out' than for '--model'"],
-    ["the folder of an adapter's checkpoint", () => {
-      const run = folder();
-      cpSync(adapter("list"), join(run, "checkpoint-3"), { recursive: true });
-      return ["--model", single, "--adapter", join(run, "checkpoint-3"), "--overwrite-output-dir", "--out", run];
-    }, "where '--adapter' reads checkpoint-3"],
-    ["the adapter's", () => {
-      const copy = folder(adapter("list"));
-      return ["--model", single, "--adapter", copy, "--out", copy];
-    }, "holds an adapter"],
-    ["a folder of other files", () => {
-      const out = folder();
-      writeFileSync(join(out, "notes.txt"), "mine");
-      return ["--model", single, "--adapter", adapter("list"), "--out", out];
-    }, "holds other files"],
-    ["a file", () => {
-      const out = join(folder(), "file");
-      writeFileSync(out, "");
-      return ["--model", single, "--adapter", adapter("list"), "--out", out];
-    }, "is a file"],
-    ["an adapter for another base", () => [
-      "--model", tied, "--adapter", adapter("list"), "--out", folder(),
-    ], "does not fit the model"],
+    [
+      "the model's folder as --out",
+      () => {
+        const [model, link] = [folder(single), join(folder(), "link")];
+        symlinkSync(model, link);
+        return ["--model", model, "--adapter", adapter("list"), "--out", link];
+      },
+      "Expected another folder for '--out' than for '--model'",
+    ],
+    [
+      "a folder inside the model's",
+      () => {
+        const model = folder(single);
+        return ["--model", model, "--adapter", adapter("list"), "--out", join(model, "merged")];
+      },
+      "Expected another folder for '--out' than for '--model'",
+    ],
+    [
+      "the folder of an adapter's checkpoint",
+      () => {
+        const run = folder();
+        cpSync(adapter("list"), join(run, "checkpoint-3"), { recursive: true });
+        return ["--model", single, "--adapter", join(run, "checkpoint-3"), "--overwrite-output-dir", "--out", run];
+      },
+      "where '--adapter' reads checkpoint-3",
+    ],
+    [
+      "the adapter's",
+      () => {
+        const copy = folder(adapter("list"));
+        return ["--model", single, "--adapter", copy, "--out", copy];
+      },
+      "holds an adapter",
+    ],
+    [
+      "a folder of other files",
+      () => {
+        const out = folder();
+        writeFileSync(join(out, "notes.txt"), "mine");
+        return ["--model", single, "--adapter", adapter("list"), "--out", out];
+      },
+      "holds other files",
+    ],
+    [
+      "a file",
+      () => {
+        const out = join(folder(), "file");
+        writeFileSync(out, "");
+        return ["--model", single, "--adapter", adapter("list"), "--out", out];
+      },
+      "is a file",
+    ],
+    [
+      "an adapter for another base",
+      () => ["--model", tied, "--adapter", adapter("list"), "--out", folder()],
+      "does not fit the model",
+    ],
     ["no adapter", () => ["--model", single, "--adapter", single, "--out", folder()], "Expected an adapter"],
   ])("%s", async (_, args, message) => {
     const list = args();

@@ -14,8 +14,17 @@ import { setupCommand } from "../../src/cli/setup";
 import { referenceCommand, trainCommand } from "../../src/cli/train";
 
 const makers = [
-  trainCommand, referenceCommand, generateCommand, scoreCommand, evalCommand, mergeCommand, reportCommand, reproduceCommand, dataCommand,
-  setupCommand, doctorCommand,
+  trainCommand,
+  referenceCommand,
+  generateCommand,
+  scoreCommand,
+  evalCommand,
+  mergeCommand,
+  reportCommand,
+  reproduceCommand,
+  dataCommand,
+  setupCommand,
+  doctorCommand,
 ];
 
 /** Every leaf command, with the words that name it. */
@@ -26,7 +35,9 @@ function leaves(command: Command, words: readonly string[] = []): { words: reado
 
 const options = makers.flatMap((make) =>
   leaves(make()).flatMap(({ words, command }) =>
-    command.options.filter(({ long }) => long!.slice(2).includes("-")).map(({ long, required, argChoices }) => ({ words, long: long!, required, argChoices })),
+    command.options
+      .filter(({ long }) => long!.slice(2).includes("-"))
+      .map(({ long, required, argChoices }) => ({ words, long: long!, required, argChoices })),
   ),
 );
 
@@ -66,7 +77,10 @@ describe.each(options)("smaug $words $long", ({ words, long, required, argChoice
 
   test("with underscores", async () => {
     const before = process.exitCode;
-    const [dashes, underscores] = [await parsed(words, required ? [long, value] : [long], name), await parsed(words, required ? [other, value] : [other], name)];
+    const [dashes, underscores] = [
+      await parsed(words, required ? [long, value] : [long], name),
+      await parsed(words, required ? [other, value] : [other], name),
+    ];
     expect(dashes).toBeDefined();
     expect(underscores).toEqual(dashes);
     if (required) expect(await parsed(words, [`${other}=${value}`], name)).toEqual(dashes);

@@ -19,7 +19,10 @@ async function smaug(...args: string[]) {
   let stderr = "";
   vi.spyOn(process.stderr, "write").mockImplementation((text) => ((stderr += String(text)), true));
   const before = process.exitCode;
-  const program = [dataCommand(), evalCommand(), reportCommand(), scoreCommand()].reduce((all, each) => all.addCommand(each), new Command("smaug"));
+  const program = [dataCommand(), evalCommand(), reportCommand(), scoreCommand()].reduce(
+    (all, each) => all.addCommand(each),
+    new Command("smaug"),
+  );
   await run(program, ["node", "smaug", ...args]);
   const status = process.exitCode;
   process.exitCode = before;
@@ -30,7 +33,14 @@ async function smaug(...args: string[]) {
 function inputs(): string {
   const path = folder();
   for (const name of ["model", "adapter", "data", "tasks"]) mkdirSync(join(path, name));
-  for (const name of ["model/config.json", "adapter/metrics.jsonl", "data/train.jsonl", "rows.jsonl", "tasks/gsm8k.jsonl", "task.yaml"])
+  for (const name of [
+    "model/config.json",
+    "adapter/metrics.jsonl",
+    "data/train.jsonl",
+    "rows.jsonl",
+    "tasks/gsm8k.jsonl",
+    "task.yaml",
+  ])
     writeFileSync(join(path, name), "input");
   symlinkSync(join(path, "rows.jsonl"), join(path, "link.jsonl"));
   symlinkSync(join(path, "rows.jsonl"), join(path, "data", "more.txt"));
@@ -54,8 +64,14 @@ test.each<[string, string]>([
 ])("%s is refused", async (line, file) => {
   const path = inputs();
   const before = existsSync(join(path, file)) ? readFileSync(join(path, file), "utf8") : undefined;
-  const args = line.split(" ").map((word) =>
-    word.replace(/^(gsm8k=)?((model|adapter|data|tasks)(\/.*)?|\w+\.(jsonl|yaml))$/, (_, name = "", place) => `${name}${join(path, place as string)}`));
+  const args = line
+    .split(" ")
+    .map((word) =>
+      word.replace(
+        /^(gsm8k=)?((model|adapter|data|tasks)(\/.*)?|\w+\.(jsonl|yaml))$/,
+        (_, name = "", place) => `${name}${join(path, place as string)}`,
+      ),
+    );
   args[0] = line.split(" ")[0]!;
   const { status, stderr } = await smaug(...args);
   expect(stderr).toContain("Expected another file for '--out' than for '");
@@ -71,5 +87,7 @@ test.each<[string, FileInput["kind"], string]>([
 ])("%s may be written again", (_, kind, file) => {
   const path = inputs();
   writeFileSync(join(path, file), '{\n  "results": {}}');
-  expect(() => expectNoInput(join(path, file), [{ path: join(path, file.split("/")[0]!), option: "--data", kind }])).not.toThrow();
+  expect(() =>
+    expectNoInput(join(path, file), [{ path: join(path, file.split("/")[0]!), option: "--data", kind }]),
+  ).not.toThrow();
 });

@@ -35,7 +35,9 @@ test("writes the report of a run into its folder and says what was found", async
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   const lines = stdout.trim().split("\n");
   expect(lines[0]).toBe("The chosen answers fell 11.60 nats below the reference.");
-  expect(lines[1]).toMatch(/^dpo, after 60 steps: chosen answers at −11\.60 ± 0\.14 nats against the reference \(.*\); rejected answers at −116\.00 nats, 75%/);
+  expect(lines[1]).toMatch(
+    /^dpo, after 60 steps: chosen answers at −11\.60 ± 0\.14 nats against the reference \(.*\); rejected answers at −116\.00 nats, 75%/,
+  );
   expect(lines[2]).toMatch(/^warning: dpo: the chosen answers end 11\.60 nats/);
   expect(lines[3]).toBe(join(path, "report.html"));
   expect(readFileSync(lines[3]!, "utf8")).toContain("fell 11.60 nats");
@@ -62,7 +64,9 @@ test("reports a last line that was cut off, on standard error and in the report"
   const { status, stderr } = await smaug(path);
   expect(status).toBe(0);
   expect(stderr).toMatch(/^note: the last line of '.*metrics.jsonl', line \d+, is cut off and was skipped\n$/);
-  expect(readFileSync(join(path, "report.html"), "utf8")).toMatch(/Note: the last line of .*metrics.jsonl.* is cut off and was skipped/);
+  expect(readFileSync(join(path, "report.html"), "utf8")).toMatch(
+    /Note: the last line of .*metrics.jsonl.* is cut off and was skipped/,
+  );
 });
 
 test("refuses a folder without metrics, no folder, and a folder as --out, and writes nothing", async () => {
@@ -76,7 +80,10 @@ test("refuses a folder without metrics, no folder, and a folder as --out, and wr
   const both = await smaug(good, join(path, "nowhere"), "--out", join(path, "x.html"));
   expect(both).toMatchObject({ status: 2, stderr: expect.stringMatching(/there is none/) });
   expect(existsSync(join(path, "x.html"))).toBe(false);
-  expect(await smaug(good, "--out", path)).toMatchObject({ status: 2, stderr: expect.stringMatching(/is a folder; name a file/) });
+  expect(await smaug(good, "--out", path)).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/is a folder; name a file/),
+  });
   expect(await smaug()).toMatchObject({ status: 2, stderr: expect.stringMatching(/missing required argument 'runs'/) });
 });
 
@@ -146,7 +153,10 @@ describe("--data", () => {
     const text = readFileSync(out, "utf8");
     const { document } = parseHTML(text);
     expect([...document.querySelectorAll("h2")].slice(1, 5).map((each) => each.textContent)).toEqual([
-      "Before, at and after the first difference", "Token by token along the chosen answer", "What the change goes with", "Samples",
+      "Before, at and after the first difference",
+      "Token by token along the chosen answer",
+      "What the change goes with",
+      "Samples",
     ]);
     expect(text).toContain("rows that cannot be scored and are left out: 1");
     expect(text).not.toMatch(/undefined|NaN|Infinity|\[object|<script|<img|\bsrc=|\bhref=/);
@@ -156,14 +166,22 @@ describe("--data", () => {
     expect(answers).toHaveLength(10);
     // Behind the samples' colours: each pair's tokens with their log-probs under the reference and both runs.
     const sample = [...document.querySelectorAll(".tokens + details table")].at(-1)!;
-    const tokens = [...sample.querySelectorAll("tbody tr:not(.group)")].map((row) => [...row.children].map((cell) => cell.textContent));
-    expect(tokens.every((cells) => cells.length === 4 && cells.slice(1).every((cell) => /^−?\d+\.\d{3}$/.test(cell!)))).toBe(true);
+    const tokens = [...sample.querySelectorAll("tbody tr:not(.group)")].map((row) =>
+      [...row.children].map((cell) => cell.textContent),
+    );
+    expect(tokens.every((cells) => cells.length === 4 && cells.slice(1).every((cell) => /^−?\d+\.\d{3}$/.test(cell!)))).toBe(
+      true,
+    );
     expect(tokens.map(([text]) => text)).toContain("end");
   });
 
   test("uses a run's own chat template; rejects runs that tokenise a row differently", async () => {
     const chats = dataOf([
-      { prompt: [{ role: "user", content: "the sky is" }], chosen: [{ role: "assistant", content: "blue" }], rejected: [{ role: "assistant", content: "grey" }] },
+      {
+        prompt: [{ role: "user", content: "the sky is" }],
+        chosen: [{ role: "assistant", content: "blue" }],
+        rejected: [{ role: "assistant", content: "grey" }],
+      },
     ]);
     const root = folder();
     const [first, second] = ["dpo", "dpop"].map((name) => trained(join(root, name)));
@@ -174,9 +192,16 @@ describe("--data", () => {
     };
     expect(await tokens(first!)).not.toBe(await tokens(second!));
     const both = await smaug(first!, second!, "--data", chats, "--model", base, "--out", join(root, "r.html"));
-    expect(both).toMatchObject({ status: 2, stderr: expect.stringMatching(/tokenise the rows in the same way but dpo and dpop differ in row 0: .* Report them separately/) });
+    expect(both).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(
+        /tokenise the rows in the same way but dpo and dpop differ in row 0: .* Report them separately/,
+      ),
+    });
     // Plain text rows do not show the difference.
-    expect(await smaug(first!, second!, "--data", dataOf(pairs), "--model", base, "--out", join(root, "r.html"))).toMatchObject({ status: 0 });
+    expect(await smaug(first!, second!, "--data", dataOf(pairs), "--model", base, "--out", join(root, "r.html"))).toMatchObject({
+      status: 0,
+    });
   });
 
   test("says which base is missing", async () => {
@@ -185,7 +210,8 @@ describe("--data", () => {
     const json = JSON.parse(readFileSync(config, "utf8")) as object;
     writeFileSync(config, JSON.stringify({ ...json, base_model_name_or_path: "./models/gone" }));
     expect(await smaug(run, "--data", dataOf(pairs))).toMatchObject({
-      status: 2, stderr: expect.stringContaining(`Expected the base of the adapter in ${run} at ./models/gone but there is no such folder`),
+      status: 2,
+      stderr: expect.stringContaining(`Expected the base of the adapter in ${run} at ./models/gone but there is no such folder`),
     });
   });
 
@@ -193,7 +219,9 @@ describe("--data", () => {
     const run = trained(join(folder(), "dpo"));
     const { status, stdout } = await smaug(run, "--data", dataOf(pairs), "--model", base);
     expect(status).toBe(0);
-    expect(stdout).toMatch(/\nAfter the first difference a chosen token has a mean log-prob of −\d\.\d{3} under dpo, against −\d/);
+    expect(stdout).toMatch(
+      /\nAfter the first difference a chosen token has a mean log-prob of −\d\.\d{3} under dpo, against −\d/,
+    );
   });
 
   test("refuses a run without a model, options without rows, and rows of which none can be scored", async () => {

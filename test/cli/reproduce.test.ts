@@ -43,19 +43,31 @@ test("the paper's comparison leaves its cells, a summary and a report, and goes 
   const second = await smaug("--preset", "paper-smoke", "--seed", "5", "--seeds", "1", "--out", out, "--json");
   expect(second.stderr).toContain(`41 cells for 1 seed; 41 are in ${out} already\n`);
   expect(second.stdout).toBe(readFileSync(join(out, "summary.json"), "utf8"));
-  expect(JSON.parse(second.stdout))
-    .toMatchObject({ seed: 5, preset: "paper-smoke", dpop: { accuracy: expect.any(Number) } });
+  expect(JSON.parse(second.stdout)).toMatchObject({ seed: 5, preset: "paper-smoke", dpop: { accuracy: expect.any(Number) } });
 });
 
 test("a user's rows are cut into near and far ones, and their refusals listed", async () => {
   const out = join(folder(), "rows");
   const file = join(folder(), "rows.jsonl");
-  const rows = Array.from({ length: 24 }, (_, i) => ({ prompt: `What is ${i}?`, chosen: `${i} and one. #### ${i}`,
-    rejected: i % 2 === 0 ? `${i} and two. #### ${i}` : "no idea at all" }));
+  const rows = Array.from({ length: 24 }, (_, i) => ({
+    prompt: `What is ${i}?`,
+    chosen: `${i} and one. #### ${i}`,
+    rejected: i % 2 === 0 ? `${i} and two. #### ${i}` : "no idea at all",
+  }));
   const lines = [...rows, { prompt: "p", chosen: "same", rejected: "same" }].map((row) => JSON.stringify(row));
   writeFileSync(file, lines.join("\n"));
-  const { status, stdout, stderr } =
-    await smaug("--preset", "paper-smoke", "--seeds", "1", "--no-grid", "--data", file, "--out", out, "--json");
+  const { status, stdout, stderr } = await smaug(
+    "--preset",
+    "paper-smoke",
+    "--seeds",
+    "1",
+    "--no-grid",
+    "--data",
+    file,
+    "--out",
+    out,
+    "--json",
+  );
   expect(status, stderr).toBe(0);
   expect(stderr).toMatch(/1 of 13 rows cannot be trained on[^\n]*\n {2}row 24: the two answers are identical/);
   expect(stderr).toMatch(/^14 cells for 1 seed/m);
@@ -70,7 +82,9 @@ test("a user's rows are cut into near and far ones, and their refusals listed", 
   const changed = await smaug("--preset", "paper-smoke", "--seeds", "1", "--no-grid", "--data", file, "--out", out);
   expect(changed).toMatchObject({ status: 2, stdout: "" });
   expect(changed.stderr).toMatch(/Expected cells of the same settings .* but .*cells\/seed-0_low_\S*\.json was made with others/);
-  expect(changed.stderr).toContain(`\n  smaug reproduce --preset paper-smoke --seeds 1 --no-grid --data ${file} --out ${out} --overwrite_output_dir true\n`);
+  expect(changed.stderr).toContain(
+    `\n  smaug reproduce --preset paper-smoke --seeds 1 --no-grid --data ${file} --out ${out} --overwrite_output_dir true\n`,
+  );
   expect(readdirSync(join(out, "cells")).map((name) => readFileSync(join(out, "cells", name), "utf8"))).toEqual(before);
 });
 
@@ -110,7 +124,10 @@ test("results are written again by the same command, and by another one that is 
   const { status } = await smaug("--preset", "smoke", "--out", out, "--overwrite-output-dir");
   expect(status).toBe(0);
   expect(readdirSync(out).sort()).toEqual(["report.html", "summary.json"]);
-  expect(JSON.parse(readFileSync(join(out, "summary.json"), "utf8"))).toMatchObject({ preset: "smoke", made_from: { model: null, data: [] } });
+  expect(JSON.parse(readFileSync(join(out, "summary.json"), "utf8"))).toMatchObject({
+    preset: "smoke",
+    made_from: { model: null, data: [] },
+  });
   ReproduceOutput.claim(out, { preset: "smoke", seed: 0, model: null, data: [] }, "the line").release();
 });
 

@@ -58,7 +58,11 @@ function dataOf(records: readonly unknown[]): string {
   return file;
 }
 
-const linesOf = (text: string) => text.trim().split("\n").map((line) => JSON.parse(line) as Line);
+const linesOf = (text: string) =>
+  text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Line);
 
 async function scores(data: string, ...args: string[]): Promise<Line[]> {
   const out = join(folder(), "scores.jsonl");
@@ -144,8 +148,16 @@ describe("the lines", () => {
     for (const tokens of ["1", "30"]) {
       const lines = await scores(data, "--max-tokens-per-batch", tokens);
       expect(lines.map(({ index }) => index)).toEqual(whole.map((_, i) => i));
-      expectNear(lines.map((line) => line.chosen_logp), whole.map((line) => line.chosen_logp), 2e-5);
-      expectNear(lines.map((line) => line.rejected_logp), whole.map((line) => line.rejected_logp), 2e-5);
+      expectNear(
+        lines.map((line) => line.chosen_logp),
+        whole.map((line) => line.chosen_logp),
+        2e-5,
+      );
+      expectNear(
+        lines.map((line) => line.rejected_logp),
+        whole.map((line) => line.rejected_logp),
+        2e-5,
+      );
     }
   });
 
@@ -168,7 +180,10 @@ describe("the lines", () => {
 
   test("are of the split that is named", async () => {
     const data = folder();
-    for (const [name, row] of [["train", rows["plain"]![0]], ["test", rows["plain"]![1]]] as const)
+    for (const [name, row] of [
+      ["train", rows["plain"]![0]],
+      ["test", rows["plain"]![1]],
+    ] as const)
       writeFileSync(join(data, `${name}.jsonl`), JSON.stringify(row));
     const [line] = await scores(data, "--split", "test");
     expect(line!.rejected_tokens).toBe(expected.model["plain"]![1]!.rejected_tokens);
@@ -184,8 +199,15 @@ describe("the summary", () => {
     const { stdout, stderr } = await smaug("--model", model, "--data", data, "--out", out, "--json");
     const summary = JSON.parse(stdout) as Record<string, number>;
     expect(summary).toMatchObject({
-      out, rows: 7, scored: 6, refused: 1, refusals: [{ index: 6, reason: "the chosen answer is empty" }],
-      chosen_tokens: 19, rejected_tokens: 44, seconds: expect.any(Number), tokens_per_second: expect.any(Number),
+      out,
+      rows: 7,
+      scored: 6,
+      refused: 1,
+      refusals: [{ index: 6, reason: "the chosen answer is empty" }],
+      chosen_tokens: 19,
+      rejected_tokens: 44,
+      seconds: expect.any(Number),
+      tokens_per_second: expect.any(Number),
     });
     const wanted = expected.model["plain"]!;
     expect(summary["chosen_logp"]).toBeCloseTo(mean(wanted.map((line) => line.chosen_logp)), 4);
@@ -311,7 +333,9 @@ test("progress goes to standard error, batch by batch", async () => {
 describe("scorePreferences", () => {
   test("gives scores one after the other and holds no tensor", async () => {
     const loaded = await loadModel(model);
-    const { pairs } = await tokenizeRows(await loadPreferences(dataOf(rows["plain"]!)), await loadTokenizer(model), { cacheDir: null });
+    const { pairs } = await tokenizeRows(await loadPreferences(dataOf(rows["plain"]!)), await loadTokenizer(model), {
+      cacheDir: null,
+    });
     const before = await settledTensors();
     const found: PairScore[] = [];
     const progress: number[][] = [];
@@ -320,7 +344,11 @@ describe("scorePreferences", () => {
     expect(progress.length).toBeGreaterThan(2);
     expect(progress.at(-1)).toEqual([6, 6]);
     expect(memory().tensors).toBe(before);
-    expectNear(found.map(({ chosenLogp }) => chosenLogp), expected.model["plain"]!.map((line) => line.chosen_logp), 5e-5);
+    expectNear(
+      found.map(({ chosenLogp }) => chosenLogp),
+      expected.model["plain"]!.map((line) => line.chosen_logp),
+      5e-5,
+    );
     await expect(scorePreferences(loaded, pairs, { maxTokens: 0 }).next()).rejects.toThrow(/positive integer for 'maxTokens'/);
     await expect(scorePreferences(loaded, pairs, { maxToken: 1 } as object).next()).rejects.toThrow(/'maxToken'/);
     loaded.dispose();

@@ -16,7 +16,9 @@ test.each([
 ] as const)("a signal ends smaug %s without a lock or hidden files left", async (command, args, signal, code) => {
   const parent = folder();
   const out = join(parent, "a", "b");
-  const child = spawn(process.execPath, [join(__dirname, "../../dist/cli/main.js"), command, ...args, "--out", out], { stdio: "ignore" });
+  const child = spawn(process.execPath, [join(__dirname, "../../dist/cli/main.js"), command, ...args, "--out", out], {
+    stdio: "ignore",
+  });
   const ended = once(child, "exit");
   while (!existsSync(join(out, ".smaug.lock"))) await setTimeout(5);
   child.kill(signal);
@@ -29,8 +31,22 @@ test("a signal that comes once training is done changes no exit code", async () 
   const [late, data] = [join(root, "late.cjs"), join(root, "pairs.jsonl")];
   writeFileSync(late, 'process.once("beforeExit", () => setTimeout(() => undefined, 20_000));'); // time for the signal
   writeFileSync(data, `${JSON.stringify({ prompt: "the sky", chosen: " is blue", rejected: " is grey" })}\n`);
-  const args = ["--model_name_or_path", folderOf("score", "model"), "--dataset_name", data, "--output_dir", join(root, "out"),
-    "--reference_cache", join(root, "cache"), "--use_peft", "true", "--max_steps", "1", "--device", "cpu"];
+  const args = [
+    "--model_name_or_path",
+    folderOf("score", "model"),
+    "--dataset_name",
+    data,
+    "--output_dir",
+    join(root, "out"),
+    "--reference_cache",
+    join(root, "cache"),
+    "--use_peft",
+    "true",
+    "--max_steps",
+    "1",
+    "--device",
+    "cpu",
+  ];
   const child = spawn(process.execPath, ["--require", late, join(__dirname, "../../dist/cli/main.js"), "train", ...args], {
     stdio: ["ignore", "pipe", "ignore"],
   });

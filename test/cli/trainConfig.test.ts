@@ -30,7 +30,15 @@ const failure = (args: readonly string[]): Error => {
 };
 
 test("a leading ~/ in a path is the home folder, as in a shell", () => {
-  const paths = ["model_name_or_path", "adapter_name_or_path", "ref_adapter_name_or_path", "dataset_name", "output_dir", "reference_cache", "resume_from_checkpoint"];
+  const paths = [
+    "model_name_or_path",
+    "adapter_name_or_path",
+    "ref_adapter_name_or_path",
+    "dataset_name",
+    "output_dir",
+    "reference_cache",
+    "resume_from_checkpoint",
+  ];
   const config = read([file(paths.map((key) => `${key}: ~/some/${key}`).join("\n"))]);
   for (const key of paths) expect(config[key], key).toBe(join(homedir(), "some", key));
   expect(read([yaml("output_dir: a~/b")])["output_dir"]).toBe("a~/b");
@@ -40,8 +48,18 @@ describe("values", () => {
   test("are TRL's defaults but for the paper's loss where nothing is given", () => {
     const { config, notes, given } = resolveConfig(needed);
     expect(toSnakeCase(config)).toMatchObject({
-      loss_type: ["dpop"], beta: 0.3, dpop_lambda: 50, learning_rate: 5e-5, max_length: 1024, lora_r: 16, lora_alpha: 32,
-      num_train_epochs: 3, device: null, bf16: null, resume_from_checkpoint: null, report_to: "tensorboard",
+      loss_type: ["dpop"],
+      beta: 0.3,
+      dpop_lambda: 50,
+      learning_rate: 5e-5,
+      max_length: 1024,
+      lora_r: 16,
+      lora_alpha: 32,
+      num_train_epochs: 3,
+      device: null,
+      bf16: null,
+      resume_from_checkpoint: null,
+      report_to: "tensorboard",
     });
     expect([notes, [...given]]).toEqual([[], ["model_name_or_path", "dataset_name"]]);
   });
@@ -164,7 +182,9 @@ describe("bad input names the key, what is expected and what was found", () => {
   });
 
   test("where there is no file", () => {
-    expect(failure([join(folder, "nowhere.yaml")]).message).toMatch(/Expected a configuration at .*nowhere\.yaml but there is none/);
+    expect(failure([join(folder, "nowhere.yaml")]).message).toMatch(
+      /Expected a configuration at .*nowhere\.yaml but there is none/,
+    );
     expect(failure([folder]).message).toMatch(/Expected a configuration at .* but received a folder/);
   });
 });
@@ -183,13 +203,22 @@ describe("a list", () => {
     [["--lora_target_modules", "['q_proj','v_proj']"], modules],
     [["--lora_target_modules", "q_proj", "v_proj", "--use_dora"], { ...modules, use_dora: true }],
     [["--lora_modules_to_save", "lm_head", "embed_tokens"], { lora_modules_to_save: ["lm_head", "embed_tokens"] }],
-    [["--loss_type", "sigmoid", "sft", "--loss_weights", "1", "-0.5"], { loss_type: ["sigmoid", "sft"], loss_weights: [1, -0.5] }],
-    [["--loss_type", "[sigmoid, sft]", "--loss_weights", "[1.0, 5e-1]"], { loss_type: ["sigmoid", "sft"], loss_weights: [1, 0.5] }],
+    [
+      ["--loss_type", "sigmoid", "sft", "--loss_weights", "1", "-0.5"],
+      { loss_type: ["sigmoid", "sft"], loss_weights: [1, -0.5] },
+    ],
+    [
+      ["--loss_type", "[sigmoid, sft]", "--loss_weights", "[1.0, 5e-1]"],
+      { loss_type: ["sigmoid", "sft"], loss_weights: [1, 0.5] },
+    ],
     [["--report_to", "tensorboard", "wandb"], { report_to: "tensorboard" }],
     [["--report_to", "[none]"], { report_to: "none" }],
     [["--report_to", "null"], { report_to: "none" }],
     // A comma within brackets is a regular expression's.
-    [["--lora_target_modules", ".*layers\\.[0-9]{1,2}\\.(q|v)_proj"], { lora_target_modules: [".*layers\\.[0-9]{1,2}\\.(q|v)_proj"] }],
+    [
+      ["--lora_target_modules", ".*layers\\.[0-9]{1,2}\\.(q|v)_proj"],
+      { lora_target_modules: [".*layers\\.[0-9]{1,2}\\.(q|v)_proj"] },
+    ],
     [["--lora_target_modules", "k_proj,[qv]_proj{1,1}"], { lora_target_modules: ["k_proj", "[qv]_proj{1,1}"] }],
   ])("of a command line: %j", (args, expected) => {
     expect(read([...needed, "--use_peft", ...args])).toMatchObject(expected);
@@ -206,7 +235,9 @@ describe("a list", () => {
   });
 
   test("no key of an object's own is passed over", () => {
-    expect(failure([...needed, "--__proto__", "3", "--constructor", "3"]).message).toMatch(/__proto__: unknown\n.*constructor: unknown/s);
+    expect(failure([...needed, "--__proto__", "3", "--constructor", "3"]).message).toMatch(
+      /__proto__: unknown\n.*constructor: unknown/s,
+    );
   });
 
   test("ends at the file", () => {
@@ -221,14 +252,22 @@ test("the file may be named with --config, as for trl", () => {
 
 test("activation_checkpointing is the newer name of gradient_checkpointing, and wins as in transformers", () => {
   expect(read([yaml("activation_checkpointing: true")])).toMatchObject({ gradient_checkpointing: true });
-  expect(read([yaml("activation_checkpointing: false\ngradient_checkpointing: true")])).toMatchObject({ gradient_checkpointing: false });
-  expect(read([yaml("activation_checkpointing: null\ngradient_checkpointing: true")])).toMatchObject({ gradient_checkpointing: true });
-  expect(failure([yaml("activation_checkpointing: 3")]).message).toMatch(/^Expected true or false for 'activation_checkpointing' in .* but received 3$/);
+  expect(read([yaml("activation_checkpointing: false\ngradient_checkpointing: true")])).toMatchObject({
+    gradient_checkpointing: false,
+  });
+  expect(read([yaml("activation_checkpointing: null\ngradient_checkpointing: true")])).toMatchObject({
+    gradient_checkpointing: true,
+  });
+  expect(failure([yaml("activation_checkpointing: 3")]).message).toMatch(
+    /^Expected true or false for 'activation_checkpointing' in .* but received 3$/,
+  );
 });
 
 describe("everything wrong is reported in one message", () => {
   test("of the file and of the command line", () => {
-    const path = yaml("beta: 0\nlearning_rte: 1e-5\nmax_prompt_length: 512\nsequence_len: 4096\nfp16: true\ngroup_by_length: true");
+    const path = yaml(
+      "beta: 0\nlearning_rte: 1e-5\nmax_prompt_length: 512\nsequence_len: 4096\nfp16: true\ngroup_by_length: true",
+    );
     expect(failure([path, "--lora_r", "x", "--stage", "dpo"]).message.split("\n")).toEqual([
       `Expected a valid configuration in ${path} and on the command line but received one with 7 problems:`,
       "Unknown keys:",
@@ -250,28 +289,43 @@ describe("everything wrong is reported in one message", () => {
   test("with conflicts, as if its advice had already been followed", () => {
     const { message } = failure([yaml("rl: ipo\ndpop_lambda: 5\nsave_strategy: best\nnum_epochs: 2")]);
     expect(message).toContain("rl: write loss_type: ipo and beta: 0.1");
-    expect(message).toContain("dpop_lambda: expected 'dpop_lambda' only with a loss that reads it (dpop) but received 5 with ipo; leave it out");
+    expect(message).toContain(
+      "dpop_lambda: expected 'dpop_lambda' only with a loss that reads it (dpop) but received 5 with ipo; leave it out",
+    );
     expect(message).toContain("save_strategy: expected 'eval_strategy' steps or epoch with 'save_strategy' best but received no");
   });
 
   test("without errors that follow from others", () => {
-    expect(failure([yaml("eval_strategy: sometimes\nload_best_model_at_end: true")]).message).toMatch(/^Expected one of no, steps, epoch for 'eval_strategy'/);
+    expect(failure([yaml("eval_strategy: sometimes\nload_best_model_at_end: true")]).message).toMatch(
+      /^Expected one of no, steps, epoch for 'eval_strategy'/,
+    );
   });
 
   test("a value of the file that the command line overrides is not read", () => {
-    expect(read([yaml("beta: 0\nmax_prompt_length: 3"), "--beta", "0.2", "--max-prompt-length", "null"])).toMatchObject({ beta: 0.2 });
+    expect(read([yaml("beta: 0\nmax_prompt_length: 3"), "--beta", "0.2", "--max-prompt-length", "null"])).toMatchObject({
+      beta: 0.2,
+    });
   });
 });
 
 describe("what a run would reject is rejected here", () => {
   test.each<[string, RegExp]>([
     ["loss_type: dpop2", /a known loss for 'loss_type' in .* but received "dpop2"; did you mean 'dpop'\?/],
-    ["dpop_placement: nonsense", /^Expected one of inside_beta, inside, outside for 'dpop_placement' in .* but received "nonsense"$/],
-    ["f_divergence_type: bogus\nloss_type: sigmoid", /^Expected one of reverse_kl, .* for 'f_divergence_type' in .* but received "bogus"/],
+    [
+      "dpop_placement: nonsense",
+      /^Expected one of inside_beta, inside, outside for 'dpop_placement' in .* but received "nonsense"$/,
+    ],
+    [
+      "f_divergence_type: bogus\nloss_type: sigmoid",
+      /^Expected one of reverse_kl, .* for 'f_divergence_type' in .* but received "bogus"/,
+    ],
     ["loss_type: ipo\nlabel_smoothing: 0.1", /'label_smoothing' only with a loss that reads it/],
     ["loss_type: ipo\ndpop_tolerance: 0.1", /'dpop_tolerance' only with a loss that reads it \(dpop\)/],
     ["loss_type: [sigmoid, sft]\nloss_weights: [1]", /2 numbers for 'loss_weights'/],
-    ["lr_scheduler_kwargs: { num_cycles: 2 }", /settings of 'linear' \(none\) in 'lr_scheduler_kwargs' in .*\.yaml but received 'num_cycles'/],
+    [
+      "lr_scheduler_kwargs: { num_cycles: 2 }",
+      /settings of 'linear' \(none\) in 'lr_scheduler_kwargs' in .*\.yaml but received 'num_cycles'/,
+    ],
     ["lr_scheduler_type: cosine\nlr_scheduler_kwargs: { num_cycles: .nan }", /for 'num_cycles' .* but received NaN/],
     ["lr_scheduler_type: cosine_with_min_lr", /one of 'min_lr' and 'min_lr_rate'/],
     ["logging_steps: 2.5", /a whole number of steps or a share below 1 for 'logging_steps' in .* but received 2.5/],
@@ -310,17 +364,37 @@ describe("router_aux_loss_coef", () => {
     writeFileSync(join(path, "config.json"), JSON.stringify(config));
     return path;
   };
-  const given = (config: object, value: unknown) => ["--model_name_or_path", model(config), "--dataset_name", "a", "--router_aux_loss_coef", String(value)];
+  const given = (config: object, value: unknown) => [
+    "--model_name_or_path",
+    model(config),
+    "--dataset_name",
+    "a",
+    "--router_aux_loss_coef",
+    String(value),
+  ];
   const [dense, mixture] = [{ model_type: "llama" }, { model_type: "mixtral", num_local_experts: 8 }];
 
-  test.each<[object, unknown]>([[dense, null], [mixture, null], [mixture, 0], [mixture, "0.0"]])("%j takes %j", (config, value) => {
+  test.each<[object, unknown]>([
+    [dense, null],
+    [mixture, null],
+    [mixture, 0],
+    [mixture, "0.0"],
+  ])("%j takes %j", (config, value) => {
     expect(resolveConfig(given(config, value)).config.routerAuxLossCoef).toBe(value === null ? null : 0);
   });
 
   test.each<[object, unknown, RegExp]>([
-    [dense, 0, /Expected null for 'router_aux_loss_coef' with .*, which is not a mixture of experts,.* but received 0; leave it out/],
+    [
+      dense,
+      0,
+      /Expected null for 'router_aux_loss_coef' with .*, which is not a mixture of experts,.* but received 0; leave it out/,
+    ],
     [dense, 0.001, /not a mixture of experts/],
-    [mixture, 0.001, /Expected 0 for 'router_aux_loss_coef' but received 0.001: the auxiliary loss of mixtures is not supported yet/],
+    [
+      mixture,
+      0.001,
+      /Expected 0 for 'router_aux_loss_coef' but received 0.001: the auxiliary loss of mixtures is not supported yet/,
+    ],
   ])("%j does not take %j", (config, value, message) => {
     expect(failure(given(config, value)).message).toMatch(message);
   });
@@ -329,10 +403,24 @@ describe("router_aux_loss_coef", () => {
 describe("keys of TRL that are not settings", () => {
   test("pass with one note", () => {
     const text = [
-      "precompute_ref_log_probs: true", "gradient_checkpointing_kwargs: { use_reentrant: false }", "label_pad_token_id: -100",
-      "force_use_ref_model: true", "group_by_length: true", "logging_dir: logs", "fp16: false", "fsdp: []", "no_cuda: false",
-      "reference_free: false", "rpo_alpha: null", "max_prompt_length: null", "env: {}", "hub_model_id: a/b", "ref_model_sync_steps: 64",
-      "model_init_kwargs: { use_kernels: true, attn_implementation: sdpa }", "streaming: false", "datasets: []",
+      "precompute_ref_log_probs: true",
+      "gradient_checkpointing_kwargs: { use_reentrant: false }",
+      "label_pad_token_id: -100",
+      "force_use_ref_model: true",
+      "group_by_length: true",
+      "logging_dir: logs",
+      "fp16: false",
+      "fsdp: []",
+      "no_cuda: false",
+      "reference_free: false",
+      "rpo_alpha: null",
+      "max_prompt_length: null",
+      "env: {}",
+      "hub_model_id: a/b",
+      "ref_model_sync_steps: 64",
+      "model_init_kwargs: { use_kernels: true, attn_implementation: sdpa }",
+      "streaming: false",
+      "datasets: []",
     ];
     expect(resolveConfig([yaml(text.join("\n"))]).notes).toEqual([
       "these have no effect: precompute_ref_log_probs, gradient_checkpointing_kwargs, label_pad_token_id, force_use_ref_model, " +
@@ -343,8 +431,19 @@ describe("keys of TRL that are not settings", () => {
   });
 
   test("pass on the command line too, where values are strings", () => {
-    const { notes } = resolveConfig([...needed, "--push_to_hub", "false", "--eval_delay=0", "--deepspeed", "null", "--model_init_kwargs", '{"use_kernels": true}']);
-    expect(notes).toEqual(["these have no effect: push_to_hub, eval_delay, deepspeed, model_init_kwargs (kernels are chosen automatically)"]);
+    const { notes } = resolveConfig([
+      ...needed,
+      "--push_to_hub",
+      "false",
+      "--eval_delay=0",
+      "--deepspeed",
+      "null",
+      "--model_init_kwargs",
+      '{"use_kernels": true}',
+    ]);
+    expect(notes).toEqual([
+      "these have no effect: push_to_hub, eval_delay, deepspeed, model_init_kwargs (kernels are chosen automatically)",
+    ]);
   });
 
   test.each<[string, RegExp]>([
@@ -366,7 +465,9 @@ describe("keys of TRL that are not settings", () => {
   ])("%s is refused with the way out", (text, way) => {
     const error = failure([yaml(text)]);
     expect(error).toBeInstanceOf(InputError);
-    expect(error.message).toMatch(new RegExp(`^Expected no '${text.split(":")[0]}' in .*\\.yaml but received .*: it is TRL's and not supported`));
+    expect(error.message).toMatch(
+      new RegExp(`^Expected no '${text.split(":")[0]}' in .*\\.yaml but received .*: it is TRL's and not supported`),
+    );
     expect(error.message).toMatch(way);
   });
 
@@ -384,13 +485,17 @@ describe("keys of TRL that are not settings", () => {
 
   test("a mixture of one data set is dataset_name", () => {
     const path = file("model_name_or_path: base\ndatasets:\n- path: trl-lib/a\n  name: v2\n  split: train_prefs\n");
-    expect(failure([path]).message).toContain("it is TRL's; write dataset_name: trl-lib/a and dataset_config: v2 and dataset_train_split: train_prefs");
+    expect(failure([path]).message).toContain(
+      "it is TRL's; write dataset_name: trl-lib/a and dataset_config: v2 and dataset_train_split: train_prefs",
+    );
   });
 });
 
 test("datasets is axolotl's alongside its other keys", () => {
   const { message } = failure([file("base_model: base\ndatasets:\n- path: a/b\n  type: chatml.intel\n")]);
-  expect(message).toContain("axolotl's keys, and what to write instead:\n  base_model: write model_name_or_path: base\n  datasets: write dataset_name: a/b");
+  expect(message).toContain(
+    "axolotl's keys, and what to write instead:\n  base_model: write model_name_or_path: base\n  datasets: write dataset_name: a/b",
+  );
   expect(message).not.toContain("TRL");
 });
 
@@ -422,7 +527,9 @@ describe("dtype and torch_dtype", () => {
   });
 
   test("of other widths are refused", () => {
-    expect(failure([yaml("torch_dtype: float16")]).message).toMatch(/^Expected no 'torch_dtype' in .* "float16": it is TRL's; write bf16: true \(only bfloat16, float32 and auto/);
+    expect(failure([yaml("torch_dtype: float16")]).message).toMatch(
+      /^Expected no 'torch_dtype' in .* "float16": it is TRL's; write bf16: true \(only bfloat16, float32 and auto/,
+    );
   });
 });
 
@@ -439,10 +546,23 @@ describe("report_to", () => {
     expect(read([yaml(`report_to: ${text}`)])).toMatchObject({ report_to: name });
   });
 
-  test.each(["wandb", "[wandb]", "[tensorboard, mlflow]", "trackio", "comet_ml", "swanlab", "'tensorboard,wandb'", "[all, wandb]"])("%s runs, with one note", (text) => {
+  test.each([
+    "wandb",
+    "[wandb]",
+    "[tensorboard, mlflow]",
+    "trackio",
+    "comet_ml",
+    "swanlab",
+    "'tensorboard,wandb'",
+    "[all, wandb]",
+  ])("%s runs, with one note", (text) => {
     const { config, notes } = resolveConfig([yaml(`report_to: ${text}`)]);
     expect(config.reportTo).toBe("tensorboard");
-    expect(notes).toEqual([expect.stringMatching(/^report_to: (wandb|mlflow|trackio|comet_ml|swanlab) is not supported; metrics\.jsonl and TensorBoard events/)]);
+    expect(notes).toEqual([
+      expect.stringMatching(
+        /^report_to: (wandb|mlflow|trackio|comet_ml|swanlab) is not supported; metrics\.jsonl and TensorBoard events/,
+      ),
+    ]);
   });
 
   test.each(["tensorbord", "[none, tensorboard]", "[1]"])("%s is no tracker's name", (text) => {
@@ -450,19 +570,34 @@ describe("report_to", () => {
   });
 });
 
-test.each(["output_dir", "reference_cache", "resume_from_checkpoint"])("a path with the character NUL in it is refused: %s", (key) => {
-  const error = failure([yaml(`${key}: "a\\0b"`)]);
-  expect(error).toBeInstanceOf(InputError);
-  expect(error.message).toMatch(new RegExp(`string for '${key}' in .* but received "a..u0000b"`.replace("..", "\\\\")));
-});
+test.each(["output_dir", "reference_cache", "resume_from_checkpoint"])(
+  "a path with the character NUL in it is refused: %s",
+  (key) => {
+    const error = failure([yaml(`${key}: "a\\0b"`)]);
+    expect(error).toBeInstanceOf(InputError);
+    expect(error.message).toMatch(new RegExp(`string for '${key}' in .* but received "a..u0000b"`.replace("..", "\\\\")));
+  },
+);
 
 describe("which rows a run reads", () => {
   test.each([
-    ["column_mapping: {question: promt}", "Expected one of prompt, chosen, rejected, tools, chat_template_kwargs as the new name of 'question'"],
+    [
+      "column_mapping: {question: promt}",
+      "Expected one of prompt, chosen, rejected, tools, chat_template_kwargs as the new name of 'question'",
+    ],
     ["column_mapping: {a: prompt, b: prompt}", "Expected each new name once in column_mapping"],
-    ["column_mapping: question", "Expected names with new names, such as question=prompt or {question: prompt}, for 'column_mapping'"],
-    ["column_mapping: {question: 3}", "Expected names with new names, such as question=prompt or {question: prompt}, for 'column_mapping'"],
-    ["column_mapping: a=prompt,a=chosen", "Expected names with new names, such as question=prompt or {question: prompt}, for 'column_mapping'"],
+    [
+      "column_mapping: question",
+      "Expected names with new names, such as question=prompt or {question: prompt}, for 'column_mapping'",
+    ],
+    [
+      "column_mapping: {question: 3}",
+      "Expected names with new names, such as question=prompt or {question: prompt}, for 'column_mapping'",
+    ],
+    [
+      "column_mapping: a=prompt,a=chosen",
+      "Expected names with new names, such as question=prompt or {question: prompt}, for 'column_mapping'",
+    ],
     ["test_split_size: 1.5", "Expected a share between 0 and 1, or an integer of at least 1 for 'test_split_size'"],
     ["test_split_size: 0", "Expected a share between 0 and 1, or an integer of at least 1 for 'test_split_size'"],
     ["test_split_size: 0.1\neval_dataset_name: held.jsonl", "Expected one of 'eval_dataset_name' and 'test_split_size' in "],

@@ -17,7 +17,9 @@ afterEach(() => {
 /** A file of `count` rows whose prompts are `name` with their number. */
 function file(name: string, count: number, more: object = {}): string {
   mkdirSync(join(folder, name, ".."), { recursive: true });
-  const rows = Array.from({ length: count }, (_, i) => JSON.stringify({ prompt: `${name} ${i}`, chosen: "a", rejected: "b", ...more }));
+  const rows = Array.from({ length: count }, (_, i) =>
+    JSON.stringify({ prompt: `${name} ${i}`, chosen: "a", rejected: "b", ...more }),
+  );
   writeFileSync(join(folder, name), rows.join("\n"));
   return join(folder, name);
 }
@@ -55,7 +57,10 @@ test("of another folder, the test split is used, or all rows if there is none", 
 test("evaluation data has a config of its own", async () => {
   const both = join(folder, "both");
   for (const name of ["en", "de"]) file(`both/${name}/train.jsonl`, 1);
-  writeFileSync(join(both, "README.md"), "---\nconfigs:\n- {config_name: en, data_dir: en}\n- {config_name: de, data_dir: de}\n---\n");
+  writeFileSync(
+    join(both, "README.md"),
+    "---\nconfigs:\n- {config_name: en, data_dir: en}\n- {config_name: de, data_dir: de}\n---\n",
+  );
   const args = ["--dataset_name", both, "--dataset_config", "en", "--eval_dataset_name", both, "--eval_strategy", "epoch"];
   const loaded = await load(...args, "--eval_dataset_config", "de");
   expect(loaded).toMatchObject({ train: ["both/en/train.jsonl 0"], evaluation: ["both/de/train.jsonl 0"] });
@@ -99,14 +104,23 @@ test("dataset_config also holds for evaluation rows of the same source", async (
   const configs = ["a", "b"].map((config) => `- config_name: ${config}\n  data_dir: ${config}\n`).join("");
   writeFileSync(join(folder, "README.md"), `---\nconfigs:\n${configs}---\n`);
   const { evaluation } = await load(
-    "--dataset_name", folder, "--dataset_config", "b", "--eval_dataset_name", folder, "--eval_strategy", "steps",
+    "--dataset_name",
+    folder,
+    "--dataset_config",
+    "b",
+    "--eval_dataset_name",
+    folder,
+    "--eval_strategy",
+    "steps",
   );
   expect(evaluation).toEqual(["b/train.jsonl 0", "b/train.jsonl 1"]);
 });
 
 test("some rows must be left to train on", () => {
   const rows = [0, 1].map((index) => ({ index, prompt: "a", chosen: "b", rejected: "c" }));
-  expect(() => holdOut(rows, 2, 0)).toThrow("Expected a 'test_split_size' that leaves rows to train on, but 2 holds out 2 of 2 rows");
+  expect(() => holdOut(rows, 2, 0)).toThrow(
+    "Expected a 'test_split_size' that leaves rows to train on, but 2 holds out 2 of 2 rows",
+  );
   expect(() => holdOut(rows, 0.9, 0)).toThrow("but 0.9 holds out 2 of 2 rows");
 });
 
@@ -114,7 +128,14 @@ test("the columns of both sources are mapped, and what neither reads is noted on
   const columns = { prompt: undefined, question: "q", score: 1 };
   const [data, held] = [file("pairs.jsonl", 1, columns), file("held.jsonl", 1, columns)];
   const { train, evaluation, told } = await load(
-    "--dataset_name", data, "--eval_dataset_name", held, "--eval_strategy", "epoch", "--column_mapping", "question=prompt",
+    "--dataset_name",
+    data,
+    "--eval_dataset_name",
+    held,
+    "--eval_strategy",
+    "epoch",
+    "--column_mapping",
+    "question=prompt",
   );
   expect([train, evaluation, told]).toEqual([["q"], ["q"], ["not read: score"]]);
 });

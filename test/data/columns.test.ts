@@ -35,8 +35,14 @@ const chat = { prompt: says("user", "q"), chosen: says("assistant", "c"), reject
 
 describe("columns that are not read", () => {
   test("are named once, in order of appearance", async () => {
-    const { rows, notes } = await readJson([{ ...texts, score: 1 }, { id: 7, ...texts, score: 2 }]);
-    expect(rows).toEqual([{ index: 0, ...texts }, { index: 1, ...texts }]);
+    const { rows, notes } = await readJson([
+      { ...texts, score: 1 },
+      { id: 7, ...texts, score: 2 },
+    ]);
+    expect(rows).toEqual([
+      { index: 0, ...texts },
+      { index: 1, ...texts },
+    ]);
     expect(notes).toEqual(["not read: score, id"]);
   });
 
@@ -71,14 +77,17 @@ describe("columns that are not read", () => {
 describe("answers in text without a prompt", () => {
   const { prompt: _, ...answers } = texts;
 
-  test.each(["question", "instruction", "input", "query", "system", "Question"])("alongside a column '%s' are an error", async (name) => {
-    const reading = readJson([{ ...answers, [name]: "what?" }]);
-    await expect(reading).rejects.toThrow(InputError);
-    await expect(reading).rejects.toThrow(
-      `Expected 'prompt' in '${join(folder, "pairs.jsonl")}', line 1, but found only 'chosen', 'rejected', '${name}'; ` +
-        `'${name}' would not be read. Name the prompt's column with column_mapping, such as {${name}: prompt}`,
-    );
-  });
+  test.each(["question", "instruction", "input", "query", "system", "Question"])(
+    "alongside a column '%s' are an error",
+    async (name) => {
+      const reading = readJson([{ ...answers, [name]: "what?" }]);
+      await expect(reading).rejects.toThrow(InputError);
+      await expect(reading).rejects.toThrow(
+        `Expected 'prompt' in '${join(folder, "pairs.jsonl")}', line 1, but found only 'chosen', 'rejected', '${name}'; ` +
+          `'${name}' would not be read. Name the prompt's column with column_mapping, such as {${name}: prompt}`,
+      );
+    },
+  );
 
   test("with several such columns, the question is the one to map", async () => {
     await expect(read(parquet("question"))).rejects.toThrow(
@@ -119,16 +128,43 @@ describe("column_mapping", () => {
   test("is applied before columns are interpreted", async () => {
     const functions = [{ name: "f" }];
     const { rows } = await readJson([{ ...chat, functions }, chat], { functions: "tools" });
-    expect(rows).toEqual([{ index: 0, ...chat, tools: functions }, { index: 1, ...chat }]);
+    expect(rows).toEqual([
+      { index: 0, ...chat, tools: functions },
+      { index: 1, ...chat },
+    ]);
   });
 
   test.each<[string, ColumnMapping, RegExp]>([
-    ["a column that is not there", { answer: "chosen" }, /the column 'answer', which column_mapping renames, in '.*', line 1, but found only 'prompt', 'chosen', 'rejected'/],
-    ["one that no row has", { functions: "tools" }, /the column 'functions', which column_mapping renames, in '.*pairs\.jsonl', but found only/],
-    ["a name that a column has", { extra: "prompt" }, /no column 'prompt' in '.*', line 1, since column_mapping renames 'extra' to it, but found both/],
-    ["two columns with one new name", { a: "prompt", b: "prompt" }, /each new name once in column_mapping, but received 'prompt' for 'a' and 'b'/],
-    ["a new name that nothing reads", { question: "promt" }, /one of prompt, chosen, .* as the new name of 'question' in column_mapping, but received "promt"/],
-    ["no mapping", "question=prompt" as unknown as ColumnMapping, /mapping from the file's column names to smaug's for 'column_mapping'.* but received "question=prompt"/],
+    [
+      "a column that is not there",
+      { answer: "chosen" },
+      /the column 'answer', which column_mapping renames, in '.*', line 1, but found only 'prompt', 'chosen', 'rejected'/,
+    ],
+    [
+      "one that no row has",
+      { functions: "tools" },
+      /the column 'functions', which column_mapping renames, in '.*pairs\.jsonl', but found only/,
+    ],
+    [
+      "a name that a column has",
+      { extra: "prompt" },
+      /no column 'prompt' in '.*', line 1, since column_mapping renames 'extra' to it, but found both/,
+    ],
+    [
+      "two columns with one new name",
+      { a: "prompt", b: "prompt" },
+      /each new name once in column_mapping, but received 'prompt' for 'a' and 'b'/,
+    ],
+    [
+      "a new name that nothing reads",
+      { question: "promt" },
+      /one of prompt, chosen, .* as the new name of 'question' in column_mapping, but received "promt"/,
+    ],
+    [
+      "no mapping",
+      "question=prompt" as unknown as ColumnMapping,
+      /mapping from the file's column names to smaug's for 'column_mapping'.* but received "question=prompt"/,
+    ],
   ])("%s is an error", async (name, mapping, message) => {
     const row = name === "a name that a column has" ? { ...texts, extra: "x" } : texts;
     const reading = readJson([row], mapping);
@@ -137,13 +173,19 @@ describe("column_mapping", () => {
   });
 
   test("names missing columns of Parquet, too", async () => {
-    await expect(read(parquet("unread"), { question: "prompt" })).rejects.toThrow(/the column 'question', which column_mapping renames,/);
-    await expect(read(parquet("renamed"), { good: "chosen" })).rejects.toThrow(/the column 'rejected' in '.*', but found only 'question', 'good', 'bad'/);
+    await expect(read(parquet("unread"), { question: "prompt" })).rejects.toThrow(
+      /the column 'question', which column_mapping renames,/,
+    );
+    await expect(read(parquet("renamed"), { good: "chosen" })).rejects.toThrow(
+      /the column 'rejected' in '.*', but found only 'question', 'good', 'bad'/,
+    );
   });
 });
 
 test("an answer that is null in Parquet is named as null", async () => {
-  await expect(read(parquet("null"))).rejects.toThrow(/a string or messages for 'chosen' in '.*', row 1 \(counted from 0\), but found null/);
+  await expect(read(parquet("null"))).rejects.toThrow(
+    /a string or messages for 'chosen' in '.*', row 1 \(counted from 0\), but found null/,
+  );
 });
 
 test.each(["null", null])("tools that are %j are no tools", async (tools) => {

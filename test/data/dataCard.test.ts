@@ -52,7 +52,11 @@ test.each([
   ["the only one", "configs:\n- config_name: en\n  data_files: en/*.jsonl", "en/a.jsonl"],
   ["the one called default", `${two.replace("de\n", "default\n")}`, "de/a.jsonl"],
   ["the one that the card makes the default", `${two}\n  default: true`, "de/a.jsonl"],
-  ["the one that the card makes the default, not the one of that name", `${two.replace("en\n", "default\n")}\n  default: true`, "de/a.jsonl"],
+  [
+    "the one that the card makes the default, not the one of that name",
+    `${two.replace("en\n", "default\n")}\n  default: true`,
+    "de/a.jsonl",
+  ],
 ])("without a choice it is %s", async (_, card, file) => {
   expect(await found(dataSet(card, "en/a.jsonl", "de/a.jsonl"))).toEqual([file]);
 });
@@ -61,7 +65,15 @@ test("a config names the files of each split, or the folder of its files", async
   const card =
     "configs:\n- config_name: a\n  data_files:\n  - split: train_prefs\n    path: [x/*.jsonl, y.jsonl]\n  - split: test\n    path: z.jsonl\n" +
     "- config_name: b\n  data_dir: deep/b";
-  const folder = dataSet(card, "x/1.jsonl", "y.jsonl", "z.jsonl", "deep/b/train.jsonl", "deep/b/test.jsonl", "deep/c/train.jsonl");
+  const folder = dataSet(
+    card,
+    "x/1.jsonl",
+    "y.jsonl",
+    "z.jsonl",
+    "deep/b/train.jsonl",
+    "deep/b/test.jsonl",
+    "deep/c/train.jsonl",
+  );
   expect(await splitNames(folder, { config: "a" })).toEqual(["train_prefs", "test"]);
   expect(await found(folder, "a", "train_prefs")).toEqual(["x/1.jsonl", "y.jsonl"]);
   expect(await found(folder, "a", "test")).toEqual(["z.jsonl"]);
@@ -82,7 +94,10 @@ test("a card without configs or without a header changes nothing", async () => {
 test.each([
   ["configs: en", /a list for 'configs' in '.*README\.md', but found "en"/],
   ["configs:\n- name: en", /entries with a config_name for 'configs'/],
-  ["configs:\n- config_name: en\n  data_files: {train: a.jsonl}", /data_files as a path, a list of paths, or a list of splits with paths/],
+  [
+    "configs:\n- config_name: en\n  data_files: {train: a.jsonl}",
+    /data_files as a path, a list of paths, or a list of splits with paths/,
+  ],
   ["configs:\n- config_name: en\n  data_files: [a: b", /YAML in '.*README\.md'/],
   ["configs:\n- config_name: en\n  data_files: nothing/*.jsonl", /data files \(.*\) in '.*' \(config 'en'\) but found/],
 ])("an unreadable card is an error: %j", async (card, message) => {
@@ -120,7 +135,13 @@ test("of a data set on the hub only the files of its config are fetched", async 
   hub.add("datasets/owner/plain", { "train.jsonl": row });
   expect(await loadPreferences("owner/plain")).toHaveLength(1);
   const byFolder = "---\nconfigs:\n- config_name: a\n  data_dir: a\n- config_name: b\n  data_dir: b\n---\n";
-  hub.add("datasets/owner/folders", { "README.md": byFolder, "a/x.JSONL": row, "a/y.NDJson": row, "b/z.jsonl": row, "a/note.txt": "x" });
+  hub.add("datasets/owner/folders", {
+    "README.md": byFolder,
+    "a/x.JSONL": row,
+    "a/y.NDJson": row,
+    "b/z.jsonl": row,
+    "a/note.txt": "x",
+  });
   expect(await loadPreferences("owner/folders", { datasetConfig: "a" })).toHaveLength(2);
 });
 

@@ -25,8 +25,12 @@ async function found(folder: string, split?: string): Promise<string[]> {
 
 test("a split's files in order, as the hub lays them", async () => {
   const folder = folderWith(
-    "README.md", ".gitattributes", "dataset_infos.json",
-    "data/train-00001-of-00002.parquet", "data/train-00000-of-00002.parquet", "data/test-00000-of-00001-a3f.parquet",
+    "README.md",
+    ".gitattributes",
+    "dataset_infos.json",
+    "data/train-00001-of-00002.parquet",
+    "data/train-00000-of-00002.parquet",
+    "data/test-00000-of-00001-a3f.parquet",
   );
   expect(await found(folder)).toEqual(["data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet"]);
   expect(await found(folder, "test")).toEqual(["data/test-00000-of-00001-a3f.parquet"]);
@@ -37,8 +41,11 @@ test.each([
   [["pairs_train.jsonl.gz", "pairs-dev.jsonl.gz"], "validation", ["pairs-dev.jsonl.gz"]],
   [["train/a.json", "train/b.json", "eval/c.json"], "train", ["train/a.json", "train/b.json"]],
   [["default/train/0000.parquet", "default/test/0000.parquet"], "test", ["default/test/0000.parquet"]],
-  [["train_prefs-00000-of-00001.parquet", "test_prefs-00000-of-00001.parquet"], "train_prefs",
-    ["train_prefs-00000-of-00001.parquet"]],
+  [
+    ["train_prefs-00000-of-00001.parquet", "test_prefs-00000-of-00001.parquet"],
+    "train_prefs",
+    ["train_prefs-00000-of-00001.parquet"],
+  ],
   [["a.jsonl", "b.jsonl"], undefined, ["a.jsonl", "b.jsonl"]],
   [["TRAIN.JSONL", "Test.Parquet"], "train", ["TRAIN.JSONL"]],
   [["a.jsonl", "b.jsonl"], "train", ["a.jsonl", "b.jsonl"]],

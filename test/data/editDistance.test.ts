@@ -26,7 +26,9 @@ test.each([
 
 test("normalisedDistance is Levenshtein's over the longer list", () => {
   const list = fc.array(fc.constantFrom("a", "b", "cd", ""), { maxLength: 8 });
-  fc.assert(fc.property(list, list, (a, b) => {
-    expect(normalisedDistance(a, b)).toBeCloseTo(levenshtein(a, b) / Math.max(a.length, b.length, 1), 12);
-  }));
+  fc.assert(
+    fc.property(list, list, (a, b) => {
+      expect(normalisedDistance(a, b)).toBeCloseTo(levenshtein(a, b) / Math.max(a.length, b.length, 1), 12);
+    }),
+  );
 });

@@ -18,7 +18,10 @@ const row = `{"prompt":"2 + 2 =","chosen":" 4","rejected":" 5"}`;
 const read = { index: 0, prompt: "2 + 2 =", chosen: " 4", rejected: " 5" };
 
 async function failure(source: string): Promise<string> {
-  const error = await loadPreferences(source).then(() => undefined, (reason: unknown) => reason);
+  const error = await loadPreferences(source).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   expect(error).toBeInstanceOf(InputError);
   return (error as Error).message;
 }
@@ -37,7 +40,13 @@ describe("a packed file that unpacks to far more", () => {
   test.each([
     ["one line", "line.jsonl.gz", row + "\n", "a", /a line of at most 64 MiB in '.*', line 2, but found more/],
     ["blank lines", "blank.jsonl.gz", row + "\n", " ".repeat(999) + "\n", /blank lines of at most 64 MiB in '.*', line \d+,/],
-    ["one row of a list", "row.json.gz", `[${row}, {"prompt": "`, "a", /a row of at most 64 MiB in '.*', row 1 \(counted from 0\)/],
+    [
+      "one row of a list",
+      "row.json.gz",
+      `[${row}, {"prompt": "`,
+      "a",
+      /a row of at most 64 MiB in '.*', row 1 \(counted from 0\)/,
+    ],
   ])("as %s", async (_, name, start, text, message) => {
     const path = written(name, repeated(start, text));
     const before = process.memoryUsage().rss;
@@ -48,7 +57,10 @@ describe("a packed file that unpacks to far more", () => {
   test("as a document that does not fit in memory once it is parsed", async () => {
     const packed = gzipSync("[],".repeat(1_000_000)); // 3 MB, 2 million brackets and commas
     const count = Math.ceil(getHeapStatistics().heap_size_limit / 2_000_000 / 64);
-    const path = written("lists.json.gz", Buffer.concat([gzipSync(`{"data":[`), ...Array<Buffer>(count).fill(packed), gzipSync("0]}")]));
+    const path = written(
+      "lists.json.gz",
+      Buffer.concat([gzipSync(`{"data":[`), ...Array<Buffer>(count).fill(packed), gzipSync("0]}")]),
+    );
     expect(await failure(path)).toMatch(/JSON that fits in memory in '.*lists\.json\.gz', but it takes up to/);
   });
 
@@ -62,7 +74,8 @@ describe("a packed file that unpacks to far more", () => {
   test("into more rows than fit in memory ends with an error, not with the process", () => {
     const long = JSON.stringify({ prompt: "p".repeat(5000), chosen: "c".repeat(5000), rejected: "r" });
     const path = written("many.jsonl.gz", Buffer.concat(Array<Buffer>(120).fill(gzipSync(`${long}\n`.repeat(100)))));
-    const program = "require(process.argv[1]).loadPreferences(process.argv[2]).catch((error) => console.log(error.name, error.message))";
+    const program =
+      "require(process.argv[1]).loadPreferences(process.argv[2]).catch((error) => console.log(error.name, error.message))";
     const library = join(__dirname, "../../dist/data/preferences.js");
     const said = execFileSync("node", ["--max-old-space-size=64", "-e", program, library, path], { encoding: "utf8" });
     expect(said).toMatch(/^InputError Expected rows that fit in memory in '.*many\.jsonl\.gz', but \d+ of them fill most of/);
@@ -70,7 +83,9 @@ describe("a packed file that unpacks to far more", () => {
 
   test("and one that is cut off is refused", async () => {
     const whole = gzipSync(`${row}\n`.repeat(100));
-    expect(await failure(written("cut.jsonl.gz", whole.subarray(0, whole.length - 20)))).toMatch(/cut\.jsonl\.gz', but unexpected end of file/);
+    expect(await failure(written("cut.jsonl.gz", whole.subarray(0, whole.length - 20)))).toMatch(
+      /cut\.jsonl\.gz', but unexpected end of file/,
+    );
   });
 });
 
@@ -109,7 +124,10 @@ describe("what is not a file", () => {
     const link = (target: string, name: string) => symlinkSync(target, join(inside, name));
     link("nowhere", "README.md"); // no data: nobody's concern
     expect(await loadPreferences(inside)).toEqual([read]);
-    for (const [target, message] of [["nowhere.jsonl", /there is no such file/], ["b.jsonl", /leads back to itself/]] as const) {
+    for (const [target, message] of [
+      ["nowhere.jsonl", /there is no such file/],
+      ["b.jsonl", /leads back to itself/],
+    ] as const) {
       link(target, "b.jsonl");
       expect(await failure(inside)).toMatch(message);
       expect(await failure(inside)).toContain(join(inside, "b.jsonl"));
@@ -124,31 +142,51 @@ describe("JSON", () => {
   const deep = "[".repeat(100_000) + "]".repeat(100_000);
 
   test.each([
-    ["a row", "deep.jsonl", `${row}\n{"prompt":"a","chosen":[${deep}],"rejected":"b"}`, /500 levels .* in '.*deep\.jsonl', line 2/],
+    [
+      "a row",
+      "deep.jsonl",
+      `${row}\n{"prompt":"a","chosen":[${deep}],"rejected":"b"}`,
+      /500 levels .* in '.*deep\.jsonl', line 2/,
+    ],
     ["an element", "deep-list.json", `[${row},{"prompt":${deep}}]`, /500 levels .* in '.*deep-list\.json', row 1/],
     ["a document", "deep.json", `{"data":${deep}}`, /500 levels .* in '.*deep\.json'/],
     ["a line of a .json file", "deep-lines.json", `${row}\n{"prompt":${deep}}`, /500 levels .* in '.*deep-lines\.json', line 2/],
-    ["the text of tools", "tools.jsonl", JSON.stringify({
-      prompt: [{ role: "user", content: "a" }], chosen: [{ role: "assistant", content: "b" }],
-      rejected: [{ role: "assistant", content: "c" }], tools: `[{"a":${deep}}]`,
-    }), /500 levels .* in the JSON of 'tools' in '.*tools\.jsonl', line 1/],
+    [
+      "the text of tools",
+      "tools.jsonl",
+      JSON.stringify({
+        prompt: [{ role: "user", content: "a" }],
+        chosen: [{ role: "assistant", content: "b" }],
+        rejected: [{ role: "assistant", content: "c" }],
+        tools: `[{"a":${deep}}]`,
+      }),
+      /500 levels .* in the JSON of 'tools' in '.*tools\.jsonl', line 1/,
+    ],
   ])("nested 100,000 deep in %s names the place", async (_, name, content, message) => {
     expect(await failure(written(name, content))).toMatch(message);
   });
 
   test("a long row that is not nested deeply is read", async () => {
-    const prompt = "[{\"".repeat(2_000_000);
+    const prompt = '[{"'.repeat(2_000_000);
     const rows = await loadPreferences(written("long.jsonl", JSON.stringify({ prompt, chosen: "a", rejected: "b" })));
     expect(rows[0]!.prompt).toBe(prompt);
   });
 
   test.each([
-    ["bytes that are not UTF-8", Buffer.from(`{"prompt":"\xff\xfe","chosen":"a","rejected":"b"}`, "latin1"), /Expected UTF-8 text in '.*', line 1/],
+    [
+      "bytes that are not UTF-8",
+      Buffer.from(`{"prompt":"\xff\xfe","chosen":"a","rejected":"b"}`, "latin1"),
+      /Expected UTF-8 text in '.*', line 1/,
+    ],
     ["UTF-16", Buffer.from(`\ufeff${row}`, "utf16le"), /Expected UTF-8 text in '.*', line 1/],
     ["a NUL byte", `{"prompt":"\0","chosen":"a","rejected":"b"}`, /Expected JSON in '.*', line 1/],
     ["lines that end with CR alone", `${row}\r${row}`, /Expected JSON in '.*', line 1/],
-    ["terminal escapes", "\x1b]0;pwned\x07{\"", /^[^\x1b\x07]*\\x1b\]0;pwned\\x07[^\x1b\x07]*$/],
-    ["very many keys", JSON.stringify(Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k${i}`, 1]))), /'k19', and 4980 more/],
+    ["terminal escapes", '\x1b]0;pwned\x07{"', /^[^\x1b\x07]*\\x1b\]0;pwned\\x07[^\x1b\x07]*$/],
+    [
+      "very many keys",
+      JSON.stringify(Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k${i}`, 1]))),
+      /'k19', and 4980 more/,
+    ],
     ["a key with escapes", `{"\\u001b[2J":1}`, /found only '\\x1b\[2J'/],
   ])("%s", async (name, content, message) => {
     const found = await failure(written("faulty.jsonl", content));

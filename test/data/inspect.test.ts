@@ -34,7 +34,9 @@ test("lengths are summarised, and counted in ranges of a width that reads well",
   const values = Array.from({ length: 100 }, (_, i) => i + 1); // 1 … 100
   expect(summarise(values)).toEqual({ min: 1, mean: 50.5, median: 50, p95: 95, max: 100, total: 5050 });
   expect(lengthHistogram(values).map(({ from, to, count }) => [from, to, count])).toEqual([
-    [0, 10, 9], ...Array.from({ length: 9 }, (_, i) => [10 * (i + 1), 10 * (i + 2), 10]), [100, 110, 1],
+    [0, 10, 9],
+    ...Array.from({ length: 9 }, (_, i) => [10 * (i + 1), 10 * (i + 2), 10]),
+    [100, 110, 1],
   ]);
   expect(lengthHistogram([7, 7])).toEqual([{ from: 7, to: 8, count: 2 }]);
   expect(lengthHistogram([])).toEqual([]);
@@ -126,7 +128,9 @@ test("without a tokenizer: words, of texts and of conversations", async () => {
   });
   const { refused, usable } = await inspectRows(rowsOf(["a", "", "b"], ["a", "b", ""], ["a", "b", "b"]));
   expect(refused.map(({ reason }) => reason)).toEqual([
-    "the chosen answer is empty", "the rejected answer is empty", "the two answers are identical",
+    "the chosen answer is empty",
+    "the rejected answer is empty",
+    "the two answers are identical",
   ]);
   expect(usable).toBe(0);
 });

@@ -20,7 +20,7 @@ async function elements(text: string, ...sizes: number[]): Promise<string[]> {
 }
 
 test.each([1, 2, 3, 1000])("elements in pieces of %i bytes", async (size) => {
-  const rows = [{ a: "x, ]}\\\"[{" }, "\\", "é😀\"", 4, null, [[], {}], { b: [{ c: "\\\\\"" }] }, ""];
+  const rows = [{ a: 'x, ]}\\"[{' }, "\\", 'é😀"', 4, null, [[], {}], { b: [{ c: '\\\\"' }] }, ""];
   for (const space of [0, 2]) {
     const found = await elements(`\ufeff ${JSON.stringify(rows, null, space)}\n`, size);
     expect(found.map((text) => JSON.parse(text) as unknown)).toEqual(rows);
@@ -30,11 +30,13 @@ test.each([1, 2, 3, 1000])("elements in pieces of %i bytes", async (size) => {
 
 test("any JSON in any pieces", async () => {
   const sizes = fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 5 });
-  await fc.assert(fc.asyncProperty(fc.array(fc.json()), sizes, async (values, each) => {
-    const text = `[${values.join(",")}]`;
-    const found = await elements(text, ...each);
-    expect(found.map((element) => JSON.parse(element) as unknown)).toEqual(JSON.parse(text));
-  }));
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.json()), sizes, async (values, each) => {
+      const text = `[${values.join(",")}]`;
+      const found = await elements(text, ...each);
+      expect(found.map((element) => JSON.parse(element) as unknown)).toEqual(JSON.parse(text));
+    }),
+  );
 });
 
 test.each([

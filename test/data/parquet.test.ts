@@ -115,7 +115,11 @@ test("a byte that is wrong, wherever it is, gives rows or an error that names th
 });
 
 test.each([
-  ["a footer longer than the file", { "-8": 0xff, "-7": 0xff, "-6": 0xff, "-5": 0x7f }, /metadata of 2147483647 bytes in a file of \d+/],
+  [
+    "a footer longer than the file",
+    { "-8": 0xff, "-7": 0xff, "-6": 0xff, "-5": 0x7f },
+    /metadata of 2147483647 bytes in a file of \d+/,
+  ],
   ["another ending", { "-1": 0x32 }, /it does not end with 'PAR1'/],
 ])("%s", async (_, changes, message) => {
   expect(await outcome(await damaged("plain.none", changes))).toMatch(message);
@@ -140,7 +144,14 @@ test("the decoding thread gives the same rows and is reused, and a damaged file 
   // A page of it makes the decoder loop; found by changing bytes at random.
   const looping = join(__dirname, "files/looping.parquet");
   const program = join(__dirname, "programs/parquetThread.cjs");
-  const { stdout } = await promisify(execFile)("node", [program, root, folderOf("data"), looping, pipe, join(folder, "broken.parquet")]);
+  const { stdout } = await promisify(execFile)("node", [
+    program,
+    root,
+    folderOf("data"),
+    looping,
+    pipe,
+    join(folder, "broken.parquet"),
+  ]);
   expect(JSON.parse(stdout)).toEqual({
     rows: [7, 2, 7, 7],
     failures: [
@@ -154,6 +165,10 @@ test("the decoding thread gives the same rows and is reused, and a damaged file 
 });
 
 test("what the decoder did not expect is called damage, without its own words", async () => {
-  for (const [name, changes] of [["plain.none", { 694: 22 }], ["plain.zstd", { 2041: 0, 2042: 0 }], ["plain.zstd", { 249: 84 }]] as const)
+  for (const [name, changes] of [
+    ["plain.none", { 694: 22 }],
+    ["plain.zstd", { 2041: 0, 2042: 0 }],
+    ["plain.zstd", { 249: 84 }],
+  ] as const)
     expect(await outcome(await damaged(name, changes))).toMatch(/can be read at '.*damaged\.parquet'.*, but: it is damaged$/);
 });

@@ -94,9 +94,18 @@ describe("a fault names the file, the line, the key, what was found and what is 
     [lines(JSON.parse(good), { chosen: "b", rejected: "c" }), /Expected 'prompt' in '.*', line 2, as in the rows/],
     [lines({ chosen: "b", rejected: "c" }, JSON.parse(good)), /Expected no 'prompt' in '.*', line 2/],
     [lines({ ...chat, chosen: ["4"] }), /a message for 'chosen\[0\]' in '.*', line 1, but found "4"/],
-    [lines({ ...chat, chosen: [{ from: "gpt", value: "4" }] }), /a message with a 'role' for 'chosen\[0\]' .* ShareGPT's 'from' and 'value' are not read; write \[\{"role": "assistant", /],
-    [lines({ ...chat, chosen: chat.chosen[0] }), /a string or messages for 'chosen' .* A conversation is a list, \[\{"role": "assistant", /],
-    [lines({ ...chat, chosen: { from: "gpt", value: "4" } }), /a string or messages for 'chosen' .* A conversation is a list, \[\{"role": "assistant", /],
+    [
+      lines({ ...chat, chosen: [{ from: "gpt", value: "4" }] }),
+      /a message with a 'role' for 'chosen\[0\]' .* ShareGPT's 'from' and 'value' are not read; write \[\{"role": "assistant", /,
+    ],
+    [
+      lines({ ...chat, chosen: chat.chosen[0] }),
+      /a string or messages for 'chosen' .* A conversation is a list, \[\{"role": "assistant", /,
+    ],
+    [
+      lines({ ...chat, chosen: { from: "gpt", value: "4" } }),
+      /a string or messages for 'chosen' .* A conversation is a list, \[\{"role": "assistant", /,
+    ],
     [lines({ ...chat, chosen: [{ role: "assistant", content: 4 }] }), /a text as 'content' for 'chosen\[0\]'/],
     [lines({ ...chat, prompt: [{ role: "user", content: [{ type: "image" }] }] }), /text alone for 'prompt\[0\]'/],
     [lines({ ...chat, prompt: [] }), /a message for 'prompt' in '.*', line 1, but found none/],
@@ -169,8 +178,7 @@ describe("a .json file", () => {
     ["a list of rows", JSON.stringify([row, row], null, 2), two],
     ["a list under 'data'", JSON.stringify({ version: 1, data: [row, row] }), two],
     ["columns", `{"prompt": ["2 + 2 =", "2 + 2 ="], "chosen": [" 4", " 4"], "rejected": [" 5", " 5"], "n": 2}`, two],
-    ["columns of conversations", JSON.stringify({ chosen: [[user, four]], rejected: [[user, five]] }),
-      [{ index: 0, ...chat }]],
+    ["columns of conversations", JSON.stringify({ chosen: [[user, four]], rejected: [[user, five]] }), [{ index: 0, ...chat }]],
     ["one row", JSON.stringify(row, null, 2), [one]],
     ["one conversation", JSON.stringify(chat), [{ index: 0, ...chat }]],
     ["JSON Lines under a wrong name", `${good}\n${good}\n`, two],
@@ -185,8 +193,10 @@ describe("a .json file", () => {
     [`[${good}, {"prompt": "a", "chosen": "b"}]`, /for 'rejected' in '.*', row 1 \(counted from 0\), but found only/],
     [`[${good},`, /JSON in '.*pairs\.json', but found/],
     [`${good}\n{"prompt"`, /JSON in '.*pairs\.json', line 2, but found/],
-    [`{"prompt": ["a"], "chosen": ["b", "c"], "rejected": ["d", "e"]}`,
-      /columns of one length in '.*', but found 'prompt' 1, 'chosen' 2, 'rejected' 2/],
+    [
+      `{"prompt": ["a"], "chosen": ["b", "c"], "rejected": ["d", "e"]}`,
+      /columns of one length in '.*', but found 'prompt' 1, 'chosen' 2, 'rejected' 2/,
+    ],
   ])("%s", async (text, message) => {
     await expect(load(text, "pairs.json")).rejects.toThrow(InputError);
     await expect(load(text, "pairs.json")).rejects.toThrow(message);

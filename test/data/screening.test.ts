@@ -21,7 +21,10 @@ test("screen keeps order and loses no row", () => {
   const rows = Array.from({ length: 6 }, (_, index) => ({ index }));
   const { kept, refused } = screen(rows, ({ index }) => (index % 3 === 0 ? "a multiple of three" : undefined));
   expect(kept.map(({ index }) => index)).toEqual([1, 2, 4, 5]);
-  expect(refused).toEqual([{ index: 0, reason: "a multiple of three" }, { index: 3, reason: "a multiple of three" }]);
+  expect(refused).toEqual([
+    { index: 0, reason: "a multiple of three" },
+    { index: 3, reason: "a multiple of three" },
+  ]);
 });
 
 test("lists the first ten refusals and counts the others", () => {

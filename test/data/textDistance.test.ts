@@ -20,11 +20,13 @@ test("putting aside what the texts begin and end with changes no distance", () =
   const text = fc.array(fc.constantFrom("a", "b", "ab", " ", "\n", "é"), { maxLength: 12 }).map((parts) => parts.join(""));
   const share = (a: string[], b: string[]) => levenshtein(a, b) / Math.max(a.length, b.length, 1);
   const words = (whole: string) => whole.match(/\S+/g) ?? [];
-  fc.assert(fc.property(text, text, (a, b) => {
-    const { character, word } = textDistances(a, b);
-    expect(character).toBeCloseTo(share([...a], [...b]), 12);
-    expect(word).toBeCloseTo(share(words(a), words(b)), 12);
-  }));
+  fc.assert(
+    fc.property(text, text, (a, b) => {
+      const { character, word } = textDistances(a, b);
+      expect(character).toBeCloseTo(share([...a], [...b]), 12);
+      expect(word).toBeCloseTo(share(words(a), words(b)), 12);
+    }),
+  );
 });
 
 test("texts of any length", () => {
@@ -34,7 +36,22 @@ test("texts of any length", () => {
 });
 
 test("words are what JavaScript's white space separates", () => {
-  const spaces = ["\t", "\n", "\v", "\f", "\r", " ", "\u00a0", "\u1680", "\u2003", "\u2028", "\u2029", "\u202f", "\u3000", "\ufeff"];
+  const spaces = [
+    "\t",
+    "\n",
+    "\v",
+    "\f",
+    "\r",
+    " ",
+    "\u00a0",
+    "\u1680",
+    "\u2003",
+    "\u2028",
+    "\u2029",
+    "\u202f",
+    "\u3000",
+    "\ufeff",
+  ];
   for (const space of spaces) expect(textDistances(`x${space}y`, `x${space}z`).word).toBe(1 / 2);
   for (const other of ["\u200b", "\u0085", "\u180e", "\0"]) expect(textDistances(`x${other}y`, `x${other}z`).word).toBe(1);
 });

@@ -68,7 +68,10 @@ test("conversations follow the template, with tools and its variables", async ()
 
 test("a prompt that ends with an assistant turn is reported", async () => {
   const prompt = [...says("user", "a"), ...says("assistant", "b")];
-  const rows = rowsOf([prompt, says("assistant", "c"), says("assistant", "d")], [says("user", "a"), says("assistant", "c"), says("assistant", "d")]);
+  const rows = rowsOf(
+    [prompt, says("assistant", "c"), says("assistant", "d")],
+    [says("user", "a"), says("assistant", "c"), says("assistant", "d")],
+  );
   const tokenized = await tokenizePairs(rows, tokenizer, noCache);
   expect(tokenized.odd).toEqual({ assistantLast: { count: 1, first: [0] } });
   expect(describeTokenized(tokenized, { maxLength: undefined, truncationMode: undefined })).toEqual([
@@ -91,7 +94,12 @@ describe("a row that cannot be trained on is refused with its reason", () => {
 
   test("texts", async () => {
     const rows = rowsOf(
-      ["a", "", "b"], ["a", "b", "<eos>"], ["a", "b", "b"], ["a", "b", "b<eos>"], ["<bos>a", "b", "c"], ["a", "b", "c"],
+      ["a", "", "b"],
+      ["a", "b", "<eos>"],
+      ["a", "b", "b"],
+      ["a", "b", "b<eos>"],
+      ["<bos>a", "b", "c"],
+      ["a", "b", "c"],
     );
     expect(await reasons(rows)).toEqual({
       0: "the chosen answer is empty",
@@ -218,11 +226,14 @@ test("needs an EOS for texts and a chat template for conversations", async () =>
   await expect(tokenize(chat, {}, bare)).rejects.toThrow(/a chat template in '.*', since the rows are conversations/);
 });
 
-test.each(["{% for m in messages %}{% endfr %}", "{{ messages | foo }}"])("a template that cannot be used is told once: %s", async (template) => {
-  const by = await withTemplate(template);
-  const rows = rowsOf([says("user", "a"), says("assistant", "b"), says("assistant", "c")]);
-  await expect(tokenize(rows, {}, by)).rejects.toThrow(/^Expected a Jinja template \(.*\) but it /);
-});
+test.each(["{% for m in messages %}{% endfr %}", "{{ messages | foo }}"])(
+  "a template that cannot be used is told once: %s",
+  async (template) => {
+    const by = await withTemplate(template);
+    const rows = rowsOf([says("user", "a"), says("assistant", "b"), says("assistant", "c")]);
+    await expect(tokenize(rows, {}, by)).rejects.toThrow(/^Expected a Jinja template \(.*\) but it /);
+  },
+);
 
 test("refuses options that are none", async () => {
   const rows = rowsOf(["a", "b", "c"]);

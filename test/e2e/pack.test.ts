@@ -109,17 +109,25 @@ describe("the installed package", () => {
 
   test("runs on this Node", () => works(process.execPath), minutes);
 
-  test("is there as `npx smaug`", () => {
-    const { status, stdout } = run("npx", ["smaug", "doctor"]);
-    expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringContaining("all is well") });
-  }, minutes);
+  test(
+    "is there as `npx smaug`",
+    () => {
+      const { status, stdout } = run("npx", ["smaug", "doctor"]);
+      expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringContaining("all is well") });
+    },
+    minutes,
+  );
 
-  test("takes the prebuilt addon in setup, without compiler and Python", () => {
-    const cache = { XDG_CACHE_HOME: join(app, "cache") };
-    const { status, stdout } = run("npx", ["smaug", "setup"], cache);
-    expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringMatching(/^ready: /) });
-    expect(run("npx", ["smaug", "doctor"], { ...cache, LIBTORCH: "" }).stdout).toContain("(chosen by setup)");
-  }, minutes);
+  test(
+    "takes the prebuilt addon in setup, without compiler and Python",
+    () => {
+      const cache = { XDG_CACHE_HOME: join(app, "cache") };
+      const { status, stdout } = run("npx", ["smaug", "setup"], cache);
+      expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringMatching(/^ready: /) });
+      expect(run("npx", ["smaug", "doctor"], { ...cache, LIBTORCH: "" }).stdout).toContain("(chosen by setup)");
+    },
+    minutes,
+  );
 
   test("says what to do where there is no libtorch", () => {
     const { status, stderr } = run("node", ["import.mjs"], { LIBTORCH: "", XDG_CACHE_HOME: join(app, "empty") });

@@ -24,7 +24,8 @@ function write(name: string, ...lines: (string | object)[]): string {
 }
 
 const row = (i: number) => ({
-  prompt: `Tom has ${i} <pens> & buys 3. How many?`, chosen: ` ${i} + 3 = ${i + 3}. #### ${i + 3}`,
+  prompt: `Tom has ${i} <pens> & buys 3. How many?`,
+  chosen: ` ${i} + 3 = ${i + 3}. #### ${i + 3}`,
   rejected: ` ${i} + 3 = ${i + 5}. #### ${i + 3}`,
 });
 
@@ -56,8 +57,12 @@ describe("a run on generated problems", () => {
     expect(summary.versions).toMatchObject({ smaug: packageVersion(), libtorch: expect.any(String) });
     for (const method of ["reference", "sft", "dpo", "dpop"]) {
       expect(summary[method]).toEqual({
-        chosen_logp: expect.any(Number), rejected_logp: expect.any(Number), token_logp_before: expect.any(Number),
-        token_logp_at: expect.any(Number), token_logp_after: expect.any(Number), accuracy: expect.any(Number),
+        chosen_logp: expect.any(Number),
+        rejected_logp: expect.any(Number),
+        token_logp_before: expect.any(Number),
+        token_logp_at: expect.any(Number),
+        token_logp_after: expect.any(Number),
+        accuracy: expect.any(Number),
       });
     }
     expect(readFileSync(join(out, "report.html"), "utf8")).toMatch(/^<!doctype html>[^]*<svg[^]*<\/html>\n$/);
@@ -91,13 +96,22 @@ describe("bad input ends with 2 and one message, and leaves no folder", () => {
   const long = { ...row(1), chosen: "1 ".repeat(600) };
   const cases: [name: string, args: () => string[], message: RegExp][] = [
     ["a missing file", () => ["--data", "nowhere.jsonl"], /data file at 'nowhere\.jsonl', but there is no such file/],
-    ["a line that is not JSON", () => ["--data", write("a.jsonl", row(1), "{oops")],
-      /JSON in 'a\.jsonl', line 2, but found \{oops/],
-    ["a missing key", () => ["--data", write("b.jsonl", row(1), { prompt: "p", chosen: "c" })],
-      /'rejected' in 'b\.jsonl', line 2/],
+    [
+      "a line that is not JSON",
+      () => ["--data", write("a.jsonl", row(1), "{oops")],
+      /JSON in 'a\.jsonl', line 2, but found \{oops/,
+    ],
+    [
+      "a missing key",
+      () => ["--data", write("b.jsonl", row(1), { prompt: "p", chosen: "c" })],
+      /'rejected' in 'b\.jsonl', line 2/,
+    ],
     ["an empty file", () => ["--data", write("c.jsonl")], /at least one row in 'c\.jsonl' but found none/],
-    ["no row to train on", () => ["--data", write("d.jsonl", { ...row(1), chosen: "" }, long)],
-      /'d\.jsonl', but 2 of 2 rows[^]*row 0: the chosen answer is empty\n {2}row 1: .* \d+ tokens, more than 512/],
+    [
+      "no row to train on",
+      () => ["--data", write("d.jsonl", { ...row(1), chosen: "" }, long)],
+      /'d\.jsonl', but 2 of 2 rows[^]*row 0: the chosen answer is empty\n {2}row 1: .* \d+ tokens, more than 512/,
+    ],
     ["a single prompt", () => ["--data", write("e.jsonl", row(1))], /at least two different prompts in 'e\.jsonl'/],
     ["a seed that is no number", () => ["--seed", "x"], /'--seed <n>' argument 'x' is invalid/],
     ["a negative seed", () => ["--seed=-1"], /'--seed <n>' argument '-1' is invalid/],

@@ -50,8 +50,7 @@ test("items are the tool's, and their other ends as long as the ones they replac
 });
 
 test("the same seed gives the same texts", async () => {
-  const texts = (seed: number) =>
-    continueTexts(model, tokenizer, { tasks: ["gsm8k"], data, items: 2, samples: 3, seed });
+  const texts = (seed: number) => continueTexts(model, tokenizer, { tasks: ["gsm8k"], data, items: 2, samples: 3, seed });
   const first = await texts(1);
   expect(await texts(1)).toEqual(first);
   expect(await texts(2)).not.toEqual(first);
@@ -88,7 +87,5 @@ test("bad input", async () => {
   await expect(attempt({ samples: 0 })).rejects.toThrow(RangeError);
   const source = folder();
   writeFileSync(join(source, "test.jsonl"), '{"question": "a", "answer": 3}\n');
-  await expect(attempt({ data: { gsm8k: source } })).rejects.toThrow(
-    /Expected a text for 'answer' but found 3. In '.*', line 1/,
-  );
+  await expect(attempt({ data: { gsm8k: source } })).rejects.toThrow(/Expected a text for 'answer' but found 3. In '.*', line 1/);
 });

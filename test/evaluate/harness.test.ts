@@ -66,9 +66,7 @@ function expectSameResults(found: EvaluationResults, wanted: Expected): void {
         const [given] = own[i]!.resps[k] as [[number, boolean] | string];
         if (typeof given === "string") expect(given).toBe(response[0]);
         else {
-          expect(Math.abs(given[0] - (response[0] as number)), `log-likelihood ${k} of ${name} ${doc_id}`).toBeLessThan(
-            1e-3,
-          );
+          expect(Math.abs(given[0] - (response[0] as number)), `log-likelihood ${k} of ${name} ${doc_id}`).toBeLessThan(1e-3);
           expect(given[1]).toBe(response[1]);
         }
       }

@@ -29,7 +29,11 @@ async function task(...lines: string[]) {
     rmSync(folder, { recursive: true });
   }
 }
-const faultOf = (...lines: string[]) => task(...lines).then(() => "no error", (error: unknown) => (error as InputError).message);
+const faultOf = (...lines: string[]) =>
+  task(...lines).then(
+    () => "no error",
+    (error: unknown) => (error as InputError).message,
+  );
 const regexStep = (pattern: string, more = "") =>
   `filter_list: [{name: x, filter: [{function: regex, regex_pattern: '${pattern}'${more}}]}]`;
 
@@ -37,7 +41,9 @@ test("a filter of the library that does not end is named", () => {
   allowance.seconds = 0.1;
   const filter = regexFilter("mine", /(a+)+$/, 0, "[invalid]");
   expect(() => filter.apply(answer)).toThrow(InputError);
-  expect(() => filter.apply(answer)).toThrow("Expected the regular expression /(a+)+$/ for the filter 'mine' to match a text of 41 characters");
+  expect(() => filter.apply(answer)).toThrow(
+    "Expected the regular expression /(a+)+$/ for the filter 'mine' to match a text of 41 characters",
+  );
   expect(filter.apply("b aa")).toBe("aa");
   expect(() => exactMatch(answer, answer, { regexesToIgnore: [/(a+)+$/] })).toThrow("for 'regexesToIgnore'");
   expect(() => regexFilter("mine", "a" as unknown as RegExp)).toThrow("Expected a regular expression for the filter 'mine'");

@@ -25,8 +25,29 @@ test.each<[string, Literal]>([
 
 describe("rejects what Python cannot read or is not supported:", () => {
   test.each([
-    "", "a", "[a]", "['a'", "['a' 1]", "['a',, 'b']", "'a", "'a\nb'", "01", "1 2", "1__0", "Truely", "f'{1}'", "b'a'",
-    String.raw`'\x4'`, String.raw`'\N{DASH}'`, "{'a': 1, 2}", "[1]]", "1,,", ",", "1,\n2", "1.2.3", "'a'\n'b'",
+    "",
+    "a",
+    "[a]",
+    "['a'",
+    "['a' 1]",
+    "['a',, 'b']",
+    "'a",
+    "'a\nb'",
+    "01",
+    "1 2",
+    "1__0",
+    "Truely",
+    "f'{1}'",
+    "b'a'",
+    String.raw`'\x4'`,
+    String.raw`'\N{DASH}'`,
+    "{'a': 1, 2}",
+    "[1]]",
+    "1,,",
+    ",",
+    "1,\n2",
+    "1.2.3",
+    "'a'\n'b'",
   ])("%j", (text) => {
     expect(() => pythonLiteral(text)).toThrow(SyntaxError);
   });

@@ -23,7 +23,9 @@ test.each([
   ["data.json", `{"data": [${text}]}`],
 ])("numbers of %s are Python's in a task's template", async (name, content) => {
   writeFileSync(join(folder, name), content);
-  expect(await rendered(join(folder, name), "{{ x }} {{ n }} {{ list }} {{ nan }}")).toBe("20.0 12345678901234567890 [1000.0, 7] nan");
+  expect(await rendered(join(folder, name), "{{ x }} {{ n }} {{ list }} {{ nan }}")).toBe(
+    "20.0 12345678901234567890 [1000.0, 7] nan",
+  );
 });
 
 test("a split may be called as anything that JavaScript's objects have", async () => {

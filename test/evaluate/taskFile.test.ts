@@ -74,7 +74,12 @@ test("texts and targets are columns, written as Python writes them, or templates
 
 describe("rows are refused", () => {
   test.each([
-    ["whose text is the number of one of several", choice, { q: 1 }, /Expected a text for 'doc_to_text' .* received "1", the index of one of several texts/],
+    [
+      "whose text is the number of one of several",
+      choice,
+      { q: 1 },
+      /Expected a text for 'doc_to_text' .* received "1", the index of one of several texts/,
+    ],
     ["with several answers", { ...answer, doc_to_target: "a" }, { q: "?", a: ["x", "y"] }, /received the list \["x","y"\]/],
     ["with a list of answers", { ...answer, doc_to_target: "{{ [a] }}" }, { q: "?", a: "x" }, /Expected one text/],
     ["without choices", { ...choice, doc_to_choice: "c" }, { q: "?" }, /a list of at least two texts .* found "c"/],
@@ -86,7 +91,10 @@ describe("rows are refused", () => {
 });
 
 test("a description is a template over the question's row", async () => {
-  const rows = [{ q: "1?", s: "sums" }, { q: "2?", s: "more" }];
+  const rows = [
+    { q: "1?", s: "sums" },
+    { q: "2?", s: "more" },
+  ];
   const file = write({ ...choice, description: "About {{s}}.\n" }, { "rows/test.json": rows });
   const { questions } = await prepare(await readTaskFile(file), { seed: 1 });
   expect(questions.flatMap((each) => each.contexts())).toEqual(["About sums.\n1?", "About more.\n2?"]);
@@ -118,7 +126,10 @@ describe("data_files", () => {
   const rows = [{ q: "1?" }, { q: "2?" }];
   const lines = rows.map((row) => `${JSON.stringify(row)}\n`).join("");
   const withFiles = (data_files: unknown, keys: object = {}) => ({
-    ...choice, dataset_path: "json", dataset_kwargs: { data_files }, ...keys,
+    ...choice,
+    dataset_path: "json",
+    dataset_kwargs: { data_files },
+    ...keys,
   });
   const textsOf = async (keys: object): Promise<string[]> => {
     const task = (await readTaskFile(write(keys))) as ChoiceTask;
@@ -180,7 +191,11 @@ describe("data_files", () => {
     ["what is no path", () => withFiles({ test: 3 }), /Expected a path for 'data_files' .* received 3/],
     ["no files", () => withFiles(undefined), /Expected 'data_files' in .* since 'dataset_path' is json/],
     ["files of another format", () => withFiles({ test: at("h.parquet", "") }), /files in the format of 'dataset_path', json,/],
-    ["formats that are not read", () => withFiles("a.csv", { dataset_path: "csv" }), /json, parquet or a data set .* received 'csv'/],
+    [
+      "formats that are not read",
+      () => withFiles("a.csv", { dataset_path: "csv" }),
+      /json, parquet or a data set .* received 'csv'/,
+    ],
     ["files of a data set", () => withFiles("a.jsonl", { dataset_path: "rows" }), /no 'data_files' .* with the data set 'rows'/],
     ["other settings", () => ({ ...choice, dataset_kwargs: { data_dir: "a" } }), /found 'data_dir'/],
   ])("refuses %s", async (_, keys, message) => {

@@ -131,7 +131,13 @@ describe("a task as a module", () => {
 
   test("finds its data beside itself", async () => {
     const { samples } = await evaluate(model, tokenizer, { tasks: [write(source(""))], logSamples: true });
-    expect(samples!["sums"]![0]).toMatchObject({ target: 0, arguments: [["1 + 2 =", " 3"], ["1 + 2 =", " 4"]] });
+    expect(samples!["sums"]![0]).toMatchObject({
+      target: 0,
+      arguments: [
+        ["1 + 2 =", " 3"],
+        ["1 + 2 =", " 4"],
+      ],
+    });
   });
 
   test("that answers in the model's words", async () => {
@@ -202,10 +208,7 @@ describe("bad input", () => {
     [
       "no true choice of TruthfulQA",
       () =>
-        run(
-          "truthfulqa_mc2",
-          dataOf({ "validation.jsonl": [{ question: "?", mc2_targets: { choices: ["a"], labels: [0] } }] }),
-        ),
+        run("truthfulqa_mc2", dataOf({ "validation.jsonl": [{ question: "?", mc2_targets: { choices: ["a"], labels: [0] } }] })),
       /no choice is right/,
     ],
     [
@@ -243,8 +246,7 @@ describe("bad input", () => {
     ],
     [
       "too few examples",
-      () =>
-        run("arc_challenge", dataOf({ "test.jsonl": [arcRow("A")], "train.jsonl": [arcRow("A")] }), { numFewshot: 2 }),
+      () => run("arc_challenge", dataOf({ "test.jsonl": [arcRow("A")], "train.jsonl": [arcRow("A")] }), { numFewshot: 2 }),
       /Expected at least 2 rows in the split 'train' of arc_challenge for 2 examples but found 1/,
     ],
     [
@@ -278,9 +280,7 @@ describe("bad input", () => {
 
   test("wrong options", async () => {
     await expect(evaluate(model, tokenizer, { tasks: ["gsm8k"], limit: 0 })).rejects.toThrow(RangeError);
-    await expect(evaluate(model, tokenizer, { tasks: ["gsm8k"], shots: 1 } as never)).rejects.toThrow(
-      /received 'shots'/,
-    );
+    await expect(evaluate(model, tokenizer, { tasks: ["gsm8k"], shots: 1 } as never)).rejects.toThrow(/received 'shots'/);
   });
 });
 
@@ -320,11 +320,7 @@ describe("a YAML task", () => {
     ["no split", { test_split: null }, /Expected 'test_split' or 'validation_split'/],
     ["another kind of output", { output_type: "loglikelihood" }, /Expected multiple_choice or generate_until/],
     ["a template that does not parse", { doc_to_text: "{{ q" }, /Expected a Jinja template for 'doc_to_text'/],
-    [
-      "a metric that is not there",
-      { metric_list: [{ metric: "f1" }] },
-      /Expected acc or acc_norm or acc_bytes for 'metric'/,
-    ],
+    ["a metric that is not there", { metric_list: [{ metric: "f1" }] }, /Expected acc or acc_norm or acc_bytes for 'metric'/],
     [
       "sampling",
       { output_type: "generate_until", doc_to_choice: undefined, generation_kwargs: { do_sample: true } },
@@ -430,11 +426,7 @@ test("batches end where little is shared, and hold every sequence once", () => {
 
 test("filters and matching", () => {
   const flexible = regexFilter("flexible", /(-?[$0-9.,]{2,})|(-?[0-9]+)/, -1);
-  expect(["It is 5 or $1,200.", "no number", "7"].map((text) => flexible.apply(text))).toEqual([
-    "$1,200.",
-    "[invalid]",
-    "7",
-  ]);
+  expect(["It is 5 or $1,200.", "no number", "7"].map((text) => flexible.apply(text))).toEqual(["$1,200.", "[invalid]", "7"]);
   expect(exactMatch("$1,200.", "So 1\n#### 1200", { regexesToIgnore: [/,/, /\$/, /.*#### /s, /\.$/] })).toBe(true);
   expect(exactMatch("Yes!", "yes", { ignoreCase: true, ignorePunctuation: true })).toBe(true);
   expect(exactMatch("Yes", "yes", {})).toBe(false);

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { Template } from "../../src/evaluate/template";
 
-const render = async (source: string, row: Record<string, unknown>) => (await Template.parse(source, "'doc_to_text'")).render(row);
+const render = async (source: string, row: Record<string, unknown>) =>
+  (await Template.parse(source, "'doc_to_text'")).render(row);
 
 test("templates of tasks have Jinja's functions, and Python's methods", async () => {
   const row = { größe: "x", choices: { text: ["a", "b"], label: ["A", "B"] }, answer: "B", right: true, q: " two  words\n" };
@@ -13,11 +14,17 @@ test("templates of tasks have Jinja's functions, and Python's methods", async ()
 });
 
 test("names the column that the row lacks", async () => {
-  await expect(render("{{ a }}{{ b }}", { a: 1, c: 2 })).rejects.toThrow("Expected the column 'b', which a template of the task names, but the row has only 'a', 'c'");
+  await expect(render("{{ a }}{{ b }}", { a: 1, c: 2 })).rejects.toThrow(
+    "Expected the column 'b', which a template of the task names, but the row has only 'a', 'c'",
+  );
   await expect(render("{{ b }}", {})).rejects.toThrow("but the row has no columns");
   expect(await render("{% if b is defined %}{{ b }}{% endif %}-", { a: 1 })).toBe("-");
-  await expect(render("\n{{ a.x }}", { a: {} })).rejects.toThrow("for 'doc_to_text' but it failed: line 2: 'dict object' has no attribute 'x'");
-  await expect(render("{{ 'a' | regex_replace('(?i)a', '') }}", {})).rejects.toThrow("'(?i)' in the pattern of regex_replace is not supported");
+  await expect(render("\n{{ a.x }}", { a: {} })).rejects.toThrow(
+    "for 'doc_to_text' but it failed: line 2: 'dict object' has no attribute 'x'",
+  );
+  await expect(render("{{ 'a' | regex_replace('(?i)a', '') }}", {})).rejects.toThrow(
+    "'(?i)' in the pattern of regex_replace is not supported",
+  );
 });
 
 // What re.sub gives in CPython 3.11.
@@ -43,23 +50,42 @@ test.each([
 });
 
 test.each([
-  ["a++", "a++"], ["\\p{L}", "\\p"], ["(?>a)", "(?>"], ["(?(1)a)", "(?("], ["\\N{DASH}", "\\N"], ["(a", "("], ["a)", ")"],
+  ["a++", "a++"],
+  ["\\p{L}", "\\p"],
+  ["(?>a)", "(?>"],
+  ["(?(1)a)", "(?("],
+  ["\\N{DASH}", "\\N"],
+  ["(a", "("],
+  ["a)", ")"],
   // JavaScript would match these differently.
-  ["(?:a*)+", "(?:a*)+"], ["(?:(a)|b)*", "(?:(a)|b)*"], ["(a)?\\1", "\\1"], ["^|a", "^|a"], ["(?<=a*)b", "(?<=a*)"],
+  ["(?:a*)+", "(?:a*)+"],
+  ["(?:(a)|b)*", "(?:(a)|b)*"],
+  ["(a)?\\1", "\\1"],
+  ["^|a", "^|a"],
+  ["(?<=a*)b", "(?<=a*)"],
 ])("regex_replace refuses %j", async (pattern, part) => {
   const rendered = render("{{ 'ab' | regex_replace(pattern, '') }}", { pattern });
   await expect(rendered).rejects.toThrow(`'${part}' in the pattern of regex_replace is not supported`);
 });
 
 test("a replacement of regex_replace is checked without a match, too", async () => {
-  for (const [by, message] of [["\\1", "invalid group reference 1"], ["\\q", "bad escape \\q"], ["\\", "bad escape \\ "], ["\\g<n>", "invalid group reference n"]] as const)
+  for (const [by, message] of [
+    ["\\1", "invalid group reference 1"],
+    ["\\q", "bad escape \\q"],
+    ["\\", "bad escape \\ "],
+    ["\\g<n>", "invalid group reference n"],
+  ] as const)
     await expect(render("{{ 'x' | regex_replace('a', by) }}", { by })).rejects.toThrow(message);
-  expect(await render("{{ 'aaa' | regex_replace('a', 'b', -1) }}{{ 'aaa' | regex_replace('a', 'b', count=2) }}", {})).toBe("aaabba");
+  expect(await render("{{ 'aaa' | regex_replace('a', 'b', -1) }}{{ 'aaa' | regex_replace('a', 'b', count=2) }}", {})).toBe(
+    "aaabba",
+  );
 });
 
 test("regex_replace keeps within the limits of templates", async () => {
   const replaced = (count: number, by: string) => render("{{ ('a' * count) | regex_replace('a', by) }}", { count, by });
   await expect(replaced(1_000_000, "b".repeat(1_000_000))).rejects.toThrow("makes a string of");
   await expect(replaced(100_000, "b".repeat(1_000))).rejects.toThrow("makes a string of");
-  await expect(render("{{ 'a' | regex_replace('[z-a]', '') }}", {})).rejects.toThrow("Expected a regular expression for 'regex_replace'");
+  await expect(render("{{ 'a' | regex_replace('[z-a]', '') }}", {})).rejects.toThrow(
+    "Expected a regular expression for 'regex_replace'",
+  );
 });

@@ -109,8 +109,9 @@ describe("bad input", () => {
 
   test("the base is what all adapters name", () => {
     expect(baseOf([adapter, folder(adapter)])).toBe("score/model");
-    expect(() => baseOf([adapter, changed({ base_model_name_or_path: "other" })]))
-      .toThrow(/was made from score\/model and '.*' from other; .*--model/);
+    expect(() => baseOf([adapter, changed({ base_model_name_or_path: "other" })])).toThrow(
+      /was made from score\/model and '.*' from other; .*--model/,
+    );
     expect(() => baseOf([changed({ base_model_name_or_path: null })])).toThrow(/name the reference with --model/);
     expect(() => baseOf([model])).toThrow(/name the reference with --model/);
     expect(() => baseOf([folder()])).toThrow(/adapter_config\.json or config\.json, but found neither/);
@@ -121,7 +122,9 @@ describe("bad input", () => {
     const adapted = changed({ r: 4 });
     await expect(openRuns(reference, [{ folder: adapted, name: "a" }])).rejects.toThrow(/does not fit the model/);
     const other = folderOf("models", "gemma2");
-    await expect(openRuns(reference, [{ folder: other, name: "a" }])).rejects.toThrow(/Expected a model made from .* but its \w+ is \d+/);
+    await expect(openRuns(reference, [{ folder: other, name: "a" }])).rejects.toThrow(
+      /Expected a model made from .* but its \w+ is \d+/,
+    );
     reference.dispose();
   });
 });

@@ -47,9 +47,7 @@ describe("greedy", () => {
     const [free] = tokensOf([[1]], { maxNewTokens: 8, eosTokenId: [] });
     const end = free![2]!;
     const tokens = free!.slice(0, free!.indexOf(end) + 1);
-    expect(generateSync(model, [[1]], { maxNewTokens: 8, eosTokenId: end })).toEqual([
-      { tokens, text: "", finishReason: "eos" },
-    ]);
+    expect(generateSync(model, [[1]], { maxNewTokens: 8, eosTokenId: end })).toEqual([{ tokens, text: "", finishReason: "eos" }]);
   });
 
   test("the end of text is the generation config's, else config.json's", async () => {
@@ -58,8 +56,7 @@ describe("greedy", () => {
     const ends = seeded(0, { eos_token_id: fourth });
     const generationConfig = { eos_token_id: [second, 100_000] };
     const withConfig = await loadTokenizer(tinyFolder({ "generation_config.json": generationConfig }));
-    const count = (options: GenerateOptions) =>
-      generateSync(ends, [[1]], { maxNewTokens: 12, ...options })[0]!.tokens.length;
+    const count = (options: GenerateOptions) => generateSync(ends, [[1]], { maxNewTokens: 12, ...options })[0]!.tokens.length;
     expect(count({})).toBe(free!.indexOf(fourth) + 1);
     expect(count({ tokenizer })).toBe(free!.indexOf(fourth) + 1);
     expect(count({ tokenizer: withConfig })).toBe(free!.indexOf(second) + 1);
@@ -93,9 +90,14 @@ describe("greedy", () => {
   test("an answer ends where the model's positions do", () => {
     const short = seeded(0, { max_position_embeddings: 8 });
     const lengths = (of: LlamaForCausalLM) =>
-      generateSync(of, [[1, 2, 3], [4, 5, 6, 7, 8, 9, 10]], { eosTokenId: [], maxNewTokens: 20 }).map(
-        ({ tokens, finishReason }) => [tokens.length, finishReason],
-      );
+      generateSync(
+        of,
+        [
+          [1, 2, 3],
+          [4, 5, 6, 7, 8, 9, 10],
+        ],
+        { eosTokenId: [], maxNewTokens: 20 },
+      ).map(({ tokens, finishReason }) => [tokens.length, finishReason]);
     expect(lengths(short)).toEqual([
       [5, "length"],
       [1, "length"],
@@ -211,9 +213,7 @@ describe("text", () => {
       return logits;
     };
     const options = { maxNewTokens: 9, tokenizer, stopStrings: ["<eos>", "never"] };
-    expect(generateSync(ending, [[1]], options)).toEqual([
-      { tokens: [104, 104, eos], text: "hh", finishReason: "stop" },
-    ]);
+    expect(generateSync(ending, [[1]], options)).toEqual([{ tokens: [104, 104, eos], text: "hh", finishReason: "stop" }]);
   });
 });
 

@@ -27,8 +27,7 @@ describe("the hub says no", () => {
   test("to a repository that is not there", async () => {
     const { hub } = await freshHub();
     const missing =
-      "Expected an existing folder, or a model on the hub, but received 'owner/no': " +
-      `${hub.url}/owner/no is not there`;
+      "Expected an existing folder, or a model on the hub, but received 'owner/no': " + `${hub.url}/owner/no is not there`;
     expect(await fault("owner/no", "not-found")).toBe(
       `${missing} (HTTP 401), or not for everyone. If it is private or gated, set HF_TOKEN to a token that may read it`,
     );
@@ -66,8 +65,7 @@ describe("the hub says no", () => {
 
   test("to a token that is none", async () => {
     const { hub } = await freshHub();
-    hub.intercept = (_, response) =>
-      Boolean(response.writeHead(401, { "x-error-message": "Invalid credentials" }).end());
+    hub.intercept = (_, response) => Boolean(response.writeHead(401, { "x-error-message": "Invalid credentials" }).end());
     vi.stubEnv("HF_TOKEN", "old");
     expect(await fault("owner/tiny", "refused")).toBe(
       `The hub does not accept the token in use (HTTP 401). Set HF_TOKEN to a valid one to read ${hub.url}/owner/tiny`,

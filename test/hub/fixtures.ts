@@ -13,8 +13,7 @@ export async function freshHub(): Promise<{ hub: HubServer; cache: string }> {
     vi.unstubAllEnvs();
     rmSync(home, { recursive: true, force: true });
   });
-  for (const name of Object.keys(process.env))
-    if (/^(HF|HUGGING|TRANSFORMERS)_/.test(name)) vi.stubEnv(name, undefined);
+  for (const name of Object.keys(process.env)) if (/^(HF|HUGGING|TRANSFORMERS)_/.test(name)) vi.stubEnv(name, undefined);
   vi.stubEnv("HF_HOME", home);
   vi.stubEnv("HF_ENDPOINT", hub.url);
   vi.stubEnv("HF_HUB_DISABLE_PROGRESS_BARS", "1");

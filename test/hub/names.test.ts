@@ -13,10 +13,19 @@ test.each([
   ["owner/name@refs/pr/1", { id: "owner/name", revision: "refs/pr/1" }],
 ])("%s is on the hub", (name, expected) => expect(parseName(name)).toEqual(expected));
 
-test.each(["./name", "../a/b", "/a/b", "a/b/c", "models/", "pairs.jsonl", "data/pairs.Jsonl.GZ", "pairs.ndjson", "data/x.parquet", "models/x.Q8_0.gguf", "."])(
-  "%s is a path",
-  (name) => expect(parseName(name)).toEqual({ path: name }),
-);
+test.each([
+  "./name",
+  "../a/b",
+  "/a/b",
+  "a/b/c",
+  "models/",
+  "pairs.jsonl",
+  "data/pairs.Jsonl.GZ",
+  "pairs.ndjson",
+  "data/x.parquet",
+  "models/x.Q8_0.gguf",
+  ".",
+])("%s is a path", (name) => expect(parseName(name)).toEqual({ path: name }));
 
 test("what is there on the disk is a path, and ~ is the user's folder", () => {
   const folder = temporaryFolder();

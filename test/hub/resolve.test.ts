@@ -1,5 +1,13 @@
 import {
-  existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
 } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { hostname } from "node:os";
@@ -93,9 +101,12 @@ describe("a model of the hub", () => {
     repo.refs["main"] = commit("c1");
     const before = hub.downloads().length;
     const folder = await resolveFolder("owner/tiny");
-    expect(hub.downloads().slice(before).map(({ path }) => path)).toEqual([
-      `/owner/tiny/resolve/${commit("c1")}/config.json`,
-    ]);
+    expect(
+      hub
+        .downloads()
+        .slice(before)
+        .map(({ path }) => path),
+    ).toEqual([`/owner/tiny/resolve/${commit("c1")}/config.json`]);
     expect(text(folder, "config.json")).toBe("{}\n");
     expect(text(cache, "models--owner--tiny/refs/main")).toBe(commit("c1"));
   });
@@ -308,9 +319,7 @@ describe("without the hub", () => {
     hub.stop();
     expect(await resolveFolder("owner/tiny")).toBe(folder);
     expect(await resolveFolder("owner/tiny")).toBe(folder);
-    expect(stderr()).toMatch(
-      /^smaug: http:.* cannot be reached: .*; owner\/tiny is taken from the cache as it was last seen\n$/,
-    );
+    expect(stderr()).toMatch(/^smaug: http:.* cannot be reached: .*; owner\/tiny is taken from the cache as it was last seen\n$/);
   });
 
   test("the last whole snapshot serves when a newer one was broken off", async () => {
@@ -401,7 +410,10 @@ describe("a data set", () => {
     const { hub } = await freshHub();
     const names = ["[.jsonl", "a.jsonl", "b.jsonl", "x/d.jsonl", "zz.txt"];
     hub.add("datasets/owner/pairs", Object.fromEntries(names.map((name) => [name, "{}"])));
-    expect(filesOf(await resolveFolder("owner/pairs", { kind: "dataset", files: [pattern, "zz.txt"] }))).toEqual([...found, "zz.txt"]);
+    expect(filesOf(await resolveFolder("owner/pairs", { kind: "dataset", files: [pattern, "zz.txt"] }))).toEqual([
+      ...found,
+      "zz.txt",
+    ]);
   });
 
   test("or with those that are asked for", async () => {

@@ -22,7 +22,10 @@ export interface HubRepo {
 
 export const sha256 = (content: Content) => createHash("sha256").update(content).digest("hex");
 export const gitSha1 = (content: Content) =>
-  createHash("sha1").update(`blob ${Buffer.byteLength(content)}\0`).update(content).digest("hex");
+  createHash("sha1")
+    .update(`blob ${Buffer.byteLength(content)}\0`)
+    .update(content)
+    .digest("hex");
 const isLfs = (path: string) => /\.(safetensors|gguf|bin|parquet)$/.test(path);
 export const digestOf = (path: string, content: Content) => (isLfs(path) ? sha256(content) : gitSha1(content));
 
@@ -171,7 +174,11 @@ export function sendFile(
 }
 
 function treeOf(files: Record<string, Content>): object[] {
-  const folders = new Set(Object.keys(files).map(dirname).filter((folder) => folder !== "."));
+  const folders = new Set(
+    Object.keys(files)
+      .map(dirname)
+      .filter((folder) => folder !== "."),
+  );
   const entries = Object.entries(files).map(([path, content]) => {
     const size = Buffer.byteLength(content);
     if (!isLfs(path)) return { type: "file", oid: gitSha1(content), size, path };

@@ -1,13 +1,40 @@
 /** What an operation leaves behind: handles and bytes, by `toLeakNothing`. */
 import { describe, expect, test } from "vitest";
 import {
-  Attention, Embedding, KvCache, Linear, LoraLinear, Module, RmsNorm, RotaryEmbedding, SwiGlu, causalMask, lora, maskedAttention, parameter,
+  Attention,
+  Embedding,
+  KvCache,
+  Linear,
+  LoraLinear,
+  Module,
+  RmsNorm,
+  RotaryEmbedding,
+  SwiGlu,
+  causalMask,
+  lora,
+  maskedAttention,
+  parameter,
 } from "../../src/nn";
 import { LlamaForCausalLM } from "../../src/models";
 import { AdamW, clipGradNorm_ } from "../../src/optim";
 import { collate, dpop, sequenceLogProbs, sigmoid } from "../../src/preference";
 import {
-  Generator, Tensor, TensorScope, arange, autograd, cat, dispose, fromTypedArray, keep, noGrad, ones, ops, randn, tensor, tidy, zeros,
+  Generator,
+  Tensor,
+  TensorScope,
+  arange,
+  autograd,
+  cat,
+  dispose,
+  fromTypedArray,
+  keep,
+  noGrad,
+  ones,
+  ops,
+  randn,
+  tensor,
+  tidy,
+  zeros,
 } from "../../src/torch";
 import "../setup/leaks";
 
@@ -44,17 +71,37 @@ describe("calls", () => {
     ["indexing by tensors", () => a.clone().indexPut_([tensor([0], { dtype: "int64" })], 5)],
     ["reading", () => [a.toArray(), a.toList(), a.to("bfloat16").toArray(), a.sum().item(), String(a)]],
     ["creating", () => [tensor([1, 2]), fromTypedArray(new Float32Array(4)), arange(5), randn([2])]],
-    ["a gradient", () => {
-      leaf.mul(2).sum().backward();
-      leaf.grad = null;
-    }],
-    ["autograd.grad twice over", () => {
-      const [first] = autograd.grad(leaf.pow(3).sum(), leaf, { createGraph: true });
-      autograd.grad(first!.sum(), leaf);
-    }],
-    ["a generator", () => { using generator = new Generator(); randn([2], { generator }); generator.getState(); }],
+    [
+      "a gradient",
+      () => {
+        leaf.mul(2).sum().backward();
+        leaf.grad = null;
+      },
+    ],
+    [
+      "autograd.grad twice over",
+      () => {
+        const [first] = autograd.grad(leaf.pow(3).sum(), leaf, { createGraph: true });
+        autograd.grad(first!.sum(), leaf);
+      },
+    ],
+    [
+      "a generator",
+      () => {
+        using generator = new Generator();
+        randn([2], { generator });
+        generator.getState();
+      },
+    ],
     ["a nested tidy", () => tidy(() => [tidy(() => a.add(1)), a])],
-    ["a scope", () => { using scope = new TensorScope(); scope.escape(a.add(1)); scope.run(() => a.mul(2)); }],
+    [
+      "a scope",
+      () => {
+        using scope = new TensorScope();
+        scope.escape(a.add(1));
+        scope.run(() => a.mul(2));
+      },
+    ],
   ])("%s", (_, fn) => void expect(fn).toLeakNothing());
 
   test.each<[string, () => unknown]>([
@@ -63,16 +110,43 @@ describe("calls", () => {
     ["a list", () => cat([ones([2]), ones([3, 3])])],
     ["several returns", () => ops.linalgEigh(ones([2, 3]))],
     ["arguments", () => a.add(ones([3]), { alfa: 1 } as never)],
-    ["an argument that throws when read", () => a.add(a.add(1), { alpha: { real: 1, get imag(): number { throw new Error("mine"); } } })],
+    [
+      "an argument that throws when read",
+      () =>
+        a.add(a.add(1), {
+          alpha: {
+            real: 1,
+            get imag(): number {
+              throw new Error("mine");
+            },
+          },
+        }),
+    ],
     ["reading", () => zeros([3], { device: "meta" }).toArray()],
-    ["memory", () => ones([1]).expand([2 ** 40]).clone()],
-    ["backward", () => {
-      const y = leaf.exp();
-      const loss = y.mul(y).sum();
-      noGrad(() => y.add_(1));
-      loss.backward();
-    }],
-    ["tidy", () => tidy(() => { ones([2]); throw new Error("mine"); })],
+    [
+      "memory",
+      () =>
+        ones([1])
+          .expand([2 ** 40])
+          .clone(),
+    ],
+    [
+      "backward",
+      () => {
+        const y = leaf.exp();
+        const loss = y.mul(y).sum();
+        noGrad(() => y.add_(1));
+        loss.backward();
+      },
+    ],
+    [
+      "tidy",
+      () =>
+        tidy(() => {
+          ones([2]);
+          throw new Error("mine");
+        }),
+    ],
     ["a promise", () => tidy(async () => ones([2]))],
   ])("that fail: %s", (_, fn) => {
     expect(fn).toThrow();
@@ -97,12 +171,23 @@ function lifeOf<M extends Module>(make: () => M, run: (module: M) => Tensor): ()
 }
 
 const config = {
-  vocab_size: 17, hidden_size: 8, intermediate_size: 12, num_hidden_layers: 2, num_attention_heads: 2,
-  num_key_value_heads: 1, max_position_embeddings: 16,
+  vocab_size: 17,
+  hidden_size: 8,
+  intermediate_size: 12,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  num_key_value_heads: 1,
+  max_position_embeddings: 16,
 };
 
 const x = randn([2, 4, 8]);
-const ids = tensor([[1, 2, 3, 4], [5, 6, 7, 8]], { dtype: "int64" });
+const ids = tensor(
+  [
+    [1, 2, 3, 4],
+    [5, 6, 7, 8],
+  ],
+  { dtype: "int64" },
+);
 const rotary = new RotaryEmbedding(4);
 const rotate = () => rotary.forward(arange(4).unsqueeze(0), "float32");
 
@@ -116,28 +201,97 @@ describe("modules", () => {
   }
 
   test.each<[string, () => void]>([
-    ["Linear", lifeOf(() => new Linear(8, 3), (m) => m.forward(x))],
-    ["Embedding", lifeOf(() => new Embedding(17, 8, { paddingIdx: 0 }), (m) => m.forward(ids))],
-    ["RmsNorm", lifeOf(() => new RmsNorm(8), (m) => m.forward(x))],
-    ["SwiGlu", lifeOf(() => new SwiGlu(8, 12), (m) => m.forward(x))],
-    ["Attention", lifeOf(() => new Attention({ hiddenSize: 8, numHeads: 2 }), (m) => m.forward(x, { rotary: rotate() }))],
-    ["Attention with grouped heads, mask and dropout", lifeOf(
-      () => new Attention({ hiddenSize: 8, numHeads: 2, numKeyValueHeads: 1, dropout: 0.5 }),
-      (m) => m.forward(x, { rotary: rotate(), attend: maskedAttention(causalMask(4, 4)) }),
-    )],
-    ["LoraLinear", lifeOf(() => new LoraLinear(new Linear(8, 8), lora({ r: 2, dropout: 0.1 })), (m) => m.forward(x))],
-    ["LoraLinear, merged and back", lifeOf(() => new LoraLinear(new Linear(8, 8), lora({ r: 2 })), (m) => {
-      m.merge();
-      m.unmerge();
-      return m.forward(x);
-    })],
-    ["a module of modules", lifeOf(() => new Mixed(), (m) => m.forward(x))],
-    ["Llama", lifeOf(() => new LlamaForCausalLM(config), (m) => m.forward(ids))],
-    ["a module moved to another dtype", lifeOf(() => new Mixed().to({ dtype: "float64" }), (m) => m.forward(x.to("float64")))],
-    ["a state dict, out and in", lifeOf(() => new Mixed(), (m) => {
-      m.loadStateDict(m.stateDict());
-      return m.forward(x);
-    })],
+    [
+      "Linear",
+      lifeOf(
+        () => new Linear(8, 3),
+        (m) => m.forward(x),
+      ),
+    ],
+    [
+      "Embedding",
+      lifeOf(
+        () => new Embedding(17, 8, { paddingIdx: 0 }),
+        (m) => m.forward(ids),
+      ),
+    ],
+    [
+      "RmsNorm",
+      lifeOf(
+        () => new RmsNorm(8),
+        (m) => m.forward(x),
+      ),
+    ],
+    [
+      "SwiGlu",
+      lifeOf(
+        () => new SwiGlu(8, 12),
+        (m) => m.forward(x),
+      ),
+    ],
+    [
+      "Attention",
+      lifeOf(
+        () => new Attention({ hiddenSize: 8, numHeads: 2 }),
+        (m) => m.forward(x, { rotary: rotate() }),
+      ),
+    ],
+    [
+      "Attention with grouped heads, mask and dropout",
+      lifeOf(
+        () => new Attention({ hiddenSize: 8, numHeads: 2, numKeyValueHeads: 1, dropout: 0.5 }),
+        (m) => m.forward(x, { rotary: rotate(), attend: maskedAttention(causalMask(4, 4)) }),
+      ),
+    ],
+    [
+      "LoraLinear",
+      lifeOf(
+        () => new LoraLinear(new Linear(8, 8), lora({ r: 2, dropout: 0.1 })),
+        (m) => m.forward(x),
+      ),
+    ],
+    [
+      "LoraLinear, merged and back",
+      lifeOf(
+        () => new LoraLinear(new Linear(8, 8), lora({ r: 2 })),
+        (m) => {
+          m.merge();
+          m.unmerge();
+          return m.forward(x);
+        },
+      ),
+    ],
+    [
+      "a module of modules",
+      lifeOf(
+        () => new Mixed(),
+        (m) => m.forward(x),
+      ),
+    ],
+    [
+      "Llama",
+      lifeOf(
+        () => new LlamaForCausalLM(config),
+        (m) => m.forward(ids),
+      ),
+    ],
+    [
+      "a module moved to another dtype",
+      lifeOf(
+        () => new Mixed().to({ dtype: "float64" }),
+        (m) => m.forward(x.to("float64")),
+      ),
+    ],
+    [
+      "a state dict, out and in",
+      lifeOf(
+        () => new Mixed(),
+        (m) => {
+          m.loadStateDict(m.stateDict());
+          return m.forward(x);
+        },
+      ),
+    ],
   ])("%s", (_, life) => void expect(life).toLeakNothing());
 
   test("RotaryEmbedding", () => {
@@ -173,7 +327,10 @@ describe("losses", () => {
 
   test("log-probs of a batch", () => {
     const model = new LlamaForCausalLM(config);
-    const rows = [{ prompt: [1, 2], completion: [3, 4, 5] }, { prompt: [6], completion: [7] }];
+    const rows = [
+      { prompt: [1, 2], completion: [3, 4, 5] },
+      { prompt: [6], completion: [7] },
+    ];
     expect(() => {
       sequenceLogProbs(model, collate(rows)).sum().backward();
       model.zeroGrad();

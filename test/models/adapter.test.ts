@@ -46,9 +46,7 @@ describe("loadAdapter", () => {
     const model = await loadModel(single, { dtype: "bfloat16" });
     await loadAdapter(model, list);
     const trained = [...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad);
-    expect(trained.map(([name, { dtype }]) => [name.includes("lora_"), dtype])).toEqual(
-      Array(8).fill([true, "float32"]),
-    );
+    expect(trained.map(([name, { dtype }]) => [name.includes("lora_"), dtype])).toEqual(Array(8).fill([true, "float32"]));
     expect([...model.modules()].some(({ training }) => training)).toBe(false);
     expect(loraLayers(model)[0]![1].adapter.dropout).toBe(0.1);
   });
@@ -69,15 +67,18 @@ describe("loadAdapter", () => {
     const { target_modules } = readJson(join(copy, "adapter_config.json"));
     writeFileSync(join(copy, "adapter_config.json"), JSON.stringify({ peft_type: "LORA", r: 2, target_modules }));
     const model = await loadModel(single, { adapter: copy });
-    const [, { adapter: { scaling, dropout } }] = loraLayers(model)[0]!;
+    const [
+      ,
+      {
+        adapter: { scaling, dropout },
+      },
+    ] = loraLayers(model)[0]!;
     expect([scaling, dropout]).toEqual([8 / 2, 0]);
   });
 
   test("a model that has an adapter takes no second one", async () => {
     const model = await loadModel(single, { adapter: list });
-    await expect(loadAdapter(model, list)).rejects.toThrow(
-      "the model has adapters already (model.layers.0.self_attn.q_proj)",
-    );
+    await expect(loadAdapter(model, list)).rejects.toThrow("the model has adapters already (model.layers.0.self_attn.q_proj)");
   });
 });
 
@@ -96,8 +97,11 @@ describe("a second adapter, the reference", () => {
     expect(weights(second)).toEqual(weights(dora));
     expect([r, readJson(join(first, "adapter_config.json"))["r"]]).toEqual([4, 4]);
     const trained = [...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad).map(([name]) => name);
-    expect(trained.sort()).toEqual(Object.keys(adapterTensors(await loadModel(single, { adapter: list }))).map((name) =>
-      name.replace("base_model.model.", "")).sort());
+    expect(trained.sort()).toEqual(
+      Object.keys(adapterTensors(await loadModel(single, { adapter: list })))
+        .map((name) => name.replace("base_model.model.", ""))
+        .sort(),
+    );
   });
 
   test("may stand alone; a second of the name is an error, as is saving one that is not there", async () => {
@@ -111,7 +115,10 @@ describe("a second adapter, the reference", () => {
 });
 
 describe("embeddings that PEFT saved along", () => {
-  test.each([["embeddings", single], ["embeddings-tied", folderOf("folders", "tied")]])("%s: copies of the base's are accepted", async (name, base) => {
+  test.each([
+    ["embeddings", single],
+    ["embeddings-tied", folderOf("folders", "tied")],
+  ])("%s: copies of the base's are accepted", async (name, base) => {
     for (const dtype of ["float32", "bfloat16"] as const) {
       using model = await loadModel(base, { dtype });
       expect(await loadAdapter(model, folderOf("adapters", name))).toHaveLength(2);
@@ -187,11 +194,7 @@ describe("an adapter for another base is refused, both named", () => {
   test("other shapes", async () => {
     const config = { ...readJson(join(single, "config.json")), hidden_size: 8, head_dim: 2 };
     const model = new LlamaForCausalLM(config);
-    await expectRefused(
-      list,
-      `The adapter in ${list} (made for small/single) does not fit the model LlamaForCausalLM:`,
-      model,
-    );
+    await expectRefused(list, `The adapter in ${list} (made for small/single) does not fit the model LlamaForCausalLM:`, model);
     await expectRefused(
       list,
       "Expected shape [4, 8] for 'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight' but received [4, 16]",
@@ -215,10 +218,7 @@ describe("an adapter for another base is refused, both named", () => {
   });
 
   test("another rank than its config says", () =>
-    expectRefused(
-      withConfig({ r: 3 }),
-      `Expected shape [3, 16] for 'base_model.model.model.layers.0.self_attn.q_proj.lora_A`,
-    ));
+    expectRefused(withConfig({ r: 3 }), `Expected shape [3, 16] for 'base_model.model.model.layers.0.self_attn.q_proj.lora_A`));
 
   test("of another kind than its config says", () =>
     expectRefused(
@@ -257,10 +257,7 @@ describe("what is not supported is named, with the file", () => {
     [{ lora_alpha: 0 }, "Expected a positive number for 'alpha' but received 0"],
     [{ lora_dropout: 1 }, "for 'dropout' but received 1"],
     [{ target_modules: null }, "Expected a string or strings for 'target_modules' but received nothing"],
-    [
-      { target_modules: "(?P<layer>q_proj)" },
-      `Expected a regular expression for 'targetModules' but received "(?P<layer>`,
-    ],
+    [{ target_modules: "(?P<layer>q_proj)" }, `Expected a regular expression for 'targetModules' but received "(?P<layer>`],
     [{ rank_pattern: { q_proj: "4" } }, `Expected numbers by name for 'rank_pattern'`],
     [{ rank_pattern: { q_proj: 0.5 } }, `Expected a positive integer for 'rankPattern["q_proj"]' but received 0.5`],
     [{ alpha_pattern: { "[": 4 } }, `Expected a regular expression for 'alphaPattern' but received "["`],
@@ -285,11 +282,7 @@ describe("a folder that cannot be read", () => {
       (path) => writeFileSync(join(path, "adapter_config.json"), "{"),
       /Expected an adapter's configuration as JSON in .*adapter_config\.json/,
     ],
-    [
-      "no weights",
-      (path) => rmSync(join(path, weights)),
-      /Expected adapter_model\.safetensors in .* but it is missing/,
-    ],
+    ["no weights", (path) => rmSync(join(path, weights)), /Expected adapter_model\.safetensors in .* but it is missing/],
     [
       "weights cut short",
       (path) => writeFileSync(join(path, weights), readFileSync(join(path, weights)).subarray(0, -1)),

@@ -61,10 +61,7 @@ describe("both generations of transformers", () => {
 describe("what would change the numbers and is not supported is named", () => {
   test.each([
     [{ model_type: "mistral" }, `Expected "llama" for 'model_type' but received "mistral"; it is not supported`],
-    [
-      { architectures: ["LlamaForTokenClassification"] },
-      `Expected ["LlamaForCausalLM"] for 'architectures' but received`,
-    ],
+    [{ architectures: ["LlamaForTokenClassification"] }, `Expected ["LlamaForCausalLM"] for 'architectures' but received`],
     [
       { hidden_act: "relu2" },
       `Expected "silu" or "gelu" or "gelu_pytorch_tanh" for 'hidden_act' but received "relu2"; it is not supported`,
@@ -73,14 +70,8 @@ describe("what would change the numbers and is not supported is named", () => {
     [{ rope_scaling: { type: "su" } }, `for 'rope_scaling.type' but received "su"`],
     [{ residual_multiplier: 0.5 }, `Expected 1 for 'residual_multiplier' but received 0.5`],
     [{ partial_rotary_factor: 0.5 }, `Expected 1 for 'partial_rotary_factor' but received 0.5`],
-    [
-      { rope_parameters: { rope_type: "default", partial_rotary_factor: 0.5 } },
-      `'rope_parameters.partial_rotary_factor'`,
-    ],
-    [
-      { quantization_config: { bits: 4 } },
-      `Expected no 'quantization_config' but received {"bits":4}; it is not supported`,
-    ],
+    [{ rope_parameters: { rope_type: "default", partial_rotary_factor: 0.5 } }, `'rope_parameters.partial_rotary_factor'`],
+    [{ quantization_config: { bits: 4 } }, `Expected no 'quantization_config' but received {"bits":4}; it is not supported`],
   ])("%o", (keys, message) => {
     expect(() => parseLlamaConfig({ ...sizes, ...keys })).toThrow(message);
   });
@@ -92,10 +83,7 @@ describe("a value that does not fit is named", () => {
     [{ hidden_size: "8" }, `Expected a positive integer for 'hidden_size' but received "8"`],
     [{ num_hidden_layers: 0 }, "Expected a positive integer for 'num_hidden_layers' but received 0"],
     [{ num_attention_heads: 3 }, "Expected a multiple of num_attention_heads (3) for 'hidden_size' but received 8"],
-    [
-      { num_key_value_heads: 3 },
-      "Expected a divisor of num_attention_heads (4) for 'num_key_value_heads' but received 3",
-    ],
+    [{ num_key_value_heads: 3 }, "Expected a divisor of num_attention_heads (4) for 'num_key_value_heads' but received 3"],
     [{ head_dim: 5 }, "Expected an even number for 'head_dim' but received 5"],
     [{ rms_norm_eps: -1 }, "Expected a number from 0 for 'rms_norm_eps' but received -1"],
     [{ rope_theta: "1e4" }, `Expected a number from 1 for 'rope_theta' but received "1e4"`],
@@ -116,9 +104,7 @@ describe("a value that does not fit is named", () => {
   });
 
   test("a config that is no object", () => {
-    expect(() => parseLlamaConfig("config.json" as never)).toThrow(
-      `Expected an object for 'config' but received "config.json"`,
-    );
+    expect(() => parseLlamaConfig("config.json" as never)).toThrow(`Expected an object for 'config' but received "config.json"`);
   });
 });
 
@@ -130,9 +116,9 @@ describe("rope scaling", () => {
     const llama3 = { rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_factor: 4 };
     expect(scaling(llama3)).toMatchObject({ originalMaxPositions: 64 });
     expect(scaling({ ...llama3, original_max_position_embeddings: 32 })).toMatchObject({ originalMaxPositions: 32 });
-    expect(
-      scaling({ ...llama3, original_max_position_embeddings: 32 }, { original_max_position_embeddings: 16 }),
-    ).toMatchObject({ originalMaxPositions: 16 });
+    expect(scaling({ ...llama3, original_max_position_embeddings: 32 }, { original_max_position_embeddings: 16 })).toMatchObject({
+      originalMaxPositions: 16,
+    });
   });
 
   test.each([

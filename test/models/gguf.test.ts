@@ -40,7 +40,10 @@ const tensors: TensorSpec[] = [
   ...["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"].map(square),
 ];
 const withTensor = (name: string, change: Partial<TensorSpec>) =>
-  ggufBytes(metadata, tensors.map((each) => (each.name === `${name}.weight` ? { ...each, ...change } : each)));
+  ggufBytes(
+    metadata,
+    tensors.map((each) => (each.name === `${name}.weight` ? { ...each, ...change } : each)),
+  );
 
 async function rejection(bytes: Buffer): Promise<string> {
   const path = join(folder(), "model.gguf");
@@ -98,9 +101,17 @@ describe("the config", () => {
     const ends = { "tokenizer.ggml.eos_token_id": 2, "tokenizer.ggml.eot_token_id": 3 };
     const path = writeGguf(join(folder(), "m.gguf"), { ...metadata, ...ends }, tensors);
     expect(openGguf(path).config).toMatchObject({
-      architectures: ["LlamaForCausalLM"], model_type: "llama", vocab_size: 6, hidden_size: 4, head_dim: 4,
-      num_key_value_heads: 1, rms_norm_eps: 1e-5, rope_theta: 10_000, tie_word_embeddings: true,
-      eos_token_id: [2, 3], torch_dtype: "float32",
+      architectures: ["LlamaForCausalLM"],
+      model_type: "llama",
+      vocab_size: 6,
+      hidden_size: 4,
+      head_dim: 4,
+      num_key_value_heads: 1,
+      rms_norm_eps: 1e-5,
+      rope_theta: 10_000,
+      tie_word_embeddings: true,
+      eos_token_id: [2, 3],
+      torch_dtype: "float32",
     });
   });
 

@@ -58,7 +58,12 @@ export function ggufBytes(
     return Buffer.concat([text(name), u32(shape.length), ...[...shape].reverse().map(u64), u32(type), u64(offset)]);
   });
   const head = Buffer.concat([
-    Buffer.from("GGUF"), u32(version), u64(tensorCount), u64(Object.keys(metadata).length), ...pairs, ...infos,
+    Buffer.from("GGUF"),
+    u32(version),
+    u64(tensorCount),
+    u64(Object.keys(metadata).length),
+    ...pairs,
+    ...infos,
   ]);
   return Buffer.concat([head, Buffer.alloc((32 - (head.length % 32)) % 32), Buffer.alloc(next)]);
 }

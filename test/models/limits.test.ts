@@ -77,7 +77,9 @@ describe("sizes in config.json that the weights do not have", () => {
 
   test("a config of another architecture, whose tensors are not there", async () => {
     const copy = withConfig({
-      architectures: '["MixtralForCausalLM"]', model_type: '"mixtral"', num_local_experts: "100000000",
+      architectures: '["MixtralForCausalLM"]',
+      model_type: '"mixtral"',
+      num_local_experts: "100000000",
     });
     const message = await refusal(() => loadModel(copy));
     expect(message).toContain("Expected a tensor '….block_sparse_moe.gate.weight', of the size num_local_experts");
@@ -158,8 +160,13 @@ describe("JSON nested too deeply", () => {
 
 describe("what is not a file", () => {
   const inModel = [
-    "config.json", "model.safetensors", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
-    "spiece.model", "merges.txt",
+    "config.json",
+    "model.safetensors",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "spiece.model",
+    "merges.txt",
   ];
   const inShards = ["model.safetensors.index.json", "model-00002-of-00003.safetensors"];
   const inAdapter = ["adapter_config.json", "adapter_model.safetensors"];

@@ -81,10 +81,7 @@ describe("tied embeddings", () => {
   const embedding = () => {
     const bytes = readFileSync(join(tied, "model.safetensors"));
     const length = Number(bytes.readBigUInt64LE());
-    const header = JSON.parse(bytes.toString("utf8", 8, 8 + length)) as Record<
-      string,
-      { data_offsets: [number, number] }
-    >;
+    const header = JSON.parse(bytes.toString("utf8", 8, 8 + length)) as Record<string, { data_offsets: [number, number] }>;
     const [start, end] = header["model.embed_tokens.weight"]!.data_offsets;
     return bytes.subarray(8 + length + start, 8 + length + end);
   };
@@ -94,19 +91,9 @@ describe("tied embeddings", () => {
       const copy = folder(tied);
       const head = Buffer.from(embedding());
       if (!equal) head[5]! ^= 1;
-      rewrite(
-        join(tied, "model.safetensors"),
-        join(copy, "model.safetensors"),
-        "lm_head.weight",
-        [40, 16],
-        head,
-        "BF16",
-      );
+      rewrite(join(tied, "model.safetensors"), join(copy, "model.safetensors"), "lm_head.weight", [40, 16], head, "BF16");
       if (equal) expect(logits(await loadModel(copy))).toEqual(logits(await loadModel(tied)));
-      else
-        await expect(loadModel(copy)).rejects.toThrow(
-          /Expected 'lm_head.weight' in .* to equal 'model.embed_tokens.weight'/,
-        );
+      else await expect(loadModel(copy)).rejects.toThrow(/Expected 'lm_head.weight' in .* to equal 'model.embed_tokens.weight'/);
     }
   });
 
@@ -130,9 +117,7 @@ describe("a folder that does not fit its config", () => {
     const before = await settledTensors();
     const loading = loadModel(copy);
     await expect(loading).rejects.toThrow(`The weights in ${copy} are not those its config.json asks for:`);
-    await expect(loading).rejects.toThrow(
-      "Expected a tensor 'model.layers.0.self_attn.q_proj.bias' [16] but received none",
-    );
+    await expect(loading).rejects.toThrow("Expected a tensor 'model.layers.0.self_attn.q_proj.bias' [16] but received none");
     await expect(loading).rejects.toThrow("… and ");
     expect(memory().tensors).toBe(before);
 
@@ -149,9 +134,7 @@ describe("a folder that does not fit its config", () => {
     const copy = folder(single);
     const text = readFileSync(join(single, "model.safetensors"), "latin1");
     writeFileSync(join(copy, "model.safetensors"), text.replace('"F32"', '"I32"'), "latin1");
-    await expect(loadModel(copy)).rejects.toThrow(
-      /Expected floating-point values for '.*' but received int32; quantised/,
-    );
+    await expect(loadModel(copy)).rejects.toThrow(/Expected floating-point values for '.*' but received int32; quantised/);
   });
 
   test.each<[string, Record<string, unknown>, string]>([
@@ -161,11 +144,7 @@ describe("a folder that does not fit its config", () => {
       `for 'architectures' but received ["BertModel"] (model_type "llama"); it is not supported`,
     ],
     ["another model type", { architectures: undefined, model_type: "mamba" }, `received nothing (model_type "mamba")`],
-    [
-      "a class that is not its type's",
-      { model_type: "mistral" },
-      `Expected "llama" for 'model_type' but received "mistral"`,
-    ],
+    ["a class that is not its type's", { model_type: "mistral" }, `Expected "llama" for 'model_type' but received "mistral"`],
     ["a value that is not supported", { hidden_act: "relu2" }, `for 'hidden_act' but received "relu2"; it is not supported`],
     ["an unknown dtype", { dtype: "float12" }, `for 'dtype' but received "float12"`],
     ["a size that is none", { hidden_size: "16" }, `Expected a positive integer for 'hidden_size'`],

@@ -28,7 +28,17 @@ function adapterOf(base: unknown, changes: object = {}): string {
 
 async function logitsOf(name: string): Promise<number[]> {
   using model = await loadModel(name);
-  return tidy(() => noGrad(() => [...model.forward(tensor(ids, { dtype: "int64" })).flatten().toArray()] as number[]));
+  return tidy(() =>
+    noGrad(
+      () =>
+        [
+          ...model
+            .forward(tensor(ids, { dtype: "int64" }))
+            .flatten()
+            .toArray(),
+        ] as number[],
+    ),
+  );
 }
 
 const contents = (from: string): Record<string, Content> =>
@@ -71,7 +81,8 @@ describe("an adapter's folder as a model", () => {
     const out = folder();
     await saveAdapter(model, out);
     expect(JSON.parse(readFileSync(join(out, "adapter_config.json"), "utf8"))).toMatchObject({
-      base_model_name_or_path: "owner/tiny", revision: "v1",
+      base_model_name_or_path: "owner/tiny",
+      revision: "v1",
     });
   });
 });
@@ -82,7 +93,10 @@ describe("refused", () => {
 
   test.each([null, "", 3])("a base called %j", async (base) => {
     const path = adapterOf(base);
-    await fails(path, `for 'base_model_name_or_path' in ${path}/adapter_config.json but received ${JSON.stringify(base)}; name the base`);
+    await fails(
+      path,
+      `for 'base_model_name_or_path' in ${path}/adapter_config.json but received ${JSON.stringify(base)}; name the base`,
+    );
   });
 
   test("no base is needed where the model is named, too", async () => {
@@ -136,7 +150,10 @@ describe("the tokenizer of an adapter's folder", () => {
   test("wins over the base's as a whole, but for how to generate", async () => {
     const path = adapterOf(base());
     writeFileSync(join(path, "tokenizer.json"), JSON.stringify({ ...tokenizerJson, post_processor: null }));
-    writeFileSync(join(path, "tokenizer_config.json"), JSON.stringify({ ...tokenizerConfig, eos_token: "<pad>", chat_template: template }));
+    writeFileSync(
+      join(path, "tokenizer_config.json"),
+      JSON.stringify({ ...tokenizerConfig, eos_token: "<pad>", chat_template: template }),
+    );
     const tokenizer = await loadTokenizer(path);
     expect(tokenizer.encode("h")).toEqual([104]); // no BOS
     expect([tokenizer.eosToken, tokenizer.applyChatTemplate(chat)]).toEqual(["<pad>", "<hi>"]);

@@ -29,9 +29,7 @@ describe("dtypes", () => {
   ])("%s", (format, bytes, dtype, values) => {
     const size = bytes.length;
     const shape = [(values as unknown[]).length];
-    const file = new SafetensorsFile(
-      write({ x: { dtype: format, shape, data_offsets: [0, size] } }, Uint8Array.from(bytes)),
-    );
+    const file = new SafetensorsFile(write({ x: { dtype: format, shape, data_offsets: [0, size] } }, Uint8Array.from(bytes)));
     const tensor = file.read("x");
     expect([tensor.dtype, tensor.toList()]).toEqual([dtype, values]);
   });
@@ -107,16 +105,8 @@ describe("a damaged file is refused", () => {
   });
 
   test.each<[string, [string | object, (number | Uint8Array)?, bigint?], RegExp]>([
-    [
-      "header longer than the file",
-      [{ x: f32([1], 0, 4) }, 4, 1000n],
-      /a header of 1000 bytes in .* but received \d+;/,
-    ],
-    [
-      "header over the limit",
-      ["{}", 0, 33_554_433n],
-      /at most 33554432 bytes in .* but received 33554433; this is another kind/,
-    ],
+    ["header longer than the file", [{ x: f32([1], 0, 4) }, 4, 1000n], /a header of 1000 bytes in .* but received \d+;/],
+    ["header over the limit", ["{}", 0, 33_554_433n], /at most 33554432 bytes in .* but received 33554433; this is another kind/],
     ["length beyond every number", ["{}", 0, 2n ** 64n - 1n], /but received 18446744073709551615/],
     ["no JSON", ["{'x'}"], /Expected tensors by name as JSON in the header of .*model\.safetensors/],
     ["JSON that is no object", ["[1]"], /to start with '\{' but received "\[1\]"/],
@@ -128,11 +118,7 @@ describe("a damaged file is refused", () => {
       [{ x: { dtype: "F4", shape: [2], data_offsets: [0, 1] } }, 1],
       /for the dtype of 'x' .* but received "F4"/,
     ],
-    [
-      "a dtype of the prototype",
-      [{ x: { dtype: "toString", shape: [], data_offsets: [0, 0] } }],
-      /for the dtype of 'x'/,
-    ],
+    ["a dtype of the prototype", [{ x: { dtype: "toString", shape: [], data_offsets: [0, 0] } }], /for the dtype of 'x'/],
     ["no shape", [{ x: { dtype: "F32", data_offsets: [0, 4] } }, 4], /for the shape of 'x' .* but received nothing/],
     ["a negative size", [{ x: f32([-1], 0, 4) }, 4], /for the shape of 'x' .* but received \[-1\]/],
     ["a fractional size", [{ x: f32([0.5], 0, 2) }, 2], /for the shape of 'x'/],
@@ -151,27 +137,17 @@ describe("a damaged file is refused", () => {
     ["a gap at the start", [{ x: f32([1], 4, 8) }, 8], /tensors leave a gap/],
     [
       "a name twice",
-      [
-        '{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"\\u0078" : {"dtype":"U8","shape":[1],"data_offsets":[1,2]}}',
-        2,
-      ],
+      ['{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"\\u0078" : {"dtype":"U8","shape":[1],"data_offsets":[1,2]}}', 2],
       /each name once in the header of .* but received 'x' twice/,
     ],
-    [
-      "a key twice",
-      ['{"x":{"dtype":"U8","dtype":"I8","shape":[1],"data_offsets":[0,1]}}', 1],
-      /received 'dtype' twice/,
-    ],
+    ["a key twice", ['{"x":{"dtype":"U8","dtype":"I8","shape":[1],"data_offsets":[0,1]}}', 1], /received 'dtype' twice/],
   ])("%s", (_, content, message) => {
     expect(() => new SafetensorsFile(write(...content))).toThrow(message);
   });
 
   test("a header that is not UTF-8", () => {
     const path = write("{}      ");
-    writeFileSync(
-      path,
-      Buffer.concat([readFileSync(path).subarray(0, 9), Buffer.from([0xff, 0xfe]), Buffer.alloc(5, "}")]),
-    );
+    writeFileSync(path, Buffer.concat([readFileSync(path).subarray(0, 9), Buffer.from([0xff, 0xfe]), Buffer.alloc(5, "}")]));
     expect(() => new SafetensorsFile(path)).toThrow("Expected UTF-8 for the header");
   });
 
@@ -205,7 +181,5 @@ describe("a damaged file is refused", () => {
 test("a tensor that is not there, or has another size, is named", () => {
   const file = new SafetensorsFile(write({ x: f32([1], 0, 4) }, 4));
   expect(() => file.read("y")).toThrow(/Expected a tensor 'y' in .* but received none of that name/);
-  tidy(() =>
-    expect(() => file.copyTo("x", file.read("x").expand([2]).clone())).toThrow("1 elements for 'x' but received 2"),
-  );
+  tidy(() => expect(() => file.copyTo("x", file.read("x").expand([2]).clone())).toThrow("1 elements for 'x' but received 2"));
 });

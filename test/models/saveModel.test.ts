@@ -23,8 +23,7 @@ const folder = temporaryFolders();
 const single = folderOf("folders", "single");
 const tied = folderOf("folders", "tied");
 const old = folderOf("folders", "tied-sharded-old");
-const shards = (count: number) =>
-  Array.from({ length: count }, (_, i) => `model-0000${i + 1}-of-0000${count}.safetensors`);
+const shards = (count: number) => Array.from({ length: count }, (_, i) => `model-0000${i + 1}-of-0000${count}.safetensors`);
 
 const readJson = (path: string) => JSON.parse(readFileSync(path, "utf8")) as Record<string, any>;
 const values = (model: CausalLM) => [...model.namedParameters()].map(([name, tensor]) => [name, tensor.toArray()]);
@@ -107,9 +106,7 @@ describe("config.json", () => {
     });
     await saveModel(await loadModel(old), out, { dtype: "bfloat16" });
     expect(readJson(join(out, "config.json")).torch_dtype).toBe("bfloat16");
-    expect(new SafetensorsFile(join(out, "model.safetensors")).entries.get("model.norm.weight")!.dtype).toBe(
-      "bfloat16",
-    );
+    expect(new SafetensorsFile(join(out, "model.safetensors")).entries.get("model.norm.weight")!.dtype).toBe("bfloat16");
   });
 
   test("a model that was not loaded gets what makes the folder whole", async () => {
@@ -228,9 +225,7 @@ test("what a killed writer left is cleared, what a running one writes is not", a
   for (const name of [killed, running]) writeFileSync(join(out, name), "half");
   writeFileSync(join(out, ".smaug-notes.tmp"), "mine");
   await saveModel(await loadModel(single), out);
-  expect(readdirSync(out).sort()).toEqual(
-    [running, ".smaug-notes.tmp", "config.json", "model.safetensors"].sort(),
-  );
+  expect(readdirSync(out).sort()).toEqual([running, ".smaug-notes.tmp", "config.json", "model.safetensors"].sort());
 });
 
 test("a folder that cannot be made, and options that make no sense", async () => {

@@ -3,13 +3,16 @@ import { empty, emptyCache, memory, ones, resetPeakMemory, tidy, zeros } from ".
 import { reportOf } from "../setup/program";
 
 describe("memory is", () => {
-  test.each([1, 15, 16, 17, 100, 1000, 4096, 4097, 100_003, 2 ** 20, 2 ** 20 + 1])("counted for %i floats, with an eighth of waste at most", (count) => {
-    const before = memory().live;
-    using _ = empty([count]);
-    const bytes = memory().live - before;
-    expect(bytes).toBeGreaterThanOrEqual(4 * count);
-    expect(bytes).toBeLessThanOrEqual(Math.max(64, 4.5 * count));
-  });
+  test.each([1, 15, 16, 17, 100, 1000, 4096, 4097, 100_003, 2 ** 20, 2 ** 20 + 1])(
+    "counted for %i floats, with an eighth of waste at most",
+    (count) => {
+      const before = memory().live;
+      using _ = empty([count]);
+      const bytes = memory().live - before;
+      expect(bytes).toBeGreaterThanOrEqual(4 * count);
+      expect(bytes).toBeLessThanOrEqual(Math.max(64, 4.5 * count));
+    },
+  );
 
   test("not used by an empty tensor", () => {
     const before = memory().live;

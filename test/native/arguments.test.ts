@@ -7,7 +7,8 @@ import { binding } from "../../src/native/binding";
 import { DisposedTensorError } from "../../src/native/errors";
 
 const [add, linear, sum, uniform] = ["aten::add.Tensor", "aten::linear", "aten::sum.dim_IntList", "aten::uniform_"].map((name) =>
-  binding.findOperator(name)) as [number, number, number, number];
+  binding.findOperator(name),
+) as [number, number, number, number];
 const FLOAT32 = 6;
 
 let x: number;
@@ -22,9 +23,25 @@ afterAll(() => {
 });
 
 const noSlots: [string, unknown][] = [
-  ["null", null], ["undefined", undefined], ["true", true], ["false", false], ['"1"', "1"], ["1n", 1n], ["0n", 0n], ["{}", {}],
-  ["[]", []], ["[1]", [1]], ["a Number", Object(1)], ["NaN", NaN], ["Infinity", Infinity], ["1.5", 1.5], ["2^32", 2 ** 32],
-  ["-(2^31) - 1", -(2 ** 31) - 1], ["a function", () => 1], ["a symbol", Symbol("x")], ["valueOf", { valueOf: () => 1 }],
+  ["null", null],
+  ["undefined", undefined],
+  ["true", true],
+  ["false", false],
+  ['"1"', "1"],
+  ["1n", 1n],
+  ["0n", 0n],
+  ["{}", {}],
+  ["[]", []],
+  ["[1]", [1]],
+  ["a Number", Object(1)],
+  ["NaN", NaN],
+  ["Infinity", Infinity],
+  ["1.5", 1.5],
+  ["2^32", 2 ** 32],
+  ["-(2^31) - 1", -(2 ** 31) - 1],
+  ["a function", () => 1],
+  ["a symbol", Symbol("x")],
+  ["valueOf", { valueOf: () => 1 }],
 ];
 
 describe.each(noSlots)("%s is not a slot", (_, value) => {
@@ -75,7 +92,8 @@ test.each([[1n], ["1"], [null], [true], [{}]])("%s is not a float", (value) => {
 });
 
 describe("meta tensors", () => {
-  const meta = () => binding.call(binding.findOperator("aten::empty.memory_format"), [2, 2], FLOAT32, undefined, "meta") as number;
+  const meta = () =>
+    binding.call(binding.findOperator("aten::empty.memory_format"), [2, 2], FLOAT32, undefined, "meta") as number;
 
   test("do not mix with tensors that have data, which would end the process", () => {
     const slot = meta();
@@ -90,7 +108,10 @@ describe("meta tensors", () => {
   test("work with each other, with scalars, and where only shapes or copies are needed", () => {
     const [slot, number] = [meta(), binding.fromBytes(new Uint8Array(4), FLOAT32, [])];
     const calls: [string, ...unknown[]][] = [
-      ["aten::add.Tensor", slot, slot], ["aten::add.Tensor", slot, number], ["aten::copy_", slot, x], ["aten::expand_as", slot, x],
+      ["aten::add.Tensor", slot, slot],
+      ["aten::add.Tensor", slot, number],
+      ["aten::copy_", slot, x],
+      ["aten::expand_as", slot, x],
     ];
     for (const [name, ...args] of calls) {
       const result = binding.call(binding.findOperator(name), ...args) as number | undefined;

@@ -24,8 +24,12 @@ describe("diagnose", () => {
     const env = { LIBTORCH: fakeLibtorch("2.12.0"), PATH: temporaryFolder() };
     const { ok, checks } = diagnose(env, packageFolder());
     expect(ok).toBe(false);
-    expect(checks.filter(({ status }) => status === "problem").map(({ name }) => name))
-      .toEqual(["addon", "compiler", "CMake", "make"]);
+    expect(checks.filter(({ status }) => status === "problem").map(({ name }) => name)).toEqual([
+      "addon",
+      "compiler",
+      "CMake",
+      "make",
+    ]);
   });
 
   test("with one, it is not", () => {
@@ -49,7 +53,9 @@ describe("doctor --json", () => {
     const { ok, libtorch, checks } = JSON.parse(stdout) as Diagnosis;
     expect({ ok, libtorch }).toMatchObject({ ok: false, libtorch: { folder } });
     expect(checks.at(-1)).toMatchObject({
-      name: "libraries", status: "problem", found: expect.stringMatching(/^opening them ended the process: SIG/),
+      name: "libraries",
+      status: "problem",
+      found: expect.stringMatching(/^opening them ended the process: SIG/),
       fix: expect.stringContaining("unset LIBTORCH"),
     });
   });
@@ -59,13 +65,20 @@ describe("doctor --json", () => {
     if (name === "fifo") execFileSync("mkfifo", [join(folder, name)]);
     const { stdout, status } = doctor(name.startsWith("/") ? name : join(folder, name));
     expect(status).toBe(1);
-    expect((JSON.parse(stdout) as Diagnosis).checks).toContainEqual(expect.objectContaining({ name: "libtorch", status: "problem" }));
+    expect((JSON.parse(stdout) as Diagnosis).checks).toContainEqual(
+      expect.objectContaining({ name: "libtorch", status: "problem" }),
+    );
   });
 });
 
 describe("the table", () => {
-  const check = (status: Check["status"], found: string): Check =>
-    ({ name: "libtorch", found, expected: "2.13", status, ...(status === "problem" && { fix: "npx smaug setup" }) });
+  const check = (status: Check["status"], found: string): Check => ({
+    name: "libtorch",
+    found,
+    expected: "2.13",
+    status,
+    ...(status === "problem" && { fix: "npx smaug setup" }),
+  });
 
   test("has a line per check and the way out below a problem", () => {
     expect(formatChecks([check("ok", "2.13.0"), check("problem", "none")])).toBe(

@@ -166,9 +166,21 @@ const notAnArchive = Buffer.from("<html>sign in</html>");
 const empty = zip([{ name: "libtorch/readme" }]);
 
 test.each<[string, () => Promise<string>, string, Buffer?]>([
-  ["has another digest", () => serve(other), `libtorch-2.13.0+cpu.zip: expected SHA-256 ${sha256(archive)} but received ${sha256(other)}`],
-  ["is something else", () => serve(notAnArchive), `expected ${archive.length} bytes but the server offers ${notAnArchive.length}`],
-  ["never ends", async () => (await listen((_, response) => void response.end(Buffer.concat([archive, archive])))).url, `expected ${archive.length} bytes but`],
+  [
+    "has another digest",
+    () => serve(other),
+    `libtorch-2.13.0+cpu.zip: expected SHA-256 ${sha256(archive)} but received ${sha256(other)}`,
+  ],
+  [
+    "is something else",
+    () => serve(notAnArchive),
+    `expected ${archive.length} bytes but the server offers ${notAnArchive.length}`,
+  ],
+  [
+    "never ends",
+    async () => (await listen((_, response) => void response.end(Buffer.concat([archive, archive])))).url,
+    `expected ${archive.length} bytes but`,
+  ],
   ["holds no libtorch", () => serve(empty), "holds no lib/libtorch_cpu.so", empty],
   ["is no zip", () => serve(notAnArchive), "libtorch.zip: ", notAnArchive],
 ])("an archive that %s leaves nothing behind, and Python has no part in it", async (_, url, reason, expected = archive) => {
@@ -205,7 +217,8 @@ test("an interrupted download is resumed where it stopped", async () => {
   const { url, requests } = await listen((request, response, number) => {
     const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
     response.writeHead(number === 0 ? 200 : 206, {
-      "content-length": archive.length - from, "content-range": `bytes ${from}-${archive.length - 1}/${archive.length}`,
+      "content-length": archive.length - from,
+      "content-range": `bytes ${from}-${archive.length - 1}/${archive.length}`,
     });
     if (number === 2) return void response.end(archive.subarray(from));
     response.write(archive.subarray(from, from + 3_000));

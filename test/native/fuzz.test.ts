@@ -13,10 +13,14 @@ interface Outcome {
 }
 
 async function fuzz<T extends Outcome>(name: string, seed: number, runs: number): Promise<T> {
-  const { value, code, signal, stderr } = await runProgram<T>(new URL(`programs/${name}.ts`, import.meta.url), { args: [seed, runs] });
+  const { value, code, signal, stderr } = await runProgram<T>(new URL(`programs/${name}.ts`, import.meta.url), {
+    args: [seed, runs],
+  });
   if (code === 0 && value) return value;
   const calls = stderr.split("\n").filter((line) => /^\w+(::\S+)? \[/.test(line));
-  throw new Error(`${name} with seed ${seed} and ${runs} runs ended with ${signal ?? `code ${code}`} at\n${calls.at(-1)}\n${stderr.slice(-1500)}`);
+  throw new Error(
+    `${name} with seed ${seed} and ${runs} runs ended with ${signal ?? `code ${code}`} at\n${calls.at(-1)}\n${stderr.slice(-1500)}`,
+  );
 }
 
 test("every native entry point answers anything with a value or an Error", async () => {

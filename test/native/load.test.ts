@@ -1,16 +1,12 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import {
-  copyFileSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync,
-} from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { buildFolder, findAddon } from "../../src/native/addon";
 import { attemptLoad, type LoadAttempt } from "../../src/native/load";
 import { libraryFiles } from "../../src/native/locate";
 import { packageRoot } from "../../src/native/paths";
-import {
-  fakeLibtorch, linkedLibtorch, packageFolder, prebuiltFile, realLibtorch, temporaryFolder, writeTree,
-} from "./fixtures";
+import { fakeLibtorch, linkedLibtorch, packageFolder, prebuiltFile, realLibtorch, temporaryFolder, writeTree } from "./fixtures";
 
 const real = realLibtorch();
 const addonName = `torch-${real.minor}`;
@@ -94,8 +90,10 @@ describe("a libtorch that does not fit", () => {
   test("a fetched library of another size than was unpacked is named", () => {
     const folder = linkedLibtorch(real.version);
     const libraries = Object.fromEntries(
-      libraryFiles({ libraries: join(folder, "lib") }).map((file) =>
-        [`lib/${basename(file)}`, { bytes: statSync(file).size, modified: 0, sha256: "0".repeat(64) }]),
+      libraryFiles({ libraries: join(folder, "lib") }).map((file) => [
+        `lib/${basename(file)}`,
+        { bytes: statSync(file).size, modified: 0, sha256: "0".repeat(64) },
+      ]),
     );
     writeTree(folder, { "smaug-fetched.json": JSON.stringify({ archive: "", sha256: "", libraries }) });
     expect(attemptLoad({ LIBTORCH: folder }).binding).toBeDefined();

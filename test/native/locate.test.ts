@@ -14,8 +14,13 @@ function chosen(folder: string) {
 
 describe("the order of search", () => {
   const everywhere = () => {
-    const [asked, named, earlier, python, system] = Array.from({ length: 5 }, () => fakeLibtorch("2.13.0")) as
-      [string, string, string, string, string];
+    const [asked, named, earlier, python, system] = Array.from({ length: 5 }, () => fakeLibtorch("2.13.0")) as [
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
     const env = { ...chosen(earlier), LIBTORCH: named };
     return { asked, env, earlier, named, python: () => python, system: [system] };
   };
@@ -114,8 +119,7 @@ describe("what does not fit", () => {
 });
 
 describe("what a folder says of itself", () => {
-  const bare = (files: Record<string, string>) =>
-    examine(writeTree(temporaryFolder(), { "lib/libtorch_cpu.so": "", ...files }));
+  const bare = (files: Record<string, string>) => examine(writeTree(temporaryFolder(), { "lib/libtorch_cpu.so": "", ...files }));
   const header = "#define TORCH_VERSION_MAJOR 2\n#define TORCH_VERSION_MINOR 12\n#define TORCH_VERSION_PATCH 1\n";
 
   test("a wheel writes version.py", () => {

@@ -8,7 +8,14 @@ import { locate } from "../../src/native/locate";
 import { setup } from "../../src/native/setup";
 import { library, libtorchEntries, sha256, zip } from "./archives";
 import {
-  crashingLibtorch, fakeLibtorch, packageFolder, prebuiltFile, programs, realLibtorch, temporaryFolder, writeTree,
+  crashingLibtorch,
+  fakeLibtorch,
+  packageFolder,
+  prebuiltFile,
+  programs,
+  realLibtorch,
+  temporaryFolder,
+  writeTree,
 } from "./fixtures";
 
 const real = realLibtorch();
@@ -37,7 +44,10 @@ describe("choosing an addon", () => {
 
   test.each([
     ["made from other sources", (root: string) => writeFileSync(stampFile(prebuildFolder(root, addonName)), "0")],
-    ["not the file of its stamp", (root: string) => appendFileSync(stampFile(prebuildFolder(root, addonName)), ` ${"0".repeat(64)}`)],
+    [
+      "not the file of its stamp",
+      (root: string) => appendFileSync(stampFile(prebuildFolder(root, addonName)), ` ${"0".repeat(64)}`),
+    ],
     ["broken", (root: string) => writeFileSync(prebuiltFile(root, addonName), "")],
   ])("one that is %s is not: without a compiler, setup says what to install", async (_, spoil) => {
     const root = packageFolder();
@@ -54,7 +64,8 @@ describe("choosing an addon", () => {
     const answers = 'echo "$0 version 13.0.0"';
     const cmake = `case "$1" in --version) echo "cmake version 3.25.1";; *) echo "boom: no disk"; exit 1;; esac`;
     const env = {
-      XDG_CACHE_HOME: temporaryFolder(), LIBTORCH: real.folder,
+      XDG_CACHE_HOME: temporaryFolder(),
+      LIBTORCH: real.folder,
       PATH: programs({ "g++": answers, cmake, ninja: answers }),
     };
     const failure = setup({ env, root, progress, build: true });
@@ -72,7 +83,12 @@ describe("choosing an addon", () => {
     const root = writeTree(packageFolder(), { build: "a file" });
     const answers = 'echo "$0 version 13.0.0"';
     const PATH = programs({ "g++": answers, cmake: 'echo "cmake version 3.25.1"', ninja: answers });
-    const failure = setup({ env: { XDG_CACHE_HOME: temporaryFolder(), LIBTORCH: real.folder, PATH }, root, progress, build: true });
+    const failure = setup({
+      env: { XDG_CACHE_HOME: temporaryFolder(), LIBTORCH: real.folder, PATH },
+      root,
+      progress,
+      build: true,
+    });
     await expect(failure).rejects.toThrow(/^the addon cannot be built\n.*E(EXIST|NOTDIR).*\n {2}-> let .*build be a folder/);
   });
 
@@ -111,7 +127,10 @@ describe("choosing a libtorch", () => {
   test("a fetched one that was damaged is fetched again", async () => {
     const archive = zip(libtorchEntries("torch"));
     const name = "torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl";
-    const from = { archive: { url: "http://127.0.0.1:1/libtorch.zip", bytes: 1, sha256: "" }, wheels: { [name]: sha256(archive) } };
+    const from = {
+      archive: { url: "http://127.0.0.1:1/libtorch.zip", bytes: 1, sha256: "" },
+      wheels: { [name]: sha256(archive) },
+    };
     const wheel = join(writeTree(temporaryFolder(), { wheel: archive }), "wheel");
     const pip = `while [ "$1" != --dest ]; do shift; done; /bin/cp ${wheel} "$2/${name}"`;
     const env = { XDG_CACHE_HOME: temporaryFolder(), PATH: programs({ python3: pip }) };
@@ -123,7 +142,9 @@ describe("choosing a libtorch", () => {
     writeFileSync(file, bytes);
     lines = [];
     expect(await setup({ env, root: packageFolder(), progress, from })).toMatchObject({ folder, source: "fetched" });
-    expect(lines[0]).toMatch(/^passed over chosen by setup: .*libtorch_cpu\.so: expected SHA-256 [0-9a-f]{64} but received [0-9a-f]{64}$/);
+    expect(lines[0]).toMatch(
+      /^passed over chosen by setup: .*libtorch_cpu\.so: expected SHA-256 [0-9a-f]{64} but received [0-9a-f]{64}$/,
+    );
     expect(readFileSync(file).equals(library)).toBe(true);
   });
 

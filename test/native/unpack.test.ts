@@ -20,7 +20,9 @@ const tree = (folder: string) => readdirSync(folder, { recursive: true, encoding
 test("an archive with entries for folders, as zip -r makes them", async () => {
   const above = temporaryFolder();
   const files = {
-    "libtorch/build-version": "2.13.0+cpu\n", "libtorch/include/ATen/ATen.h": "// ATen\n", "libtorch/lib/libtorch_cpu.so": library,
+    "libtorch/build-version": "2.13.0+cpu\n",
+    "libtorch/include/ATen/ATen.h": "// ATen\n",
+    "libtorch/lib/libtorch_cpu.so": library,
   };
   writeTree(above, files);
   const archive = join(above, "l.zip");
@@ -50,27 +52,55 @@ test("a wheel, deflated and with sizes in 64 bits", async () => {
 const deflatedZeros = { name: "libtorch/include/zeros.h", data: Buffer.alloc(2 ** 20), deflated: true };
 
 test.each<[string, ZipEntry[], string]>([
-  ["a name that leaves the folder", [{ name: "libtorch/lib/../../../x.so" }, minimal], "invalid relative path: libtorch/lib/../../../x.so"],
+  [
+    "a name that leaves the folder",
+    [{ name: "libtorch/lib/../../../x.so" }, minimal],
+    "invalid relative path: libtorch/lib/../../../x.so",
+  ],
   ["an absolute name", [{ name: "/libtorch/include/x" }, minimal], "absolute path: /libtorch/include/x"],
   ["backslashes", [{ name: "libtorch\\..\\..\\x.so" }, minimal], "invalid characters in fileName"],
   ["an empty part", [{ name: "libtorch/include//etc/x" }, minimal], "Expected a plain path but received libtorch/include//etc/x"],
   ["a dot as a part", [{ name: "libtorch/include/./x" }, minimal], "Expected a plain path"],
   ["a zero byte", [{ name: "libtorch/include/x\0y" }, minimal], "Expected a plain path but received libtorch/include/x\\x00y"],
-  ["a symbolic link", [{ name: "libtorch/include/link", data: "/etc/passwd", mode: 0o120777 }, minimal], "received a symbolic link"],
+  [
+    "a symbolic link",
+    [{ name: "libtorch/include/link", data: "/etc/passwd", mode: 0o120777 }, minimal],
+    "received a symbolic link",
+  ],
   ["a FIFO", [{ name: "libtorch/include/fifo", mode: 0o010644 }, minimal], "received a special file"],
   ["a folder without a slash", [{ name: "libtorch/include/ATen", mode: 0o040755 }, minimal], "received a folder"],
   ["one name twice", [minimal, minimal], "libtorch/lib/libtorch_cpu.so is in it twice"],
-  ["a file where a folder is needed", [{ name: "libtorch/include/ATen" }, { name: "libtorch/include/ATen/x.h" }, minimal],
-    "libtorch/include/ATen/x.h is below include/ATen, which is a file"],
-  ["a folder where a file is needed", [{ name: "libtorch/include/ATen/x.h" }, { name: "libtorch/include/ATen" }, minimal],
-    "libtorch/include/ATen is a file and a folder"],
-  ["encryption", [minimal, { name: "libtorch/include/x.h", data: "x", deflated: true, flags: 1 }], "Expected a regular file at libtorch/include/x.h but received an encrypted file"],
+  [
+    "a file where a folder is needed",
+    [{ name: "libtorch/include/ATen" }, { name: "libtorch/include/ATen/x.h" }, minimal],
+    "libtorch/include/ATen/x.h is below include/ATen, which is a file",
+  ],
+  [
+    "a folder where a file is needed",
+    [{ name: "libtorch/include/ATen/x.h" }, { name: "libtorch/include/ATen" }, minimal],
+    "libtorch/include/ATen is a file and a folder",
+  ],
+  [
+    "encryption",
+    [minimal, { name: "libtorch/include/x.h", data: "x", deflated: true, flags: 1 }],
+    "Expected a regular file at libtorch/include/x.h but received an encrypted file",
+  ],
   ["another CRC", [minimal, { name: "libtorch/include/x.h", data: "x", claims: { crc: 7 } }], "damaged at libtorch/include/x.h"],
   ["fewer bytes than claimed", [minimal, { ...deflatedZeros, claims: { bytes: 2 ** 20 + 1 } }], "not enough bytes in the stream"],
   ["more bytes than claimed", [minimal, { ...deflatedZeros, claims: { bytes: 2 ** 19 } }], "too many bytes in the stream"],
-  ["a claim that no archive can hold", [{ ...deflatedZeros, claims: { bytes: 2 ** 40 }, zip64: true }, minimal], "claims more than an archive of"],
-  ["entries that share their data", [minimal, ...Array.from({ length: 4 }, (_, i): ZipEntry => ({ ...minimal, name: `libtorch/lib/lib${i}.so`, sharesDataOf: 0 }))],
-    "claims more than an archive of"],
+  [
+    "a claim that no archive can hold",
+    [{ ...deflatedZeros, claims: { bytes: 2 ** 40 }, zip64: true }, minimal],
+    "claims more than an archive of",
+  ],
+  [
+    "entries that share their data",
+    [
+      minimal,
+      ...Array.from({ length: 4 }, (_, i): ZipEntry => ({ ...minimal, name: `libtorch/lib/lib${i}.so`, sharesDataOf: 0 })),
+    ],
+    "claims more than an archive of",
+  ],
   ["no libtorch", [{ name: "libtorch/readme" }], "it holds no lib/libtorch_cpu.so"],
 ])("an archive with %s is refused, and nothing is left", async (_, entries, reason) => {
   const { above, done } = unpack(zip(entries));

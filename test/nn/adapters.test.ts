@@ -112,8 +112,7 @@ describe("weights trained whole", () => {
   });
 
   test("a module trained whole gets no factors, nor do layers within it", () => {
-    const adapted = (options: Partial<LoraConfig>) =>
-      applyLora(new Model(), lora({ targetModules: "all-linear", ...options }));
+    const adapted = (options: Partial<LoraConfig>) => applyLora(new Model(), lora({ targetModules: "all-linear", ...options }));
     expect(adapted({ modulesToSave: ["q_proj"] })).toEqual(["layers.0.o_proj", "layers.1.o_proj"]);
     expect(adapted({ modulesToSave: ["layers.0"] })).toEqual(["layers.1.q_proj", "layers.1.o_proj"]);
   });
@@ -188,9 +187,7 @@ describe("which layers", () => {
     const nested = new (class extends Module {
       readonly model = new Model();
     })();
-    expect(applyLora(nested, lora({ targetModules: ["q_proj"], ...options }))).toEqual(
-      adapted.map((name) => `model.${name}`),
-    );
+    expect(applyLora(nested, lora({ targetModules: ["q_proj"], ...options }))).toEqual(adapted.map((name) => `model.${name}`));
   });
 
   test("an embedding is no linear layer", () => {

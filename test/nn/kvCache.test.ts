@@ -57,7 +57,9 @@ test("with gradients on, what came back stays as it was, and its own gradient fl
     const more = some(2, 1).requiresGrad_();
     const [second] = cache.append(0, more, some(2, 1));
     cache.append(0, some(3, 1), some(3, 1));
-    cat([first, second.mul(second)], 2).sum().backward();
+    cat([first, second.mul(second)], 2)
+      .sum()
+      .backward();
     expect(keys.grad!.toList()).toEqual(ones([2, 1, 2, 2]).toList()); // through `first` alone
     expect(more.grad!.toList()).toEqual(more.detach().mul(2).toList());
   }).toLeakNothing();

@@ -46,16 +46,11 @@ test("rmsNorm in float64 is x / sqrt(mean(x^2) + eps) to the last digits", () =>
 
 describe("rotary", () => {
   test("turns the pair (i, i + d/2) by position * theta^(-2i/d)", () => {
-    const { cos, signedSin } = new RotaryEmbedding(4, { theta: 100 }).forward(
-      tensor([[3]], { dtype: "int64" }),
-      "float32",
-    );
+    const { cos, signedSin } = new RotaryEmbedding(4, { theta: 100 }).forward(tensor([[3]], { dtype: "int64" }), "float32");
     const [fast, slow] = [3, 0.3];
     const close = (values: number[]) => values.map((value) => expect.closeTo(value, 6) as number);
     expect(cos.flatten().toList()).toEqual(close([fast, slow, fast, slow].map(Math.cos)));
-    expect(signedSin.flatten().toList()).toEqual(
-      close([-Math.sin(fast), -Math.sin(slow), Math.sin(fast), Math.sin(slow)]),
-    );
+    expect(signedSin.flatten().toList()).toEqual(close([-Math.sin(fast), -Math.sin(slow), Math.sin(fast), Math.sin(slow)]));
   });
 
   test("computes angles in float32 for a 16-bit model", () => {
@@ -66,9 +61,7 @@ describe("rotary", () => {
   });
 
   test.each([3, 0, NaN])("refuses a head of %s dimensions", (headDim) => {
-    expect(() => new RotaryEmbedding(headDim)).toThrow(
-      `Expected an even, positive number for 'headDim' but received ${headDim}`,
-    );
+    expect(() => new RotaryEmbedding(headDim)).toThrow(`Expected an even, positive number for 'headDim' but received ${headDim}`);
   });
 });
 

@@ -1,14 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  Linear,
-  type LinearLayer,
-  LoraLinear,
-  Module,
-  applyLora,
-  lora,
-  loraLayers,
-  withoutAdapters,
-} from "../../src/nn";
+import { Linear, type LinearLayer, LoraLinear, Module, applyLora, lora, loraLayers, withoutAdapters } from "../../src/nn";
 import { type DType, type Tensor, manualSeed, memory, noGrad, ops, randn, tidy } from "../../src/torch";
 
 class Model extends Module {
@@ -47,9 +38,7 @@ describe("applyLora", () => {
     const names = Object.keys(model.stateDict());
     expect(applyLora(model, lora({ targetModules: ["q_proj"] }))).toEqual(["q_proj"]);
     expect(run(model)).toEqual(base);
-    expect(Object.keys(model.stateDict()).sort()).toEqual(
-      [...names, "q_proj.lora_A.weight", "q_proj.lora_B.weight"].sort(),
-    );
+    expect(Object.keys(model.stateDict()).sort()).toEqual([...names, "q_proj.lora_A.weight", "q_proj.lora_B.weight"].sort());
     const trainable = [...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad).map(([name]) => name);
     expect(trainable.sort()).toEqual(["q_proj.lora_A.weight", "q_proj.lora_B.weight"]);
   });
@@ -130,7 +119,12 @@ describe("DoRA", () => {
     return model;
   };
   const change = (model: Model) => {
-    for (const [, { adapter: { lora_B, lora_magnitude_vector } }] of loraLayers(model))
+    for (const [
+      ,
+      {
+        adapter: { lora_B, lora_magnitude_vector },
+      },
+    ] of loraLayers(model))
       noGrad(() => [lora_B.weight.normal_(0, 0.1), lora_magnitude_vector!.mul_(1.3)]);
   };
 
@@ -166,10 +160,7 @@ describe("DoRA", () => {
 
   test("on a bfloat16 layer the lengths are float32, the output bfloat16", () => {
     const layer = new LoraLinear(new Linear(6, 4, { dtype: "bfloat16" }), lora({ useDora: true }));
-    expect([layer.adapter.lora_magnitude_vector!.dtype, layer.forward(x.to("bfloat16")).dtype]).toEqual([
-      "float32",
-      "bfloat16",
-    ]);
+    expect([layer.adapter.lora_magnitude_vector!.dtype, layer.forward(x.to("bfloat16")).dtype]).toEqual(["float32", "bfloat16"]);
   });
 });
 
@@ -206,9 +197,7 @@ describe("withoutAdapters", () => {
   test("runs the base, and puts the adapters back even after an error", () => {
     const model = trained();
     const plain = new Model();
-    plain.loadStateDict(
-      Object.fromEntries(Object.entries(model.stateDict()).filter(([name]) => !name.includes("lora_"))),
-    );
+    plain.loadStateDict(Object.fromEntries(Object.entries(model.stateDict()).filter(([name]) => !name.includes("lora_"))));
     const adapted = run(model);
     expect(withoutAdapters(model, () => run(model))).toEqual(run(plain));
     const fail = () => {
@@ -253,5 +242,7 @@ test("misspelt options are refused, and undefined ones take the default", () => 
 
 test("withoutAdapters refuses an async function and leaves no unhandled rejection", () => {
   const model = new Linear(2, 2);
-  expect(() => withoutAdapters(model, () => Promise.reject(new Error("late")))).toThrow("synchronous function for 'withoutAdapters'");
+  expect(() => withoutAdapters(model, () => Promise.reject(new Error("late")))).toThrow(
+    "synchronous function for 'withoutAdapters'",
+  );
 });

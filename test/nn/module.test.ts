@@ -98,9 +98,7 @@ describe("state dict", () => {
         "  Expected no 'k_proj.weight': Block has no such tensor",
     );
     const halfRight = { "post_norm.weight": tensor([7, 8]), "q_proj.weight": zeros([3, 2]) };
-    expect(() => block.loadStateDict(halfRight)).toThrow(
-      "Expected shape [2, 3] for 'q_proj.weight' but received [3, 2]",
-    );
+    expect(() => block.loadStateDict(halfRight)).toThrow("Expected shape [2, 3] for 'q_proj.weight' but received [3, 2]");
     expect(block.postNorm.weight.toList()).toEqual([1, 1]);
   });
 

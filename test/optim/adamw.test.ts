@@ -101,9 +101,7 @@ describe("bad input", () => {
     const p = weight(1);
     expect(() => new AdamW([])).toThrow("Expected at least one parameter for 'params' but received none");
     expect(() => new AdamW([{ params: [p] }, { params: [p] }])).toThrow("Expected each parameter once");
-    expect(() => new AdamW([p.mul(2)])).toThrow(
-      "Expected leaf tensors for 'params' but received a result of MulBackward",
-    );
+    expect(() => new AdamW([p.mul(2)])).toThrow("Expected leaf tensors for 'params' but received a result of MulBackward");
   });
 
   test("a state of another model names what differs", () => {
@@ -119,7 +117,9 @@ describe("bad input", () => {
       "Expected shape [3] for 'state.0.expAvg' but received [2]",
     );
     const { groups, state } = saved;
-    expect(() => new AdamW([p]).loadStateDict({ groups, state: { 1: state[0]! } })).toThrow("Expected indices of 1 parameters in 'state' but received 1");
+    expect(() => new AdamW([p]).loadStateDict({ groups, state: { 1: state[0]! } })).toThrow(
+      "Expected indices of 1 parameters in 'state' but received 1",
+    );
     const { step, expAvg } = state[0]!;
     expect(() => new AdamW([p]).loadStateDict({ groups, state: { 0: { step, expAvg } as never } })).toThrow(
       "Expected a tensor for 'state.0.expAvgSq' but received undefined",
@@ -129,13 +129,25 @@ describe("bad input", () => {
 
 describe("gradients laid out unlike their parameter", () => {
   test("reach the weights they belong to", () => {
-    const p = parameter(tensor([[1, 2, 3], [4, 5, 6]]));
+    const p = parameter(
+      tensor([
+        [1, 2, 3],
+        [4, 5, 6],
+      ]),
+    );
     const optimizer = new AdamW([p], { lr: 1, weightDecay: 0 });
     // Only [0, 1] has a gradient, held in column-major order: strides [1, 2] against the parameter's [3, 1].
-    p.grad = tensor([[0, 0], [1, 0], [0, 0]]).t();
+    p.grad = tensor([
+      [0, 0],
+      [1, 0],
+      [0, 0],
+    ]).t();
     expect(p.grad!.strides).toEqual([1, 2]);
     optimizer.step();
-    expect(p.toList()).toEqual([[1, expect.closeTo(1, 5), 3], [4, 5, 6]]);
+    expect(p.toList()).toEqual([
+      [1, expect.closeTo(1, 5), 3],
+      [4, 5, 6],
+    ]);
   });
 });
 

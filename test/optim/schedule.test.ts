@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
 import { constantSchedule, cosineSchedule, linearSchedule } from "../../src/optim";
 
-const take = (schedule: (step: number) => number, steps: number) =>
-  Array.from({ length: steps }, (_, step) => schedule(step));
+const take = (schedule: (step: number) => number, steps: number) => Array.from({ length: steps }, (_, step) => schedule(step));
 
 test("linear: step k of n has factor 1 - k/n, and 0 from n on", () => {
   expect(take(linearSchedule({ totalSteps: 4 }), 6)).toEqual([1, 0.75, 0.5, 0.25, 0, 0]);

@@ -38,7 +38,10 @@ describe("intermediate results", () => {
   test.each([
     ["the start of an expression", "x = 3 + 4, y = 3 * 4, z = 25 x 4, w = 2(3 + 4)"],
     ["a power, a ratio, a date", "b = 10^2, c = 3:45, d = 10**3, e = 1/2/2024"],
-    ["an expression in LaTeX", "a = 2\\pi, b = 3 \\times 4, c = \\frac{1}{2}x, d = \\frac{1}{2} + \\frac{x}{3}, e = \\frac{x}{3}"],
+    [
+      "an expression in LaTeX",
+      "a = 2\\pi, b = 3 \\times 4, c = \\frac{1}{2}x, d = \\frac{1}{2} + \\frac{x}{3}, e = \\frac{x}{3}",
+    ],
     ["the answer in a box", "thus 6 * 7 = \\boxed{42}. The answer is: 42"],
     ["a number that is part of a word", "x = 3y, n = 4th, v = 5_000"],
     ["a comparison", "x >= 5, y <= 6, z != 7"],
@@ -109,15 +112,17 @@ describe("the wrong number", () => {
 test("whatever the text, one number at most is touched and the closing part never", () => {
   const signs = fc.constantFrom("=", " = ", "$", "x", " ", "\n", "+", "-", "\\frac");
   const word = fc.oneof(signs, fc.constantFrom("47", "1,500.25", "#### ", "The answer is: "));
-  fc.assert(fc.property(fc.array(word, { maxLength: 30 }), fc.nat(), (words, seed) => {
-    const text = words.join("");
-    const corruption = corruptIntermediateResult(text, new Random(seed));
-    if (corruption === null) return;
-    const { start, from, to } = corruption;
-    expect(corruption.text).toBe(text.slice(0, start) + to + text.slice(start + from.length));
-    expect(text.slice(start).startsWith(from)).toBe(true);
-    expect(to).not.toBe(from);
-    const markers = ["####", "The answer is"].map((marker) => text.lastIndexOf(marker)).filter((at) => at >= 0);
-    expect(start).toBeLessThan(Math.min(text.length, ...markers));
-  }));
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 30 }), fc.nat(), (words, seed) => {
+      const text = words.join("");
+      const corruption = corruptIntermediateResult(text, new Random(seed));
+      if (corruption === null) return;
+      const { start, from, to } = corruption;
+      expect(corruption.text).toBe(text.slice(0, start) + to + text.slice(start + from.length));
+      expect(text.slice(start).startsWith(from)).toBe(true);
+      expect(to).not.toBe(from);
+      const markers = ["####", "The answer is"].map((marker) => text.lastIndexOf(marker)).filter((at) => at >= 0);
+      expect(start).toBeLessThan(Math.min(text.length, ...markers));
+    }),
+  );
 });

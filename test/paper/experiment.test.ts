@@ -33,12 +33,14 @@ test("all methods start from the reference and are measured on the same rows", (
     expect(curve[0]).toEqual(atStart);
     expect(curve.map(({ step }) => step)).toEqual([0, 2, 4]);
     expect(curve.at(-1)).not.toEqual(atStart);
-    expect(positions.map(({ position, tokens }) => [position, tokens]))
-      .toEqual(result.methods.reference.positions.map(({ position, tokens }) => [position, tokens]));
+    expect(positions.map(({ position, tokens }) => [position, tokens])).toEqual(
+      result.methods.reference.positions.map(({ position, tokens }) => [position, tokens]),
+    );
     expect(measures).not.toEqual(result.methods.reference.measures);
   }
   expect(toSummary(result)).toMatchObject({
-    rows: { sft: 200, pairs: 24, held_out: 8, refused: 0 }, reference_training: { steps: 16, reached_goal: false },
+    rows: { sft: 200, pairs: 24, held_out: 8, refused: 0 },
+    reference_training: { steps: 16, reached_goal: false },
   });
 });
 

@@ -28,18 +28,22 @@ export function resultWith(changes: Partial<Record<Method, Partial<Measures>>> =
     editDistance: 0.0654,
     reference: { steps: 500, loss: 0.04, reachedGoal: true },
     methods,
-    samples: [{
-      title: "A sample",
-      prompt: "2 + 2?",
-      chosen: ["2 + 2 = ", "4", ""],
-      rejected: ["2 + 2 = ", "5", ""],
-      difference: 1,
-      logps: byMethod((method) => (method === "dpo" ? [-0.1, -5, -0.12] : [-0.1, -0.5, -0.1])),
-    }],
-    answers: [{
-      prompt: "3 + 3?",
-      expected: "#### 6",
-      answers: byMethod((method) => ({ text: method === "dpo" ? "#### 7" : "#### 6", correct: method !== "dpo" })),
-    }],
+    samples: [
+      {
+        title: "A sample",
+        prompt: "2 + 2?",
+        chosen: ["2 + 2 = ", "4", ""],
+        rejected: ["2 + 2 = ", "5", ""],
+        difference: 1,
+        logps: byMethod((method) => (method === "dpo" ? [-0.1, -5, -0.12] : [-0.1, -0.5, -0.1])),
+      },
+    ],
+    answers: [
+      {
+        prompt: "3 + 3?",
+        expected: "#### 6",
+        answers: byMethod((method) => ({ text: method === "dpo" ? "#### 7" : "#### 6", correct: method !== "dpo" })),
+      },
+    ],
   };
 }

@@ -20,7 +20,9 @@ test("sums answers, and averages tokens before, at and after the first differenc
 
 test("a part that no pair has is null", () => {
   expect(summarise([{ chosen: [-1], rejected: [-2] }], [pair(0)])).toMatchObject({
-    token_logp_before: null, token_logp_at: -1, token_logp_after: null,
+    token_logp_before: null,
+    token_logp_at: -1,
+    token_logp_after: null,
   });
 });
 

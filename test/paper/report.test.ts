@@ -28,7 +28,8 @@ describe("the report", () => {
   test("has the table with each change from the reference", async () => {
     const document = await open(resultWith({ dpo: { chosen_logp: -3, accuracy: 0.5 } }));
     const rows = [...document.querySelectorAll("section:first-of-type tbody tr")].map((row) =>
-      [...row.querySelectorAll("th, td")].map((each) => each.textContent));
+      [...row.querySelectorAll("th, td")].map((each) => each.textContent),
+    );
     expect(rows).toContainEqual(["chosen", "−1.00", "−1.00+0.00", "−3.00−2.00", "−1.00+0.00"]);
     expect(rows).toContainEqual(["answered rightly", "80.0%", "80.0%+0.0", "50.0%−30.0", "80.0%+0.0"]);
   });
@@ -37,7 +38,9 @@ describe("the report", () => {
     const document = await open(resultWith());
     const tokens = [...document.querySelectorAll(".tokens dt.dpo + dd span")];
     expect(tokens.map((token) => [token.textContent, token.className])).toEqual([
-      ["2 + 2 = ", ""], ["4", "d4 mark"], ["end", "end"],
+      ["2 + 2 = ", ""],
+      ["4", "d4 mark"],
+      ["end", "end"],
     ]);
     expect(tokens[1]!.getAttribute("title")).toBe("−0.500 → −5.000");
   });

@@ -12,7 +12,12 @@ test("the summary has the keys that other programs read", () => {
   expect(summary).toMatchObject({ seed: 5, seconds: 61.5, versions: { libtorch: "2.13.0" } });
   for (const method of ["reference", "sft", "dpo", "dpop"]) {
     expect(Object.keys(summary[method] as object).sort()).toEqual([
-      "accuracy", "chosen_logp", "rejected_logp", "token_logp_after", "token_logp_at", "token_logp_before",
+      "accuracy",
+      "chosen_logp",
+      "rejected_logp",
+      "token_logp_after",
+      "token_logp_at",
+      "token_logp_before",
     ]);
   }
   expect(summary.dpo).toMatchObject({ chosen_logp: -3, accuracy: 0.5 });
@@ -23,9 +28,23 @@ test("the table is aligned, a column a method, with a dash where there is no tok
   const lines = formatTable(methods).split("\n");
   expect(lines[0]!.trim().split(/\s+/)).toEqual(["reference", "SFT", "DPO", "DPOP"]);
   const row = (label: string) => lines.find((line) => line.trim().startsWith(label))!;
-  expect(row("chosen").trim().split(/\s{2,}/)).toEqual(["chosen", "-1.00", "-1.00", "-12.35", "-1.00"]);
-  expect(row("before").trim().split(/\s{2,}/).slice(1)).toEqual(["-0.020", "-0.020", "-", "-0.020"]);
-  expect(row("answered").trim().split(/\s{2,}/).slice(1)).toEqual(["80.0%", "80.0%", "80.0%", "80.0%"]);
+  expect(
+    row("chosen")
+      .trim()
+      .split(/\s{2,}/),
+  ).toEqual(["chosen", "-1.00", "-1.00", "-12.35", "-1.00"]);
+  expect(
+    row("before")
+      .trim()
+      .split(/\s{2,}/)
+      .slice(1),
+  ).toEqual(["-0.020", "-0.020", "-", "-0.020"]);
+  expect(
+    row("answered")
+      .trim()
+      .split(/\s{2,}/)
+      .slice(1),
+  ).toEqual(["80.0%", "80.0%", "80.0%", "80.0%"]);
   expect(row("chosen").length).toBe(lines[0]!.length);
 });
 

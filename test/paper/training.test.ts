@@ -23,7 +23,11 @@ test("batches take every index once before any comes again", () => {
 });
 
 test("a batch larger than the rows repeats them", () => {
-  expect(batchIndices(2, 5, new Random(0)).next().value.filter((i) => i === 0).length).toBeGreaterThanOrEqual(2);
+  expect(
+    batchIndices(2, 5, new Random(0))
+      .next()
+      .value.filter((i) => i === 0).length,
+  ).toBeGreaterThanOrEqual(2);
 });
 
 test("the quick preset's model has 163,904 weights with the task's 58 pieces, the large one's 20 times as many", () => {
@@ -67,8 +71,10 @@ test("SFT stops at its goal, then lets the rate fall for the steps asked for", (
 test("SFT that does not reach its goal stops at the limit and says so", () => {
   using model = createModel(config, 2);
   const sft = { ...presets.smoke.sft, goalLoss: 1e-9, maxSteps: 6, decaySteps: 2 };
-  expect(trainReference(model, examples, { sft, optimizer: presets.smoke.optimizer }, 0, () => {}))
-    .toMatchObject({ reachedGoal: false, steps: 8 });
+  expect(trainReference(model, examples, { sft, optimizer: presets.smoke.optimizer }, 0, () => {})).toMatchObject({
+    reachedGoal: false,
+    steps: 8,
+  });
 });
 
 test("a loss or gradient that is not finite stops the training before the weights change", () => {

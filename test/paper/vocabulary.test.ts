@@ -10,10 +10,12 @@ test("pieces are words and signs with the space on either side, and single digit
 test("every text comes back as it was", () => {
   const unit = fc.constantFrom("a", "é", " ", "\n", "7", "🦙", ".", "\u0301");
   const texts = fc.array(fc.oneof(fc.string({ unit: "binary" }), fc.string({ unit })), { minLength: 1, maxLength: 5 });
-  fc.assert(fc.property(texts, fc.integer({ min: 0, max: 4 }), (texts, maxPieces) => {
-    const vocabulary = Vocabulary.of(texts, maxPieces);
-    for (const text of texts) expect(vocabulary.decode(vocabulary.encode(text))).toBe(text);
-  }));
+  fc.assert(
+    fc.property(texts, fc.integer({ min: 0, max: 4 }), (texts, maxPieces) => {
+      const vocabulary = Vocabulary.of(texts, maxPieces);
+      for (const text of texts) expect(vocabulary.decode(vocabulary.encode(text))).toBe(text);
+    }),
+  );
 });
 
 test("ids are below the size, and the end token is none of them", () => {

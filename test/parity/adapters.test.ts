@@ -3,15 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import {
-  type CausalLM,
-  SafetensorsFile,
-  adapterTensors,
-  loadAdapter,
-  loadModel,
-  saveAdapter,
-  saveModel,
-} from "../../src/models";
+import { type CausalLM, SafetensorsFile, adapterTensors, loadAdapter, loadModel, saveAdapter, saveModel } from "../../src/models";
 import { mergeAndUnload, tensorsTrainedWhole, withAdapter, withoutAdapters } from "../../src/nn";
 import { type Tensor, manualSeed, noGrad, tensor, tidy } from "../../src/torch";
 import { backward, expectClose, fixture, folderOf } from "./fixture";
@@ -50,7 +42,11 @@ describe.each(Object.entries(expected.adapters))("%s", (name, answers) => {
   test("logits are PEFT's with it, merged or not, and the base's without", async () => {
     const model = await loadBase();
     expect((await loadAdapter(model, folder)).sort()).toEqual(answers.adapted);
-    expect(tensorsTrainedWhole(model).map(([weight]) => weight).sort()).toEqual(answers.whole);
+    expect(
+      tensorsTrainedWhole(model)
+        .map(([weight]) => weight)
+        .sort(),
+    ).toEqual(answers.whole);
     expectClose(logits(model), answers.logits, 1e-5, "logits");
     expectClose(
       withoutAdapters(model, () => logits(model)),
@@ -80,9 +76,7 @@ describe.each(Object.entries(expected.adapters))("%s", (name, answers) => {
     const model = await loadBase();
     await loadAdapter(model, folder);
     backward(model.forward(tensor(ids, { dtype: "int64" })));
-    const grads = Object.fromEntries(
-      [...model.namedParameters()].map(([key, { grad }]) => [`base_model.model.${key}`, grad]),
-    );
+    const grads = Object.fromEntries([...model.namedParameters()].map(([key, { grad }]) => [`base_model.model.${key}`, grad]));
     for (const [key, values] of Object.entries(answers.gradients)) expectClose(grads[key]!, values, 1e-4, key);
     const isTrained = (key: string) => key.includes("lora_") || answers.whole.some((weight) => key.endsWith(weight));
     for (const [key, grad] of Object.entries(grads)) expect(grad !== null, key).toBe(isTrained(key));

@@ -57,11 +57,13 @@ describe.each(["llama2", "llama3", "qwen3", "gemma3"] as const)("%s", (name) => 
     }
     // TRL splits both answers where the first one diverges from the prompt; the contract splits each where it diverges.
     // llama3 and qwen3 add no BOS: where the first token of the prompt merges with the answer, nothing is left.
-    expect(seen).toEqual({
-      llama2: { unlikeTrl: 1, refused: 0 },
-      llama3: { unlikeTrl: 3, refused: 3 },
-      qwen3: { unlikeTrl: 3, refused: 2 },
-      gemma3: { unlikeTrl: 2, refused: 0 },
-    }[name]);
+    expect(seen).toEqual(
+      {
+        llama2: { unlikeTrl: 1, refused: 0 },
+        llama3: { unlikeTrl: 3, refused: 3 },
+        qwen3: { unlikeTrl: 3, refused: 2 },
+        gemma3: { unlikeTrl: 2, refused: 0 },
+      }[name],
+    );
   }, 120_000);
 });

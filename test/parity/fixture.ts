@@ -60,8 +60,7 @@ export function expectClose(actual: Tensor, expected: readonly number[], toleran
 export function expectGradients(module: Module, expected: Record<string, number[]>, tolerance = 1e-5): void {
   const grads = new Map([...module.namedParameters()].flatMap(([name, { grad }]) => (grad ? [[name, grad]] : [])));
   expect([...grads.keys()].sort()).toEqual(Object.keys(expected).sort());
-  for (const [name, values] of Object.entries(expected))
-    expectClose(grads.get(name)!, values, tolerance, `grad of ${name}`);
+  for (const [name, values] of Object.entries(expected)) expectClose(grads.get(name)!, values, tolerance, `grad of ${name}`);
 }
 
 /** How many tensors are alive after `fn` that were not before; temporaries are freed by a scope. */

@@ -46,7 +46,11 @@ test.each(expected.processors)("scores after $options", ({ options, scores }) =>
     const removed = scores.map((score) => score === null);
     expect(Array.from(processed.toArray() as Float32Array, (score) => score === -Infinity)).toEqual(removed);
     const finite = (value: number) => (value === -Infinity ? 0 : value);
-    expectClose(processed.maskedFill(processed.isinf(), 0), scores.map((score) => finite(score ?? 0)), 1e-6);
+    expectClose(
+      processed.maskedFill(processed.isinf(), 0),
+      scores.map((score) => finite(score ?? 0)),
+      1e-6,
+    );
     expect(given.toList()).toEqual(wave(shape, scale).toList()); // it is not written into
   });
   expect(leaked).toBe(0);

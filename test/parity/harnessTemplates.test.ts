@@ -12,13 +12,10 @@ interface Case {
 
 const { cases } = fixture<{ cases: Case[] }>("harnessTemplates");
 
-test.each(cases.map(({ field, template, rows }) => [field, template, rows] as const))(
-  "%s: %s",
-  (field, source, rows) => {
-    const template = Template.parse(source, `'${field}'`);
-    for (const { row, text, choices } of rows) {
-      expect(template.render(row)).toBe(text);
-      if (choices) expect(pythonLiteral(text)).toEqual(choices);
-    }
-  },
-);
+test.each(cases.map(({ field, template, rows }) => [field, template, rows] as const))("%s: %s", (field, source, rows) => {
+  const template = Template.parse(source, `'${field}'`);
+  for (const { row, text, choices } of rows) {
+    expect(template.render(row)).toBe(text);
+    if (choices) expect(pythonLiteral(text)).toEqual(choices);
+  }
+});

@@ -2,7 +2,15 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { CHAT_ENVIRONMENT, type Environment, JinjaError, PyFloat, Template, limitReason, strictEnvironment } from "../../src/jinja";
+import {
+  CHAT_ENVIRONMENT,
+  type Environment,
+  JinjaError,
+  PyFloat,
+  Template,
+  limitReason,
+  strictEnvironment,
+} from "../../src/jinja";
 
 type Case = [template: string, text: string | null, exception?: string];
 

@@ -24,9 +24,9 @@ const {
   prompt,
   versions: _,
   ...variants
-} = fixture<
-  { ids: number[][]; rows: number[]; short: number; prompt: number; versions: unknown } & Record<string, never>
->("models");
+} = fixture<{ ids: number[][]; rows: number[]; short: number; prompt: number; versions: unknown } & Record<string, never>>(
+  "models",
+);
 const cases = Object.entries(variants as Record<string, Variant>).map(([name, expected]) => ({ name, expected }));
 const int64 = { dtype: "int64" } as const;
 const length = ids[0]!.length;
@@ -159,9 +159,7 @@ describe.each(byLength)("$name, whose frequencies depend on the length", ({ name
       const logits = model.forward(sequence());
       expect(beginning()).toEqual(before);
       // And the beginning itself is not what it is as a part of the longer text.
-      expect(ops.allclose(logits.narrow(1, 0, short), model.forward(sequence().narrow(1, 0, short)), 0, 1e-2)).toBe(
-        false,
-      );
+      expect(ops.allclose(logits.narrow(1, 0, short), model.forward(sequence().narrow(1, 0, short)), 0, 1e-2)).toBe(false);
     });
     model.dispose();
   });

@@ -48,8 +48,7 @@ describe("AdamW", () => {
     expect(path).toHaveLength(20);
     for (const [step, after] of path.entries()) {
       take(step, parameters, optimizer);
-      for (const [i, p] of parameters.entries())
-        expectClose(p, after[i]!, tolerance, `parameter ${i} after step ${step}`);
+      for (const [i, p] of parameters.entries()) expectClose(p, after[i]!, tolerance, `parameter ${i} after step ${step}`);
     }
   });
 
@@ -71,12 +70,7 @@ describe("AdamW", () => {
 
   const plain = ({ groups, state }: AdamWStateDict) => ({
     groups,
-    state: Object.entries(state).map(([i, { step, expAvg, expAvgSq }]) => [
-      i,
-      step.item(),
-      expAvg.toList(),
-      expAvgSq.toList(),
-    ]),
+    state: Object.entries(state).map(([i, { step, expAvg, expAvgSq }]) => [i, step.item(), expAvg.toList(), expAvgSq.toList()]),
   });
 });
 

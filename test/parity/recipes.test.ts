@@ -45,8 +45,7 @@ test.each(sources)("%s from %s: every prompt is one of the harness's, and all of
       const count = Math.max(1, answers.length - 1);
       const own = pairs.slice(at, (at += count));
       expect(own.map(({ chosen }) => chosen)).toEqual(new Array(count).fill(answers[gold]));
-      if (answers.length > 1)
-        expect(own.map(({ rejected }) => rejected)).toEqual(answers.filter((_, choice) => choice !== gold));
+      if (answers.length > 1) expect(own.map(({ rejected }) => rejected)).toEqual(answers.filter((_, choice) => choice !== gold));
       const [prompt, ...others] = new Set(own.map((pair) => pair.prompt));
       expect(others).toEqual([]);
       expect(prompts).toContain(prompt);

@@ -14,7 +14,9 @@ interface Rendered {
   rejected: string;
 }
 
-const { template, rows, parquet } = fixture<{ template: string; rows: (Rendered & { text: string })[]; parquet: Rendered[] }>("rows");
+const { template, rows, parquet } = fixture<{ template: string; rows: (Rendered & { text: string })[]; parquet: Rendered[] }>(
+  "rows",
+);
 const tokenizer = await loadTokenizer(tinyFolder());
 const folder = mkdtempSync(join(tmpdir(), "smaug-numbers-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -53,7 +55,10 @@ test("numbers from Parquet are written as Python writes them", async () => {
 describe("a row of the library", () => {
   test("has JavaScript's numbers", async () => {
     const [row] = await loadText("row.jsonl", texts[0]!);
-    const { chosen, chat_template_kwargs: kwargs } = parseJsonText(texts[0]!) as { chosen: object[]; chat_template_kwargs: object };
+    const { chosen, chat_template_kwargs: kwargs } = parseJsonText(texts[0]!) as {
+      chosen: object[];
+      chat_template_kwargs: object;
+    };
     expect([row!.chosen, row!.chatTemplateKwargs]).toEqual([chosen, kwargs]);
     expect(row!.chatTemplateKwargs!.scale).toBe(20);
   });

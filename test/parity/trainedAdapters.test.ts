@@ -10,9 +10,8 @@ import { applyLora } from "../../src/nn";
 import { fixture } from "./fixture";
 
 type Json = Record<string, unknown>;
-const { versions: _, ...cases } = fixture<
-  Record<string, { config: Json; options: Json; entries: Json; tensors: Record<string, number[]> }>
->("trainedAdapters");
+const { versions: _, ...cases } =
+  fixture<Record<string, { config: Json; options: Json; entries: Json; tensors: Record<string, number[]> }>>("trainedAdapters");
 
 const out = mkdtempSync(join(tmpdir(), "smaug-trained-"));
 afterAll(() => rmSync(out, { recursive: true }));
@@ -35,7 +34,10 @@ test.each(Object.entries(cases))("%s: entries and tensors are PEFT's", async (na
   const saved = JSON.parse(readFileSync(join(folder, "adapter_config.json"), "utf8")) as Json;
   const ours = Object.entries(saved).filter(([, value]) => !isOff(value));
   const theirs = Object.entries(entries).filter(([key]) => !OWN.includes(key));
-  expect(Object.fromEntries(ours)).toEqual({ ...Object.fromEntries(theirs), target_modules: lastParts(entries["target_modules"]) });
+  expect(Object.fromEntries(ours)).toEqual({
+    ...Object.fromEntries(theirs),
+    target_modules: lastParts(entries["target_modules"]),
+  });
   const file = new SafetensorsFile(join(folder, "adapter_model.safetensors"));
   expect(Object.fromEntries([...file.entries].map(([key, { shape }]) => [key, [...shape]]))).toEqual(tensors);
 });

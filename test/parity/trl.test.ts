@@ -62,7 +62,13 @@ async function replay({ name, adapter, settings }: Trace, dtype: "float32" | "fl
   return (JSON.parse(readFileSync(join(outputDir, "trainer_state.json"), "utf8")) as { log_history: Line[] }).log_history;
 }
 
-function expectSame(lines: Line[], prefix: string, expected: MetricColumns, tolerance: number, skip: (metric: string) => boolean): void {
+function expectSame(
+  lines: Line[],
+  prefix: string,
+  expected: MetricColumns,
+  tolerance: number,
+  skip: (metric: string) => boolean,
+): void {
   // Up to the first update rewards are rounding, and which of two is larger is chance.
   const start = (expected["learning_rate"] ?? [1]).findIndex((rate) => rate > 0) + 1;
   for (const [metric, values] of Object.entries(expected)) {
@@ -82,14 +88,33 @@ describe("TRL's runs", () => {
     const accumulates = (trace.settings["gradient_accumulation_steps"] as number) > 1;
     // TRL takes means of means there; ours are over tokens.
     const byToken = /^(entropy|mean_token_accuracy|logits\/)/;
-    expectSame(log.filter((line) => "loss" in line), "", trace.log, 1e-4, (metric) => accumulates && byToken.test(metric));
-    if (trace.eval) expectSame(log.filter((line) => "eval_loss" in line), "eval_", trace.eval, 1e-4, (metric) => byToken.test(metric));
+    expectSame(
+      log.filter((line) => "loss" in line),
+      "",
+      trace.log,
+      1e-4,
+      (metric) => accumulates && byToken.test(metric),
+    );
+    if (trace.eval)
+      expectSame(
+        log.filter((line) => "eval_loss" in line),
+        "eval_",
+        trace.eval,
+        1e-4,
+        (metric) => byToken.test(metric),
+      );
   });
 });
 
 describe("DPOP in float64", () => {
   test.each(dpop.map((trace) => [nameOf(trace), trace] as const))("%s", async (_, trace) => {
     const log = await replay(trace, "float64", 1e-8);
-    expectSame(log.filter((line) => "loss" in line), "", trace.log, 1e-5, () => false);
+    expectSame(
+      log.filter((line) => "loss" in line),
+      "",
+      trace.log,
+      1e-5,
+      () => false,
+    );
   });
 });

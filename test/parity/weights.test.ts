@@ -25,8 +25,7 @@ const savedIn: Record<string, string> = {
 const out = mkdtempSync(join(tmpdir(), "smaug-weights-"));
 afterAll(() => rmSync(out, { recursive: true }));
 
-const logits = (model: CausalLM): Tensor =>
-  tidy(() => noGrad(() => model.forward(tensor(expected.ids, { dtype: "int64" }))));
+const logits = (model: CausalLM): Tensor => tidy(() => noGrad(() => model.forward(tensor(expected.ids, { dtype: "int64" }))));
 
 describe.each(Object.entries(expected.folders))("%s", (name, answers) => {
   const folder = folderOf("folders", name);

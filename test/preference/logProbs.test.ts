@@ -4,7 +4,14 @@ import { type Row, collate, completionLogProbs, sequenceLogProbs } from "../../s
 import { manualSeed, memory, noGrad, tensor, tidy } from "../../src/torch";
 
 manualSeed(0);
-const config = { architectures: ["LlamaForCausalLM"], vocab_size: 11, hidden_size: 8, intermediate_size: 12, num_hidden_layers: 2, num_attention_heads: 2 };
+const config = {
+  architectures: ["LlamaForCausalLM"],
+  vocab_size: 11,
+  hidden_size: 8,
+  intermediate_size: 12,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+};
 const model = new LlamaForCausalLM(config, { dtype: "float64" });
 
 const rows: Row[] = [

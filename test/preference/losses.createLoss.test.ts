@@ -1,8 +1,25 @@
 import { describe, expect, it, test } from "vitest";
 import { InputError } from "../../src/native/errors";
 import {
-  type LossConfig, type PairLogProbs, type PreferenceLoss, aot, cpo, createLoss, discopop, dpoShift, dpop, exoPair, hinge, lossNames, robust, sft,
-  sigmoid, simpo, slic, weightedSum, wpo,
+  type LossConfig,
+  type PairLogProbs,
+  type PreferenceLoss,
+  aot,
+  cpo,
+  createLoss,
+  discopop,
+  dpoShift,
+  dpop,
+  exoPair,
+  hinge,
+  lossNames,
+  robust,
+  sft,
+  sigmoid,
+  simpo,
+  slic,
+  weightedSum,
+  wpo,
 } from "../../src/preference";
 import { tensor } from "../../src/torch";
 
@@ -30,8 +47,14 @@ test.each<[LossConfig, PreferenceLoss]>([
   [{ lossType: ["robust"], labelSmoothing: 0.2 }, robust({ beta: 0.3, labelSmoothing: 0.2 })],
   [{ lossType: "exo_pair", labelSmoothing: 1e-3 }, exoPair({ beta: 0.3 })],
   [{ lossType: "discopop", discopopTau: 0.5 }, discopop({ beta: 0.3, tau: 0.5 })],
-  [{ lossType: "hinge", fDivergenceType: "alpha_divergence", fAlphaDivergenceCoef: 2 }, hinge({ beta: 0.3, fDivergenceType: "alpha_divergence", fAlphaDivergenceCoef: 2 })],
-  [{ lossType: ["hinge", "sft"], fDivergenceType: "forward_kl" }, weightedSum([hinge({ beta: 0.3, fDivergenceType: "forward_kl" }), sft()])],
+  [
+    { lossType: "hinge", fDivergenceType: "alpha_divergence", fAlphaDivergenceCoef: 2 },
+    hinge({ beta: 0.3, fDivergenceType: "alpha_divergence", fAlphaDivergenceCoef: 2 }),
+  ],
+  [
+    { lossType: ["hinge", "sft"], fDivergenceType: "forward_kl" },
+    weightedSum([hinge({ beta: 0.3, fDivergenceType: "forward_kl" }), sft()]),
+  ],
   [{ lossType: "simpo", beta: 2, simpoGamma: 1 }, simpo({ beta: 2, gamma: 1, alpha: 0 })],
   [{ lossType: "simpo", beta: 2, cpoAlpha: 1 }, simpo({ beta: 2, alpha: 1 })],
   [{ lossType: "cpo" }, cpo({ beta: 0.3, alpha: 1 })],
@@ -44,7 +67,15 @@ test.each<[LossConfig, PreferenceLoss]>([
   [{ lossType: "sigmoid", useWeighting: true }, wpo(sigmoid({ beta: 0.3 }))],
   // Keys at their defaults are accepted anywhere: a configuration written out in full runs.
   [
-    { lossType: "hinge", labelSmoothing: 0, dpopLambda: 50, fDivergenceType: "reverse_kl", discopopTau: 0.05, useWeighting: false, beta: undefined },
+    {
+      lossType: "hinge",
+      labelSmoothing: 0,
+      dpopLambda: 50,
+      fDivergenceType: "reverse_kl",
+      discopopTau: 0.05,
+      useWeighting: false,
+      beta: undefined,
+    },
     hinge({ beta: 0.3 }),
   ],
 ])("%j makes that loss", (config, expected) => {
@@ -67,18 +98,27 @@ describe("a configuration that cannot be meant", () => {
     [{ lossType: "toString" }, 'received "toString"'],
     [{ lossType: [] }, "'loss_type' but received []"],
     [{ lossType: 3 as never }, "'loss_type' but received 3"],
-    [{ lossType: ["sigmoid", "sft"], lossWeights: [1] }, "2 numbers for 'loss_weights', one for each of sigmoid, sft, but received 1"],
+    [
+      { lossType: ["sigmoid", "sft"], lossWeights: [1] },
+      "2 numbers for 'loss_weights', one for each of sigmoid, sft, but received 1",
+    ],
     [{ lossType: "sigmoid", lossWeights: ["1" as never] }, `'loss_weights[0]' but received "1"`],
     [{ lossType: "sigmoid", lossWeights: 1 as never }, "a list of numbers for 'loss_weights' but received 1"],
     [{ beta: 0 }, "Expected a positive number for 'beta' but received 0"],
     [{ dpopLambda: -1 }, "'dpop_lambda' but received -1"],
     [{ dpopPlacement: "beside" as never }, `'dpop_placement' but received "beside"`],
-    [{ lossType: "hinge", labelSmoothing: 0.1 }, "'label_smoothing' only with a loss that reads it (dpop, sigmoid, robust, exo_pair, aot, aot_unpaired, simpo, cpo) but received 0.1 with hinge"],
+    [
+      { lossType: "hinge", labelSmoothing: 0.1 },
+      "'label_smoothing' only with a loss that reads it (dpop, sigmoid, robust, exo_pair, aot, aot_unpaired, simpo, cpo) but received 0.1 with hinge",
+    ],
     [{ lossType: "sigmoid", dpopLambda: 5 }, "'dpop_lambda' only with a loss that reads it (dpop) but received 5 with sigmoid"],
     [{ lossType: "orpo", cpoAlpha: 0 }, "'cpo_alpha' only with a loss that reads it (simpo, cpo)"],
     [{ lossType: "robust", labelSmoothing: 0.5 }, "from 0 to below 0.5 for 'label_smoothing' but received 0.5"],
     [{ lossType: "exo_pair" }, "above 0 (1e-3 is usual) for 'label_smoothing' with exo_pair but received 0"],
-    [{ lossType: ["sigmoid", "nca_pair"], fDivergenceType: "forward_kl" }, `"reverse_kl" for 'f_divergence_type' with nca_pair but received "forward_kl"`],
+    [
+      { lossType: ["sigmoid", "nca_pair"], fDivergenceType: "forward_kl" },
+      `"reverse_kl" for 'f_divergence_type' with nca_pair but received "forward_kl"`,
+    ],
     [{ lossType: "sft", fDivergenceType: "forward_kl" }, "'f_divergence_type' only with a loss that reads it"],
     [{ lossType: "sigmoid", fAlphaDivergenceCoef: 2 }, `"alpha_divergence" for 'f_divergence_type'`],
     [{ lossType: ["sigmoid", "aot"], useWeighting: true }, "false for 'use_weighting' with aot, which sorts the batch"],

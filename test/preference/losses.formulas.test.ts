@@ -1,24 +1,69 @@
 import { describe, expect, it, test } from "vitest";
 import {
-  type PairLogProbs, type PreferenceLoss, aot, aotUnpaired, apoDown, apoZero, bcoPair, calDpo, cpo, createLoss, defineLoss, discopop, dpoShift,
-  dpop, exoPair, hinge, ipo, ldWeights, lossNames, lossNeeds, ncaPair, orpo, pairRewards, robust, sft, sigmoid, sigmoidNorm, simpo, slic,
-  sppoHard, weightedSum, wpo,
+  type PairLogProbs,
+  type PreferenceLoss,
+  aot,
+  aotUnpaired,
+  apoDown,
+  apoZero,
+  bcoPair,
+  calDpo,
+  cpo,
+  createLoss,
+  defineLoss,
+  discopop,
+  dpoShift,
+  dpop,
+  exoPair,
+  hinge,
+  ipo,
+  ldWeights,
+  lossNames,
+  lossNeeds,
+  ncaPair,
+  orpo,
+  pairRewards,
+  robust,
+  sft,
+  sigmoid,
+  sigmoidNorm,
+  simpo,
+  slic,
+  sppoHard,
+  weightedSum,
+  wpo,
 } from "../../src/preference";
 import { type DType, type Tensor, autograd, tensor } from "../../src/torch";
 
 type Pair = readonly [policyChosen: number, policyRejected: number, referenceChosen: number, referenceRejected: number];
 
 function logProbsOf(pairs: readonly Pair[], dtype: DType = "float64"): PairLogProbs {
-  const column = (i: number, requiresGrad = false) => tensor(pairs.map((pair) => pair[i]!), { dtype, requiresGrad });
+  const column = (i: number, requiresGrad = false) =>
+    tensor(
+      pairs.map((pair) => pair[i]!),
+      { dtype, requiresGrad },
+    );
   return {
     policyChosen: column(0, true),
     policyRejected: column(1, true),
     referenceChosen: column(2),
     referenceRejected: column(3),
-    chosenTokens: tensor(pairs.map((_, i) => 4 + i), { dtype }),
-    rejectedTokens: tensor(pairs.map((_, i) => 5 + 2 * i), { dtype }),
-    wpoChosen: tensor(pairs.map((_, i) => -0.1 - 0.2 * i), { dtype }),
-    wpoRejected: tensor(pairs.map((_, i) => 0.05 - 0.3 * i), { dtype }),
+    chosenTokens: tensor(
+      pairs.map((_, i) => 4 + i),
+      { dtype },
+    ),
+    rejectedTokens: tensor(
+      pairs.map((_, i) => 5 + 2 * i),
+      { dtype },
+    ),
+    wpoChosen: tensor(
+      pairs.map((_, i) => -0.1 - 0.2 * i),
+      { dtype },
+    ),
+    wpoRejected: tensor(
+      pairs.map((_, i) => 0.05 - 0.3 * i),
+      { dtype },
+    ),
   };
 }
 
@@ -27,7 +72,8 @@ function evaluate(loss: PreferenceLoss, logProbs: PairLogProbs) {
   const inputs = [logProbs.policyChosen, logProbs.policyRejected];
   const [chosen, rejected] = autograd.grad(perPair.sum(), inputs, { allowUnused: true });
   // A loss that does not see one of the answers has no gradient there.
-  const numbers = (values: Tensor | null): number[] => Array.from((values ?? perPair.mul(0)).to("float64").toArray(), (value) => Number(value) + 0);
+  const numbers = (values: Tensor | null): number[] =>
+    Array.from((values ?? perPair.mul(0)).to("float64").toArray(), (value) => Number(value) + 0);
   return { loss: numbers(perPair), chosenGrad: numbers(chosen!), rejectedGrad: numbers(rejected!) };
 }
 
@@ -56,8 +102,16 @@ test.each<[string, PreferenceLoss, number]>([
   ["dpop, λ 50", dpop({ beta: 0.1, lambda: 50 }), 1.255413849],
   // −log σ(−z) = −log σ(z) + z, so smoothing adds ε·z; z = β(0.8 − 5·0.2) = −0.02, β·0.8 − 5·0.2 = −0.92, β·0.8 = 0.08
   ["dpop with label smoothing", dpop({ beta: 0.1, lambda: 5, labelSmoothing: 0.1 }), 0.70319718 - 0.1 * 0.02],
-  ["dpop inside with label smoothing", dpop({ beta: 0.1, lambda: 5, placement: "inside", labelSmoothing: 0.1 }), 1.255413849 - 0.1 * 0.92],
-  ["dpop outside with label smoothing", dpop({ beta: 0.1, lambda: 5, placement: "outside", labelSmoothing: 0.1 }), 1.653946967 + 0.1 * 0.08],
+  [
+    "dpop inside with label smoothing",
+    dpop({ beta: 0.1, lambda: 5, placement: "inside", labelSmoothing: 0.1 }),
+    1.255413849 - 0.1 * 0.92,
+  ],
+  [
+    "dpop outside with label smoothing",
+    dpop({ beta: 0.1, lambda: 5, placement: "outside", labelSmoothing: 0.1 }),
+    1.653946967 + 0.1 * 0.08,
+  ],
   ["slic beyond its margin: 0.1 · 10.2", slic({ beta: 1, lambda: 0.1 }), 1.02],
   ["slic within: 5 + 10.2 − 13 + 0.1 · 10.2", slic({ beta: 5, lambda: 0.1 }), 3.22],
   ["cpo without cross-entropy: −log σ(0.28)", cpo({ beta: 0.1, alpha: 0 }), Math.log1p(Math.exp(-0.28))],
@@ -85,15 +139,24 @@ const diverging = { sigmoid, sigmoidNorm, hinge, ipo, exoPair, robust, discopop 
 const underDivergences = Object.entries(diverging).flatMap(([name, make]) =>
   divergences.map((fDivergenceType): [string, PreferenceLoss] => [`${name} under ${fDivergenceType}`, make({ fDivergenceType })]),
 );
-const plain = lossNames.map((name): [string, PreferenceLoss] => [name, createLoss({ lossType: name, labelSmoothing: name === "exo_pair" ? 1e-3 : 0 })]);
+const plain = lossNames.map((name): [string, PreferenceLoss] => [
+  name,
+  createLoss({ lossType: name, labelSmoothing: name === "exo_pair" ? 1e-3 : 0 }),
+]);
 const every = [...plain, ...withOptions, ...underDivergences];
 
 test.each(every)("%s has the gradient of finite differences in float64", (_, loss) => {
   const h = 1e-5;
-  const pairs: Pair[] = [[-10.2, -13, -10, -12], [-9.5, -14.3, -10.1, -12], [-22, -11.7, -20, -12.2]];
+  const pairs: Pair[] = [
+    [-10.2, -13, -10, -12],
+    [-9.5, -14.3, -10.1, -12],
+    [-22, -11.7, -20, -12.2],
+  ];
   const moved = (pair: number, column: number, by: number) =>
-    evaluate(loss, logProbsOf(pairs.map((row, i) => row.map((value, j) => value + (i === pair && j === column ? by : 0)) as unknown as Pair)))
-      .loss.reduce((sum, value) => sum + value);
+    evaluate(
+      loss,
+      logProbsOf(pairs.map((row, i) => row.map((value, j) => value + (i === pair && j === column ? by : 0)) as unknown as Pair)),
+    ).loss.reduce((sum, value) => sum + value);
   const { chosenGrad, rejectedGrad } = evaluate(loss, logProbsOf(pairs));
   pairs.forEach((_, i) =>
     [chosenGrad, rejectedGrad].forEach((grad, column) => {
@@ -104,29 +167,56 @@ test.each(every)("%s has the gradient of finite differences in float64", (_, los
 });
 
 /** All four sums near 0 or at −1e4, in every combination: margins of ±1e4 and ±2e4. */
-const extremes = Array.from({ length: 16 }, (_, i): Pair => [0, 1, 2, 3].map((bit) => (i & (1 << bit) ? -1e4 : -1)) as unknown as Pair);
+const extremes = Array.from(
+  { length: 16 },
+  (_, i): Pair => [0, 1, 2, 3].map((bit) => (i & (1 << bit) ? -1e4 : -1)) as unknown as Pair,
+);
 // The square of an exponential overflows float32; the file of the divergences says so.
 const overflows = (name: string) => name === "ipo under forward_kl" || name === "ipo under alpha_divergence";
 
 describe.each(["float32", "float64"] as const)("in %s", (dtype) => {
-  test.each(every.filter(([name]) => dtype === "float64" || !overflows(name)))("%s stays finite at margins of ±1e4", (_, loss) => {
-    const { loss: values, chosenGrad, rejectedGrad } = evaluate(loss, logProbsOf(extremes, dtype));
-    for (const value of [...values, ...chosenGrad, ...rejectedGrad]) expect(Number.isFinite(value)).toBe(true);
-  });
+  test.each(every.filter(([name]) => dtype === "float64" || !overflows(name)))(
+    "%s stays finite at margins of ±1e4",
+    (_, loss) => {
+      const { loss: values, chosenGrad, rejectedGrad } = evaluate(loss, logProbsOf(extremes, dtype));
+      for (const value of [...values, ...chosenGrad, ...rejectedGrad]) expect(Number.isFinite(value)).toBe(true);
+    },
+  );
 });
 
-test.each(every.filter(([name]) => name !== "orpo"))("%s is finite, with its gradient, where log-probs and ratios are 0", (_, loss) => {
-  const { loss: values, chosenGrad, rejectedGrad } = evaluate(loss, logProbsOf([[0, 0, 0, 0], [0, 0, 0, 0]]));
-  for (const value of [...values, ...chosenGrad, ...rejectedGrad]) expect(Number.isFinite(value)).toBe(true);
-});
+test.each(every.filter(([name]) => name !== "orpo"))(
+  "%s is finite, with its gradient, where log-probs and ratios are 0",
+  (_, loss) => {
+    const {
+      loss: values,
+      chosenGrad,
+      rejectedGrad,
+    } = evaluate(
+      loss,
+      logProbsOf([
+        [0, 0, 0, 0],
+        [0, 0, 0, 0],
+      ]),
+    );
+    for (const value of [...values, ...chosenGrad, ...rejectedGrad]) expect(Number.isFinite(value)).toBe(true);
+  },
+);
 
 describe("at the kink the gradient is relu's, 0", () => {
   it("hinge, at a margin of 1/β", () => {
-    expect(evaluate(hinge({ beta: 0.5 }), logProbsOf([[-1, -3, -1, -1]]))).toEqual({ loss: [0], chosenGrad: [0], rejectedGrad: [0] });
+    expect(evaluate(hinge({ beta: 0.5 }), logProbsOf([[-1, -3, -1, -1]]))).toEqual({
+      loss: [0],
+      chosenGrad: [0],
+      rejectedGrad: [0],
+    });
   });
 
   it("slic, at a margin of δ", () => {
-    expect(evaluate(slic({ beta: 2, lambda: 0.5 }), logProbsOf([[-1, -3, 0, 0]]))).toEqual({ loss: [0.5], chosenGrad: [-0.5], rejectedGrad: [0] });
+    expect(evaluate(slic({ beta: 2, lambda: 0.5 }), logProbsOf([[-1, -3, 0, 0]]))).toEqual({
+      loss: [0.5],
+      chosenGrad: [-0.5],
+      rejectedGrad: [0],
+    });
   });
 
   it("dpop, in a sum with others", () => {
@@ -137,7 +227,13 @@ describe("at the kink the gradient is relu's, 0", () => {
 
 describe("orpo", () => {
   it("takes a certain answer for an almost certain one", () => {
-    const { loss, chosenGrad, rejectedGrad } = evaluate(orpo(), logProbsOf([[0, -5, 0, 0], [-5, 0, 0, 0]]));
+    const { loss, chosenGrad, rejectedGrad } = evaluate(
+      orpo(),
+      logProbsOf([
+        [0, -5, 0, 0],
+        [-5, 0, 0, 0],
+      ]),
+    );
     for (const value of [...loss, ...chosenGrad, ...rejectedGrad]) expect(Number.isFinite(value)).toBe(true);
   });
 
@@ -148,7 +244,11 @@ describe("orpo", () => {
 });
 
 describe("sft", () => {
-  const pairs: Pair[] = [[-10, -1, 0, 0], [-6, -1, 0, 0], [-3, -1, 0, 0]];
+  const pairs: Pair[] = [
+    [-10, -1, 0, 0],
+    [-6, -1, 0, 0],
+    [-3, -1, 0, 0],
+  ];
 
   it("is the mean over the chosen tokens", () => {
     const { loss } = evaluate(sft(), logProbsOf(pairs)); // 4, 5 and 6 tokens
@@ -182,7 +282,11 @@ describe("sft", () => {
 
 describe("aot", () => {
   // ρ_w 1, 5, 3 and ρ_l −2, 0, 4; margins of the policy 3, 5, −1, of the reference 0, 0, 0.
-  const pairs: Pair[] = [[1, -2, 0, 0], [5, 0, 0, 0], [3, 4, 0, 0]];
+  const pairs: Pair[] = [
+    [1, -2, 0, 0],
+    [5, 0, 0, 0],
+    [3, 4, 0, 0],
+  ];
 
   it("compares sorted margins of policy and reference", () => {
     const expected = [-1, 3, 5].map((u) => Math.log1p(Math.exp(-u)));
@@ -195,7 +299,12 @@ describe("aot", () => {
   });
 
   it("says that it depends on the batch, alone and in a sum", () => {
-    expect([aot().scope, aotUnpaired().scope, weightedSum([sigmoid(), aot()]).scope, sigmoid().scope]).toEqual(["batch", "batch", "batch", undefined]);
+    expect([aot().scope, aotUnpaired().scope, weightedSum([sigmoid(), aot()]).scope, sigmoid().scope]).toEqual([
+      "batch",
+      "batch",
+      "batch",
+      undefined,
+    ]);
   });
 });
 
@@ -259,7 +368,11 @@ describe("traits", () => {
   });
 
   it("dpop measures the penalty in nats, and its share beyond the tolerance", () => {
-    const pairs: Pair[] = [[-10.05, -1, -10, -1], [-10.5, -1, -10, -1], [-9, -1, -10, -1]];
+    const pairs: Pair[] = [
+      [-10.05, -1, -10, -1],
+      [-10.5, -1, -10, -1],
+      [-9, -1, -10, -1],
+    ];
     const { "dpop/penalty_mean": mean, "dpop/penalty_active": active } = dpop({ tolerance: 0.1 }).metrics!(logProbsOf(pairs));
     expect([...(mean!.toArray() as Float64Array)].map((value) => Number(value.toFixed(12)))).toEqual([0.05, 0.5, 0]);
     expect(active!.toList()).toEqual([0, 1, 0]);

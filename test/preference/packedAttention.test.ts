@@ -6,7 +6,10 @@ import { strandOffsets } from "../../src/preference/packedAttention";
 import { type Tensor, autograd, cat, manualSeed, noGrad, randn, tensor, tidy } from "../../src/torch";
 import "../setup/leaks";
 
-const answer = (prompt: number[], completion: number[]) => ({ ids: Int32Array.from([...prompt, ...completion]), start: prompt.length });
+const answer = (prompt: number[], completion: number[]) => ({
+  ids: Int32Array.from([...prompt, ...completion]),
+  start: prompt.length,
+});
 const pair = (index: number, prompt: number[], chosen: number[], rejected: number[]): TokenizedPair => ({
   index,
   chosen: answer(prompt, chosen),
@@ -58,7 +61,13 @@ describe.each([true, false])("packedAttention, prefixes shared: %s", (sharePrefi
       const weights = randn(ours.shape, { dtype: "float64" });
       const gradients = (out: Tensor) => autograd.grad(out.mul(weights).sum(), qkv);
       gradients(ours).forEach((gradient, i) =>
-        expect(gradient!.sub(gradients(bySequence(batch, qkv, rule))[i]!).abs().max().item()).toBeLessThan(1e-12),
+        expect(
+          gradient!
+            .sub(gradients(bySequence(batch, qkv, rule))[i]!)
+            .abs()
+            .max()
+            .item(),
+        ).toBeLessThan(1e-12),
       );
     });
   });

@@ -22,7 +22,10 @@ import {
 import { type DType, Generator, type Tensor, manualSeed, memory, noGrad, ops, tensor, tidy } from "../../src/torch";
 import "../setup/leaks";
 
-const answer = (prompt: number[], completion: number[]) => ({ ids: Int32Array.from([...prompt, ...completion]), start: prompt.length });
+const answer = (prompt: number[], completion: number[]) => ({
+  ids: Int32Array.from([...prompt, ...completion]),
+  start: prompt.length,
+});
 const pair = (index: number, prompt: number[], chosen: number[], rejected: number[]): TokenizedPair => ({
   index,
   chosen: answer(prompt, chosen),
@@ -45,7 +48,14 @@ const shape = {
   num_key_value_heads: 2,
   initializer_range: 0.15,
 };
-const gemma = { ...shape, head_dim: 4, query_pre_attn_scalar: 4, sliding_window: 3, attn_logit_softcapping: 5, final_logit_softcapping: 3 };
+const gemma = {
+  ...shape,
+  head_dim: 4,
+  query_pre_attn_scalar: 4,
+  sliding_window: 3,
+  attn_logit_softcapping: 5,
+  final_logit_softcapping: 3,
+};
 type Build = (dtype: DType) => CausalLM;
 const models: Record<string, Build> = {
   "Llama, head of its own": (dtype) => new LlamaForCausalLM({ ...shape }, { dtype }),
@@ -72,8 +82,14 @@ function adapt(model: CausalLM, targetModules: string, dropout = 0): void {
 
 const loss = dpop({ beta: 0.3, lambda: 5 });
 const reference = (of: readonly TokenizedPair[]) => ({
-  referenceChosen: tensor(of.map(({ index }) => -9 - index), { dtype: "float64" }),
-  referenceRejected: tensor(of.map(({ index }) => -8 + index), { dtype: "float64" }),
+  referenceChosen: tensor(
+    of.map(({ index }) => -9 - index),
+    { dtype: "float64" },
+  ),
+  referenceRejected: tensor(
+    of.map(({ index }) => -8 + index),
+    { dtype: "float64" },
+  ),
 });
 
 interface Outcome {
@@ -85,7 +101,10 @@ function outcome(model: CausalLM, run: () => number): Outcome {
   model.zeroGrad();
   const loss = run();
   const gradients = [...model.namedParameters()].filter(([, parameter]) => parameter.grad);
-  const result = { loss, gradients: Object.fromEntries(gradients.map(([name, { grad }]) => [name, [...grad!.toArray()].map(Number)])) };
+  const result = {
+    loss,
+    gradients: Object.fromEntries(gradients.map(([name, { grad }]) => [name, [...grad!.toArray()].map(Number)])),
+  };
   model.zeroGrad();
   return result;
 }
@@ -95,7 +114,10 @@ const plain = (model: CausalLM): Outcome =>
   outcome(model, () =>
     tidy(() => {
       const rows = (side: "chosen" | "rejected") =>
-        pairs.map(({ [side]: { ids, start } }) => ({ prompt: [...ids.subarray(0, start)], completion: [...ids.subarray(start)] }));
+        pairs.map(({ [side]: { ids, start } }) => ({
+          prompt: [...ids.subarray(0, start)],
+          completion: [...ids.subarray(start)],
+        }));
       const policyChosen = sequenceLogProbs(model, collate(rows("chosen"))).to("float64");
       const policyRejected = sequenceLogProbs(model, collate(rows("rejected"))).to("float64");
       const value = loss({ policyChosen, policyRejected, ...reference(pairs) }).mean();
@@ -112,7 +134,10 @@ const packed = (model: CausalLM, step: StepOptions = {}, batching: MicroBatchOpt
         total += forwardBackward(
           model,
           upload(packing),
-          (policy) => loss({ ...policy, ...reference(packing.pairs) }).sum().div(order.length),
+          (policy) =>
+            loss({ ...policy, ...reference(packing.pairs) })
+              .sum()
+              .div(order.length),
           step,
         ).loss.item() as number;
       return total;
@@ -142,7 +167,10 @@ const ways: [string, StepOptions, MicroBatchOptions, TokenizedPair[]?][] = [
 describe.each(Object.entries(models))("%s", (_, build) => {
   describe.each(Object.entries(trainings))("training %s", (_, train) => {
     test("has the loss and gradient of the plain way, however it is laid out", () => {
-      for (const [dtype, tolerance, tried] of [["float64", 1e-10, ways.slice(-3)], ["float32", 2e-5, ways]] as const) {
+      for (const [dtype, tolerance, tried] of [
+        ["float64", 1e-10, ways.slice(-3)],
+        ["float32", 2e-5, ways],
+      ] as const) {
         manualSeed(1);
         const model = build(dtype);
         train(model);
@@ -239,7 +267,8 @@ test("a loss gets sums in float64, token counts, weighted and bare sums, and wha
     expect(list("rejectedTokens")).toEqual([5, 2, 2, 6]);
     const squares = tokens.sumSquares!.toArray() as Float32Array;
     batch.packing.completions.forEach(({ rejected }, i) => {
-      const mean = [...rejected].reduce((total, at, k) => total + read[i]!.rejected[k]! - Math.log(squares[at]!), 0) / rejected.length;
+      const mean =
+        [...rejected].reduce((total, at, k) => total + read[i]!.rejected[k]! - Math.log(squares[at]!), 0) / rejected.length;
       expect(list("wpoRejected")[i]).toBeCloseTo(mean, 5);
     });
   });
@@ -285,7 +314,13 @@ test.each([false, true])("leaves nothing behind but gradients, checkpointing: %s
 });
 
 test("holds less with checkpointing", () => {
-  const model = new LlamaForCausalLM({ ...shape, num_hidden_layers: 12, hidden_size: 64, intermediate_size: 256, initializer_range: 0.02 });
+  const model = new LlamaForCausalLM({
+    ...shape,
+    num_hidden_layers: 12,
+    hidden_size: 64,
+    intermediate_size: 256,
+    initializer_range: 0.02,
+  });
   applyLora(model, lora({ r: 2, targetModules: "all-linear", dropout: 0 }));
   const long = [pair(0, Array<number>(200).fill(3), [1, 2], [4, 2])];
   /** Bytes alive when the loss is taken. */
@@ -314,7 +349,9 @@ describe("refuses", () => {
   });
   test("a loss per pair where one number is needed", () => {
     const lossOf = ({ policyChosen }: PolicyLogProbs) => policyChosen;
-    expect(() => tidy(() => forwardBackward(model, upload(pack(pairs)), lossOf))).toThrow("a scalar from 'lossOf' but received shape [4]");
+    expect(() => tidy(() => forwardBackward(model, upload(pack(pairs)), lossOf))).toThrow(
+      "a scalar from 'lossOf' but received shape [4]",
+    );
   });
 });
 
@@ -322,8 +359,15 @@ describe("a model whose angles depend on the text's length", () => {
   const dynamic = (): CausalLM =>
     new LlamaForCausalLM(
       {
-        architectures: ["LlamaForCausalLM"], model_type: "llama", vocab_size: 24, hidden_size: 16, intermediate_size: 24,
-        num_hidden_layers: 2, num_attention_heads: 2, initializer_range: 0.5, max_position_embeddings: 6,
+        architectures: ["LlamaForCausalLM"],
+        model_type: "llama",
+        vocab_size: 24,
+        hidden_size: 16,
+        intermediate_size: 24,
+        num_hidden_layers: 2,
+        num_attention_heads: 2,
+        initializer_range: 0.5,
+        max_position_embeddings: 6,
         rope_parameters: { rope_type: "dynamic", rope_theta: 100, factor: 2 },
       },
       { dtype: "float64", generator: new Generator().manualSeed(3) },
@@ -338,12 +382,22 @@ describe("a model whose angles depend on the text's length", () => {
     const scored = (of: typeof pairs) =>
       microBatches(of, packOptionsOf(model)).flatMap((packing) => {
         const batch = upload(packing);
-        return tidy(() => answerLogProbs(batch, scorePairs(model, batch).logProbs)).map(({ chosen, rejected }, i) => ({ index: packing.pairs[i]!.index, logProbs: [...chosen, ...rejected] }));
+        return tidy(() => answerLogProbs(batch, scorePairs(model, batch).logProbs)).map(({ chosen, rejected }, i) => ({
+          index: packing.pairs[i]!.index,
+          logProbs: [...chosen, ...rejected],
+        }));
       });
     const together = scored(pairs);
     for (const { index, logProbs } of together) {
       const { ids, start } = pairs[index]!.chosen;
-      const alone = tidy(() => model.forward(tensor([[...ids]], { dtype: "int64" })).logSoftmax(-1).squeeze(0).toList() as number[][]);
+      const alone = tidy(
+        () =>
+          model
+            .forward(tensor([[...ids]], { dtype: "int64" }))
+            .logSoftmax(-1)
+            .squeeze(0)
+            .toList() as number[][],
+      );
       for (let at = start; at < ids.length; at++) expect(logProbs[at - start]).toBeCloseTo(alone[at - 1]![ids[at]!]!, 10);
     }
   });

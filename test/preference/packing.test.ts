@@ -81,9 +81,7 @@ describe("pack", () => {
         const inputs = pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]).map(({ ids }) => [...ids.subarray(0, -1)]);
         const prefixes = inputs.flatMap((input) => input.map((_, at) => input.slice(0, at + 1)));
         expect(packing.ids).toHaveLength(unique(prefixes));
-        expect(unique([...packing.targets].map((target, i) => [target, packing.predictors[i]!]))).toBe(
-          packing.targets.length,
-        );
+        expect(unique([...packing.targets].map((target, i) => [target, packing.predictors[i]!]))).toBe(packing.targets.length);
       }),
     );
   });
@@ -102,8 +100,16 @@ describe("pack", () => {
 
   test.each<[string, TokenizedPair[], string]>([
     ["no pairs", [], "at least one pair"],
-    ["an empty prompt", [{ ...pair(3, [1], [2], [2]), chosen: { ids: Int32Array.of(1, 2), start: 0 } }], "'chosen' of row 3 but received 0"],
-    ["an empty completion", [{ ...pair(3, [1], [2], [2]), rejected: { ids: Int32Array.of(1, 2), start: 2 } }], "from 1 to 1 for 'rejected' of row 3"],
+    [
+      "an empty prompt",
+      [{ ...pair(3, [1], [2], [2]), chosen: { ids: Int32Array.of(1, 2), start: 0 } }],
+      "'chosen' of row 3 but received 0",
+    ],
+    [
+      "an empty completion",
+      [{ ...pair(3, [1], [2], [2]), rejected: { ids: Int32Array.of(1, 2), start: 2 } }],
+      "from 1 to 1 for 'rejected' of row 3",
+    ],
     ["a negative id", [pair(4, [1], [-2], [2])], "'chosen' of row 4 but received -2"],
   ])("refuses %s", (_, pairs, message) => {
     expect(() => pack(pairs)).toThrow(message);
@@ -130,7 +136,10 @@ describe("microBatches", () => {
 
   test("keep the pairs of a prompt together", () => {
     const pairs = [0, 1, 2, 3].map((i) => pair(i, i % 2 === 0 ? [1, 1, 1, 1] : [2, 2, 2, 2], [5, i + 6], [6, i + 6]));
-    expect(indices(microBatches(pairs, { maxPairs: 2 }))).toEqual([[0, 2], [1, 3]]);
+    expect(indices(microBatches(pairs, { maxPairs: 2 }))).toEqual([
+      [0, 2],
+      [1, 3],
+    ]);
   });
 
   test("are even in tokens", () => {

@@ -122,7 +122,9 @@ describe("the reference cache", () => {
   ])("names a folder that %s", async (_, place) => {
     const file = join(folder(), "file");
     writeFileSync(file, "");
-    await expect(ReferenceCache.open(place(file))).rejects.toThrow(/Expected a folder for the reference cache .* reference_cache/);
+    await expect(ReferenceCache.open(place(file))).rejects.toThrow(
+      /Expected a folder for the reference cache .* reference_cache/,
+    );
     await expect(ReferenceCache.open(place(file))).rejects.toBeInstanceOf(InputError);
   });
 
@@ -135,7 +137,9 @@ describe("the reference cache", () => {
     const { stored, error, message } = JSON.parse(execFileSync("bash", command, { encoding: "utf8" })) as Record<string, unknown>;
     expect(stored).toEqual([true, true, false]);
     expect(error).toBe("InputError");
-    expect(message).toMatch(/^Expected to write to the reference cache in .* but received: EFBIG: .*; what was stored before is kept\. Free/);
+    expect(message).toMatch(
+      /^Expected to write to the reference cache in .* but received: EFBIG: .*; what was stored before is kept\. Free/,
+    );
     expect(message).toContain(at);
   });
 });
@@ -145,15 +149,38 @@ describe("the fingerprint of a model", () => {
   const b = tensor([[4, 5]]);
 
   test("is of the content: names, values, dtypes, shapes and settings, in any order", async () => {
-    const one = await fingerprint({ theta: 1, eps: 2 }, [["a", a], ["b", b]]);
+    const one = await fingerprint({ theta: 1, eps: 2 }, [
+      ["a", a],
+      ["b", b],
+    ]);
     expect(one).toMatch(/^[0-9a-f]{64}$/);
-    expect(await fingerprint({ eps: 2, theta: 1 }, [["b", b.clone()], ["a", a.clone()]])).toBe(one);
+    expect(
+      await fingerprint({ eps: 2, theta: 1 }, [
+        ["b", b.clone()],
+        ["a", a.clone()],
+      ]),
+    ).toBe(one);
     const others = await Promise.all([
-      fingerprint({ theta: 1, eps: 3 }, [["a", a], ["b", b]]),
-      fingerprint({ theta: 1, eps: 2 }, [["b", a], ["a", b]]),
-      fingerprint({ theta: 1, eps: 2 }, [["a", a], ["b", b.reshape([2])]]),
-      fingerprint({ theta: 1, eps: 2 }, [["a", a], ["b", b.add(1e-6)]]),
-      fingerprint({ theta: 1, eps: 2 }, [["a", a.to("float64")], ["b", b]]),
+      fingerprint({ theta: 1, eps: 3 }, [
+        ["a", a],
+        ["b", b],
+      ]),
+      fingerprint({ theta: 1, eps: 2 }, [
+        ["b", a],
+        ["a", b],
+      ]),
+      fingerprint({ theta: 1, eps: 2 }, [
+        ["a", a],
+        ["b", b.reshape([2])],
+      ]),
+      fingerprint({ theta: 1, eps: 2 }, [
+        ["a", a],
+        ["b", b.add(1e-6)],
+      ]),
+      fingerprint({ theta: 1, eps: 2 }, [
+        ["a", a.to("float64")],
+        ["b", b],
+      ]),
     ]);
     expect(new Set([one, ...others]).size).toBe(6);
   });

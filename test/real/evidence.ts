@@ -21,9 +21,16 @@ interface Evidence {
 
 const minutes = 60_000;
 
-const { block, lines: lineCount, newTokens, prompts, texts, ...models } = fixture<
-  { block: number; lines: number; newTokens: number; prompts: string[]; texts: string[] } & Record<string, unknown>
->("real");
+const {
+  block,
+  lines: lineCount,
+  newTokens,
+  prompts,
+  texts,
+  ...models
+} = fixture<{ block: number; lines: number; newTokens: number; prompts: string[]; texts: string[] } & Record<string, unknown>>(
+  "real",
+);
 
 /** The tests of one model; without its weights, one that says so. */
 export function compare(name: string): void {
@@ -72,10 +79,14 @@ function compareWith(file: string, expected: Evidence): void {
     expect(Math.max(...sums.map((sum, i) => Math.abs(sum - expected.logProbs[i]!)))).toBeLessThan(1e-3);
   });
 
-  test(`greedy answers of ${newTokens} tokens to ${prompts.length} prompts are identical`, () => {
-    const answers = generateSync(model, expected.prompts, { maxNewTokens: newTokens, eosTokenId: [] });
-    expect(answers.map(({ tokens }) => tokens)).toEqual(expected.greedy);
-  }, 4 * minutes);
+  test(
+    `greedy answers of ${newTokens} tokens to ${prompts.length} prompts are identical`,
+    () => {
+      const answers = generateSync(model, expected.prompts, { maxNewTokens: newTokens, eosTokenId: [] });
+      expect(answers.map(({ tokens }) => tokens)).toEqual(expected.greedy);
+    },
+    4 * minutes,
+  );
 }
 
 /** `[seq, vocab]` */
@@ -85,12 +96,23 @@ function logitsOf(model: CausalLM, ids: readonly number[]): Tensor {
 
 /** The sum over all tokens but the first. */
 function logProb(model: CausalLM, ids: readonly number[]): number {
-  const logps = ops.logSoftmax(logitsOf(model, ids).narrow(0, 0, ids.length - 1).to("float64"), -1);
+  const logps = ops.logSoftmax(
+    logitsOf(model, ids)
+      .narrow(0, 0, ids.length - 1)
+      .to("float64"),
+    -1,
+  );
   const next = tensor(ids.slice(1), { dtype: "int64" }).unsqueeze(1);
   return logps.gather(1, next).sum().item() as number;
 }
 
 /** The largest difference. */
 function distance(actual: Tensor, expected: readonly number[]): number {
-  return actual.to("float64").flatten().sub(tensor([...expected], { dtype: "float64" })).abs().max().item() as number;
+  return actual
+    .to("float64")
+    .flatten()
+    .sub(tensor([...expected], { dtype: "float64" }))
+    .abs()
+    .max()
+    .item() as number;
 }

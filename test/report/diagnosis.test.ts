@@ -13,18 +13,23 @@ const pair = (index: number, chosen: number[], rejected: number[]): TokenizedPai
 /** The answers part at 1 and at 0; of 4 tokens 1 differs, of 2 one. */
 const measurement: Measurement = {
   pairs: [pair(3, [5, 6, 7, 9], [5, 8, 7, 9]), pair(7, [4, 9], [3, 9])],
-  ches: [{ plain: -8, normalised: -1 }, { plain: 4, normalised: 2 }],
+  ches: [
+    { plain: -8, normalised: -1 },
+    { plain: 4, normalised: 2 },
+  ],
   reference: [
     { chosen: logps(-1, -2, -3, -4), rejected: logps(-1, -4, -3, -2) },
     { chosen: logps(-2, -6), rejected: logps(-3, -1) },
   ],
-  runs: [{
-    name: "dpo",
-    scores: [
-      { chosen: logps(-1, -1, -5, -6), rejected: logps(-1, -9, -3, -2) },
-      { chosen: logps(-1, -4), rejected: logps(-5, -1) },
-    ],
-  }],
+  runs: [
+    {
+      name: "dpo",
+      scores: [
+        { chosen: logps(-1, -1, -5, -6), rejected: logps(-1, -9, -3, -2) },
+        { chosen: logps(-1, -4), rejected: logps(-5, -1) },
+      ],
+    },
+  ],
 };
 
 describe("diagnose", () => {
@@ -54,8 +59,14 @@ describe("diagnose", () => {
     });
     expect(dpo).toMatchObject({
       name: "dpo",
-      chosen: { logp: -9, change: 0, error: expect.closeTo(3, 12), fell: 0.5, // -3 and 3: s = √18, over √2
-        at: { micro: -1, macro: -1 }, after: { micro: -5, macro: -4.75 } },
+      chosen: {
+        logp: -9,
+        change: 0,
+        error: expect.closeTo(3, 12),
+        fell: 0.5, // -3 and 3: s = √18, over √2
+        at: { micro: -1, macro: -1 },
+        after: { micro: -5, macro: -4.75 },
+      },
       rejected: { logp: -10.5, change: -3.5, fell: 1, at: { micro: -7, macro: -7, tokens: 2 } },
     });
   });

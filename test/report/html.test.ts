@@ -11,7 +11,8 @@ describe("html", () => {
   });
 
   test("leaves HTML as it is", () => {
-    expect(html`<ul>${["a", "<"].map((item) => html`<li>${item}</li>`)}${new Html("<hr>")}</ul>`.text)
-      .toBe("<ul><li>a</li><li>&lt;</li><hr></ul>");
+    expect(html`<ul>${["a", "<"].map((item) => html`<li>${item}</li>`)}${new Html("<hr>")}</ul>`.text).toBe(
+      "<ul><li>a</li><li>&lt;</li><hr></ul>",
+    );
   });
 });

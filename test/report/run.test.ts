@@ -26,7 +26,10 @@ describe("a run", () => {
     const lines: object[] = [statement, { step: 1, loss: 0.5, constructor: 2 }, { step: 2, loss: 1e200, toString: 1e-320 }];
     mkdirSync(path, { recursive: true });
     writeFileSync(join(path, "metrics.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
-    const { lines: [first, second], nonFinite } = read(path);
+    const {
+      lines: [first, second],
+      nonFinite,
+    } = read(path);
     expect([first!["constructor"], first!["toString"], second!["constructor"]]).toEqual([2, undefined, undefined]);
     expect([second!["loss"], second!["toString"]]).toEqual([undefined, 0]);
     expect(nonFinite).toEqual([2]);
@@ -48,7 +51,12 @@ describe("a run", () => {
 
   test("of another program is read from trainer_state.json, with Python's NaN", () => {
     const path = folder();
-    const state = { global_step: 3, max_steps: 9, note: "not NaN, [NaN", log_history: historyOf({ steps: 3, isFinished: false }) };
+    const state = {
+      global_step: 3,
+      max_steps: 9,
+      note: "not NaN, [NaN",
+      log_history: historyOf({ steps: 3, isFinished: false }),
+    };
     writeFileSync(join(path, "trainer_state.json"), JSON.stringify(state).replace('"loss":0.5', '"loss": NaN'));
     const run = read(path);
     expect(run).toMatchObject({ statement: { max_steps: 9 }, totalSteps: 9, beta: undefined, nonFinite: [1] });
@@ -140,7 +148,9 @@ describe("bad input", () => {
 
   test("a folder without metrics", () => {
     const path = folder();
-    expect(messageOf(path)).toMatch(/^Expected metrics\.jsonl or trainer_state\.json in 'RUN' but found no file; name the output_dir/);
+    expect(messageOf(path)).toMatch(
+      /^Expected metrics\.jsonl or trainer_state\.json in 'RUN' but found no file; name the output_dir/,
+    );
     writeFileSync(join(path, "adapter_config.json"), "{}");
     expect(messageOf(path)).toMatch(/but found 'adapter_config\.json';/);
   });

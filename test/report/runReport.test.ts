@@ -41,7 +41,10 @@ describe("the page", () => {
 
   test("escapes what comes from files", async () => {
     const evil = `</style><script>alert("1")</script>`;
-    const text = await textOf({ statement: { ...statement, model: evil, config: { beta: 0.5, [evil]: evil } }, more: { [evil]: 1 } }, "<b>");
+    const text = await textOf(
+      { statement: { ...statement, model: evil, config: { beta: 0.5, [evil]: evil } }, more: { [evil]: 1 } },
+      "<b>",
+    );
     expect(text).not.toMatch(/<script|<b>, after/);
     expect(text.match(/<\/style>/g)).toHaveLength(text.match(/<style/g)!.length);
   });
@@ -49,10 +52,19 @@ describe("the page", () => {
   test("has every metric that was logged, those it does not know too", async () => {
     const document = await open(["dpo", { more: { "my/metric": 4, entropy: 1, "perf/tokens_per_second": 900 } }]);
     expect(titles(document)).toEqual([
-      "What the run came to", "Against the reference", "Log-probs", "Margin and accuracy", "Optimisation", "Tokens",
-      "Speed and memory", "More", "Settings",
+      "What the run came to",
+      "Against the reference",
+      "Log-probs",
+      "Margin and accuracy",
+      "Optimisation",
+      "Tokens",
+      "Speed and memory",
+      "More",
+      "Settings",
     ]);
-    expect(section(document, "More").querySelector("svg[role=img]")!.getAttribute("aria-label")).toBe("my/metric over training steps");
+    expect(section(document, "More").querySelector("svg[role=img]")!.getAttribute("aria-label")).toBe(
+      "my/metric over training steps",
+    );
   });
 
   test("stays small for a long run, and says which lines its tables hold", async () => {
@@ -73,7 +85,11 @@ describe("against the reference", () => {
     expect(part.textContent).toContain("β is 0.5 (dpo), 0.25 (dpop).");
     const [heads, ...rows] = table(part);
     expect(heads).toEqual([
-      "step", "dpo: rewards/chosen ÷ β", "dpo: rewards/rejected ÷ β", "dpop: rewards/chosen ÷ β", "dpop: rewards/rejected ÷ β",
+      "step",
+      "dpo: rewards/chosen ÷ β",
+      "dpo: rewards/rejected ÷ β",
+      "dpop: rewards/chosen ÷ β",
+      "dpop: rewards/rejected ÷ β",
     ]);
     expect(rows[1]).toEqual(["2", "−0.4", "−4", "0.08", "−8"]);
     expect(rows.at(-1)).toEqual(["60", "−12", "−120", "2.4", "−240"]);
@@ -82,12 +98,14 @@ describe("against the reference", () => {
   test("each run has one colour, and is named above the pictures", async () => {
     const part = section(await open(["dpo", {}], ["dpop", dpop]), "Against the reference");
     expect([...part.querySelectorAll(".legend b")].map((each) => [each.textContent, each.className])).toEqual([
-      ["dpo", "series-1"], ["dpop", "series-2"],
+      ["dpo", "series-1"],
+      ["dpop", "series-2"],
     ]);
     const drawn = [...part.querySelectorAll("svg[role=img]")];
     expect(drawn).toHaveLength(4); // chosen and rejected, wide and narrow
     for (const svg of drawn)
-      for (const color of ["series-1", "series-2"]) expect(svg.querySelectorAll(`[stroke='var(--${color})'][stroke-width='2']`)).toHaveLength(1);
+      for (const color of ["series-1", "series-2"])
+        expect(svg.querySelectorAll(`[stroke='var(--${color})'][stroke-width='2']`)).toHaveLength(1);
   });
 
   test("a run that does not say its β shows its rewards as they are", async () => {
@@ -109,14 +127,24 @@ describe("against the reference", () => {
 });
 
 describe("around the first difference", () => {
-  const means = (prefix: string, value: number) => Object.fromEntries(["before", "at", "after"].flatMap((stage, i) =>
-    [[`${prefix}/chosen_${stage}`, value - i], [`${prefix}/chosen_${stage}_macro`, value - i - (i === 1 ? 0 : 0.5)]]));
+  const means = (prefix: string, value: number) =>
+    Object.fromEntries(
+      ["before", "at", "after"].flatMap((stage, i) => [
+        [`${prefix}/chosen_${stage}`, value - i],
+        [`${prefix}/chosen_${stage}_macro`, value - i - (i === 1 ? 0 : 0.5)],
+      ]),
+    );
   const logged = { ...means("token_logps", -1), ...means("token_logratios", 2) };
 
   test("runs stand side by side in each picture, with micro and macro means in the numbers", async () => {
-    const document = await open(["dpo", { more: logged, evaluateEvery: 20 }], ["dpop", { ...dpop, more: { ...dpop.more, ...logged } }]);
+    const document = await open(
+      ["dpo", { more: logged, evaluateEvery: 20 }],
+      ["dpop", { ...dpop, more: { ...dpop.more, ...logged } }],
+    );
     expect(titles(document).slice(1, 5)).toEqual([
-      "Against the reference", "Around the first difference, against the reference", "Log-probs",
+      "Against the reference",
+      "Around the first difference, against the reference",
+      "Log-probs",
       "Log-probs of tokens around the first difference",
     ]);
     expect(titles(document)).not.toContain("More");
@@ -128,10 +156,13 @@ describe("around the first difference", () => {
       ),
     );
     for (const svg of drawn)
-      for (const color of ["series-1", "series-2"]) expect(svg.querySelectorAll(`[stroke='var(--${color})'][stroke-width='2']`)).toHaveLength(1);
+      for (const color of ["series-1", "series-2"])
+        expect(svg.querySelectorAll(`[stroke='var(--${color})'][stroke-width='2']`)).toHaveLength(1);
     expect(part.querySelector("figcaption")!.textContent).toBe("Pale: each logged line; strong: their running mean.");
     const [heads, row] = table(part);
-    expect(heads!.slice(1, 6)).toEqual(["before", "at", "after", "after_macro", "before_macro"].map((name) => `dpo: token_logratios/chosen_${name}`));
+    expect(heads!.slice(1, 6)).toEqual(
+      ["before", "at", "after", "after_macro", "before_macro"].map((name) => `dpo: token_logratios/chosen_${name}`),
+    );
     expect(row!.slice(1, 6)).toEqual(["2", "1", "0", "−0.5", "1.5"]);
   });
 
@@ -219,7 +250,10 @@ describe("settings", () => {
   test("that differ come first, those that are the same after them", async () => {
     const part = section(await open(["dpo", {}], ["dpop", dpop]), "Settings");
     expect(table(part).map(([name, ...values]) => [name, ...values])).toEqual([
-      ["", "dpo", "dpop"], ["loss_type", "sigmoid", "dpop"], ["beta", "0.5", "0.25"], ["loss", "sigmoid", "dpop"],
+      ["", "dpo", "dpop"],
+      ["loss_type", "sigmoid", "dpop"],
+      ["beta", "0.5", "0.25"],
+      ["loss", "sigmoid", "dpop"],
     ]);
     const same = [...part.querySelectorAll("dt")].map((each) => [each.textContent, each.nextElementSibling!.textContent]);
     expect(same).toContainEqual(["learning_rate", "5e−5"]);

@@ -30,16 +30,48 @@ export const statement = {
 
 /** What such a run logs. */
 export function historyOf(options: RunFixture = {}): Record<string, number | null>[] {
-  const { steps = 60, chosen = (step) => -step / 10, loss = () => 0.5, more = {}, evaluateEvery = 0, spread, isFinished = true } = options;
+  const {
+    steps = 60,
+    chosen = (step) => -step / 10,
+    loss = () => 0.5,
+    more = {},
+    evaluateEvery = 0,
+    spread,
+    isFinished = true,
+  } = options;
   const spreadOf = (prefix: string, pairs?: number) =>
-    spread && pairs !== undefined ? { [`${prefix}rewards/chosen_std`]: spread.std, [`${prefix}rewards/chosen_pairs`]: pairs } : {};
+    spread && pairs !== undefined
+      ? { [`${prefix}rewards/chosen_std`]: spread.std, [`${prefix}rewards/chosen_pairs`]: pairs }
+      : {};
   const lines: Record<string, number | null>[] = [];
   for (let step = 1; step <= steps; step++) {
     const rewards = { "rewards/chosen": chosen(step), "rewards/rejected": -step };
-    const metrics = { ...rewards, "rewards/accuracies": 0.75, "rewards/margins": chosen(step) + step, "logps/chosen": -60, "logps/rejected": -70 };
-    lines.push({ loss: loss(step), grad_norm: 2, learning_rate: 5e-5, ...metrics, ...spreadOf("", spread?.pairs), ...more, epoch: step / 50, step });
+    const metrics = {
+      ...rewards,
+      "rewards/accuracies": 0.75,
+      "rewards/margins": chosen(step) + step,
+      "logps/chosen": -60,
+      "logps/rejected": -70,
+    };
+    lines.push({
+      loss: loss(step),
+      grad_norm: 2,
+      learning_rate: 5e-5,
+      ...metrics,
+      ...spreadOf("", spread?.pairs),
+      ...more,
+      epoch: step / 50,
+      step,
+    });
     if (evaluateEvery > 0 && step % evaluateEvery === 0)
-      lines.push({ eval_loss: 0.25, "eval_rewards/chosen": chosen(step) / 2, ...spreadOf("eval_", spread?.evaluationPairs), eval_runtime: 1, epoch: step / 50, step });
+      lines.push({
+        eval_loss: 0.25,
+        "eval_rewards/chosen": chosen(step) / 2,
+        ...spreadOf("eval_", spread?.evaluationPairs),
+        eval_runtime: 1,
+        epoch: step / 50,
+        step,
+      });
   }
   if (isFinished) lines.push({ train_runtime: 12.34, train_loss: 0.5, epoch: steps / 50, step: steps });
   return lines;

@@ -4,7 +4,20 @@ import { curve, pointsOf, runningMean, thinned } from "../../src/report/series";
 const points = (...values: number[]) => values.map((y, x) => ({ x, y }));
 
 test("points are of the lines that have the metric, scaled", () => {
-  expect(pointsOf([{ step: 1, a: 2 }, { step: 2, b: 3 }, { step: 5, a: 4 }], "a", 0.5)).toEqual([{ x: 1, y: 1 }, { x: 5, y: 2 }]);
+  expect(
+    pointsOf(
+      [
+        { step: 1, a: 2 },
+        { step: 2, b: 3 },
+        { step: 5, a: 4 },
+      ],
+      "a",
+      0.5,
+    ),
+  ).toEqual([
+    { x: 1, y: 1 },
+    { x: 5, y: 2 },
+  ]);
 });
 
 describe("a running mean", () => {

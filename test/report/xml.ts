@@ -1,6 +1,9 @@
 /** Whether text is well-formed XML, as far as pictures use it: elements, attributes, text, the five entities and numbers. */
 const NAME = String.raw`[A-Za-z_][\w:.-]*`;
-const TAG = new RegExp(String.raw`<(?:(?<end>/${NAME})\s*|(?<start>${NAME})(?<attributes>(?:\s+${NAME}\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(?<empty>/?))>`, "y");
+const TAG = new RegExp(
+  String.raw`<(?:(?<end>/${NAME})\s*|(?<start>${NAME})(?<attributes>(?:\s+${NAME}\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(?<empty>/?))>`,
+  "y",
+);
 const TEXT = /[^<]+/y;
 
 export function expectWellFormed(xml: string): void {

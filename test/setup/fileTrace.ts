@@ -51,10 +51,13 @@ export function fileTracer(): { run(args: readonly string[], env?: NodeJS.Proces
 }
 
 function parse(text: string): FileCall[] {
-  return text.split("\n").filter(Boolean).map((line) => {
-    const [call, path, to] = line.split("\t") as [FileCall["call"], string, string];
-    return { call, path, to };
-  });
+  return text
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => {
+      const [call, path, to] = line.split("\t") as [FileCall["call"], string, string];
+      return { call, path, to };
+    });
 }
 
 /** Files that are written under their final names, since they only grow; records have digests of their own. */
@@ -64,7 +67,10 @@ const LOGS = /^(metrics\.jsonl|events\.out\.tfevents\..*|logprobs-.*\.records)$/
 export function powerCutFaults(calls: readonly FileCall[], root: string, { logs = LOGS } = {}): string[] {
   const faults: string[] = [];
   const isBelow = (path: string, folder: string) => path === folder || path.startsWith(`${folder}/`);
-  const isVisible = (path: string) => relative(root, path).split("/").every((part) => !part.startsWith("."));
+  const isVisible = (path: string) =>
+    relative(root, path)
+      .split("/")
+      .every((part) => !part.startsWith("."));
   const shown = (path: string) => relative(root, path);
   /** Files with writes that are not flushed. */
   const dirty = new Set<string>();

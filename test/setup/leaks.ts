@@ -25,7 +25,8 @@ expect.extend({
     const bytes = (after.live - before.live) / RUNS;
     return {
       pass: tensors === 0 && bytes === 0,
-      message: () => `Expected a call to leak ${this.isNot ? "something" : "nothing"} but it leaves ${tensors} tensors and ${bytes} bytes`,
+      message: () =>
+        `Expected a call to leak ${this.isNot ? "something" : "nothing"} but it leaves ${tensors} tensors and ${bytes} bytes`,
     };
   },
 });

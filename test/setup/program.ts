@@ -23,7 +23,10 @@ export interface ProgramOptions {
 }
 
 /** Runs a program to its end, however it ends. */
-export function runProgram<T>(url: URL, { args = [], nodeOptions = [], timeout = 60_000 }: ProgramOptions = {}): Promise<ProgramResult<T>> {
+export function runProgram<T>(
+  url: URL,
+  { args = [], nodeOptions = [], timeout = 60_000 }: ProgramOptions = {},
+): Promise<ProgramResult<T>> {
   const command = [...nodeOptions, "--require", register, fileURLToPath(url), ...args.map(String)];
   return new Promise((resolve) => {
     execFile(process.execPath, command, { timeout, killSignal: "SIGKILL", maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
@@ -42,5 +45,7 @@ export function runProgram<T>(url: URL, { args = [], nodeOptions = [], timeout =
 export async function reportOf<T>(url: URL, options?: ProgramOptions): Promise<T> {
   const { value, code, signal, stderr } = await runProgram<T>(url, options);
   if (code === 0 && value !== undefined) return value;
-  throw new Error(`${url.pathname} ended with ${signal ?? `code ${code}`} and ${value === undefined ? "no report" : "a report"}\n${stderr}`);
+  throw new Error(
+    `${url.pathname} ended with ${signal ?? `code ${code}`} and ${value === undefined ? "no report" : "a report"}\n${stderr}`,
+  );
 }

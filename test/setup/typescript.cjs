@@ -36,6 +36,11 @@ function compiled(fileName) {
 
 function compile(source, fileName) {
   const { ModuleKind, ScriptTarget, transpileModule } = require("typescript");
-  const compilerOptions = { module: ModuleKind.CommonJS, target: ScriptTarget.ES2022, esModuleInterop: true, inlineSourceMap: true };
+  const compilerOptions = {
+    module: ModuleKind.CommonJS,
+    target: ScriptTarget.ES2022,
+    esModuleInterop: true,
+    inlineSourceMap: true,
+  };
   return transpileModule(source, { fileName, compilerOptions }).outputText;
 }

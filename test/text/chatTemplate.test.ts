@@ -3,8 +3,7 @@ import { ChatTemplateError } from "../../src/text";
 import { ChatRenderer } from "../../src/text/chatTemplate";
 
 const renderer = new ChatRenderer({}, { timeLimit: 200 });
-const render = (template: string, variables = {}) =>
-  renderer.render(template, { messages: [], tools: null, ...variables });
+const render = (template: string, variables = {}) => renderer.render(template, { messages: [], tools: null, ...variables });
 
 test("gives the message of raise_exception", () => {
   const template = "{{ raise_exception('Only user and assistant roles are supported!') }}";
@@ -31,11 +30,15 @@ test.each([
 });
 
 test.each([
-  ["a range beyond the sandbox's", "{{ range(1000000000) | length }}", "line 1: Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000)."],
+  [
+    "a range beyond the sandbox's",
+    "{{ range(1000000000) | length }}",
+    "line 1: Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000).",
+  ],
   ["recursion without end", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "could not be rendered: "],
   ["a function that is not there", "{{ nothing(1) }}", "could not be rendered: line 1: 'nothing' is undefined"],
   ["a filter that is not there", "{{ 'a' | nothing }}", "it cannot be used: line 1: No filter named 'nothing'."],
-  ["a text added to a number", "{{ 'a' + 1 }}", "could not be rendered: line 1: can only concatenate str (not \"int\") to str"],
+  ["a text added to a number", "{{ 'a' + 1 }}", 'could not be rendered: line 1: can only concatenate str (not "int") to str'],
 ])("says so on %s", (_, template, message) => {
   expect(() => render(template)).toThrow(ChatTemplateError);
   expect(() => render(template)).toThrow(message);

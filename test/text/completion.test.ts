@@ -65,8 +65,7 @@ describe("an answer to a conversation", () => {
   });
 
   test("takes over what the template writes differently once there is an answer", () => {
-    const chatTemplate =
-      "{% for m in messages %}{{ m.content }};{% endfor %}{% if add_generation_prompt %}a:{% endif %}";
+    const chatTemplate = "{% for m in messages %}{{ m.content }};{% endfor %}{% if add_generation_prompt %}a:{% endif %}";
     const answer = [{ role: "assistant", content: "b" }];
     expect(tokenizeChatCompletion(tokenizer, prompt, answer, { chatTemplate })).toEqual({
       prompt: [hello, 59],

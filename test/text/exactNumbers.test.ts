@@ -1,7 +1,14 @@
 import { expect, test } from "vitest";
 import { PyFloat } from "../../src/jinja/float";
 import {
-  copyNumbers, exactEntries, hasNumber, numberOf, parseExact, rememberEntries, rememberNumbers, withExactNumbers,
+  copyNumbers,
+  exactEntries,
+  hasNumber,
+  numberOf,
+  parseExact,
+  rememberEntries,
+  rememberNumbers,
+  withExactNumbers,
 } from "../../src/text/exactNumbers";
 
 /** A value as JavaScript reads it, with its numbers remembered. */
@@ -14,7 +21,10 @@ function read(text: string): Record<string, unknown> {
 test("a number is read as in Python, and stays a JavaScript number where that is the same", () => {
   expect(["3", "0.1", "1e-07", "-7"].map(numberOf)).toEqual([3, 0.1, 1e-7, -7]);
   expect(["20.0", "1e5", "-0.0", "1e400"].map(numberOf)).toEqual([
-    new PyFloat(20), new PyFloat(100_000), new PyFloat(-0), new PyFloat(Infinity),
+    new PyFloat(20),
+    new PyFloat(100_000),
+    new PyFloat(-0),
+    new PyFloat(Infinity),
   ]);
   expect(["-0", "9007199254740993"].map(numberOf)).toEqual([0n, 9007199254740993n]);
   expect(() => parseExact(`[${"1".repeat(4301)}]`, "line 3")).toThrow("in line 3, but found an integer of 4301 digits");
@@ -52,7 +62,11 @@ test("what a copy in another thread loses can be sent with it", () => {
   const plain = { a: [20, NaN], b: { c: 9007199254740992 } };
   rememberNumbers(plain, value);
   const sent = structuredClone({ value: plain, entries: exactEntries(plain) });
-  expect(sent.entries).toEqual([[["a", 0], 20], [["a", 1], NaN], [["b", "c"], 9007199254740993n]]);
+  expect(sent.entries).toEqual([
+    [["a", 0], 20],
+    [["a", 1], NaN],
+    [["b", "c"], 9007199254740993n],
+  ]);
   rememberEntries(sent.value, sent.entries);
   expect(withExactNumbers(sent.value)).toEqual({ a: [new PyFloat(20), new PyFloat(NaN)], b: { c: 9007199254740993n } });
 });

@@ -5,7 +5,10 @@ import { TokenizerError, loadTokenizer } from "../../src/text";
 import { bos, eos, folderOf, tinyFolder, tokenizerConfig, tokenizerJson } from "./tiny";
 
 async function fault(folder: string): Promise<string> {
-  const error: unknown = await loadTokenizer(folder).then(() => undefined, (reason: unknown) => reason);
+  const error: unknown = await loadTokenizer(folder).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   expect(error).toBeInstanceOf(TokenizerError);
   return (error as Error).message;
 }
@@ -27,14 +30,18 @@ describe("a missing tokenizer.json", () => {
 });
 
 test("a byte order mark is printed by a template, as in transformers, but not part of JSON", async () => {
-  const folder = tinyFolder({ "chat_template.jinja": "\ufeff{{ messages[0].content }}", "tokenizer_config.json": `\ufeff${JSON.stringify(tokenizerConfig)}` });
+  const folder = tinyFolder({
+    "chat_template.jinja": "\ufeff{{ messages[0].content }}",
+    "tokenizer_config.json": `\ufeff${JSON.stringify(tokenizerConfig)}`,
+  });
   const tokenizer = await loadTokenizer(folder);
   expect(tokenizer.applyChatTemplate([{ role: "user", content: "hi" }])).toBe("\ufeffhi");
   expect(tokenizer.bosToken).toBe("<bos>");
 });
 
 describe("settings that change ids", () => {
-  const withConfig = (changes: object) => loadTokenizer(tinyFolder({ "tokenizer_config.json": { ...tokenizerConfig, ...changes } }));
+  const withConfig = (changes: object) =>
+    loadTokenizer(tinyFolder({ "tokenizer_config.json": { ...tokenizerConfig, ...changes } }));
 
   test("split_special_tokens makes special tokens in a text plain text, but not those that the tokenizer adds", async () => {
     const tokenizer = await withConfig({ split_special_tokens: true });
@@ -50,7 +57,9 @@ describe("settings that change ids", () => {
   });
 
   test("fix_mistral_regex is rejected if tokenizer.json has a different pattern", async () => {
-    await expect(withConfig({ fix_mistral_regex: true })).rejects.toThrow(/Expected no 'fix_mistral_regex: true' in .*save_pretrained/s);
+    await expect(withConfig({ fix_mistral_regex: true })).rejects.toThrow(
+      /Expected no 'fix_mistral_regex: true' in .*save_pretrained/s,
+    );
     await withConfig({ fix_mistral_regex: false });
   });
 });

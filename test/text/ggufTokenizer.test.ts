@@ -43,31 +43,39 @@ describe("the vocabulary of a real tokenizer", () => {
   const expected = fixture<Expected>("ids");
   const text = lines(expected.lines);
 
-  const original = (name: string) =>
-    JSON.parse(readFileSync(join(tokenizerFolder(name), "tokenizer.json"), "utf8")) as Original;
+  const original = (name: string) => JSON.parse(readFileSync(join(tokenizerFolder(name), "tokenizer.json"), "utf8")) as Original;
 
   async function check(name: string, metadata: Metadata): Promise<void> {
     const tokenizer = await loadTokenizer(write({ "general.architecture": "llama", ...metadata }));
     expect(hard.map((line) => tokenizer.encode(line))).toEqual(expected[name]!.hard);
-    expect(blocks(text.map((line) => tokenizer.encode(line)), expected.block)).toEqual(expected[name]!.encode);
+    expect(
+      blocks(
+        text.map((line) => tokenizer.encode(line)),
+        expected.block,
+      ),
+    ).toEqual(expected[name]!.encode);
   }
 
   test.each([
     { name: "llama3", pre: "llama-bpe", bosId: 128000 },
     { name: "qwen3", pre: "qwen2", bosId: undefined },
-  ])("$name: byte-level, split as $pre", async ({ name, pre, bosId }) => {
-    const json = original(name);
-    const { tokens, kinds } = vocabulary(json);
-    await check(name, {
-      "tokenizer.ggml.model": "gpt2",
-      "tokenizer.ggml.pre": pre,
-      "tokenizer.ggml.tokens": tokens,
-      "tokenizer.ggml.token_type": kinds,
-      "tokenizer.ggml.merges": json.model.merges.map(pairOf),
-      // The fixture's Llama 3 adds no BOS: its tokenizer.json leaves that to a post-processor that this one lacks.
-      ...(bosId !== undefined && { "tokenizer.ggml.bos_token_id": bosId, "tokenizer.ggml.add_bos_token": false }),
-    });
-  }, 60_000);
+  ])(
+    "$name: byte-level, split as $pre",
+    async ({ name, pre, bosId }) => {
+      const json = original(name);
+      const { tokens, kinds } = vocabulary(json);
+      await check(name, {
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": pre,
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.token_type": kinds,
+        "tokenizer.ggml.merges": json.model.merges.map(pairOf),
+        // The fixture's Llama 3 adds no BOS: its tokenizer.json leaves that to a post-processor that this one lacks.
+        ...(bosId !== undefined && { "tokenizer.ggml.bos_token_id": bosId, "tokenizer.ggml.add_bos_token": false }),
+      });
+    },
+    60_000,
+  );
 
   test("llama2: SentencePiece, merges from scores", async () => {
     const json = original("llama2");
@@ -126,7 +134,7 @@ describe("a small one", () => {
   });
 
   test.each([
-    ["a pre-tokenizer that is not known", { "tokenizer.ggml.pre": "chatglm-bpe" }, '\'tokenizer.ggml.pre\''],
+    ["a pre-tokenizer that is not known", { "tokenizer.ggml.pre": "chatglm-bpe" }, "'tokenizer.ggml.pre'"],
     ["a model that is not read", { "tokenizer.ggml.model": "t5" }, `'tokenizer.ggml.model'`],
     ["a special id outside the vocabulary", { "tokenizer.ggml.bos_token_id": 9999 }, "'tokenizer.ggml.bos_token_id'"],
     ["tokens that are none", { "tokenizer.ggml.tokens": [1, 2] }, "strings for 'tokenizer.ggml.tokens'"],

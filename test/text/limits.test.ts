@@ -74,7 +74,9 @@ describe("patterns that are trusted on short texts", () => {
   ])("%s takes time proportional to the text", (_, step) => {
     const cut = preTokenizer(step, "test")!;
     expect(areKnown(cut)).toBe(true);
-    const sources = ((cut.pretokenizers ?? [cut]) as { pattern?: { Regex: string } }[]).flatMap(({ pattern }) => pattern?.Regex ?? []);
+    const sources = ((cut.pretokenizers ?? [cut]) as { pattern?: { Regex: string } }[]).flatMap(
+      ({ pattern }) => pattern?.Regex ?? [],
+    );
     expect(sources.length).toBeGreaterThan(0);
     for (const source of sources) {
       const pattern = new RegExp(source.replaceAll("(?i:", "(?:"), "gu");
@@ -106,18 +108,28 @@ describe("long rows", () => {
 
   test("of one word are cut at their marks in a Metaspace tokenizer", async () => {
     const vocab = { "▁": 0, a: 1, "▁a": 2 };
-    const tokenizer = await tiny({
-      pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "always", split: true },
-      post_processor: null,
-      added_tokens: [],
-      model: { type: "BPE", vocab, merges: ["▁ a"] },
-    }, { bos_token: null, eos_token: null, pad_token: null });
+    const tokenizer = await tiny(
+      {
+        pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "always", split: true },
+        post_processor: null,
+        added_tokens: [],
+        model: { type: "BPE", vocab, merges: ["▁ a"] },
+      },
+      { bos_token: null, eos_token: null, pad_token: null },
+    );
     const ids = tokenizer.encode(`${"a".repeat(400_000)} a`);
     expect([ids.length, ids[0], ids[1], ids.at(-1)]).toEqual([400_001, 2, 1, 2]);
   });
 
   test("are encoded by a Unigram model, of more tokens than a call has arguments", async () => {
-    const model = { type: "Unigram", unk_id: 0, vocab: [["?", -5], ["a", -1]] };
+    const model = {
+      type: "Unigram",
+      unk_id: 0,
+      vocab: [
+        ["?", -5],
+        ["a", -1],
+      ],
+    };
     const tokenizer = await tiny(
       { model, pre_tokenizer: null, post_processor: null, decoder: null, added_tokens: [] },
       { bos_token: null, eos_token: null, pad_token: null },
@@ -154,12 +166,17 @@ describe("a tokenizer that makes a text longer and longer", () => {
 describe("what is wrong in tokenizer.json is named", () => {
   const piece = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
   const text = { Sequence: { id: "A", type_id: 0 } };
-  const template = (single: unknown) => ({ post_processor: { type: "TemplateProcessing", single, pair: [], special_tokens: {} } });
+  const template = (single: unknown) => ({
+    post_processor: { type: "TemplateProcessing", single, pair: [], special_tokens: {} },
+  });
 
   test.each<[object, string]>([
     [sequence(split("(?P<a>b)(?P<a>c)"), bytes), "for 'pre_tokenizer.pretokenizers[0].pattern' in"],
     [sequence(bytes, split("a)|(b")), "for 'pre_tokenizer.pretokenizers[1].pattern' in"],
-    [sequence(split("a{1,1000000000}"), bytes), "repetitions in the regular expression for 'pre_tokenizer.pretokenizers[0].pattern'"],
+    [
+      sequence(split("a{1,1000000000}"), bytes),
+      "repetitions in the regular expression for 'pre_tokenizer.pretokenizers[0].pattern'",
+    ],
     [sequence(split("a".repeat(40_000)), bytes), "at most 32768 characters for 'pre_tokenizer.pretokenizers[0].pattern'"],
     [{ normalizer: { type: "Sequence", normalizers: [null] } }, "'normalizer.normalizers[0]' in"],
     [{ normalizer: { type: "Replace", pattern: { Regex: "[" }, content: "" } }, "for 'normalizer.pattern' in"],

@@ -4,8 +4,7 @@ import { type ChatMessage, loadTokenizer } from "../../src/text";
 import { tinyFolder } from "./tiny";
 
 const tokenizer = await loadTokenizer(tinyFolder());
-const seen = (messages: ChatMessage[]) =>
-  tokenizer.applyChatTemplate(messages, { chatTemplate: "{{ messages | tojson }}" });
+const seen = (messages: ChatMessage[]) => tokenizer.applyChatTemplate(messages, { chatTemplate: "{{ messages | tojson }}" });
 
 test("leaves out keys whose value is null, in messages only", () => {
   const message = { role: "assistant", content: null, tool_calls: [{ id: null }] };
@@ -30,7 +29,7 @@ test("uses the reasoning under the first name that has any", () => {
 
 test("says which message is not an object", () => {
   expect(() => seen([{ role: "user", content: "a" }, "text" as unknown as ChatMessage])).toThrow(
-    "Expected an object such as { role: \"user\", content: \"…\" } for message 1 but received \"text\"",
+    'Expected an object such as { role: "user", content: "…" } for message 1 but received "text"',
   );
 });
 
@@ -43,7 +42,9 @@ test.each([
   [{ chatTemplateKwargs: { d: new Map([["a", 1]]) } }, "a Map is not a value for a template"],
   [{ chatTemplateKwargs: { d: new Float32Array(2) } }, "a Float32Array is not a value for a template"],
 ])("nothing that is passed is ignored: %j", (options, message) => {
-  expect(() => tokenizer.applyChatTemplate([{ role: "user", content: "a" }], { chatTemplate: "", ...options } as object)).toThrow(message);
+  expect(() => tokenizer.applyChatTemplate([{ role: "user", content: "a" }], { chatTemplate: "", ...options } as object)).toThrow(
+    message,
+  );
 });
 
 test("variables without a value may have any name, as Parquet writes null for those of other rows", () => {

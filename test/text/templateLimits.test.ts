@@ -18,7 +18,11 @@ test.each([
   ["a list that doubles", doubled("[1]", "ns.x + ns.x", ""), "makes a list of 1048576 items; the limit is 1000000"],
   ["a text that doubles", doubled("'a'", "ns.x + ns.x", ""), "makes a string of 33554432 characters; the limit is 16777216"],
   ["a text that doubles by ~", doubled("'a'", "ns.x ~ ns.x", ""), "makes a string of 33554432 characters"],
-  ["a list that holds itself twice, printed", doubled("[1]", "[ns.x, ns.x]", "{{ ns.x }}"), "has a value of more than 1000000 parts"],
+  [
+    "a list that holds itself twice, printed",
+    doubled("[1]", "[ns.x, ns.x]", "{{ ns.x }}"),
+    "has a value of more than 1000000 parts",
+  ],
   ["the same in JSON", doubled("[1]", "[ns.x, ns.x]", "{{ ns.x | tojson }}"), "has a value of more than 1000000 parts"],
   ["the same joined", doubled("[1]", "[ns.x, ns.x]", "{{ ns.x | join }}"), "has a value of more than 1000000 parts"],
   [
@@ -26,10 +30,22 @@ test.each([
     "{% set ns = namespace(x=[1], y=[1]) %}{% for i in range(60) %}{% set ns.x, ns.y = [ns.x, ns.x], [ns.y, ns.y] %}{% endfor %}{{ ns.x == ns.y }}",
     "has a value of more than 1000000 parts",
   ],
-  ["a tuple that holds itself twice, as a key", doubled("(1,)", "(ns.x, ns.x)", "{{ {ns.x: 1} }}"), "has a value of more than 1000000 parts"],
-  ["the same, sought for doubles", doubled("(1,)", "(ns.x, ns.x)", "{{ [ns.x] | unique | list }}"), "has a value of more than 1000000 parts"],
+  [
+    "a tuple that holds itself twice, as a key",
+    doubled("(1,)", "(ns.x, ns.x)", "{{ {ns.x: 1} }}"),
+    "has a value of more than 1000000 parts",
+  ],
+  [
+    "the same, sought for doubles",
+    doubled("(1,)", "(ns.x, ns.x)", "{{ [ns.x] | unique | list }}"),
+    "has a value of more than 1000000 parts",
+  ],
   ["a date of many dates", "{{ strftime_now('%c' * 1000000) }}", "makes a string of 24000000 characters"],
-  ["the same in a mapping", doubled("{'a': 1}", "{'a': ns.x, 'b': ns.x}", "{{ ns.x | string }}"), "has a value of more than 1000000 parts"],
+  [
+    "the same in a mapping",
+    doubled("{'a': 1}", "{'a': ns.x, 'b': ns.x}", "{{ ns.x | string }}"),
+    "has a value of more than 1000000 parts",
+  ],
   ["a wide indent", "{{ 'a\\nb' | indent(1000000000) }}", "makes a string of 1000000000 characters"],
   ["a wide indent of a block", "{% filter indent(1000000000) %}a\nb{% endfilter %}", "makes a string of 1000000000 characters"],
   ["a wide indent of JSON", "{{ [1] | tojson(indent=100000000) }}", "makes a string of 100000000 characters"],
@@ -60,11 +76,27 @@ test.each([
   ["wide tabs", "{{ '\\t'.expandtabs(10 ** 9) }}", "makes a string of"],
   ["a batch filled up", "{{ [1] | batch(10 ** 9, 0) | list }}", "makes a list of"],
   ["too many slices", "{{ [1] | slice(10 ** 9) | list }}", "makes a list of"],
-  ["a sort of a text that is long", "{% for i in range(99999) %}{% set q = z | sort %}{% endfor %}", "makes a list of 2000000 items"],
-  ["sorting again and again", "{% for i in range(99999) %}{% set q = range(20000) | sort(reverse=true) | sort %}{% endfor %}", "did not end within 2 s"],
+  [
+    "a sort of a text that is long",
+    "{% for i in range(99999) %}{% set q = z | sort %}{% endfor %}",
+    "makes a list of 2000000 items",
+  ],
+  [
+    "sorting again and again",
+    "{% for i in range(99999) %}{% set q = range(20000) | sort(reverse=true) | sort %}{% endfor %}",
+    "did not end within 2 s",
+  ],
   ["urlize of an address without end", "{{ (y ~ '@' ~ y ~ '.' ~ y) | urlize }}", "urlize is not supported"],
-  ["a search that repeats", "{% for i in range(99999) %}{% if 'ab' in y %}{% endif %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "did not end within 2 s"],
-  ["a membership test that repeats", "{% set l = range(99999) | list %}{% for i in l %}{% if -1 in l %}{% endif %}{% endfor %}", "did not end within 2 s"],
+  [
+    "a search that repeats",
+    "{% for i in range(99999) %}{% if 'ab' in y %}{% endif %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+    "did not end within 2 s",
+  ],
+  [
+    "a membership test that repeats",
+    "{% set l = range(99999) | list %}{% for i in l %}{% if -1 in l %}{% endif %}{% endfor %}",
+    "did not end within 2 s",
+  ],
 ])("stops %s", (_, template, message) => {
   // Cases that exceed a size limit must not run into the time limit on a busy machine.
   const by = message.startsWith("did not end") ? renderer : patient;
@@ -74,7 +106,9 @@ test.each([
 });
 
 test("reports a template that ends too early", () => {
-  expect(() => render("{% if true %}")).toThrow("does not parse: line 1: Unexpected end of template. Jinja was looking for the following tags: 'elif' or 'else' or 'endif'.");
+  expect(() => render("{% if true %}")).toThrow(
+    "does not parse: line 1: Unexpected end of template. Jinja was looking for the following tags: 'elif' or 'else' or 'endif'.",
+  );
 });
 
 test("limits how deeply the caller's values are nested", () => {
@@ -104,7 +138,9 @@ test("names the file of the template, and the row", async () => {
   const first = await loadTokenizer(inConfig);
   expect(() => first.applyChatTemplate(messages)).toThrow(`'chat_template' in ${join(inConfig, "tokenizer_config.json")}`);
   const second = await loadTokenizer(inFile);
-  expect(() => second.applyChatTemplate(messages)).toThrow(`(${join(inFile, "chat_template.jinja")}) could not be rendered: it makes a list of`);
+  expect(() => second.applyChatTemplate(messages)).toThrow(
+    `(${join(inFile, "chat_template.jinja")}) could not be rendered: it makes a list of`,
+  );
   const rows = [{ index: 7, prompt: messages, chosen: messages, rejected: [{ role: "user", content: "b" }] }];
   const tokenizing = tokenizeRows(rows, second, { cacheDir: null });
   await expect(tokenizing).rejects.toThrow(/^Row 7: The chat template .* it makes a list of 1048576 items/);

@@ -16,7 +16,13 @@ export const [bos, eos, pad] = [261, 262, 263];
 export const hello = 259;
 
 const special = (id: number, content: string) => ({
-  id, content, special: true, normalized: false, lstrip: false, rstrip: false, single_word: false,
+  id,
+  content,
+  special: true,
+  normalized: false,
+  lstrip: false,
+  rstrip: false,
+  single_word: false,
 });
 
 const bytes = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };

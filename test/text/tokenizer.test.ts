@@ -76,7 +76,12 @@ describe("what the folder says", () => {
     const tokenizer = await tiny();
     const { bosTokenId, eosTokenId, padTokenId, unkTokenId, vocabSize, eosTokenIds } = tokenizer;
     expect({ bosTokenId, eosTokenId, padTokenId, unkTokenId, vocabSize, eosTokenIds }).toEqual({
-      bosTokenId: bos, eosTokenId: eos, padTokenId: pad, unkTokenId: undefined, vocabSize: 264, eosTokenIds: [eos],
+      bosTokenId: bos,
+      eosTokenId: eos,
+      padTokenId: pad,
+      unkTokenId: undefined,
+      vocabSize: 264,
+      eosTokenIds: [eos],
     });
     expect(tokenizer.tokenToId("hello")).toBe(hello);
     expect(tokenizer.tokenToId("nothing")).toBeUndefined();
@@ -146,7 +151,10 @@ describe("chat templates of the folder", () => {
   });
 
   test("chooses from a list by name, by tools, by default, or takes a template", async () => {
-    const list = [{ name: "default", template: "plain" }, { name: "tool_use", template: "tools" }];
+    const list = [
+      { name: "default", template: "plain" },
+      { name: "tool_use", template: "tools" },
+    ];
     const tokenizer = await tiny({ "tokenizer_config.json": { ...tokenizerConfig, chat_template: list } });
     expect(tokenizer.chatTemplates).toEqual(["default", "tool_use"]);
     expect(tokenizer.applyChatTemplate(messages)).toBe("plain");
@@ -162,14 +170,15 @@ describe("chat templates of the folder", () => {
 
   test("says when there is none, or no message", async () => {
     const none = await loadTokenizer(tinyFolder({ "tokenizer_config.json": {} }));
-    expect(() => none.applyChatTemplate(messages)).toThrow("the tokenizer has none; add a chat_template.jinja to its folder, give one in 'chatTemplate'");
+    expect(() => none.applyChatTemplate(messages)).toThrow(
+      "the tokenizer has none; add a chat_template.jinja to its folder, give one in 'chatTemplate'",
+    );
     expect(() => none.applyChatTemplate([])).toThrow("Expected at least one message for 'messages'");
     const list = [{ name: "rag", template: "x" }];
     const named = await tiny({ "tokenizer_config.json": { chat_template: list } });
     expect(() => named.applyChatTemplate(messages)).toThrow("there are rag");
   });
 });
-
 
 async function bound() {
   const tokenizer = await tiny();

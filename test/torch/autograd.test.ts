@@ -1,7 +1,17 @@
 /** Recording and backward: gradients, graphs kept and freed, modes. Gradients of operators: sweep and gradcheck. */
 import { describe, expect, test } from "vitest";
 import {
-  type Tensor, TorchError, autograd, enableGrad, isGradEnabled, memory, noGrad, ones, tensor, tidy, zeros,
+  type Tensor,
+  TorchError,
+  autograd,
+  enableGrad,
+  isGradEnabled,
+  memory,
+  noGrad,
+  ones,
+  tensor,
+  tidy,
+  zeros,
 } from "../../src/torch";
 import { wave } from "../parity/fixture";
 
@@ -105,18 +115,13 @@ describe("autograd.grad", () => {
     expect(() => autograd.grad(x.mul(2), x, { gradOutputs: [ones([2]), ones([2])] })).toThrow(
       "Expected one gradient per output (1) for 'gradOutputs' but received 2",
     );
-    expect(() => autograd.grad([x.mul(2), "y"] as never, x)).toThrow(
-      "Expected a Tensor or an array of Tensors for 'outputs'",
-    );
+    expect(() => autograd.grad([x.mul(2), "y"] as never, x)).toThrow("Expected a Tensor or an array of Tensors for 'outputs'");
   });
 
   test("an input that is not used is an error, or null where that is allowed", () => {
     const [x, unused] = [leaf(2), leaf(3)];
     expect(() => autograd.grad(x.square(), [x, unused])).toThrow("appears to not have been used in the graph");
-    expect(autograd.grad(x.square(), [x, unused], { allowUnused: true }).map((one) => one && list(one))).toEqual([
-      [4],
-      null,
-    ]);
+    expect(autograd.grad(x.square(), [x, unused], { allowUnused: true }).map((one) => one && list(one))).toEqual([[4], null]);
   });
 
   test("towards a result in the middle of the graph", () => {
@@ -153,9 +158,7 @@ describe("a tensor", () => {
     const y = x.exp();
     expect([x.isLeaf, x.gradFn, y.isLeaf, y.gradFn, y.requiresGrad]).toEqual([true, null, false, "ExpBackward0", true]);
     expect([tensor([1]).isLeaf, tensor([1]).exp().requiresGrad]).toEqual([true, false]);
-    expect(() => (y.requiresGrad = false)).toThrow(
-      "you can only change requires_grad flags of leaf tensors; use detach()",
-    );
+    expect(() => (y.requiresGrad = false)).toThrow("you can only change requires_grad flags of leaf tensors; use detach()");
   });
 
   test("that is a result keeps its gradient when told to", () => {
@@ -183,12 +186,8 @@ describe("a tensor", () => {
     x.sum().backward();
     expect(list(x.grad)).toEqual([6, 7]);
     expect(() => (x.grad = tensor([1]))).toThrow("assigned grad has shape [1] but the tensor has shape [2]");
-    expect(() => (x.grad = tensor([1, 2], { dtype: "float64" }))).toThrow(
-      "assigned grad is float64 but the tensor is float32",
-    );
-    expect(() => (x.grad = zeros([2], { device: "meta" }))).toThrow(
-      "assigned grad is on meta but the tensor is on cpu",
-    );
+    expect(() => (x.grad = tensor([1, 2], { dtype: "float64" }))).toThrow("assigned grad is float64 but the tensor is float32");
+    expect(() => (x.grad = zeros([2], { device: "meta" }))).toThrow("assigned grad is on meta but the tensor is on cpu");
     expect(list(x.grad)).toEqual([6, 7]);
   });
 

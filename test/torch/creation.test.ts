@@ -1,21 +1,51 @@
 /** Making tensors: factories, nested and typed arrays, every dtype (conversions against scripts/parity/binding.py). */
 import { describe, expect, test } from "vitest";
 import {
-  type DType, type NestedArray, type Tensor, type TensorOptions, type TypedArray, arange, cat, empty, eye,
-  fromTypedArray, full, linspace, ones, rand, randn, stack, tensor, zeros,
+  type DType,
+  type NestedArray,
+  type Tensor,
+  type TensorOptions,
+  type TypedArray,
+  arange,
+  cat,
+  empty,
+  eye,
+  fromTypedArray,
+  full,
+  linspace,
+  ones,
+  rand,
+  randn,
+  stack,
+  tensor,
+  zeros,
 } from "../../src/torch";
 import { fixture } from "../parity/fixture";
 import { number } from "./encoded";
 
 describe("factories", () => {
   test.each([
-    { made: () => zeros([2, 2]), list: [[0, 0], [0, 0]], dtype: "float32" },
+    {
+      made: () => zeros([2, 2]),
+      list: [
+        [0, 0],
+        [0, 0],
+      ],
+      dtype: "float32",
+    },
     { made: () => ones([2], { dtype: "int16" }), list: [1, 1], dtype: "int16" },
     { made: () => full([2], 7), list: [7, 7], dtype: "float32" },
     { made: () => full([1], 7n), list: [7], dtype: "int64" },
     { made: () => full([1, 1], true), list: [[true]], dtype: "bool" },
     { made: () => full([], 2.5, { dtype: "float64" }), list: 2.5, dtype: "float64" },
-    { made: () => eye(2), list: [[1, 0], [0, 1]], dtype: "float32" },
+    {
+      made: () => eye(2),
+      list: [
+        [1, 0],
+        [0, 1],
+      ],
+      dtype: "float32",
+    },
     { made: () => eye(1, 3, { dtype: "bool" }), list: [[true, false, false]], dtype: "bool" },
     { made: () => linspace(0, 1, 3), list: [0, 0.5, 1], dtype: "float32" },
     { made: () => arange(3), list: [0, 1, 2], dtype: "int64" },
@@ -75,9 +105,7 @@ describe("factories", () => {
 describe("tensor()", () => {
   test("takes numbers as float32, bigints as int64 and booleans as bool", () => {
     expect(
-      [tensor([1, 2]), tensor([1n]), tensor([true]), tensor(1), tensor(1n), tensor(false), tensor([])].map(
-        ({ dtype }) => dtype,
-      ),
+      [tensor([1, 2]), tensor([1n]), tensor([true]), tensor(1), tensor(1n), tensor(false), tensor([])].map(({ dtype }) => dtype),
     ).toEqual(["float32", "int64", "bool", "float32", "int64", "bool", "float32"]);
   });
 
@@ -85,8 +113,14 @@ describe("tensor()", () => {
     const shapes: [NestedArray, number[]][] = [
       [5, []],
       [[], [0]],
-      [[[], []], [2, 0]],
-      [[[1], [2]], [2, 1]],
+      [
+        [[], []],
+        [2, 0],
+      ],
+      [
+        [[1], [2]],
+        [2, 1],
+      ],
       [[[[1, 2]]], [1, 1, 2]],
     ];
     for (const [data, shape] of shapes) expect(tensor(data).shape).toEqual(shape);
@@ -188,17 +222,12 @@ describe("typed arrays", () => {
     expect(fromTypedArray(new Int32Array(6), [2, 3]).shape).toEqual([2, 3]);
     expect(fromTypedArray(new Int32Array(1), []).shape).toEqual([]);
     expect(fromTypedArray(new Int32Array(0), [2, 0]).shape).toEqual([2, 0]);
-    expect(() => fromTypedArray(new Int32Array(5), [2, 3])).toThrow(
-      "Expected 6 values for shape [2, 3] but received 5",
-    );
+    expect(() => fromTypedArray(new Int32Array(5), [2, 3])).toThrow("Expected 6 values for shape [2, 3] but received 5");
   });
 
-  test.each([[[1, 2]], [new DataView(new ArrayBuffer(8))], [new ArrayBuffer(8)], [null], ["ab"]])(
-    "refuse %o",
-    (data) => {
-      expect(() => fromTypedArray(data as never)).toThrow("Expected a typed array for 'data'");
-    },
-  );
+  test.each([[[1, 2]], [new DataView(new ArrayBuffer(8))], [new ArrayBuffer(8)], [null], ["ab"]])("refuse %o", (data) => {
+    expect(() => fromTypedArray(data as never)).toThrow("Expected a typed array for 'data'");
+  });
 });
 
 describe("conversions are PyTorch's, as numbers and as bits", () => {

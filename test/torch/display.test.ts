@@ -17,9 +17,7 @@ test.each(Object.entries(printed))("values: %s", (_name, { tensor: spec, text })
 
 describe("after the values", () => {
   test("stand shape, dtype and device", () => {
-    expect(String(ones([2, 1], { dtype: "int64" }))).toBe(
-      "tensor([[1],\n        [1]], shape=[2, 1], dtype=int64, device=cpu)",
-    );
+    expect(String(ones([2, 1], { dtype: "int64" }))).toBe("tensor([[1],\n        [1]], shape=[2, 1], dtype=int64, device=cpu)");
     expect(String(tensor(2.5))).toBe("tensor(2.5000, shape=[], dtype=float32, device=cpu)");
     expect(String(zeros([0]))).toBe("tensor([], shape=[0], dtype=float32, device=cpu)");
   });
@@ -54,7 +52,10 @@ test("a disposed tensor says so", () => {
 });
 
 test("views, transposed, negated and conjugated tensors print their values", () => {
-  const matrix = tensor([[1, 2], [3, 4]]);
+  const matrix = tensor([
+    [1, 2],
+    [3, 4],
+  ]);
   expect(String(matrix.t())).toContain("[[1., 3.],\n        [2., 4.]]");
   const complex = fromTypedArray(new Float32Array([1, 2]), [1, 2]).viewAsComplex();
   expect(String(complex.conj())).toContain("[1.-2.j]");
@@ -63,7 +64,14 @@ test("views, transposed, negated and conjugated tensors print their values", () 
 
 test("values that are not laid out in memory are left out", () => {
   const suffix = "shape=[2, 2], dtype=float32, device";
-  expect(String(tensor([[0, 1], [2, 0]]).toSparse())).toBe(`tensor(..., ${suffix}=cpu)`);
+  expect(
+    String(
+      tensor([
+        [0, 1],
+        [2, 0],
+      ]).toSparse(),
+    ),
+  ).toBe(`tensor(..., ${suffix}=cpu)`);
   expect(String(zeros([2, 2], { device: "meta" }))).toBe(`tensor(..., ${suffix}=meta)`);
   const quantised = ops._makePerTensorQuantizedTensor(tensor([1, 2], { dtype: "int8" }), 0.5, 1);
   expect(String(quantised)).toMatch(/^tensor\(\.\.\., shape=\[2\]/);

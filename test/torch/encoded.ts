@@ -49,11 +49,12 @@ export function makeTensor(spec: EncodedTensor): Tensor {
   if (spec.wave) made = wave(spec.wave, spec.scale, spec.phase, dtype);
   else if (spec.arange !== undefined) made = arange(spec.arange).to(dtype);
   else if (dtype.startsWith("complex"))
-    made = fromTypedArray(Float64Array.from(spec.values!.flat(), number), [spec.values!.length, 2])
-      .viewAsComplex()
-      .to(dtype);
+    made = fromTypedArray(Float64Array.from(spec.values!.flat(), number), [spec.values!.length, 2]).viewAsComplex().to(dtype);
   else if (dtype.includes("int"))
-    made = tensor(spec.values!.map((value) => (typeof value === "string" ? BigInt(value) : value)), { dtype });
+    made = tensor(
+      spec.values!.map((value) => (typeof value === "string" ? BigInt(value) : value)),
+      { dtype },
+    );
   else made = fromTypedArray(Float64Array.from(spec.values!, number), [spec.values!.length], { dtype });
   return (shape ? made.reshape(shape) : made).requiresGrad_(spec.grad ?? false);
 }
@@ -72,9 +73,7 @@ export function make({ op, args, options }: Call): { result: unknown; tensors: T
   const tensors: Tensor[] = [];
   const decoded = args.map((value) => decode(value, tensors));
   if (options)
-    decoded.push(
-      Object.fromEntries(Object.entries(options).map(([key, value]) => [camelCase(key), decode(value, tensors)])),
-    );
+    decoded.push(Object.fromEntries(Object.entries(options).map(([key, value]) => [camelCase(key), decode(value, tensors)])));
   const invoke = (ops as unknown as Record<string, (...args: unknown[]) => unknown>)[camelCase(op)]!;
   return { result: invoke(...decoded), tensors };
 }
@@ -98,7 +97,10 @@ export function expectNumbers(actual: Tensor, values: readonly Value[], toleranc
   const wanted = values.map(number);
   const finite = wanted.map(Number.isFinite);
   const got = Array.from(actual.to("float64").toArray() as Float64Array);
-  expect(got.filter((_, i) => !finite[i]), what).toEqual(wanted.filter((_, i) => !finite[i]));
+  expect(
+    got.filter((_, i) => !finite[i]),
+    what,
+  ).toEqual(wanted.filter((_, i) => !finite[i]));
   expectClose(
     fromTypedArray(Float64Array.from(got, (value, i) => (finite[i] ? value : 0))),
     wanted.map((value, i) => (finite[i] ? value : 0)),

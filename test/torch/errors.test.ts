@@ -2,9 +2,37 @@ import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { binding } from "../../src/native/binding";
 import {
-  DeviceError, DisposedTensorError, Generator, IndexError, LinAlgError, NotImplementedError, OutOfMemoryError, Tensor,
-  TorchError, arange, autograd, cat, enableGrad, fromTypedArray, full, getRngState, hasOp, isGradEnabled, memory, noGrad,
-  ones, op, ops, rand, randint, randn, randperm, setNumThreads, tensor, tidy, zeros,
+  DeviceError,
+  DisposedTensorError,
+  Generator,
+  IndexError,
+  LinAlgError,
+  NotImplementedError,
+  OutOfMemoryError,
+  Tensor,
+  TorchError,
+  arange,
+  autograd,
+  cat,
+  enableGrad,
+  fromTypedArray,
+  full,
+  getRngState,
+  hasOp,
+  isGradEnabled,
+  memory,
+  noGrad,
+  ones,
+  op,
+  ops,
+  rand,
+  randint,
+  randn,
+  randperm,
+  setNumThreads,
+  tensor,
+  tidy,
+  zeros,
 } from "../../src/torch";
 
 type ErrorClass = new (...args: never[]) => Error;
@@ -65,7 +93,11 @@ describe("sizes", () => {
   ])("are checked in operators too: %s", (_, fn, message) => fails(fn, TypeError, message));
 
   test("that do not match are libtorch's to refuse", () => {
-    fails(() => a.view([5]), TorchError, /^shape '\[5\]' is invalid for input of size 6\n {2}in aten::view\(self: float32\[2, 3\] cpu, size: \[5\]\)$/);
+    fails(
+      () => a.view([5]),
+      TorchError,
+      /^shape '\[5\]' is invalid for input of size 6\n {2}in aten::view\(self: float32\[2, 3\] cpu, size: \[5\]\)$/,
+    );
     fails(() => a.reshape([-1, 4]), TorchError, /shape '\[-1, 4\]' is invalid/);
   });
 });
@@ -73,7 +105,11 @@ describe("sizes", () => {
 describe("arguments", () => {
   test.each<[string, () => unknown, RegExp]>([
     ["too few", () => a.add(), /^add: Missing argument 'other'; there are\n {2}aten::add.Tensor\(/],
-    ["too many", () => a.matmul(a, a), /^matmul: Expected at most 2 arguments by position, the tensor itself included .*; there is/],
+    [
+      "too many",
+      () => a.matmul(a, a),
+      /^matmul: Expected at most 2 arguments by position, the tensor itself included .*; there is/,
+    ],
     ["null for a tensor", () => anyOps.add(null, a), /^add: Expected a Tensor for 'self' but received null/],
     ["a number for a tensor", () => a.matmul(2), /^matmul: Expected a Tensor for 'other' but received 2/],
     ["a string for a number", () => full([2], bad("x")), /^full: Expected a number for 'fillValue' but received "x"/],
@@ -82,15 +118,35 @@ describe("arguments", () => {
     ["a function", () => a.matmul(() => 1), /received a function/],
     ["an instance of a class", () => a.matmul(new Date()), /received an object \(Date\)/],
     ["a plain object", () => a.matmul({ slot: 0 }), /Unknown option 'slot'/],
-    ["a fake in a list", () => anyCat([a, { slot: 0, shape: [2, 3], dtype: "float32" }]), /received \[Tensor float32\[2, 3\], \{ slot, shape, dtype \}\]/],
+    [
+      "a fake in a list",
+      () => anyCat([a, { slot: 0, shape: [2, 3], dtype: "float32" }]),
+      /received \[Tensor float32\[2, 3\], \{ slot, shape, dtype \}\]/,
+    ],
     ["a fake by prototype", () => a.matmul(Object.create(Tensor.prototype)), /missing argument 'other'/],
-    ["a tensor for a list", () => anyCat(a), /Expected an array \(a Tensor each\) for 'tensors' but received Tensor float32\[2, 3\]/],
-    ["a list that holds itself", () => { const cycle: unknown[] = []; cycle.push(cycle); return anyCat(cycle); }, /received \[\[\[…\]\]\]/],
+    [
+      "a tensor for a list",
+      () => anyCat(a),
+      /Expected an array \(a Tensor each\) for 'tensors' but received Tensor float32\[2, 3\]/,
+    ],
+    [
+      "a list that holds itself",
+      () => {
+        const cycle: unknown[] = [];
+        cycle.push(cycle);
+        return anyCat(cycle);
+      },
+      /received \[\[\[…\]\]\]/,
+    ],
     ["an unknown option", () => a.add(1, { alfa: 2 }), /Unknown option 'alfa'/],
     ["an option given by position too", () => a.matmul(a, { other: a }), /Unknown option 'other'/],
     ["a bigint beyond 64 bits", () => a.add(2n ** 70n), /expected an integer for argument 'other'/],
     ["a generator that is none", () => randn([2], { generator: bad({}) }), /no overload takes \(\[2\], \{ dtype, generator \}\)/],
-    ["an unknown operator", () => op("aten::frobnicate"), /Expected an operator's name such as "aten::add.Tensor" for 'op' but received "aten::frobnicate"/],
+    [
+      "an unknown operator",
+      () => op("aten::frobnicate"),
+      /Expected an operator's name such as "aten::add.Tensor" for 'op' but received "aten::frobnicate"/,
+    ],
     ["no name", () => op(bad(5)), /for 'op' but received 5/],
   ])("%s", (_, fn, message) => fails(fn, TypeError, message));
 
@@ -107,7 +163,11 @@ describe("arguments", () => {
     ["an assigned gradient", () => (a.grad = 7), /'grad' but received 7/],
     ["requiresGrad", () => (a.requiresGrad = "yes"), /Expected a boolean for 'requiresGrad' but received "yes"/],
     ["a comparison", () => a.is({}), /'other' but received \{ {2}\}/],
-    ["autograd.grad", () => autograd.grad(a, bad([5])), /Expected a Tensor or an array of Tensors for 'inputs' but received \[5\]/],
+    [
+      "autograd.grad",
+      () => autograd.grad(a, bad([5])),
+      /Expected a Tensor or an array of Tensors for 'inputs' but received \[5\]/,
+    ],
     ["a generator's state", () => new Generator().setState(bad(5)), /Expected a Tensor for 'state' but received 5/],
     ["a seed", () => new Generator().manualSeed(NaN), /for 'seed' but received NaN/],
     ["a target of to", () => a.to(5), /^Expected a dtype, a device, a Tensor or options .* for 'to' but received 5/],
@@ -115,61 +175,194 @@ describe("arguments", () => {
     ["an option of to", () => a.to({ dtpye: "int64" }), /for 'to' but received \{ dtpye \}/],
     ["an index", () => a.index({}), /for an index but received/],
     ["a fractional index", () => a.index(0.5), /Expected an integer index but received 0.5/],
-    ["toBits", () => a.toBits(), /Expected a float16, bfloat16 or float8 tensor for 'toBits' but received float32; use toArray\(\)/],
+    [
+      "toBits",
+      () => a.toBits(),
+      /Expected a float16, bfloat16 or float8 tensor for 'toBits' but received float32; use toArray\(\)/,
+    ],
   ])("of hand-written methods: %s", (_, fn, message) => fails(fn, TypeError, message));
 
   test.each<[string, () => unknown, ErrorClass, RegExp]>([
-    ["a string for options", () => anyZeros([2], "int64"), TypeError, /Expected an object of options for .a new tensor. but received "int64"/],
+    [
+      "a string for options",
+      () => anyZeros([2], "int64"),
+      TypeError,
+      /Expected an object of options for .a new tensor. but received "int64"/,
+    ],
     ["null for options", () => anyZeros([2], null), TypeError, /but received null/],
     ["sizes by position", () => anyZeros([2], [3]), TypeError, /but received \[3\]/],
-    ["a misspelt option", () => anyZeros([2], { dtpye: "int64" }), TypeError, /Expected options of .a new tensor. \(dtype, device, requiresGrad, generator\) but received .dtpye./],
-    ["ragged rows", () => tensor([[1, 2], [3]]), TypeError, /Expected rows of 2 values at depth 1 for 'tensor' but received \[3\]/],
+    [
+      "a misspelt option",
+      () => anyZeros([2], { dtpye: "int64" }),
+      TypeError,
+      /Expected options of .a new tensor. \(dtype, device, requiresGrad, generator\) but received .dtpye./,
+    ],
+    [
+      "ragged rows",
+      () => tensor([[1, 2], [3]]),
+      TypeError,
+      /Expected rows of 2 values at depth 1 for 'tensor' but received \[3\]/,
+    ],
     ["a hole", () => anyTensor([1, , 3]), TypeError, /but received undefined at depth 1/], // eslint-disable-line no-sparse-arrays
-    ["mixed kinds", () => anyTensor([1, true]), TypeError, /Expected values of one kind for 'tensor' but received number and boolean; give a dtype/],
+    [
+      "mixed kinds",
+      () => anyTensor([1, true]),
+      TypeError,
+      /Expected values of one kind for 'tensor' but received number and boolean; give a dtype/,
+    ],
     ["a string", () => anyTensor("abc"), TypeError, /but received "abc"/],
     ["nothing", () => anyTensor(), TypeError, /but received undefined/],
-    ["an array that holds itself", () => { const cycle: unknown[] = []; cycle.push(cycle); return anyTensor(cycle); }, RangeError, /nested at most 64 deep/],
-    ["NaN as an integer", () => tensor([NaN], { dtype: "int64" }), TypeError, /Expected integers for dtype int64 but received NaN/],
+    [
+      "an array that holds itself",
+      () => {
+        const cycle: unknown[] = [];
+        cycle.push(cycle);
+        return anyTensor(cycle);
+      },
+      RangeError,
+      /nested at most 64 deep/,
+    ],
+    [
+      "NaN as an integer",
+      () => tensor([NaN], { dtype: "int64" }),
+      TypeError,
+      /Expected integers for dtype int64 but received NaN/,
+    ],
     ["2^53 as an integer", () => tensor([2 ** 53], { dtype: "int64" }), TypeError, /but received 9007199254740992/],
-    ["data of another length", () => fromTypedArray(new Float32Array(4), [3]), RangeError, /Expected 3 values for shape \[3\] but received 4/],
-    ["an array for a typed array", () => anyFromTypedArray([1]), TypeError, /Expected a typed array for 'data' but received \[1\]/],
+    [
+      "data of another length",
+      () => fromTypedArray(new Float32Array(4), [3]),
+      RangeError,
+      /Expected 3 values for shape \[3\] but received 4/,
+    ],
+    [
+      "an array for a typed array",
+      () => anyFromTypedArray([1]),
+      TypeError,
+      /Expected a typed array for 'data' but received \[1\]/,
+    ],
     ["a DataView", () => anyFromTypedArray(new DataView(new ArrayBuffer(4))), TypeError, /received an object \(DataView\)/],
     ["no numbers for arange", () => arange(NaN), TypeError, /Expected numbers for 'arange' but received NaN/],
     ["threads", () => setNumThreads(1e6), RangeError, /Expected an integer from 1 to 1024 for 'count' but received 1000000/],
     ["a dimension that is none", () => a.size(NaN), RangeError, /Expected a dimension from -2 to 1 for 'dim' but received NaN/],
-    ["too many indices", () => a.index(0, 0, 0), RangeError, /Expected at most 2 indices for a tensor of 2 dimensions but received 3/],
+    [
+      "too many indices",
+      () => a.index(0, 0, 0),
+      RangeError,
+      /Expected at most 2 indices for a tensor of 2 dimensions but received 3/,
+    ],
   ])("of constructors: %s", (_, fn, Class, message) => fails(fn, Class, message));
 
   test.each(["float31", "", "toString", 6, null, {}])("an unknown dtype: %j", (dtype) => {
-    fails(() => zeros([2], { dtype: bad(dtype) }), TypeError, /Expected a dtype but received .*; the dtypes are uint8, int8, .* bfloat16/);
+    fails(
+      () => zeros([2], { dtype: bad(dtype) }),
+      TypeError,
+      /Expected a dtype but received .*; the dtypes are uint8, int8, .* bfloat16/,
+    );
     fails(() => a.softmax(0, { dtype: dtype ?? 7 }), TypeError, /no overload takes|Expected a dtype for 'dtype' but received/);
   });
 });
 
 describe("what libtorch refuses", () => {
   test.each<[string, () => unknown, ErrorClass, RegExp]>([
-    ["shapes that do not match", () => a.mm(a), TorchError,
-      /^mat1 and mat2 shapes cannot be multiplied \(2x3 and 2x3\)\n {2}in aten::mm\(self: float32\[2, 3\] cpu, mat2: float32\[2, 3\] cpu\)$/],
-    ["shapes that do not broadcast", () => a.add(ones([4]), { alpha: 2 }), TorchError,
-      /^The size of tensor a \(3\) must match .*\n {2}in aten::add.Tensor\(self: float32\[2, 3\] cpu, other: float32\[4\] cpu, alpha: 2\)$/],
-    ["a wrong dtype", () => ops.embedding(a, ones([1])), TorchError, /in aten::embedding\(weight: float32\[2, 3\] cpu, indices: float32\[1\] cpu\)$/],
-    ["a list", () => cat([a, ones([2, 3, 1])]), TorchError, /in aten::cat\(tensors: \[float32\[2, 3\] cpu, float32\[2, 3, 1\] cpu\], dim: 0\)$/],
-    ["a long list", () => cat(Array.from({ length: 20 }, (_, i) => ones([2, 1 + (i % 2)])).concat(ones([3, 3, 3]))), TorchError, /float32\[2, 2\] cpu, …\]/],
-    ["a dimension", () => a.sum(5), IndexError, /Dimension out of range \(expected to be in range of \[-2, 1\], but got 5\)\n {2}in aten::sum.dim_IntList/],
+    [
+      "shapes that do not match",
+      () => a.mm(a),
+      TorchError,
+      /^mat1 and mat2 shapes cannot be multiplied \(2x3 and 2x3\)\n {2}in aten::mm\(self: float32\[2, 3\] cpu, mat2: float32\[2, 3\] cpu\)$/,
+    ],
+    [
+      "shapes that do not broadcast",
+      () => a.add(ones([4]), { alpha: 2 }),
+      TorchError,
+      /^The size of tensor a \(3\) must match .*\n {2}in aten::add.Tensor\(self: float32\[2, 3\] cpu, other: float32\[4\] cpu, alpha: 2\)$/,
+    ],
+    [
+      "a wrong dtype",
+      () => ops.embedding(a, ones([1])),
+      TorchError,
+      /in aten::embedding\(weight: float32\[2, 3\] cpu, indices: float32\[1\] cpu\)$/,
+    ],
+    [
+      "a list",
+      () => cat([a, ones([2, 3, 1])]),
+      TorchError,
+      /in aten::cat\(tensors: \[float32\[2, 3\] cpu, float32\[2, 3, 1\] cpu\], dim: 0\)$/,
+    ],
+    [
+      "a long list",
+      () => cat(Array.from({ length: 20 }, (_, i) => ones([2, 1 + (i % 2)])).concat(ones([3, 3, 3]))),
+      TorchError,
+      /float32\[2, 2\] cpu, …\]/,
+    ],
+    [
+      "a dimension",
+      () => a.sum(5),
+      IndexError,
+      /Dimension out of range \(expected to be in range of \[-2, 1\], but got 5\)\n {2}in aten::sum.dim_IntList/,
+    ],
     ["an index", () => a.index(7), IndexError, /index 7 is out of bounds for dimension 0 with size 2/],
     ["an id", () => ops.embedding(a, tensor([5], { dtype: "int64" })), IndexError, /index out of range in self/],
-    ["a singular matrix", () => ops.linalgInv(zeros([2, 2])), LinAlgError, /singular.*\n {2}in aten::linalg_inv\(A: float32\[2, 2\] cpu\)$/],
+    [
+      "a singular matrix",
+      () => ops.linalgInv(zeros([2, 2])),
+      LinAlgError,
+      /singular.*\n {2}in aten::linalg_inv\(A: float32\[2, 2\] cpu\)$/,
+    ],
     ["an integer divided by zero", () => tensor([1n]).floorDivide(0), TorchError, /ZeroDivisionError\n {2}in aten::floor_divide/],
-    ["an equation with half a character", () => ops.einsum("\ud800i->i", [a]), TorchError, /in aten::einsum\(equation: \ufffdi->i/],
+    [
+      "an equation with half a character",
+      () => ops.einsum("\ud800i->i", [a]),
+      TorchError,
+      /in aten::einsum\(equation: \ufffdi->i/,
+    ],
     ["a long string", () => ops.einsum("i,".repeat(1000), [a]), TorchError, /equation: (i,){40}…, tensors/],
-    ["a value of a meta tensor", () => zeros([3], { device: "meta" }).toArray(), NotImplementedError, /Cannot copy out of meta tensor; no data!$/],
-    ["values of a sparse tensor", () => a.toSparse().toArray(), NotImplementedError, /Expected a dense tensor to read but received a Sparse one; toDense\(\) makes it one$/],
-    ["item of several elements", () => a.item(), TorchError, /Expected a tensor of one element for 'item' but received one of 6; toArray\(\)/],
-    ["a kernel that is missing", () => ones([2]).toSparse().sort(), NotImplementedError, /^Could not run 'aten::sort\S*' with arguments from the 'SparseCPU' backend\.\n {2}in/],
-    ["gradients of integers", () => zeros([2], { dtype: "int64", requiresGrad: true }), TorchError, /Only Tensors of floating point/],
+    [
+      "a value of a meta tensor",
+      () => zeros([3], { device: "meta" }).toArray(),
+      NotImplementedError,
+      /Cannot copy out of meta tensor; no data!$/,
+    ],
+    [
+      "values of a sparse tensor",
+      () => a.toSparse().toArray(),
+      NotImplementedError,
+      /Expected a dense tensor to read but received a Sparse one; toDense\(\) makes it one$/,
+    ],
+    [
+      "item of several elements",
+      () => a.item(),
+      TorchError,
+      /Expected a tensor of one element for 'item' but received one of 6; toArray\(\)/,
+    ],
+    [
+      "a kernel that is missing",
+      () => ones([2]).toSparse().sort(),
+      NotImplementedError,
+      /^Could not run 'aten::sort\S*' with arguments from the 'SparseCPU' backend\.\n {2}in/,
+    ],
+    [
+      "gradients of integers",
+      () => zeros([2], { dtype: "int64", requiresGrad: true }),
+      TorchError,
+      /Only Tensors of floating point/,
+    ],
     ["backward without a graph", () => ones([1]).backward(), TorchError, /does not require grad/],
-    ["backward of several elements", () => ones([2], { requiresGrad: true }).mul(2).backward(), TorchError, /only for scalar outputs/],
-    ["a gradient of another shape", () => ones([2], { requiresGrad: true }).mul(2).backward(ones([3])), TorchError, /got \[3\] but expected shape compatible with \[2\]/],
+    [
+      "backward of several elements",
+      () => ones([2], { requiresGrad: true }).mul(2).backward(),
+      TorchError,
+      /only for scalar outputs/,
+    ],
+    [
+      "a gradient of another shape",
+      () =>
+        ones([2], { requiresGrad: true })
+          .mul(2)
+          .backward(ones([3])),
+      TorchError,
+      /got \[3\] but expected shape compatible with \[2\]/,
+    ],
     ["an assigned gradient of another shape", () => (ones([1]).grad = ones([2])), TorchError, /assigned grad has shape \[2\]/],
     ["writing into a leaf", () => ones([1], { requiresGrad: true }).add_(1), TorchError, /leaf Variable.*in-place/],
     ["a state of another size", () => new Generator().setState(zeros([3], { dtype: "uint8" })), TorchError, /state size to be 3/],
@@ -198,14 +391,56 @@ describe("the JavaScript stack", () => {
   }
 
   test.each<[string, () => unknown]>([
-    ["libtorch", function here() { return a.mm(a); }],
-    ["an operator's arguments", function here() { return a.mm(2); }],
-    ["a constructor", function here() { return zeros([-1]); }],
-    ["a device", function here() { return zeros([1], { device: "flubber" }); }],
-    ["a disposed tensor", function here() { const t = ones([1]); t.dispose(); return t.add(1); }],
-    ["backward", function here() { return ones([1]).backward(); }],
-    ["inside tidy", function here() { return tidy(() => noGrad(() => a.mm(a))); }],
-    ["an index", function here() { return a.index(9); }],
+    [
+      "libtorch",
+      function here() {
+        return a.mm(a);
+      },
+    ],
+    [
+      "an operator's arguments",
+      function here() {
+        return a.mm(2);
+      },
+    ],
+    [
+      "a constructor",
+      function here() {
+        return zeros([-1]);
+      },
+    ],
+    [
+      "a device",
+      function here() {
+        return zeros([1], { device: "flubber" });
+      },
+    ],
+    [
+      "a disposed tensor",
+      function here() {
+        const t = ones([1]);
+        t.dispose();
+        return t.add(1);
+      },
+    ],
+    [
+      "backward",
+      function here() {
+        return ones([1]).backward();
+      },
+    ],
+    [
+      "inside tidy",
+      function here() {
+        return tidy(() => noGrad(() => a.mm(a)));
+      },
+    ],
+    [
+      "an index",
+      function here() {
+        return a.index(9);
+      },
+    ],
   ])("begins at the caller: %s", (_, here) => {
     expect(caller(caught(here))).toMatch(/errors\.test\.ts/);
   });
@@ -214,7 +449,10 @@ describe("the JavaScript stack", () => {
     async function reading(): Promise<void> {
       await zeros([3], { device: "meta" }).toArrayAsync();
     }
-    const error = await reading().then(() => expect.unreachable(), (reason: Error) => reason);
+    const error = await reading().then(
+      () => expect.unreachable(),
+      (reason: Error) => reason,
+    );
     expect(error).toBeInstanceOf(NotImplementedError);
     expect(error.message).toMatch(/Cannot copy out of meta tensor/);
     expect(caller(error)).toMatch(/at (async )?reading .*errors\.test\.ts/);
@@ -222,11 +460,25 @@ describe("the JavaScript stack", () => {
 });
 
 describe("devices that are not there", () => {
-  const devices = ["cuda:99", "cuda:256", "flubber", "", "cpu:", "CUDA", "cuda:-1", "opengl", "xla", "lazy", "privateuseone", "\ud800"];
+  const devices = [
+    "cuda:99",
+    "cuda:256",
+    "flubber",
+    "",
+    "cpu:",
+    "CUDA",
+    "cuda:-1",
+    "opengl",
+    "xla",
+    "lazy",
+    "privateuseone",
+    "\ud800",
+  ];
   const here = memory("cpu") && binding.accelerator() ? [] : ["cuda", "cuda:0", "mps", "xpu"];
 
   test.each([...devices, ...here])("%j", (device) => {
-    const message = /^Expected a device that is here \(cpu.*\) but received '.*'\n {2}`npx smaug doctor` shows which libtorch and which devices are in use/;
+    const message =
+      /^Expected a device that is here \(cpu.*\) but received '.*'\n {2}`npx smaug doctor` shows which libtorch and which devices are in use/;
     fails(() => zeros([2], { device }), DeviceError, message);
     fails(() => a.to({ device }), DeviceError, message);
     fails(() => memory(device), DeviceError, message);
@@ -248,8 +500,20 @@ describe("out of memory", () => {
   test.each<[string, () => unknown]>([
     ["terabytes", () => zeros([2 ** 40])],
     ["more than an address space", () => zeros([2 ** 52])],
-    ["what a view only promised", () => ones([1]).expand([2 ** 40]).clone()],
-    ["what a read would take", () => ones([1]).expand([2 ** 40]).toArray()],
+    [
+      "what a view only promised",
+      () =>
+        ones([1])
+          .expand([2 ** 40])
+          .clone(),
+    ],
+    [
+      "what a read would take",
+      () =>
+        ones([1])
+          .expand([2 ** 40])
+          .toArray(),
+    ],
     ["an operator's result", () => arange(2 ** 45)],
   ])("is an error, and the next allocation works: %s", (_, fn) => {
     fails(fn, OutOfMemoryError, /^cannot allocate \d+ bytes on the CPU/);
@@ -263,7 +527,11 @@ describe("out of memory", () => {
   });
 
   test("is no overflow when sizes multiply to more than 64 bits", () => {
-    fails(() => zeros([2 ** 31, 2 ** 31, 4]), TorchError, /Storage size calculation overflowed with sizes=\[2147483648, 2147483648, 4\]/);
+    fails(
+      () => zeros([2 ** 31, 2 ** 31, 4]),
+      TorchError,
+      /Storage size calculation overflowed with sizes=\[2147483648, 2147483648, 4\]/,
+    );
   });
 
   test("rejects an asynchronous read", async () => {
@@ -277,7 +545,12 @@ describe("out of memory", () => {
 describe("code of the caller's that runs in the middle of a call", () => {
   test("may throw", () => {
     const mine = new Error("mine");
-    const thrower = { enumerable: true, get: () => { throw mine; } };
+    const thrower = {
+      enumerable: true,
+      get: () => {
+        throw mine;
+      },
+    };
     const throwing = (key: string, rest: object = {}) => Object.defineProperty(rest, key, thrower);
     const list = Object.defineProperty([a, a], 1, thrower);
     for (const fn of [
@@ -301,7 +574,17 @@ describe("code of the caller's that runs in the middle of a call", () => {
 
   test("may call libtorch itself", () => {
     tidy(() => {
-      const nested = { get real() { return tidy(() => ones([4]).add(ones([4])).sum().item()); }, imag: 0 };
+      const nested = {
+        get real() {
+          return tidy(() =>
+            ones([4])
+              .add(ones([4]))
+              .sum()
+              .item(),
+          );
+        },
+        imag: 0,
+      };
       expect(a.add(bad(nested)).toArray()[0]).toBe(9);
       const list = Object.defineProperty([a, null], 1, { enumerable: true, get: () => ones([1, 3]).mul(2) });
       expect(anyCat(list).sum().item()).toBe(12);
@@ -310,7 +593,11 @@ describe("code of the caller's that runs in the middle of a call", () => {
 
   test("may give another value at each look", () => {
     let looks = 0;
-    const fickle = { get alpha() { return looks++ % 2 === 0 ? 2 : "two"; } };
+    const fickle = {
+      get alpha() {
+        return looks++ % 2 === 0 ? 2 : "two";
+      },
+    };
     for (let i = 0; i < 4; i++) {
       try {
         tidy(() => a.add(a, fickle));
@@ -349,7 +636,8 @@ describe("typed arrays", () => {
       },
     });
     const attempt = () => tidy(() => fromTypedArray(data, shape).sum().item());
-    if (look > 3) expect(attempt()).toBe(0); // it looks three times
+    if (look > 3)
+      expect(attempt()).toBe(0); // it looks three times
     else expect(attempt).toThrow(Error);
   });
 
@@ -374,7 +662,13 @@ describe("after an error", () => {
   test("grad mode is what it was", () => {
     expect(() => noGrad(() => a.mm(a))).toThrow(TorchError);
     expect(isGradEnabled()).toBe(true);
-    expect(() => noGrad(() => enableGrad(() => { throw new Error("mine"); }))).toThrow("mine");
+    expect(() =>
+      noGrad(() =>
+        enableGrad(() => {
+          throw new Error("mine");
+        }),
+      ),
+    ).toThrow("mine");
     expect(isGradEnabled()).toBe(true);
     expect(() => noGrad(async () => undefined)).toThrow(/Expected a synchronous function for 'noGrad'/);
     expect(isGradEnabled()).toBe(true);
@@ -432,7 +726,8 @@ test("a call from the end of the JavaScript stack is a RangeError or works", () 
     try {
       recurse();
     } catch (error) {
-      if (outcomes.size < 3) // on the way back up, until the stack has room again for all of it
+      if (outcomes.size < 3)
+        // on the way back up, until the stack has room again for all of it
         for (const fn of [() => tidy(() => a.add(1).sum().item()), () => a.mm(a)]) {
           try {
             outcomes.add(fn());

@@ -25,7 +25,8 @@ interface Script {
 
 const root = join(__dirname, "../..");
 const committed = readFileSync(join(root, "src/torch/ops.generated.ts"), "utf8");
-const bases = [...new Set(
+const bases = [
+  ...new Set(
     binding
       .operatorNames()
       .filter((name) => name.startsWith("aten::"))
@@ -77,9 +78,7 @@ describe("camelCase", () => {
 
   test("gives no two arguments of an operator one name", () => {
     for (const name of binding.operatorNames().filter((name) => name.startsWith("aten::"))) {
-      const names = binding
-        .describeOperator(binding.findOperator(name))
-        .arguments.map((argument) => camelCase(argument.name));
+      const names = binding.describeOperator(binding.findOperator(name)).arguments.map((argument) => camelCase(argument.name));
       expect(new Set(names).size, name).toBe(names.length);
     }
   });
@@ -94,16 +93,10 @@ test("every operator has a type, and nothing else has one", () => {
 
 test("methods are the public operators on self, and none is a property of Tensor", () => {
   const methods = declared("TensorMethods");
+  expect([...methods].filter((name) => name in Tensor.prototype || (name.startsWith("_") && !name.startsWith("__")))).toEqual([]);
+  expect(["matmul", "softmax", "add_", "sum", "__and__", "permute", "topk"].filter((name) => !methods.has(name))).toEqual([]);
   expect(
-    [...methods].filter((name) => name in Tensor.prototype || (name.startsWith("_") && !name.startsWith("__"))),
-  ).toEqual([]);
-  expect(
-    ["matmul", "softmax", "add_", "sum", "__and__", "permute", "topk"].filter((name) => !methods.has(name)),
-  ).toEqual([]);
-  expect(
-    ["to", "index", "indexPut_", "size", "item", "embedding", "cat", "_softmax", "where"].filter((name) =>
-      methods.has(name),
-    ),
+    ["to", "index", "indexPut_", "size", "item", "embedding", "cat", "_softmax", "where"].filter((name) => methods.has(name)),
   ).toEqual([]);
 });
 
@@ -133,25 +126,17 @@ describe("types", () => {
       expectTypeOf([a.softmax(-1), a.softmax({ dim: -1 }), a.logSoftmax(-1, { dtype: "float32" })]).toEqualTypeOf<
         InstalledTensor[]
       >();
-      expectTypeOf([
-        a.reshape([2, -1]),
-        a.transpose(0, 1),
-        a.permute([0, 2, 1]),
-        a.squeeze(0),
-        a.unsqueeze(-1),
-      ]).toEqualTypeOf<InstalledTensor[]>();
+      expectTypeOf([a.reshape([2, -1]), a.transpose(0, 1), a.permute([0, 2, 1]), a.squeeze(0), a.unsqueeze(-1)]).toEqualTypeOf<
+        InstalledTensor[]
+      >();
       expectTypeOf([a.gather(1, b), a.maskedFill(b, -Infinity), a.clamp(null, 1), a.clamp({ min: 0 })]).toEqualTypeOf<
         InstalledTensor[]
       >();
       expectTypeOf([ops.cat([a, b], 1), ops.stack([a, b], { dim: 1 }), ops.einsum("ij,jk->ik", [a, b])]).toEqualTypeOf<
         InstalledTensor[]
       >();
-      expectTypeOf(
-        ops.scaledDotProductAttention(a, a, a, { isCausal: true, enableGqa: true }),
-      ).toEqualTypeOf<InstalledTensor>();
-      expectTypeOf(
-        ops.scaledDotProductAttention(a, a, a, b, 0.1, false, { scale: 0.5 }),
-      ).toEqualTypeOf<InstalledTensor>();
+      expectTypeOf(ops.scaledDotProductAttention(a, a, a, { isCausal: true, enableGqa: true })).toEqualTypeOf<InstalledTensor>();
+      expectTypeOf(ops.scaledDotProductAttention(a, a, a, b, 0.1, false, { scale: 0.5 })).toEqualTypeOf<InstalledTensor>();
       expectTypeOf([
         ops.embedding(a, b),
         ops.linear(a, b),
@@ -167,12 +152,9 @@ describe("types", () => {
       expectTypeOf(ops.resultType(a, 1)).toEqualTypeOf<DType>();
       expectTypeOf(a.index(0, slice(1, 3), null, "...", b, [0, 1], [[true]], true)).toEqualTypeOf<InstalledTensor>();
       expectTypeOf(a.index).parameter(0).toEqualTypeOf<Index>();
-      expectTypeOf([
-        a.to("float64"),
-        a.to("cuda:0"),
-        a.to(b),
-        a.to({ device: "cuda", nonBlocking: true }),
-      ]).toEqualTypeOf<InstalledTensor[]>();
+      expectTypeOf([a.to("float64"), a.to("cuda:0"), a.to(b), a.to({ device: "cuda", nonBlocking: true })]).toEqualTypeOf<
+        InstalledTensor[]
+      >();
       expectTypeOf(a.to("float64").toArray()).toEqualTypeOf<Float64Array>();
       expectTypeOf(a.item()).toEqualTypeOf<number>();
       expectTypeOf<ReturnType<(typeof autograd)["grad"]>>().toEqualTypeOf<(InstalledTensor | null)[]>();

@@ -38,7 +38,10 @@ describe("gradients agree with finite differences in float64", () => {
     [
       "broadcast arithmetic",
       (a, b) =>
-        a.mul(b).add(a.div(b.add(3))).sub(b, { alpha: 2 }),
+        a
+          .mul(b)
+          .add(a.div(b.add(3)))
+          .sub(b, { alpha: 2 }),
       [double([2, 3]), double([3], 1)],
     ],
     ["softmax and logSoftmax", (a) => a.softmax(-1).add(a.logSoftmax(0)), [double([3, 4])]],
@@ -67,7 +70,18 @@ describe("gradients agree with finite differences in float64", () => {
       (a, b) => ops.where(mask, a, b).maskedFill(tensor([false, false, true]), 3),
       [double([2, 3]), double([2, 3], 1)],
     ],
-    ["indexPut_", (a, b) => a.mul(1).indexPut_([[0, 1], [1, 1]], b), [double([2, 3]), double([2], 1)]],
+    [
+      "indexPut_",
+      (a, b) =>
+        a.mul(1).indexPut_(
+          [
+            [0, 1],
+            [1, 1],
+          ],
+          b,
+        ),
+      [double([2, 3]), double([2], 1)],
+    ],
     ["in-place steps", (a) => a.sin().add_(a).mul_(2).tanh_(), [double([4])]],
     ["logsigmoid and softplus", (a) => ops.logSigmoid(a).add(ops.softplus(a)), [double([4])]],
     ["einsum", (a, b) => ops.einsum("bij,bj->bi", [a, b]), [double([2, 2, 3]), double([2, 3], 1)]],

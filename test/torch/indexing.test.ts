@@ -18,9 +18,7 @@ function casesOf<C>(field: string): [string, C][] {
 }
 
 function decodeIndex(index: EncodedIndex): Index[] {
-  return index.map((one) =>
-    typeof one === "object" && one !== null && !Array.isArray(one) ? makeTensor(one) : (one as Index),
-  );
+  return index.map((one) => (typeof one === "object" && one !== null && !Array.isArray(one) ? makeTensor(one) : (one as Index)));
 }
 
 describe("x[...] gives PyTorch's values, gradient and sharing of memory", () => {
@@ -29,7 +27,10 @@ describe("x[...] gives PyTorch's values, gradient and sharing of memory", () => 
       const x = wave([2, 3, 4]).requiresGrad_();
       const got = x.index(...decodeIndex(index));
       expectResult(got, result, 1e-6);
-      got.mul(wave(result.shape, 1, 9)).sum().backward();
+      got
+        .mul(wave(result.shape, 1, 9))
+        .sum()
+        .backward();
       expectNumbers(x.grad!, grad, 1e-6, "gradient");
 
       if (result.values.length === 0) return;
@@ -60,7 +61,10 @@ describe("out of range", () => {
 describe("x[...] = value", () => {
   test.each(casesOf<Put>("value"))("%s", (_name, { index, value, accumulate, result }) => {
     tidy(() => {
-      const x = tensor([[0, 1, 2], [3, 4, 5]]);
+      const x = tensor([
+        [0, 1, 2],
+        [3, 4, 5],
+      ]);
       const what = typeof value === "number" ? value : makeTensor(value);
       expect(x.indexPut_(decodeIndex(index), what, accumulate)).toBe(x);
       expect([...x.toArray()]).toEqual(result);
@@ -69,15 +73,26 @@ describe("x[...] = value", () => {
 
   test("a number is converted to the dtype of the tensor", () => {
     expect(zeros([2], { dtype: "int64" }).indexPut_([0], 1.9).toList()).toEqual([1, 0]);
-    expect(zeros([2], { dtype: "int64" }).indexPut_([[1]], 2n ** 62n).toList()).toEqual([0, 2n ** 62n]);
+    expect(
+      zeros([2], { dtype: "int64" })
+        .indexPut_([[1]], 2n ** 62n)
+        .toList(),
+    ).toEqual([0, 2n ** 62n]);
     expect(zeros([3], { dtype: "bool" }).indexPut_(["1:"], true).toList()).toEqual([false, true, true]);
-    expect(zeros([2], { dtype: "bfloat16" }).indexPut_([tensor([true, false])], 1.1).toList()).toEqual([1.1015625, 0]);
+    expect(
+      zeros([2], { dtype: "bfloat16" })
+        .indexPut_([tensor([true, false])], 1.1)
+        .toList(),
+    ).toEqual([1.1015625, 0]);
   });
 
   test("a tensor of another dtype fits a slice, not advanced indices", () => {
     const x = zeros([2, 2]);
     x.indexPut_([0], ones([2], { dtype: "float64" }));
-    expect(x.toList()).toEqual([[1, 1], [0, 0]]);
+    expect(x.toList()).toEqual([
+      [1, 1],
+      [0, 0],
+    ]);
     expect(() => x.indexPut_([[0]], ones([2], { dtype: "float64" }))).toThrow("source and destination dtypes match");
   });
 
@@ -92,7 +107,9 @@ describe("x[...] = value", () => {
     const x = ones([3], { requiresGrad: true });
     const value = tensor([5], { requiresGrad: true });
     const y = x.mul(2).indexPut_([[1]], value);
-    y.mul(tensor([1, 10, 100])).sum().backward();
+    y.mul(tensor([1, 10, 100]))
+      .sum()
+      .backward();
     expect(x.grad!.toList()).toEqual([2, 0, 200]);
     expect(value.grad!.toList()).toEqual([10]);
   });
@@ -146,11 +163,18 @@ test.each([
 test("views of views write through, and their gradients arrive", () => {
   const x = zeros([3, 4]);
   x.index("1:").index(0, "::2").fill_(7);
-  expect(x.toList()).toEqual([[0, 0, 0, 0], [7, 0, 7, 0], [0, 0, 0, 0]]);
+  expect(x.toList()).toEqual([
+    [0, 0, 0, 0],
+    [7, 0, 7, 0],
+    [0, 0, 0, 0],
+  ]);
 
   const leaf = full([2, 3], 2, { requiresGrad: true });
   leaf.index(0, "1:").square().sum().backward();
-  expect(leaf.grad!.toList()).toEqual([[0, 4, 4], [0, 0, 0]]);
+  expect(leaf.grad!.toList()).toEqual([
+    [0, 4, 4],
+    [0, 0, 0],
+  ]);
 });
 
 test("an index taken twice gathers its gradient twice", () => {

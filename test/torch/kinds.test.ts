@@ -1,9 +1,7 @@
 /** An operator for every kind of argument and of result in ATen's schemas; a kind new in a libtorch fails here. */
 import { describe, expect, test } from "vitest";
 import { binding } from "../../src/native/binding";
-import {
-  Generator, NotImplementedError, type Tensor, arange, empty, op, ops, ones, tensor, zeros,
-} from "../../src/torch";
+import { Generator, NotImplementedError, type Tensor, arange, empty, op, ops, ones, tensor, zeros } from "../../src/torch";
 
 const float = (...values: number[]) => tensor(values);
 const int = (...values: number[]) => tensor(values, { dtype: "int64" });
@@ -20,7 +18,10 @@ const argumentKinds: Record<string, () => void> = {
   },
   "Tensor[]": () => expect(list(ops.cat([float(1), float(2)]))).toEqual([1, 2]),
   "Tensor?[]": () =>
-    expect(list(ops.index(grid(), [null, int(2, 0)]))).toEqual([[2, 0], [5, 3]]),
+    expect(list(ops.index(grid(), [null, int(2, 0)]))).toEqual([
+      [2, 0],
+      [5, 3],
+    ]),
   Scalar: () => expect(list(float(1).add(2.5))).toEqual([3.5]),
   "Scalar?": () => expect(list(float(-1, 3).clamp(null, 2))).toEqual([-1, 2]),
   "Scalar[]": () => expect(ops._foreachAdd([float(1), int(1)], [0.5, 2]).map(list)).toEqual([[1.5], [3]]),
@@ -72,10 +73,8 @@ const argumentKinds: Record<string, () => void> = {
   "layout?": () => expect(list(ops.zeros([2], { layout: "sparse_coo" }).toDense())).toEqual([0, 0]),
   Device: () => expect(ops.to(float(1), "meta", "float64").device).toBe("meta"),
   "Device?": () => expect(ops.zeros([2], { device: "meta" }).device).toBe("meta"),
-  MemoryFormat: () =>
-    expect(zeros([1, 2, 3, 4]).contiguous({ memoryFormat: "channels_last" }).strides).toEqual([24, 1, 8, 2]),
-  "MemoryFormat?": () =>
-    expect(zeros([1, 2, 3, 4]).clone({ memoryFormat: "channels_last" }).strides).toEqual([24, 1, 8, 2]),
+  MemoryFormat: () => expect(zeros([1, 2, 3, 4]).contiguous({ memoryFormat: "channels_last" }).strides).toEqual([24, 1, 8, 2]),
+  "MemoryFormat?": () => expect(zeros([1, 2, 3, 4]).clone({ memoryFormat: "channels_last" }).strides).toEqual([24, 1, 8, 2]),
   "Generator?": () => {
     const drawn = [0, 1].map(() => list(ops.rand([3], { generator: new Generator().manualSeed(1) })));
     expect(drawn[0]).toEqual(drawn[1]);
@@ -97,24 +96,22 @@ const argumentKinds: Record<string, () => void> = {
 const returnKinds: Record<string, () => void> = {
   Tensor: () => expect(list(float(1).neg())).toEqual([-1]),
   "Tensor[]": () =>
-    expect(grid().unbind(1).map(list)).toEqual([[0, 3], [1, 4], [2, 5]]),
+    expect(grid().unbind(1).map(list)).toEqual([
+      [0, 3],
+      [1, 4],
+      [2, 5],
+    ]),
   int: () => expect(grid().denseDim()).toBe(2),
   SymInt: () => expect([ops.symSize(grid(), 1), ops.symNumel(grid())]).toEqual([3, 6]),
   float: () => expect(ops._chooseQparamsPerTensor(float(0, 255))).toEqual([1, 0]),
   bool: () => expect([grid().equal(grid()), grid().isComplex()]).toEqual([true, false]),
   SymBool: () => expect([ops.symIsContiguous(grid()), ops.symIsContiguous(grid().t())]).toEqual([true, false]),
   Scalar: () =>
-    expect([ops.item(tensor(2.5)), ops.item(tensor(true)), ops.item(tensor(2n ** 62n))]).toEqual([
-      2.5,
-      true,
-      2n ** 62n,
-    ]),
+    expect([ops.item(tensor(2.5)), ops.item(tensor(true)), ops.item(tensor(2n ** 62n))]).toEqual([2.5, true, 2n ** 62n]),
   ScalarType: () =>
     expect([ops.promoteTypes("float16", "bfloat16"), ops.resultType(int(1), 0.5)]).toEqual(["float32", "float32"]),
   QScheme: () =>
-    expect(ops.qscheme(ops._makePerTensorQuantizedTensor(tensor([1], { dtype: "int8" }), 0.5, 1))).toBe(
-      "per_tensor_affine",
-    ),
+    expect(ops.qscheme(ops._makePerTensorQuantizedTensor(tensor([1], { dtype: "int8" }), 0.5, 1))).toBe("per_tensor_affine"),
   // Distributed autograd's, which libtorch for one machine does not have.
   "Dict(Tensor, Tensor)": () => expect(() => ops.getGradients(0)).toThrow(NotImplementedError),
 };

@@ -1,7 +1,20 @@
 /** Calling operators: the overload a call takes, what comes back, what numbers mean. Kinds of argument: kinds.test. */
 import { describe, expect, test } from "vitest";
 import {
-  type DType, type Scalar, Tensor, arange, empty, fromTypedArray, hasOp, memory, ones, op, ops, tensor, tidy, zeros,
+  type DType,
+  type Scalar,
+  Tensor,
+  arange,
+  empty,
+  fromTypedArray,
+  hasOp,
+  memory,
+  ones,
+  op,
+  ops,
+  tensor,
+  tidy,
+  zeros,
 } from "../../src/torch";
 
 const float = (...values: number[]) => tensor(values);
@@ -32,9 +45,24 @@ describe("the overload", () => {
     ["sum with names in any order", () => grid().sum({ keepdim: true, dim: [0] }), [[3, 5, 7]]],
     ["sum with a keyword only", () => grid().sum({ dtype: "float64" }), 15, "float64"],
     ["max of all", () => grid().max(), 5],
-    ["max with another tensor", () => grid().max(tensor(2)), [[2, 2, 2], [3, 4, 5]]],
+    [
+      "max with another tensor",
+      () => grid().max(tensor(2)),
+      [
+        [2, 2, 2],
+        [3, 4, 5],
+      ],
+    ],
     ["max over a dimension", () => grid().max(1)[1], [2, 2], "int64"],
-    ["view of a shape", () => grid().view([3, 2]), [[0, 1], [2, 3], [4, 5]]],
+    [
+      "view of a shape",
+      () => grid().view([3, 2]),
+      [
+        [0, 1],
+        [2, 3],
+        [4, 5],
+      ],
+    ],
     ["view of a dtype", () => float(1).view("int32"), [0x3f800000], "int32"],
     ["div", () => float(7, -7).div(2), [3.5, -3.5]],
     ["div of a number with a mode", () => float(7, -7).div(2, { roundingMode: "floor" }), [3, -4]],
@@ -51,7 +79,14 @@ describe("the overload", () => {
     ["squeeze of one dimension", () => zeros([1, 2, 1]).squeeze(0), [[0], [0]]],
     ["squeeze of several", () => zeros([1, 2, 1]).squeeze([0, 2]), [0, 0]],
     ["split into equal parts", () => grid().split(1)[1]!, [[3, 4, 5]]],
-    ["split into sizes", () => grid().split([1, 2], 1)[1]!, [[1, 2], [4, 5]]],
+    [
+      "split into sizes",
+      () => grid().split([1, 2], 1)[1]!,
+      [
+        [1, 2],
+        [4, 5],
+      ],
+    ],
     ["repeats as a number", () => float(1, 2).repeatInterleave(2), [1, 1, 2, 2]],
     ["repeats as a tensor", () => float(1, 2).repeatInterleave(int(2, 1)), [1, 1, 2]],
     ["scatter of a number", () => zeros([2]).scatter(0, int(1), 5), [0, 5]],
@@ -65,7 +100,14 @@ describe("the overload", () => {
     ["a factory's size first", () => ops.randint(1, [2]), [0, 0], "int64"],
     ["null for an optional argument", () => grid().argmax(null), 5, "int64"],
     ["undefined for a default", () => grid().argmax(undefined, true), [[5]], "int64"],
-    ["an empty options object", () => grid().cumsum(1, {}), [[0, 1, 3], [3, 7, 12]]],
+    [
+      "an empty options object",
+      () => grid().cumsum(1, {}),
+      [
+        [0, 1, 3],
+        [3, 7, 12],
+      ],
+    ],
     ["undefined in the options", () => grid().sum(1, { keepdim: undefined, dtype: null }), [3, 12]],
   ])("%s", (_name, call, gives, dtype = "float32") => {
     const result = call();
@@ -89,12 +131,8 @@ describe("the overload", () => {
     expect(() => anyOps.relu!(float(1), 2)).toThrow("Expected at most 1 arguments by position");
     expect(() => anyOps.softmax!(float(1), { dimension: 0 })).toThrow("'dimension'");
     expect(() => anyOps.softmax!(float(1), 0, { dim: 0 })).toThrow("'dim'");
-    expect(() => anyOps.reshape!(float(1), [0.5])).toThrow(
-      "Expected an array (an integer each) for 'shape' but received [0.5]",
-    );
-    expect(() => anyOps.gelu!(float(1), { approximate: 3 })).toThrow(
-      "Expected a string for 'approximate' but received 3",
-    );
+    expect(() => anyOps.reshape!(float(1), [0.5])).toThrow("Expected an array (an integer each) for 'shape' but received [0.5]");
+    expect(() => anyOps.gelu!(float(1), { approximate: 3 })).toThrow("Expected a string for 'approximate' but received 3");
   });
 });
 
@@ -133,7 +171,10 @@ describe("in place", () => {
     const [values, indices] = [empty([2]), empty([2], { dtype: "int64" })];
     const returned = ops.max(grid(), 1, { max: values, maxValues: indices });
     expect([returned[0] === values, returned[1] === indices]).toEqual([true, true]);
-    expect([values.toList(), indices.toList()]).toEqual([[2, 5], [2, 2]]);
+    expect([values.toList(), indices.toList()]).toEqual([
+      [2, 5],
+      [2, 2],
+    ]);
     expect(() => ops.add(float(1), float(2), { out: empty([1], { dtype: "bool" }) })).toThrow(
       "can't be cast to the desired output type",
     );
@@ -143,11 +184,23 @@ describe("in place", () => {
 describe("returns", () => {
   test("several come as an array, nested where the schema nests them", () => {
     const [values, indices] = grid().topk(2);
-    expect([values.toList(), indices.toList()]).toEqual([[[2, 1], [5, 4]], [[2, 1], [2, 1]]]);
+    expect([values.toList(), indices.toList()]).toEqual([
+      [
+        [2, 1],
+        [5, 4],
+      ],
+      [
+        [2, 1],
+        [2, 1],
+      ],
+    ]);
     const [variance, mean] = grid().varMean([1], { correction: 0 });
     expect([mean.toList(), variance.shape]).toEqual([[1, 4], [2]]);
     const [histogram, edges] = ops.histogramdd(grid(), [2, 1, 1]);
-    expect([histogram.shape, edges.map((edge) => edge.shape)]).toEqual([[2, 1, 1], [[3], [2], [2]]]);
+    expect([histogram.shape, edges.map((edge) => edge.shape)]).toEqual([
+      [2, 1, 1],
+      [[3], [2], [2]],
+    ]);
     const [output, hidden, cell] = ops.lstm(
       zeros([1, 1, 2]),
       [zeros([1, 1, 3]), zeros([1, 1, 3])],
@@ -159,16 +212,16 @@ describe("returns", () => {
       false,
       false,
     );
-    expect([output.shape, hidden.shape, cell.shape]).toEqual([[1, 1, 3], [1, 1, 3], [1, 1, 3]]);
+    expect([output.shape, hidden.shape, cell.shape]).toEqual([
+      [1, 1, 3],
+      [1, 1, 3],
+      [1, 1, 3],
+    ]);
   });
 
   test("an undefined tensor is null", () => {
     const [weight, mean, deviation] = [ones([3]), zeros([2, 1]), ones([2, 1])];
-    const grads = ops.nativeLayerNormBackward(grid(), grid(), [3], mean, deviation, weight, weight, [
-      false,
-      false,
-      true,
-    ]);
+    const grads = ops.nativeLayerNormBackward(grid(), grid(), [3], mean, deviation, weight, weight, [false, false, true]);
     expect(grads.map((grad) => grad === null)).toEqual([true, true, false]);
   });
 
@@ -260,16 +313,18 @@ describe("by name", () => {
   });
 
   test("op() reaches other namespaces", () => {
-    const packed = op("quantized::embedding_bag_byte_prepack")(
-      fromTypedArray(new Float32Array([0, 1]), [1, 2]),
-    ) as Tensor;
+    const packed = op("quantized::embedding_bag_byte_prepack")(fromTypedArray(new Float32Array([0, 1]), [1, 2])) as Tensor;
     expect([packed.dtype, packed.shape]).toEqual(["uint8", [1, 10]]);
   });
 
   test("private operators are functions only, and what is written by hand stays", () => {
     expect("_softmax" in Tensor.prototype).toBe(false);
     expect(ops._softmax(float(0, 0), 0, false).toList()).toEqual([0.5, 0.5]);
-    expect(condition().__and__(tensor([true, true])).toList()).toEqual([true, false]);
+    expect(
+      condition()
+        .__and__(tensor([true, true]))
+        .toList(),
+    ).toEqual([true, false]);
     expect(float(1, 2).index(1).item()).toBe(2);
     expect(ops.index(float(1, 2), [int(1)]).toList()).toEqual([2]);
     expect("matmul" in Tensor.prototype).toBe(true);

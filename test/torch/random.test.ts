@@ -1,8 +1,20 @@
 /** Random numbers: a seed gives PyTorch's own stream on the CPU (scripts/parity/binding.py); generators stand apart. */
 import { describe, expect, test } from "vitest";
 import {
-  DeviceError, Generator, type Tensor, empty, fromTypedArray, getRngState, manualSeed, ops, rand, randint, randn,
-  randperm, setRngState, zeros,
+  DeviceError,
+  Generator,
+  type Tensor,
+  empty,
+  fromTypedArray,
+  getRngState,
+  manualSeed,
+  ops,
+  rand,
+  randint,
+  randn,
+  randperm,
+  setRngState,
+  zeros,
 } from "../../src/torch";
 import { fixture } from "../parity/fixture";
 import { type Call, expectResult, make } from "./encoded";

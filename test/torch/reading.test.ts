@@ -1,8 +1,6 @@
 /** Reading tensors: single values, arrays and lists, waiting or not, from any layout; conversion with `to`. */
 import { describe, expect, expectTypeOf, test } from "vitest";
-import {
-  type DType, DeviceError, type Tensor, arange, dtypes, full, memory, ops, tensor, tidy, zeros,
-} from "../../src/torch";
+import { type DType, DeviceError, type Tensor, arange, dtypes, full, memory, ops, tensor, tidy, zeros } from "../../src/torch";
 
 describe("reading", () => {
   test("item gives a number, a boolean, a bigint beyond 2^53, or both parts of a complex number", () => {
@@ -30,10 +28,35 @@ describe("reading", () => {
   test("follows strides: transposed, stepped, expanded and narrowed views", async () => {
     const base = arange(6).reshape([2, 3]);
     const views: [Tensor, number[][]][] = [
-      [base.t(), [[0, 3], [1, 4], [2, 5]]],
-      [base.index(":", "::2"), [[0, 2], [3, 5]]],
-      [base.index(0).expand([2, 3]), [[0, 1, 2], [0, 1, 2]]],
-      [base.narrow(1, 1, 2).to("bfloat16").t(), [[1, 4], [2, 5]]],
+      [
+        base.t(),
+        [
+          [0, 3],
+          [1, 4],
+          [2, 5],
+        ],
+      ],
+      [
+        base.index(":", "::2"),
+        [
+          [0, 2],
+          [3, 5],
+        ],
+      ],
+      [
+        base.index(0).expand([2, 3]),
+        [
+          [0, 1, 2],
+          [0, 1, 2],
+        ],
+      ],
+      [
+        base.narrow(1, 1, 2).to("bfloat16").t(),
+        [
+          [1, 4],
+          [2, 5],
+        ],
+      ],
     ];
     for (const [view, list] of views) {
       expect(view.isContiguous()).toBe(false);

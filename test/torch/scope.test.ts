@@ -2,7 +2,20 @@ import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Linear, Module, parameter } from "../../src/nn";
 import {
-  DisposedTensorError, Tensor, TensorScope, autograd, cat, dispose, keep, memory, noGrad, ones, randn, tensor, tidy, zeros,
+  DisposedTensorError,
+  Tensor,
+  TensorScope,
+  autograd,
+  cat,
+  dispose,
+  keep,
+  memory,
+  noGrad,
+  ones,
+  randn,
+  tensor,
+  tidy,
+  zeros,
 } from "../../src/torch";
 import { reportOf } from "../setup/program";
 
@@ -107,7 +120,11 @@ describe("tidy", () => {
   });
 
   test("frees when a field of what is returned throws", () => {
-    const bad = { get t(): Tensor { throw new Error("mine"); } };
+    const bad = {
+      get t(): Tensor {
+        throw new Error("mine");
+      },
+    };
     expect(() => tidy(() => (ones([2]), bad))).toThrow("mine");
     expect(made()).toBe(0);
   });
@@ -247,7 +264,9 @@ describe("a disposed tensor", () => {
     tidy(() => {
       expect(use).toThrow(DisposedTensorError);
       expect(use).toThrow(where);
-      expect(use).toThrow(/has been disposed, by dispose\(\) or by the end of the scope .* return it from tidy\(\), or keep\(\) it/);
+      expect(use).toThrow(
+        /has been disposed, by dispose\(\) or by the end of the scope .* return it from tidy\(\), or keep\(\) it/,
+      );
     });
   });
 
@@ -360,7 +379,11 @@ describe("TensorScope", () => {
     const t = scope.run(() => tidy(() => ones([2]).add(1)));
     expect(t.toList()).toEqual([2, 2]);
     expect(() => scope.run(async () => ones([1]))).toThrow(/Expected a synchronous function for 'TensorScope.run'/);
-    expect(() => scope.run(() => { throw new Error("mine"); })).toThrow("mine");
+    expect(() =>
+      scope.run(() => {
+        throw new Error("mine");
+      }),
+    ).toThrow("mine");
     scope.dispose();
     expect(made()).toBe(0);
     expect(() => scope.run(() => ones([1]))).toThrow(DisposedTensorError);
@@ -475,7 +498,9 @@ test("tensors outside all scopes are freed once nothing refers to them and the e
   expect(scoped).toEqual({ live: 0, tensors: 0 });
   expect(kept).toBe(true);
   expect(warnings).toHaveLength(1); // for two runs of 120,000, and none for the three of 40,000 before
-  expect(warnings[0]).toMatch(/^\d{6} tensors were left to garbage collection in one synchronous run.*tidy\(\), or use TensorScope$/);
+  expect(warnings[0]).toMatch(
+    /^\d{6} tensors were left to garbage collection in one synchronous run.*tidy\(\), or use TensorScope$/,
+  );
 });
 
 describe("memory", () => {

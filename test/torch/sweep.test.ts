@@ -19,7 +19,10 @@ test.each(Object.entries(calls))("%s", (_name, call) => {
     expectResult(result, call.result, tolerance);
     if (!call.grads) return;
     const recorded = outputs(result).filter((output) => output.requiresGrad);
-    autograd.backward(recorded, recorded.map((output) => wave(output.shape, 1, 9, output.dtype)));
+    autograd.backward(
+      recorded,
+      recorded.map((output) => wave(output.shape, 1, 9, output.dtype)),
+    );
     const wanted = tensors.filter((tensor) => tensor.requiresGrad);
     expect(wanted.map(({ grad }) => grad === null)).toEqual(call.grads.map((grad) => grad === null));
     call.grads.forEach((grad, i) => grad && expectNumbers(wanted[i]!.grad as Tensor, grad, tolerance, `gradient ${i}`));

@@ -15,7 +15,25 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 let folders = 0;
 
 /** By hand: answers that part at once, that have one token, that begin one another, and one that two pairs share. */
-const special = [[[4, 5, 2], [6, 5, 2]], [[2], [3, 2]], [[7, 8], [7, 8, 9, 2]], [[4, 5, 2], [4, 9, 2]], [[4, 5, 9, 2], [4, 5, 2]]].map(
+const special = [
+  [
+    [4, 5, 2],
+    [6, 5, 2],
+  ],
+  [[2], [3, 2]],
+  [
+    [7, 8],
+    [7, 8, 9, 2],
+  ],
+  [
+    [4, 5, 2],
+    [4, 9, 2],
+  ],
+  [
+    [4, 5, 9, 2],
+    [4, 5, 2],
+  ],
+].map(
   ([chosen, rejected], i): TokenizedPair => ({
     index: 100 + i,
     chosen: { ids: Int32Array.of(1, 20, 21, ...chosen!), start: 3 },
@@ -56,7 +74,11 @@ const chosenLogProbs = (model: CausalLM, pairs: readonly TokenizedPair[]): numbe
     tidy(() =>
       noGrad(() => {
         const row = { prompt: [...ids.subarray(0, start)], completion: [...ids.subarray(start)] };
-        return [...(completionLogProbs(model, collate([row])).flatten().toArray() as Float32Array)];
+        return [
+          ...(completionLogProbs(model, collate([row]))
+            .flatten()
+            .toArray() as Float32Array),
+        ];
       }),
     ),
   );
@@ -78,14 +100,23 @@ function byDifference(prefix: string, pairs: readonly TokenizedPair[], values: r
   return Object.fromEntries(
     Object.entries(parts).flatMap(([stage, lists]) => {
       const some = lists.filter(({ length }) => length > 0);
-      return [[`${prefix}/chosen_${stage}`, mean(some.flat())], [`${prefix}/chosen_${stage}_macro`, mean(some.map(mean))]];
+      return [
+        [`${prefix}/chosen_${stage}`, mean(some.flat())],
+        [`${prefix}/chosen_${stage}_macro`, mean(some.map(mean))],
+      ];
     }),
   );
 }
 
 const expectedOf = (pairs: readonly TokenizedPair[], now: readonly number[][], before?: readonly number[][]) => ({
   ...byDifference("token_logps", pairs, now),
-  ...(before ? byDifference("token_logratios", pairs, now.map((values, i) => values.map((value, at) => value - before[i]![at]!))) : {}),
+  ...(before
+    ? byDifference(
+        "token_logratios",
+        pairs,
+        now.map((values, i) => values.map((value, at) => value - before[i]![at]!)),
+      )
+    : {}),
 });
 
 function expectSame(line: Readonly<Record<string, unknown>>, expected: Record<string, number>): void {

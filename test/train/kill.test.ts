@@ -26,7 +26,10 @@ function start(outputDir: string, cache: string): Run {
   const register = join(__dirname, "..", "setup", "typescript.cjs");
   // Threads of OpenMP wait for each other by spinning: on a busy machine that takes more time than the work.
   const env = { ...process.env, OMP_NUM_THREADS: "1" };
-  const child = spawn(process.execPath, ["--require", register, program, outputDir, cache], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--require", register, program, outputDir, cache], {
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   return {
     child,
     begun: new Promise((resolve) => child.stdout.once("data", () => resolve())),
@@ -46,34 +49,40 @@ function expectWhole(folder: string): void {
 }
 
 const history = (folder: string) => {
-  const { log_history: lines } = JSON.parse(readFileSync(join(folder, "trainer_state.json"), "utf8")) as { log_history: Record<string, number>[] };
+  const { log_history: lines } = JSON.parse(readFileSync(join(folder, "trainer_state.json"), "utf8")) as {
+    log_history: Record<string, number>[];
+  };
   return lines.filter((line) => "loss" in line).map(({ step, loss, grad_norm }) => ({ step, loss, grad_norm }));
 };
 
-test("a run that is killed again and again ends as one that never was", async () => {
-  const cache = join(root, "cache");
-  const whole = join(root, "whole");
-  const first = start(whole, join(root, "other-cache"));
-  await first.begun;
-  const from = performance.now();
-  await first.ended;
-  const length = performance.now() - from;
+test(
+  "a run that is killed again and again ends as one that never was",
+  async () => {
+    const cache = join(root, "cache");
+    const whole = join(root, "whole");
+    const first = start(whole, join(root, "other-cache"));
+    await first.begun;
+    const from = performance.now();
+    await first.ended;
+    const length = performance.now() - from;
 
-  const random = new Random(Date.now() % 1e6, "kills");
-  const killed = join(root, "killed");
-  for (let kill = 0; kill < KILLS; kill++) {
-    const { child, begun, ended } = start(killed, cache);
-    await begun;
-    await new Promise((resolve) => setTimeout(resolve, (random.integer(0, 1000) / 1000) * length * 0.6));
-    child.kill("SIGKILL");
-    await ended;
+    const random = new Random(Date.now() % 1e6, "kills");
+    const killed = join(root, "killed");
+    for (let kill = 0; kill < KILLS; kill++) {
+      const { child, begun, ended } = start(killed, cache);
+      await begun;
+      await new Promise((resolve) => setTimeout(resolve, (random.integer(0, 1000) / 1000) * length * 0.6));
+      child.kill("SIGKILL");
+      await ended;
+      expectWhole(killed);
+      await (await ReferenceCache.open(cache)).close(); // opens: it is whole
+    }
+    await start(killed, cache).ended;
     expectWhole(killed);
-    await (await ReferenceCache.open(cache)).close(); // opens: it is whole
-  }
-  await start(killed, cache).ended;
-  expectWhole(killed);
-  expect(history(killed)).toEqual(history(whole));
-  const weights = (folder: string) => readFileSync(join(folder, "adapter_model.safetensors"));
-  expect(weights(killed).equals(weights(whole))).toBe(true);
-  expect(readdirSync(killed).filter((name) => name.startsWith("."))).toEqual([]);
-}, 60_000 + 10_000 * KILLS);
+    expect(history(killed)).toEqual(history(whole));
+    const weights = (folder: string) => readFileSync(join(folder, "adapter_model.safetensors"));
+    expect(weights(killed).equals(weights(whole))).toBe(true);
+    expect(readdirSync(killed).filter((name) => name.startsWith("."))).toEqual([]);
+  },
+  60_000 + 10_000 * KILLS,
+);

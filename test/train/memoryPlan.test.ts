@@ -52,7 +52,9 @@ describe("planMemory", () => {
 
   test("says in GiB what is free and what is needed", () => {
     const gib = 2 ** 30;
-    expect(plan(8 * gib, { maxTokens: Math.ceil(gib / KEPT) }).reason).toMatch(/ at once, activations kept \(8\.0 GiB free, about 1\.0 GiB needed\)$/);
+    expect(plan(8 * gib, { maxTokens: Math.ceil(gib / KEPT) }).reason).toMatch(
+      / at once, activations kept \(8\.0 GiB free, about 1\.0 GiB needed\)$/,
+    );
   });
 
   test("counts every layer, and keeps nothing of its own", () => {

@@ -6,9 +6,17 @@ test("names of metrics are checked by the compiler", () => {
   const read = (step: TrainingStep, line: LogLine) => {
     const always: number[] = [step.step, step.epoch, step.learning_rate, step.loss, step.grad_norm, step["rewards/margins"]];
     const sometimes: (number | undefined)[] = [
-      step["dpop/penalty_mean"], step["rewards/chosen_std"], step["token_logratios/chosen_after_macro"], step.nll_loss,
-      step.logged?.["rewards/chosen"], step.logged?.["perf/tokens_per_second"],
-      line["eval_rewards/chosen"], line["eval_rewards/chosen_pairs"], line.eval_runtime, line.train_runtime, line["logits/rejected"],
+      step["dpop/penalty_mean"],
+      step["rewards/chosen_std"],
+      step["token_logratios/chosen_after_macro"],
+      step.nll_loss,
+      step.logged?.["rewards/chosen"],
+      step.logged?.["perf/tokens_per_second"],
+      line["eval_rewards/chosen"],
+      line["eval_rewards/chosen_pairs"],
+      line.eval_runtime,
+      line.train_runtime,
+      line["logits/rejected"],
     ];
     // @ts-expect-error: a misspelt metric
     step["rewards/marginz"];

@@ -1,6 +1,16 @@
 /** Whose files are in a run's folder, with files that stand for a run's: what is refused, kept, put back and deleted. */
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -48,17 +58,36 @@ function contents(of = folder): Record<string, string> {
   return Object.fromEntries(paths.map((path) => [path.slice(of.length + 1), readFileSync(path, "utf8")]));
 }
 
-const users = { "notes.txt": "mine", "README.md": "mine", "checkpoint-old/a": "mine", "runs/mine.txt": "mine", "checkpoint-7/notes.txt": "mine", "config.json": "mine" };
+const users = {
+  "notes.txt": "mine",
+  "README.md": "mine",
+  "checkpoint-old/a": "mine",
+  "runs/mine.txt": "mine",
+  "checkpoint-7/notes.txt": "mine",
+  "config.json": "mine",
+};
 const old = {
-  "adapter_model.safetensors": "old", "adapter_config.json": "old", "tokenizer.json": "old", "metrics.jsonl": "old",
-  "trainer_state.json": "old", "report.html": "old", "runs/events.out.tfevents.1.host.2.0": "old",
-  "checkpoint-3/adapter_model.safetensors": "old", "checkpoint-3/trainer_state.json": "old",
-  "checkpoint-6/adapter_model.safetensors": "old", "checkpoint-6/trainer_state.json": "old", "checkpoint-6/mine.txt": "mine",
+  "adapter_model.safetensors": "old",
+  "adapter_config.json": "old",
+  "tokenizer.json": "old",
+  "metrics.jsonl": "old",
+  "trainer_state.json": "old",
+  "report.html": "old",
+  "runs/events.out.tfevents.1.host.2.0": "old",
+  "checkpoint-3/adapter_model.safetensors": "old",
+  "checkpoint-3/trainer_state.json": "old",
+  "checkpoint-6/adapter_model.safetensors": "old",
+  "checkpoint-6/trainer_state.json": "old",
+  "checkpoint-6/mine.txt": "mine",
 };
 const logs = { "metrics.jsonl": "new", "trainer_state.json": "new", "runs/events.out.tfevents.9.host.9.0": "new" };
 
-const ways = { resume: "smaug train a.yaml --resume_from_checkpoint true", overwrite: "smaug train a.yaml --overwrite_output_dir true" };
-const claim = (changes: Partial<OutputRequest> = {}) => RunOutput.claim({ folder, overwrite: false, resume: null, ways, ...changes });
+const ways = {
+  resume: "smaug train a.yaml --resume_from_checkpoint true",
+  overwrite: "smaug train a.yaml --overwrite_output_dir true",
+};
+const claim = (changes: Partial<OutputRequest> = {}) =>
+  RunOutput.claim({ folder, overwrite: false, resume: null, ways, ...changes });
 
 /** A run that logs, writes a checkpoint unless it `fails` before, and ends. */
 function run(changes: Partial<OutputRequest> = {}, { fails = false } = {}): void {
@@ -97,10 +126,12 @@ describe("a folder with another run's files", () => {
   });
 
   test.each(["adapter_model.safetensors", "model.safetensors", "model-00001-of-00002.safetensors", "pytorch_model.bin"])(
-    "is refused for %s alone, without a line that could not resume", (name) => {
+    "is refused for %s alone, without a line that could not resume",
+    (name) => {
       write({ [name]: "old" });
       expect(errorOf(claim)).not.toContain(ways.resume);
-    });
+    },
+  );
 
   test("with only logs, or folders named like checkpoints, does not count as another run's", () => {
     write({ ...users, "metrics.jsonl": "old", "trainer_state.json": "old", "runs/events.out.tfevents.1.host.2.0": "old" });
@@ -171,7 +202,15 @@ describe("overwriting", () => {
   });
 
   test("leaves the user's folders that are named like a run's files", () => {
-    const named = ["metrics.jsonl", "report.html", "trainer_state.json", "tokenizer.json", "adapter_config.json", "runs/events.out.tfevents.1", "checkpoint-3/config.json"];
+    const named = [
+      "metrics.jsonl",
+      "report.html",
+      "trainer_state.json",
+      "tokenizer.json",
+      "adapter_config.json",
+      "runs/events.out.tfevents.1",
+      "checkpoint-3/config.json",
+    ];
     const mine = Object.fromEntries(named.map((name) => [`${name}/notes.txt`, "mine"]));
     write({ ...mine, "adapter_model.safetensors": "old", "checkpoint-3/adapter_model.safetensors": "old" });
     const output = RunOutput.claim({ folder, overwrite: true, resume: null, ways });
@@ -215,12 +254,14 @@ describe("overwriting", () => {
         if (line !== undefined) execFileSync("sh", ["-c", line]);
         if (line !== undefined) seen.add("restored");
       }
-      for (const name of readdirSync(folder)) if (/^\.smaug(-staging|-\d|\.lock)/.test(name)) rmSync(join(folder, name), { recursive: true });
+      for (const name of readdirSync(folder))
+        if (/^\.smaug(-staging|-\d|\.lock)/.test(name)) rmSync(join(folder, name), { recursive: true });
       const found = contents();
       const kind = found["checkpoint-2/trainer_state.json"] === undefined ? "old" : "new";
       seen.add(kind);
-      expect(found, `${changes} changes, ${next}`)
-        .toEqual(kind === "old" ? { ...old, ...users } : { ...users, ...begun, "checkpoint-6/mine.txt": "mine" });
+      expect(found, `${changes} changes, ${next}`).toEqual(
+        kind === "old" ? { ...old, ...users } : { ...users, ...begun, "checkpoint-6/mine.txt": "mine" },
+      );
     }
   });
 
@@ -240,7 +281,13 @@ describe("overwriting", () => {
 });
 
 describe("resuming a run that had ended", () => {
-  const results = { "adapter_model.safetensors": "old", "adapter_config.json": "old", "metrics.jsonl": "old", "trainer_state.json": "old", "report.html": "old" };
+  const results = {
+    "adapter_model.safetensors": "old",
+    "adapter_config.json": "old",
+    "metrics.jsonl": "old",
+    "trainer_state.json": "old",
+    "report.html": "old",
+  };
   const rest = Object.fromEntries(Object.entries(old).filter(([name]) => !(name in results)));
 
   test("keeps its results until there is a checkpoint", () => {
@@ -266,7 +313,8 @@ describe("resuming a run that had ended", () => {
 });
 
 describe("one run at a time", () => {
-  const lock = (holder: object) => write({ ".smaug.lock": JSON.stringify({ ...thisProcess(), since: Date.UTC(2026, 0, 2), ...holder }) });
+  const lock = (holder: object) =>
+    write({ ".smaug.lock": JSON.stringify({ ...thisProcess(), since: Date.UTC(2026, 0, 2), ...holder }) });
 
   test("is refused in one process, and free again at the end", () => {
     const first = claim();
@@ -354,7 +402,12 @@ describe("inputs", () => {
 });
 
 test("a checkpoint that is removed or replaced leaves the user's files in it", () => {
-  write({ "a/trainer_state.json": "old", "a/optimizer.safetensors": "old", "a/notes.txt": "mine", "b/trainer_state.json": "old" });
+  write({
+    "a/trainer_state.json": "old",
+    "a/optimizer.safetensors": "old",
+    "a/notes.txt": "mine",
+    "b/trainer_state.json": "old",
+  });
   write({ "c/trainer_state.json": "new" });
   copyForeignEntries(join(folder, "a"), join(folder, "c"));
   removeCheckpoint(join(folder, "a"));

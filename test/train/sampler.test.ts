@@ -30,7 +30,12 @@ test("with whole batches, rows that would not fill the last one are dropped, as 
   // 11 rows in batches of 2 are 5 batches; 2 batches a step make steps of 4, 4 and 2 rows.
   const sampler = new Sampler({ rows: 11, rowsPerStep: 4, wholeBatches: 2, strategy: "sequential", seed: 0 });
   expect(sampler.stepsPerEpoch).toBe(3);
-  expect(steps(sampler, 4)).toEqual([[0, 1, 2, 3], [4, 5, 6, 7], [8, 9], [0, 1, 2, 3]]);
+  expect(steps(sampler, 4)).toEqual([
+    [0, 1, 2, 3],
+    [4, 5, 6, 7],
+    [8, 9],
+    [0, 1, 2, 3],
+  ]);
   expect(new Sampler({ rows: 3, rowsPerStep: 4, wholeBatches: 4, strategy: "random", seed: 0 }).stepsPerEpoch).toBe(0);
 });
 

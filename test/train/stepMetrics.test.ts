@@ -18,7 +18,11 @@ test("the metrics of many steps come from the device in one read, and leave noth
   tidy(() => steps[0]!.add("loss", tensor(3), 4)); // a second micro-batch
   const read = vi.spyOn(Tensor.prototype, "toArray");
   StepMetrics.readAll(steps);
-  expect(steps.map((step) => step.read()["loss"])).toEqual([{ sum: 4, count: 8 }, { sum: 2, count: 4 }, { sum: 6, count: 2 }]);
+  expect(steps.map((step) => step.read()["loss"])).toEqual([
+    { sum: 4, count: 8 },
+    { sum: 2, count: 4 },
+    { sum: 6, count: 2 },
+  ]);
   StepMetrics.readAll(steps);
   expect(read).toHaveBeenCalledTimes(1);
   read.mockRestore();
@@ -52,7 +56,11 @@ describe("the spread of the chosen answers' rewards", () => {
     expect(spreadOf(one.read())).toEqual({ mean: 7 / 3, std: expect.closeTo(Math.sqrt(42 / 18), 12), pairs: 3 });
     add(two, [-7]);
     // 1, 2, 4, -7 around 0: 1 + 4 + 16 + 49 = 70, over 3.
-    expect(spreadOf(joinTotals(one.read(), two.read()))).toEqual({ mean: 0, std: expect.closeTo(Math.sqrt(70 / 3), 12), pairs: 4 });
+    expect(spreadOf(joinTotals(one.read(), two.read()))).toEqual({
+      mean: 0,
+      std: expect.closeTo(Math.sqrt(70 / 3), 12),
+      pairs: 4,
+    });
   });
 
   test("of a single pair is not defined", () => {

@@ -4,7 +4,20 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { type CausalLM, type PairLogProbs, applyLora, dpop, hasAdapter, loadAdapter, loadPreferences, lora, saveAdapter, sft, sigmoid, simpo } from "../../src";
+import {
+  type CausalLM,
+  type PairLogProbs,
+  applyLora,
+  dpop,
+  hasAdapter,
+  loadAdapter,
+  loadPreferences,
+  lora,
+  saveAdapter,
+  sft,
+  sigmoid,
+  simpo,
+} from "../../src";
 import { OutOfMemoryError } from "../../src/native/errors";
 import { memory, noGrad } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
@@ -48,13 +61,34 @@ function options(model: CausalLM, changes: Partial<PreferenceTrainerOptions> = {
 }
 
 type Line = Record<string, number>;
-const measured = ["loss", "grad_norm", "learning_rate", "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "rewards/chosen_std", "rewards/chosen_pairs", "logps/chosen", "logps/rejected", "num_tokens", "epoch", "step"];
+const measured = [
+  "loss",
+  "grad_norm",
+  "learning_rate",
+  "rewards/chosen",
+  "rewards/rejected",
+  "rewards/margins",
+  "rewards/accuracies",
+  "rewards/chosen_std",
+  "rewards/chosen_pairs",
+  "logps/chosen",
+  "logps/rejected",
+  "num_tokens",
+  "epoch",
+  "step",
+];
 const pick = (line: Line, names = measured) => Object.fromEntries(names.map((name) => [name, line[name]]));
 const history = (folder: string): Line[] =>
   (JSON.parse(readFileSync(join(folder, "trainer_state.json"), "utf8")) as { log_history: Line[] }).log_history;
-const losses = (folder: string) => history(folder).filter((line) => "loss" in line).map((line) => pick(line));
+const losses = (folder: string) =>
+  history(folder)
+    .filter((line) => "loss" in line)
+    .map((line) => pick(line));
 
-async function run(changes: Partial<PreferenceTrainerOptions> = {}, model = adapted()): Promise<{ folder: string; model: CausalLM }> {
+async function run(
+  changes: Partial<PreferenceTrainerOptions> = {},
+  model = adapted(),
+): Promise<{ folder: string; model: CausalLM }> {
   const given = options(model, changes);
   await new PreferenceTrainer(given).train();
   return { folder: given.outputDir!, model };
@@ -65,12 +99,26 @@ const weights = (folder: string) => readFileSync(join(folder, "adapter_model.saf
 describe("a run", () => {
   test("starts at ln 2 with no reward, and leaves adapter, state and metrics", async () => {
     const { folder } = await run({ reportTo: "tensorboard", loss: dpop() });
-    expect(readdirSync(folder).sort()).toEqual(["adapter_config.json", "adapter_model.safetensors", "metrics.jsonl", "runs", "trainer_state.json"]);
+    expect(readdirSync(folder).sort()).toEqual([
+      "adapter_config.json",
+      "adapter_model.safetensors",
+      "metrics.jsonl",
+      "runs",
+      "trainer_state.json",
+    ]);
     const [first] = history(folder);
     expect(first!["loss"]).toBeCloseTo(Math.LN2, 5);
     expect(first).toMatchObject({ "rewards/accuracies": expect.any(Number), step: 1, learning_rate: 1e-2, epoch: 1 / 6 });
-    const lines = readFileSync(join(folder, "metrics.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line) as Line);
-    expect(lines[0]).toMatchObject({ reference_rows: 22, step0_max_abs: expect.any(Number), dpop_tolerance: expect.any(Number), versions: { node: process.version } });
+    const lines = readFileSync(join(folder, "metrics.jsonl"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Line);
+    expect(lines[0]).toMatchObject({
+      reference_rows: 22,
+      step0_max_abs: expect.any(Number),
+      dpop_tolerance: expect.any(Number),
+      versions: { node: process.version },
+    });
     expect(lines[0]!["step0_max_abs"]).toBeLessThan(1e-5);
     expect(lines[0]!["dpop_tolerance"]).toBeGreaterThanOrEqual(1e-6);
     expect(lines.slice(1).map((line) => pick(line))).toEqual(history(folder).map((line) => pick(line)));
@@ -79,7 +127,9 @@ describe("a run", () => {
 
   test("gives the linear schedule's rates: lr (1 - k / max_steps)", async () => {
     const { folder } = await run({ maxSteps: 4 });
-    expect(losses(folder).map((line) => line["learning_rate"])).toEqual([1e-2, 0.75e-2, 0.5e-2, 0.25e-2].map((lr) => expect.closeTo(lr, 12)));
+    expect(losses(folder).map((line) => line["learning_rate"])).toEqual(
+      [1e-2, 0.75e-2, 0.5e-2, 0.25e-2].map((lr) => expect.closeTo(lr, 12)),
+    );
   });
 
   test("yields a step at a time, with its metrics", async () => {
@@ -95,7 +145,8 @@ describe("a run", () => {
     const each = losses((await run()).folder);
     const third = losses((await run({ loggingSteps: 3 })).folder)[0]!;
     const mean = (name: string) => (each[0]![name]! + each[1]![name]! + each[2]![name]!) / 3;
-    for (const name of ["loss", "rewards/chosen", "rewards/margins", "logps/chosen"]) expect(third[name]).toBeCloseTo(mean(name), 12);
+    for (const name of ["loss", "rewards/chosen", "rewards/margins", "logps/chosen"])
+      expect(third[name]).toBeCloseTo(mean(name), 12);
     expect(third["grad_norm"]).toBe(each[2]!["grad_norm"]);
   });
 
@@ -122,7 +173,8 @@ describe("a run", () => {
   });
 
   test("takes a loss of the user's own", async () => {
-    const own: PreferenceTrainerOptions["loss"] = ({ policyChosen, policyRejected }) => policyChosen.sub(policyRejected).sub(1).square();
+    const own: PreferenceTrainerOptions["loss"] = ({ policyChosen, policyRejected }) =>
+      policyChosen.sub(policyRejected).sub(1).square();
     const { folder } = await run({ loss: own });
     expect(losses(folder)[5]!["loss"]).toBeLessThan(losses(folder)[0]!["loss"]!);
   });
@@ -162,7 +214,12 @@ describe("the reference", () => {
   test("is found again by a run with another learning rate, beta and loss", async () => {
     const cache = newFolder();
     const computed: number[] = [];
-    for (const changes of [{}, { learningRate: 1e-3 }, { loss: dpop({ beta: 0.1 }) }, { train: [...train, ...tinyPairs(3, 8)] }]) {
+    for (const changes of [
+      {},
+      { learningRate: 1e-3 },
+      { loss: dpop({ beta: 0.1 }) },
+      { train: [...train, ...tinyPairs(3, 8)] },
+    ]) {
       const trainer = new PreferenceTrainer(options(adapted(), { referenceCache: cache, maxSteps: 1, ...changes }));
       trainer.on("prepared", ({ referenceComputed }) => computed.push(referenceComputed));
       await trainer.train();
@@ -172,9 +229,13 @@ describe("the reference", () => {
 
   test("serves ld_alpha and cut rows by what they are, not by what was there before", async () => {
     const cache = newFolder();
-    const first = async (changes: Partial<PreferenceTrainerOptions>) => losses((await run({ maxSteps: 1, referenceCache: cache, ...changes })).folder)[0]!;
+    const first = async (changes: Partial<PreferenceTrainerOptions>) =>
+      losses((await run({ maxSteps: 1, referenceCache: cache, ...changes })).folder)[0]!;
     await first({});
-    for (const changes of [{ ldAlpha: 0.2 }, { train: train.map((pair) => ({ ...pair, chosen: { ...pair.chosen, ids: pair.chosen.ids.slice(0, -1) } })) }]) {
+    for (const changes of [
+      { ldAlpha: 0.2 },
+      { train: train.map((pair) => ({ ...pair, chosen: { ...pair.chosen, ids: pair.chosen.ids.slice(0, -1) } })) },
+    ]) {
       expect((await first(changes))["loss"]).toBeCloseTo(Math.LN2, 5);
     }
   });
@@ -207,7 +268,9 @@ describe("the reference", () => {
     trainer.on("prepared", ({ referenceComputed }) => computed.push(referenceComputed));
     await trainer.train();
     expect(computed).toEqual([1]);
-    expect(warnings).toEqual([`the reference cache: ${file} has 1 damaged value; rows that are missing for it are computed again`]);
+    expect(warnings).toEqual([
+      `the reference cache: ${file} has 1 damaged value; rows that are missing for it are computed again`,
+    ]);
     expect(losses(given.outputDir!)[0]!["loss"]).toBeCloseTo(losses(first.folder)[0]!["loss"]!, 5);
   });
 
@@ -257,7 +320,14 @@ describe("going on from a checkpoint", () => {
     return model;
   };
   // 22 rows in steps of 4: an epoch has 6, so step 3 is in its middle; two steps are not logged yet at the checkpoint
-  const settings = { saveStrategy: "steps", saveSteps: 4, loggingSteps: 3, maxSteps: 9, disableDropout: false, loss: dpop() } as const;
+  const settings = {
+    saveStrategy: "steps",
+    saveSteps: 4,
+    loggingSteps: 3,
+    maxSteps: 9,
+    disableDropout: false,
+    loss: dpop(),
+  } as const;
 
   test("gives the run that was never interrupted, to the bit", async () => {
     const whole = await run(settings, dropping());
@@ -266,7 +336,9 @@ describe("going on from a checkpoint", () => {
     await run({ ...settings, outputDir: interrupted, resumeFromCheckpoint: true }, dropping());
     expect(losses(interrupted)).toEqual(losses(whole.folder));
     expect(weights(interrupted).equals(weights(whole.folder))).toBe(true);
-    expect(readFileSync(join(interrupted, "checkpoint-8", "optimizer.safetensors"))).toEqual(readFileSync(join(whole.folder, "checkpoint-8", "optimizer.safetensors")));
+    expect(readFileSync(join(interrupted, "checkpoint-8", "optimizer.safetensors"))).toEqual(
+      readFileSync(join(whole.folder, "checkpoint-8", "optimizer.safetensors")),
+    );
   });
 
   test("works for all weights", async () => {
@@ -304,7 +376,9 @@ describe("going on from a checkpoint", () => {
   test("makes the batches it made, whatever memory is free now", async () => {
     const whole = await run({ ...settings, maxTokensPerBatch: 40 }, dropping());
     const prepared: number[] = [];
-    const trainer = new PreferenceTrainer(options(dropping(), { ...settings, resumeFromCheckpoint: join(whole.folder, "checkpoint-4") }));
+    const trainer = new PreferenceTrainer(
+      options(dropping(), { ...settings, resumeFromCheckpoint: join(whole.folder, "checkpoint-4") }),
+    );
     trainer.on("prepared", ({ plan }) => prepared.push(plan.maxTokens));
     await trainer.train();
     expect(prepared).toEqual([40]);
@@ -313,7 +387,9 @@ describe("going on from a checkpoint", () => {
   test("tells which settings are not what they were", async () => {
     const first = await run({ saveStrategy: "steps", saveSteps: 2, maxSteps: 4 });
     const warnings: string[] = [];
-    const trainer = new PreferenceTrainer(options(adapted(), { maxSteps: 4, learningRate: 1e-3, resumeFromCheckpoint: join(first.folder, "checkpoint-2") }));
+    const trainer = new PreferenceTrainer(
+      options(adapted(), { maxSteps: 4, learningRate: 1e-3, resumeFromCheckpoint: join(first.folder, "checkpoint-2") }),
+    );
     trainer.on("warning", (message) => warnings.push(message));
     await trainer.train();
     expect(warnings).toContain("learningRate is 0.001, and was 0.01 in the run that goes on");
@@ -323,7 +399,10 @@ describe("going on from a checkpoint", () => {
     const outputDir = newFolder();
     await run({ outputDir, saveStrategy: "steps", saveSteps: 3, maxSteps: 6 }, tinyModel());
     await run({ outputDir, saveStrategy: "steps", saveSteps: 1, maxSteps: 2, saveTotalLimit: 1, overwriteOutputDir: true });
-    expect(readdirSync(outputDir).filter((name) => /checkpoint|model/.test(name))).toEqual(["adapter_model.safetensors", "checkpoint-2"]);
+    expect(readdirSync(outputDir).filter((name) => /checkpoint|model/.test(name))).toEqual([
+      "adapter_model.safetensors",
+      "checkpoint-2",
+    ]);
   });
 
   test("keeps as many checkpoints as asked for, the newest ones", async () => {
@@ -353,7 +432,9 @@ describe("going on from a checkpoint", () => {
     for (const name of ["optimizer", "rng_state"]) writeFileSync(join(folder, `${name}.safetensors`), "");
     await expect(run({ resumeFromCheckpoint: folder })).rejects.toThrow("one that another program wrote");
     const first = await run({ saveStrategy: "steps", maxSteps: 1 });
-    await expect(run({ resumeFromCheckpoint: first.folder })).rejects.toThrow(/which has no optimizer.safetensors; did you mean .*checkpoint-1\?/);
+    await expect(run({ resumeFromCheckpoint: first.folder })).rejects.toThrow(
+      /which has no optimizer.safetensors; did you mean .*checkpoint-1\?/,
+    );
   });
 });
 
@@ -367,11 +448,23 @@ describe("evaluation", () => {
     const lines = history(folder).filter((line) => "eval_loss" in line);
     expect(lines.map(({ step }) => step)).toEqual([0, 3, 6]);
     expect(lines[0]!["eval_loss"]).toBeCloseTo(Math.LN2, 5);
-    expect(lines[1]).toMatchObject({ "eval_rewards/accuracies": expect.any(Number), eval_runtime: expect.any(Number), epoch: 0.5 });
+    expect(lines[1]).toMatchObject({
+      "eval_rewards/accuracies": expect.any(Number),
+      eval_runtime: expect.any(Number),
+      epoch: 0.5,
+    });
   });
 
   test("keeps the best checkpoint and ends with its weights; stops when nothing gets better", async () => {
-    const settings = { evaluation, evalStrategy: "steps", evalSteps: 1, saveStrategy: "steps", saveSteps: 1, saveTotalLimit: 1, loadBestModelAtEnd: true } as const;
+    const settings = {
+      evaluation,
+      evalStrategy: "steps",
+      evalSteps: 1,
+      saveStrategy: "steps",
+      saveSteps: 1,
+      saveTotalLimit: 1,
+      loadBestModelAtEnd: true,
+    } as const;
     const { folder } = await run({ ...settings, maxSteps: 12, learningRate: 0.05, earlyStoppingPatience: 2 });
     const evaluated = history(folder).filter((line) => "eval_loss" in line);
     const best = evaluated.reduce((a, b) => (b["eval_loss"]! < a["eval_loss"]! ? b : a));
@@ -386,8 +479,17 @@ describe("evaluation", () => {
     const copied = newFolder();
     cpSync(folder, copied, { recursive: true });
     const outputDir = newFolder();
-    const newest = readdirSync(copied).filter((name) => name.startsWith("checkpoint")).sort().at(-1)!;
-    await run({ ...settings, maxSteps: Number(newest.split("-")[1]), learningRate: 0.05, outputDir, resumeFromCheckpoint: join(copied, newest) });
+    const newest = readdirSync(copied)
+      .filter((name) => name.startsWith("checkpoint"))
+      .sort()
+      .at(-1)!;
+    await run({
+      ...settings,
+      maxSteps: Number(newest.split("-")[1]),
+      learningRate: 0.05,
+      outputDir,
+      resumeFromCheckpoint: join(copied, newest),
+    });
     expect(weights(outputDir).equals(weights(kept))).toBe(true);
   });
 
@@ -402,7 +504,11 @@ describe("evaluation", () => {
     });
     expect(expected.length).toBeGreaterThan(0);
     expect(expected.length).toBeLessThan(8); // so that a checkpoint for each step would be found
-    expect(readdirSync(folder).filter((name) => name.startsWith("checkpoint")).sort()).toEqual(expected.sort());
+    expect(
+      readdirSync(folder)
+        .filter((name) => name.startsWith("checkpoint"))
+        .sort(),
+    ).toEqual(expected.sort());
     expect(weights(folder).equals(weights(join(folder, expected.at(-1)!)))).toBe(true);
   });
 
@@ -413,7 +519,8 @@ describe("evaluation", () => {
 
 describe("when a run logs", () => {
   // 22 rows in batches of 4: 6 steps an epoch.
-  const logged = async (changes: Partial<PreferenceTrainerOptions>) => losses((await run({ maxSteps: 8, ...changes })).folder).map(({ step }) => step);
+  const logged = async (changes: Partial<PreferenceTrainerOptions>) =>
+    losses((await run({ maxSteps: 8, ...changes })).folder).map(({ step }) => step);
 
   test("is every few steps, each epoch or never", async () => {
     expect(await logged({ loggingSteps: 3 })).toEqual([3, 6, 8]);
@@ -438,7 +545,9 @@ describe("the order of the rows", () => {
     expect(losses(other.folder)).not.toEqual(losses(plain.folder));
     const rows = { rows: train.length, rowsPerStep: 4, strategy: "random" } as const;
     expect(losses(other.folder)[0]!["num_tokens"]).toBe(
-      new Sampler({ ...rows, seed: 7 }).rowsOf(0).reduce((sum, row) => sum + train[row]!.chosen.ids.length + train[row]!.rejected.ids.length, 0),
+      new Sampler({ ...rows, seed: 7 })
+        .rowsOf(0)
+        .reduce((sum, row) => sum + train[row]!.chosen.ids.length + train[row]!.rejected.ids.length, 0),
     );
   });
 
@@ -467,17 +576,26 @@ describe("the output folder", () => {
   test("has one trainer at a time, also in one process; what it holds names the options that replace it", async () => {
     const given = options(adapted(), { saveStrategy: "steps", maxSteps: 2 });
     const trainer = new PreferenceTrainer(given);
-    const again = (changes: Partial<PreferenceTrainerOptions> = {}) => run({ outputDir: given.outputDir, maxSteps: 1, ...changes });
-    for await (const { step } of trainer) if (step === 1) await expect(again()).rejects.toThrow("in use by another run of this process");
+    const again = (changes: Partial<PreferenceTrainerOptions> = {}) =>
+      run({ outputDir: given.outputDir, maxSteps: 1, ...changes });
+    for await (const { step } of trainer)
+      if (step === 1) await expect(again()).rejects.toThrow("in use by another run of this process");
     await expect(again()).rejects.toThrow(/^ {2}resumeFromCheckpoint: true$[^]*^ {2}overwriteOutputDir: true$/m);
     await again({ overwriteOutputDir: true });
-    expect(readdirSync(given.outputDir!).sort()).toEqual(["adapter_config.json", "adapter_model.safetensors", "metrics.jsonl", "trainer_state.json"]);
+    expect(readdirSync(given.outputDir!).sort()).toEqual([
+      "adapter_config.json",
+      "adapter_model.safetensors",
+      "metrics.jsonl",
+      "trainer_state.json",
+    ]);
   });
 
   test("keeps the earlier run when the new one fails after its first step, or the loop is left", async () => {
     const { folder } = await run({ saveStrategy: "steps", maxSteps: 2 });
-    const contents = () => readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
-      .map((entry) => [join(entry.parentPath, entry.name), readFileSync(join(entry.parentPath, entry.name), "base64")]);
+    const contents = () =>
+      readdirSync(folder, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => [join(entry.parentPath, entry.name), readFileSync(join(entry.parentPath, entry.name), "base64")]);
     const before = contents();
     let calls = 0;
     const loss: PreferenceTrainerOptions["loss"] = ({ policyChosen }) => policyChosen.mul(++calls === 1 + 3 ? Infinity : 1); // 1: when the trainer is made
@@ -496,14 +614,18 @@ describe("the output folder", () => {
     const model = tinyModel();
     await loadAdapter(model, outputDir);
     const before = readdirSync(outputDir);
-    await expect(run({ outputDir, overwriteOutputDir: true }, model)).rejects.toThrow("Expected another folder than the adapter's for 'output_dir'");
+    await expect(run({ outputDir, overwriteOutputDir: true }, model)).rejects.toThrow(
+      "Expected another folder than the adapter's for 'output_dir'",
+    );
     expect(readdirSync(outputDir)).toEqual(before);
 
     const data = newFolder();
     mkdirSync(data);
     writeFileSync(join(data, "pairs.jsonl"), '{"prompt": "a", "chosen": " b", "rejected": " c"}\n');
     const rows = await loadPreferences(data);
-    await expect(run({ outputDir: join(data, "out"), train: rows })).rejects.toThrow("Expected another folder than the data's for 'output_dir'");
+    await expect(run({ outputDir: join(data, "out"), train: rows })).rejects.toThrow(
+      "Expected another folder than the data's for 'output_dir'",
+    );
   });
 
   test("warns when two checkpoints may not fit on its disk", async () => {
@@ -521,7 +643,13 @@ describe("the output folder", () => {
     const { folder } = await run({ saveStrategy: "steps", maxSteps: 2 });
     const before = readdirSync(folder, { recursive: true }).sort();
     const program = join(__dirname, "programs", "killedOverwrite.ts");
-    const { signal } = spawnSync(process.execPath, ["--require", join(__dirname, "..", "setup", "typescript.cjs"), program, folder, join(root, "cache")]);
+    const { signal } = spawnSync(process.execPath, [
+      "--require",
+      join(__dirname, "..", "setup", "typescript.cjs"),
+      program,
+      folder,
+      join(root, "cache"),
+    ]);
     expect(signal).toBe("SIGKILL");
     expect(existsSync(join(folder, "metrics.jsonl"))).toBe(true);
     const error = await run({ outputDir: folder }).catch((thrown: Error) => thrown);
@@ -543,7 +671,9 @@ describe("what goes wrong", () => {
     const model = adapted();
     noGrad(() => void model.model.norm.parameters().next().value!.fill_(NaN));
     const given = options(model, { loss: simpo() });
-    await expect(new PreferenceTrainer(given).train()).rejects.toThrow(/Expected finite numbers but received the loss NaN in step 1, of the rows \d+, \d+, \d+, \d+\./);
+    await expect(new PreferenceTrainer(given).train()).rejects.toThrow(
+      /Expected finite numbers but received the loss NaN in step 1, of the rows \d+, \d+, \d+, \d+\./,
+    );
     expect(existsSync(given.outputDir!)).toBe(false);
   });
 
@@ -584,7 +714,12 @@ describe("what goes wrong", () => {
     const trainer = new PreferenceTrainer(given);
     const [first, second] = await Promise.allSettled([trainer.train(), trainer.train()]);
     expect(first).toMatchObject({ status: "fulfilled", value: { steps: 2 } });
-    expect(second).toMatchObject({ status: "rejected", reason: { message: expect.stringMatching(/one run for each PreferenceTrainer .* create another trainer.* resumeFromCheckpoint/) } });
+    expect(second).toMatchObject({
+      status: "rejected",
+      reason: {
+        message: expect.stringMatching(/one run for each PreferenceTrainer .* create another trainer.* resumeFromCheckpoint/),
+      },
+    });
     await expect(trainer.train()).rejects.toThrow("Expected one run for each PreferenceTrainer");
     expect(trainer.result).toMatchObject({ steps: 2 });
   });
@@ -608,7 +743,7 @@ describe("what goes wrong", () => {
       const trainer = new PreferenceTrainer(given);
       trainer.on("warning", (message) => warnings.push(message));
       trainer.on("step", ({ step }) => {
-        if (step === 2) for (const name of logs) (rmSync(at(name), { force: true }), mkdirSync(at(name)));
+        if (step === 2) for (const name of logs) rmSync(at(name), { force: true }), mkdirSync(at(name));
         if (step === until) for (const name of logs) rmSync(at(name), { recursive: true });
       });
       await trainer.train();
@@ -618,10 +753,15 @@ describe("what goes wrong", () => {
     test("do not end the run, and are completed once they can be", async () => {
       const { warnings, at } = await blocked(5);
       expect(warnings).toEqual([
-        expect.stringMatching(/metrics.jsonl cannot be written: EISDIR.*\. Training continues, and the logs are completed as soon as they can be/),
+        expect.stringMatching(
+          /metrics.jsonl cannot be written: EISDIR.*\. Training continues, and the logs are completed as soon as they can be/,
+        ),
         expect.stringMatching(/the logs in .* can be written again, and are complete/),
       ]);
-      const [statement, ...lines] = readFileSync(at("metrics.jsonl"), "utf8").trimEnd().split("\n").map((line) => JSON.parse(line) as Line);
+      const [statement, ...lines] = readFileSync(at("metrics.jsonl"), "utf8")
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line) as Line);
       expect(statement).toHaveProperty("versions");
       expect(lines).toEqual(history(at(".")));
       expect(lines.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 6]);
@@ -630,8 +770,18 @@ describe("what goes wrong", () => {
     test("are named at the end of the run when they never can be", async () => {
       const { warnings, at } = await blocked(99);
       expect(warnings).toHaveLength(2);
-      expect(warnings[1]).toMatch(/metrics.jsonl, .*trainer_state.json cannot be written: EISDIR.*What was logged since is missing there; checkpoints and weights are complete/);
-      expect(readdirSync(at(".")).sort()).toEqual(["adapter_config.json", "adapter_model.safetensors", "checkpoint-3", "checkpoint-6", "metrics.jsonl", "runs", "trainer_state.json"]);
+      expect(warnings[1]).toMatch(
+        /metrics.jsonl, .*trainer_state.json cannot be written: EISDIR.*What was logged since is missing there; checkpoints and weights are complete/,
+      );
+      expect(readdirSync(at(".")).sort()).toEqual([
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "checkpoint-3",
+        "checkpoint-6",
+        "metrics.jsonl",
+        "runs",
+        "trainer_state.json",
+      ]);
     });
 
     test("TensorBoard events hold whole records, and all of them in the end", async () => {
@@ -644,7 +794,10 @@ describe("what goes wrong", () => {
       trainer.on("warning", (message) => warnings.push(message));
       trainer.on("step", ({ step }) => step === 3 && rmSync(runs));
       await trainer.train();
-      expect(warnings).toEqual([expect.stringMatching(/runs cannot be written: EEXIST/), expect.stringContaining("can be written again")]);
+      expect(warnings).toEqual([
+        expect.stringMatching(/runs cannot be written: EEXIST/),
+        expect.stringContaining("can be written again"),
+      ]);
       const [file] = readdirSync(runs);
       let [records, at] = [0, 0];
       const events = readFileSync(join(runs, file!));
@@ -671,7 +824,8 @@ describe("what goes wrong", () => {
     await trainer.train();
     expect(reasons.length).toBeGreaterThan(0);
     expect(reasons[0]).toMatch(/up to \d+ tokens at once, as memory ran out with \d+/);
-    for (const [i, line] of losses(given.outputDir!).entries()) expect(line["loss"]).toBeCloseTo(losses(plain.folder)[i]!["loss"]!, 6);
+    for (const [i, line] of losses(given.outputDir!).entries())
+      expect(line["loss"]).toBeCloseTo(losses(plain.folder)[i]!["loss"]!, 6);
   });
 
   test("memory that does not do for a single pair ends the run", async () => {
@@ -699,12 +853,28 @@ describe("what goes wrong", () => {
   });
 
   test.each<[string, Partial<PreferenceTrainerOptions>, string]>([
-    ["a number that is none", { learningRate: "fast" as unknown as number }, "Expected a number from 0 for 'learningRate' but received \"fast\""],
-    ["an unknown setting", { learningrate: 1 } as Partial<PreferenceTrainerOptions>, "Expected options of 'PreferenceTrainer' but received 'learningrate'; did you mean 'learningRate'?"],
+    [
+      "a number that is none",
+      { learningRate: "fast" as unknown as number },
+      "Expected a number from 0 for 'learningRate' but received \"fast\"",
+    ],
+    [
+      "an unknown setting",
+      { learningrate: 1 } as Partial<PreferenceTrainerOptions>,
+      "Expected options of 'PreferenceTrainer' but received 'learningrate'; did you mean 'learningRate'?",
+    ],
     ["a strategy that is none", { evalStrategy: "sometimes" as "no" }, "Expected one of no, steps, epoch for 'evalStrategy'"],
     ["no rows", { train: [] }, "Expected at least one pair for 'train'"],
-    ["ids beyond the vocabulary", { train: [{ ...train[0]!, chosen: { ids: Int32Array.of(1, 99, 2), start: 1 } }] }, "Expected token ids below the model's 48 in row 0 but received 99"],
-    ["best model without evaluations", { loadBestModelAtEnd: true }, "Expected 'eval_strategy' and 'save_strategy' to be the same"],
+    [
+      "ids beyond the vocabulary",
+      { train: [{ ...train[0]!, chosen: { ids: Int32Array.of(1, 99, 2), start: 1 } }] },
+      "Expected token ids below the model's 48 in row 0 but received 99",
+    ],
+    [
+      "best model without evaluations",
+      { loadBestModelAtEnd: true },
+      "Expected 'eval_strategy' and 'save_strategy' to be the same",
+    ],
   ])("%s", async (_, changes, message) => {
     await expect(run(changes)).rejects.toThrow(message);
   });
@@ -716,7 +886,9 @@ describe("what goes wrong", () => {
   });
 
   test("a model whose weights are all frozen", async () => {
-    await expect(run({}, tinyModel().requiresGrad_(false) as CausalLM)).rejects.toThrow("Expected a model with weights that train");
+    await expect(run({}, tinyModel().requiresGrad_(false) as CausalLM)).rejects.toThrow(
+      "Expected a model with weights that train",
+    );
   });
 });
 
@@ -728,7 +900,9 @@ test("a start that is not the reference is said", async () => {
   const trainer = new PreferenceTrainer(options(model, { maxSteps: 1 }));
   trainer.on("warning", (message) => warnings.push(message));
   await trainer.train();
-  expect(warnings[0]).toMatch(/^the start is not the reference: before the first step the answers differ from it by up to [\d.]+ nats/);
+  expect(warnings[0]).toMatch(
+    /^the start is not the reference: before the first step the answers differ from it by up to [\d.]+ nats/,
+  );
 });
 
 test("a chosen answer that stays below the reference is warned of once, with what to do", async () => {

@@ -4,8 +4,12 @@ import { Watch } from "../../src/train/watch";
 
 const ROWS = 400;
 /** Of eight pairs, so that five lines have forty. */
-const line = (chosen: number, loss = 0.5, std = 0.01) =>
-  ({ loss, "rewards/chosen": chosen, "rewards/chosen_std": std, "rewards/chosen_pairs": 8 });
+const line = (chosen: number, loss = 0.5, std = 0.01) => ({
+  loss,
+  "rewards/chosen": chosen,
+  "rewards/chosen_std": std,
+  "rewards/chosen_pairs": 8,
+});
 const each = (watch: Watch, lines: readonly ReturnType<typeof line>[]) => lines.map((one) => watch.after(one).length);
 
 describe("chosen answers below the reference", () => {
@@ -27,7 +31,14 @@ describe("chosen answers below the reference", () => {
 
   test("are not told again after they were above", () => {
     const watch = new Watch({ name: "sigmoid", beta: 0.1 }, ROWS);
-    expect(each(watch, [...Array(5).fill(line(-0.2)), line(1), ...Array(6).fill(line(-0.2))])).toEqual([0, 0, 0, 0, 1, ...Array(7).fill(0)]);
+    expect(each(watch, [...Array(5).fill(line(-0.2)), line(1), ...Array(6).fill(line(-0.2))])).toEqual([
+      0,
+      0,
+      0,
+      0,
+      1,
+      ...Array(7).fill(0),
+    ]);
   });
 
   test("are reported once there are enough pairs", () => {

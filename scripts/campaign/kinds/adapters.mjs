@@ -40,11 +40,9 @@ export default {
     const { adapters: listed } = safely(() => JSON.parse(readFileSync(parity("adapters.json"), "utf8"))) ?? {};
     for (const name of readdirSync(parity("adapters"))) {
       const base = listed?.[name]?.base ?? listed?.[name]?.model;
-      for (const model of [
-        base && parity("folders", base),
-        parity("folders", "single"),
-        parity("folders", "tied"),
-      ].filter(Boolean))
+      for (const model of [base && parity("folders", base), parity("folders", "single"), parity("folders", "tied")].filter(
+        Boolean,
+      ))
         adapters.push({ model, adapter: parity("adapters", name) });
     }
     const usable = [];

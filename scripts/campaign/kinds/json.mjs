@@ -36,11 +36,7 @@ export default {
 };
 
 function expectedOf(text) {
-  if (
-    typeof text !== "string" ||
-    text.length > 100_000 ||
-    /"(tools|chat_template_kwargs|messages|images?|label)"/.test(text)
-  )
+  if (typeof text !== "string" || text.length > 100_000 || /"(tools|chat_template_kwargs|messages|images?|label)"/.test(text))
     return undefined;
   try {
     const value = JSON.parse(text);

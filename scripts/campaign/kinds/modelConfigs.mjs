@@ -61,8 +61,7 @@ export default {
         command,
         run: async () => {
           if (!right.has(source)) right.set(source, await logitsOf(source));
-          if (!sameNumbers(await logitsOf(model), right.get(source)))
-            return wrong("other logits from the same configuration");
+          if (!sameNumbers(await logitsOf(model), right.get(source))) return wrong("other logits from the same configuration");
         },
       };
     }

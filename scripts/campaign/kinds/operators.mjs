@@ -68,8 +68,7 @@ export default {
           error = thrown;
         }
         const left = binding.liveTensors() - pool.length;
-        for (let slot = pool.length; binding.liveTensors() > pool.length && slot < 100_000; slot++)
-          binding.release(slot);
+        for (let slot = pool.length; binding.liveTensors() > pool.length && slot < 100_000; slot++) binding.release(slot);
         binding.setGradEnabled(true);
         if (error && left !== 0) return wrong(`${name} left ${left} tensors behind when it threw`);
         if (error && !(error instanceof Error)) return { type: "unclear", text: `${name} threw ${inspect(error)}` };

@@ -22,14 +22,7 @@ const WORDS = [
 /** Rows with texts, or with messages. */
 export function someRows(random, { chat = random.chance(0.3), count = random.integer(1, 12) } = {}) {
   const text = () => Array.from({ length: random.integer(1, 6) }, () => random.of(WORDS)).join(" ");
-  const extra = random.of([
-    {},
-    {},
-    { source: text() },
-    { score: 0.5 },
-    { tools: null },
-    { score_chosen: 3, meta: { a: [1] } },
-  ]);
+  const extra = random.of([{}, {}, { source: text() }, { score: 0.5 }, { tools: null }, { score_chosen: 3, meta: { a: [1] } }]);
   return Array.from({ length: count }, () => {
     const [prompt, chosen, rejected] = [text(), ` ${text()} c`, ` ${text()} r`];
     if (!chat) return { prompt, chosen, rejected, ...extra };

@@ -5,14 +5,7 @@ import { copyFolder, damageFile, replace } from "../folders.mjs";
 import { damageJson, mutateText, sameJson } from "../mutate.mjs";
 import { judgeInput, parity, product, wrong } from "../product.mjs";
 
-const TEXTS = [
-  "the sky is blue",
-  " Hello,\n\nworld  42!",
-  "naïve 😀 \u0000\u200d",
-  "a".repeat(64),
-  "<s></s>[INST]",
-  "",
-];
+const TEXTS = ["the sky is blue", " Hello,\n\nworld  42!", "naïve 😀 \u0000\u200d", "a".repeat(64), "<s></s>[INST]", ""];
 const CHAT = [
   { role: "system", content: "Be brief." },
   { role: "user", content: "Hi" },
@@ -105,11 +98,7 @@ export default {
       ({ note } = made);
     } else if (name === "tokenizer.json" && random.chance(0.2)) {
       const json = JSON.parse(readFileSync(file, "utf8"));
-      const {
-        text,
-        bytes,
-        note: said,
-      } = damageJson(random, json.model, { keys: ["vocab", "merges", "type", "unk_token"] });
+      const { text, bytes, note: said } = damageJson(random, json.model, { keys: ["vocab", "merges", "type", "unk_token"] });
       delete json.model;
       replace(file, bytes ?? JSON.stringify(json).replace(/\}$/, `,"model":${text}}`));
       note = `model: ${said}`;

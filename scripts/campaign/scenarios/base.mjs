@@ -102,9 +102,7 @@ export class Workshop {
 /** The final weights and what was logged, for comparing runs. */
 export function resultOf(out) {
   const { log_history: lines } = JSON.parse(readFileSync(join(out, "trainer_state.json"), "utf8"));
-  const history = lines
-    .filter((line) => "loss" in line)
-    .map(({ step, loss, grad_norm }) => ({ step, loss, grad_norm }));
+  const history = lines.filter((line) => "loss" in line).map(({ step, loss, grad_norm }) => ({ step, loss, grad_norm }));
   return { weights: readFileSync(join(out, "adapter_model.safetensors")), history: JSON.stringify(history) };
 }
 
@@ -138,8 +136,7 @@ export function notWhole(folder) {
       } catch (error) {
         return `${path} is not whole: ${error.message}`;
       }
-    } else if (entry.name.endsWith(".safetensors") && !isWholeSafetensors(readFileSync(path)))
-      return `${path} is not whole`;
+    } else if (entry.name.endsWith(".safetensors") && !isWholeSafetensors(readFileSync(path))) return `${path} is not whole`;
   }
   return undefined;
 }
@@ -174,8 +171,7 @@ export async function finish(shop, folder, cache, expected, changes = {}) {
   const doing = resumed.resume_from_checkpoint ? "resuming" : "starting again";
   const outcome = await shop.cli(shop.train(folder, cache, { ...changes, ...resumed }));
   const fault = judgeCommand(outcome, { codes: [0] });
-  if (fault)
-    return { ...fault, type: fault.type === "unclear" ? "wrong" : fault.type, text: `${doing} failed: ${fault.text}` };
+  if (fault) return { ...fault, type: fault.type === "unclear" ? "wrong" : fault.type, text: `${doing} failed: ${fault.text}` };
   const why = differs(out, expected) ?? notWhole(out) ?? left(out);
   return why && { type: "wrong", text: `after ${doing}: ${why}` };
 }

@@ -30,8 +30,7 @@ export default (kinds) => ({
       if (!command) continue;
       const limits = { seconds: 20, cwd: folder };
       let outcome = await shop.cli(command, limits);
-      if (outcome.reason === "hang" || outcome.reason === "memory")
-        outcome = await shop.cli(command, { ...limits, seconds: 40 });
+      if (outcome.reason === "hang" || outcome.reason === "memory") outcome = await shop.cli(command, { ...limits, seconds: 40 });
       const fault = judgeCommand(outcome, { codes: [0, 2], names, isData: command[0] === "generate" });
       if (fault)
         faults.push({

@@ -24,8 +24,7 @@ async function oneFolder(random, shop, folder) {
   });
   const outcomes = await Promise.all(runs);
   const faults = outcomes.map((outcome) => judgeCommand(outcome, { codes: [0, 2], names: [out] })).filter(Boolean);
-  if (faults.length > 0)
-    return { note, inputs: 1, faults: [{ ...faults[0], text: `one output folder: ${faults[0].text}` }] };
+  if (faults.length > 0) return { note, inputs: 1, faults: [{ ...faults[0], text: `one output folder: ${faults[0].text}` }] };
   const done = outcomes.map(({ code }) => code === 0);
   const why =
     done[0] && done[1]

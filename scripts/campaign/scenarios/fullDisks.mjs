@@ -35,18 +35,8 @@ let works;
 /** Whether a tmpfs can be mounted in a namespace of our own. */
 export function mountsWork() {
   works ??=
-    spawnSync("unshare", [
-      ...options(),
-      "--propagation",
-      "private",
-      "mount",
-      "-t",
-      "tmpfs",
-      "-o",
-      "size=64k",
-      "tmpfs",
-      "/mnt",
-    ]).status === 0 && spawnSync("nsenter", ["--version"]).status === 0;
+    spawnSync("unshare", [...options(), "--propagation", "private", "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", "/mnt"])
+      .status === 0 && spawnSync("nsenter", ["--version"]).status === 0;
   return works;
 }
 
@@ -56,9 +46,7 @@ class Namespace {
     const holder = spawn("unshare", [...options(), "--propagation", "private", "sh", "-c", "echo ready; exec cat"], {
       stdio: ["pipe", "pipe", "ignore"],
     });
-    await new Promise((resolve, reject) =>
-      holder.stdout.once("data", resolve).once("error", reject).once("end", reject),
-    );
+    await new Promise((resolve, reject) => holder.stdout.once("data", resolve).once("error", reject).once("end", reject));
     return Object.assign(new Namespace(), { holder });
   }
 
@@ -66,12 +54,7 @@ class Namespace {
     const { pid } = this.holder;
     return [
       "nsenter",
-      [
-        `--target=${pid}`,
-        "--mount",
-        ...(process.getuid() === 0 ? [] : ["--user", "--preserve-credentials"]),
-        ...command,
-      ],
+      [`--target=${pid}`, "--mount", ...(process.getuid() === 0 ? [] : ["--user", "--preserve-credentials"]), ...command],
     ];
   }
 
@@ -154,9 +137,7 @@ function shopInside(shop, namespace, env) {
 /** A log that cannot be written never ends a run. */
 function logged({ code, signal, reason, peak, seconds }) {
   if (reason !== "exited") return judgeCommand({ code, signal, reason, peak, seconds, stderr: "", stdout: "" });
-  return code === 0
-    ? undefined
-    : { type: "wrong", text: `a full log ended the run with ${signal ?? `exit code ${code}`}` };
+  return code === 0 ? undefined : { type: "wrong", text: `a full log ended the run with ${signal ?? `exit code ${code}`}` };
 }
 
 /** Files of at most some size: writing beyond gives EFBIG. */

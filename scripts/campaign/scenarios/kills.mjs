@@ -206,7 +206,9 @@ function holdsWeights(folder, weights, name = "adapter_model.safetensors") {
  */
 function hasProgress(out, old) {
   const name = "adapter_model.safetensors";
-  const theirs = readdirSync(old, { recursive: true }).filter((each) => each.endsWith(name)).map((each) => readFileSync(join(old, each)));
+  const theirs = readdirSync(old, { recursive: true })
+    .filter((each) => each.endsWith(name))
+    .map((each) => readFileSync(join(old, each)));
   return readdirSync(out, { recursive: true })
     .filter((each) => each.endsWith(name) && !/\.tmp\//.test(each))
     .some((each) => !theirs.some((weights) => weights.equals(readFileSync(join(out, each)))));

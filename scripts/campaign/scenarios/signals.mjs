@@ -33,8 +33,7 @@ export default {
     const why = notWhole(out);
     if (why) return fault(why);
     const steps = /^step \d/m.test(output.stderr) || checkpointsIn(out).length > 0;
-    if (outcome.signal === signal && !steps && !existsSync(join(out, "metrics.jsonl")))
-      return { note, inputs: 1, faults: [] }; // before there was anything to stop
+    if (outcome.signal === signal && !steps && !existsSync(join(out, "metrics.jsonl"))) return { note, inputs: 1, faults: [] }; // before there was anything to stop
     // The second one stops at once. While Node ends the process there are no handlers any more.
     const isDone = existsSync(join(out, "adapter_model.safetensors"));
     if (outcome.signal === signal && (twice || isDone)) return { note, inputs: 1, faults: [] };

@@ -45,10 +45,7 @@ export default {
     if (!why && outcome.code === 0 && random.chance(0.3)) {
       // What was computed again is kept.
       const again = await shop.cli(shop.train(join(folder, "again"), cache, { ...CHANGES }));
-      why =
-        again.code === 0
-          ? differs(join(folder, "again"), expected)
-          : `the next run ended with ${again.signal ?? again.code}`;
+      why = again.code === 0 ? differs(join(folder, "again"), expected) : `the next run ended with ${again.signal ?? again.code}`;
     }
     return {
       note: before,
@@ -75,8 +72,7 @@ function damage(random, path, files) {
   ) {
     case "many": {
       const bytes = Buffer.from(content);
-      for (let i = random.integer(2, 200); i > 0; i--)
-        bytes[random.integer(0, bytes.length - 1)] ^= 1 << random.integer(0, 7);
+      for (let i = random.integer(2, 200); i > 0; i--) bytes[random.integer(0, bytes.length - 1)] ^= 1 << random.integer(0, 7);
       writeFileSync(path, bytes);
       return { note: "many bits flipped" };
     }

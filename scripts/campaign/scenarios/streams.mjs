@@ -36,15 +36,7 @@ export default {
       inspect: ["data", "inspect", shop.data, "--model", MODEL],
       report: ["report", expected.folder, "--out", join(folder, "report.html")],
       reproduce: ["reproduce", "--preset", "smoke", "--out", out],
-      eval: [
-        "eval",
-        "--model",
-        parity("eval", "model"),
-        "--tasks",
-        parity("eval", "tasks", "sums.yaml"),
-        "--limit",
-        "2",
-      ],
+      eval: ["eval", "--model", parity("eval", "model"), "--tasks", parity("eval", "tasks", "sums.yaml"), "--limit", "2"],
     }[what];
     const outcome = await disturbed(random, shop, args, how);
     const isBroken = [how.stdout, how.stderr].some((each) => each !== "pipe" && each !== "slow");
@@ -90,8 +82,7 @@ function read(random, how, [command, args], options) {
   return end;
 }
 
-const streams = (how) =>
-  ["stdout", "stderr"].map((name) => (how[name] === "full" ? openSync("/dev/full", "w") : "pipe"));
+const streams = (how) => ["stdout", "stderr"].map((name) => (how[name] === "full" ? openSync("/dev/full", "w") : "pipe"));
 
 /** Reads now and then. */
 function slow(stream, milliseconds) {

@@ -36,7 +36,11 @@ export async function mergeSmallFiles(folder: string, name: string): Promise<voi
   }
   if (small.length <= MAX_SMALL_FILES) return;
   small.sort((a, b) => a.size - b.size);
-  await mergeFiles(folder, name, small.slice(0, -KEPT).map(({ segment }) => segment));
+  await mergeFiles(
+    folder,
+    name,
+    small.slice(0, -KEPT).map(({ segment }) => segment),
+  );
 }
 
 /**

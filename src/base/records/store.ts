@@ -3,7 +3,18 @@
  * counts as missing. Each process appends to its own file, so that writes cannot interfere, not even on network file
  * systems, and a torn write is the last thing in its file. Files are merged when there are too many.
  */
-import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { makeFolder } from "../makeFolder";
@@ -232,8 +243,10 @@ export class RecordStore {
 
   /** Copies what is intact in damaged files into a new one, so that the damage is reported once. */
   private async replaceDamagedFiles(): Promise<void> {
-    const damaged = this.segments.filter(({ descriptor, damagedBytes, records }) =>
-      damagedBytes > 0 && (records > 0 || readAt(descriptor, 0, FILE_HEADER.length).equals(FILE_HEADER)));
+    const damaged = this.segments.filter(
+      ({ descriptor, damagedBytes, records }) =>
+        damagedBytes > 0 && (records > 0 || readAt(descriptor, 0, FILE_HEADER.length).equals(FILE_HEADER)),
+    );
     const names = damaged.map(({ name }) => name!).filter((name) => !name.isLive(join(this.folder, name.file)));
     if (names.length > 0) await mergeFiles(this.folder, this.name, names);
   }
@@ -280,8 +293,7 @@ export class RecordStore {
   private async write({ segment, path }: Writer, bytes: Buffer): Promise<void> {
     const { descriptor, end } = segment;
     try {
-      for (let done = 0; done < bytes.length; )
-        done += writeSync(descriptor, bytes, done, bytes.length - done, end + done);
+      for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done, bytes.length - done, end + done);
       await promisify(fdatasync)(descriptor);
       segment.end += bytes.length;
     } catch (error) {

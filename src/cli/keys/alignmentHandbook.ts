@@ -22,7 +22,8 @@ function splits(value: unknown): Answer {
 function mixture(value: unknown): Answer {
   const { datasets, test_split_size: test } = isObject(value) ? value : {};
   const [first, ...more] = Array.isArray(datasets) ? (datasets as unknown[]) : [];
-  if (!isObject(first) || more.length > 0 || typeof first["id"] !== "string" || Number(first["weight"] ?? 1) !== 1) return leaveOut(mixtures);
+  if (!isObject(first) || more.length > 0 || typeof first["id"] !== "string" || Number(first["weight"] ?? 1) !== 1)
+    return leaveOut(mixtures);
   const { id, config, split } = first;
   return write({
     dataset_name: id,
@@ -41,9 +42,15 @@ export const alignmentHandbook: Project = {
   owner: "the alignment-handbook's",
   isOff: (_, value) => isEmpty(value),
   rules: {
-    ...each("preprocessing_num_workers hub_model_revision model_code_revision text_column auto_insert_empty_system_msg truncation_side", moot()),
+    ...each(
+      "preprocessing_num_workers hub_model_revision model_code_revision text_column auto_insert_empty_system_msg truncation_side",
+      moot(),
+    ),
     ...each("chat_template", leaveOut("messages are rendered with the tokenizer's own chat template")),
-    ...each("base_model_revision", leaveOut("for an adapter, model_name_or_path is the base model and model_revision its revision")),
+    ...each(
+      "base_model_revision",
+      leaveOut("for an adapter, model_name_or_path is the base model and model_revision its revision"),
+    ),
     dataset_mixer: mixer,
     dataset_splits: splits,
     dataset_configs: configs,

@@ -32,11 +32,19 @@ export interface Project {
 
 /** One rule for several keys. */
 export function each(keys: string, answer: Answer): Record<string, Rule> {
-  return Object.fromEntries(keys.trim().split(/\s+/).map((key) => [key, () => answer]));
+  return Object.fromEntries(
+    keys
+      .trim()
+      .split(/\s+/)
+      .map((key) => [key, () => answer]),
+  );
 }
 
 /** A rule for a key that smaug has under another name. */
-export const renamed = (name: string): Rule => (value) => write({ [name]: plain(value) });
+export const renamed =
+  (name: string): Rule =>
+  (value) =>
+    write({ [name]: plain(value) });
 
 /** Why settings are written that the configuration does not name. */
 export function defaultsOf(project: string, settings: Settings): string {

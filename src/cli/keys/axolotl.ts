@@ -1,6 +1,18 @@
 /** axolotl's keys (0.19.0: its schemas, and the arguments of its integrations). Those that are Hugging Face's are in trl.ts. */
 import { isObject } from "../../base/values";
-import { type Answer, type Project, type Settings, defaultsOf, each, isEmpty, leaveOut, moot, plain, renamed, write } from "./answer";
+import {
+  type Answer,
+  type Project,
+  type Settings,
+  defaultsOf,
+  each,
+  isEmpty,
+  leaveOut,
+  moot,
+  plain,
+  renamed,
+  write,
+} from "./answer";
 
 const template = "messages are rendered with the tokenizer's own chat template, texts are taken as they are";
 const tracker = "metrics.jsonl and TensorBoard events are written anyway";
@@ -21,9 +33,12 @@ const defaults: readonly { readonly keys: readonly string[]; readonly settings: 
 function method(value: unknown, all: Settings): Answer {
   const losses: Readonly<Record<string, unknown>> = { dpo: "sigmoid", ipo: "ipo", orpo: "orpo", simpo: "simpo" };
   const loss = Object.hasOwn(losses, String(value)) ? losses[String(value)] : undefined;
-  if (loss === undefined) return leaveOut(`${String(value)} is not supported: smaug train optimises preferences between pairs of answers`);
+  if (loss === undefined)
+    return leaveOut(`${String(value)} is not supported: smaug train optimises preferences between pairs of answers`);
   const nested = isObject(all["trl"]) && has(all["trl"], "beta") ? ["beta"] : [];
-  const open = defaults.filter(({ keys, settings }) => !keys.some((key) => has(all, key)) && !nested.some((key) => Object.hasOwn(settings, key)));
+  const open = defaults.filter(
+    ({ keys, settings }) => !keys.some((key) => has(all, key)) && !nested.some((key) => Object.hasOwn(settings, key)),
+  );
   const implied = Object.assign({}, ...open.map(({ settings }) => settings)) as Settings;
   const because = open.length === 0 ? undefined : defaultsOf("axolotl", implied);
   return write({ ...(has(all, "dpo_loss_type") ? {} : { loss_type: loss }), ...implied }, because);
@@ -50,13 +65,20 @@ function datasets(keys: { name: string; config: string; split: string }): (value
     const list: readonly unknown[] = Array.isArray(value) ? value : [value];
     const [first] = list;
     const files = isObject(first) ? first["data_files"] : undefined;
-    const source = Array.isArray(files) && files.length === 1 ? (files[0] as unknown) : typeof files === "string" ? files : isObject(first) && first["path"];
+    const source =
+      Array.isArray(files) && files.length === 1
+        ? (files[0] as unknown)
+        : typeof files === "string"
+          ? files
+          : isObject(first) && first["path"];
     if (list.length !== 1 || !isObject(first) || typeof source !== "string")
       return leaveOut("only one data set is supported: put the files in one folder and set dataset_name to it");
     const { split, name, type } = first;
     const fields = isObject(type) ? type : { ...formats[String(type)], ...first };
     const { field_messages: prompt, field_prompt: field = prompt, field_chosen: chosen, field_rejected: rejected } = fields;
-    const columns = Object.entries({ prompt: field, chosen, rejected }).filter(([ours, theirs]) => typeof theirs === "string" && theirs !== ours);
+    const columns = Object.entries({ prompt: field, chosen, rejected }).filter(
+      ([ours, theirs]) => typeof theirs === "string" && theirs !== ours,
+    );
     return write(
       {
         [keys.name]: source,
@@ -79,8 +101,11 @@ function perEpoch(strategy: string, every: string): (value: unknown, all: Settin
 }
 
 function adapter(value: unknown): Answer {
-  if (value === "qlora") return write({ use_peft: true }, "quantised base models are not supported yet; bf16: true keeps the base in bfloat16");
-  return value === "lora" ? write({ use_peft: true }) : leaveOut("use_peft: true trains a LoRA adapter, use_peft: false trains all weights");
+  if (value === "qlora")
+    return write({ use_peft: true }, "quantised base models are not supported yet; bf16: true keeps the base in bfloat16");
+  return value === "lora"
+    ? write({ use_peft: true })
+    : leaveOut("use_peft: true trains a LoRA adapter, use_peft: false trains all weights");
 }
 
 function grpo(value: unknown): Answer {
@@ -91,7 +116,8 @@ function grpo(value: unknown): Answer {
 
 /** Values in 0.19.0 that ask for nothing, in addition to empty ones. */
 const off: Settings = {
-  chat_template: "tokenizer_default", excess_length_strategy: "truncate",
+  chat_template: "tokenizer_default",
+  excess_length_strategy: "truncate",
 };
 
 export const axolotl: Project = {
@@ -150,7 +176,10 @@ export const axolotl: Project = {
       swanlab_completion_log_interval swanlab_completion_max_buffer use_tensorboard`,
       moot(tracker),
     ),
-    ...each("excess_length_strategy", leaveOut("rows longer than max_length are truncated (truncation_mode says at which end), counted and listed")),
+    ...each(
+      "excess_length_strategy",
+      leaveOut("rows longer than max_length are truncated (truncation_mode says at which end), counted and listed"),
+    ),
     ...each("dataset_exact_deduplication min_sample_len", leaveOut("all rows are used: remove unwanted rows from the file")),
     ...each("curriculum_sampling", leaveOut("train_sampling_strategy: sequential keeps the order of the file")),
     ...each("auto_resume_from_checkpoints", leaveOut("resume_from_checkpoint: true resumes from the newest checkpoint")),
@@ -159,14 +188,23 @@ export const axolotl: Project = {
     ...each("train_on_inputs", leaveOut("only answers are trained on")),
     ...each("max_prompt_len", leaveOut("max_length limits prompt and answer together")),
     ...each("chat_template chat_template_jinja default_system_message", leaveOut(template)),
-    ...each("special_tokens tokens added_tokens_overrides eot_tokens", leaveOut("special tokens are those of the tokenizer's own files")),
+    ...each(
+      "special_tokens tokens added_tokens_overrides eot_tokens",
+      leaveOut("special tokens are those of the tokenizer's own files"),
+    ),
     ...each("tokenizer_config", leaveOut("the tokenizer is the one in the model's folder")),
     ...each("plugins", leaveOut(kernels)),
     ...each("embedding_lr embedding_lr_scale lr_groups loraplus_lr_ratio loraplus_lr_embedding", leaveOut(oneRate)),
     ...each("pretraining_dataset", leaveOut("")),
     ...each("fp8 fp8_config fp8_enable_fsdp_float8_all_gather", leaveOut("use bf16: true")),
-    ...each("gptq bnb_config_kwargs loftq_config model_quantization_config model_quantization_config_kwargs use_onebitllms quantize_moe_experts", leaveOut("quantised base models are not supported yet; bf16: true keeps the base in bfloat16")),
-    ...each("dp_shard_size sequence_parallel_degree context_parallel_size tensor_parallel_size", leaveOut("one process trains on one device")),
+    ...each(
+      "gptq bnb_config_kwargs loftq_config model_quantization_config model_quantization_config_kwargs use_onebitllms quantize_moe_experts",
+      leaveOut("quantised base models are not supported yet; bf16: true keeps the base in bfloat16"),
+    ),
+    ...each(
+      "dp_shard_size sequence_parallel_degree context_parallel_size tensor_parallel_size",
+      leaveOut("one process trains on one device"),
+    ),
     ...each(
       `overrides_of_model_config overrides_of_model_kwargs model_config model_kwargs resize_token_embeddings_to_32x shrink_embeddings
       reinit_weights fix_untrained_tokens rope_scaling noisy_embedding_alpha s2_attention dpo_norm_loss dpo_generate_during_eval
@@ -201,8 +239,11 @@ export const axolotl: Project = {
     num_epochs: renamed("num_train_epochs"),
     optimizer: renamed("optim"),
     lr_scheduler: (value, all) =>
-      value === "cosine" && has(all, "cosine_min_lr_ratio") ? leaveOut("the advice on cosine_min_lr_ratio covers it") : write({ lr_scheduler_type: value }),
-    cosine_min_lr_ratio: (value) => write({ lr_scheduler_type: "cosine_with_min_lr", lr_scheduler_kwargs: { min_lr_rate: plain(value) } }),
+      value === "cosine" && has(all, "cosine_min_lr_ratio")
+        ? leaveOut("the advice on cosine_min_lr_ratio covers it")
+        : write({ lr_scheduler_type: value }),
+    cosine_min_lr_ratio: (value) =>
+      write({ lr_scheduler_type: "cosine_with_min_lr", lr_scheduler_kwargs: { min_lr_rate: plain(value) } }),
     evals_per_epoch: perEpoch("eval_strategy", "eval_steps"),
     saves_per_epoch: perEpoch("save_strategy", "save_steps"),
     adapter,

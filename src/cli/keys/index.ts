@@ -23,7 +23,8 @@ export function foreignKey(key: string, value: unknown, all: Settings): { owner:
 
 /** The project with the most keys in the configuration that are only its own. */
 function likeliest(owners: readonly Project[], all: Settings): Project {
-  const isOnly = (project: Project, key: string) => projects.every((each) => Object.hasOwn(each.rules, key) === (each === project));
+  const isOnly = (project: Project, key: string) =>
+    projects.every((each) => Object.hasOwn(each.rules, key) === (each === project));
   const own = (project: Project) => Object.keys(all).filter((key) => isOnly(project, key)).length;
   return owners.reduce((best, project) => (own(project) > own(best) ? project : best));
 }

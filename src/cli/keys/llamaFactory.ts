@@ -1,5 +1,17 @@
 /** LLaMA-Factory's keys (0.9.5: `hparams/*.py`). Those that are Hugging Face's are in trl.ts. */
-import { type Answer, type Project, type Settings, defaultsOf, each, isEmpty, leaveOut, moot, plain, renamed, write } from "./answer";
+import {
+  type Answer,
+  type Project,
+  type Settings,
+  defaultsOf,
+  each,
+  isEmpty,
+  leaveOut,
+  moot,
+  plain,
+  renamed,
+  write,
+} from "./answer";
 
 const owner = "LLaMA-Factory's";
 const template = "messages are rendered with the tokenizer's own chat template, texts are taken as they are";
@@ -37,9 +49,14 @@ function finetuningType(value: unknown, all: Settings): Answer {
 /** `pref_loss` with the losses that are added to it. */
 function loss(value: unknown, all: Settings): Answer {
   if (value === "kto_pair") return leaveOut("kto_pair is not supported; smaug train --help lists every loss_type");
-  const added = [["sft", all["pref_ftx"]] as const, ["bco_pair", all["pref_bco_weight"]] as const].filter(([, weight]) => Number(weight ?? 0) > 0);
+  const added = [["sft", all["pref_ftx"]] as const, ["bco_pair", all["pref_bco_weight"]] as const].filter(
+    ([, weight]) => Number(weight ?? 0) > 0,
+  );
   if (added.length === 0) return write({ loss_type: value });
-  return write({ loss_type: [value, ...added.map(([name]) => name)], loss_weights: [1, ...added.map(([, weight]) => plain(weight))] });
+  return write({
+    loss_type: [value, ...added.map(([name]) => name)],
+    loss_weights: [1, ...added.map(([, weight]) => plain(weight))],
+  });
 }
 
 const isAdded = (all: Settings): boolean => Number(all["pref_ftx"] ?? 0) > 0 || Number(all["pref_bco_weight"] ?? 0) > 0;
@@ -53,16 +70,29 @@ const has = (all: Settings, ...keys: string[]): boolean => keys.some((key) => al
 
 const dataset = (key: string) => (value: unknown) => {
   const names = String(value);
-  if (names.includes(",")) return leaveOut(`only one ${key} is supported: put the files of ${names} in one folder and name the folder`);
-  return write({ [key]: `<the file of ${names}>` }, "the file, folder or hub id that dataset_info.json gives for it; rename its columns with column_mapping, and write conversations as lists of messages with role and content");
+  if (names.includes(","))
+    return leaveOut(`only one ${key} is supported: put the files of ${names} in one folder and name the folder`);
+  return write(
+    { [key]: `<the file of ${names}>` },
+    "the file, folder or hub id that dataset_info.json gives for it; rename its columns with column_mapping, and write conversations as lists of messages with role and content",
+  );
 };
 
-const layers = (value: unknown): unknown => (value === "all" ? "all-linear" : typeof value === "string" && value.includes(",") ? value.split(/\s*,\s*/) : value);
+const layers = (value: unknown): unknown =>
+  value === "all" ? "all-linear" : typeof value === "string" && value.includes(",") ? value.split(/\s*,\s*/) : value;
 
 /** Values in 0.9.5 that ask for nothing, in addition to empty ones. */
 const off: Settings = {
-  kto_chosen_weight: 1, kto_rejected_weight: 1, enable_thinking: true, mix_strategy: "concat", pref_ftx: 0, pref_bco_weight: 0,
-  dpo_label_smoothing: 0, loraplus_lr_embedding: 1e-6, val_size: 0, create_new_adapter: false,
+  kto_chosen_weight: 1,
+  kto_rejected_weight: 1,
+  enable_thinking: true,
+  mix_strategy: "concat",
+  pref_ftx: 0,
+  pref_bco_weight: 0,
+  dpo_label_smoothing: 0,
+  loraplus_lr_embedding: 1e-6,
+  val_size: 0,
+  create_new_adapter: false,
 };
 
 export const llamaFactory: Project = {
@@ -114,8 +144,10 @@ export const llamaFactory: Project = {
     lora_target: (value) => write({ lora_target_modules: layers(value) }),
     additional_target: (value) => write({ lora_modules_to_save: layers(value) }),
     ref_model_adapters: renamed("ref_adapter_name_or_path"),
-    ref_model: () => leaveOut("the reference is the model at the start of the run; ref_adapter_name_or_path names a different adapter"),
-    create_new_adapter: () => leaveOut("merge the first adapter into the model (smaug merge), then train a new one on the result"),
+    ref_model: () =>
+      leaveOut("the reference is the model at the start of the run; ref_adapter_name_or_path names a different adapter"),
+    create_new_adapter: () =>
+      leaveOut("merge the first adapter into the model (smaug merge), then train a new one on the result"),
     dataset: dataset("dataset_name"),
     eval_dataset: dataset("eval_dataset_name"),
     dataset_dir: () => leaveOut("dataset_name is a path"),

@@ -26,7 +26,9 @@ const initKwargs: Rule = (given) => {
   if (!isObject(value)) return leaveOut("set bf16 and model_revision instead");
   const foreign = Object.keys(value).filter((key) => !Object.hasOwn(loading, key) && !isEmpty(value[key]));
   if (foreign.length > 0) return leaveOut(`there is no equivalent of ${foreign.join(", ")}`);
-  const answers = Object.entries(value).flatMap(([key, each]) => (isEmpty(each) || !loading[key] ? [] : [loading[key](each, {})]));
+  const answers = Object.entries(value).flatMap(([key, each]) =>
+    isEmpty(each) || !loading[key] ? [] : [loading[key](each, {})],
+  );
   const refused = answers.find(({ kind }) => kind === "leave out");
   if (refused) return refused;
   const settings = Object.assign({}, ...answers.map((answer) => ("settings" in answer ? answer.settings : {}))) as Settings;
@@ -44,9 +46,13 @@ const loading: Readonly<Record<string, Rule>> = {
 /** `datasets`: TRL's mixture; a mixture of one data set is `dataset_name`. */
 const datasets: Rule = (value) => {
   const [first, ...more] = Array.isArray(value) ? (value as unknown[]) : [];
-  const foreign = isObject(first) ? Object.keys(first).filter((key) => !["path", "name", "split", "columns"].includes(key) && !isEmpty(first[key])) : [];
+  const foreign = isObject(first)
+    ? Object.keys(first).filter((key) => !["path", "name", "split", "columns"].includes(key) && !isEmpty(first[key]))
+    : [];
   if (!isObject(first) || typeof first["path"] !== "string" || more.length > 0 || foreign.length > 0)
-    return leaveOut("only one data set is supported: name it in dataset_name, or put the files in one folder and name the folder");
+    return leaveOut(
+      "only one data set is supported: name it in dataset_name, or put the files in one folder and name the folder",
+    );
   const { path, name, split } = first;
   return write({
     dataset_name: path,
@@ -63,7 +69,11 @@ const rpo: Rule = (value, all) => {
 
 /** Supported only at these values, which are their defaults. */
 const off: Settings = {
-  bnb_4bit_quant_type: "nf4", eval_delay: 0, label_smoothing_factor: 0, ref_model_mixup_alpha: 0.6, ref_model_sync_steps: 512,
+  bnb_4bit_quant_type: "nf4",
+  eval_delay: 0,
+  label_smoothing_factor: 0,
+  ref_model_mixup_alpha: 0.6,
+  ref_model_sync_steps: 512,
 };
 
 export const trl: Project = {
@@ -123,8 +133,20 @@ export const trl: Project = {
 
 /** Trackers that `report_to` may name besides TensorBoard: transformers' `INTEGRATION_TO_CALLBACK` and its former names. */
 const trackers = new Set([
-  "azure_ml", "clearml", "codecarbon", "comet", "comet_ml", "dagshub", "dvclive", "flyte", "kubeflow", "mlflow", "neptune", "swanlab",
-  "trackio", "wandb",
+  "azure_ml",
+  "clearml",
+  "codecarbon",
+  "comet",
+  "comet_ml",
+  "dagshub",
+  "dvclive",
+  "flyte",
+  "kubeflow",
+  "mlflow",
+  "neptune",
+  "swanlab",
+  "trackio",
+  "wandb",
 ]);
 
 export const isTracker = (name: unknown): boolean => typeof name === "string" && trackers.has(name);

@@ -81,8 +81,7 @@ export async function* makePairs(
         yield { shots, question: prompt, chosen: answer, rejected };
       }
     }
-  if (statistics.rows === 0)
-    throw new InputError(`Expected at least one row in ${name} but found none. ${recipe.form}`);
+  if (statistics.rows === 0) throw new InputError(`Expected at least one row in ${name} but found none. ${recipe.form}`);
   if (statistics.pairs === 0)
     throw new InputError(
       `Expected rows that make pairs in ${name}, but none does:\n${statistics.describe()}\n` +
@@ -114,16 +113,15 @@ function wrongAnswers(
 async function withSubset({ subset }: Recipe, source: string): Promise<string> {
   const path = await resolveDataSet(source);
   if (subset === undefined) return path;
-  const isThere = await stat(join(path, subset)).then((stats) => stats.isDirectory(), () => false);
+  const isThere = await stat(join(path, subset)).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
   return isThere ? join(path, subset) : path;
 }
 
 /** The first row says whether the source has the columns; a later one without a value is one row less. */
-function questionOf(
-  { columns, form, read }: Recipe,
-  { value, place }: SourceRecord,
-  index: number,
-): Question | Unusable {
+function questionOf({ columns, form, read }: Recipe, { value, place }: SourceRecord, index: number): Question | Unusable {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new InputError(`Expected a JSON object in ${place}, but found ${JSON.stringify(value)}. ${form}`);
   const row = value as Row;

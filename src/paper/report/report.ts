@@ -44,9 +44,10 @@ function introduction(result: ExperimentResult): Html {
   const { seed, preset, data, counts } = result;
   const warning = caveat(result);
   const source = data === null ? "generated grade-school arithmetic" : `the rows of ${data}`;
-  const pairs = data === null
-    ? "the rejected answer is the chosen one with a single intermediate result replaced by a wrong number"
-    : "the chosen and rejected answers of the file";
+  const pairs =
+    data === null
+      ? "the rejected answer is the chosen one with a single intermediate result replaced by a wrong number"
+      : "the chosen and rejected answers of the file";
   return html`<header>
 <p>smaug reproduce · preset ${preset} · seed ${seed}</p>
 <h1>${headline(result)}</h1>
@@ -60,13 +61,15 @@ ${warning === null ? "" : html`<p class="warning">${warning}</p>`}
 
 function measuresTable({ methods, counts }: ExperimentResult): Html {
   const rows = QUANTITIES.map((quantity, i) => {
-    const heading = quantity.group === QUANTITIES[i - 1]?.group
-      ? "" : html`<tr class="group"><th colspan="5">${quantity.group}</th></tr>`;
+    const heading =
+      quantity.group === QUANTITIES[i - 1]?.group ? "" : html`<tr class="group"><th colspan="5">${quantity.group}</th></tr>`;
     const was = methods.reference.measures[quantity.key];
     const cells = METHODS.map((method) => {
       const value = methods[method].measures[quantity.key];
-      const change = method === "reference" || value === null || was === null
-        ? "" : html`<small>${signed(quantity.format(value - was).replace("%", ""))}</small>`;
+      const change =
+        method === "reference" || value === null || was === null
+          ? ""
+          : html`<small>${signed(quantity.format(value - was).replace("%", ""))}</small>`;
       return html`<td>${withMinus(cell(quantity, methods[method].measures))}${change}</td>`;
     });
     return html`${heading}<tr><th>${quantity.label}</th>${cells}</tr>`;
@@ -137,7 +140,9 @@ function positionsFigure({ methods }: ExperimentResult, draw: Draw): Html {
     })),
   };
   const rows = methods.reference.positions.map(({ position, tokens }, i) => [
-    position, tokens, ...METHODS.map((method) => methods[method].positions[i]!.logp),
+    position,
+    tokens,
+    ...METHODS.map((method) => methods[method].positions[i]!.logp),
   ]);
   return html`<section>
 <h2>Around the first difference</h2>
@@ -155,19 +160,34 @@ function settingsSection(result: ExperimentResult): Html {
   const { settings, counts, reference, versions, seconds, editDistance } = result;
   const { model, sft, preference, optimizer } = settings;
   const entries: [name: string, text: string][] = [
-    ["Model", `Llama shape: hidden size ${model.hiddenSize}, ${model.layers} layers, ${model.heads} heads, ` +
-      `MLP ${model.intermediateSize}, RoPE theta ${model.ropeTheta}, tied embeddings; vocabulary ${counts.vocabulary}`],
-    ["Reference", `SFT on ${counts.examples} examples, answers only: batch ${sft.batchSize}, ` +
-      `learning rate ${sft.learningRate}, warm-up ${sft.warmupSteps}, until the mean of ${sft.goalWindow} losses is ` +
-      `below ${sft.goalLoss}, then ${sft.decaySteps} steps to 0; ` +
-      `it took ${reference.steps} steps and ended at a loss of ${reference.loss.toFixed(4)}`],
-    ["DPO, DPOP, SFT", `${preference.steps} steps of ${preference.batchSize} pairs, ` +
-      `learning rate ${preference.learningRate}, warm-up ${preference.warmupSteps}, then linearly to 0; ` +
-      `β ${preference.beta}, λ ${preference.lambda}, tolerance ${preference.tolerance} nats; all weights train`],
-    ["Optimizer", `AdamW, betas ${optimizer.betas.join(" and ")}, weight decay ${optimizer.weightDecay}, ` +
-      `gradient norm at most ${optimizer.maxGradNorm}`],
-    ["Pairs", `${counts.pairs}; mean edit distance ${(100 * editDistance).toFixed(1)}% of the tokens` +
-      (counts.refused === 0 ? "" : `; ${counts.refused} rows of the file could not be trained on`)],
+    [
+      "Model",
+      `Llama shape: hidden size ${model.hiddenSize}, ${model.layers} layers, ${model.heads} heads, ` +
+        `MLP ${model.intermediateSize}, RoPE theta ${model.ropeTheta}, tied embeddings; vocabulary ${counts.vocabulary}`,
+    ],
+    [
+      "Reference",
+      `SFT on ${counts.examples} examples, answers only: batch ${sft.batchSize}, ` +
+        `learning rate ${sft.learningRate}, warm-up ${sft.warmupSteps}, until the mean of ${sft.goalWindow} losses is ` +
+        `below ${sft.goalLoss}, then ${sft.decaySteps} steps to 0; ` +
+        `it took ${reference.steps} steps and ended at a loss of ${reference.loss.toFixed(4)}`,
+    ],
+    [
+      "DPO, DPOP, SFT",
+      `${preference.steps} steps of ${preference.batchSize} pairs, ` +
+        `learning rate ${preference.learningRate}, warm-up ${preference.warmupSteps}, then linearly to 0; ` +
+        `β ${preference.beta}, λ ${preference.lambda}, tolerance ${preference.tolerance} nats; all weights train`,
+    ],
+    [
+      "Optimizer",
+      `AdamW, betas ${optimizer.betas.join(" and ")}, weight decay ${optimizer.weightDecay}, ` +
+        `gradient norm at most ${optimizer.maxGradNorm}`,
+    ],
+    [
+      "Pairs",
+      `${counts.pairs}; mean edit distance ${(100 * editDistance).toFixed(1)}% of the tokens` +
+        (counts.refused === 0 ? "" : `; ${counts.refused} rows of the file could not be trained on`),
+    ],
     ["Held out", `${counts.heldOut} problems, their prompts in no training row; greedy generation`],
     ["Time", `${seconds.toFixed(1)} s`],
   ];
@@ -175,7 +195,9 @@ function settingsSection(result: ExperimentResult): Html {
 <h2>Settings</h2>
 <dl class="settings">${entries.map(([name, text]) => html`<dt>${name}</dt><dd>${text}</dd>`)}</dl>
 </section>
-<footer>${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(" · ")}. The method: Pal et al.,
+<footer>${Object.entries(versions)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(" · ")}. The method: Pal et al.,
 <i>Smaug: Fixing Failure Modes of Preference Optimisation with DPO-Positive</i>, arXiv 2402.13228.</footer>`;
 }
 

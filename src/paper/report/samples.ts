@@ -17,8 +17,10 @@ ${samples.map(sample)}
 }
 
 function sample({ title, prompt, chosen, rejected, difference, logps }: SampleScores): Html {
-  const row = (method: (typeof TRAINED)[number]) => html`<dt class="${method}">${METHOD_NAMES[method]}</dt><dd>${
-    chosen.map((text, i) => changedToken(text, logps.reference[i]!, logps[method][i]!, i === difference))}</dd>`;
+  const row = (method: (typeof TRAINED)[number]) =>
+    html`<dt class="${method}">${METHOD_NAMES[method]}</dt><dd>${chosen.map((text, i) =>
+      changedToken(text, logps.reference[i]!, logps[method][i]!, i === difference),
+    )}</dd>`;
   const rejectedText = rejected.map((text, i) => (i === difference ? html`<span class="mark">${text}</span>` : text));
   return html`<h3>${withMinus(title)}</h3>
 <dl class="tokens">
@@ -33,8 +35,12 @@ export function answerSection(answers: readonly SampleAnswer[]): Html {
   const item = ({ prompt, expected, answers: written }: SampleAnswer) => html`<h3>${prompt}</h3>
 <dl class="tokens">
 <dt class="plain">expected</dt><dd class="plain">${expected}</dd>
-${METHODS.map((method) => html`<dt class="${method}">${METHOD_NAMES[method]}</dt><dd>${written[method].text} ${
-    written[method].correct ? html`<b class="yes">✓</b>` : html`<b class="no">✗</b>`}</dd>`)}
+${METHODS.map(
+  (method) =>
+    html`<dt class="${method}">${METHOD_NAMES[method]}</dt><dd>${written[method].text} ${
+      written[method].correct ? html`<b class="yes">✓</b>` : html`<b class="no">✗</b>`
+    }</dd>`,
+)}
 </dl>`;
   return html`<section>
 <h2>What the models write</h2>

@@ -48,68 +48,117 @@ export interface ClaimResult extends Pick<Claim, "corpus" | "text" | "quantity" 
 
 const chosen = (corpus: Corpus, method: StudyMethod) => (of: Of) =>
   of(corpus, method).chosen_logp - of(corpus, "reference").chosen_logp;
-const accuracy = (corpus: Corpus, method: StudyMethod, other: StudyMethod = "reference") => (of: Of) =>
-  of(corpus, method).accuracy - of(corpus, other).accuracy;
+const accuracy =
+  (corpus: Corpus, method: StudyMethod, other: StudyMethod = "reference") =>
+  (of: Of) =>
+    of(corpus, method).accuracy - of(corpus, other).accuracy;
 const after = (corpus: Corpus, method: StudyMethod) => (of: Of) => {
   const [is, was] = [of(corpus, method).token_logp_after, of(corpus, "reference").token_logp_after];
   return is === null || was === null ? null : is - was;
 };
 
-const overLambdas = (of: Of, { lambdas, beta }: Study) =>
-  lambdas.map((lambda) => of("low", "dpop", { beta, lambda }).accuracy);
+const overLambdas = (of: Of, { lambdas, beta }: Study) => lambdas.map((lambda) => of("low", "dpop", { beta, lambda }).accuracy);
 
 const low = { corpus: "low", side: "above" } as const;
 const high = { corpus: "high", side: "above", unit: "points" } as const;
 const against = (method: string, other = "the reference") => `accuracy of ${method} − ${other}`;
 
 const CLAIMS: readonly Claim[] = [
-  { ...low, side: "below", unit: "nats", text: "DPO makes the chosen answers less likely",
-    quantity: "chosen log-prob, DPO − reference", measure: chosen("low", "dpo") },
-  { ...low, unit: "nats", text: "DPOP does not",
-    quantity: "chosen log-prob, DPOP − reference", measure: chosen("low", "dpop") },
-  { ...low, side: "below", unit: "nats", text: "DPO loses the tokens after the first difference",
-    quantity: "token log-prob after, DPO − reference", measure: after("low", "dpo") },
-  { ...low, unit: "nats", text: "DPOP gains on them",
-    quantity: "token log-prob after, DPOP − reference", measure: after("low", "dpop") },
-  { ...low, side: "below", unit: "points", text: "DPO collapses",
-    quantity: against("DPO"), measure: accuracy("low", "dpo") },
-  { ...low, side: "below", unit: "points", text: "SLiC collapses",
-    quantity: against("SLiC"), measure: accuracy("low", "slic") },
-  { ...low, side: "below", unit: "points", text: "SLiC collapses, in TRL's form",
-    quantity: against("SLiC (TRL)"), measure: accuracy("low", "hinge") },
-  { ...low, side: "below", withinNoise: true, unit: "points", text: "IPO does not improve",
-    able: (of) => of("low", "reference").accuracy, needsRoom: true, quantity: against("IPO"), measure: accuracy("low", "ipo") },
+  {
+    ...low,
+    side: "below",
+    unit: "nats",
+    text: "DPO makes the chosen answers less likely",
+    quantity: "chosen log-prob, DPO − reference",
+    measure: chosen("low", "dpo"),
+  },
+  { ...low, unit: "nats", text: "DPOP does not", quantity: "chosen log-prob, DPOP − reference", measure: chosen("low", "dpop") },
+  {
+    ...low,
+    side: "below",
+    unit: "nats",
+    text: "DPO loses the tokens after the first difference",
+    quantity: "token log-prob after, DPO − reference",
+    measure: after("low", "dpo"),
+  },
+  {
+    ...low,
+    unit: "nats",
+    text: "DPOP gains on them",
+    quantity: "token log-prob after, DPOP − reference",
+    measure: after("low", "dpop"),
+  },
+  { ...low, side: "below", unit: "points", text: "DPO collapses", quantity: against("DPO"), measure: accuracy("low", "dpo") },
+  { ...low, side: "below", unit: "points", text: "SLiC collapses", quantity: against("SLiC"), measure: accuracy("low", "slic") },
+  {
+    ...low,
+    side: "below",
+    unit: "points",
+    text: "SLiC collapses, in TRL's form",
+    quantity: against("SLiC (TRL)"),
+    measure: accuracy("low", "hinge"),
+  },
+  {
+    ...low,
+    side: "below",
+    withinNoise: true,
+    unit: "points",
+    text: "IPO does not improve",
+    able: (of) => of("low", "reference").accuracy,
+    needsRoom: true,
+    quantity: against("IPO"),
+    measure: accuracy("low", "ipo"),
+  },
   { ...low, unit: "points", text: "DPOP improves", quantity: against("DPOP"), measure: accuracy("low", "dpop") },
-  { ...low, takesGrid: true, unit: "points", text: "no β rescues DPO",
+  {
+    ...low,
+    takesGrid: true,
+    unit: "points",
+    text: "no β rescues DPO",
     quantity: "accuracy of the reference − best DPO over β",
-    measure: (of, { betas }) => of("low", "reference").accuracy -
-      Math.max(...betas.map((beta) => of("low", "dpo", { beta, lambda: null }).accuracy)) },
-  { ...low, side: "below", withinNoise: true, takesGrid: true, unit: "points", text: "λ makes little difference",
+    measure: (of, { betas }) =>
+      of("low", "reference").accuracy - Math.max(...betas.map((beta) => of("low", "dpo", { beta, lambda: null }).accuracy)),
+  },
+  {
+    ...low,
+    side: "below",
+    withinNoise: true,
+    takesGrid: true,
+    unit: "points",
+    text: "λ makes little difference",
     able: (of, study) => Math.max(...overLambdas(of, study)),
     quantity: "accuracy of DPOP, best λ − worst λ",
-    measure: (of, study) => Math.max(...overLambdas(of, study)) - Math.min(...overLambdas(of, study)) },
+    measure: (of, study) => Math.max(...overLambdas(of, study)) - Math.min(...overLambdas(of, study)),
+  },
   { ...high, text: "DPO improves", quantity: against("DPO"), measure: accuracy("high", "dpo") },
   { ...high, text: "SLiC improves", quantity: against("SLiC"), measure: accuracy("high", "slic") },
-  { ...high, text: "SLiC improves, in TRL's form",
-    quantity: against("SLiC (TRL)"), measure: accuracy("high", "hinge") },
+  { ...high, text: "SLiC improves, in TRL's form", quantity: against("SLiC (TRL)"), measure: accuracy("high", "hinge") },
   { ...high, text: "DPOP improves", quantity: against("DPOP"), measure: accuracy("high", "dpop") },
-  { ...high, text: "DPOP improves more than DPO", quantity: against("DPOP", "DPO"),
-    measure: accuracy("high", "dpop", "dpo") },
-  { corpus: "control", side: "above", unit: "nats", text: "the farther apart the answers, the less DPO lowers the chosen ones",
+  { ...high, text: "DPOP improves more than DPO", quantity: against("DPOP", "DPO"), measure: accuracy("high", "dpop", "dpo") },
+  {
+    corpus: "control",
+    side: "above",
+    unit: "nats",
+    text: "the farther apart the answers, the less DPO lowers the chosen ones",
     quantity: "chosen log-prob, DPO − reference, here − at low edit distance",
-    measure: (of) => chosen("control", "dpo")(of) - chosen("low", "dpo")(of) },
+    measure: (of) => chosen("control", "dpo")(of) - chosen("low", "dpo")(of),
+  },
 ];
 
 /** Tests every claim for which the study has cells, on its seeds. */
 export function testClaims(result: StudyResult): ClaimResult[] {
   const { study, seeds, subject } = result;
-  const claims = CLAIMS.filter(({ corpus, takesGrid = false }) =>
-    study.corpora.includes(corpus) && (!takesGrid || study.grid.includes(corpus)));
+  const claims = CLAIMS.filter(
+    ({ corpus, takesGrid = false }) => study.corpora.includes(corpus) && (!takesGrid || study.grid.includes(corpus)),
+  );
   return claims.map(({ measure, withinNoise = false, able, needsRoom = false, takesGrid: _, ...claim }) => {
     const ofSeed = <T>(seed: number, read: (of: Of, study: Study) => T): T => {
       const cells = result.cells.filter((cell) => cell.seed === seed);
-      return read((corpus, method, parameters = parametersOf(study, method)) =>
-        cellsOver({ cells }, corpus, method, parameters)[0]!.measures, study);
+      return read(
+        (corpus, method, parameters = parametersOf(study, method)) =>
+          cellsOver({ cells }, corpus, method, parameters)[0]!.measures,
+        study,
+      );
     };
     const values = seeds.map((seed) => ofSeed(seed, measure)).filter((value): value is number => value !== null);
     const { heldOut, chance } = subject.corpora[claim.corpus]!;

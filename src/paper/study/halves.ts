@@ -32,8 +32,14 @@ export function splitByDistance<Row>(
   if (rows.length < 2)
     throw new InputError(`Expected at least two rows in '${name}', to have near and far answers, but found one`);
   const order = rows.map((row, i) => ({ i, at: distance(row) })).sort((a, b) => a.at - b.at || a.i - b.i);
-  const half = (part: typeof order, which: string): RowSource<Row> =>
-    ({ name: `the half of ${name} whose answers are ${which}`, digest, rows: part.map(({ i }) => i).sort((a, b) => a - b).map((i) => rows[i]!) });
+  const half = (part: typeof order, which: string): RowSource<Row> => ({
+    name: `the half of ${name} whose answers are ${which}`,
+    digest,
+    rows: part
+      .map(({ i }) => i)
+      .sort((a, b) => a - b)
+      .map((i) => rows[i]!),
+  });
   const middle = Math.ceil(rows.length / 2);
   return { low: half(order.slice(0, middle), "nearest"), high: half(order.slice(middle), "farthest") };
 }

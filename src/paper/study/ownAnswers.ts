@@ -63,17 +63,23 @@ export async function answerOwn(
 ): Promise<Answer[]> {
   if (wayToAnswer(questions) === "choose") return questions.map((question) => chosenOf(question, scores));
   const longest = questions.reduce((most, { tokens }) => Math.max(most, tokens), 0);
-  const answers = await answersTo(model, tokenizer, questions.map(({ prompt }) => prompt), {
-    until: ["Question:"], // a model that goes on with a next one, as the evaluation harness ends GSM8K's answers
-    maxTokens: longest + ROOM,
-    batchSize: BATCH,
-  });
+  const answers = await answersTo(
+    model,
+    tokenizer,
+    questions.map(({ prompt }) => prompt),
+    {
+      until: ["Question:"], // a model that goes on with a next one, as the evaluation harness ends GSM8K's answers
+      maxTokens: longest + ROOM,
+      batchSize: BATCH,
+    },
+  );
   return answers.map(({ text }, i) => ({ text, correct: finalAnswer(text) === finalAnswer(questions[i]!.chosen) }));
 }
 
 function chosenOf({ pairs }: HeldOutQuestion, scores: readonly PairScores[]): Answer {
   const perCharacter = (logps: readonly number[], text: string) => sum(logps) / Math.max(1, text.length);
-  const wrong = pairs.find(({ at, chosen, rejected }) =>
-    perCharacter(scores[at]!.chosen, chosen) <= perCharacter(scores[at]!.rejected, rejected));
+  const wrong = pairs.find(
+    ({ at, chosen, rejected }) => perCharacter(scores[at]!.chosen, chosen) <= perCharacter(scores[at]!.rejected, rejected),
+  );
   return { text: wrong?.rejected ?? pairs[0]!.chosen, correct: wrong === undefined };
 }

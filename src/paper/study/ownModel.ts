@@ -69,18 +69,29 @@ export class OwnModel implements Subject {
     const corpora = Object.entries(sources).map(([corpus, source]) => {
       const { heldOut, questions } = this.split(0, corpus as Corpus); // their number does not depend on the seed
       const way = wayToAnswer(questions);
-      return [corpus, { title: `${source.name}, ${heldOut.length} of ${source.rows.length} pairs held out`,
-        heldOut: questions.length, chance: way === "generate" ? 0 : chanceOf(questions), accuracy: ACCURACY[way] }];
+      return [
+        corpus,
+        {
+          title: `${source.name}, ${heldOut.length} of ${source.rows.length} pairs held out`,
+          heldOut: questions.length,
+          chance: way === "generate" ? 0 : chanceOf(questions),
+          accuracy: ACCURACY[way],
+        },
+      ];
     });
     const dtype = model.model.embedTokens.weight.dtype;
     this.description = {
-      lead: `From ${name} every method was trained as an adapter of its own on pairs of low and of high edit distance. ` +
+      lead:
+        `From ${name} every method was trained as an adapter of its own on pairs of low and of high edit distance. ` +
         "What is measured is measured on pairs whose prompts were held out.",
       corpora: Object.fromEntries(corpora),
       settings: [
         ["Model", `${name} in ${dtype} on ${device}; LoRA of rank ${settings.rank} on all linear layers`],
-        ["Methods", `${settings.steps} steps of ${settings.batchSize} pairs, AdamW, ` +
-          `learning rate ${settings.learningRate}, then linearly to 0, gradient norm at most 1`],
+        [
+          "Methods",
+          `${settings.steps} steps of ${settings.batchSize} pairs, AdamW, ` +
+            `learning rate ${settings.learningRate}, then linearly to 0, gradient norm at most 1`,
+        ],
       ],
     };
   }
@@ -114,8 +125,10 @@ export class OwnModel implements Subject {
     const { rows, name } = sources[corpus as keyof Sources];
     const prompts = new Random(seed, "held-out").shuffled([...new Set(rows.map(promptOf))]);
     if (prompts.length < 2)
-      throw new InputError(`Expected at least two different prompts in ${name} but found one; what is measured is ` +
-        "measured on prompts that are held out of training. Add rows.");
+      throw new InputError(
+        `Expected at least two different prompts in ${name} but found one; what is measured is ` +
+          "measured on prompts that are held out of training. Add rows.",
+      );
     const count = Math.min(settings.heldOut, Math.max(1, Math.floor(prompts.length / 10)));
     const held = new Set(prompts.slice(0, count));
     const heldOut = rows.filter((pair) => held.has(promptOf(pair)));
@@ -147,8 +160,9 @@ class OwnBench implements Bench {
 
   constructor(private readonly options: OwnBenchOptions) {
     this.steps = options.settings.steps;
-    this.editDistance = mean(options.heldOut.map(({ chosen, rejected }) =>
-      normalisedDistance(completionOf(chosen), completionOf(rejected))));
+    this.editDistance = mean(
+      options.heldOut.map(({ chosen, rejected }) => normalisedDistance(completionOf(chosen), completionOf(rejected))),
+    );
   }
 
   async run(cell: Cell, loss: LossConfig | null, phase: PhaseProgress): Promise<CellResult> {
@@ -168,7 +182,11 @@ class OwnBench implements Bench {
     const { folder, model, train, heldOut, settings, seed, referenceCache = null } = this.options;
     const outputDir = join(folder, "runs", cellName(cell));
     const trainer = new PreferenceTrainer({
-      model, train, outputDir, seed, referenceCache,
+      model,
+      train,
+      outputDir,
+      seed,
+      referenceCache,
       evaluation: heldOut.slice(0, CURVE_PAIRS),
       loss: createLoss(loss),
       maxSteps: settings.steps,
@@ -183,7 +201,8 @@ class OwnBench implements Bench {
     });
     const curve: CurvePoint[] = [];
     trainer.on("evaluate", (line) =>
-      curve.push({ step: line["step"]!, chosen: line["eval_logps/chosen"]!, rejected: line["eval_logps/rejected"]! }));
+      curve.push({ step: line["step"]!, chosen: line["eval_logps/chosen"]!, rejected: line["eval_logps/rejected"]! }),
+    );
     trainer.on("reference", (done, total) => phase.update(0, `reference of ${done} of ${total} pairs`));
     for await (const { step, loss } of trainer) phase.update(step, `loss ${loss.toFixed(3)}`);
     return curve;
@@ -199,8 +218,9 @@ class OwnBench implements Bench {
     const curve = trained ?? [curvePoint(0, scores.slice(0, CURVE_PAIRS))];
     const output = { scores, answers, curve };
     phase.finish(inShort(output));
-    const partings = heldOut.map(({ chosen, rejected }) =>
-      ({ difference: firstDifference(completionOf(chosen), completionOf(rejected)) }));
+    const partings = heldOut.map(({ chosen, rejected }) => ({
+      difference: firstDifference(completionOf(chosen), completionOf(rejected)),
+    }));
     return { ...toMethodResult(output, partings), editDistance: this.editDistance };
   }
 

@@ -14,7 +14,13 @@ export const STUDY_METHODS = ["reference", "sft", "dpo", "ipo", "slic", "hinge",
 export type StudyMethod = (typeof STUDY_METHODS)[number];
 
 export const STUDY_NAMES: Record<StudyMethod, string> = {
-  reference: "reference", sft: "SFT", dpo: "DPO", ipo: "IPO", slic: "SLiC", hinge: "SLiC (TRL)", dpop: "DPOP",
+  reference: "reference",
+  sft: "SFT",
+  dpo: "DPO",
+  ipo: "IPO",
+  slic: "SLiC",
+  hinge: "SLiC (TRL)",
+  dpop: "DPOP",
 };
 
 /**

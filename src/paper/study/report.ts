@@ -26,7 +26,12 @@ import { cellsOver, comparison } from "./table";
 type Draw = (chart: Chart) => Html;
 
 const COLORS: Record<StudyMethod, string> = {
-  reference: "muted", dpop: "series-1", dpo: "series-2", sft: "series-3", ipo: "series-4", slic: "series-5",
+  reference: "muted",
+  dpop: "series-1",
+  dpo: "series-2",
+  sft: "series-3",
+  ipo: "series-4",
+  slic: "series-5",
   hinge: "series-6",
 };
 const DOTS = "2 4";
@@ -35,17 +40,21 @@ const TITLE = "The paper's comparison, measured here";
 /** The whole report of a study. */
 export async function renderStudyReport(result: StudyResult): Promise<string> {
   const draw = await loadCharts();
-  return page(TITLE, [
-    introduction(result),
-    claimsSection(result),
-    ...result.study.corpora.flatMap((corpus) => [
-      comparisonSection(result, corpus),
-      curvesFigure(result, corpus, draw),
-      positionsFigure(result, corpus, draw),
-      ...(result.study.grid.includes(corpus) ? [ablationSection(result, corpus)] : []),
-    ]),
-    settingsSection(result),
-  ], STYLE);
+  return page(
+    TITLE,
+    [
+      introduction(result),
+      claimsSection(result),
+      ...result.study.corpora.flatMap((corpus) => [
+        comparisonSection(result, corpus),
+        curvesFigure(result, corpus, draw),
+        positionsFigure(result, corpus, draw),
+        ...(result.study.grid.includes(corpus) ? [ablationSection(result, corpus)] : []),
+      ]),
+      settingsSection(result),
+    ],
+    STYLE,
+  );
 }
 
 function introduction(result: StudyResult): Html {
@@ -81,9 +90,12 @@ task: their accuracy is then within two standard errors of guessing, or of havin
 }
 
 function comparisonSection(result: StudyResult, corpus: Corpus): Html {
-  const rows = comparison(result, corpus).map(({ method, measures }) => html`<tr><th class="${COLORS[method]}">${
-    STUDY_NAMES[method]}</th>${COLUMNS.map(({ quantity }) =>
-    html`<td>${spreadCell(measures[quantity.key], quantity.format)}</td>`)}</tr>`);
+  const rows = comparison(result, corpus).map(
+    ({ method, measures }) =>
+      html`<tr><th class="${COLORS[method]}">${STUDY_NAMES[method]}</th>${COLUMNS.map(
+        ({ quantity }) => html`<td>${spreadCell(measures[quantity.key], quantity.format)}</td>`,
+      )}</tr>`,
+  );
   const edited = (100 * editDistanceOf(result, corpus)!.mean).toFixed(1);
   const { accuracy, heldOut } = result.subject.corpora[corpus]!;
   return html`<section>
@@ -101,27 +113,37 @@ held-out ones. The two answers of a pair differ in ${edited}% of their tokens.</
 function curvesFigure(result: StudyResult, corpus: Corpus, draw: Draw): Html {
   const lines = STUDY_METHODS.filter((method) => method !== "reference").map((method) => {
     const points = meanOver(cellsOf(result, corpus, method), ({ curve }) =>
-      curve.map(({ step, chosen }): [number, number] => [step, chosen]));
+      curve.map(({ step, chosen }): [number, number] => [step, chosen]),
+    );
     return { name: STUDY_NAMES[method], color: COLORS[method], points };
   });
   const steps = lines[0]!.points.map(({ x }) => x);
   const start = lines[0]!.points[0]!.y;
-  const reference = { name: "reference", color: COLORS.reference, dash: DOTS, points: [
-    { x: 0, y: start }, { x: steps.at(-1)!, y: start },
-  ] };
+  const reference = {
+    name: "reference",
+    color: COLORS.reference,
+    dash: DOTS,
+    points: [
+      { x: 0, y: start },
+      { x: steps.at(-1)!, y: start },
+    ],
+  };
   return html`<figure>
 ${draw({
-    description: `Mean log-prob of the chosen answers over training steps, by method: ${titleOf(result, corpus)}`,
-    xLabel: "step",
-    yLabel: "log-prob of the chosen answer, nats",
-    names: "above",
-    highest: 0,
-    lines: [reference, ...lines],
-  })}
+  description: `Mean log-prob of the chosen answers over training steps, by method: ${titleOf(result, corpus)}`,
+  xLabel: "step",
+  yLabel: "log-prob of the chosen answer, nats",
+  names: "above",
+  highest: 0,
+  lines: [reference, ...lines],
+})}
 <figcaption>Whole chosen answers over the steps of training, mean of the seeds.</figcaption>
 </figure>
-${numbersTable(["step", ...lines.map(({ name }) => name)],
-    steps.map((step, i) => [step, ...lines.map(({ points }) => points[i]!.y)]), (value) => value.toFixed(3))}`;
+${numbersTable(
+  ["step", ...lines.map(({ name }) => name)],
+  steps.map((step, i) => [step, ...lines.map(({ points }) => points[i]!.y)]),
+  (value) => value.toFixed(3),
+)}`;
 }
 
 function positionsFigure(result: StudyResult, corpus: Corpus, draw: Draw): Html {
@@ -130,23 +152,26 @@ function positionsFigure(result: StudyResult, corpus: Corpus, draw: Draw): Html 
     color: COLORS[method],
     dash: method === "reference" ? DOTS : undefined,
     points: meanOver(cellsOf(result, corpus, method), ({ positions }) =>
-      positions.map(({ position, logp }): [number, number] => [position, logp])),
+      positions.map(({ position, logp }): [number, number] => [position, logp]),
+    ),
   }));
   return html`<figure>
 ${draw({
-    description: "Mean token log-prob of the chosen answers by distance from the first difference: " +
-      titleOf(result, corpus),
-    xLabel: "tokens after the first difference",
-    yLabel: "log-prob of a chosen token, nats",
-    ruleX: 0,
-    names: "above",
-    highest: 0,
-    lines,
-  })}
+  description: "Mean token log-prob of the chosen answers by distance from the first difference: " + titleOf(result, corpus),
+  xLabel: "tokens after the first difference",
+  yLabel: "log-prob of a chosen token, nats",
+  ruleX: 0,
+  names: "above",
+  highest: 0,
+  lines,
+})}
 <figcaption>Tokens of the chosen answers around the first difference, mean of the seeds.</figcaption>
 </figure>
-${numbersTable(["tokens after", ...lines.map(({ name }) => name)],
-    lines[0]!.points.map(({ x }, i) => [x, ...lines.map(({ points }) => points[i]!.y)]), (value) => value.toFixed(4))}`;
+${numbersTable(
+  ["tokens after", ...lines.map(({ name }) => name)],
+  lines[0]!.points.map(({ x }, i) => [x, ...lines.map(({ points }) => points[i]!.y)]),
+  (value) => value.toFixed(4),
+)}`;
 }
 
 function ablationSection(result: StudyResult, corpus: Corpus): Html {
@@ -155,20 +180,30 @@ function ablationSection(result: StudyResult, corpus: Corpus): Html {
 <h2>β and λ, ${corpus} edit distance</h2>
 <div class="sideways"><table>
 <thead><tr>${heads!.map((head) => html`<th>${head}</th>`)}</tr></thead>
-<tbody>${rows.map(([name, ...cells]) =>
-    html`<tr><th>${name!.replace(" ", "\u00a0")}</th>${cells.map((text) => html`<td>${stacked(text)}</td>`)}</tr>`)}</tbody>
+<tbody>${rows.map(
+    ([name, ...cells]) =>
+      html`<tr><th>${name!.replace(" ", "\u00a0")}</th>${cells.map((text) => html`<td>${stacked(text)}</td>`)}</tr>`,
+  )}</tbody>
 </table></div>
 <p class="note">Accuracy, below it the log-prob of the chosen answers.</p>
 </section>`;
 }
 
 function settingsSection(result: StudyResult): Html {
-  const { study: { beta, lambda, slic }, subject, references, versions, seconds } = result;
+  const {
+    study: { beta, lambda, slic },
+    subject,
+    references,
+    versions,
+    seconds,
+  } = result;
   const made = references.map(({ seed, name, steps, loss }) => `${seed} (${name}): ${steps}, ${loss.toFixed(3)}`);
   const entries: (readonly [name: string, text: string])[] = [
     ...subject.settings,
-    ["Losses", `β ${beta}, λ ${lambda}; SLiC with a margin of ${slic.beta} nats and weight ${slic.lambda}; ` +
-      "IPO on means over tokens"],
+    [
+      "Losses",
+      `β ${beta}, λ ${lambda}; SLiC with a margin of ${slic.beta} nats and weight ${slic.lambda}; ` + "IPO on means over tokens",
+    ],
     ...(made.length > 0 ? [["Steps and last loss of the references, by seed", made.join("; ")] as const] : []),
     ["Time", `${seconds.toFixed(1)} s`],
   ];
@@ -176,7 +211,9 @@ function settingsSection(result: StudyResult): Html {
 <h2>Settings</h2>
 <dl class="settings">${entries.map(([name, text]) => html`<dt>${name}</dt><dd>${text}</dd>`)}</dl>
 </section>
-<footer>${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(" · ")}. The method: Pal et al.,
+<footer>${Object.entries(versions)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(" · ")}. The method: Pal et al.,
 <i>Smaug: Fixing Failure Modes of Preference Optimisation with DPO-Positive</i>, arXiv 2402.13228.</footer>`;
 }
 

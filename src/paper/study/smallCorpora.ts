@@ -49,13 +49,16 @@ export function corporaOfRows(
     const makeTask = (seed: number) => rowsTask(rows, name, seed, settings.task);
     const { refused, heldOut } = makeTask(0); // how many does not depend on the seed
     if (refused.length > 0) onRefusals(name, refused, rows.length);
-    return [corpus, {
-      reference: corpus,
-      settings,
-      data: digest,
-      makeTask,
-      description: { title: name, heldOut: heldOut.length, chance: 0, accuracy: "greedy answers that end in the final answer" },
-    }];
+    return [
+      corpus,
+      {
+        reference: corpus,
+        settings,
+        data: digest,
+        makeTask,
+        description: { title: name, heldOut: heldOut.length, chance: 0, accuracy: "greedy answers that end in the final answer" },
+      },
+    ];
   });
   return Object.fromEntries(corpora);
 }

@@ -46,7 +46,11 @@ export class SmallModel implements Subject {
     private readonly device: Device = "cpu",
   ) {
     const described = Object.entries(corpora).map(([id, { description }]) => [id, description]);
-    this.description = { lead, corpora: Object.fromEntries(described), settings: settingsInWords(Object.values(corpora), device) };
+    this.description = {
+      lead,
+      corpora: Object.fromEntries(described),
+      settings: settingsInWords(Object.values(corpora), device),
+    };
   }
 
   settingsOf(seed: number, corpus: Corpus): object {
@@ -69,7 +73,11 @@ export class SmallModel implements Subject {
   }
 
   async open(seed: number, corpus: Corpus): Promise<Bench> {
-    return new SmallBench(this.corpora[corpus]!, seed, await loadModel(this.referenceFolder(seed, corpus), { device: this.device }));
+    return new SmallBench(
+      this.corpora[corpus]!,
+      seed,
+      await loadModel(this.referenceFolder(seed, corpus), { device: this.device }),
+    );
   }
 
   /** Models live no longer than their benches. */
@@ -85,7 +93,9 @@ export class SmallModel implements Subject {
     try {
       const outcome = withOneThread(() =>
         trainReference(model, examples, settings, seed, (step, loss) =>
-          phase.update(step, `loss ${loss.toFixed(3)}, goal ${goal}`)));
+          phase.update(step, `loss ${loss.toFixed(3)}, goal ${goal}`),
+        ),
+      );
       phase.finish(`${outcome.steps} steps  loss ${outcome.loss.toFixed(3)}`);
       return { model, result: { ...outcome, name, goal, seconds: (performance.now() - start) / 1000 } };
     } catch (error) {
@@ -98,7 +108,11 @@ export class SmallModel implements Subject {
     join(this.folder, "references", `seed-${seed}_${this.corpora[corpus]!.reference}`);
 
   private referenceSettings(seed: number, corpus: Corpus): object {
-    const { reference, data, settings: { task, model, sft, optimizer } } = this.corpora[corpus]!;
+    const {
+      reference,
+      data,
+      settings: { task, model, sft, optimizer },
+    } = this.corpora[corpus]!;
     return { seed, reference, data, task, model, sft, optimizer, device: this.device };
   }
 }
@@ -124,7 +138,13 @@ class SmallBench implements Bench {
   }
 
   private runHere(loss: LossConfig | null, phase: PhaseProgress): CellResult {
-    const { task, seed, referenceScores, reference, corpus: { settings } } = this;
+    const {
+      task,
+      seed,
+      referenceScores,
+      reference,
+      corpus: { settings },
+    } = this;
     const { pairs } = task;
     const { curvePairs, tolerance } = settings.preference;
     const ask = (model: CausalLM) => answerQuestions(model, task.heldOut, task.vocabulary, longestAnswer(task) + 1);
@@ -152,16 +172,35 @@ class SmallBench implements Bench {
 function settingsInWords(corpora: readonly SmallCorpus[], device: Device): [string, string][] {
   const { model, sft, preference, optimizer } = corpora[0]!.settings;
   const references = [...new Map(corpora.map((corpus) => [corpus.reference, corpus])).values()];
-  const goals = references.map(({ reference, settings: { task, sft: { goalLoss } } }) =>
-    `${goalLoss} nats a token on up to ${task.problems} examples (${reference})`);
+  const goals = references.map(
+    ({
+      reference,
+      settings: {
+        task,
+        sft: { goalLoss },
+      },
+    }) => `${goalLoss} nats a token on up to ${task.problems} examples (${reference})`,
+  );
   return [
-    ["Model", `Llama shape: hidden size ${model.hiddenSize}, ${model.layers} layers, ${model.heads} heads, ` +
-      `MLP ${model.intermediateSize}, RoPE theta ${model.ropeTheta}, tied embeddings; float32 on ${device}; all weights train`],
-    ["References", `SFT: batch ${sft.batchSize}, learning rate ${sft.learningRate}, until the mean of ` +
-      `${sft.goalWindow} losses is below ${goals.join(", ")}, then ${sft.decaySteps} steps to 0`],
-    ["Methods", `${preference.steps} steps of ${preference.batchSize} pairs, learning rate ${preference.learningRate}, ` +
-      `warm-up ${preference.warmupSteps}, then linearly to 0`],
-    ["Optimizer", `AdamW, betas ${optimizer.betas.join(" and ")}, weight decay ${optimizer.weightDecay}, ` +
-      `gradient norm at most ${optimizer.maxGradNorm}`],
+    [
+      "Model",
+      `Llama shape: hidden size ${model.hiddenSize}, ${model.layers} layers, ${model.heads} heads, ` +
+        `MLP ${model.intermediateSize}, RoPE theta ${model.ropeTheta}, tied embeddings; float32 on ${device}; all weights train`,
+    ],
+    [
+      "References",
+      `SFT: batch ${sft.batchSize}, learning rate ${sft.learningRate}, until the mean of ` +
+        `${sft.goalWindow} losses is below ${goals.join(", ")}, then ${sft.decaySteps} steps to 0`,
+    ],
+    [
+      "Methods",
+      `${preference.steps} steps of ${preference.batchSize} pairs, learning rate ${preference.learningRate}, ` +
+        `warm-up ${preference.warmupSteps}, then linearly to 0`,
+    ],
+    [
+      "Optimizer",
+      `AdamW, betas ${optimizer.betas.join(" and ")}, weight decay ${optimizer.weightDecay}, ` +
+        `gradient norm at most ${optimizer.maxGradNorm}`,
+    ],
   ];
 }

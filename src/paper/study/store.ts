@@ -18,7 +18,10 @@ import type { CellResult, Subject } from "./subject";
 export type StoredCell = CellResult & { readonly seconds: number };
 
 export class StudyStore {
-  constructor(private readonly folder: string, private readonly subject: Subject) {}
+  constructor(
+    private readonly folder: string,
+    private readonly subject: Subject,
+  ) {}
 
   /** Undefined when the cell was not finished with these settings. */
   readCell(cell: Cell): Promise<StoredCell | undefined> {
@@ -80,5 +83,4 @@ export async function writeResult(file: string, settings: object, result: object
   await writeWhole(file, `${JSON.stringify({ settings: complete(settings), result }, null, 2)}\n`);
 }
 
-const complete = (settings: object) =>
-  ({ ...settings, versions: { smaug: packageVersion(), libtorch: versions().compiled } });
+const complete = (settings: object) => ({ ...settings, versions: { smaug: packageVersion(), libtorch: versions().compiled } });

@@ -8,7 +8,9 @@ import { type Spread, spreadOf } from "./spread";
 import { type MeasureSpreads, type Row, ablation, comparison } from "./table";
 
 const CORPUS_NAMES: Record<Corpus, string> = {
-  low: "low edit distance", high: "high edit distance", control: "control",
+  low: "low edit distance",
+  high: "high edit distance",
+  control: "control",
 };
 
 /** `low edit distance: …` */
@@ -44,24 +46,33 @@ export function toStudySummary(result: StudyResult): Record<string, unknown> {
     seconds,
     ...Object.fromEntries(comparison(result, "low").map(({ method, measures }) => [method, means(measures)])),
     edit_distance: Object.fromEntries(study.corpora.map((corpus) => [corpus, editDistanceOf(result, corpus)])),
-    corpora: Object.fromEntries(study.corpora.map((corpus) => [
-      corpus, Object.fromEntries(comparison(result, corpus).map(({ method, measures }) => [method, measures])),
-    ])),
+    corpora: Object.fromEntries(
+      study.corpora.map((corpus) => [
+        corpus,
+        Object.fromEntries(comparison(result, corpus).map(({ method, measures }) => [method, measures])),
+      ]),
+    ),
     ablation: study.grid.flatMap((corpus) => ablation(result, corpus)),
     claims: testClaims(result).map(({ text, ...claim }) => ({ claim: text, ...claim })),
-    reference_training: references.map(({ reachedGoal, ...reference }) =>
-      ({ ...reference, reached_goal: reachedGoal })),
+    reference_training: references.map(({ reachedGoal, ...reference }) => ({ ...reference, reached_goal: reachedGoal })),
     subject,
     study,
-    cells: cells.map(({ measures, positions: _positions, curve: _curve, editDistance, ...cell }) =>
-      ({ ...cell, edit_distance: editDistance, ...measures })),
+    cells: cells.map(({ measures, positions: _positions, curve: _curve, editDistance, ...cell }) => ({
+      ...cell,
+      edit_distance: editDistance,
+      ...measures,
+    })),
   };
 }
 
 /** The heads of the columns of measures; accuracy first. */
 export const COLUMNS: readonly { readonly quantity: Quantity; readonly head: string }[] = [
-  ["accuracy", "accuracy"], ["chosen_logp", "chosen"], ["rejected_logp", "rejected"],
-  ["token_logp_before", "before"], ["token_logp_at", "at"], ["token_logp_after", "after"],
+  ["accuracy", "accuracy"],
+  ["chosen_logp", "chosen"],
+  ["rejected_logp", "rejected"],
+  ["token_logp_before", "before"],
+  ["token_logp_at", "at"],
+  ["token_logp_after", "after"],
 ].map(([key, head]) => ({ quantity: QUANTITIES.find((quantity) => quantity.key === key)!, head: head! }));
 
 /** The comparison, the ablation and the claims as aligned text. */
@@ -83,9 +94,11 @@ export function formatStudy(result: StudyResult): string {
 export function claimsInShort(claims: readonly ClaimResult[]): string {
   const count = (verdict: ClaimResult["verdict"]) => claims.filter((claim) => claim.verdict === verdict);
   const names = count("disagree").map((claim) => `“${claimText(claim)}”`);
-  return `${count("agree").length} of the ${claims.length} claims agree, ${names.length} disagree` +
+  return (
+    `${count("agree").length} of the ${claims.length} claims agree, ${names.length} disagree` +
     `${names.length === 0 ? "" : ` (${names.join(", ")})`}, ${count("unclear").length} are unclear: ` +
-    "within two standard errors of their limit over the seeds, of one seed, or of no effect on models that cannot do the task.";
+    "within two standard errors of their limit over the seeds, of one seed, or of no effect on models that cannot do the task."
+  );
 }
 
 /** Such as `unclear: the models cannot do the task`. */
@@ -124,8 +137,10 @@ export function studyCaveat({ references }: StudyResult): string | null {
   const missed = references.filter(({ reachedGoal }) => !reachedGoal);
   if (missed.length === 0) return null;
   const which = missed.map(({ seed, name, goal }) => `seed ${seed} (${name}, ${goal} nats a token)`).join(", ");
-  return `The reference of ${which} stopped at its limit of steps above the loss it was to reach. ` +
-    "It is not yet sure of its answers, and the effect needs a model that is.";
+  return (
+    `The reference of ${which} stopped at its limit of steps above the loss it was to reach. ` +
+    "It is not yet sure of its answers, and the effect needs a model that is."
+  );
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
@@ -133,7 +148,6 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
 /** Columns in line: the first `left` of them to the left, the others to the right. */
 function aligned(rows: readonly string[][], left = 1): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const place = (text: string, column: number) =>
-    column < left ? text.padEnd(widths[column]!) : text.padStart(widths[column]!);
+  const place = (text: string, column: number) => (column < left ? text.padEnd(widths[column]!) : text.padStart(widths[column]!));
   return rows.map((row) => row.map(place).join("   ").trimEnd()).join("\n");
 }

@@ -22,8 +22,7 @@ export function cellsOver(
   method: StudyMethod,
   { beta, lambda }: Parameters,
 ): FinishedCell[] {
-  return cells.filter((cell) =>
-    cell.corpus === corpus && cell.method === method && cell.beta === beta && cell.lambda === lambda);
+  return cells.filter((cell) => cell.corpus === corpus && cell.method === method && cell.beta === beta && cell.lambda === lambda);
 }
 
 /** Means and deviations of cells; of a measure that some lack (no such token), over those that have it. */

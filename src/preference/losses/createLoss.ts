@@ -54,7 +54,8 @@ const makers: Record<LossName, (settings: Settings) => PreferenceLoss> = {
   discopop: (settings) => discopop({ ...shared(settings), tau: settings.discopopTau }),
   sft: ({ beta }) => sft({ beta }),
   slic: ({ beta, slicLambda }) => slic({ beta, lambda: slicLambda }),
-  simpo: ({ beta, simpoGamma, cpoAlpha = 0, labelSmoothing }) => simpo({ beta, gamma: simpoGamma, alpha: cpoAlpha, labelSmoothing }),
+  simpo: ({ beta, simpoGamma, cpoAlpha = 0, labelSmoothing }) =>
+    simpo({ beta, gamma: simpoGamma, alpha: cpoAlpha, labelSmoothing }),
   orpo: ({ beta }) => orpo({ beta }),
   cpo: ({ beta, cpoAlpha = 1, labelSmoothing }) => cpo({ beta, alpha: cpoAlpha, labelSmoothing }),
   dpo_shift: ({ beta, dpoShiftFactor }) => dpoShift({ beta, shift: dpoShiftFactor }),

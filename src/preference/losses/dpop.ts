@@ -49,9 +49,8 @@ export function dpop(options: DpopOptions = {}): PreferenceLoss {
     const drop = logRatios(logProbs).chosen.detach().neg(); // −ρ_w
     return { "dpop/penalty_mean": drop.relu(), "dpop/penalty_active": drop.gt(tolerance).to(drop.dtype) };
   };
-  const withTolerance = given(options).tolerance === undefined
-    ? (nats: number) => dpop({ ...options, tolerance: nats })
-    : undefined;
+  const withTolerance =
+    given(options).tolerance === undefined ? (nats: number) => dpop({ ...options, tolerance: nats }) : undefined;
   return defineLoss("dpop", { beta, needs: ["reference"], metrics, withTolerance }, (logProbs) => {
     const { chosen, rejected } = logRatios(logProbs);
     const margin = chosen.sub(rejected); // Δ

@@ -15,7 +15,13 @@ export { ldWeights } from "./ldAlpha";
 export { type NcaPairOptions, ncaPair } from "./ncaPair";
 export { type OrpoOptions, orpo } from "./orpo";
 export {
-  type DivergenceType, type DpopPlacement, type LossConfig, type LossParameters, divergenceTypes, dpopPlacements, lossNames,
+  type DivergenceType,
+  type DpopPlacement,
+  type LossConfig,
+  type LossParameters,
+  divergenceTypes,
+  dpopPlacements,
+  lossNames,
 } from "./lossConfig";
 export {
   type LossNeed,

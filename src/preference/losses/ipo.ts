@@ -28,6 +28,10 @@ export function ipo(options: IpoOptions = {}): PreferenceLoss {
   return defineLoss("ipo", { beta, needs: ["reference", "tokens"] }, (logProbs) => {
     const { chosen, rejected } = scores(logProbs);
     const tokens = answerTokens(logProbs, "ipo");
-    return chosen.div(tokens.chosen).sub(rejected.div(tokens.rejected)).sub(1 / (2 * beta)).square();
+    return chosen
+      .div(tokens.chosen)
+      .sub(rejected.div(tokens.rejected))
+      .sub(1 / (2 * beta))
+      .square();
   });
 }

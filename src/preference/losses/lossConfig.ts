@@ -133,7 +133,9 @@ export function lossProblems(config: LossConfig): Problem[] {
   const weights = Array.isArray(names) && names.length > 0 ? problemsOfWeights(lossWeights, names) : [];
   if (nameProblems.length > 0) return [...nameProblems, ...weights, ...values];
   const fit = Object.fromEntries(
-    Object.entries(parameters).filter(([key, value]) => value !== undefined && !values.some((problem) => problem.key === written(key))),
+    Object.entries(parameters).filter(
+      ([key, value]) => value !== undefined && !values.some((problem) => problem.key === written(key)),
+    ),
   );
   const known = names as readonly LossName[];
   return [...weights, ...values, ...unreadProblems(fit, known), ...problemsTogether(fit, known, useWeighting)];
@@ -209,7 +211,10 @@ function problemsTogether(parameters: LossParameters, names: readonly LossName[]
   const unmoved = names.find((name) => name !== "sft" && !reads(name, "fDivergenceType"));
   if (diverges && fDivergenceType !== "reverse_kl" && unmoved !== undefined)
     problems.push(
-      conflict("f_divergence_type", `Expected "reverse_kl" for 'f_divergence_type' with ${unmoved} but received "${fDivergenceType}"`),
+      conflict(
+        "f_divergence_type",
+        `Expected "reverse_kl" for 'f_divergence_type' with ${unmoved} but received "${fDivergenceType}"`,
+      ),
     );
   if (diverges && fAlphaDivergenceCoef !== lossDefaults.fAlphaDivergenceCoef && fDivergenceType !== "alpha_divergence")
     problems.push(

@@ -72,7 +72,9 @@ export interface PairValues {
 }
 
 /** Everything of a loss but the function. */
-export type LossTraits = Pick<PreferenceLoss, "beta" | "scope" | "rewards" | "metrics" | "withTolerance"> & { needs: readonly LossNeed[] };
+export type LossTraits = Pick<PreferenceLoss, "beta" | "scope" | "rewards" | "metrics" | "withTolerance"> & {
+  needs: readonly LossNeed[];
+};
 
 /** A loss with its name and traits; undefined ones are left off. */
 export function defineLoss(name: string, traits: LossTraits, loss: (logProbs: PairLogProbs) => Tensor): PreferenceLoss {

@@ -34,7 +34,11 @@ export function weightedSum(losses: readonly PreferenceLoss[], givenWeights?: re
 
   const name = losses.map((loss) => loss.name).join("+");
   const withTolerance = losses.some((loss) => loss.withTolerance)
-    ? (nats: number) => weightedSum(losses.map((loss) => loss.withTolerance?.(nats) ?? loss), weights)
+    ? (nats: number) =>
+        weightedSum(
+          losses.map((loss) => loss.withTolerance?.(nats) ?? loss),
+          weights,
+        )
     : undefined;
   const traits: LossTraits = { beta, needs, scope, rewards, withTolerance, metrics: measured.length > 0 ? metrics : undefined };
   return defineLoss(name, traits, (logProbs) =>

@@ -28,7 +28,14 @@ const command = new Command(process.argv[2])
     while (again !== undefined && !existsSync(again)) await setTimeout(10);
     if (again !== undefined) process.stderr.write("again\n");
     const result = ["r".repeat(Number(bytes))];
-    if (command.name() === "pipeline") await writeLines("-", (async function* () { yield* result; })(), (line) => line);
+    if (command.name() === "pipeline")
+      await writeLines(
+        "-",
+        (async function* () {
+          yield* result;
+        })(),
+        (line) => line,
+      );
     else process.stdout.write(`${result[0]}\n`);
   });
 

@@ -18,7 +18,12 @@ async function main() {
   process.on("unhandledRejection", () => unheard++);
   const failures = [];
   const failing = async (file, patience) => {
-    failures.push(await countRows(file, patience).then(() => "none", ({ name, message }) => `${name}: ${message}`));
+    failures.push(
+      await countRows(file, patience).then(
+        () => "none",
+        ({ name, message }) => `${name}: ${message}`,
+      ),
+    );
   };
   const whole = (name) => join(fixtures, `${name}.parquet`);
 

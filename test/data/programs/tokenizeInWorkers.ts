@@ -26,7 +26,10 @@ async function main(): Promise<void> {
   const numbers = await writtenInWorkers();
   renameSync(folder, `${folder}-gone`);
   mkdirSync(folder);
-  const failure = await made(2).then(() => "none", (error: Error) => error.message);
+  const failure = await made(2).then(
+    () => "none",
+    (error: Error) => error.message,
+  );
   report({
     equal: isDeepStrictEqual(one.result, two.result),
     counts: [one.result.pairs, one.result.refused, one.result.cut].map(({ length }) => length),

@@ -8,7 +8,11 @@ import { report } from "../../setup/report";
 const resident = () => process.memoryUsage.rss() / 2 ** 20;
 
 const model = new LlamaForCausalLM({
-  vocab_size: 64, hidden_size: 64, intermediate_size: 128, num_hidden_layers: 2, num_attention_heads: 4,
+  vocab_size: 64,
+  hidden_size: 64,
+  intermediate_size: 128,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
   max_position_embeddings: 32,
 });
 const optimizer = new AdamW(model.parameters(), { lr: 1e-3 });

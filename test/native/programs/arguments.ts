@@ -3,7 +3,19 @@ import fc from "fast-check";
 import { binding } from "../../../src/native/binding";
 
 /** What kind of value an entry point asks for; `slots` is an array of tensors, `any` everything there is. */
-export type Want = "slot" | "slots" | "generator" | "int" | "seed" | "bool" | "string" | "device" | "bytes" | "sizes" | "dtype" | "any";
+export type Want =
+  | "slot"
+  | "slots"
+  | "generator"
+  | "int"
+  | "seed"
+  | "bool"
+  | "string"
+  | "device"
+  | "bytes"
+  | "sizes"
+  | "dtype"
+  | "any";
 
 /** Sizes are small, or far too large: one in between would be allocated and filled. */
 const integers = fc.constantFrom(-2, -1, 0, 1, 2, 3, 5, 64, 2 ** 42, 2 ** 53 - 1);
@@ -13,7 +25,11 @@ const numbers = fc.oneof(
 );
 const bigints = fc.constantFrom(0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 63n, 2n ** 64n, 2n ** 200n);
 const devices = fc.constantFrom("cpu", "meta", "cuda", "cuda:99", "cpu:0", "cuda:-1", "flubber", "", "cpu:", "\ud800", "mps");
-const strings = fc.oneof(devices, fc.constantFrom("aten::add.Tensor", "aten::", "::", ".", "a".repeat(10_000), "\0"), fc.string({ unit: "binary", maxLength: 8 }));
+const strings = fc.oneof(
+  devices,
+  fc.constantFrom("aten::add.Tensor", "aten::", "::", ".", "a".repeat(10_000), "\0"),
+  fc.string({ unit: "binary", maxLength: 8 }),
+);
 
 function detached(): Uint8Array {
   const bytes = new Uint8Array(8);
@@ -22,7 +38,12 @@ function detached(): Uint8Array {
 }
 
 function throwing(): object {
-  return Object.defineProperty({ imag: 0 }, "real", { enumerable: true, get: () => { throw new Error("a getter of the caller's"); } });
+  return Object.defineProperty({ imag: 0 }, "real", {
+    enumerable: true,
+    get: () => {
+      throw new Error("a getter of the caller's");
+    },
+  });
 }
 
 /** An array whose element frees tensors when it is read. */
@@ -39,26 +60,56 @@ function treacherous(slot: number): unknown[] {
 
 const bytes = fc.oneof(
   fc.nat({ max: 64 }).map((length) => new Uint8Array(length)),
-  fc.constantFrom<(() => unknown)[]>(
-    detached, () => new Float32Array(4), () => new DataView(new ArrayBuffer(8)), () => new ArrayBuffer(8),
-    () => new Uint8Array(new SharedArrayBuffer(8)), () => new Uint8ClampedArray(4), () => new BigInt64Array(1),
-  ).map((make) => make()),
+  fc
+    .constantFrom<(() => unknown)[]>(
+      detached,
+      () => new Float32Array(4),
+      () => new DataView(new ArrayBuffer(8)),
+      () => new ArrayBuffer(8),
+      () => new Uint8Array(new SharedArrayBuffer(8)),
+      () => new Uint8ClampedArray(4),
+      () => new BigInt64Array(1),
+    )
+    .map((make) => make()),
 );
 
 const objects = fc
   .constantFrom<(() => unknown)[]>(
-    () => ({}), () => ({ real: 1, imag: 2 }), () => ({ real: "x", imag: {} }), throwing, () => Object.create(null),
-    () => new Proxy([1], {}), () => new Proxy({}, { get: () => 1 }), () => new Date(NaN), () => new Map(), () => /x/,
-    () => new Array(100_000), () => [,], () => Array.from({ length: 200 }, () => 0), () => Object.assign(() => 1, { toString: null }), // eslint-disable-line no-sparse-arrays
-    () => Symbol("s"), () => Symbol.iterator, () => function named() {}, () => class {}, () => Promise.resolve(1), () => globalThis,
+    () => ({}),
+    () => ({ real: 1, imag: 2 }),
+    () => ({ real: "x", imag: {} }),
+    throwing,
+    () => Object.create(null),
+    () => new Proxy([1], {}),
+    () => new Proxy({}, { get: () => 1 }),
+    () => new Date(NaN),
+    () => new Map(),
+    () => /x/,
+    () => new Array(100_000),
+    () => [,],
+    () => Array.from({ length: 200 }, () => 0),
+    () => Object.assign(() => 1, { toString: null }), // eslint-disable-line no-sparse-arrays
+    () => Symbol("s"),
+    () => Symbol.iterator,
+    () => function named() {},
+    () => class {},
+    () => Promise.resolve(1),
+    () => globalThis,
   )
   .map((make) => make());
 
 const { any } = fc.letrec<{ any: unknown }>((tie) => ({
   any: fc.oneof(
     { maxDepth: 2, withCrossShrink: false },
-    numbers, bigints, strings, fc.boolean(), fc.constantFrom(null, undefined), objects, bytes,
-    fc.array(tie("any"), { maxLength: 4 }), fc.nat({ max: 15 }).map(treacherous),
+    numbers,
+    bigints,
+    strings,
+    fc.boolean(),
+    fc.constantFrom(null, undefined),
+    objects,
+    bytes,
+    fc.array(tie("any"), { maxLength: 4 }),
+    fc.nat({ max: 15 }).map(treacherous),
   ),
 }));
 
@@ -82,6 +133,8 @@ const right: Record<Want, fc.Arbitrary<unknown>> = {
 
 /** Arguments for a signature: mostly of the right kind and number, each now and then of any. */
 export function argumentsFor(signature: readonly Want[]): fc.Arbitrary<unknown[]> {
-  const fitting = fc.tuple(...signature.map((want) => fc.oneof({ weight: 19, arbitrary: right[want] }, { weight: 1, arbitrary: any })));
+  const fitting = fc.tuple(
+    ...signature.map((want) => fc.oneof({ weight: 19, arbitrary: right[want] }, { weight: 1, arbitrary: any })),
+  );
   return fc.oneof({ weight: 9, arbitrary: fitting }, { weight: 1, arbitrary: fc.array(any, { maxLength: 9 }) });
 }

@@ -79,12 +79,19 @@ const operators: Record<string, Want[]> = {
 const ids = Object.keys(operators).map((name) => binding.findOperator(name));
 
 const call = fc.oneof(
-  fc.integer({ min: 0, max: ids.length - 1 }).chain((at) =>
-    argumentsFor(Object.values(operators)[at]!).map((args) => ({ name: "call" as const, args: [ids[at], ...args] as unknown[] })),
-  ),
-  fc.constantFrom(...(Object.keys(binding) as (keyof NativeBinding)[])).chain((name) =>
-    argumentsFor(signatures[name]).map((args) => ({ name, args: name === "call" && args.length > 0 ? [-1, ...args] : args })),
-  ),
+  fc
+    .integer({ min: 0, max: ids.length - 1 })
+    .chain((at) =>
+      argumentsFor(Object.values(operators)[at]!).map((args) => ({
+        name: "call" as const,
+        args: [ids[at], ...args] as unknown[],
+      })),
+    ),
+  fc
+    .constantFrom(...(Object.keys(binding) as (keyof NativeBinding)[]))
+    .chain((name) =>
+      argumentsFor(signatures[name]).map((args) => ({ name, args: name === "call" && args.length > 0 ? [-1, ...args] : args })),
+    ),
 );
 
 function fill(): void {
@@ -108,7 +115,10 @@ const pending: Promise<unknown>[] = [];
 function attempt({ name, args }: { name: keyof NativeBinding; args: unknown[] }): void {
   if (name === "setErrorFactory" && typeof args[0] === "function") return; // it would replace ours
   counts.calls++;
-  writeSync(2, `${name} ${inspect(args, { depth: 1, breakLength: Infinity, maxArrayLength: 8, maxStringLength: 40, customInspect: false })}\n`);
+  writeSync(
+    2,
+    `${name} ${inspect(args, { depth: 1, breakLength: Infinity, maxArrayLength: 8, maxStringLength: 40, customInspect: false })}\n`,
+  );
   try {
     const result: unknown = (binding[name] as (...args: unknown[]) => unknown)(...args);
     if (result instanceof Promise) pending.push(result.catch(check));

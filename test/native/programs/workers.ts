@@ -173,7 +173,8 @@ const scenarios: Record<string, () => Promise<unknown>> = {
   async teardown() {
     const before = live();
     const ends = [];
-    for (const task of ["litter", "readThenLitter", "litterAndExit", "litterAndThrow"]) ends.push((await result(task)) ?? "ended");
+    for (const task of ["litter", "readThenLitter", "litterAndExit", "litterAndThrow"])
+      ends.push((await result(task)) ?? "ended");
     return { ends, left: live() - before };
   },
 
@@ -201,7 +202,10 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     const first = (await result("train")) as number[];
     await Promise.all([result("litter"), result("litterAndExit")]);
     const last = (await result("train")) as number[];
-    return { same: first.join() === last.join(), loaded: Object.keys(require.cache).some((name) => name.endsWith("src/native/binding.ts")) };
+    return {
+      same: first.join() === last.join(),
+      loaded: Object.keys(require.cache).some((name) => name.endsWith("src/native/binding.ts")),
+    };
   },
 
   async inSequence() {

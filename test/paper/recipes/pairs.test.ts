@@ -61,7 +61,13 @@ describe("metamath", () => {
     const none = { ...sum(1), response: "It is nineteen. #### 19" };
     const open = { ...sum(2), response: "2 + 10 = 12" };
     const { pairs, statistics } = await made(metamath, [
-      sum(0), none, open, { ...sum(3), response: " " }, none, { ...sum(4), query: "" }, { query: "3?", response: null },
+      sum(0),
+      none,
+      open,
+      { ...sum(3), response: " " },
+      none,
+      { ...sum(4), query: "" },
+      { query: "3?", response: null },
     ]);
     expect(pairs).toHaveLength(1);
     expect(statistics).toMatchObject({ rows: 7, rows_used: 1, pairs: 1, unusable_rows: 6, unusable_share: 6 / 7 });
@@ -111,7 +117,12 @@ describe("few-shot prompts", () => {
   });
 });
 
-const question = { id: "1", question: "Hot?", choices: { text: ["ice", "fire", "snow"], label: ["1", "2", "3"] }, answerKey: "2" };
+const question = {
+  id: "1",
+  question: "Hot?",
+  choices: { text: ["ice", "fire", "snow"], label: ["1", "2", "3"] },
+  answerKey: "2",
+};
 
 describe("choices", () => {
   test("the correct one against each wrong one; none correct is counted", async () => {
@@ -169,7 +180,9 @@ describe("columns", () => {
 
 test("edit distances by token, character and word, with mean and quantiles", async () => {
   // Stands for a tokenizer: a token for each pair of characters.
-  const tokenizer = { encode: (text: string) => (text.match(/..?/gs) ?? []).map((part) => part.codePointAt(0)! * 256 + (part.codePointAt(1) ?? 0)) };
+  const tokenizer = {
+    encode: (text: string) => (text.match(/..?/gs) ?? []).map((part) => part.codePointAt(0)! * 256 + (part.codePointAt(1) ?? 0)),
+  };
   const rows = [
     { prompt: "p", chosen: "aabbccddee", rejected: "aabbccddef" },
     { prompt: "p", chosen: "aa bb", rejected: "cc dd" },

@@ -4,8 +4,7 @@ import { POOL_SIZE, type Shot, ShotPool } from "../../../src/paper/recipes/shots
 
 function poolOf(count: number, maxShots: number, seed = 3): ShotPool {
   const pool = new ShotPool(seed, maxShots);
-  for (let i = 0; i < count; i++)
-    pool.offer(() => ({ subject: `q${i}`, prompt: `q${i}`, answer: " a", wrong: () => [] }));
+  for (let i = 0; i < count; i++) pool.offer(() => ({ subject: `q${i}`, prompt: `q${i}`, answer: " a", wrong: () => [] }));
   return pool;
 }
 

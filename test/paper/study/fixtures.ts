@@ -22,16 +22,23 @@ export function studyWith(
     versions: { smaug: "0.0.1", node: "20.17.0", libtorch: "2.13.0" },
     seconds: 600,
     references: seeds.map((seed) => ({ ...made, seed, steps: 500 + seed })),
-    cells: seeds.flatMap((seed) => cellsOf(study, seed)).map((cell) => ({
-      ...cell,
-      measures: {
-        accuracy: 0.8, chosen_logp: -1, rejected_logp: -40, token_logp_before: -0.02, token_logp_at: -0.1,
-        token_logp_after: -0.03, ...of(cell),
-      },
-      positions: [-1, 0, 1].map((position) => ({ position, logp: -0.1 * (position + 2), tokens: 600 })),
-      curve: [0, 5, 10].map((step) => ({ step, chosen: -1 - step / 10, rejected: -40 - step })),
-      editDistance: cell.corpus === "low" ? 0.07 : 0.61,
-      seconds: 5,
-    })),
+    cells: seeds
+      .flatMap((seed) => cellsOf(study, seed))
+      .map((cell) => ({
+        ...cell,
+        measures: {
+          accuracy: 0.8,
+          chosen_logp: -1,
+          rejected_logp: -40,
+          token_logp_before: -0.02,
+          token_logp_at: -0.1,
+          token_logp_after: -0.03,
+          ...of(cell),
+        },
+        positions: [-1, 0, 1].map((position) => ({ position, logp: -0.1 * (position + 2), tokens: 600 })),
+        curve: [0, 5, 10].map((step) => ({ step, chosen: -1 - step / 10, rejected: -40 - step })),
+        editDistance: cell.corpus === "low" ? 0.07 : 0.61,
+        seconds: 5,
+      })),
   };
 }

@@ -26,17 +26,34 @@ const words = ["one", "two", "four", "five", "six", "nine", "ten", "sky"];
 const rows = Array.from({ length: 40 }, (_, i): PlainRow => {
   const word = (at: number) => words[at % words.length]!;
   const n = Math.floor(i / 2);
-  return { index: i, prompt: `what is ${n}`, chosen: ` ${word(n)} and ${word(n + 1)}`,
-    rejected: i % 2 === 0 ? ` ${word(n)} and ${word(n + 2)}` : ` the answer is ${word(n + 3)} so`, };
+  return {
+    index: i,
+    prompt: `what is ${n}`,
+    chosen: ` ${word(n)} and ${word(n + 1)}`,
+    rejected: i % 2 === 0 ? ` ${word(n)} and ${word(n + 2)}` : ` the answer is ${word(n + 3)} so`,
+  };
 });
 
 async function subjectIn(path: string) {
   const [model, tokenizer] = [await loadModel(name), await loadTokenizer(name)];
   const { pairs } = await tokenizePairs(rows, tokenizer, { cacheDir: null });
-  const sources = splitByDistance([{ name: "rows.jsonl", digest: "1", rows: pairs }], ({ chosen, rejected }) =>
-    [completionOf(chosen), completionOf(rejected)]);
-  return { subject: await OwnModel.of({ folder: path, name, model, tokenizer, sources, settings, device: "cpu",
-    referenceCache: join(path, "cache") }), sources };
+  const sources = splitByDistance([{ name: "rows.jsonl", digest: "1", rows: pairs }], ({ chosen, rejected }) => [
+    completionOf(chosen),
+    completionOf(rejected),
+  ]);
+  return {
+    subject: await OwnModel.of({
+      folder: path,
+      name,
+      model,
+      tokenizer,
+      sources,
+      settings,
+      device: "cpu",
+      referenceCache: join(path, "cache"),
+    }),
+    sources,
+  };
 }
 
 async function run(path: string) {
@@ -115,7 +132,10 @@ function subsets<T>(list: readonly T[], size: number): T[][] {
 
 test("guessing among n rejected answers and the chosen one is right one time in n + 1", () => {
   const question = (rejected: number) => ({
-    prompt: [1], chosen: "a", tokens: 1, pairs: Array.from({ length: rejected }, (_, at) => ({ at, chosen: "a", rejected: "b" })),
+    prompt: [1],
+    chosen: "a",
+    tokens: 1,
+    pairs: Array.from({ length: rejected }, (_, at) => ({ at, chosen: "a", rejected: "b" })),
   });
   expect(chanceOf([question(1), question(3)])).toBe((1 / 2 + 1 / 4) / 2);
 });

@@ -47,8 +47,7 @@ async function run(path: string, { seeds = [3], of = presets.smoke, stopAt = Inf
 }
 
 /** All numbers but the time they took. */
-const numbers = ({ cells, references }: StudyResult) =>
-  [...cells, ...references].map((part) => ({ ...part, seconds: 0 }));
+const numbers = ({ cells, references }: StudyResult) => [...cells, ...references].map((part) => ({ ...part, seconds: 0 }));
 
 test("a run that was stopped goes on where it was, and comes to the same numbers bit for bit", async () => {
   const [whole, parts] = [join(folder(), "whole"), join(folder(), "parts")];
@@ -56,8 +55,12 @@ test("a run that was stopped goes on where it was, and comes to the same numbers
   expect(uninterrupted.phases).toHaveLength(2 * (CELLS + REFERENCES));
 
   expect((await run(parts, { seeds: [3, 4], stopAt: 6 })).finished).toBe(0); // the reference and five cells
-  expect(readdirSync(join(parts, "cells")).sort())
-    .toEqual(cellsOf(study, 3).slice(0, 5).map((cell) => `${cellName(cell)}.json`).sort());
+  expect(readdirSync(join(parts, "cells")).sort()).toEqual(
+    cellsOf(study, 3)
+      .slice(0, 5)
+      .map((cell) => `${cellName(cell)}.json`)
+      .sort(),
+  );
   const rest = await run(parts, { seeds: [3, 4] });
   expect(rest.finished).toBe(5);
   expect(rest.phases).toHaveLength(2 * CELLS - 5 + 3); // and the references that were not there
@@ -104,8 +107,7 @@ test("a reference without the file that says what it is, is made anew", async ()
 
 test("all methods of a seed start from one reference; in the control the chosen answers are those of low distance", async () => {
   const { result } = await run(join(folder(), "study"));
-  const at = (corpus: string, method: string) =>
-    result!.cells.find((cell) => cell.corpus === corpus && cell.method === method)!;
+  const at = (corpus: string, method: string) => result!.cells.find((cell) => cell.corpus === corpus && cell.method === method)!;
   for (const corpus of study.corpora) {
     const start = at(corpus, "reference").curve[0];
     for (const method of ["sft", "dpo", "ipo", "slic", "hinge", "dpop"]) {
@@ -129,8 +131,9 @@ test("DPO in the study is DPO in the small experiment", async () => {
   const small = runExperiment({ seed: 3, preset: "smoke", startPhase });
   const { result } = await run(join(folder(), "study"));
   for (const method of ["reference", "sft", "dpo", "dpop"] as const) {
-    const cell = result!.cells.find((each) =>
-      each.corpus === "low" && each.method === method && (each.lambda === null || each.lambda === 50))!;
+    const cell = result!.cells.find(
+      (each) => each.corpus === "low" && each.method === method && (each.lambda === null || each.lambda === 50),
+    )!;
     expect(cell.measures).toEqual(small.methods[method].measures);
     expect(cell.curve).toEqual(small.methods[method].curve);
   }

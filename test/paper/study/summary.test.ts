@@ -4,14 +4,13 @@ import { claimsInShort, formatStudy, studyCaveat, toStudySummary } from "../../.
 import { paperStudy } from "../../../src/paper/study/plan";
 import { studyWith } from "./fixtures";
 
-const MEASURES = [
-  "accuracy", "chosen_logp", "rejected_logp", "token_logp_after", "token_logp_at", "token_logp_before",
-];
+const MEASURES = ["accuracy", "chosen_logp", "rejected_logp", "token_logp_after", "token_logp_at", "token_logp_before"];
 
 describe("the summary", () => {
   // Seeds 0, 1, 2: DPO's chosen log-prob at low edit distance is -2, -4, -6, at high it is the others' -1.
   const result = studyWith([0, 1, 2], ({ seed, corpus, method, beta }) =>
-    method === "dpo" && corpus === "low" && beta === 0.3 ? { chosen_logp: -2 - 2 * seed } : {});
+    method === "dpo" && corpus === "low" && beta === 0.3 ? { chosen_logp: -2 - 2 * seed } : {},
+  );
   const summary = toStudySummary(result) as Record<string, object>;
 
   test("has the seed means under the keys that other programs read", () => {
@@ -27,31 +26,47 @@ describe("the summary", () => {
       high: { dpo: { chosen_logp: { mean: -1, std: 0 } } },
     });
     expect(summary.ablation).toHaveLength(2 * (3 + 9));
-    expect(summary.claims).toContainEqual(expect.objectContaining({
-      claim: "DPO makes the chosen answers less likely", corpus: "low", values: [-1, -3, -5],
-      measured: { mean: -3, std: 2 }, verdict: "agree", // the standard error is 1.15
-    }));
+    expect(summary.claims).toContainEqual(
+      expect.objectContaining({
+        claim: "DPO makes the chosen answers less likely",
+        corpus: "low",
+        values: [-1, -3, -5],
+        measured: { mean: -3, std: 2 },
+        verdict: "agree", // the standard error is 1.15
+      }),
+    );
     expect(summary.cells).toHaveLength(3 * 41);
     expect(summary.cells).toContainEqual({
-      seed: 2, corpus: "low", method: "dpo", beta: 0.3, lambda: null, seconds: 5, edit_distance: 0.07,
-      accuracy: 0.8, chosen_logp: -6, rejected_logp: -40, token_logp_before: -0.02, token_logp_at: -0.1,
+      seed: 2,
+      corpus: "low",
+      method: "dpo",
+      beta: 0.3,
+      lambda: null,
+      seconds: 5,
+      edit_distance: 0.07,
+      accuracy: 0.8,
+      chosen_logp: -6,
+      rejected_logp: -40,
+      token_logp_before: -0.02,
+      token_logp_at: -0.1,
       token_logp_after: -0.03,
     });
-    expect(summary.edit_distance)
-      .toMatchObject({ low: { mean: expect.closeTo(0.07) }, high: { mean: expect.closeTo(0.61) } });
+    expect(summary.edit_distance).toMatchObject({ low: { mean: expect.closeTo(0.07) }, high: { mean: expect.closeTo(0.61) } });
   });
 
   test("takes the mean over the seeds that have such a token, and null when none has", () => {
-    const some = toStudySummary(studyWith([0, 1], ({ seed, method }) =>
-      method === "sft" || seed === 0 ? { token_logp_before: null } : { token_logp_before: -0.5 }));
+    const some = toStudySummary(
+      studyWith([0, 1], ({ seed, method }) =>
+        method === "sft" || seed === 0 ? { token_logp_before: null } : { token_logp_before: -0.5 },
+      ),
+    );
     expect(some).toMatchObject({ sft: { token_logp_before: null }, dpo: { token_logp_before: -0.5 } });
   });
 });
 
 describe("the claims", () => {
   const verdicts = (...args: Parameters<typeof studyWith>) =>
-    Object.fromEntries(testClaims(studyWith(...args)).map((claim) =>
-      [`${claim.corpus}: ${claim.text}`, claim.verdict]));
+    Object.fromEntries(testClaims(studyWith(...args)).map((claim) => [`${claim.corpus}: ${claim.text}`, claim.verdict]));
 
   test("numbers as in the paper agree with all of it", () => {
     const accuracy = { reference: 0.75, sft: 0.8, dpo: 0.45, ipo: 0.74, slic: 0.5, hinge: 0.5, dpop: 0.85 };
@@ -65,10 +80,12 @@ describe("the claims", () => {
   });
 
   test("numbers against the paper disagree, and the sentence names them", () => {
-    const claims = testClaims(studyWith([0, 1, 2], ({ method, corpus, lambda }) => ({
-      chosen_logp: { dpo: -0.5, dpop: -1.5 }[method as string] ?? -1,
-      accuracy: method === "dpop" && corpus === "low" ? (lambda === 5 ? 0.7 : 0.9) : 0.8,
-    })));
+    const claims = testClaims(
+      studyWith([0, 1, 2], ({ method, corpus, lambda }) => ({
+        chosen_logp: { dpo: -0.5, dpop: -1.5 }[method as string] ?? -1,
+        accuracy: method === "dpop" && corpus === "low" ? (lambda === 5 ? 0.7 : 0.9) : 0.8,
+      })),
+    );
     const verdict = (text: string) => claims.find((claim) => claim.text === text)!.verdict;
     expect(verdict("DPO makes the chosen answers less likely")).toBe("disagree");
     expect(verdict("DPOP does not")).toBe("disagree");
@@ -99,8 +116,11 @@ describe("the claims", () => {
 
   describe("that there is no effect", () => {
     const verdict = (text: string, accuracy: (method: string, seed: number) => number, lambdas: Record<number, number> = {}) => {
-      const claims = testClaims(studyWith([0, 1, 2], ({ method, seed, lambda }) =>
-        ({ accuracy: (method === "dpop" && lambdas[lambda!]) || accuracy(method, seed) })));
+      const claims = testClaims(
+        studyWith([0, 1, 2], ({ method, seed, lambda }) => ({
+          accuracy: (method === "dpop" && lambdas[lambda!]) || accuracy(method, seed),
+        })),
+      );
       const { verdict, reason } = claims.find((claim) => claim.text === text)!;
       return [verdict, reason];
     };
@@ -137,15 +157,13 @@ describe("the claims", () => {
 });
 
 test("the text has both comparisons, the grid and the claims", () => {
-  const text = formatStudy(studyWith([0, 1], ({ seed, method }) =>
-    method === "dpo" ? { chosen_logp: -2 - seed } : {}));
+  const text = formatStudy(studyWith([0, 1], ({ seed, method }) => (method === "dpo" ? { chosen_logp: -2 - seed } : {})));
   // DPO's -2 and -3: deviation √(2 · 0.25) = 0.71.
   expect(text).toMatch(/^low edit distance.*\(7\.0% of the tokens\)$/m);
   expect(text).toMatch(/^high edit distance.*\(61\.0% of the tokens\)$/m);
   const lines = (pattern: RegExp) => text.match(pattern);
   expect(lines(/^DPO +80\.0% ± 0\.0% +-2\.50 ± 0\.71 +-40\.00 ± 0\.00( +-0\.\d{3} ± 0\.000){3}$/gm)).toHaveLength(3);
-  expect(lines(/^β 0\.3 +80\.0% ± 0\.0% \/ -2\.50 ± 0\.71( +80\.0% ± 0\.0% \/ -1\.00 ± 0\.00){3}$/gm))
-    .toHaveLength(2);
+  expect(lines(/^β 0\.3 +80\.0% ± 0\.0% \/ -2\.50 ± 0\.71( +80\.0% ± 0\.0% \/ -1\.00 ± 0\.00){3}$/gm)).toHaveLength(2);
   expect(text).toMatch(/^low: DPO makes the chosen .*DPO − reference +-1\.500 ± 0\.707 nats +agree$/m);
   expect(text).toMatch(/^low: IPO does not improve .* 0\.0 ± 0\.0 points \(below 3\.5\) +agree$/m);
 });
@@ -154,5 +172,7 @@ test("references that missed their goal are a caveat", () => {
   const result = studyWith([0, 1, 2]);
   expect(studyCaveat(result)).toBeNull();
   const references = result.references.map((each) => ({ ...each, reachedGoal: each.seed === 1 }));
-  expect(studyCaveat({ ...result, references })).toMatch(/seed 0 \(arithmetic, 0\.14 nats a token\), seed 2 .* stopped at its limit/);
+  expect(studyCaveat({ ...result, references })).toMatch(
+    /seed 0 \(arithmetic, 0\.14 nats a token\), seed 2 .* stopped at its limit/,
+  );
 });

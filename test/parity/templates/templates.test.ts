@@ -29,9 +29,9 @@ const sha = (text: string) => createHash("sha256").update(text).digest("hex");
 
 const { wheels, committed, fetched } = read<Families>("families.json");
 const conversations = Object.entries(read<Record<string, Conversation>>("conversations.json"));
-const { now, ...expected } = read<
-  { now: string } & Record<string, { template: string; renderings: Record<string, Rendering> }>
->("renderings.json");
+const { now, ...expected } = read<{ now: string } & Record<string, { template: string; renderings: Record<string, Rendering> }>>(
+  "renderings.json",
+);
 
 const files: [name: string, file: () => string][] = [
   ...committed.map((name) => [name, () => here(`${name}.jinja`)] as [string, () => string]),

@@ -32,19 +32,23 @@ function rendered(render: () => string): string | null {
 }
 
 describe("renders what transformers renders", () => {
-  test.each(["llama3", "qwen3", "gemma3"])("%s", async (name) => {
-    const tokenizer = await loadTokenizer(tokenizerFolder(name));
-    const texts = conversations.map(({ messages, addGenerationPrompt, tools: given, kwargs = {} }) =>
-      rendered(() =>
-        tokenizer.applyChatTemplate(messages, {
-          addGenerationPrompt,
-          chatTemplateKwargs: kwargs,
-          ...(given ? { tools } : {}),
-        }),
-      ),
-    );
-    expect(texts).toEqual(expected[name]);
-  }, 180_000);
+  test.each(["llama3", "qwen3", "gemma3"])(
+    "%s",
+    async (name) => {
+      const tokenizer = await loadTokenizer(tokenizerFolder(name));
+      const texts = conversations.map(({ messages, addGenerationPrompt, tools: given, kwargs = {} }) =>
+        rendered(() =>
+          tokenizer.applyChatTemplate(messages, {
+            addGenerationPrompt,
+            chatTemplateKwargs: kwargs,
+            ...(given ? { tools } : {}),
+          }),
+        ),
+      );
+      expect(texts).toEqual(expected[name]);
+    },
+    180_000,
+  );
 
   test.each(Object.keys(templates))("%s", async (name) => {
     const renderer = new ChatRenderer(templates);

@@ -32,10 +32,14 @@ describe.each(["llama2", "llama3", "qwen3", "gemma3"])("%s", (name) => {
     expect(hashes(ids)).toEqual(expected[name]!.encode);
   });
 
-  test("gives Python's ids without the tokens around a text", () => {
-    const plain = text.map((line) => tokenizer.encode(line, { addSpecialTokens: false }));
-    expect(hashes(plain)).toEqual(expected[name]!.encodePlain);
-  }, minutes);
+  test(
+    "gives Python's ids without the tokens around a text",
+    () => {
+      const plain = text.map((line) => tokenizer.encode(line, { addSpecialTokens: false }));
+      expect(hashes(plain)).toEqual(expected[name]!.encodePlain);
+    },
+    minutes,
+  );
 
   test("gives Python's texts", () => {
     expect(hashes(ids.map((each) => tokenizer.decode(each)))).toEqual(expected[name]!.decode);

@@ -41,9 +41,7 @@ describe("gives Python's pieces", () => {
       {},
     );
     const run = (line: string): unknown =>
-      expected.normalizer
-        ? library.normalizer!.normalize(line)
-        : library.pre_tokenizer!.pre_tokenize(line, { section_index: 0 });
+      expected.normalizer ? library.normalizer!.normalize(line) : library.pre_tokenizer!.pre_tokenize(line, { section_index: 0 });
     expect(digest(hard.filter(Boolean).map(run))).toBe(expected.hard);
     expect(digest(text.map(run))).toBe(expected.digest);
   });

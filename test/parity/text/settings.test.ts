@@ -12,7 +12,9 @@ interface Case {
   rebuilt: boolean;
   ids: number[][];
 }
-const { texts, tokenizers, cases } = fixture<{ texts: string[]; tokenizers: Record<string, object>; cases: Case[] }>("text/settings");
+const { texts, tokenizers, cases } = fixture<{ texts: string[]; tokenizers: Record<string, object>; cases: Case[] }>(
+  "text/settings",
+);
 
 const filesOf = ({ tokenizer, config }: Case) => ({ "tokenizer.json": tokenizers[tokenizer]!, "tokenizer_config.json": config });
 const load = (each: Case, modelType: string | null) =>
@@ -27,13 +29,18 @@ const named = cases.map((each) => [nameOf(each), each] as const);
 /** transformers ignores it, although the file asks for it. */
 const isRefused = ({ tokenizer, config, model_type: [modelType] }: Case) =>
   String(config["tokenizer_class"]).startsWith("GPTNeoX") &&
-  config["add_bos_token"] === true && tokenizer === "plain" && modelType === null;
+  config["add_bos_token"] === true &&
+  tokenizer === "plain" &&
+  modelType === null;
 
 describe("ids are those of transformers", () => {
   test.each(named.filter(([, each]) => !each.rebuilt && !isRefused(each)))("%s", async (_, each) => {
     for (const modelType of each.model_type) {
       const tokenizer = await load(each, modelType);
-      expect(texts.map((text) => tokenizer.encode(text)), `model_type ${modelType}`).toEqual(each.ids);
+      expect(
+        texts.map((text) => tokenizer.encode(text)),
+        `model_type ${modelType}`,
+      ).toEqual(each.ids);
     }
   });
 });
@@ -48,7 +55,10 @@ test("a copy of the tokenizer in an adapter's folder gives the ids of its base",
     for (const modelType of each.model_type.filter((type) => types.includes(type!))) {
       const base = folderOf({ "config.json": { model_type: modelType! } });
       const tokenizer = await loadTokenizer(base, { adapter: folderOf(filesOf(each)) });
-      expect(texts.map((text) => tokenizer.encode(text)), `model_type ${modelType} ${nameOf(each)}`).toEqual(each.ids);
+      expect(
+        texts.map((text) => tokenizer.encode(text)),
+        `model_type ${modelType} ${nameOf(each)}`,
+      ).toEqual(each.ids);
       count++;
     }
   expect(count).toBeGreaterThan(0);
@@ -64,7 +74,9 @@ describe("refused", () => {
 
 test("what a tokenizer.json alone decides is not rebuilt from its class", async () => {
   const rebuilt = cases.find(({ rebuilt, config }) => rebuilt && config["tokenizer_class"] === "GPT2TokenizerFast")!;
-  const plain = cases.find(({ tokenizer, config }) => tokenizer === rebuilt.tokenizer && config["tokenizer_class"] === "PreTrainedTokenizerFast")!;
+  const plain = cases.find(
+    ({ tokenizer, config }) => tokenizer === rebuilt.tokenizer && config["tokenizer_class"] === "PreTrainedTokenizerFast",
+  )!;
   const tokenizer = await load({ ...rebuilt, config: { ...plain.config, tokenizer_class: "GPT2TokenizerFast" } }, null);
   expect(texts.map((text) => tokenizer.encode(text))).toEqual(plain.ids);
   expect(rebuilt.ids).not.toEqual(plain.ids);

@@ -12,7 +12,8 @@ async function main(): Promise<void> {
   const cache = await ReferenceCache.open(folder);
   const sizes = [10, 20, 300_000];
   let failure: Error | undefined;
-  for (const tokens of sizes) await cache.put("model", [[pairOf(tokens), valuesOf(tokens)]]).catch((error: Error) => (failure = error));
+  for (const tokens of sizes)
+    await cache.put("model", [[pairOf(tokens), valuesOf(tokens)]]).catch((error: Error) => (failure = error));
   await cache.close();
   const again = await ReferenceCache.open(folder);
   const stored = sizes.map((tokens) => again.get("model", pairOf(tokens)) !== undefined);

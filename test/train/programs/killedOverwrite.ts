@@ -8,7 +8,14 @@ const [outputDir, referenceCache] = process.argv.slice(2) as [string, string];
 async function main(): Promise<void> {
   const model = tinyModel();
   applyLora(model, lora({ r: 4 }));
-  const trainer = new PreferenceTrainer({ model, train: tinyPairs(4), outputDir, referenceCache, overwriteOutputDir: true, loggingSteps: 1 });
+  const trainer = new PreferenceTrainer({
+    model,
+    train: tinyPairs(4),
+    outputDir,
+    referenceCache,
+    overwriteOutputDir: true,
+    loggingSteps: 1,
+  });
   for await (const _ of trainer) process.kill(process.pid, "SIGKILL");
 }
 
