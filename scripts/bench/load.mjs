@@ -7,7 +7,7 @@ let start = performance.now();
 if (what === "libtorch") {
   const nodeGypBuild = require("node-gyp-build");
   const { findAddon } = require("../../dist/native/addon.js");
-  const { libraryFiles, locate } = require("../../dist/native/locate.js");
+  const { libraryFiles, locate } = require("../../dist/native/setup/locate.js");
   const { packageRoot } = require("../../dist/native/paths.js");
   const loader = nodeGypBuild(findAddon(packageRoot, "loader").addon.folder);
   const paths = libraryFiles(locate({ env: process.env }).libtorch);

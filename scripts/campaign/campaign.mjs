@@ -132,7 +132,7 @@ export async function campaign(
       tally.note(`${plan.kind.name}: ${begun(plan)} of at least ${plan.least} inputs, for want of time`);
 }
 
-const quoted = (text) => product("base/paths.js").shellQuoted(text);
+const quoted = (text) => product("base/files/paths.js").shellQuoted(text);
 const repeat = (kind, seed, input) => `npm run campaign -- --kinds ${quoted(kind.name)} --seed ${seed} --input ${input}`;
 
 async function scenario(kind, numbers, { shop, seed, tally, root }) {

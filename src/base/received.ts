@@ -1,5 +1,5 @@
 /** Describes an argument for the end of "Expected … but received …". Does not load libtorch. */
-import { printable } from "./terminal";
+import { printable } from "./terminal/terminal";
 import { excerpt, shortened } from "./values";
 
 /** How many characters of a string, keys of an object and entries of a list are shown. */

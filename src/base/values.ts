@@ -1,5 +1,5 @@
 /** Values of unknown type, as JSON gives them: telling them apart, and showing them in a message. */
-import { printable } from "./terminal";
+import { printable } from "./terminal/terminal";
 
 /** Characters of a value in a message. */
 const SHOWN = 60;

@@ -1,6 +1,6 @@
 /** Command lines to paste: what the user typed, with an option set to another value. */
 import type { Command } from "commander";
-import { shellQuoted } from "../base/paths";
+import { shellQuoted } from "../base/files/paths";
 
 /** The arguments after `smaug` of the command that is running. */
 export function argumentsOf(command: Command): readonly string[] {

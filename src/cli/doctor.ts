@@ -8,8 +8,8 @@ export function doctorCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText("after", "\nExample:\n  $ smaug doctor --json\n")
     .action(async ({ json }: { json?: boolean }) => {
-      const { diagnoseInSubprocess } = await import("../native/doctor.js");
-      const { formatChecks } = await import("../native/report.js");
+      const { diagnoseInSubprocess } = await import("../native/setup/doctor.js");
+      const { formatChecks } = await import("../native/setup/report.js");
       const diagnosis = diagnoseInSubprocess();
       const { ok, smaug, checks } = diagnosis;
       const closing = ok ? "all is well" : "!! marks what has to change";

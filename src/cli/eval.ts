@@ -1,6 +1,6 @@
 /** `smaug eval`: a model's scores on benchmarks, as a table and as a JSON file in the evaluation harness's shape. */
 import { dirname } from "node:path";
-import { makeFolder } from "../base/makeFolder";
+import { makeFolder } from "../base/files/makeFolder";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { EvaluationResults } from "../evaluate";
 import { InputError } from "../native/errors";
@@ -93,7 +93,7 @@ async function run(flags: Flags): Promise<void> {
   if (out !== undefined) expectWritable(out, inputsOf(flags, names, data));
   if (flags.contamination !== undefined) return contaminate(flags, flags.contamination, names, data);
   const { evaluatePrepared, prepareEvaluation, resultsTable } = await import("../evaluate/index.js");
-  const { Progress } = await import("../train/progress.js");
+  const { Progress } = await import("../base/terminal/progress.js");
   const { loadTokenizer } = await import("../text/index.js");
   const tokenizer = await loadTokenizer(folder, { adapter });
   const progress = new Map<string, InstanceType<typeof Progress>>();
@@ -153,7 +153,7 @@ async function contaminate(flags: Flags, reference: string, tasks: string[], dat
   expectContaminationTasks(tasks); // before a model is read
   const { loadModel } = await import("../models/index.js");
   const { loadTokenizer } = await import("../text/index.js");
-  const { Progress } = await import("../train/progress.js");
+  const { Progress } = await import("../base/terminal/progress.js");
   const showing = (what: string) => {
     const shown = new Map<string, InstanceType<typeof Progress>>();
     return (task: string, done: number, total: number) => {
@@ -185,7 +185,7 @@ async function contaminate(flags: Flags, reference: string, tasks: string[], dat
 
 /** Creates the file's folder, too, if it is missing. */
 async function writeFile(file: string, content: string): Promise<void> {
-  const { writeWhole } = await import("../base/wholeFiles.js");
+  const { writeWhole } = await import("../base/files/wholeFiles.js");
   makeFolder(dirname(file));
   await writeWhole(file, content);
 }

@@ -1,9 +1,9 @@
 /** `smaug generate`: what a model folder answers to a prompt or to conversations, as it comes or as JSON. */
 import { Command, InvalidArgumentError, Option } from "commander";
-import { parseIfJson, readInputText } from "../base/inputFiles";
-import { printable } from "../base/terminal";
+import { parseIfJson, readInputText } from "../base/files/inputFiles";
+import { printable } from "../base/terminal/terminal";
 import { excerpt, isObject, shown } from "../base/values";
-import { templateInputs } from "../data/preferenceRow";
+import { templateInputs } from "../data/rows/preferenceRow";
 import type { GenerateOptions, GeneratedToken } from "../generate";
 import { InputError } from "../native/errors";
 import type { ChatMessage, Tokenizer } from "../text";

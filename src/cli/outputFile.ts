@@ -3,8 +3,8 @@ import { type Stats, accessSync, closeSync, constants, existsSync, openSync, rea
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { pathInside, realPath } from "../base/paths";
-import { type Input, linksIn } from "../base/outputFolder";
+import { pathInside, realPath } from "../base/files/paths";
+import { type Input, linksIn } from "../base/files/outputFolder";
 import { localBaseOf } from "../models/modelSource";
 import { InputError } from "../native/errors";
 import { isRunEntry } from "../train/runEntries";
@@ -90,7 +90,7 @@ function holdsResults(file: string): boolean {
 /** Writes a line for each item to a file that appears when all of them are in it, or to standard output for `-`. */
 export async function writeLines<T>(out: string, items: AsyncIterable<T>, lineOf: (item: T) => string): Promise<void> {
   if (out === "-") return pipeline(Readable.from(copied(inChunks(items, lineOf))), process.stdout, { end: false });
-  const { StagedFiles } = await import("../base/wholeFiles.js");
+  const { StagedFiles } = await import("../base/files/wholeFiles.js");
   const staged = await StagedFiles.in(dirname(out));
   try {
     await staged.add(basename(out), async (file) => {

@@ -3,7 +3,7 @@
  * they did to the answers of those rows, token by token.
  */
 import { dirname, join } from "node:path";
-import { makeFolder } from "../base/makeFolder";
+import { makeFolder } from "../base/files/makeFolder";
 import { Command, Option } from "commander";
 import { InputError } from "../native/errors";
 import type { DiagnosedAnswers } from "../report/diagnosisSection";
@@ -12,7 +12,7 @@ import type { Run } from "../report/run";
 import type { DType } from "../torch";
 import { print, printJson, tell } from "./output";
 import { type FileInput, expectWritable, modelInputs } from "./outputFile";
-import { type RowFlags, columnMappingOption, datasetConfigOption, rowOptions, splitOption } from "./rowOptions";
+import { type RowFlags, columnMappingOption, datasetConfigOption, rowOptions, splitOption } from "./train/rowOptions";
 
 interface Flags extends RowFlags {
   out?: string;
@@ -68,8 +68,8 @@ export function reportCommand(): Command {
 
 async function report(folders: string[], flags: Flags): Promise<void> {
   const { out, svg, data, json } = flags;
-  const { writeWhole } = await import("../base/wholeFiles.js");
-  const { expectUsableFolder } = await import("../base/outputFolder.js");
+  const { writeWhole } = await import("../base/files/wholeFiles.js");
+  const { expectUsableFolder } = await import("../base/files/outputFolder.js");
   const { headline, outcome, warnings } = await import("../report/findings.js");
   const { readRuns } = await import("../report/run.js");
   const { renderRuns } = await import("../report/runReport.js");
@@ -115,12 +115,12 @@ async function writePictures(folder: string, charts: readonly Chart[]): Promise<
 /** What the runs did to the answers of these rows. */
 async function diagnosed(runs: readonly Run[], data: string, flags: Flags): Promise<DiagnosedAnswers> {
   const { device, dtype } = flags;
-  const { loadPreferences } = await import("../data/preferences.js");
-  const { describeRefusals, expectSomeKept } = await import("../data/screening.js");
+  const { loadPreferences } = await import("../data/rows/preferences.js");
+  const { describeRefusals, expectSomeKept } = await import("../data/rows/screening.js");
   const { baseOf, closeRuns, isAdapterFolder, measureRuns, openRuns } = await import("../evaluate/tokenScoring.js");
   const { tokenizeForRuns } = await import("../evaluate/runTokenizer.js");
   const { loadModel, resolveModel } = await import("../models/index.js");
-  const { Progress } = await import("../train/progress.js");
+  const { Progress } = await import("../base/terminal/progress.js");
   const { diagnose } = await import("../report/diagnosis.js");
   const { samplesOf } = await import("../evaluate/tokenSamples.js");
 

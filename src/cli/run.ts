@@ -3,8 +3,8 @@
  * message on standard error; the stack comes with `DEBUG`.
  */
 import { type Command, CommanderError, type Option } from "commander";
-import { printable } from "../base/terminal";
-import { resultIsInFiles, settleStandardStreams } from "../base/terminalStreams";
+import { printable } from "../base/terminal/terminal";
+import { resultIsInFiles, settleStandardStreams } from "../base/terminal/streams";
 import { DeviceError, InputError } from "../native/errors";
 import { tell } from "./output";
 

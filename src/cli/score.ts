@@ -1,14 +1,14 @@
 /** `smaug score`: what a model gives the two answers of every row, as one JSON line a pair. */
 import { Command, InvalidArgumentError, Option } from "commander";
-import type { Refusal } from "../data/screening";
-import type { TokenizedPair } from "../data/tokenizedPair";
+import type { Refusal } from "../data/rows/screening";
+import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
 import { InputError } from "../native/errors";
 import type { LogProbs, PairScore } from "../preference";
 import type { DType } from "../torch";
 import { print, printJson, tell, tellJson } from "./output";
 import { expectWritable, modelInputs, writeLines } from "./outputFile";
-import { type RowFlags, columnMappingOption, datasetConfigOption, rowOptions, splitOption } from "./rowOptions";
+import { type RowFlags, columnMappingOption, datasetConfigOption, rowOptions, splitOption } from "./train/rowOptions";
 
 interface Flags extends RowFlags {
   model: string;
@@ -89,18 +89,18 @@ async function score(flags: Flags): Promise<void> {
     ...modelInputs(folder, "--model"),
     ...modelInputs(adapter, "--adapter"),
   ]);
-  const { loadPreferences } = await import("../data/preferences.js");
-  const { describeRefusals } = await import("../data/screening.js");
+  const { loadPreferences } = await import("../data/rows/preferences.js");
+  const { describeRefusals } = await import("../data/rows/screening.js");
   const rows = await loadPreferences(data, rowOptions(flags));
 
   const { loadModel } = await import("../models/index.js"); // loads libtorch
   const { loadTokenizer } = await import("../text/index.js");
-  const { Progress } = await import("../train/progress.js");
+  const { Progress } = await import("../base/terminal/progress.js");
   const tokenizer = await loadTokenizer(folder, { adapter });
   const model = await loadModel(folder, { adapter, device, dtype });
   try {
-    const { tokenizeRows } = await import("../data/tokenizePairs.js");
-    const { expectSomeKept } = await import("../data/screening.js");
+    const { tokenizeRows } = await import("../data/tokenize/tokenizePairs.js");
+    const { expectSomeKept } = await import("../data/rows/screening.js");
     const tokenizing = new Progress("tokenizing", rows.length);
     const { pairs, refused } = await tokenizeRows(rows, tokenizer, {
       maxLength: flags.maxLength ?? model.config.maxPositionEmbeddings,
@@ -132,7 +132,7 @@ type Totals = Omit<Summary, "out" | "rows" | "scored" | "refused" | "refusals">;
 /** Writes a line for each pair, as soon as it is there, to a file that appears when all of them are in it. */
 async function writeScores(model: CausalLM, pairs: readonly TokenizedPair[], flags: Flags): Promise<Totals> {
   const { scorePreferences } = await import("../preference/index.js");
-  const { Progress } = await import("../train/progress.js");
+  const { Progress } = await import("../base/terminal/progress.js");
   const { out, perToken = false, maxTokensPerBatch: maxTokens } = flags;
   const progress = new Progress("scoring", pairs.length);
   const sums = { chosenLogp: 0, rejectedLogp: 0, chosenTokens: 0, rejectedTokens: 0, right: 0 };

@@ -1,6 +1,6 @@
 /** `smaug setup`: find or fetch libtorch, choose or build the addon. */
 import { Command, InvalidArgumentError } from "commander";
-import { examine, supportedText } from "../native/locate";
+import { examine, supportedText } from "../native/setup/locate";
 import { print } from "./output";
 
 interface Flags {
@@ -19,8 +19,8 @@ export function setupCommand(): Command {
     .option("--quiet", "say only what is done")
     .addHelpText("after", "\nExample:\n  $ smaug setup --libtorch ~/libtorch\n")
     .action(async ({ quiet, ...flags }: Flags) => {
-      const { setup } = await import("../native/setup.js");
-      const { terminalProgress } = await import("../native/progress.js");
+      const { setup } = await import("../native/setup/setup.js");
+      const { terminalProgress } = await import("../native/setup/progress.js");
       const libtorch = await setup({ ...flags, progress: terminalProgress() });
       if (!quiet) print(`ready: libtorch ${libtorch.version} in ${libtorch.folder}`);
     });

@@ -7,18 +7,18 @@ export {
   isPlain,
   loadPreferences,
   streamPreferences,
-} from "./preferences";
-export type { ColumnMapping } from "./columnMapping";
-export { type GivenRow } from "./givenRows";
-export { type Oddities, type Oddity, type OddityKind } from "./oddities";
-export { type Cut, type TruncationMode } from "./pairTokenizer";
-export { type Refusal } from "./screening";
-export { type LengthSummary } from "./summary";
-export { type TokenizedAnswer, type TokenizedPair } from "./tokenizedPair";
+} from "./rows/preferences";
+export type { ColumnMapping } from "./reading/columnMapping";
+export { type GivenRow } from "./rows/givenRows";
+export { type Oddities, type Oddity, type OddityKind } from "./rows/oddities";
+export { type Cut, type TruncationMode } from "./tokenize/pairTokenizer";
+export { type Refusal } from "./rows/screening";
+export { type LengthSummary } from "./rows/summary";
+export { type TokenizedAnswer, type TokenizedPair } from "./tokenize/tokenizedPair";
 export {
   type TokenStatistics,
   type TokenizeOptions,
   type TokenizedPairs,
   describeTokenized,
   tokenizePairs,
-} from "./tokenizePairs";
+} from "./tokenize/tokenizePairs";

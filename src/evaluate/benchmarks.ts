@@ -5,7 +5,7 @@
 import { capitalize, strip } from "../jinja";
 import { integersOf, objectOf, rightOf, RowError, textOf, textsOf } from "./fields";
 import { regexFilter } from "./filters";
-import type { AnswerTask, ChoiceTask, Row, Task } from "./task";
+import type { AnswerTask, ChoiceTask, Row, Task } from "./tasks/task";
 
 const arcChallenge: ChoiceTask = {
   kind: "choice",

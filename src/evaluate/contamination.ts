@@ -16,12 +16,12 @@ import { didYouMean } from "../base/nearest";
 import { checkOptions } from "../base/options";
 import { expectTaskList } from "./evaluate";
 import { integersOf, objectOf, RowError, textOf, textsOf } from "./fields";
-import { PythonRandom } from "./pythonRandom";
+import { PythonRandom } from "./python/random";
 import { type PlacedRow, forgetRows, readSplit } from "./rows";
 import { logLikelihoods } from "./scoring";
-import type { Row } from "./task";
-import { type TaskData, expectTasks, sourceOf } from "./taskSource";
-import { taskNames } from "./taskList";
+import type { Row } from "./tasks/task";
+import { type TaskData, expectTasks, sourceOf } from "./tasks/source";
+import { taskNames } from "./tasks/list";
 
 /** An item's text and other ends for it. */
 export interface ContinuedText {

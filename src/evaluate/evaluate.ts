@@ -15,9 +15,9 @@ import { Encoder } from "./requests";
 import { type EvaluationResults, type Outcome, type TaskOutcome, resultsOf } from "./results";
 import { forgetRows } from "./rows";
 import { logLikelihoods } from "./scoring";
-import { findTasks, taskNames } from "./taskList";
-import type { AnswerTask, ChoiceTask, Group, Task } from "./task";
-import { type TaskData, expectTasks, sourceOf } from "./taskSource";
+import { findTasks, taskNames } from "./tasks/list";
+import type { AnswerTask, ChoiceTask, Group, Task } from "./tasks/task";
+import { type TaskData, expectTasks, sourceOf } from "./tasks/source";
 
 export interface EvaluateOptions {
   /** Names (`taskNames()` lists them), files (YAML, or a JavaScript module), or custom tasks. */

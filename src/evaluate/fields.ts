@@ -1,7 +1,7 @@
 /** Reading the fields of a row, each with an error that says what is there instead. */
 import { shown } from "../base/values";
 import { InputError } from "../native/errors";
-import type { Row } from "./task";
+import type { Row } from "./tasks/task";
 
 /** What is wrong with a row; who reads the file adds the place. */
 export class RowError extends InputError {}

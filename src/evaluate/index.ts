@@ -27,8 +27,8 @@ export {
   type Question,
   type Row as TaskRow,
   type Task,
-} from "./task";
-export { readTaskFile } from "./taskFile";
-export { readTaskModule } from "./taskModule";
-export { type TaskData } from "./taskSource";
-export { taskNames } from "./taskList";
+} from "./tasks/task";
+export { readTaskFile } from "./tasks/file";
+export { readTaskModule } from "./tasks/module";
+export { type TaskData } from "./tasks/source";
+export { taskNames } from "./tasks/list";

@@ -1,7 +1,7 @@
 /** What a question scores, and what scores come to over a task or a group: lm-evaluation-harness 0.4's rules. */
 import { exactMatch } from "./filters";
 import type { Likelihood } from "./scoring";
-import type { AnswerTask, ChoiceTask, Problem, Question, Blank } from "./task";
+import type { AnswerTask, ChoiceTask, Problem, Question, Blank } from "./tasks/task";
 
 /** Metrics of one question under one filter. */
 export type Scores = Record<string, number>;

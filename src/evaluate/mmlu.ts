@@ -1,7 +1,7 @@
 /** MMLU: its 57 subjects as tasks of their own, and the four fields they are reported by, as in lm-evaluation-harness. */
 import { strip } from "../jinja";
 import { RowError, rightOf, textOf, textsOf } from "./fields";
-import type { ChoiceTask, Group } from "./task";
+import type { ChoiceTask, Group } from "./tasks/task";
 
 const FIELDS: Readonly<Record<string, { alias: string; subjects: string }>> = {
   mmlu_stem: {

@@ -1,10 +1,10 @@
 /** A task made ready before any model runs: its rows read and checked, the examples of each question drawn. */
 import { InputError } from "../native/errors";
 import { RowError } from "./fields";
-import { PythonRandom } from "./pythonRandom";
+import { PythonRandom } from "./python/random";
 import { type PlacedRow, readFiles, readSplit } from "./rows";
 import { contextsOf, continuationsOf, drawShots } from "./shots";
-import type { Item, Row, Task } from "./task";
+import type { Item, Row, Task } from "./tasks/task";
 
 /** A question as it is put to the model. */
 export interface Prepared {

@@ -6,8 +6,8 @@ import { createHash } from "node:crypto";
 import { packageVersion } from "../native/paths";
 import { type Scores, type Summary, mean, pooled, standardError } from "./metrics";
 import type { PreparedTask } from "./prepare";
-import { leaderboard } from "./taskList";
-import type { Group, Item, Task } from "./task";
+import { leaderboard } from "./tasks/list";
+import type { Group, Item, Task } from "./tasks/task";
 
 /** A question under one filter. */
 export interface Outcome {

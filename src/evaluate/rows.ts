@@ -4,14 +4,14 @@
  */
 import { stat } from "node:fs/promises";
 import { basename, relative } from "node:path";
-import { parseIfJson } from "../base/inputFiles";
-import { filesUnder } from "../data/dataFiles";
-import { resolveDataSet } from "../data/dataSet";
+import { parseIfJson } from "../base/files/inputFiles";
+import { filesUnder } from "../data/reading/dataFiles";
+import { resolveDataSet } from "../data/reading/dataSet";
 import { copyNumbers, hasNumber, parseExact, rememberNumbers } from "../text/exactNumbers";
-import { decodeText, linesOf, readBytes, unreadable } from "../data/source";
+import { decodeText, linesOf, readBytes, unreadable } from "../data/reading/source";
 import { excerpt, shown } from "../base/values";
 import { InputError } from "../native/errors";
-import type { Row } from "./task";
+import type { Row } from "./tasks/task";
 
 export interface PlacedRow {
   readonly row: Row;
@@ -162,7 +162,7 @@ async function jsonRows(file: string): Promise<PlacedRow[]> {
 }
 
 async function parquetRows(file: string): Promise<PlacedRow[]> {
-  const { readParquet } = await import("../data/parquet.js");
+  const { readParquet } = await import("../data/reading/parquet.js");
   const rows: PlacedRow[] = [];
   for await (const records of readParquet(file, { required: [], keepNulls: true }))
     for (const { value } of records) rows.push({ row: jsonValue(value) as Row, place: `'${file}', row ${rows.length}` });

@@ -1,7 +1,7 @@
 /** Tokenises preference rows for runs that are compared; each run may have its own tokenizer. */
-import { contentKey } from "../data/tokenCache";
-import { type TokenizeOptions, type TokenizedPairs, tokenizeRows } from "../data/tokenizePairs";
-import type { PreferenceRow } from "../data/preferenceRow";
+import { contentKey } from "../data/tokenize/tokenCache";
+import { type TokenizeOptions, type TokenizedPairs, tokenizeRows } from "../data/tokenize/tokenizePairs";
+import type { PreferenceRow } from "../data/rows/preferenceRow";
 import { resolveModel } from "../models/modelSource";
 import { InputError } from "../native/errors";
 import { type Tokenizer, loadTokenizer } from "../text";

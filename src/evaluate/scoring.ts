@@ -6,9 +6,9 @@
 import { setImmediate } from "node:timers/promises";
 import { InputError } from "../native/errors";
 import type { CausalLM } from "../models";
-import { upload } from "../preference/packedBatch";
-import { scorePairs } from "../preference/packedStep";
-import { commonLength, layOut } from "../preference/packing";
+import { upload } from "../preference/packed/batch";
+import { scorePairs } from "../preference/packed/step";
+import { commonLength, layOut } from "../preference/packed/packing";
 import { tidy } from "../torch";
 import type { ScoredSequence } from "./requests";
 

@@ -4,9 +4,9 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { InputError } from "../native/errors";
-import type { PythonRandom } from "./pythonRandom";
+import type { PythonRandom } from "./python/random";
 import type { PlacedRow } from "./rows";
-import type { Item, Row, Task } from "./task";
+import type { Item, Row, Task } from "./tasks/task";
 
 /** Rows for examples, and how they are drawn. */
 export interface ShotSource {

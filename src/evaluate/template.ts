@@ -7,8 +7,8 @@ import { JinjaError, Template as JinjaTemplate, limitReason, parseReason, strict
 import { InputError } from "../native/errors";
 import { withExactNumbers } from "../text/exactNumbers";
 import { RowError } from "./fields";
-import { regexReplace } from "./regexReplace";
-import type { Row } from "./task";
+import { regexReplace } from "./python/regexReplace";
+import type { Row } from "./tasks/task";
 
 /** Time limit for rendering a row, in seconds. */
 const SECONDS = 5;

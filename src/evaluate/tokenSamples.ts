@@ -1,5 +1,5 @@
 /** Pairs of a measurement with the text of their tokens, for a report to show. */
-import type { TokenizedAnswer } from "../data/tokenizedPair";
+import type { TokenizedAnswer } from "../data/tokenize/tokenizedPair";
 import { TextStream } from "../generate/textStream";
 import { type Diagnosis, type Measurement, completionOf } from "../report/diagnosis";
 import { type DiagnosedSample, pickSamples } from "../report/diagnosisSection";

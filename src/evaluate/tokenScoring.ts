@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import type { TokenizedPair } from "../data/tokenizedPair";
+import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { type CausalLM, FolderError, type LoadOptions, loadAdapter, loadModel } from "../models";
 import { readAdapterJson } from "../models/modelSource";
 import { InputError } from "../native/errors";
@@ -19,8 +19,8 @@ import {
   scorePairs,
   upload,
 } from "../preference";
-import { predictingRows } from "../preference/packedBody";
-import { scoreTokens } from "../preference/tokenScores";
+import { predictingRows } from "../preference/packed/body";
+import { scoreTokens } from "../preference/packed/tokenScores";
 import type { Ches, Measurement } from "../report/diagnosis";
 import { type Tensor, fromTypedArray, noGrad, tidy } from "../torch";
 

@@ -14,7 +14,7 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { threadId } from "node:worker_threads";
 import { isRunning } from "../base/processes";
-import { flushFolder } from "../base/wholeFiles";
+import { flushFolder } from "../base/files/wholeFiles";
 import { sizeOf } from "./cache";
 import { HubError } from "./errors";
 import { type HubClient, Passing, Retries, read } from "./http";

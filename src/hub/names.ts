@@ -3,7 +3,7 @@
  * `@revision` where it is not to be `main`. What exists on the disk wins, as in transformers.
  */
 import { existsSync } from "node:fs";
-import { expandHome } from "../base/paths";
+import { expandHome } from "../base/files/paths";
 import { received } from "../base/received";
 import { HubError } from "./errors";
 

@@ -5,8 +5,8 @@
 import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { checkOptions } from "../base/options";
-import { makeFolder } from "../base/makeFolder";
-import { printable } from "../base/terminal";
+import { makeFolder } from "../base/files/makeFolder";
+import { printable } from "../base/terminal/terminal";
 import { RepoCache, danglingTarget, sizeOf } from "./cache";
 import { fetchBlob } from "./download";
 import { HubError } from "./errors";

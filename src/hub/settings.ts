@@ -4,7 +4,7 @@
  */
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { readInputText } from "../base/inputFiles";
+import { readInputText } from "../base/files/inputFiles";
 import type { Environment } from "../native/paths";
 
 export interface HubSettings {

@@ -6,8 +6,8 @@
 import { join } from "node:path";
 import { expectPath } from "../base/options";
 import { recordOrigin } from "../base/origins";
-import { hasEntry } from "../base/paths";
-import { StagedFiles } from "../base/wholeFiles";
+import { hasEntry } from "../base/files/paths";
+import { StagedFiles } from "../base/files/wholeFiles";
 import {
   DEFAULT_ADAPTER,
   type LoraConfig,
@@ -26,8 +26,8 @@ import { expectCompanions, stageCompanions } from "./companionFiles";
 import { expectModel } from "./expectModel";
 import { FolderError, blaming } from "./folderError";
 import { ADAPTER_CONFIG_FILE, readAdapterJson, resolveAdapter } from "./modelSource";
-import { SafetensorsFile } from "./safetensors";
-import { writable, writeSafetensors } from "./safetensorsWriter";
+import { SafetensorsFile } from "./formats/safetensors/file";
+import { writable, writeSafetensors } from "./formats/safetensors/writer";
 
 const WEIGHTS_FILE = "adapter_model.safetensors";
 const PREFIX = "base_model.model.";

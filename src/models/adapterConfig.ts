@@ -4,8 +4,8 @@
  * unless it is off. What only says where an adapter came from, or how it was initialised, is not looked at.
  */
 import { type LoraConfig, lora } from "../nn";
-import { MOST_NAMES } from "../nn/loraConfig";
-import { ConfigReader, type HuggingFaceConfig } from "./config";
+import { MOST_NAMES } from "../nn/adapters/loraConfig";
+import { ConfigReader, type HuggingFaceConfig } from "./config/config";
 
 /** Entries that do not change what a trained adapter computes. */
 const neutral = new Set([

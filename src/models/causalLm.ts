@@ -17,7 +17,7 @@ import {
 } from "../nn";
 import type { RepoName } from "../hub";
 import { type Tensor, noGrad, ops } from "../torch";
-import type { HuggingFaceConfig } from "./config";
+import type { HuggingFaceConfig } from "./config/config";
 import { type Blueprint, Decoder, type DecoderConfig } from "./decoder";
 
 export interface ForwardOptions {

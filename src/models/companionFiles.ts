@@ -4,9 +4,9 @@
  */
 import { readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { MAX_INPUT_BYTES, expectRegularFile, readInput } from "../base/inputFiles";
-import { hasEntry, isFolder } from "../base/paths";
-import type { StagedFiles } from "../base/wholeFiles";
+import { MAX_INPUT_BYTES, expectRegularFile, readInput } from "../base/files/inputFiles";
+import { hasEntry, isFolder } from "../base/files/paths";
+import type { StagedFiles } from "../base/files/wholeFiles";
 import { GENERATION_FILE, TEMPLATE_FILE, TEMPLATE_FOLDER, TOKENIZER_FILES } from "./companionNames";
 import { FolderError, asFolderError, filesIn } from "./folderError";
 

@@ -3,7 +3,7 @@
  * names with the adapter on it, as in transformers and PEFT. Does not load libtorch.
  */
 import { join } from "node:path";
-import { hasEntry, isFolder } from "../base/paths";
+import { hasEntry, isFolder } from "../base/files/paths";
 import { shown } from "../base/values";
 import { type Files, HubError, type RepoName, repoName, resolveFolder } from "../hub";
 import { FolderError, readJsonObject } from "./folderError";

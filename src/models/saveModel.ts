@@ -7,13 +7,13 @@ import { readdir } from "node:fs/promises";
 import { checkOptions, expectPath } from "../base/options";
 import { loraLayers } from "../nn";
 import { type DType, type Tensor, dispose, isFloatingPoint } from "../torch";
-import { architectureOfModel } from "./architectures";
+import { architectureOfModel } from "./architectures/registry";
 import type { CausalLM } from "./causalLm";
 import { stageCompanions } from "./companionFiles";
-import { configText } from "./configText";
+import { configText } from "./config/text";
 import { expectModel } from "./expectModel";
-import { writable, writeSafetensors, type WritableTensor } from "./safetensorsWriter";
-import { StagedFiles } from "../base/wholeFiles";
+import { writable, writeSafetensors, type WritableTensor } from "./formats/safetensors/writer";
+import { StagedFiles } from "../base/files/wholeFiles";
 import { INDEX_FILE, SINGLE_FILE } from "./weights";
 
 export interface SaveOptions {

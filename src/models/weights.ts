@@ -4,11 +4,11 @@
  * refused: PyTorch's can run code when they are opened.
  */
 import { isAbsolute, join, normalize, sep } from "node:path";
-import { hasEntry } from "../base/paths";
+import { hasEntry } from "../base/files/paths";
 import { listed } from "../base/values";
 import { type DType, type Tensor, dispose, keep } from "../torch";
 import { FolderError, filesIn, readJsonObject } from "./folderError";
-import { SafetensorsFile } from "./safetensors";
+import { SafetensorsFile } from "./formats/safetensors/file";
 
 export const SINGLE_FILE = "model.safetensors";
 export const INDEX_FILE = "model.safetensors.index.json";

@@ -6,9 +6,9 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import nodeGypBuild from "node-gyp-build";
-import { readInputText } from "../base/inputFiles";
-import { digestOf } from "./digest";
-import { libraryDefect } from "./elf";
+import { readInputText } from "../base/files/inputFiles";
+import { digestOf } from "./setup/digest";
+import { libraryDefect } from "./setup/elf";
 
 export interface Addon {
   /** What node-gyp-build is given. */

@@ -6,13 +6,13 @@ import { relative } from "node:path";
 import nodeGypBuild from "node-gyp-build";
 import { findAddon } from "./addon";
 import type { NativeBinding } from "./binding";
-import { libraryDefect } from "./elf";
+import { libraryDefect } from "./setup/elf";
 import { NativeLoadError } from "./errors";
-import { hostChecks } from "./host";
-import { type Libtorch, libraryFiles, locate, type Located, supportedText } from "./locate";
-import { fetchedDefect } from "./manifest";
+import { hostChecks } from "./setup/host";
+import { type Libtorch, libraryFiles, locate, type Located, supportedText } from "./setup/locate";
+import { fetchedDefect } from "./setup/manifest";
 import { type Environment, packageRoot } from "./paths";
-import { type Check, formatChecks } from "./report";
+import { type Check, formatChecks } from "./setup/report";
 
 interface Loader {
   /** dlopen with RTLD_NOW | RTLD_GLOBAL; throws the dynamic linker's message. */

@@ -12,7 +12,7 @@ export {
   tensorsTrainedWhole,
   withAdapter,
   withoutAdapters,
-} from "./adapters";
+} from "./adapters/adapters";
 export { type Activation, activations } from "./activation";
 export { Attention, type AttentionContext, AttentionLayer, type AttentionOptions, FusedAttention } from "./attention";
 export { type AttentionKernel, type AttentionRules, causalMask, maskedAttention } from "./attentionKernel";
@@ -20,8 +20,8 @@ export { Embedding, type EmbeddingOptions } from "./embedding";
 export { type ExpertsOptions, SparseExperts } from "./experts";
 export { KvCache } from "./kvCache";
 export { Linear, LinearLayer, type LinearOptions, kaimingUniform_ } from "./linear";
-export { DEFAULT_ADAPTER, LoraAdapter, LoraLinear } from "./lora";
-export { type LoraConfig, lora, loraRank } from "./loraConfig";
+export { DEFAULT_ADAPTER, LoraAdapter, LoraLinear } from "./adapters/lora";
+export { type LoraConfig, lora, loraRank } from "./adapters/loraConfig";
 export { Module, type StateDict } from "./module";
 export { type LayerOptions, buffer, parameter } from "./parameter";
 export { OffsetRmsNorm, RmsNorm, type RmsNormOptions } from "./rmsNorm";

@@ -8,7 +8,7 @@
  * The words are few on purpose: as pieces (vocabulary.ts) they are 58 with the digits and the end of an answer.
  */
 
-import type { Random } from "../data/random";
+import type { Random } from "../base/random";
 
 /** A problem and its worked answer; the part after `####` is the final answer. */
 export interface Problem {

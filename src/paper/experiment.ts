@@ -5,8 +5,8 @@
  * One thread, because a model this small gains nothing from a second; the same seed gives the same numbers bit for bit.
  */
 
-import type { PlainRow } from "../data/preferences";
-import type { Refusal } from "../data/screening";
+import type { PlainRow } from "../data/rows/preferences";
+import type { Refusal } from "../data/rows/screening";
 import type { CausalLM } from "../models";
 import { packageVersion } from "../native/paths";
 import type { LossConfig } from "../preference";

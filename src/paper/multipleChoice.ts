@@ -5,7 +5,7 @@
  *   Zoe has 28 stars. Zoe gets 14 from a friend. What holds all stars now?
  *   wooden box behind three heavy doors      (the forties; wrong: those of the tens nearest to it)
  */
-import type { Random } from "../data/random";
+import type { Random } from "../base/random";
 import { drawDifferent, generateStory } from "./arithmetic";
 
 /** A question with its right answer and the wrong ones. */

@@ -3,7 +3,7 @@
  * answers. All weights train; each loss sees the same pairs in the same order.
  */
 
-import { Random } from "../data/random";
+import { Random } from "../base/random";
 import type { CausalLM } from "../models";
 import { linearSchedule } from "../optim";
 import { type LossConfig, collate, createLoss, sequenceLogProbs } from "../preference";

@@ -4,7 +4,7 @@
  * mostly right but still unsure.
  */
 
-import { Random } from "../data/random";
+import { Random } from "../base/random";
 import type { CausalLM } from "../models";
 import { constantSchedule, linearSchedule } from "../optim";
 import { collate, sequenceLogProbs } from "../preference";

@@ -4,10 +4,10 @@
  */
 
 import { InputError } from "../native/errors";
-import { firstDifference, normalisedDistance } from "../data/editDistance";
-import type { PlainRow } from "../data/preferences";
-import { Random } from "../data/random";
-import { type Refusal, expectSomeKept, reasonToRefuse, screen } from "../data/screening";
+import { firstDifference, normalisedDistance } from "../data/rows/editDistance";
+import type { PlainRow } from "../data/rows/preferences";
+import { Random } from "../base/random";
+import { type Refusal, expectSomeKept, reasonToRefuse, screen } from "../data/rows/screening";
 import { generateProblems } from "./arithmetic";
 import { corruptIntermediateResult } from "./corruption";
 import { generateQuestions } from "./multipleChoice";

@@ -1,6 +1,6 @@
 /** What the stages of the experiment share: one optimizer step, and the order of rows. */
 
-import type { Random } from "../data/random";
+import type { Random } from "../base/random";
 import type { CausalLM } from "../models";
 import { AdamW, clipGradNorm_ } from "../optim";
 import { type Tensor, getNumThreads, setNumThreads, tidy } from "../torch";

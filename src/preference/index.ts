@@ -1,9 +1,9 @@
 export { type Batch, type Row, collate } from "./batch";
 export { completionLogProbs, sequenceLogProbs } from "./logProbs";
 export * from "./losses";
-export { type MicroBatchOptions, microBatches, packOptionsOf } from "./microBatches";
-export { packedAttention } from "./packedAttention";
-export { type PackedBatch, upload } from "./packedBatch";
+export { type MicroBatchOptions, microBatches, packOptionsOf } from "./packed/microBatches";
+export { packedAttention } from "./packed/attention";
+export { type PackedBatch, upload } from "./packed/batch";
 export {
   type AnswerLogProbs,
   type LogProbs,
@@ -15,7 +15,7 @@ export {
   forwardBackward,
   policyLogProbs,
   scorePairs,
-} from "./packedStep";
+} from "./packed/step";
 export {
   type PackOptions,
   type Packing,
@@ -24,8 +24,8 @@ export {
   type Strand,
   pack,
   packingStatistics,
-} from "./packing";
+} from "./packed/packing";
 export { type PairScore, type ScorePreferencesOptions, scorePreferences } from "./score";
-export { type ScoreOptions, type TokenScores, type TokenStatistic } from "./tokenScores";
-export { fingerprint } from "./fingerprint";
-export { ReferenceCache, type ReferenceLogProbs } from "./referenceCache";
+export { type ScoreOptions, type TokenScores, type TokenStatistic } from "./packed/tokenScores";
+export { fingerprint } from "./reference/fingerprint";
+export { ReferenceCache, type ReferenceLogProbs } from "./reference/cache";

@@ -5,15 +5,15 @@
 import { setImmediate } from "node:timers/promises";
 import { expectCallback } from "../base/options";
 import { received } from "../base/received";
-import { expectTokenized } from "../data/givenRows";
-import type { TokenizedPair } from "../data/tokenizedPair";
+import { expectTokenized } from "../data/rows/givenRows";
+import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/expectModel";
 import { tidy } from "../torch";
 import { checkOptions } from "../base/options";
-import { microBatches, packOptionsOf } from "./microBatches";
-import { upload } from "./packedBatch";
-import { type AnswerLogProbs, type LogProbs, answerLogProbs, scorePairs } from "./packedStep";
+import { microBatches, packOptionsOf } from "./packed/microBatches";
+import { upload } from "./packed/batch";
+import { type AnswerLogProbs, type LogProbs, answerLogProbs, scorePairs } from "./packed/step";
 
 export interface ScorePreferencesOptions {
   /** Tokens of a batch, those that its sequences share counted once. Default: 2048 on the CPU, 16384 elsewhere. */

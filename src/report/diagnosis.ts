@@ -6,8 +6,8 @@
  * Only numbers. The models that give the log-probs are in evaluate/tokenScoring.ts, the pictures in diagnosisSection.ts.
  */
 import { pooled } from "../base/samples";
-import { firstDifference, normalisedDistance } from "../data/editDistance";
-import type { TokenizedAnswer, TokenizedPair } from "../data/tokenizedPair";
+import { firstDifference, normalisedDistance } from "../data/rows/editDistance";
+import type { TokenizedAnswer, TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { AnswerLogProbs, LogProbs } from "../preference";
 
 /** Log-probs of the same pairs under several models. */

@@ -6,8 +6,8 @@
 import { type Dirent, existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve, sep } from "node:path";
 import { InputError } from "../base/errors";
-import { expectShallow, readInputText } from "../base/inputFiles";
-import { printable } from "../base/terminal";
+import { expectShallow, readInputText } from "../base/files/inputFiles";
+import { printable } from "../base/terminal/terminal";
 import { excerpt, isObject, shown } from "../base/values";
 
 /** The finite numbers of a logged line by name, `step` among them. */

@@ -3,7 +3,7 @@
  * colour a run, each picture with its numbers behind it; what went wrong; and the settings, first those that differ.
  */
 import { join } from "node:path";
-import { writeWhole } from "../base/wholeFiles";
+import { writeWhole } from "../base/files/wholeFiles";
 import { type DiagnosedAnswers, diagnosisSections } from "./diagnosisSection";
 import { type Chart, type Line, legend, loadCharts } from "./figures";
 import { headline, meanAt, outcome, warnings } from "./findings";

@@ -2,7 +2,7 @@
  * The reports' pictures as SVG files of their own, for papers and slides: title, legend and caption are in the picture,
  * colours are those of the day, and nothing depends on a page. Each is XML that drawing programs read, too.
  */
-import { StagedFiles } from "../base/wholeFiles";
+import { StagedFiles } from "../base/files/wholeFiles";
 import { type Chart, type Size, loadPlotted } from "./figures";
 import { Html, html } from "./html";
 import { LIGHT } from "./style";

@@ -5,7 +5,7 @@
  * that has been changed since is used as it is.
  */
 import { InputError } from "../base/errors";
-import { parsePythonJson } from "../base/pythonJson";
+import { parsePythonJson } from "../base/formats/pythonJson";
 import { PyFloat } from "../jinja/float";
 
 /** A number that a JavaScript number cannot represent: a float that is integral or not finite, or a large integer. */

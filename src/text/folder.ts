@@ -7,13 +7,13 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { convertInputErrors } from "../base/errors";
-import { expectShallow, readInput } from "../base/inputFiles";
+import { expectShallow, readInput } from "../base/files/inputFiles";
 import { isObject, shown } from "../base/values";
 import { companionPlaces } from "../models/companionFiles";
-import { findGguf } from "../models/ggufPaths";
+import { findGguf } from "../models/formats/gguf/paths";
 import { MOST_IDS } from "./bpe";
 import { TokenizerError } from "./errors";
-import { readGgufTokenizer } from "./ggufTokenizer";
+import { readGgufTokenizer } from "./gguf/tokenizer";
 import type { Step } from "./pipeline";
 import { withSettings } from "./settings";
 

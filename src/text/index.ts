@@ -3,4 +3,4 @@ export * from "./completion";
 export * from "./tokenizer";
 export { ChatTemplateError, TokenizerError } from "./errors";
 export type { ChatMessage, JsonValue } from "./chatTemplate";
-export { saveGgufTokenizer } from "./ggufFiles";
+export { saveGgufTokenizer } from "./gguf/files";

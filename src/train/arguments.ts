@@ -5,7 +5,19 @@
  */
 import { scheduleNames } from "../optim/scheduleNames";
 import { isOptimizer } from "../optim/optimizerNames";
-import { type ArgumentsOf, choice, either, flag, integer, mapping, number, optional, path, text, withWayOut } from "./argument";
+import {
+  type ArgumentsOf,
+  choice,
+  either,
+  flag,
+  integer,
+  mapping,
+  number,
+  optional,
+  path,
+  text,
+  withWayOut,
+} from "../base/arguments";
 
 export const trainingArguments = {
   outputDir: path("trainer_output", "folder for the adapter or model, checkpoints, logs and the report"),

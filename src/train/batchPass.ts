@@ -1,5 +1,5 @@
 /** One micro-batch under a loss: forward and backward for training, forward alone for evaluation, both measured. */
-import type { TokenizedPair } from "../data/tokenizedPair";
+import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
 import {
   type PackedBatch,

@@ -5,11 +5,11 @@
  */
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { CHECKSUMS_FILE, hasChecksums, verifyChecksums, writeChecksums } from "../base/checksums";
-import { isFolder } from "../base/paths";
-import { publishFolder, stagingFolder } from "../base/wholeFiles";
+import { CHECKSUMS_FILE, hasChecksums, verifyChecksums, writeChecksums } from "../base/files/checksums";
+import { isFolder } from "../base/files/paths";
+import { publishFolder, stagingFolder } from "../base/files/wholeFiles";
 import { type CausalLM, FolderError, SafetensorsFile, adapterTensors, saveAdapter, saveModel } from "../models";
-import { saveTensors } from "../models/safetensorsWriter";
+import { saveTensors } from "../models/formats/safetensors/writer";
 import { openWeights } from "../models/weights";
 import { InputError } from "../native/errors";
 import { hasAdapter } from "../nn";

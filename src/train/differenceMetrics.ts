@@ -10,8 +10,8 @@
  *
  * Every token counts as 1, whatever weight `ld_alpha` gives it. What a line has no tokens for is left out of it.
  */
-import { firstDifference } from "../data/editDistance";
-import type { TokenizedPair } from "../data/tokenizedPair";
+import { firstDifference } from "../data/rows/editDistance";
+import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { Packing } from "../preference";
 import { type Tensor, fromTypedArray, noGrad, tidy } from "../torch";
 import type { ReferenceValues } from "./reference";

@@ -1,5 +1,5 @@
 /** A loss or gradient that is no number: the run ends before it reaches the weights. */
-import type { TokenizedPair } from "../data/tokenizedPair";
+import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 
 export class NonFiniteError extends Error {
   override name = "NonFiniteError";

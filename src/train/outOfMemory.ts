@@ -1,5 +1,5 @@
 /** Passes without gradient where memory may run out: a batch that does not fit is run in halves. */
-import type { TokenizedPair } from "../data/tokenizedPair";
+import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { OutOfMemoryError } from "../native/errors";
 import { type MicroBatchOptions, type Packing, microBatches } from "../preference";
 

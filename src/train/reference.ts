@@ -6,7 +6,7 @@
  * set of base weights.
  */
 import { setImmediate } from "node:timers/promises";
-import type { TokenizedPair } from "../data/tokenizedPair";
+import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { type CausalLM, adapterTensors } from "../models";
 import { hasAdapter, loraLayers, tensorsTrainedWhole, withAdapter } from "../nn";
 import {

@@ -7,7 +7,7 @@ import type { EventEmitter } from "node:events";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import type { TokenizedPair } from "../data/tokenizedPair";
+import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { InputError, OutOfMemoryError } from "../native/errors";
 import { clipGradNorm_ } from "../optim";
 import { type Packing, microBatches, pack, packOptionsOf } from "../preference";

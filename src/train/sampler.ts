@@ -2,7 +2,7 @@
  * Which rows each optimizer step takes. A pure function of the seed and the step, so that a run that goes on in the middle
  * of an epoch takes the rows it would have taken.
  */
-import { Random } from "../data/random";
+import { Random } from "../base/random";
 
 export interface SamplerOptions {
   rows: number;

@@ -4,7 +4,7 @@
  */
 import { basename, join, resolve } from "node:path";
 import { InputError } from "../base/errors";
-import { readInputJson } from "../base/inputFiles";
+import { readInputJson } from "../base/files/inputFiles";
 import { isObject, shown } from "../base/values";
 import type { Totals } from "./stepMetrics";
 import type { LogLine } from "./metricNames";

@@ -4,7 +4,7 @@
  * lets it pass. savedState.ts reads it.
  */
 import { join } from "node:path";
-import { writeWhole } from "../base/wholeFiles";
+import { writeWhole } from "../base/files/wholeFiles";
 import type { LogLine } from "./metricNames";
 import type { Totals } from "./stepMetrics";
 

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpath
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { locate } from "../../src/native/locate";
+import { locate } from "../../src/native/setup/locate";
 import { freshHub } from "../hub/fixtures";
 import { folderOf } from "../parity/fixture";
 import { type FileCall, fileTracer, powerCutFaults } from "../setup/fileTrace";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { InputError } from "../../src/base/errors";
-import { parseJson, readInput, readInputJson } from "../../src/base/inputFiles";
+import { parseJson, readInput, readInputJson } from "../../src/base/files/inputFiles";
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "smaug-"))));

@@ -5,7 +5,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { InputError } from "../../src/base/errors";
-import { LockFile } from "../../src/base/lockFile";
+import { LockFile } from "../../src/base/files/lockFile";
 import { thisProcess } from "../../src/base/processes";
 
 let folder: string;
@@ -49,7 +49,7 @@ test("a lock of another host is never taken over; a file that is not a lock alwa
 test("of several processes that find a stale lock exactly one takes it", async () => {
   writeFileSync(path, JSON.stringify({ ...thisProcess(), started: 1, since: 0 }));
   const program = `
-    const { LockFile } = require(${JSON.stringify(join(__dirname, "../../dist/base/lockFile.js"))});
+    const { LockFile } = require(${JSON.stringify(join(__dirname, "../../dist/base/files/lockFile.js"))});
     const lock = LockFile.acquire(${JSON.stringify(path)});
     console.log(lock instanceof LockFile ? "mine" : "other");
     setTimeout(() => {}, 1500);`;

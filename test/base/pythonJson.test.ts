@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseJsonText, parsePythonJson } from "../../src/base/pythonJson";
+import { parseJsonText, parsePythonJson } from "../../src/base/formats/pythonJson";
 
 const written = (text: string) => parsePythonJson(text, (literal) => `<${literal}>`);
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { thisProcess } from "../../src/base/processes";
-import { StagedFiles, publishFolder, removeAbandoned, stagingFolder, writeWhole } from "../../src/base/wholeFiles";
+import { StagedFiles, publishFolder, removeAbandoned, stagingFolder, writeWhole } from "../../src/base/files/wholeFiles";
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "smaug-"))));
@@ -40,7 +40,7 @@ test("a file that cannot be written leaves the others as they were, and no folde
 });
 
 test("threads of one process write under different temporary names", async () => {
-  const file = join(__dirname, "../../dist/base/wholeFiles.js");
+  const file = join(__dirname, "../../dist/base/files/wholeFiles.js");
   const program = `require("node:worker_threads").parentPort.postMessage(require(${JSON.stringify(file)}).temporaryName())`;
   const nameIn = () =>
     new Promise((resolve, reject) => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { InputError } from "../../src/base/errors";
-import { parseYaml, readYaml } from "../../src/base/yaml";
+import { parseYaml, readYaml } from "../../src/base/formats/yaml";
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "smaug-yaml-"))));

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { resolveConfig } from "../../src/cli/trainConfig";
+import { resolveConfig } from "../../src/cli/train/config";
 
 const keys = JSON.parse(readFileSync(join(__dirname, "configKeys.json"), "utf8")) as {
   trl: Record<string, unknown>;

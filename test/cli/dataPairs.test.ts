@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { dataCommand } from "../../src/cli/data";
+import { dataCommand } from "../../src/cli/data/command";
 import { run } from "../../src/cli/run";
 import { loadPreferences } from "../../src/data";
 import { folderOf } from "../parity/fixture";

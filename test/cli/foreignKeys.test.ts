@@ -1,6 +1,6 @@
 /** The answers to individual keys of LLaMA-Factory, axolotl and the alignment-handbook. */
 import { describe, expect, test } from "vitest";
-import { foreignKey } from "../../src/cli/keys";
+import { foreignKey } from "../../src/cli/train/keys";
 
 type Config = Record<string, unknown>;
 

@@ -3,8 +3,8 @@ import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writ
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
-import { mergeCommand } from "../../src/cli/merge";
-import { compareLogProbs, sampleSequences, tokenLogProbs } from "../../src/cli/mergeCheck";
+import { mergeCommand } from "../../src/cli/merge/command";
+import { compareLogProbs, sampleSequences, tokenLogProbs } from "../../src/cli/merge/check";
 import { run } from "../../src/cli/run";
 import { SafetensorsFile, loadModel, saveModel } from "../../src/models";
 import { noGrad, ops, tensor, tidy } from "../../src/torch";

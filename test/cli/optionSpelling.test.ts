@@ -1,17 +1,17 @@
 /** `--max_new_tokens` and `--max-new-tokens` are the same, in every command. */
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
-import { dataCommand } from "../../src/cli/data";
+import { dataCommand } from "../../src/cli/data/command";
 import { doctorCommand } from "../../src/cli/doctor";
 import { evalCommand } from "../../src/cli/eval";
 import { generateCommand } from "../../src/cli/generate";
-import { mergeCommand } from "../../src/cli/merge";
+import { mergeCommand } from "../../src/cli/merge/command";
 import { reportCommand } from "../../src/cli/report";
-import { reproduceCommand } from "../../src/cli/reproduce";
+import { reproduceCommand } from "../../src/cli/reproduce/command";
 import { run } from "../../src/cli/run";
 import { scoreCommand } from "../../src/cli/score";
 import { setupCommand } from "../../src/cli/setup";
-import { referenceCommand, trainCommand } from "../../src/cli/train";
+import { referenceCommand, trainCommand } from "../../src/cli/train/command";
 
 const makers = [
   trainCommand,

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterEach, expect, test, vi } from "vitest";
-import { dataCommand } from "../../src/cli/data";
+import { dataCommand } from "../../src/cli/data/command";
 import { evalCommand } from "../../src/cli/eval";
 import { type FileInput, expectNoInput } from "../../src/cli/outputFile";
 import { reportCommand } from "../../src/cli/report";

@@ -3,10 +3,10 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterEach, expect, test, vi } from "vitest";
-import { reproduceCommand } from "../../src/cli/reproduce";
-import { ReproduceOutput } from "../../src/cli/reproduceOutput";
+import { reproduceCommand } from "../../src/cli/reproduce/command";
+import { ReproduceOutput } from "../../src/cli/reproduce/output";
 import { run } from "../../src/cli/run";
-import { OutputLock } from "../../src/base/outputLock";
+import { OutputLock } from "../../src/base/files/outputLock";
 import { readResult } from "../../src/paper/study/store";
 import { temporaryFolders } from "../models/folders";
 

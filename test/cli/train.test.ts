@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { run } from "../../src/cli/run";
-import { referenceCommand, trainCommand } from "../../src/cli/train";
+import { referenceCommand, trainCommand } from "../../src/cli/train/command";
 import * as models from "../../src/models";
 import { Generator } from "../../src/torch";
 import { tinyFolder } from "../text/tiny";

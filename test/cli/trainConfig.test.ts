@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { resolveConfig, toSnakeCase } from "../../src/cli/trainConfig";
+import { resolveConfig, toSnakeCase } from "../../src/cli/train/config";
 import { InputError } from "../../src/native/errors";
 
 let folder: string;

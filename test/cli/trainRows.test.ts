@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { originsOf } from "../../src/base/origins";
-import { resolveConfig } from "../../src/cli/trainConfig";
-import { holdOut, loadRows } from "../../src/cli/trainRows";
+import { resolveConfig } from "../../src/cli/train/config";
+import { holdOut, loadRows } from "../../src/cli/train/rows";
 import { InputError } from "../../src/native/errors";
 
 let folder: string;

@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import type { ColumnMapping } from "../../src/data/columnMapping";
-import { loadPreferences } from "../../src/data/preferences";
+import type { ColumnMapping } from "../../src/data/reading/columnMapping";
+import { loadPreferences } from "../../src/data/rows/preferences";
 import { InputError } from "../../src/native/errors";
 import { folderOf } from "../parity/fixture";
 

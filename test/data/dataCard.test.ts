@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { matchesPattern } from "../../src/data/dataCard";
-import { findDataFiles, splitNames } from "../../src/data/dataFiles";
-import { loadPreferences } from "../../src/data/preferences";
+import { matchesPattern } from "../../src/data/reading/dataCard";
+import { findDataFiles, splitNames } from "../../src/data/reading/dataFiles";
+import { loadPreferences } from "../../src/data/rows/preferences";
 import { InputError } from "../../src/native/errors";
 import { freshHub } from "../hub/fixtures";
 

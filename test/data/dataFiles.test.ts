@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import { InputError } from "../../src/native/errors";
-import { findDataFiles } from "../../src/data/dataFiles";
+import { findDataFiles } from "../../src/data/reading/dataFiles";
 
 const made: string[] = [];
 afterEach(() => made.splice(0).forEach((folder) => rmSync(folder, { recursive: true })));

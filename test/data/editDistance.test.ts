@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { firstDifference, normalisedDistance } from "../../src/data/editDistance";
+import { firstDifference, normalisedDistance } from "../../src/data/rows/editDistance";
 import { levenshtein } from "./levenshtein";
 
 const letters = (text: string) => [...text];

@@ -8,7 +8,7 @@ import { getHeapStatistics } from "node:v8";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { InputError } from "../../src/base/errors";
-import { loadPreferences, streamPreferences } from "../../src/data/preferences";
+import { loadPreferences, streamPreferences } from "../../src/data/rows/preferences";
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "smaug-hostile-"))));
@@ -76,7 +76,7 @@ describe("a packed file that unpacks to far more", () => {
     const path = written("many.jsonl.gz", Buffer.concat(Array<Buffer>(120).fill(gzipSync(`${long}\n`.repeat(100)))));
     const program =
       "require(process.argv[1]).loadPreferences(process.argv[2]).catch((error) => console.log(error.name, error.message))";
-    const library = join(__dirname, "../../dist/data/preferences.js");
+    const library = join(__dirname, "../../dist/data/rows/preferences.js");
     const said = execFileSync("node", ["--max-old-space-size=64", "-e", program, library, path], { encoding: "utf8" });
     expect(said).toMatch(/^InputError Expected rows that fit in memory in '.*many\.jsonl\.gz', but \d+ of them fill most of/);
   });

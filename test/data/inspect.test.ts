@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { normalisedDistance } from "../../src/data/editDistance";
-import { inspectRows } from "../../src/data/inspect";
-import { describeOddities, mergeOddities, note, oddRows } from "../../src/data/oddities";
-import type { PreferenceRow } from "../../src/data/preferenceRow";
-import { lengthHistogram, shareHistogram, summarise } from "../../src/data/summary";
+import { normalisedDistance } from "../../src/data/rows/editDistance";
+import { inspectRows } from "../../src/data/rows/inspect";
+import { describeOddities, mergeOddities, note, oddRows } from "../../src/data/rows/oddities";
+import type { PreferenceRow } from "../../src/data/rows/preferenceRow";
+import { lengthHistogram, shareHistogram, summarise } from "../../src/data/rows/summary";
 import { loadTokenizer } from "../../src/text";
 import { tinyFolder } from "../text/tiny";
 

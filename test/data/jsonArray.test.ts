@@ -1,7 +1,7 @@
 /** A list in any pieces gives the elements that JSON.parse finds in the whole. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { listElements } from "../../src/data/jsonArray";
+import { listElements } from "../../src/data/reading/jsonArray";
 
 async function* pieces(text: string, sizes: readonly number[]): AsyncGenerator<Buffer> {
   const bytes = Buffer.from(text);

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { InputError } from "../../src/native/errors";
-import { loadPreferences } from "../../src/data/preferences";
+import { loadPreferences } from "../../src/data/rows/preferences";
 import { folderOf } from "../parity/fixture";
 
 const file = (name: string) => folderOf("data", `${name}.parquet`);
@@ -126,7 +126,7 @@ test.each([
 });
 
 test("a page expands to no more than its declared size, which is limited", async () => {
-  const { limitedCompressors } = await import("../../src/data/parquetReader");
+  const { limitedCompressors } = await import("../../src/data/reading/parquetReader");
   const { GZIP, BROTLI, SNAPPY } = await limitedCompressors();
   const zeros = Buffer.alloc(10_000_000);
   expect(() => GZIP!(gzipSync(zeros), 1000)).toThrow();

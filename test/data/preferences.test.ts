@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { InputError } from "../../src/native/errors";
-import { expectPlainRows, loadPreferences } from "../../src/data/preferences";
+import { expectPlainRows, loadPreferences } from "../../src/data/rows/preferences";
 
 let folder: string;
 beforeAll(async () => (folder = await mkdtemp(join(tmpdir(), "smaug-data-"))));

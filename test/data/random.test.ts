@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Random } from "../../src/data/random";
+import { Random } from "../../src/base/random";
 
 const draw = (random: Random, count: number) => Array.from({ length: count }, () => random.bits());
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { InputError } from "../../src/native/errors";
-import { describeRefusals, expectSomeKept, reasonToRefuse, screen } from "../../src/data/screening";
+import { describeRefusals, expectSomeKept, reasonToRefuse, screen } from "../../src/data/rows/screening";
 
 const row = { index: 0, prompt: "p", chosen: "a", rejected: "b" };
 const tokens = { prompt: 3, chosen: 2, rejected: 5 };

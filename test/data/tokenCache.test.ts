@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { parseJsonText } from "../../src/base/pythonJson";
-import type { ChatRow, PlainRow } from "../../src/data/preferenceRow";
-import { contentKey } from "../../src/data/tokenCache";
-import { type TokenizeOptions, tokenizeRows } from "../../src/data/tokenizePairs";
+import { parseJsonText } from "../../src/base/formats/pythonJson";
+import type { ChatRow, PlainRow } from "../../src/data/rows/preferenceRow";
+import { contentKey } from "../../src/data/tokenize/tokenCache";
+import { type TokenizeOptions, tokenizeRows } from "../../src/data/tokenize/tokenizePairs";
 import { type Tokenizer, loadTokenizer } from "../../src/text";
 import { parseExact, rememberNumbers } from "../../src/text/exactNumbers";
 import { writeGguf } from "../models/ggufFiles";

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/native/errors";
-import type { PreferenceRow } from "../../src/data/preferenceRow";
-import { type TokenizeOptions, describeTokenized, tokenizePairs, tokenizeRows } from "../../src/data/tokenizePairs";
+import type { PreferenceRow } from "../../src/data/rows/preferenceRow";
+import { type TokenizeOptions, describeTokenized, tokenizePairs, tokenizeRows } from "../../src/data/tokenize/tokenizePairs";
 import { type ChatMessage, type Tokenizer, loadTokenizer } from "../../src/text";
 import { bos, eos, hello, tinyFolder, tokenizerConfig, tokenizerJson } from "../text/tiny";
 

@@ -1,7 +1,7 @@
 /** Agreement with lm-evaluation-harness 0.4, request by request: scripts/parity/eval.py. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type EvaluateOptions, type EvaluationResults, evaluate } from "../../src/evaluate";
-import { PythonRandom } from "../../src/evaluate/pythonRandom";
+import { PythonRandom } from "../../src/evaluate/python/random";
 import { type CausalLM, loadModel } from "../../src/models";
 import { type Tokenizer, loadTokenizer } from "../../src/text";
 import { fixture, folderOf } from "../parity/fixture";

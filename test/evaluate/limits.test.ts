@@ -5,11 +5,11 @@ import { afterEach, expect, test } from "vitest";
 import { allowance } from "../../src/base/timeLimit";
 import { regexFilter } from "../../src/evaluate";
 import { exactMatch } from "../../src/evaluate/filters";
-import type { AnswerTask } from "../../src/evaluate/task";
-import { readTaskFile } from "../../src/evaluate/taskFile";
+import type { AnswerTask } from "../../src/evaluate/tasks/task";
+import { readTaskFile } from "../../src/evaluate/tasks/file";
 import { Template } from "../../src/evaluate/template";
 import { InputError } from "../../src/native/errors";
-import { isTarget, lora, loraRank } from "../../src/nn/loraConfig";
+import { isTarget, lora, loraRank } from "../../src/nn/adapters/loraConfig";
 
 const { seconds } = allowance;
 afterEach(() => {

@@ -1,6 +1,6 @@
 /** Expected values: Python's `ast.literal_eval`. */
 import { describe, expect, test } from "vitest";
-import { type Literal, pythonLiteral } from "../../src/evaluate/literal";
+import { type Literal, pythonLiteral } from "../../src/evaluate/python/literal";
 
 test.each<[string, Literal]>([
   [`['a', "it's", '''b\n"c"''']`, ["a", "it's", 'b\n"c"']],

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { type ChoiceTask, readTaskFile } from "../../src/evaluate";
 import { forgetRows } from "../../src/evaluate/rows";
 import { prepare } from "../../src/evaluate/prepare";
-import type { Row } from "../../src/evaluate/task";
+import type { Row } from "../../src/evaluate/tasks/task";
 import { temporaryFolders } from "../models/folders";
 import { folderOf } from "../parity/fixture";
 

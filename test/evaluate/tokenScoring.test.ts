@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { tokenizePairs } from "../../src/data/tokenizePairs";
-import type { TokenizedAnswer } from "../../src/data/tokenizedPair";
+import { tokenizePairs } from "../../src/data/tokenize/tokenizePairs";
+import type { TokenizedAnswer } from "../../src/data/tokenize/tokenizedPair";
 import { tokenTexts } from "../../src/evaluate/tokenSamples";
 import { baseOf, closeRuns, measureRuns, openRuns } from "../../src/evaluate/tokenScoring";
 import { type CausalLM, loadModel, saveModel } from "../../src/models";

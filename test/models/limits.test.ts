@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, truncateSync
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { FolderError, loadAdapter, loadModel } from "../../src/models";
-import { readGgufHeader } from "../../src/models/ggufHeader";
+import { readGgufHeader } from "../../src/models/formats/gguf/header";
 import { folderOf } from "../parity/fixture";
 import { temporaryFolders, writeSafetensorsFile } from "./folders";
 import { ggufBytes } from "./ggufFiles";

@@ -12,7 +12,7 @@ import {
   saveModel,
 } from "../../src/models";
 import { thisProcess } from "../../src/base/processes";
-import { temporaryName } from "../../src/base/wholeFiles";
+import { temporaryName } from "../../src/base/files/wholeFiles";
 import { applyLora, lora, loraLayers } from "../../src/nn";
 import { Generator, memory, noGrad } from "../../src/torch";
 import { folderOf } from "../parity/fixture";

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { examine, locate } from "../../src/native/locate";
+import { examine, locate } from "../../src/native/setup/locate";
 import { fakeLibtorch, temporaryFolder, writeTree } from "./fixtures";
 
 /** An environment whose cache folder says that setup chose `folder`. */

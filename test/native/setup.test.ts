@@ -3,9 +3,9 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFil
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { prebuildFolder, stampFile } from "../../src/native/addon";
-import { fetchLibtorch } from "../../src/native/fetch";
-import { locate } from "../../src/native/locate";
-import { setup } from "../../src/native/setup";
+import { fetchLibtorch } from "../../src/native/setup/fetch";
+import { locate } from "../../src/native/setup/locate";
+import { setup } from "../../src/native/setup/setup";
 import { library, libtorchEntries, sha256, zip } from "./archives";
 import {
   crashingLibtorch,

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { unpackLibtorch } from "../../src/native/unpack";
+import { unpackLibtorch } from "../../src/native/setup/unpack";
 import { library, libtorchEntries, sha256, zip, type ZipEntry } from "./archives";
 import { temporaryFolder, writeTree } from "./fixtures";
 

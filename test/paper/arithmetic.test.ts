@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Random } from "../../src/data/random";
+import { Random } from "../../src/base/random";
 import { type Problem, generateProblems } from "../../src/paper/arithmetic";
 import { finalAnswer } from "../../src/paper/task";
 import { Vocabulary } from "../../src/paper/vocabulary";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Random } from "../../src/data/random";
+import { Random } from "../../src/base/random";
 import { corruptIntermediateResult, intermediateResults } from "../../src/paper/corruption";
 import { levenshtein } from "../data/levenshtein";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Random } from "../../src/data/random";
+import { Random } from "../../src/base/random";
 import { generateQuestions } from "../../src/paper/multipleChoice";
 import { createModel, modelConfig } from "../../src/paper/model";
 import { answerQuestions } from "../../src/paper/scoring";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Random } from "../../src/data/random";
+import { Random } from "../../src/base/random";
 import { copyModel, countWeights, createModel, modelConfig } from "../../src/paper/model";
 import { presets } from "../../src/paper/settings";
 import { sftLoss, trainReference } from "../../src/paper/sft";

@@ -1,7 +1,7 @@
 /** Rows and their ids against TRL's own preparation (scripts/parity/data.py). */
 import { describe, expect, test } from "vitest";
-import { RowReader } from "../../src/data/preferenceRow";
-import { tokenizeRows } from "../../src/data/tokenizePairs";
+import { RowReader } from "../../src/data/rows/preferenceRow";
+import { tokenizeRows } from "../../src/data/tokenize/tokenizePairs";
 import { loadTokenizer } from "../../src/text";
 import { fixture } from "./fixture";
 import { tokenizerFolder } from "./text/fetch";

@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadModel, saveModel } from "../../src/models";
-import { GgufFile } from "../../src/models/ggufFile";
-import { readGgufHeader } from "../../src/models/ggufHeader";
+import { GgufFile } from "../../src/models/formats/gguf/file";
+import { readGgufHeader } from "../../src/models/formats/gguf/header";
 import { dispose, empty, memory, noGrad, tensor, tidy } from "../../src/torch";
 import { temporaryFolders } from "../models/folders";
 import { expectClose, fixture, folderOf } from "./fixture";

@@ -1,7 +1,7 @@
 /** The templates of lm-evaluation-harness's own task files (MIT licence), over rows that scripts/parity/harnessTemplates.py made. */
 import { expect, test } from "vitest";
 import { Template } from "../../src/evaluate/template";
-import { pythonLiteral } from "../../src/evaluate/literal";
+import { pythonLiteral } from "../../src/evaluate/python/literal";
 import { fixture } from "./fixture";
 
 interface Case {

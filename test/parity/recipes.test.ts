@@ -1,11 +1,11 @@
 /** The paper's recipes on the data sets' own formats, against the harness's prompts (scripts/parity/recipes.py). */
 import { expect, test } from "vitest";
-import { arc, hellaswag } from "../../src/paper/recipes/choices";
-import { metamath } from "../../src/paper/recipes/metamath";
-import { pairOf } from "../../src/paper/recipes/pair";
-import { makePairs } from "../../src/paper/recipes/pairs";
-import type { Recipe } from "../../src/paper/recipes/recipe";
-import { StatisticsCollector } from "../../src/paper/recipes/statistics";
+import { arc, hellaswag } from "../../src/data/recipes/choices";
+import { metamath } from "../../src/data/recipes/metamath";
+import { pairOf } from "../../src/data/recipes/pair";
+import { makePairs } from "../../src/data/recipes/pairs";
+import type { Recipe } from "../../src/data/recipes/recipe";
+import { StatisticsCollector } from "../../src/data/recipes/statistics";
 import { fixture, folderOf } from "./fixture";
 
 interface Asked {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { parseJsonText } from "../../src/base/pythonJson";
+import { parseJsonText } from "../../src/base/formats/pythonJson";
 import { type ChatRow, loadPreferences } from "../../src/data";
 import { loadTokenizer } from "../../src/text";
 import { tinyFolder } from "../text/tiny";

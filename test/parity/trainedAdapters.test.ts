@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { SafetensorsFile, saveAdapter } from "../../src/models";
 import { parseAdapterConfig } from "../../src/models/adapterConfig";
-import { architectureOf } from "../../src/models/architectures";
+import { architectureOf } from "../../src/models/architectures/registry";
 import { applyLora } from "../../src/nn";
 import { fixture } from "./fixture";
 

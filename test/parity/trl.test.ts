@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { loadModel } from "../../src";
 import { createLoss } from "../../src/preference";
-import type { TokenizedPair } from "../../src/data/tokenizedPair";
+import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
 import { PreferenceTrainer } from "../../src/train";
 import { type MetricColumns, type Trace, deviation, modelFolder, traceRows, traces } from "./trl/fixture";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { TokenizedPair } from "../../src/data/tokenizedPair";
+import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
 import { maskedAttention } from "../../src/nn";
 import { type PackedBatch, pack, packedAttention, upload } from "../../src/preference";
-import { strandOffsets } from "../../src/preference/packedAttention";
+import { strandOffsets } from "../../src/preference/packed/attention";
 import { type Tensor, autograd, cat, manualSeed, noGrad, randn, tensor, tidy } from "../../src/torch";
 import "../setup/leaks";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { TokenizedPair } from "../../src/data/tokenizedPair";
+import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
 import { type CausalLM, Gemma2ForCausalLM, LlamaForCausalLM, MistralForCausalLM } from "../../src/models";
 import { Linear, LoraLinear, applyLora, lora } from "../../src/nn";
 import {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { TokenizedAnswer, TokenizedPair } from "../../src/data/tokenizedPair";
+import type { TokenizedAnswer, TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
 import { type Packing, microBatches, pack, packingStatistics } from "../../src/preference";
 
 const answer = (prompt: number[], completion: number[]): TokenizedAnswer => ({

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { InputError } from "../../src/base/errors";
 import { RecordStore } from "../../src/base/records/store";
-import type { TokenizedPair } from "../../src/data/tokenizedPair";
-import { fingerprint } from "../../src/preference/fingerprint";
-import { ReferenceCache } from "../../src/preference/referenceCache";
+import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
+import { fingerprint } from "../../src/preference/reference/fingerprint";
+import { ReferenceCache } from "../../src/preference/reference/cache";
 import { tensor } from "../../src/torch";
 
 const root = mkdtempSync(join(tmpdir(), "smaug-reference-"));

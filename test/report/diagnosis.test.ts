@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { TokenizedPair } from "../../src/data/tokenizedPair";
+import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
 import { type Measurement, correlation, diagnose, positions, stages } from "../../src/report/diagnosis";
 
 const logps = (...values: number[]) => Float64Array.from(values);

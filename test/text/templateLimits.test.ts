@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { tokenizeRows } from "../../src/data/tokenizePairs";
+import { tokenizeRows } from "../../src/data/tokenize/tokenizePairs";
 import { InputError } from "../../src/native/errors";
 import { ChatTemplateError, loadTokenizer } from "../../src/text";
 import { ChatRenderer } from "../../src/text/chatTemplate";

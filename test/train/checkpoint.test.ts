@@ -17,7 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CausalLM, applyLora, lora, sigmoid } from "../../src";
-import { verifyChecksums, writeChecksums } from "../../src/base/checksums";
+import { verifyChecksums, writeChecksums } from "../../src/base/files/checksums";
 import { InputError } from "../../src/native/errors";
 import { manualSeed, memory } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { type CausalLM, applyLora, collate, completionLogProbs, dpop, lora, sigmoid, simpo } from "../../src";
-import type { TokenizedPair } from "../../src/data/tokenizedPair";
+import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
 import { noGrad, tidy } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
 import type { PreferenceTrainerOptions } from "../../src/train/preparation";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { SafetensorsFile } from "../../src/models";
-import { Random } from "../../src/data/random";
+import { Random } from "../../src/base/random";
 import { ReferenceCache } from "../../src/preference";
 
 const root = mkdtempSync(join(tmpdir(), "smaug-kill-"));

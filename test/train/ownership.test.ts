@@ -16,7 +16,7 @@ import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { InputError } from "../../src/base/errors";
 import { stateOf, thisProcess } from "../../src/base/processes";
-import { findConflict } from "../../src/base/outputFolder";
+import { findConflict } from "../../src/base/files/outputFolder";
 import { type OutputRequest, RunOutput } from "../../src/train/ownership";
 import { copyForeignEntries, isRunEntry, removeCheckpoint } from "../../src/train/runEntries";
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { Progress } from "../../src/train/progress";
+import { Progress } from "../../src/base/terminal/progress";
 
 let written: string[];
 let time: number;

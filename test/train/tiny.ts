@@ -1,7 +1,7 @@
 /** A tiny model and pairs in tokens for tests of training. */
 import { type CausalLM, LlamaForCausalLM } from "../../src";
-import type { TokenizedPair } from "../../src/data/tokenizedPair";
-import { Random } from "../../src/data/random";
+import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
+import { Random } from "../../src/base/random";
 import { Generator } from "../../src/torch";
 
 export const tinyConfig = {

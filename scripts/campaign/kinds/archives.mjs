@@ -64,7 +64,7 @@ export default {
       note,
       exact: edit === "none",
       run: async () => {
-        await product("native/unpack.js").unpackLibtorch(file, target);
+        await product("native/setup/unpack.js").unpackLibtorch(file, target);
         if (readdirSync(join(folder, "a")).length + readdirSync(join(folder, "a", "b")).length > 2)
           return wrong("a file outside the folder");
         if (edit === "none")

@@ -62,8 +62,8 @@ const FIXED = new Set([
 
 /** Arguments of `smaug train` with some settings that are random. `calm` leaves out values that only make a run large. */
 export function someSettings(random, folder, { calm = false } = {}) {
-  const { runArguments } = product("cli/runArguments.js");
-  const { snakeCase } = product("train/argument.js");
+  const { runArguments } = product("cli/train/arguments.js");
+  const { snakeCase } = product("base/arguments.js");
   const keys = Object.keys(runArguments)
     .map(snakeCase)
     .filter((key) => !FIXED.has(key));
@@ -118,7 +118,7 @@ export default {
       names: ["'", "--", ...keys.map((key) => `\n  ${key}: `)], // several faults are a list
       command: ["train", ...all, "--print-config"],
       run: async () => {
-        const { config } = product("cli/trainConfig.js").resolveConfig(all);
+        const { config } = product("cli/train/config.js").resolveConfig(all);
         const bad = Object.entries(config).find(([, value]) => typeof value === "number" && Number.isNaN(value));
         if (bad) return wrong(`${bad[0]} is NaN`);
         if (Object.getPrototypeOf(config) !== Object.prototype) return wrong("the configuration has another prototype");

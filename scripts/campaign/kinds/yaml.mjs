@@ -71,7 +71,7 @@ export default {
       names: ["run.yaml", "'"],
       command: ["train", file, "--print-config"],
       run: async () => {
-        product("cli/trainConfig.js").resolveConfig([file]);
+        product("cli/train/config.js").resolveConfig([file]);
       },
     };
   },

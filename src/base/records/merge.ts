@@ -7,8 +7,8 @@
 import { lstatSync, rmSync, statfsSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { LockFile } from "../lockFile";
-import { StagedFiles, flushFolder } from "../wholeFiles";
+import { LockFile } from "../files/lockFile";
+import { StagedFiles, flushFolder } from "../files/wholeFiles";
 import { FILE_HEADER, TableBuilder, keyOf, readRecord, readTable } from "./format";
 import { RecordIndex } from "./recordIndex";
 import { scanRecords } from "./scan";

@@ -1,5 +1,5 @@
 /** A user's rows as the two corpora of a comparison: those whose answers differ little, and those that differ much. */
-import { normalisedDistance } from "../../data/editDistance";
+import { normalisedDistance } from "../../data/rows/editDistance";
 import { InputError } from "../../native/errors";
 
 /** Rows with what they are called and what tells them from others. */

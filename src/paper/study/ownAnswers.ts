@@ -1,5 +1,5 @@
 /** Whether a user's model answers held-out prompts rightly: in its own words, or by choosing among the rows' answers. */
-import type { TokenizedPair } from "../../data/tokenizedPair";
+import type { TokenizedPair } from "../../data/tokenize/tokenizedPair";
 import { answersTo } from "../../evaluate/answers";
 import type { CausalLM } from "../../models";
 import { completionOf } from "../../report/diagnosis";

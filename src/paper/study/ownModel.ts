@@ -4,9 +4,9 @@
  * accuracy are of those.
  */
 import { join } from "node:path";
-import type { TokenizedPair } from "../../data/tokenizedPair";
-import { firstDifference, normalisedDistance } from "../../data/editDistance";
-import { Random } from "../../data/random";
+import type { TokenizedPair } from "../../data/tokenize/tokenizedPair";
+import { firstDifference, normalisedDistance } from "../../data/rows/editDistance";
+import { Random } from "../../base/random";
 import type { CausalLM } from "../../models";
 import { InputError } from "../../native/errors";
 import { type LossConfig, createLoss, fingerprint, scorePreferences } from "../../preference";

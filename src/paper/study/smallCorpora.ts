@@ -1,6 +1,6 @@
 /** What the small model is trained and measured on: generated arithmetic and multiple choice, or a user's rows. */
-import type { PlainRow } from "../../data/preferences";
-import type { Refusal } from "../../data/screening";
+import type { PlainRow } from "../../data/rows/preferences";
+import type { Refusal } from "../../data/rows/screening";
 import type { Settings } from "../settings";
 import { arithmeticTask, choiceTask, rowsTask } from "../task";
 import { splitIntoPieces } from "../vocabulary";

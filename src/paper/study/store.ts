@@ -4,11 +4,11 @@
  * therefore always of use.
  */
 import { dirname, join } from "node:path";
-import { makeFolder } from "../../base/makeFolder";
+import { makeFolder } from "../../base/files/makeFolder";
 import { InputError } from "../../base/errors";
-import { readInputJson } from "../../base/inputFiles";
+import { readInputJson } from "../../base/files/inputFiles";
 import { isObject } from "../../base/values";
-import { writeWhole } from "../../base/wholeFiles";
+import { writeWhole } from "../../base/files/wholeFiles";
 import { packageVersion } from "../../native/paths";
 import { versions } from "../../torch";
 import { type Cell, cellName, lossOf } from "./plan";

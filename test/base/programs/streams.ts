@@ -6,7 +6,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { Command } from "commander";
-import { guardStandardStreams } from "../../../src/base/terminalStreams";
+import { guardStandardStreams } from "../../../src/base/terminal/streams";
 import { writeLines } from "../../../src/cli/outputFile";
 import { run } from "../../../src/cli/run";
 

@@ -5,7 +5,7 @@ const { readFileSync, writeFileSync } = require("node:fs");
 const { join } = require("node:path");
 
 const [, , root, fixtures, looping, pipe, broken] = process.argv;
-const { readParquet } = require(join(root, "dist/data/parquet.js"));
+const { readParquet } = require(join(root, "dist/data/reading/parquet.js"));
 
 async function countRows(file, patience) {
   let count = 0;

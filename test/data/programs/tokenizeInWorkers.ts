@@ -1,8 +1,8 @@
 /** Whether two threads make the same of many rows as one, and how a thread that fails is reported. */
 import { mkdirSync, renameSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
-import type { PreferenceRow } from "../../../src/data/preferenceRow";
-import { tokenizeRows } from "../../../src/data/tokenizePairs";
+import type { PreferenceRow } from "../../../src/data/rows/preferenceRow";
+import { tokenizeRows } from "../../../src/data/tokenize/tokenizePairs";
 import { loadTokenizer } from "../../../src/text";
 import { report } from "../../setup/report";
 import { parseExact, rememberNumbers } from "../../../src/text/exactNumbers";

@@ -79,14 +79,12 @@ const operators: Record<string, Want[]> = {
 const ids = Object.keys(operators).map((name) => binding.findOperator(name));
 
 const call = fc.oneof(
-  fc
-    .integer({ min: 0, max: ids.length - 1 })
-    .chain((at) =>
-      argumentsFor(Object.values(operators)[at]!).map((args) => ({
-        name: "call" as const,
-        args: [ids[at], ...args] as unknown[],
-      })),
-    ),
+  fc.integer({ min: 0, max: ids.length - 1 }).chain((at) =>
+    argumentsFor(Object.values(operators)[at]!).map((args) => ({
+      name: "call" as const,
+      args: [ids[at], ...args] as unknown[],
+    })),
+  ),
   fc
     .constantFrom(...(Object.keys(binding) as (keyof NativeBinding)[]))
     .chain((name) =>

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cacheFolder } from "../../../src/native/paths";
-import { publishFolder, stagingFolder } from "../../../src/base/wholeFiles";
+import { publishFolder, stagingFolder } from "../../../src/base/files/wholeFiles";
 
 /** A Python package, and the folder in it that holds the templates. */
 export interface Wheel {

@@ -1,5 +1,5 @@
 /** Stores three entries in a reference cache, the last of which is too large for a limit, and prints what became of them. */
-import { ReferenceCache } from "../../../src/preference/referenceCache";
+import { ReferenceCache } from "../../../src/preference/reference/cache";
 
 const [folder] = process.argv.slice(2) as [string];
 const pairOf = (tokens: number) => {

@@ -1,0 +1,90 @@
+/** The folder a command writes into, checked before the work. */
+import { accessSync, constants, existsSync, readdirSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { InputError } from "../errors";
+import { isLink, pathInside, realPath } from "./paths";
+
+/** Fails now rather than after the work when nothing could be written there; creates nothing. `name` is the option's. */
+export function expectUsableFolder(folder: string, name: string): void {
+  for (let path = resolve(folder); ; path = dirname(path)) {
+    if (!existsSync(path)) {
+      if (isLink(path)) throw new InputError(`Expected a folder for '${name}' but '${path}' is a link that leads nowhere`);
+      continue;
+    }
+    if (!statSync(path).isDirectory()) throw new InputError(`Expected a folder for '${name}' but '${path}' is a file`);
+    try {
+      return accessSync(path, constants.W_OK);
+    } catch {
+      throw new InputError(`Expected a folder that may be written to for '${name}' but '${path}' may not`);
+    }
+  }
+}
+
+/** An input: a file, a folder, or a name on the hub, which never conflicts with an output. */
+export interface Input {
+  readonly path: string;
+  /** The option that names it. */
+  readonly option: string;
+  /** As in "the model's". */
+  readonly owner: string;
+}
+
+export interface Conflict {
+  readonly input: Input;
+  readonly how: "same" | "contains" | "replaced";
+  /** The input, or the file that it is a link to, inside the output. */
+  readonly inside: string | undefined;
+}
+
+/**
+ * The input that writing into `output` would change: it is the output, contains it, or is in the output under a name
+ * that is written (`isWritten` is given paths inside the output). Links are followed; the output need not exist.
+ */
+export function findConflict(
+  output: string,
+  inputs: readonly Input[],
+  isWritten: (inside: string) => boolean,
+): Conflict | undefined {
+  const folder = realPath(output);
+  for (const input of inputs) {
+    if (!existsSync(input.path)) continue;
+    const path = realPath(input.path);
+    const isFolder = statSync(path).isDirectory();
+    if (path === folder) return { input, how: "same", inside: undefined };
+    // A GGUF file is read with what lies next to it.
+    if (path.endsWith(".gguf") && dirname(path) === folder) return { input, how: "same", inside: undefined };
+    if (isFolder && pathInside(path, folder) !== undefined) return { input, how: "contains", inside: undefined };
+    for (const each of [path, ...(isFolder ? linksIn(path) : [])]) {
+      const inside = pathInside(folder, each);
+      if (inside !== undefined && isWritten(inside)) return { input, how: "replaced", inside };
+    }
+  }
+  return undefined;
+}
+
+/** @throws InputError when writing into `output` would change an input */
+export function expectApart(
+  output: string,
+  option: string,
+  inputs: readonly Input[],
+  isWritten: (inside: string) => boolean,
+): void {
+  const conflict = findConflict(output, inputs, isWritten);
+  if (!conflict) return;
+  const { input, how, inside } = conflict;
+  const expected = `Expected another folder than the ${input.owner} for '${option}' but received ${output}`;
+  if (how === "same") throw new InputError(`${expected}, which '${input.option}' names too`);
+  if (how === "contains") throw new InputError(`${expected}, which is inside ${input.path} ('${input.option}')`);
+  throw new InputError(`${expected}: '${input.option}' reads ${inside} in it, which would be replaced`);
+}
+
+/** The targets of the links in a folder, which may lie outside it. */
+export function linksIn(folder: string): string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true, recursive: true })
+      .filter((entry) => entry.isSymbolicLink())
+      .map((entry) => realPath(join(entry.parentPath, entry.name)));
+  } catch {
+    return []; // an unreadable subfolder, which reading the input reports
+  }
+}

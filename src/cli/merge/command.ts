@@ -1,0 +1,171 @@
+/**
+ * `smaug merge`: a model with an adapter in its weights, as a complete folder. It is first written, and verified, in a
+ * hidden folder inside `--out`; the files that it replaces are kept until it is in place.
+ */
+import { basename, resolve } from "node:path";
+import { Command, Option } from "commander";
+import { type Input, findConflict } from "../../base/files/outputFolder";
+import { InputError } from "../../native/errors";
+import { isRunEntry } from "../../train/runEntries";
+import { ModelOutput } from "./modelOutput";
+import { addOverwriteOption, isOverwriting, overwritingCommand } from "../overwriteOption";
+import type { DType } from "../../torch";
+import type { MergeCheck } from "./check";
+import { print, printJson, tell } from "../output";
+import { exitOnSignals } from "../signals";
+
+interface MergeOptions {
+  model: string;
+  adapter?: string;
+  out: string;
+  verify?: boolean;
+  dtype?: DType;
+  device: string;
+  json?: boolean;
+}
+
+interface MergeResult {
+  out: string;
+  dtype: DType;
+  /** How many layers had factors. */
+  layers: number;
+  /** The weights that the adapter trained whole. */
+  whole: string[];
+  verify: MergeCheck | null;
+}
+
+const notes = `
+The tokenizer and chat template in the adapter's folder take precedence over the model's and are written to --out.
+
+Example:
+  $ smaug merge --model models/base --adapter runs/dpop --out models/dpop --verify
+`;
+
+export function mergeCommand(): Command {
+  const command = new Command("merge")
+    .description("merge an adapter into the weights of its model, and write a folder that needs no adapter")
+    .requiredOption("--model <folder>", "the model, a folder or hub id; an adapter loads its base model with the adapter on it")
+    .option("--adapter <folder>", "the adapter, as PEFT or smaug saved it")
+    .requiredOption("--out <folder>", "where the merged model goes: a new or empty folder")
+    .option("--verify", "load what was written, and compare the log-probs of a few texts with those before")
+    .addOption(
+      new Option("--dtype <dtype>", "what the weights are written in; the model's own when left out").choices([
+        "float32",
+        "bfloat16",
+        "float16",
+        "float64",
+      ]),
+    )
+    .option("--device <device>", "where it is computed", "cpu")
+    .option("--json", "print one JSON object");
+  return addOverwriteOption(command, "replace the model or adapter in --out; your own files in it stay")
+    .addHelpText("after", notes)
+    .action((options: MergeOptions, self: Command) => merge(options, self));
+}
+
+async function merge(options: MergeOptions, self: Command): Promise<void> {
+  const { model, adapter, out } = options;
+  expectOther(out, model, adapter);
+  const unhandle = exitOnSignals();
+  let output: ModelOutput | undefined;
+  try {
+    output = ModelOutput.claim(out, isOverwriting(self), overwritingCommand(self));
+    await mergeInto(output, options);
+  } finally {
+    output?.release();
+    unhandle();
+  }
+}
+
+async function mergeInto(
+  output: ModelOutput,
+  { model: source, adapter, out, verify, dtype, device, json }: MergeOptions,
+): Promise<void> {
+  const { readAdapterJson, resolveModel } = await import("../../models/modelSource.js");
+  const { base, adapter: adapterFolder } = await resolveModel(source, { adapter });
+  if (adapterFolder === undefined)
+    throw new InputError(`Expected '--adapter', or an adapter's folder for '--model', but received only the model ${source}`);
+  expectOther(out, base, adapterFolder);
+
+  const { loadAdapter, loadModel, saveModel } = await import("../../models/index.js"); // loads libtorch
+  const { saveGgufTokenizer } = await import("../../text/index.js");
+  const { loraLayers, mergeAndUnload, tensorsTrainedWhole } = await import("../../nn/index.js");
+  const { compareLogProbs, sampleSequences, tokenLogProbs } = await import("./check.js");
+  const warning = adapter && otherBase(readAdapterJson(adapterFolder)["base_model_name_or_path"], source);
+  if (warning) tell(`warning: ${warning}`);
+
+  const model = await loadModel(base, { dtype: "auto", device });
+  const own = model.parameters().next().value!.dtype;
+  const written = dtype ?? own;
+  const computed = own === "float64" ? own : "float32";
+  // Every weight is rounded once, to what is written; a check sees nothing but that when it computes in float32.
+  if (verify || written !== own) model.to({ dtype: computed });
+  if (model.adapterFolder === undefined) await loadAdapter(model, adapterFolder); // otherwise loadModel has loaded it
+  const layers = loraLayers(model).length;
+  const whole = tensorsTrainedWhole(model).map(([name]) => name);
+  const sequences = verify ? await sampleSequences(model) : [];
+  const before = tokenLogProbs(model, sequences);
+  mergeAndUnload(model);
+  await saveModel(model, output.staging, { dtype: written });
+  await saveGgufTokenizer(model, output.staging);
+  model.dispose();
+
+  let check: MergeCheck | undefined;
+  if (verify) {
+    const merged = await loadModel(output.staging, { dtype: computed, device });
+    check = compareLogProbs(before, tokenLogProbs(merged, sequences), written);
+    merged.dispose();
+  }
+  const isKept = check?.ok === false && output.replaces;
+  if (!isKept) output.publish();
+  const result = { out, dtype: written, layers, whole, verify: check ?? null };
+  if (json) printJson(result, 2);
+  else print(describe(result));
+  if (check && !check.ok)
+    throw new Error(
+      `Expected the merged model to answer as the model with its adapter does, to ${check.tolerance} nats a token, ` +
+        `but received a difference of ${rounded(check.largest_token_delta)}; ${out} ${isKept ? "keeps what it held before" : "stays as it was written"}`,
+    );
+}
+
+function describe({ out, dtype, layers, whole, verify }: MergeResult): string {
+  const others = whole.length > 0 ? ` and ${whole.length} weights trained whole` : "";
+  const lines = [`${out}: ${layers} adapted layers${others} merged, written in ${dtype}`];
+  if (verify)
+    lines.push(
+      `merged and unmerged log-probs of ${verify.sequences} texts, ${verify.tokens} tokens, differ by at most ` +
+        `${rounded(verify.largest_sequence_delta)} nats a text, ${rounded(verify.largest_token_delta)} a token ` +
+        `(allowed: ${verify.tolerance} a token in ${dtype})`,
+    );
+  return lines.join("\n");
+}
+
+function rounded(nats: number): string {
+  return nats.toPrecision(2);
+}
+
+/** The merged model must not replace the files that it is made from. */
+function expectOther(out: string, model: string, adapter: string | undefined): void {
+  const inputs: Input[] = [
+    ...(adapter === undefined ? [] : [{ path: adapter, option: "--adapter", owner: "adapter's" }]),
+    { path: model, option: "--model", owner: "model's" },
+  ];
+  const conflict = findConflict(out, inputs, isRunEntry);
+  if (!conflict) return;
+  const { input, how, inside } = conflict;
+  const expected = `Expected another folder for '--out' than for '${input.option}' but received '${out}'`;
+  if (how === "same")
+    throw new InputError(`${expected} for both${input.option === "--adapter" ? ", which holds an adapter" : ""}`);
+  throw new InputError(
+    how === "contains" ? `${expected} inside '${input.path}'` : `${expected}, where '${input.option}' reads ${inside}`,
+  );
+}
+
+/** What is to be said when the adapter names another model as its base. Names count, not where the folders are. */
+function otherBase(base: unknown, model: string): string | undefined {
+  if (typeof base !== "string" || base === "") return undefined;
+  const isCached = resolve(model).includes(`models--${base.replaceAll("/", "--")}`);
+  const lastPart = (name: string) => basename(resolve(name.replace(/@.*$/, "")));
+  if (isCached || lastPart(base) === lastPart(model)) return undefined;
+  return `the adapter names ${base} as its base, not ${model}; if its shapes fit, it is merged all the same`;
+}

@@ -1,0 +1,99 @@
+/**
+ * The settings of `smaug train` beside those of training itself: which model, which data, which loss, which adapter. Names
+ * and defaults are TRL 1.16's, except the paper's loss with its β and λ. Loads no libtorch: `--help` prints it.
+ */
+import { divergenceTypes, dpopPlacements } from "../../preference/losses/lossConfig";
+import { trainingArguments } from "../../train/arguments";
+import {
+  choice,
+  either,
+  flag,
+  integer,
+  matching,
+  nullable,
+  number,
+  numbers,
+  optional,
+  path,
+  renaming,
+  share,
+  text,
+  texts,
+  withWayOut,
+} from "../../base/arguments";
+
+export const runArguments = {
+  modelNameOrPath: optional(
+    path(
+      "",
+      "a folder, a .gguf file or a hub id; an adapter loads its base model with the adapter on it, like adapter_name_or_path",
+    ),
+  ),
+  modelRevision: text("main", "branch, tag or commit of a model on the hub"),
+  adapterNameOrPath: optional(
+    path(
+      "",
+      "an adapter to continue training; the reference is then the base with this adapter, and the adapter's tokenizer is used",
+    ),
+  ),
+  refAdapterNameOrPath: optional(path("", "an adapter to use as the reference instead of the initial model")),
+  datasetName: optional(path("", "a JSONL, JSON or Parquet file, a folder of them, or a hub id")),
+  datasetTrainSplit: text("train", "the split to train on"),
+  datasetTestSplit: text("test", "the split to evaluate on"),
+  datasetConfig: optional(text("", "which of the configs declared in the data set's card; its default config when left out")),
+  columnMapping: optional(
+    renaming("renames columns, from the file's name to smaug's: {question: prompt}, or question=prompt,good=chosen"),
+  ),
+  evalDatasetName: optional(path("", "a separate source of rows to evaluate on, in any form dataset_name takes")),
+  evalDatasetConfig: optional(text("", "which of the configs declared in the card of eval_dataset_name")),
+  testSplitSize: optional(share("rows to hold out of the training split for evaluation: a share if below 1, otherwise a count")),
+  lossType: texts(["dpop"], "one loss or several, such as dpop, sigmoid (DPO), ipo, sft; a wrong name lists them all"),
+  lossWeights: optional(numbers([], "one weight per loss")),
+  beta: number(0.3, "how strongly the policy is kept close to the reference", { above: 0 }),
+  dpopLambda: number(50, "weight of DPOP's penalty", { min: 0 }),
+  dpopPlacement: choice(dpopPlacements, "inside_beta", "where DPOP's penalty goes: inside_beta, inside or outside"),
+  labelSmoothing: number(0, "share of pairs assumed to have swapped labels", { min: 0, below: 0.5 }),
+  discopopTau: number(0.05, "temperature of discopop", { above: 0 }),
+  fDivergenceType: choice(
+    divergenceTypes,
+    "reverse_kl",
+    "divergence from the reference: reverse_kl, forward_kl, js_divergence, alpha_divergence",
+  ),
+  fAlphaDivergenceCoef: number(0.5, "α of alpha_divergence", { min: 0 }),
+  useWeighting: flag(false, "weight pairs by their likelihood under the policy (WPO)"),
+  simpoGamma: number(0.5, "target margin of simpo"),
+  cpoAlpha: optional(number(1, "weight of the cross-entropy in cpo and simpo", { min: 0 })),
+  dpoShiftFactor: number(0.95, "weight of the rejected answer in dpo_shift", { min: 0, max: 1 }),
+  slicLambda: number(0.1, "weight of the negative log-likelihood in slic", { min: 0 }),
+  maxLength: nullable(integer(1024, "maximum number of tokens of prompt and answer together; null for no limit", { min: 2 })),
+  truncationMode: choice(
+    ["keep_start", "keep_end"],
+    "keep_start",
+    "which end of a longer row to keep; truncated rows are counted and listed",
+  ),
+  bf16: withWayOut(
+    optional(flag(true, "keep the frozen base in bfloat16; default true on CUDA, and on a CPU that has bfloat16 instructions")),
+    (value) => (value === "auto" || value === "full" ? "leave it out to let the device decide" : undefined),
+  ),
+  routerAuxLossCoef: optional(
+    number(0, "weight of a mixture's auxiliary loss, which is not supported yet: 0 or null", { min: 0 }),
+  ),
+  device: optional(
+    matching(/^(cpu|cuda(:\d+)?)$/, "cpu, cuda or cuda:N", "cpu, cuda or cuda:N; the first CUDA device if there is one"),
+  ),
+  usePeft: flag(false, "train a LoRA adapter instead of all weights"),
+  loraR: integer(16, "rank", { min: 1 }),
+  loraAlpha: number(32, "the adapter's scale is alpha / r", { above: 0 }),
+  loraDropout: number(0.05, "dropout probability of the adapter's input, unless disable_dropout is on", { min: 0, below: 1 }),
+  loraTargetModules: optional(
+    texts([], "layers by the last parts of their names, or all-linear; q_proj and v_proj when left out"),
+  ),
+  loraModulesToSave: optional(texts([], "modules to train in full")),
+  ensureWeightTying: flag(false, "with lora_modules_to_save: keep a tied head tied to the embedding"),
+  useRslora: flag(false, "scale by alpha / sqrt(r)"),
+  useDora: flag(false, "adapt directions and magnitudes separately (DoRA)"),
+  resumeFromCheckpoint: optional(
+    either(flag(false, "true for the newest checkpoint, or a checkpoint's folder"), path("", ""), false),
+  ),
+  ...trainingArguments,
+} as const;

@@ -1,0 +1,86 @@
+/**
+ * Checks for settings that are valid on their own but conflict: everything known before the model and data are read.
+ * `--print-config` and a run make the same checks.
+ */
+import { type Problem, conflict, missing, unfit } from "../../base/problems";
+import { hasEntry } from "../../base/files/paths";
+import { isAdapter } from "../../models/modelSource";
+import { lossProblems } from "../../preference/losses/lossConfig";
+import { snakeCase } from "../../base/arguments";
+import { scheduleProblems } from "../../train/schedulePlan";
+import { rowProblems } from "./rowKeys";
+import { routerLossProblems } from "./routerLoss";
+import { runArguments } from "./arguments";
+import type { RunConfig } from "./config";
+
+/** Loss settings that only some losses read. */
+const lossKeys = [
+  "dpopLambda",
+  "dpopPlacement",
+  "labelSmoothing",
+  "discopopTau",
+  "fDivergenceType",
+  "fAlphaDivergenceCoef",
+  "simpoGamma",
+  "cpoAlpha",
+  "dpoShiftFactor",
+  "slicLambda",
+] as const;
+
+/** The configured loss. Settings that were not given are left out, since one that the loss does not read is an error. */
+export function lossConfigOf(config: RunConfig, given: ReadonlySet<string>) {
+  return {
+    lossType: config.lossType,
+    lossWeights: config.lossWeights ?? undefined,
+    beta: config.beta,
+    useWeighting: config.useWeighting,
+    ...Object.fromEntries(lossKeys.filter((key) => given.has(snakeCase(key))).map((key) => [key, config[key] ?? undefined])),
+  };
+}
+
+/** @param given the keys the user gave, in snake case */
+export function runProblems(config: RunConfig, given: ReadonlySet<string>): Problem[] {
+  const { dpopTolerance, refAdapterNameOrPath, evalOnStart, evalStrategy } = config;
+  const tolerance = given.has("dpop_tolerance") && dpopTolerance !== "auto" ? { dpopTolerance } : {};
+  const problems: Problem[] = [];
+  for (const key of ["modelNameOrPath", "datasetName"] as const)
+    if (config[key] === null) problems.push(missing(snakeCase(key), runArguments[key].help));
+  problems.push(...lossProblems({ ...lossConfigOf(config, given), ...tolerance }), ...scheduleProblems(config));
+  if (refAdapterNameOrPath !== null && trainsAdapter(config) === false) problems.push(noAdapterToTrain());
+  if (evalOnStart && evalStrategy === "no") problems.push(unfit("eval_on_start", "'eval_strategy' steps or epoch with it", "no"));
+  return [...problems, ...rowProblems(config), ...routerLossProblems(config)];
+}
+
+/** Whether the run trains an adapter; undefined if the model is on the hub, where it may itself be an adapter. */
+function trainsAdapter({ usePeft, adapterNameOrPath, modelNameOrPath: model }: RunConfig): boolean | undefined {
+  if (usePeft || adapterNameOrPath !== null) return true;
+  if (model === null || !hasEntry(model)) return undefined;
+  return isAdapter(model);
+}
+
+/** The problem with a reference adapter when all weights are trained. */
+export const noAdapterToTrain = (): Problem =>
+  conflict(
+    "ref_adapter_name_or_path",
+    "Expected 'use_peft' or 'adapter_name_or_path' with 'ref_adapter_name_or_path': all weights would be trained, including the reference's",
+  );
+
+/** The given keys that only a fresh adapter reads. */
+export function freshAdapterKeys(given: ReadonlySet<string>): string[] {
+  const keys = [
+    "lora_r",
+    "lora_alpha",
+    "lora_dropout",
+    "lora_target_modules",
+    "lora_modules_to_save",
+    "ensure_weight_tying",
+    "use_rslora",
+    "use_dora",
+  ];
+  return keys.filter((key) => given.has(key));
+}
+
+/** Adapter settings that were given although no adapter is trained. */
+export function unreadSettings(config: RunConfig, given: ReadonlySet<string>): string[] {
+  return trainsAdapter(config) === true ? [] : freshAdapterKeys(given).map((key) => `${key} (without use_peft)`);
+}

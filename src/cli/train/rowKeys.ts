@@ -1,0 +1,37 @@
+/** Checks the keys that say which rows a run reads, before any row is read. */
+import { InputError } from "../../base/errors";
+import { type Problem, conflict } from "../../base/problems";
+import { expectColumnMapping } from "../../data/reading/columnMapping";
+import type { RunConfig } from "./config";
+
+/** An invalid column mapping, conflicting keys for evaluation rows, and a config of data that is not named. */
+export function rowProblems({ columnMapping, evalDatasetName, evalDatasetConfig, testSplitSize }: RunConfig): Problem[] {
+  const problems = columnMapping === null ? [] : mappingProblems(columnMapping);
+  if (evalDatasetName !== null && testSplitSize !== null)
+    problems.push(
+      conflict(
+        "test_split_size",
+        `Expected one of 'eval_dataset_name' and 'test_split_size' but received ${evalDatasetName} and ${testSplitSize}: ` +
+          "each says what to evaluate on. Leave one out.",
+      ),
+    );
+  if (evalDatasetConfig !== null && evalDatasetName === null)
+    problems.push(
+      conflict(
+        "eval_dataset_config",
+        `Expected 'eval_dataset_name' with 'eval_dataset_config' but received only ${evalDatasetConfig}: dataset_config is ` +
+          "that of dataset_name",
+      ),
+    );
+  return problems;
+}
+
+function mappingProblems(mapping: Readonly<Record<string, string>>): Problem[] {
+  try {
+    expectColumnMapping(mapping);
+    return [];
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return [conflict("column_mapping", error.message)];
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * The rows of a run: those to train on, and those to evaluate on, which come from another split, another source, or rows
+ * held out of the training split.
+ */
+import { type PreferenceRow, loadPreferences } from "../../data";
+import { splitNames } from "../../data/reading/dataFiles";
+import { Random } from "../../base/random";
+import { InputError } from "../../base/errors";
+import { recordOrigin } from "../../base/origins";
+import { repoName } from "../../hub";
+import type { RunConfig } from "./config";
+import { tell } from "../output";
+
+type RowsConfig = Pick<
+  RunConfig,
+  | "datasetName"
+  | "datasetTrainSplit"
+  | "datasetTestSplit"
+  | "datasetConfig"
+  | "columnMapping"
+  | "evalDatasetName"
+  | "evalDatasetConfig"
+  | "testSplitSize"
+  | "evalStrategy"
+  | "seed"
+>;
+
+export interface RunRows {
+  readonly train: PreferenceRow[];
+  readonly evaluation: PreferenceRow[] | undefined;
+}
+
+/** @throws InputError when a source cannot be read or has no rows to evaluate on */
+export async function loadRows(config: RowsConfig, notes: string[]): Promise<RunRows> {
+  const {
+    datasetName,
+    datasetTrainSplit,
+    datasetTestSplit,
+    datasetConfig,
+    columnMapping,
+    evalDatasetName,
+    evalDatasetConfig,
+    testSplitSize,
+  } = config;
+  const source = datasetName!;
+  const said = new Set<string>();
+  const options = {
+    ...(columnMapping === null ? {} : { columnMapping }),
+    onNote: (line: string) => {
+      if (!said.has(line)) tell(line); // two splits have the same columns
+      said.add(line);
+    },
+  };
+  const configured = (name: string | null) => (name === null ? options : { ...options, datasetConfig: name });
+  const chosen = configured(datasetConfig);
+  const train = await loadPreferences(source, { ...chosen, split: datasetTrainSplit });
+  const isEvaluated = config.evalStrategy !== "no";
+  if (testSplitSize !== null) {
+    if (!isEvaluated)
+      notes.push("test_split_size holds rows out of training, but with eval_strategy no they are not evaluated either");
+    const parts = holdOut(train, testSplitSize, config.seed);
+    Object.values(parts).forEach((rows) => recordOrigin(rows, source));
+    return isEvaluated ? parts : { ...parts, evaluation: undefined };
+  }
+  if (!isEvaluated) {
+    if (evalDatasetName !== null) notes.push("eval_dataset_name is not read, since eval_strategy is no");
+    return { train, evaluation: undefined };
+  }
+  if (evalDatasetName === null) return { train, evaluation: await testRows(source, { ...chosen, split: datasetTestSplit }) };
+  // dataset_config is that of dataset_name.
+  const named = evalDatasetConfig ?? (evalDatasetName === source ? datasetConfig : null);
+  const splits = await splitNames(evalDatasetName, { config: named ?? undefined });
+  // A source with one split is used whole, unless a split other than the default is requested.
+  const split = splits.length > 1 || datasetTestSplit !== "test" ? { split: datasetTestSplit } : {};
+  return { train, evaluation: await loadPreferences(evalDatasetName, { ...configured(named), ...split }) };
+}
+
+/** The test split of the training rows' source. */
+async function testRows(source: string, options: NonNullable<Parameters<typeof loadPreferences>[1]>): Promise<PreferenceRow[]> {
+  await expectSplit(source, options.split!, options.datasetConfig);
+  return loadPreferences(source, options);
+}
+
+/**
+ * Checks the files of a source on this machine: that it has the config, and the split that a run evaluates on.
+ *
+ * @throws InputError that names the configs, or says where else rows for evaluation can come from
+ */
+export async function expectSplits(config: RowsConfig): Promise<void> {
+  const { datasetTestSplit, datasetConfig, evalDatasetName, testSplitSize, evalStrategy } = config;
+  const source = config.datasetName!;
+  if (repoName(source) !== undefined) return;
+  const isTested = evalStrategy !== "no" && evalDatasetName === null && testSplitSize === null;
+  if (isTested) await expectSplit(source, datasetTestSplit, datasetConfig ?? undefined);
+  else await splitNames(source, { config: datasetConfig ?? undefined });
+}
+
+async function expectSplit(source: string, split: string, config: string | undefined): Promise<void> {
+  const splits = await splitNames(source, { config });
+  if (splits.includes(split)) return;
+  throw new InputError(
+    `Expected the split '${split}' (dataset_test_split) in '${source}' to evaluate on, but found ` +
+      `${splits.map((each) => `'${each}'`).join(", ")}. Name another file with eval_dataset_name, hold rows out with ` +
+      "test_split_size, or set eval_strategy: no.",
+  );
+}
+
+/**
+ * Draws the held-out rows by the seed; both parts keep the order of the file. The count is that of
+ * `datasets.train_test_split`: a share is rounded up.
+ */
+export function holdOut(
+  rows: readonly PreferenceRow[],
+  size: number,
+  seed: number,
+): { train: PreferenceRow[]; evaluation: PreferenceRow[] } {
+  const count = size < 1 ? Math.ceil(size * rows.length) : size;
+  if (count >= rows.length)
+    throw new InputError(
+      `Expected a 'test_split_size' that leaves rows to train on, but ${size} holds out ${count} of ${rows.length} rows. Hold out fewer.`,
+    );
+  const drawn = new Set(new Random(seed, "test split").shuffled(rows.map((_, i) => i)).slice(0, count));
+  return { train: rows.filter((_, i) => !drawn.has(i)), evaluation: rows.filter((_, i) => drawn.has(i)) };
+}

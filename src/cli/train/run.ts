@@ -1,0 +1,138 @@
+/** From a resolved configuration to a trainer: the model with its adapters, the rows, the loss. */
+import { readFileSync } from "node:fs";
+import { problemsError } from "../../base/problems";
+import { type CausalLM, loadAdapter, loadModel, resolveModel } from "../../models";
+import { InputError } from "../../native/errors";
+import { lora, loraLayers } from "../../nn";
+import { createLoss } from "../../preference";
+import { loadTokenizer } from "../../text";
+import { deviceCount, manualSeed } from "../../torch";
+import { PreferenceTrainer, type TrainingArguments, trainingArguments } from "../../train";
+import type { RunOutput } from "../../train/ownership";
+import { REFERENCE_ADAPTER } from "../../train/reference";
+import { NO_ROUTER_LOSS, routerLossProblemsOf } from "./routerLoss";
+import { freshAdapterKeys, lossConfigOf, noAdapterToTrain } from "./problems";
+import { loadRows } from "./rows";
+import { type ResolvedConfig, toSnakeCase } from "./config";
+
+export interface TrainRun {
+  readonly trainer: PreferenceTrainer;
+  readonly model: CausalLM;
+  readonly device: string;
+  readonly notes: readonly string[];
+}
+
+/** @param output the run's folder, when the caller has claimed it */
+export async function createRun({ config, given, notes: noted }: ResolvedConfig, output?: RunOutput): Promise<TrainRun> {
+  const notes = [...noted];
+  const loss = createLoss(lossConfigOf(config, given));
+  const revision = config.modelRevision === "main" ? undefined : config.modelRevision;
+  // An adapter as the model means its base as the model, and the adapter as adapter_name_or_path.
+  const { adapter } = await resolveModel(config.modelNameOrPath!, { revision, adapter: config.adapterNameOrPath ?? undefined });
+  const trainsAdapter = config.usePeft || adapter !== undefined;
+  if (config.refAdapterNameOrPath !== null && !trainsAdapter) throw problemsError([noAdapterToTrain()]);
+  const unread = adapter === undefined ? [] : freshAdapterKeys(given);
+  if (unread.length > 0)
+    notes.push(`${unread.join(", ")}: not used, since the adapter in ${adapter} keeps its own configuration`);
+
+  const device = config.device ?? (deviceCount() > 0 ? "cuda" : "cpu");
+  if (device !== "cpu" && deviceCount() === 0)
+    throw new InputError(`Expected a device that is there for 'device' but received ${device}; smaug doctor shows which are`);
+  const dtype = chooseDType(config, device, trainsAdapter, given, notes);
+  const { train, evaluation } = await loadRows(config, notes);
+
+  manualSeed(config.seed); // a fresh adapter is drawn while the model loads
+  const model = await loadModel(config.modelNameOrPath!, {
+    device,
+    dtype,
+    revision,
+    adapter: config.adapterNameOrPath ?? (adapter === undefined && config.usePeft ? newAdapter(config) : undefined),
+  }).catch((error: unknown) => {
+    // Which layers there are is known only now.
+    if (!(error instanceof RangeError)) throw error;
+    throw new InputError(
+      error.message
+        .replace("'targetModules'", "'lora_target_modules'")
+        .replace("'modulesToSave'", "'lora_modules_to_save'")
+        .replace("'ensureWeightTying'", "'ensure_weight_tying'"),
+    );
+  });
+  if (trainsAdapter && adapter === undefined) notes.push(...absentTargets(config, model));
+  // Known earlier only for a local folder.
+  const isMixture = "numLocalExperts" in model.config;
+  const routerProblems = routerLossProblemsOf(config.routerAuxLossCoef, isMixture, config.modelNameOrPath!);
+  if (routerProblems.length > 0) throw problemsError(routerProblems);
+  if (isMixture && config.routerAuxLossCoef === null) notes.push(NO_ROUTER_LOSS);
+  if (config.refAdapterNameOrPath !== null) await loadAdapter(model, config.refAdapterNameOrPath, { name: REFERENCE_ADAPTER });
+
+  const settings = Object.fromEntries(Object.keys(trainingArguments).map((name) => [name, config[name as keyof typeof config]]));
+  const trainer = new PreferenceTrainer(
+    {
+      ...(settings as TrainingArguments),
+      model,
+      train,
+      evaluation,
+      loss,
+      tokenizer: await loadTokenizer(config.modelNameOrPath!, { revision, adapter: config.adapterNameOrPath ?? undefined }),
+      maxLength: config.maxLength,
+      truncationMode: config.truncationMode,
+      resumeFromCheckpoint: config.resumeFromCheckpoint,
+      config: toSnakeCase(config),
+      dataName: config.datasetName!,
+    },
+    output,
+  );
+  return { trainer, model, device, notes };
+}
+
+function newAdapter(config: ResolvedConfig["config"]): ReturnType<typeof lora> {
+  const { loraR, loraAlpha, loraDropout, loraTargetModules, loraModulesToSave, ensureWeightTying, useRslora, useDora } = config;
+  const targets = loraTargetModules?.length === 1 && loraTargetModules[0] === "all-linear" ? "all-linear" : loraTargetModules;
+  return lora({
+    r: loraR,
+    alpha: loraAlpha,
+    dropout: loraDropout,
+    ...(targets === null ? {} : { targetModules: targets }),
+    ...(loraModulesToSave === null ? {} : { modulesToSave: loraModulesToSave }),
+    ensureWeightTying,
+    useRslora,
+    useDora,
+  });
+}
+
+/** Targets that are no layer of this model. PEFT passes them over too, so that one list serves several architectures. */
+function absentTargets({ loraTargetModules }: ResolvedConfig["config"], model: CausalLM): string[] {
+  if (loraTargetModules === null || loraTargetModules.includes("all-linear")) return [];
+  const names = loraLayers(model).map(([name]) => name);
+  const absent = loraTargetModules.filter((target) => !names.some((name) => name === target || name.endsWith(`.${target}`)));
+  return absent.length > 0
+    ? [`lora_target_modules: no layer of the model is called ${absent.join(", ")}; the others are adapted`]
+    : [];
+}
+
+/** What the base is held in: what trains is in float32 whatever it is. */
+function chooseDType(
+  { bf16 }: ResolvedConfig["config"],
+  device: string,
+  trainsAdapter: boolean,
+  given: ReadonlySet<string>,
+  notes: string[],
+): "float32" | "bfloat16" {
+  if (!trainsAdapter) {
+    if (bf16) notes.push("bf16 is for a frozen base: all weights train, in float32");
+    return "float32";
+  }
+  if (device !== "cpu") return bf16 === false ? "float32" : "bfloat16";
+  if (!bf16) return "float32";
+  if (hasBfloat16()) return "bfloat16";
+  if (given.has("bf16")) notes.push("bf16: this processor has no bfloat16 instructions, float32 is faster and used");
+  return "float32";
+}
+
+function hasBfloat16(): boolean {
+  try {
+    return /\b(avx512_bf16|amx_bf16)\b/.test(readFileSync("/proc/cpuinfo", "utf8"));
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * Which columns of a source are read, and under which names. `column_mapping` renames the file's columns to smaug's before
+ * anything else, like `rename_columns` in datasets. Columns that are not read are named once: nothing is silently
+ * dropped.
+ */
+import { excerpt, isObject, shown } from "../../base/values";
+import { InputError } from "../../base/errors";
+
+/** The names of a row's columns. */
+const KEYS = ["prompt", "chosen", "rejected", "tools", "chat_template_kwargs"] as const;
+type Key = (typeof KEYS)[number];
+
+/** Text columns that hold a prompt, or part of one, in files for other programs. */
+const PROMPT_LIKE = ["question", "instruction", "input", "query", "system"];
+/** The columns of plain text rows; `tools` and `chat_template_kwargs` are for templates. */
+const TEXT_KEYS: readonly string[] = ["prompt", "chosen", "rejected"];
+/** How many names a message lists. */
+const MOST_NAMES = 20;
+
+/** From the file's name of a column to smaug's: `{ question: "prompt" }`. */
+export type ColumnMapping = Readonly<Record<string, string>>;
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** The columns of one source. */
+export class SourceColumns {
+  private readonly renamed: ReadonlyMap<string, Key>;
+  /** The columns seen, in order of appearance. */
+  private readonly seen = new Set<string>();
+
+  /** @throws InputError for an invalid mapping */
+  constructor(
+    private readonly source: string,
+    mapping: ColumnMapping = {},
+  ) {
+    this.renamed = checked(mapping);
+  }
+
+  /** Of a file's columns, those to read. @throws InputError when the mapping does not match them */
+  choose(found: readonly string[]): string[] {
+    this.expectMapped(found, [...this.renamed.keys()], `'${this.source}'`);
+    for (const name of found) this.seen.add(name);
+    const ours = found.filter((name) => this.nameOf(name) !== undefined);
+    const isPromptThere = ours.some((name) => this.nameOf(name) === "prompt");
+    return isPromptThere ? ours : [...ours, ...found.filter((name) => isPromptLike(name))];
+  }
+
+  /** The file's name for one of smaug's columns. */
+  fileNameOf(key: string): string {
+    for (const [name, ours] of this.renamed) if (ours === key) return name;
+    return key;
+  }
+
+  /** The record with smaug's names. The mapping is checked against the first record. */
+  rename(record: Json, place: string): Json {
+    const isFirst = this.seen.size === 0;
+    for (const name in record) if (!this.seen.has(name)) this.seen.add(name);
+    if (this.renamed.size === 0) return record;
+    const needed = [...this.renamed].filter(([, key]) => isFirst && TEXT_KEYS.includes(key)).map(([name]) => name);
+    this.expectMapped(Object.keys(record), needed, place);
+    return Object.fromEntries(Object.entries(record).map(([name, value]) => [this.renamed.get(name) ?? name, value]));
+  }
+
+  /** For plain text answers without a prompt: throws if there is a column that looks like the prompt. */
+  expectNoPromptLike(record: Json, place: string): void {
+    const found = Object.keys(record).filter((name) => isPromptLike(name) && typeof record[name] === "string");
+    if (found.length === 0) return;
+    const [names, first] = [listed(found), found.find((name) => name.toLowerCase() !== "system") ?? found[0]!];
+    const ways = [
+      `Name the prompt's column with column_mapping, such as {${excerpt(first)}: prompt}`,
+      ...(found.length > 1
+        ? [
+            `join several into one prompt with smaug data pairs --prompt-template '${found.map((name) => `{${excerpt(name)}}`).join("\\n")}'`,
+          ]
+        : []),
+      "or remove it from the file",
+    ];
+    throw new InputError(
+      `Expected 'prompt' in ${place}, but found only ${listed(Object.keys(record))}; ${names} would not be read. ${ways.join(", ")}.`,
+    );
+  }
+
+  /** Call after all records. @throws InputError when no record had a column of the mapping */
+  expectAllMapped(): void {
+    this.expectMapped([...this.seen], [...this.renamed.keys()], `'${this.source}'`);
+  }
+
+  /** Notes about the columns that were not read, one line each. */
+  notes(isChat: boolean): string[] {
+    const keys: readonly string[] = isChat ? KEYS : TEXT_KEYS;
+    const unread = [...this.seen].filter((name) => !keys.includes(this.renamed.get(name) ?? name));
+    const notes = unread.length > 0 ? [`not read: ${unread.map((name) => excerpt(name)).join(", ")}`] : [];
+    if (isChat && unread.includes("system"))
+      notes.push(
+        "warning: the column 'system' is not read, since the answers are conversations; put the system message first in " +
+          `the prompt: {"role": "system", "content": ...}`,
+      );
+    return notes;
+  }
+
+  /** smaug's name for a column of the file. A renamed column is no longer available under its own name. */
+  private nameOf(name: string): Key | undefined {
+    return this.renamed.get(name) ?? KEYS.find((key) => key === name);
+  }
+
+  /** Checks that the columns include `needed`, and that no new name is already taken by another column. */
+  private expectMapped(found: readonly string[], needed: readonly string[], place: string): void {
+    const missing = needed.filter((name) => !found.includes(name));
+    if (missing.length > 0)
+      throw new InputError(
+        `Expected the column ${listed(missing)}, which column_mapping renames, in ${place}, but found only ${listed(found)}. ` +
+          "The mapping goes from the file's name to smaug's, such as {question: prompt}.",
+      );
+    for (const [name, key] of this.renamed)
+      if (found.includes(name) && name !== key && found.includes(key) && !this.renamed.has(key))
+        throw new InputError(
+          `Expected no column '${key}' in ${place}, since column_mapping renames '${excerpt(name)}' to it, but found both. ` +
+            "Remove one of them from the file, or leave the mapping out.",
+        );
+  }
+}
+
+/** @throws InputError for an invalid mapping */
+export function expectColumnMapping(mapping: ColumnMapping): void {
+  checked(mapping);
+}
+
+const isPromptLike = (name: string): boolean => PROMPT_LIKE.includes(name.toLowerCase());
+
+function checked(mapping: ColumnMapping): Map<string, Key> {
+  if (!isObject(mapping))
+    throw new InputError(
+      `Expected a mapping from the file's column names to smaug's for 'column_mapping', such as {question: prompt}, but received ${shown(mapping)}.`,
+    );
+  const renamed = new Map<string, Key>();
+  for (const [name, to] of Object.entries(mapping)) {
+    const key = KEYS.find((each) => each === to);
+    if (!key)
+      throw new InputError(
+        `Expected one of ${KEYS.join(", ")} as the new name of '${excerpt(name)}' in column_mapping, but received ${shown(to)}. ` +
+          "The mapping goes from the file's name to smaug's.",
+      );
+    const other = [...renamed].find(([, taken]) => taken === key)?.[0];
+    if (other !== undefined)
+      throw new InputError(
+        `Expected each new name once in column_mapping, but received '${key}' for '${excerpt(other)}' and '${excerpt(name)}'.`,
+      );
+    renamed.set(name, key);
+  }
+  return renamed;
+}
+
+/** Names for a message, abbreviated if there are many. */
+export function listed(names: readonly string[]): string {
+  const more = names.length > MOST_NAMES ? `, and ${names.length - MOST_NAMES} more` : "";
+  return `${names
+    .slice(0, MOST_NAMES)
+    .map((name) => `'${excerpt(name)}'`)
+    .join(", ")}${more}`;
+}

@@ -1,0 +1,107 @@
+/**
+ * Preference rows from wherever they are: a file (JSON Lines, JSON, Parquet), a folder of such files laid out as the
+ * Hugging Face hub lays them, or a data set of the hub. Read piece by piece: of a big file only the rows stay in
+ * memory.
+ *
+ * What a row is worth in training is not judged here: see tokenizePairs.ts.
+ */
+import { getHeapStatistics } from "node:v8";
+import { checkOptions } from "../../base/options";
+import { recordOrigin } from "../../base/origins";
+import { received } from "../../base/received";
+import { printable } from "../../base/terminal/terminal";
+import { InputError } from "../../native/errors";
+import { type ColumnMapping, SourceColumns } from "../reading/columnMapping";
+import { FORM, type PlainRow, type PreferenceRow, RowReader, isPlain } from "./preferenceRow";
+import { streamRecords } from "../reading/records";
+
+export { type ChatRow, type PlainRow, type PreferenceRow, isPlain } from "./preferenceRow";
+
+export interface LoadPreferencesOptions {
+  /** Which split of a folder or data set. Default: the only one, or "train". */
+  split?: string;
+  /** Branch, tag or commit of a data set of the hub. */
+  revision?: string;
+  /** Which of the configurations declared in the data set's card. Default: the only one, or the card's default. */
+  datasetConfig?: string;
+  /** Maps the file's column names to smaug's, such as `{ question: "prompt" }`. */
+  columnMapping?: ColumnMapping;
+  /** Called after the last row with notes on unread columns, one line each. Default: prints to standard error. */
+  onNote?: (line: string) => void;
+}
+
+const OPTIONS = ["split", "revision", "datasetConfig", "columnMapping", "onNote"];
+
+/**
+ * Reads preference rows: `chosen` and `rejected`, mostly `prompt`, and with conversations `tools` and
+ * `chat_template_kwargs`. Without `prompt`, the prompt is what both answers start with, in characters or turns. Other
+ * columns are not read, and are named; if they look like the prompt of plain text answers, that is an error.
+ *
+ * @param source a .jsonl, .json or .parquet file, a folder of them, or the name of a data set of the hub
+ * @throws InputError when a file cannot be read, a row is not of that form, or there is no row
+ *
+ * ```ts
+ * const rows = await loadPreferences("pairs.jsonl");
+ * console.log(rows.length, rows[0]?.chosen);
+ * ```
+ */
+export async function loadPreferences(source: string, options: LoadPreferencesOptions = {}): Promise<PreferenceRow[]> {
+  const rows: PreferenceRow[] = [];
+  const { heap_size_limit: limit } = getHeapStatistics();
+  let size = 0;
+  for await (const row of streamPreferences(source, options)) {
+    rows.push(row);
+    if ((size += sizeOf(row.prompt) + sizeOf(row.chosen) + sizeOf(row.rejected)) > SHARE * (limit - YOUNG))
+      throw new InputError(
+        `Expected rows that fit in memory in '${source}', but ${rows.length} of them fill most of the ` +
+          `${Math.round(limit / 2 ** 20)} MiB that Node may use. Take fewer rows, or allow it more: ` +
+          "NODE_OPTIONS=--max-old-space-size=MIB",
+      );
+  }
+  recordOrigin(rows, source);
+  return rows;
+}
+
+/** The share of Node's heap that rows may fill: running out of heap ends the process and cannot be caught. */
+const SHARE = 0.75;
+const YOUNG = 48 * 2 ** 20; // bytes of the limit that are reserved for short-lived objects
+const OVERHEAD = 32; // bytes of a string or an object
+
+/** A lower bound of the bytes that a part of a row takes: a character may take two. */
+function sizeOf(part: PreferenceRow["prompt"]): number {
+  if (typeof part === "string") return part.length + OVERHEAD;
+  let size = OVERHEAD;
+  for (const { content } of part) size += 2 * OVERHEAD + (typeof content === "string" ? content.length : 0);
+  return size;
+}
+
+/** The rows of {@link loadPreferences}, one at a time. */
+export async function* streamPreferences(source: string, options: LoadPreferencesOptions = {}): AsyncGenerator<PreferenceRow> {
+  if (typeof source !== "string")
+    throw new TypeError(`Expected a file, a folder or the name of a data set for 'source' but received ${received(source)}`);
+  checkOptions("loadPreferences", options, OPTIONS);
+  const { datasetConfig: config, columnMapping, onNote = toStandardError, ...choice } = options;
+  if (typeof onNote !== "function") throw new TypeError(`Expected a function for 'onNote' but received ${received(onNote)}`);
+  const columns = new SourceColumns(source, columnMapping);
+  const reader = new RowReader(columns);
+  const required = ["chosen", "rejected"].map((key) => columns.fileNameOf(key));
+  const wanted = (found: readonly string[]) => columns.choose(found);
+  for await (const record of streamRecords(source, { ...choice, config, columns: { wanted, required, keepNulls: true } }))
+    yield reader.read(record);
+  if (reader.count === 0) throw new InputError(`Expected at least one row in '${source}' but found none. ${FORM}`);
+  reader.finish().forEach(onNote);
+}
+
+function toStandardError(line: string): void {
+  process.stderr.write(`${printable(line)}\n`);
+}
+
+/** The rows as texts, for what knows no conversations. */
+export function expectPlainRows(rows: readonly PreferenceRow[], name: string): PlainRow[] {
+  return rows.map((row) => {
+    if (isPlain(row)) return row;
+    throw new InputError(
+      `Expected texts for 'prompt', 'chosen' and 'rejected' in '${name}' but row ${row.index} is a conversation`,
+    );
+  });
+}

@@ -1,0 +1,116 @@
+/**
+ * Compares the sizes in a config with the headers of the weights before a model is built: a size that no tensor
+ * confirms could ask for any amount of memory or time. The names and shapes of all layers are compared once the model
+ * is built; by then no size exceeds what the file holds.
+ */
+import type { HuggingFaceConfig } from "./config";
+import type { TransformerConfig } from "../transformer";
+import type { WeightEntry, Weights } from "../weights";
+
+type Sizes = TransformerConfig & { readonly numLocalExperts?: number };
+
+/** A dimension of a weight, and how it follows from the keys of a config. */
+interface Dimension {
+  readonly text: string;
+  readonly keys: readonly string[];
+  readonly of: (config: Sizes) => number;
+}
+
+const dimension = (text: string, of: Dimension["of"]): Dimension => ({ text, keys: text.match(/[a-z_]+/g)!, of });
+
+const vocab = dimension("vocab_size", (config) => config.vocabSize);
+const hidden = dimension("hidden_size", (config) => config.hiddenSize);
+const intermediate = dimension("intermediate_size", (config) => config.intermediateSize);
+const gateAndUp = dimension("2 × intermediate_size", (config) => 2 * config.intermediateSize);
+const experts = dimension("num_local_experts", (config) => config.numLocalExperts ?? 0);
+const queries = dimension("num_attention_heads × head_dim", (config) => config.numAttentionHeads * config.headDim);
+const keys = dimension("num_key_value_heads × head_dim", (config) => config.numKeyValueHeads * config.headDim);
+const queriesAndKeys = dimension(
+  "(num_attention_heads + 2 × num_key_value_heads) × head_dim",
+  (config) => (config.numAttentionHeads + 2 * config.numKeyValueHeads) * config.headDim,
+);
+
+/** The matrices of all architectures, by the ends of their names. */
+const matrices = new Map<string, readonly [rows: Dimension, columns: Dimension]>(
+  Object.entries({
+    embed_tokens: [vocab, hidden],
+    lm_head: [vocab, hidden],
+    q_proj: [queries, hidden],
+    k_proj: [keys, hidden],
+    v_proj: [keys, hidden],
+    qkv_proj: [queriesAndKeys, hidden],
+    o_proj: [hidden, queries],
+    gate_proj: [intermediate, hidden],
+    up_proj: [intermediate, hidden],
+    gate_up_proj: [gateAndUp, hidden],
+    down_proj: [hidden, intermediate],
+    w1: [intermediate, hidden],
+    w2: [hidden, intermediate],
+    w3: [intermediate, hidden],
+    "block_sparse_moe.gate": [experts, hidden],
+  }),
+);
+
+/** The matrix a weight is, by the end of its name. */
+function matrixOf(name: string): readonly [Dimension, Dimension] | undefined {
+  const parts = name.split(".");
+  if (parts.pop() !== "weight") return undefined;
+  return matrices.get(parts.at(-1)!) ?? matrices.get(parts.slice(-2).join("."));
+}
+
+/** A shape for a message, with the keys it follows from: `[32, 16] (intermediate_size, hidden_size)`. */
+export function describeShape(name: string, shape: readonly number[]): string {
+  const matrix = shape.length === 2 ? matrixOf(name) : undefined;
+  return `[${shape.join(", ")}]${matrix ? ` (${matrix.map(({ text }) => text).join(", ")})` : ""}`;
+}
+
+/** Problems with the number of layers in a config that has not been parsed yet. */
+export function layerCountProblems(json: HuggingFaceConfig, weights: Weights): string[] {
+  const { num_hidden_layers: count } = json;
+  return typeof count === "number" ? countProblems("num_hidden_layers", count, "model.layers.", weights) : [];
+}
+
+const isOwn = (name: string) => name.startsWith("model.") || name.startsWith("lm_head.");
+
+/**
+ * The sizes in a config that differ from those of the weights. All layers have the same sizes, so only the first is
+ * compared.
+ */
+export function sizeProblems(config: Sizes, weights: Weights): string[] {
+  const problems: string[] = [];
+  const confirmed = new Set<string>();
+  for (const [name, { shape }] of weights.entries) {
+    const isLater = name.startsWith("model.layers.") && !name.startsWith("model.layers.0.");
+    const matrix = isLater || !isOwn(name) ? undefined : matrixOf(name);
+    if (!matrix) continue;
+    const expected = matrix.map(({ of }) => of(config));
+    for (const { keys } of matrix) for (const key of keys) confirmed.add(key);
+    if (`${expected}` !== `${shape}`) problems.push(shapeProblem(name, expected, shape));
+  }
+  for (const [end, matrix] of matrices) {
+    if (matrix.includes(experts) && config.numLocalExperts === undefined) continue;
+    const missing = matrix.flatMap(({ keys }) => keys).filter((key) => !confirmed.has(key));
+    if (missing.length === 0) continue;
+    for (const key of missing) confirmed.add(key);
+    problems.push(`Expected a tensor '….${end}.weight', of the size ${missing.join(" and ")}, but received none`);
+  }
+  const { numLocalExperts } = config;
+  if (numLocalExperts !== undefined)
+    problems.push(...countProblems("num_local_experts", numLocalExperts, "model.layers.0.block_sparse_moe.experts.", weights));
+  return problems;
+}
+
+/** Compares a count with how many numbers follow `prefix` in the names of the weights. */
+function countProblems(key: string, count: number, prefix: string, { entries }: Weights): string[] {
+  const found = new Set<string>();
+  for (const name of entries.keys())
+    if (name.startsWith(prefix)) found.add(name.slice(prefix.length, name.indexOf(".", prefix.length)));
+  if (found.size === count) return [];
+  if (found.size === 0) return [`Expected tensors '${prefix}*' but received none`];
+  return [`Expected ${found.size} for '${key}', the number of '${prefix}*' in the weights, but received ${count}`];
+}
+
+/** A tensor whose shape is not the expected one, for a message. */
+export function shapeProblem(name: string, expected: readonly number[], shape: WeightEntry["shape"]): string {
+  return `Expected shape ${describeShape(name, expected)} for '${name}' but received [${shape.join(", ")}]`;
+}

@@ -1,0 +1,56 @@
+/**
+ * What a model computes, as a hash of its content: settings and every weight. Two folders with the same weights have one
+ * fingerprint, and a folder whose weights were exchanged has another.
+ */
+import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
+import { type Device, type Tensor, noGrad, tidy } from "../../torch";
+
+/** Elements brought to the host at a time. */
+const STEP = 4 << 20;
+
+/**
+ * The SHA-256 of settings and tensors, as hex digits. The order of the tensors does not matter; name, dtype, shape, kind
+ * of device and every bit of the values do. Other work gets a turn between tensors.
+ *
+ * ```ts
+ * const id = await fingerprint(model.config, model.namedParameters());
+ * ```
+ */
+export async function fingerprint(settings: object, tensors: Iterable<[name: string, tensor: Tensor]>): Promise<string> {
+  const hash = createHash("sha256").update(canonical(settings));
+  for (const [name, tensor] of [...tensors].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(`\0${name} ${tensor.dtype} [${tensor.shape.join(",")}] ${kindOf(tensor.device)}\0`);
+    for (const bytes of bytesOf(tensor)) hash.update(bytes);
+    await setImmediate();
+  }
+  return hash.digest("hex");
+}
+
+function* bytesOf(tensor: Tensor): Generator<Uint8Array> {
+  const count = tensor.numel();
+  for (let from = 0; from < count; from += STEP)
+    yield tidy(() =>
+      noGrad(() => {
+        const part = tensor
+          .detach()
+          .reshape([-1])
+          .narrow(0, from, Math.min(STEP, count - from));
+        return part.to("cpu").contiguous().view("uint8").toArray() as Uint8Array;
+      }),
+    );
+}
+
+/** "cpu" or "cuda": the same weights give slightly other log-probs there, whichever of several it is. */
+function kindOf(device: Device): string {
+  return device.split(":")[0]!;
+}
+
+/** JSON with sorted keys. */
+function canonical(settings: object): string {
+  return JSON.stringify(settings, (_, value: unknown) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+}
