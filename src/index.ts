@@ -9,4 +9,4 @@ export * from "./data";
 export * from "./preference";
 export * from "./train";
 export * from "./evaluate";
-export { InputError } from "./native/errors";
+export { InputError } from "./base/errors";

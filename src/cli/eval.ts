@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { makeFolder } from "../base/files/makeFolder";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { EvaluationResults } from "../evaluate";
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import type { DType } from "../torch";
 import { print, printJson, tell } from "./output";
 import { type FileInput, expectWritable, modelInputs } from "./outputFile";

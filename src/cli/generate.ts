@@ -5,7 +5,7 @@ import { printable } from "../base/terminal/terminal";
 import { excerpt, isObject, shown } from "../base/values";
 import { templateInputs } from "../data/rows/preferenceRow";
 import type { GenerateOptions, GeneratedToken } from "../generate";
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import type { ChatMessage, Tokenizer } from "../text";
 import { hasNumber, parseExact, rememberNumbers } from "../text/exactNumbers";
 import type { DType } from "../torch";

@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { pathInside, realPath } from "../base/files/paths";
 import { type Input, linksIn } from "../base/files/outputFolder";
 import { localBaseOf } from "../models/modelSource";
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import { isRunEntry } from "../train/runEntries";
 
 const CHUNK = 1 << 18; // bytes

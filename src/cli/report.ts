@@ -5,7 +5,7 @@
 import { dirname, join } from "node:path";
 import { makeFolder } from "../base/files/makeFolder";
 import { Command, Option } from "commander";
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import type { DiagnosedAnswers } from "../report/diagnosisSection";
 import type { Chart } from "../report/figures";
 import type { Run } from "../report/run";

@@ -5,7 +5,8 @@
 import { type Command, CommanderError, type Option } from "commander";
 import { printable } from "../base/terminal/terminal";
 import { resultIsInFiles, settleStandardStreams } from "../base/terminal/streams";
-import { DeviceError, InputError } from "../native/errors";
+import { InputError } from "../base/errors";
+import { DeviceError } from "../native/errors";
 import { tell } from "./output";
 
 /** Parses `argv`, runs the command it names and sets `process.exitCode`. */

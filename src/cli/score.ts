@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import type { Refusal } from "../data/rows/screening";
 import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import type { LogProbs, PairScore } from "../preference";
 import type { DType } from "../torch";
 import { print, printJson, tell, tellJson } from "./output";

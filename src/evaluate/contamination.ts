@@ -6,7 +6,7 @@
  */
 import { received } from "../base/received";
 import { isObject } from "../base/values";
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import { generate } from "../generate";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/expectModel";

@@ -1,6 +1,6 @@
 /** Reading the fields of a row, each with an error that says what is there instead. */
 import { shown } from "../base/values";
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import type { Row } from "./tasks/task";
 
 /** What is wrong with a row; who reads the file adds the place. */

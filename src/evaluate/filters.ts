@@ -4,7 +4,7 @@
  */
 import { Pattern } from "../base/patterns";
 import { shown } from "../base/values";
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import { strip } from "../jinja";
 
 export interface AnswerFilter {

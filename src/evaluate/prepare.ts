@@ -1,5 +1,5 @@
 /** A task made ready before any model runs: its rows read and checked, the examples of each question drawn. */
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import { RowError } from "./fields";
 import { PythonRandom } from "./python/random";
 import { type PlacedRow, readFiles, readSplit } from "./rows";

@@ -3,7 +3,7 @@
  * continuation is what follows as many tokens as the context has alone. Spaces that end a context belong to the
  * continuation. What is longer than the model's context loses tokens on the left.
  */
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import type { Tokenizer } from "../text";
 import { strip } from "../jinja";
 

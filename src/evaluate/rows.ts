@@ -10,7 +10,7 @@ import { resolveDataSet } from "../data/reading/dataSet";
 import { copyNumbers, hasNumber, parseExact, rememberNumbers } from "../text/exactNumbers";
 import { decodeText, linesOf, readBytes, unreadable } from "../data/reading/source";
 import { excerpt, shown } from "../base/values";
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import type { Row } from "./tasks/task";
 
 export interface PlacedRow {

@@ -3,7 +3,7 @@ import { contentKey } from "../data/tokenize/tokenCache";
 import { type TokenizeOptions, type TokenizedPairs, tokenizeRows } from "../data/tokenize/tokenizePairs";
 import type { PreferenceRow } from "../data/rows/preferenceRow";
 import { resolveModel } from "../models/modelSource";
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import { type Tokenizer, loadTokenizer } from "../text";
 
 /**

@@ -4,7 +4,7 @@
  * packed pass of training (preference/packing.ts).
  */
 import { setImmediate } from "node:timers/promises";
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import type { CausalLM } from "../models";
 import { upload } from "../preference/packed/batch";
 import { scorePairs } from "../preference/packed/step";

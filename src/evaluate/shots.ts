@@ -3,7 +3,7 @@
  * it: examples are drawn anew for each question by one generator a task (seed 1234), or are the first ones for all.
  */
 import { isDeepStrictEqual } from "node:util";
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import type { PythonRandom } from "./python/random";
 import type { PlacedRow } from "./rows";
 import type { Item, Row, Task } from "./tasks/task";

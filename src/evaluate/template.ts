@@ -2,9 +2,8 @@
  * Jinja templates over a row, as lm-evaluation-harness renders them: lines with blocks stay, and a name that the row
  * does not have is an error.
  */
-import { convertInputErrors } from "../base/errors";
+import { convertInputErrors, InputError } from "../base/errors";
 import { JinjaError, Template as JinjaTemplate, limitReason, parseReason, strictEnvironment } from "../jinja";
-import { InputError } from "../native/errors";
 import { withExactNumbers } from "../text/exactNumbers";
 import { RowError } from "./fields";
 import { regexReplace } from "./python/regexReplace";

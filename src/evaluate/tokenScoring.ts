@@ -8,7 +8,7 @@ import { setImmediate } from "node:timers/promises";
 import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { type CausalLM, FolderError, type LoadOptions, loadAdapter, loadModel } from "../models";
 import { readAdapterJson } from "../models/modelSource";
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import { withAdapter } from "../nn";
 import {
   type AnswerLogProbs,

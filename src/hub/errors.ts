@@ -1,5 +1,5 @@
 /** What the hub can fail with. */
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 
 /**
  * Why a repository could not be had: the name is none, the hub has no such repository or revision, it does not let us

@@ -4,8 +4,6 @@
  * `TypeError`s and `RangeError`s; files, folders and rows that cannot be used are `InputError`s.
  */
 
-export { InputError } from "../base/errors";
-
 export class TorchError extends Error {
   override name = "TorchError";
   /** The call that failed, as `aten::mm(self: float32[2, 3] cpu, mat2: float32[2, 3] cpu)`, when an op failed. */

@@ -4,7 +4,7 @@
  * `constant_with_warmup`, and so is a rate that would end above the learning rate.
  */
 import { problemsError } from "../base/problems";
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import { describeValue } from "../torch/operators";
 import { checkOptions } from "../base/options";
 import {

@@ -3,7 +3,7 @@
  * whose prompts occur in neither. Made from generated arithmetic and the paper's corruption, or from a user's rows.
  */
 
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import { firstDifference, normalisedDistance } from "../data/rows/editDistance";
 import type { PlainRow } from "../data/rows/preferences";
 import { Random } from "../base/random";

@@ -1,6 +1,6 @@
 /** What text can fail with: a tokenizer folder that cannot be used, a chat template that cannot be rendered. */
 
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 
 /** A tokenizer file that is missing, broken, or asks for what is not supported; names the file and the key. */
 export class TokenizerError extends InputError {

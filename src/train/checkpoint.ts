@@ -11,7 +11,7 @@ import { publishFolder, stagingFolder } from "../base/files/wholeFiles";
 import { type CausalLM, FolderError, SafetensorsFile, adapterTensors, saveAdapter, saveModel } from "../models";
 import { saveTensors } from "../models/formats/safetensors/writer";
 import { openWeights } from "../models/weights";
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import { hasAdapter } from "../nn";
 import type { AdamW } from "../optim";
 import { type Device, type Tensor, dispose, getRngState, setRngState, tidy } from "../torch";

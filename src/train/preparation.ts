@@ -13,7 +13,7 @@ import { type TokenizedPair, areTokenized } from "../data/tokenize/tokenizedPair
 import { type TokenizedPairs, tokenizePairs } from "../data/tokenize/tokenizePairs";
 import type { TruncationMode } from "../data/tokenize/pairTokenizer";
 import type { CausalLM } from "../models";
-import { InputError } from "../native/errors";
+import { InputError } from "../base/errors";
 import { packageVersion } from "../native/paths";
 import { hasAdapter, loraLayers } from "../nn";
 import type { AdamW, Schedule } from "../optim";

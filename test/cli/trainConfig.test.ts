@@ -3,7 +3,7 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { resolveConfig, toSnakeCase } from "../../src/cli/train/config";
-import { InputError } from "../../src/native/errors";
+import { InputError } from "../../src/base/errors";
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "smaug-config-"))));

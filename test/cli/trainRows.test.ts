@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { originsOf } from "../../src/base/origins";
 import { resolveConfig } from "../../src/cli/train/config";
 import { holdOut, loadRows } from "../../src/cli/train/rows";
-import { InputError } from "../../src/native/errors";
+import { InputError } from "../../src/base/errors";
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "smaug-rows-"))));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { ColumnMapping } from "../../src/data/reading/columnMapping";
 import { loadPreferences } from "../../src/data/rows/preferences";
-import { InputError } from "../../src/native/errors";
+import { InputError } from "../../src/base/errors";
 import { folderOf } from "../parity/fixture";
 
 let folder: string;

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { matchesPattern } from "../../src/data/reading/dataCard";
 import { findDataFiles, splitNames } from "../../src/data/reading/dataFiles";
 import { loadPreferences } from "../../src/data/rows/preferences";
-import { InputError } from "../../src/native/errors";
+import { InputError } from "../../src/base/errors";
 import { freshHub } from "../hub/fixtures";
 
 const made: string[] = [];

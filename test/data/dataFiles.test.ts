@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
-import { InputError } from "../../src/native/errors";
+import { InputError } from "../../src/base/errors";
 import { findDataFiles } from "../../src/data/reading/dataFiles";
 
 const made: string[] = [];

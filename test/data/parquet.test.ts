@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { InputError } from "../../src/native/errors";
+import { InputError } from "../../src/base/errors";
 import { loadPreferences } from "../../src/data/rows/preferences";
 import { folderOf } from "../parity/fixture";
 

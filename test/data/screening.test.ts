@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { InputError } from "../../src/native/errors";
+import { InputError } from "../../src/base/errors";
 import { describeRefusals, expectSomeKept, reasonToRefuse, screen } from "../../src/data/rows/screening";
 
 const row = { index: 0, prompt: "p", chosen: "a", rejected: "b" };

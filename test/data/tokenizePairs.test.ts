@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { InputError } from "../../src/native/errors";
+import { InputError } from "../../src/base/errors";
 import type { PreferenceRow } from "../../src/data/rows/preferenceRow";
 import { type TokenizeOptions, describeTokenized, tokenizePairs, tokenizeRows } from "../../src/data/tokenize/tokenizePairs";
 import { type ChatMessage, type Tokenizer, loadTokenizer } from "../../src/text";

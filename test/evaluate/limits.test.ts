@@ -8,7 +8,7 @@ import { exactMatch } from "../../src/evaluate/filters";
 import type { AnswerTask } from "../../src/evaluate/tasks/task";
 import { readTaskFile } from "../../src/evaluate/tasks/file";
 import { Template } from "../../src/evaluate/template";
-import { InputError } from "../../src/native/errors";
+import { InputError } from "../../src/base/errors";
 import { isTarget, lora, loraRank } from "../../src/nn/adapters/loraConfig";
 
 const { seconds } = allowance;

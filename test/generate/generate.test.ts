@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { type GenerateOptions, generate, generateStream, generateSync } from "../../src/generate";
 import { drawUniforms, sample } from "../../src/generate/sampling";
 import { LlamaForCausalLM } from "../../src/models";
-import { InputError } from "../../src/native/errors";
+import { InputError } from "../../src/base/errors";
 import { type Tokenizer, loadTokenizer } from "../../src/text";
 import { Generator, manualSeed, memory, tensor, tidy, zeros } from "../../src/torch";
 import "../setup/leaks";

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { InputError } from "../../src/native/errors";
+import { InputError } from "../../src/base/errors";
 import { HubError, type HubReason, type ResolveOptions, resolveFolder } from "../../src/hub";
 import { freshHub, noise } from "./fixtures";
 import { commit, gitSha1, sha256 } from "./server";

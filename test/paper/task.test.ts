@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { InputError } from "../../src/native/errors";
+import { InputError } from "../../src/base/errors";
 import { presets } from "../../src/paper/settings";
 import { arithmeticTask, finalAnswer, rowsTask } from "../../src/paper/task";
 

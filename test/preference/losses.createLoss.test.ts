@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from "vitest";
-import { InputError } from "../../src/native/errors";
+import { InputError } from "../../src/base/errors";
 import {
   type LossConfig,
   type PairLogProbs,

@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { InputError } from "../../src/native/errors";
+import { InputError } from "../../src/base/errors";
 import { configOf, readRuns } from "../../src/report/run";
 import { temporaryFolders } from "../models/folders";
 import { historyOf, statement, writeRun } from "./runs";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { allowance } from "../../src/base/timeLimit";
 import { tokenizeRows } from "../../src/data/tokenize/tokenizePairs";
-import { InputError } from "../../src/native/errors";
+import { InputError } from "../../src/base/errors";
 import { loadTokenizer } from "../../src/text";
 import { byteLevelPipelines } from "../../src/text/gguf/pipelines";
 import { areKnown } from "../../src/text/knownPatterns";

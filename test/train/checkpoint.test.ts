@@ -18,7 +18,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CausalLM, applyLora, lora, sigmoid } from "../../src";
 import { verifyChecksums, writeChecksums } from "../../src/base/files/checksums";
-import { InputError } from "../../src/native/errors";
+import { InputError } from "../../src/base/errors";
 import { manualSeed, memory } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
 import { checkpointsIn, openCheckpoint, restoreCheckpoint, saveCheckpoint, verifyCheckpoint } from "../../src/train/checkpoint";

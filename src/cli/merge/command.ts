@@ -5,7 +5,7 @@
 import { basename, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { type Input, findConflict } from "../../base/files/outputFolder";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { isRunEntry } from "../../train/runEntries";
 import { ModelOutput } from "./modelOutput";
 import { addOverwriteOption, isOverwriting, overwritingCommand } from "../overwriteOption";

@@ -1,6 +1,6 @@
 /** `smaug reproduce`: the paper's effect or its whole comparison from nothing, as tables, a summary and a report. */
 import { Command, InvalidArgumentError, Option } from "commander";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { expectPlainRows, loadPreferences } from "../../data/rows/preferences";
 import { describeRefusals } from "../../data/rows/screening";
 import { renderReport } from "../../paper/report/report";

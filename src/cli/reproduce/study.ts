@@ -1,6 +1,6 @@
 /** `smaug reproduce --preset paper`: the paper's comparison, on a small model made here or on a user's. */
 import { createHash } from "node:crypto";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { expectPlainRows, loadPreferences } from "../../data/rows/preferences";
 import type { PreferenceRow } from "../../data/rows/preferenceRow";
 import { describeRefusals, expectSomeKept } from "../../data/rows/screening";

@@ -7,7 +7,7 @@ import { shellQuoted } from "../../base/files/paths";
 import { type Problem, problemsError, unfit, unknown, unwanted } from "../../base/problems";
 import { isObject, shown } from "../../base/values";
 import { readYaml } from "../../base/formats/yaml";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { type Argument, type ArgumentsOf, checkArguments, itemsOf, snakeCase } from "../../base/arguments";
 import { type Answer, foreignKey, isTracker } from "./keys";
 import { runArguments } from "./arguments";

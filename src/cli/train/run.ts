@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { problemsError } from "../../base/problems";
 import { type CausalLM, loadAdapter, loadModel, resolveModel } from "../../models";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { lora, loraLayers } from "../../nn";
 import { createLoss } from "../../preference";
 import { loadTokenizer } from "../../text";

@@ -8,7 +8,7 @@ import type { Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, relative, sep } from "node:path";
 import { DATA_ENDINGS, HubError, repoName, resolveFolder } from "../../hub";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { CARD, type DataConfig, chooseConfig, matchesPattern } from "./dataCard";
 import { expectFile, unreadable } from "./source";
 

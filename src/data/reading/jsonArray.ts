@@ -2,7 +2,7 @@
  * A JSON list piece by piece: the bytes of one element at a time, so that a list of any length needs the memory of its
  * longest element. Only strings and brackets are told apart here; each element is parsed by who asks for it.
  */
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { MAX_RECORD, tooLong } from "./source";
 
 const [QUOTE, BACKSLASH, COMMA, OPEN, CLOSE, OPEN_BRACE, CLOSE_BRACE] = [34, 92, 44, 91, 93, 123, 125];

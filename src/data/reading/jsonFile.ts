@@ -4,7 +4,7 @@
  */
 import { getHeapStatistics } from "node:v8";
 import { excerpt, isObject, shown } from "../../base/values";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { listElements } from "./jsonArray";
 import { parseJsonText } from "../../base/formats/pythonJson";
 import { parseExact } from "../../text/exactNumbers";

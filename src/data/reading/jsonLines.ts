@@ -3,7 +3,7 @@ import { expectShallow } from "../../base/files/inputFiles";
 import { parseJsonText } from "../../base/formats/pythonJson";
 import { printable } from "../../base/terminal/terminal";
 import { excerpt } from "../../base/values";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { parseExact } from "../../text/exactNumbers";
 import { FORM } from "../rows/preferenceRow";
 import { MAX_RECORD, type Source, type SourceRecord, decodeText, readPieces, tooLong } from "./source";

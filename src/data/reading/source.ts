@@ -4,7 +4,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { MAX_INPUT_BYTES, kindOf } from "../../base/files/inputFiles";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 
 /** One record, not yet judged. `place` is such as `'pairs.jsonl', line 3`. */
 export interface SourceRecord {

@@ -2,7 +2,7 @@
  * Pairs from any columns: each of the three texts is a column, or a template with columns in braces. A dot goes into an
  * object or a list: `{choices.text.0}`. Numbers and booleans are written as JSON writes them.
  */
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { type Recipe, type Row, Unusable } from "./recipe";
 
 /** A template each; `{prompt}` is the column alone. */

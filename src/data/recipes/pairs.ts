@@ -9,7 +9,7 @@ import { resolveDataSet } from "../reading/dataSet";
 import { Random } from "../../base/random";
 import { streamLots } from "../reading/records";
 import type { SourceRecord } from "../reading/source";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import type { PairParts } from "./pair";
 import { type Question, type Recipe, type Row, Unusable } from "./recipe";
 import { ShotPool } from "./shots";

@@ -11,7 +11,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { parseIfJson } from "../../base/files/inputFiles";
 import { isObject, shown } from "../../base/values";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import type { ChatMessage, JsonValue } from "../../text";
 import { copyNumbers, hasNumber, parseExact, rememberNumbers } from "../../text/exactNumbers";
 import { SourceColumns, listed } from "../reading/columnMapping";

@@ -10,7 +10,7 @@ import { checkOptions } from "../../base/options";
 import { recordOrigin } from "../../base/origins";
 import { received } from "../../base/received";
 import { printable } from "../../base/terminal/terminal";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { type ColumnMapping, SourceColumns } from "../reading/columnMapping";
 import { FORM, type PlainRow, type PreferenceRow, RowReader, isPlain } from "./preferenceRow";
 import { streamRecords } from "../reading/records";

@@ -2,7 +2,7 @@
  * Rows that cannot be trained on: rejected with a reason and counted, never silently dropped.
  */
 
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import type { PlainRow } from "./preferenceRow";
 
 /** A row that was left out, and why. */

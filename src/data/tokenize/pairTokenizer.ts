@@ -7,7 +7,7 @@
  * EOS at the end of plain answers.
  */
 import { TimeLimitError, secondsFor, withinTime } from "../../base/timeLimit";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { ChatTemplateLimitError, ChatTemplateSyntaxError } from "../../text/errors";
 import { type ChatMessage, type Tokenizer, tokenizeAnswers, tokenizeChatAnswers } from "../../text";
 import { type Oddities, type OddityKind, endsWithAssistant, mergeOddities, note } from "../rows/oddities";

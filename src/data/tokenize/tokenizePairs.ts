@@ -8,7 +8,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { checkOptions, expectCallback, expectPath } from "../../base/options";
 import { received } from "../../base/received";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { cacheFolder } from "../../native/paths";
 import type { Tokenizer } from "../../text";
 import { expectTokenizer } from "../../text/expectTokenizer";

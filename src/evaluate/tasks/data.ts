@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { shown } from "../../base/values";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import type { Task } from "./task";
 import { type Yaml, checkKeys, objectOf } from "./yaml";
 

@@ -3,7 +3,7 @@
  * `doc_to_choice` are the name of a column, or a Jinja template whose output may be a Python list.
  */
 import { shown } from "../../base/values";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { RowError } from "../fields";
 import { pythonLiteral } from "../python/literal";
 import type { Row } from "./task";

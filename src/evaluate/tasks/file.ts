@@ -6,7 +6,7 @@ import { basename } from "node:path";
 import { expectPath } from "../../base/options";
 import { checkPatternSize, compilePattern } from "../../base/patterns";
 import { shown } from "../../base/values";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { strip } from "../../jinja";
 import { type AnswerFilter, type MatchRules, placedFilter } from "../filters";
 import type { ChoiceMetric, Task } from "./task";

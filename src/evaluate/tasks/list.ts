@@ -1,5 +1,5 @@
 /** Which tasks there are, and from a name to a task: the built-in ones, groups of them, and files of a user's own. */
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { nearest } from "../../base/nearest";
 import { benchmarks } from "../benchmarks";
 import { mmluGroups, mmluTasks } from "../mmlu";

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { expectPath } from "../../base/options";
 import { expectRegularFile } from "../../base/files/inputFiles";
 import { shown } from "../../base/values";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import type { Task } from "./task";
 
 /** @throws InputError for a module that cannot be read, or whose default export is no task */

@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { received } from "../../base/received";
 import { isObject } from "../../base/values";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { didYouMean } from "../../base/nearest";
 
 /** A folder with one folder or file a task, named for it; or for each task a file, a folder or a hub id. */

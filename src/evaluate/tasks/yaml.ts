@@ -1,7 +1,7 @@
 /** Reads the keys of a task's YAML file and of the files it includes. */
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { shown } from "../../base/values";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { nearest } from "../../base/nearest";
 
 export type Yaml = Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 /** A user's rows as the two corpora of a comparison: those whose answers differ little, and those that differ much. */
 import { normalisedDistance } from "../../data/rows/editDistance";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 
 /** Rows with what they are called and what tells them from others. */
 export interface RowSource<Row> {

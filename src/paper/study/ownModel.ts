@@ -8,7 +8,7 @@ import type { TokenizedPair } from "../../data/tokenize/tokenizedPair";
 import { firstDifference, normalisedDistance } from "../../data/rows/editDistance";
 import { Random } from "../../base/random";
 import type { CausalLM } from "../../models";
-import { InputError } from "../../native/errors";
+import { InputError } from "../../base/errors";
 import { type LossConfig, createLoss, fingerprint, scorePreferences } from "../../preference";
 import { completionOf } from "../../report/diagnosis";
 import type { Tokenizer } from "../../text";

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { InputError } from "../../../src/native/errors";
+import { InputError } from "../../../src/base/errors";
 import { arc, hellaswag } from "../../../src/data/recipes/choices";
 import { columnPairs } from "../../../src/data/recipes/columns";
 import { metamath } from "../../../src/data/recipes/metamath";
