@@ -5,7 +5,7 @@
 import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { checkOptions } from "../base/options";
-import { makeFolder } from "../base/files/makeFolder";
+import { makeFolder } from "../base/files/wholeFiles";
 import { printable } from "../base/terminal/terminal";
 import { RepoCache, danglingTarget, sizeOf } from "./cache";
 import { fetchBlob } from "./download";

@@ -1,7 +1,7 @@
 /** `smaug train` and `smaug reference`: a configuration file with TRL's keys, or the same keys as options. */
 import { Command } from "commander";
 import { InputError } from "../../base/errors";
-import { expectOneProcess } from "../../base/oneProcess";
+import { expectOneProcess } from "../../base/processes";
 import { type Input, expectApart, expectUsableFolder } from "../../base/files/outputFolder";
 import { hasEntry } from "../../base/files/paths";
 import { problemsError, unfit } from "../../base/problems";
