@@ -12,7 +12,7 @@ import { readlink, rename, rm, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { flushFolder, makeFolder, temporaryName, writeWhole } from "../base/files/wholeFiles";
 import { readInputText } from "../base/files/inputFiles";
-import type { RepoKind } from "./names";
+import type { RepoKind } from "./request";
 
 export const COMMIT = /^[0-9a-f]{40}$/;
 

@@ -10,12 +10,10 @@ import { printable } from "../base/terminal/terminal";
 import { RepoCache, danglingTarget, sizeOf } from "./cache";
 import { fetchBlob } from "./download";
 import { HubError } from "./errors";
-import { type Files, type Selection, checkSelected, selection } from "./files";
-import { HubClient } from "./http";
-import { type RepoKind, parseName } from "./names";
+import { type Files, type RepoKind, type Selection, checkSelected, parseName, selection } from "./request";
+import { HubClient, hubSettings } from "./http";
 import { DownloadProgress, bytes } from "./progress";
 import { type Listing, type RepoFile, listRepo } from "./repo";
-import { hubSettings } from "./settings";
 
 export interface ResolveOptions {
   /** A branch, a tag or a commit; `main` when neither this nor the name says. */

@@ -6,7 +6,7 @@ import { type Input, expectApart, expectUsableFolder } from "../../base/files/ou
 import { hasEntry } from "../../base/files/paths";
 import { problemsError, unfit } from "../../base/problems";
 import { shown } from "../../base/values";
-import { repoName } from "../../hub/names";
+import { repoName } from "../../hub/request";
 import { localBaseOf } from "../../models/modelSource";
 import type { DamagedCheckpointError } from "../../train/checkpoint";
 import { snakeCase } from "../../base/names";
