@@ -4,8 +4,8 @@
  * shows here, before any work is lost, and nothing is written but the caches.
  */
 import { createHash } from "node:crypto";
-import { expectOneProcess } from "../base/oneProcess";
-import { originsOf } from "../base/origins";
+import { expectOneProcess } from "../base/processes";
+import { originsOf } from "../base/files/inputFiles";
 import { type Input, expectApart, expectUsableFolder } from "../base/files/outputFolder";
 import { problemsError } from "../base/problems";
 import type { GivenRow } from "../data/rows/givenRows";

@@ -4,9 +4,7 @@
  * full disk, does not end the run: it is a warning, and the file is completed as soon as writing works again.
  */
 import { join } from "node:path";
-import { makeFolder } from "../base/files/makeFolder";
-import { appendWhole } from "../base/files/appendWhole";
-import { writeWhole } from "../base/files/wholeFiles";
+import { appendWhole, makeFolder, writeWhole } from "../base/files/wholeFiles";
 import { TensorBoardWriter } from "./tensorboard";
 import type { LogLine } from "./metricNames";
 import { STATE_FILE, type TrainerState, writeTrainerState } from "./trainerState";
