@@ -12,7 +12,7 @@ import type { CausalLM } from "../models";
 import { expectModel } from "../models/expectModel";
 import type { Tokenizer } from "../text";
 import { expectTokenizer } from "../text/expectTokenizer";
-import { didYouMean } from "../base/nearest";
+import { didYouMean } from "../base/names";
 import { checkOptions } from "../base/options";
 import { expectTaskList } from "./evaluate";
 import { integersOf, objectOf, RowError, textOf, textsOf } from "../data/fields";

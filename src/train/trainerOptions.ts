@@ -1,6 +1,6 @@
 /** Checks a trainer's options when it is created, before anything is loaded or computed. */
 import { InputError } from "../base/errors";
-import { didYouMean } from "../base/nearest";
+import { didYouMean } from "../base/names";
 import { checkOptions } from "../base/options";
 import { received } from "../base/received";
 import { isObject } from "../base/values";

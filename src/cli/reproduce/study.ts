@@ -1,6 +1,7 @@
 /** `smaug reproduce --preset paper`: the paper's comparison, on a small model made here or on a user's. */
 import { createHash } from "node:crypto";
 import { InputError } from "../../base/errors";
+import { kebabCase } from "../../base/names";
 import { expectPlainRows, loadPreferences } from "../../data/rows/preferences";
 import type { PreferenceRow } from "../../data/rows/preferenceRow";
 import { describeRefusals, expectSomeKept } from "../../data/rows/screening";
@@ -25,8 +26,7 @@ const OWN_OPTIONS = ["dtype", "steps", "batchSize", "learningRate", "heldOut"] a
 export const STUDY_OPTIONS = ["seeds", "model", "grid", "device", ...OWN_OPTIONS] as const;
 
 /** As it is written on a command line. */
-export const flagOf = (name: (typeof STUDY_OPTIONS)[number]): string =>
-  name === "grid" ? "--no-grid" : `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+export const flagOf = (name: (typeof STUDY_OPTIONS)[number]): string => (name === "grid" ? "--no-grid" : `--${kebabCase(name)}`);
 
 export interface StudyFlags extends Omit<RowFlags, "split"> {
   seed: number;

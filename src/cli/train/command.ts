@@ -9,7 +9,7 @@ import { shown } from "../../base/values";
 import { repoName } from "../../hub/names";
 import { localBaseOf } from "../../models/modelSource";
 import type { DamagedCheckpointError } from "../../train/checkpoint";
-import { snakeCase } from "../../base/arguments";
+import { snakeCase } from "../../base/names";
 import { RunOutput } from "../../train/ownership";
 import { Progress } from "../../base/terminal/progress";
 import { isRunEntry } from "../../train/runEntries";
