@@ -15,7 +15,7 @@ import { expectTokenizer } from "../text/expectTokenizer";
 import { didYouMean } from "../base/names";
 import { checkOptions } from "../base/options";
 import { expectTaskList } from "./evaluate";
-import { integersOf, objectOf, RowError, textOf, textsOf } from "./fields";
+import { integersOf, objectOf, RowError, textOf, textsOf } from "../data/fields";
 import { PythonRandom } from "./python/random";
 import { type PlacedRow, forgetRows, readSplit } from "./rows";
 import { logLikelihoods } from "./scoring";

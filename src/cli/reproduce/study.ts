@@ -129,7 +129,7 @@ async function ownModel(name: string, flags: StudyFlags): Promise<Subject> {
   const { OWN_DEFAULTS, OwnModel } = await import("../../paper/study/ownModel.js");
   const { splitByDistance } = await import("../../paper/study/halves.js");
   const { tokenizeRows } = await import("../../data/tokenize/tokenizePairs.js");
-  const { completionOf } = await import("../../report/diagnosis.js");
+  const { completionOf } = await import("../../preference/difference.js");
   const { loadModel } = await import("../../models/index.js");
   const { loadTokenizer } = await import("../../text/index.js");
   const { data = [], out: folder, device = "cpu", dtype } = flags;

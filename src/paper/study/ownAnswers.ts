@@ -2,7 +2,7 @@
 import type { TokenizedPair } from "../../data/tokenize/tokenizedPair";
 import { answersTo } from "../../evaluate/answers";
 import type { CausalLM } from "../../models";
-import { completionOf } from "../../report/diagnosis";
+import { completionOf } from "../../preference/difference";
 import type { Tokenizer } from "../../text";
 import { startOfFinalPart } from "../corruption";
 import { type PairScores, sum } from "../measure";

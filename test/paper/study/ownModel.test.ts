@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type PlainRow, tokenizePairs } from "../../../src/data";
 import { loadModel } from "../../../src/models";
-import { completionOf } from "../../../src/report/diagnosis";
+import { completionOf } from "../../../src/preference/difference";
 import { splitByDistance } from "../../../src/paper/study/halves";
 import { OWN_DEFAULTS, OwnModel } from "../../../src/paper/study/ownModel";
 import { chanceOf, questionsOf, wayToAnswer } from "../../../src/paper/study/ownAnswers";
