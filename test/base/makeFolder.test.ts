@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { makeFolder } from "../../src/base/files/makeFolder";
 import { writeWhole } from "../../src/base/files/wholeFiles";
-import { RunOutput } from "../../src/train/ownership";
+import { RunOutput } from "../../src/train/output/ownership";
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "smaug-"))));

@@ -7,8 +7,8 @@ import { realPath } from "../../base/files/paths";
 import { SetAside, removeEntries } from "../../base/files/setAside";
 import { flush, temporaryName } from "../../base/files/wholeFiles";
 import { expectUsableFolder } from "../../base/files/outputFolder";
-import { PREVIOUS, recoverFolder } from "../../train/ownership";
-import { holdingsOf, modelEntriesIn, runEntriesIn } from "../../train/runEntries";
+import { PREVIOUS, recoverFolder } from "../../train/output/ownership";
+import { holdingsOf, modelEntriesIn, runEntriesIn } from "../../train/output/entries";
 
 export class ModelOutput {
   private aside: SetAside | undefined;

@@ -7,7 +7,7 @@ import { hasEntry } from "../../base/files/paths";
 import { isAdapter } from "../../models/modelSource";
 import { lossProblems } from "../../preference/losses/lossConfig";
 import { snakeCase } from "../../base/arguments";
-import { scheduleProblems } from "../../train/schedulePlan";
+import { scheduleProblems } from "../../train/schedule";
 import { rowProblems } from "./rowKeys";
 import { routerLossProblems } from "./routerLoss";
 import { runArguments } from "./arguments";

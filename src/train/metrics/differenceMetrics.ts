@@ -10,11 +10,11 @@
  *
  * Every token counts as 1, whatever weight `ld_alpha` gives it. What a line has no tokens for is left out of it.
  */
-import { firstDifference } from "../data/rows/editDistance";
-import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
-import type { Packing } from "../preference";
-import { type Tensor, fromTypedArray, noGrad, tidy } from "../torch";
-import type { ReferenceValues } from "./reference";
+import { firstDifference } from "../../data/rows/editDistance";
+import type { TokenizedPair } from "../../data/tokenize/tokenizedPair";
+import type { Packing } from "../../preference";
+import { type Tensor, fromTypedArray, noGrad, tidy } from "../../torch";
+import type { ReferenceValues } from "../reference";
 import type { StepMetrics } from "./stepMetrics";
 
 /** Of each stage the mean over tokens, then that over pairs. */

@@ -4,8 +4,8 @@
  */
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
-import { makeFolder } from "../base/files/makeFolder";
-import { appendWhole } from "../base/files/appendWhole";
+import { makeFolder } from "../../base/files/makeFolder";
+import { appendWhole } from "../../base/files/appendWhole";
 
 export class TensorBoardWriter {
   readonly file: string;
