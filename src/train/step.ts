@@ -17,9 +17,9 @@ import {
   upload,
 } from "../preference";
 import { type Device, type Tensor, fromTypedArray, ops, tidy } from "../torch";
-import { addByDifference } from "./differenceMetrics";
+import { addByDifference } from "./metrics/differenceMetrics";
 import { type ReferenceValues, referenceSums } from "./reference";
-import { LOGGED_STATISTICS, type StepMetrics } from "./stepMetrics";
+import { LOGGED_STATISTICS, type StepMetrics } from "./metrics/stepMetrics";
 
 /** What the passes of a step (or of an evaluation) have in common. */
 export interface PassContext {

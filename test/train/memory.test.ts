@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { planMemory, smallerPlan } from "../../src/train/memoryPlan";
+import { planMemory, smallerPlan } from "../../src/train/memory";
 import "../setup/leaks";
 import { tinyModel } from "./tiny";
 

@@ -13,20 +13,20 @@ import { OutOfMemoryError } from "../native/errors";
 import { clipGradNorm_ } from "../optim";
 import { type Packing, microBatches, pack, packOptionsOf } from "../preference";
 import { type Tensor, keep, noGrad, tidy } from "../torch";
-import { type PassContext, evaluateBatch, trainBatch } from "./batchPass";
-import { restoreWeights, rotateCheckpoints, saveCheckpoint, saveWeights, verifyCheckpoint } from "./checkpoint";
-import { type MemoryPlan, smallerPlan } from "./memoryPlan";
+import { type PassContext, evaluateBatch, trainBatch } from "./step";
+import { restoreWeights, rotateCheckpoints, saveCheckpoint, saveWeights, verifyCheckpoint } from "./checkpoint/checkpoint";
+import { type MemoryPlan, smallerPlan } from "./memory";
 import { NonFiniteError } from "./nonFinite";
-import type { RunOutput } from "./ownership";
-import type { Preparation } from "./preparation";
+import type { RunOutput } from "./output/ownership";
+import type { Preparation } from "./prepare/prepare";
 import { inBatchesThatFit } from "./outOfMemory";
-import { RunFiles } from "./runFiles";
-import { Speedometer } from "./speed";
-import { StepMetrics, joinTotals, means } from "./stepMetrics";
-import type { LogLine } from "./metricNames";
-import type { TrainerState } from "./trainerState";
-import { type TrainingStep, trainingStep } from "./trainingStep";
-import { Watch } from "./watch";
+import { RunFiles } from "./observers/runLogs";
+import { Speedometer } from "./metrics/speed";
+import { StepMetrics, joinTotals, means } from "./metrics/stepMetrics";
+import type { LogLine } from "./metrics/names";
+import type { TrainerState } from "./checkpoint/state";
+import { type TrainingStep, trainingStep } from "./metrics/trainingStep";
+import { Watch } from "./observers/failureMonitor";
 
 /** How a run ended. */
 export interface TrainingSummary {

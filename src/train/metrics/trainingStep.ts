@@ -1,5 +1,5 @@
 /** What a step of training tells: where it is, and its metrics, brought from the device when they are read. */
-import type { LogLine, StepMetricValues } from "./metricNames";
+import type { LogLine, StepMetricValues } from "./names";
 import { type StepMetrics, means } from "./stepMetrics";
 
 /**

@@ -4,29 +4,9 @@
  * shows here, before any work is lost, and nothing is written but the caches.
  */
 import { createHash } from "node:crypto";
-import { expectOneProcess } from "../base/processes";
-import { originsOf } from "../base/files/inputFiles";
-import { type Input, expectApart, expectUsableFolder } from "../base/files/outputFolder";
-import { problemsError } from "../base/problems";
-import type { GivenRow } from "../data/rows/givenRows";
-import { type TokenizedPair, areTokenized } from "../data/tokenize/tokenizedPair";
-import { type TokenizedPairs, tokenizePairs } from "../data/tokenize/tokenizePairs";
-import type { TruncationMode } from "../data/tokenize/pairTokenizer";
-import type { CausalLM } from "../models";
-import { InputError } from "../base/errors";
-import { packageVersion } from "../native/paths";
-import { hasAdapter, loraLayers } from "../nn";
-import type { AdamW, Schedule } from "../optim";
-import { type PairLogProbs, type PreferenceLoss, dpop, lossNeeds, pack, packOptionsOf } from "../preference";
-import { type Tokenizer, loadTokenizer } from "../text";
-import { type Device, type Tensor, deviceName, getNumThreads, manualSeed, versions } from "../torch";
-import { readArguments } from "../base/arguments";
-import { type TrainingArguments, trainingArguments } from "./arguments";
-import { type OpenedCheckpoint, expectFits, openCheckpoint, restoreCheckpoint } from "./checkpoint";
-import { type MemoryPlan, planMemory } from "./memoryPlan";
 import { createOptimizer, createSchedule } from "./optimizer";
 import { peftProblems } from "./peftLimits";
-import { isRunEntry } from "./runEntries";
+import { isRunEntry } from "../output/entries";
 import {
   REFERENCE_ADAPTER,
   type ReferenceValues,
@@ -34,10 +14,30 @@ import {
   checkStart,
   referencePass,
   startFingerprint,
-} from "./reference";
-import { Sampler } from "./sampler";
-import { type SchedulePlan, planSchedule, scheduleProblems } from "./schedulePlan";
-import type { TrainerState } from "./trainerState";
+} from "../reference";
+import { Sampler } from "../sampler";
+import { type SchedulePlan, planSchedule, scheduleProblems } from "../schedule";
+import type { TrainerState } from "../checkpoint/state";
+import { expectOneProcess } from "../../base/processes";
+import { originsOf } from "../../base/files/inputFiles";
+import { type Input, expectApart, expectUsableFolder } from "../../base/files/outputFolder";
+import { problemsError } from "../../base/problems";
+import type { GivenRow } from "../../data/rows/givenRows";
+import { type TokenizedPair, areTokenized } from "../../data/tokenize/tokenizedPair";
+import { type TokenizedPairs, tokenizePairs } from "../../data/tokenize/tokenizePairs";
+import type { TruncationMode } from "../../data/tokenize/pairTokenizer";
+import type { CausalLM } from "../../models";
+import { InputError } from "../../base/errors";
+import { packageVersion } from "../../native/paths";
+import { hasAdapter, loraLayers } from "../../nn";
+import type { AdamW, Schedule } from "../../optim";
+import { type PairLogProbs, type PreferenceLoss, dpop, lossNeeds, pack, packOptionsOf } from "../../preference";
+import { type Tokenizer, loadTokenizer } from "../../text";
+import { type Device, type Tensor, deviceName, getNumThreads, manualSeed, versions } from "../../torch";
+import { readArguments } from "../../base/arguments";
+import { type TrainingArguments, trainingArguments } from "../arguments";
+import { type OpenedCheckpoint, expectFits, openCheckpoint, restoreCheckpoint } from "../checkpoint/checkpoint";
+import { type MemoryPlan, planMemory } from "../memory";
 
 export interface PreferenceTrainerOptions extends Partial<TrainingArguments> {
   /** With an adapter that one trains, else all weights. What it computes now is the reference. */

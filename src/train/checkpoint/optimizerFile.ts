@@ -1,8 +1,8 @@
 /** `optimizer.safetensors` of a checkpoint: AdamW's state, by the number of the parameter. */
-import { InputError } from "../base/errors";
-import { SafetensorsFile } from "../models";
-import type { AdamW, AdamWStateDict } from "../optim";
-import { type Tensor, tidy } from "../torch";
+import { InputError } from "../../base/errors";
+import { SafetensorsFile } from "../../models";
+import type { AdamW, AdamWStateDict } from "../../optim";
+import { type Tensor, tidy } from "../../torch";
 
 const NAME = /^(0|[1-9]\d*)\.(step|exp_avg|exp_avg_sq)$/;
 

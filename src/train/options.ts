@@ -11,8 +11,8 @@ import { dpop } from "../preference";
 import { expectTokenizer } from "../text/expectTokenizer";
 import { trainingArguments } from "./arguments";
 import { checkLoss } from "./lossCheck";
-import { evaluationMetrics } from "./metricNames";
-import { type PreferenceTrainerOptions, readTrainingArguments } from "./preparation";
+import { evaluationMetrics } from "./metrics/names";
+import { type PreferenceTrainerOptions, readTrainingArguments } from "./prepare/prepare";
 
 const NAMES: readonly (keyof PreferenceTrainerOptions)[] = [
   "model",

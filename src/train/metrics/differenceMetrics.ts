@@ -10,11 +10,11 @@
  *
  * Every token counts as 1, whatever weight `ld_alpha` gives it. What a line has no tokens for is left out of it.
  */
-import type { Packing } from "../preference";
-import { STAGES, differenceOf, stageBounds } from "../preference/difference";
-import { type Tensor, fromTypedArray, noGrad, tidy } from "../torch";
-import type { ReferenceValues } from "./reference";
+import { STAGES, differenceOf, stageBounds } from "../../preference/difference";
 import type { StepMetrics } from "./stepMetrics";
+import type { Packing } from "../../preference";
+import { type Tensor, fromTypedArray, noGrad, tidy } from "../../torch";
+import type { ReferenceValues } from "../reference";
 
 /** Of each stage the mean over tokens, then that over pairs. */
 const NAMES = STAGES.flatMap((stage) => [`chosen_${stage}`, `chosen_${stage}_macro`]);

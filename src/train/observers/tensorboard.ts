@@ -4,7 +4,8 @@
  */
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
-import { appendWhole, makeFolder } from "../base/files/wholeFiles";
+import { makeFolder } from "../../base/files/wholeFiles";
+import { appendWhole } from "../../base/files/wholeFiles";
 
 export class TensorBoardWriter {
   readonly file: string;

@@ -1,8 +1,8 @@
 /** The optimizer of a run and its learning rate. */
-import type { CausalLM } from "../models";
-import { AdamW, type Schedule, getSchedule } from "../optim";
-import type { TrainingArguments } from "./arguments";
-import type { SchedulePlan } from "./schedulePlan";
+import type { CausalLM } from "../../models";
+import { AdamW, type Schedule, getSchedule } from "../../optim";
+import type { TrainingArguments } from "../arguments";
+import type { SchedulePlan } from "../schedule";
 
 type Keys = "learningRate" | "weightDecay" | "adamBeta1" | "adamBeta2" | "adamEpsilon";
 

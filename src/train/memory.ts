@@ -1,7 +1,7 @@
 /**
  * How many tokens go through the model at once, and whether each layer's activations are kept or computed again: from
  * the memory that is free. The estimate counts what each linear layer keeps for its gradient; a run that needs more all
- * the same halves its batches (run.ts).
+ * the same halves its batches (loop.ts).
  */
 import type { CausalLM } from "../models";
 import { LinearLayer, LoraLinear } from "../nn";

@@ -2,8 +2,8 @@
  * What PEFT 0.21.2 with transformers 5 cannot do with adapters of a mixture. Router and experts are linear layers here
  * but plain tensors in transformers, where w1 and w3 of all experts form a single tensor, with twice the rank.
  */
-import type { CausalLM } from "../models";
-import { loraLayers, tensorsTrainedWhole } from "../nn";
+import type { CausalLM } from "../../models";
+import { loraLayers, tensorsTrainedWhole } from "../../nn";
 
 const MIXTURE = /\.block_sparse_moe\.(?:gate|experts\.\d+\.(?<weight>w[123]))(?:$|\.)/;
 

@@ -1,7 +1,7 @@
 /** What goes wrong in preference training while every number looks well: said once each, with what to do. */
-import { LEAST_PAIRS, type Sample, pooled } from "../base/samples";
-import { type PreferenceLoss, lossNeeds } from "../preference";
-import type { LogLine } from "./metricNames";
+import { LEAST_PAIRS, type Sample, pooled } from "../../base/samples";
+import { type PreferenceLoss, lossNeeds } from "../../preference";
+import type { LogLine } from "../metrics/names";
 
 /** Logged lines in a row after which something is no accident. */
 const LINES = 5;

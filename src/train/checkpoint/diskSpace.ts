@@ -1,9 +1,9 @@
 /** Whether a run's checkpoints will fit on the disk, estimated before its first step. */
 import { statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { type CausalLM, adapterTensors } from "../models";
-import { hasAdapter } from "../nn";
-import { type Tensor, getRngState } from "../torch";
+import { type CausalLM, adapterTensors } from "../../models";
+import { hasAdapter } from "../../nn";
+import { type Tensor, getRngState } from "../../torch";
 
 /** A new checkpoint is written before an old one is removed. */
 const CHECKPOINTS = 2;

@@ -4,9 +4,9 @@
  * lets it pass. savedState.ts reads it.
  */
 import { join } from "node:path";
-import { writeWhole } from "../base/files/wholeFiles";
-import type { LogLine } from "./metricNames";
-import type { Totals } from "./stepMetrics";
+import { writeWhole } from "../../base/files/wholeFiles";
+import type { LogLine } from "../metrics/names";
+import type { Totals } from "../metrics/stepMetrics";
 
 /** What of a run's state is ours. */
 export interface OwnState {

@@ -4,10 +4,12 @@
  * full disk, does not end the run: it is a warning, and the file is completed as soon as writing works again.
  */
 import { join } from "node:path";
-import { appendWhole, makeFolder, writeWhole } from "../base/files/wholeFiles";
 import { TensorBoardWriter } from "./tensorboard";
-import type { LogLine } from "./metricNames";
-import { STATE_FILE, type TrainerState, writeTrainerState } from "./trainerState";
+import type { LogLine } from "../metrics/names";
+import { STATE_FILE, type TrainerState, writeTrainerState } from "../checkpoint/state";
+import { makeFolder } from "../../base/files/wholeFiles";
+import { appendWhole } from "../../base/files/wholeFiles";
+import { writeWhole } from "../../base/files/wholeFiles";
 
 /** Milliseconds between two writes of the state beside checkpoints: it holds the whole history. */
 const STATE_MS = 2000;

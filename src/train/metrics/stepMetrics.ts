@@ -10,8 +10,8 @@ import {
   type TokenScores,
   answerSums,
   pairRewards,
-} from "../preference";
-import { type Tensor, cat, dispose, keep, noGrad, stack, tidy } from "../torch";
+} from "../../preference";
+import { type Tensor, cat, dispose, keep, noGrad, stack, tidy } from "../../torch";
 
 /** What is only measured when it is logged, as it costs passes over the vocabulary. */
 export const LOGGED_STATISTICS = ["entropy", "hits", "meanLogits"] as const;

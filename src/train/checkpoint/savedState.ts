@@ -3,12 +3,12 @@
  * edited state is an error that names the field rather than a different run.
  */
 import { basename, join, resolve } from "node:path";
-import { InputError } from "../base/errors";
-import { readInputJson } from "../base/files/inputFiles";
-import { isObject, shown } from "../base/values";
-import type { Totals } from "./stepMetrics";
-import type { LogLine } from "./metricNames";
-import { FORMAT, STATE_FILE, type TrainerState, WITHOUT_CHECKSUMS } from "./trainerState";
+import { InputError } from "../../base/errors";
+import { readInputJson } from "../../base/files/inputFiles";
+import { isObject, shown } from "../../base/values";
+import type { Totals } from "../metrics/stepMetrics";
+import type { LogLine } from "../metrics/names";
+import { FORMAT, STATE_FILE, type TrainerState, WITHOUT_CHECKSUMS } from "./state";
 
 export interface SavedState {
   readonly state: TrainerState;

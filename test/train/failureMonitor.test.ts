@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createLoss } from "../../src/preference";
-import { Watch } from "../../src/train/watch";
+import { Watch } from "../../src/train/observers/failureMonitor";
 
 const ROWS = 400;
 /** Of eight pairs, so that five lines have forty. */

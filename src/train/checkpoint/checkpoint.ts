@@ -5,21 +5,21 @@
  */
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { CHECKSUMS_FILE, hasChecksums, verifyChecksums, writeChecksums } from "../base/files/checksums";
-import { isFolder } from "../base/files/paths";
-import { publishFolder, stagingFolder } from "../base/files/wholeFiles";
-import { type CausalLM, FolderError, SafetensorsFile, adapterTensors, saveAdapter, saveModel } from "../models";
-import { saveTensors } from "../models/formats/safetensors/writer";
-import { openWeights } from "../models/weights";
-import { InputError } from "../base/errors";
-import { hasAdapter } from "../nn";
-import type { AdamW } from "../optim";
-import { type Device, type Tensor, dispose, getRngState, setRngState, tidy } from "../torch";
-import { saveGgufTokenizer } from "../text";
+import { CHECKSUMS_FILE, hasChecksums, verifyChecksums, writeChecksums } from "../../base/files/checksums";
+import { isFolder } from "../../base/files/paths";
+import { publishFolder, stagingFolder } from "../../base/files/wholeFiles";
+import { type CausalLM, FolderError, SafetensorsFile, adapterTensors, saveAdapter, saveModel } from "../../models";
+import { saveTensors } from "../../models/formats/safetensors/writer";
+import { openWeights } from "../../models/weights";
+import { InputError } from "../../base/errors";
+import { hasAdapter } from "../../nn";
+import type { AdamW } from "../../optim";
+import { type Device, type Tensor, dispose, getRngState, setRngState, tidy } from "../../torch";
+import { saveGgufTokenizer } from "../../text";
 import { OptimizerFile, optimizerTensors, shownEntry } from "./optimizerFile";
-import { copyForeignEntries, isCheckpoint, removeCheckpoint } from "./runEntries";
+import { copyForeignEntries, isCheckpoint, removeCheckpoint } from "../output/entries";
 import { readSavedState } from "./savedState";
-import { STATE_FILE, type TrainerState, writeTrainerState } from "./trainerState";
+import { STATE_FILE, type TrainerState, writeTrainerState } from "./state";
 
 const OPTIMIZER_FILE = "optimizer.safetensors";
 const RNG_FILE = "rng_state.safetensors";
