@@ -4,7 +4,7 @@ import { answersTo } from "../../evaluate/answers";
 import type { CausalLM } from "../../models";
 import { completionOf } from "../../report/diagnosis";
 import type { Tokenizer } from "../../text";
-import { startOfFinalPart } from "../corruption";
+import { startOfFinalPart } from "../../data/recipes/corruption";
 import { type PairScores, sum } from "../measure";
 import type { Answer } from "../scoring";
 import { finalAnswer } from "../task";
