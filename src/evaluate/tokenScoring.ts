@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
+import { type TokenizedPair, expectBothAnswers } from "../data/tokenize/tokenizedPair";
 import { type CausalLM, FolderError, type LoadOptions, loadAdapter, loadModel } from "../models";
 import { readAdapterJson } from "../models/modelSource";
 import { InputError } from "../base/errors";
@@ -114,7 +114,7 @@ export interface MeasureOptions {
 /**
  * Scores pairs under the reference and each run. The reference is used as it is, without the runs' adapters.
  *
- * @throws Error when a log-prob is no number, as weights with NaN give
+ * @throws InputError for a row without a rejected answer; Error for a log-prob that is NaN or infinite
  */
 export async function measureRuns(
   reference: CausalLM,
@@ -122,9 +122,10 @@ export async function measureRuns(
   pairs: readonly TokenizedPair[],
   options: MeasureOptions = {},
 ): Promise<Measurement> {
+  expectBothAnswers(pairs, "the diagnosis");
   const { device } = reference.parameters().next().value!;
   const { maxTokens = device === "cpu" ? 2048 : 16384, onProgress } = options;
-  const place = new Map(pairs.map((pair, i) => [pair, i]));
+  const place = new Map<TokenizedPair, number>(pairs.map((pair, i) => [pair, i]));
   const ches: Ches[] = [];
   const models: AnswerLogProbs[][] = [[], ...runs.map(() => [])];
   let done = 0;

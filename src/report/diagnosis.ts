@@ -7,12 +7,12 @@
  */
 import { pooled } from "../base/samples";
 import { firstDifference, normalisedDistance } from "../data/rows/editDistance";
-import type { TokenizedAnswer, TokenizedPair } from "../data/tokenize/tokenizedPair";
+import type { AnswerPair, TokenizedAnswer } from "../data/tokenize/tokenizedPair";
 import type { AnswerLogProbs, LogProbs } from "../preference";
 
 /** Log-probs of the same pairs under several models. */
 export interface Measurement {
-  readonly pairs: readonly TokenizedPair[];
+  readonly pairs: readonly AnswerPair[];
   /** By pair, under the reference. */
   readonly ches: readonly Ches[];
   /** By pair. */

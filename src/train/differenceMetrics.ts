@@ -1,7 +1,7 @@
 /**
  * What training does to the chosen answers around their first difference from the rejected ones, live: the paper's figure
  * 4 over the steps. Measured on logged steps and in evaluations, over the tokens before, at and after the first token in
- * which a pair's two answers differ:
+ * which a pair's two answers differ (rows without a rejected answer are left out):
  *
  *   token_logps/chosen_before, _at, _after    mean of log π over all such tokens (micro), in nats
  *   token_logps/chosen_before_macro, …        mean over the pairs that have such tokens, of each one's mean
@@ -11,7 +11,7 @@
  * Every token counts as 1, whatever weight `ld_alpha` gives it. What a line has no tokens for is left out of it.
  */
 import { firstDifference } from "../data/rows/editDistance";
-import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
+import { type AnswerPair, hasRejected } from "../data/tokenize/tokenizedPair";
 import type { Packing } from "../preference";
 import { type Tensor, fromTypedArray, noGrad, tidy } from "../torch";
 import type { ReferenceValues } from "./reference";
@@ -33,6 +33,7 @@ export function addByDifference(
   const weights = new Float64Array(NAMES.length * scored);
   const ofReference = new Float64Array(NAMES.length);
   for (const [i, pair] of packing.pairs.entries()) {
+    if (!hasRejected(pair)) continue;
     const tokens = packing.completions[i]!.chosen;
     const values = reference?.get(pair)!.chosen;
     for (const [stage, [from, to]] of stagesOf(pair, tokens.length).entries()) {
@@ -64,7 +65,7 @@ export function addByDifference(
 }
 
 /** Where the chosen answer's tokens before, at and after the first difference begin and end. */
-function stagesOf({ chosen, rejected }: TokenizedPair, tokens: number): [from: number, to: number][] {
+function stagesOf({ chosen, rejected }: AnswerPair, tokens: number): [from: number, to: number][] {
   const at = firstDifference(chosen.ids.subarray(chosen.start), rejected.ids.subarray(rejected.start));
   return [
     [0, at],

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { tokenizePairs } from "../../src/data/tokenize/tokenizePairs";
-import type { TokenizedAnswer } from "../../src/data/tokenize/tokenizedPair";
+import { type TokenizedAnswer, expectBothAnswers } from "../../src/data/tokenize/tokenizedPair";
 import { tokenTexts } from "../../src/evaluate/tokenSamples";
 import { baseOf, closeRuns, measureRuns, openRuns } from "../../src/evaluate/tokenScoring";
 import { type CausalLM, loadModel, saveModel } from "../../src/models";
@@ -62,6 +62,7 @@ describe("measureRuns", () => {
 
   test("has the CHES score of each pair under the reference", async () => {
     const pairs = await pairsOf();
+    expectBothAnswers(pairs, "this test");
     const reference = await loadModel(model);
     const { ches } = await measureRuns(reference, [], pairs);
     pairs.forEach(({ chosen, rejected }, i) => {

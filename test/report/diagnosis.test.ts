@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
+import type { AnswerPair } from "../../src/data/tokenize/tokenizedPair";
 import { type Measurement, correlation, diagnose, positions, stages } from "../../src/report/diagnosis";
 
 const logps = (...values: number[]) => Float64Array.from(values);
 const answer = (...completion: number[]) => ({ ids: Int32Array.from([1, 2, ...completion]), start: 2 });
-const pair = (index: number, chosen: number[], rejected: number[]): TokenizedPair => ({
+const pair = (index: number, chosen: number[], rejected: number[]): AnswerPair => ({
   index,
   chosen: answer(...chosen),
   rejected: answer(...rejected),
