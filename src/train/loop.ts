@@ -7,7 +7,7 @@ import type { EventEmitter } from "node:events";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
+import { type TokenizedPair, answersOf } from "../data/tokenize/tokenizedPair";
 import { InputError } from "../base/errors";
 import { OutOfMemoryError } from "../native/errors";
 import { clipGradNorm_ } from "../optim";
@@ -394,7 +394,7 @@ export class Run {
   }
 }
 
-/** Tokens of both answers with their prompts, which TRL counts. */
+/** Tokens of all answers with their prompts, which TRL counts. */
 function plainTokens(pairs: readonly TokenizedPair[]): number {
-  return pairs.reduce((sum, { chosen, rejected }) => sum + chosen.ids.length + rejected.ids.length, 0);
+  return pairs.flatMap(answersOf).reduce((sum, { ids }) => sum + ids.length, 0);
 }

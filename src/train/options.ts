@@ -7,12 +7,13 @@ import { isObject } from "../base/values";
 import { expectList, expectRows } from "../data/rows/givenRows";
 import { areTokenized } from "../data/tokenize/tokenizedPair";
 import { expectModel } from "../models/expectModel";
-import { dpop } from "../preference";
+import { type PreferenceLoss, dpop } from "../preference";
 import { expectTokenizer } from "../text/expectTokenizer";
 import { trainingArguments } from "./arguments";
-import { checkLoss } from "./lossCheck";
+import { checkLoss, expectAnswersFor } from "./lossCheck";
 import { evaluationMetrics } from "./metrics/names";
 import { type PreferenceTrainerOptions, readTrainingArguments } from "./prepare/prepare";
+import { comparingMetrics } from "./metrics/names";
 
 const NAMES: readonly (keyof PreferenceTrainerOptions)[] = [
   "model",
@@ -44,6 +45,9 @@ export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   if (evaluation !== undefined) expectRowsOrPairs(evaluation, "evaluation");
   if (tokenizer !== undefined) expectTokenizer(tokenizer);
   const ofLoss = checkLoss(loss ?? dpop(), model.parameters().next().value!.device);
+  const own = (loss ?? dpop()) as PreferenceLoss;
+  expectAnswersFor(own, train, "train");
+  expectAnswersFor(own, evaluation ?? [], "evaluation");
   const expect = (name: string, value: unknown, holds: boolean, expected: string): void => {
     if (value !== undefined && !holds) throw new RangeError(`Expected ${expected} for '${name}' but received ${received(value)}`);
   };
@@ -55,7 +59,9 @@ export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   expect("config", config, isObject(config), "an object");
   expect("dataName", dataName, typeof dataName === "string", "a string");
   const { metricForBestModel } = readTrainingArguments(options);
-  if (metricForBestModel !== null) expectMetric(metricForBestModel, [...evaluationMetrics, ...ofLoss]);
+  const compares = evaluation === undefined || evaluation.some(({ rejected }) => rejected !== undefined);
+  const measured = evaluationMetrics.filter((metric) => compares || !comparingMetrics.includes(metric));
+  if (metricForBestModel !== null) expectMetric(metricForBestModel, [...measured, ...ofLoss]);
 }
 
 /** Checks the metric; with an unknown one, no evaluation would ever be the best. */

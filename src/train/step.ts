@@ -1,5 +1,5 @@
 /** One micro-batch under a loss: forward and backward for training, forward alone for evaluation, both measured. */
-import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
+import { type TokenizedPair, hasRejected } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
 import {
   type PackedBatch,
@@ -83,8 +83,14 @@ function pairLosses(policy: PolicyLogProbs, packing: Packing, context: PassConte
     throw new TypeError(
       `Expected one number a pair, [${packing.pairs.length}], from 'loss' but received [${losses.shape.join(", ")}]`,
     );
-  metrics.addPairs(loss, losses, logProbs);
+  metrics.addPairs(loss, losses, logProbs, comparedPlaces(packing));
   return losses;
+}
+
+/** The places of the rows that have both answers; undefined when all have. */
+function comparedPlaces({ pairs }: Packing): number[] | undefined {
+  const places = pairs.flatMap((pair, place) => (hasRejected(pair) ? [place] : []));
+  return places.length < pairs.length ? places : undefined;
 }
 
 function meanChosenTokens(pairs: readonly TokenizedPair[]): number {
@@ -99,7 +105,8 @@ function statistics({ loss, logged }: PassContext): TokenStatistic[] {
 function tokenWeights(packing: Packing, { ldAlpha, device }: PassContext): Tensor | undefined {
   if (ldAlpha === null) return undefined;
   const weights = packing.completions.flatMap(({ chosen, rejected }) => {
-    const { chosen: first, rejected: second } = ldWeights(chosen.length, rejected.length, ldAlpha);
+    // Without a rejected answer there is no shorter one.
+    const { chosen: first, rejected: second } = ldWeights(chosen.length, rejected.length, rejected.length > 0 ? ldAlpha : 1);
     return [...first, ...second];
   });
   return fromTypedArray(Float64Array.from(weights), undefined, { device });

@@ -1,7 +1,7 @@
 /**
  * What training does to the chosen answers around their first difference from the rejected ones, live: the paper's figure
  * 4 over the steps. Measured on logged steps and in evaluations, over the tokens before, at and after the first token in
- * which a pair's two answers differ:
+ * which a pair's two answers differ (rows without a rejected answer are left out):
  *
  *   token_logps/chosen_before, _at, _after    mean of log π over all such tokens (micro), in nats
  *   token_logps/chosen_before_macro, …        mean over the pairs that have such tokens, of each one's mean
@@ -15,6 +15,7 @@ import type { StepMetrics } from "./stepMetrics";
 import type { Packing } from "../../preference";
 import { type Tensor, fromTypedArray, noGrad, tidy } from "../../torch";
 import type { ReferenceValues } from "../reference";
+import { hasRejected } from "../../data/tokenize/tokenizedPair";
 
 /** Of each stage the mean over tokens, then that over pairs. */
 const NAMES = STAGES.flatMap((stage) => [`chosen_${stage}`, `chosen_${stage}_macro`]);
@@ -32,6 +33,7 @@ export function addByDifference(
   const weights = new Float64Array(NAMES.length * scored);
   const ofReference = new Float64Array(NAMES.length);
   for (const [i, pair] of packing.pairs.entries()) {
+    if (!hasRejected(pair)) continue;
     const tokens = packing.completions[i]!.chosen;
     const values = reference?.get(pair)!.chosen;
     const bounds = stageBounds(differenceOf(pair), tokens.length);

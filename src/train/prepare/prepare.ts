@@ -38,6 +38,7 @@ import { readArguments } from "../../base/arguments";
 import { type TrainingArguments, trainingArguments } from "../arguments";
 import { type OpenedCheckpoint, expectFits, openCheckpoint, restoreCheckpoint } from "../checkpoint/checkpoint";
 import { type MemoryPlan, planMemory } from "../memory";
+import { answersOf } from "../../data/tokenize/tokenizedPair";
 
 export interface PreferenceTrainerOptions extends Partial<TrainingArguments> {
   /** With an adapter that one trains, else all weights. What it computes now is the reference. */
@@ -369,16 +370,16 @@ function inputsOf({ model, train, evaluation = [], dataName }: PreferenceTrainer
 
 function checkLengths(pairs: readonly TokenizedPair[], { config }: CausalLM): void {
   const { maxPositionEmbeddings: limit, vocabSize } = config;
-  for (const { index, chosen, rejected } of pairs)
-    for (const { ids } of [chosen, rejected]) {
+  for (const pair of pairs)
+    for (const { ids } of answersOf(pair)) {
       if (ids.length > limit)
         throw new InputError(
-          `Expected at most ${limit} tokens, the model's positions, in row ${index} but received ${ids.length}; set max_length`,
+          `Expected at most ${limit} tokens, the model's positions, in row ${pair.index} but received ${ids.length}; set max_length`,
         );
       const wrong = ids.find((id) => id >= vocabSize);
       if (wrong !== undefined)
         throw new InputError(
-          `Expected token ids below the model's ${vocabSize} in row ${index} but received ${wrong}; is the tokenizer this model's?`,
+          `Expected token ids below the model's ${vocabSize} in row ${pair.index} but received ${wrong}; is the tokenizer this model's?`,
         );
     }
 }
@@ -433,8 +434,7 @@ function checkContinues(saved: TrainerState, folder: string, start: string, fixe
 }
 
 function longestAnswer(pairs: readonly TokenizedPair[]): number {
-  const tokens = ({ ids, start }: TokenizedPair["chosen"]) => ids.length - start;
-  return pairs.reduce((most, { chosen, rejected }) => Math.max(most, tokens(chosen), tokens(rejected)), 0);
+  return pairs.flatMap(answersOf).reduce((most, { ids, start }) => Math.max(most, ids.length - start), 0);
 }
 
 /** What a run may change as it goes on, and does. */
@@ -457,8 +457,8 @@ function changedSettings(before: Record<string, unknown>, now: Record<string, un
 
 function digest(pairs: readonly TokenizedPair[]): string {
   const hash = createHash("sha256");
-  for (const { chosen, rejected } of pairs)
-    for (const { ids, start } of [chosen, rejected]) hash.update(Uint32Array.of(ids.length, start)).update(ids);
+  for (const pair of pairs)
+    for (const { ids, start } of answersOf(pair)) hash.update(Uint32Array.of(ids.length, start)).update(ids);
   return hash.digest("hex");
 }
 
