@@ -16,7 +16,7 @@ import type { CausalLM } from "../models";
 import { InputError } from "../base/errors";
 import { packageVersion } from "../native/paths";
 import { hasAdapter, loraLayers } from "../nn";
-import type { AdamW, Schedule } from "../optim";
+import type { Optimizer, Schedule } from "../optim";
 import { type PairLogProbs, type PreferenceLoss, dpop, lossNeeds, pack, packOptionsOf } from "../preference";
 import { type Tokenizer, loadTokenizer } from "../text";
 import { type Device, type Tensor, deviceName, getNumThreads, manualSeed, versions } from "../torch";
@@ -78,7 +78,7 @@ export interface Preparation {
   readonly sampler: Sampler;
   readonly schedule: SchedulePlan;
   readonly lrFactor: Schedule;
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   readonly plan: MemoryPlan;
   readonly reference: ReferenceValues;
   /** Pairs whose reference was computed now. */
