@@ -20,12 +20,16 @@ export {
 } from "./create";
 export {
   type Device,
+  type DeviceProperties,
   type Memory,
   acceleratorType,
+  defaultDevice,
   deviceCount,
   deviceName,
+  deviceProperties,
   emptyCache,
   getNumThreads,
+  hasDevice,
   memory,
   resetPeakMemory,
   setNumThreads,
