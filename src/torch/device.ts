@@ -120,6 +120,11 @@ export function deviceName(device: Device): string {
   return binding.deviceName(device);
 }
 
+/** What a log calls the device: the maker's name, or `cpu, 8 threads`. */
+export function deviceDescription(device: Device): string {
+  return deviceProperties(device).isAccelerator ? deviceName(device) : `cpu, ${getNumThreads()} threads`;
+}
+
 /** Waits until all work queued on the device is done. */
 export function synchronize(device: Device = acceleratorType() ?? "cpu"): void {
   binding.synchronize(device);

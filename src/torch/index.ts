@@ -25,6 +25,7 @@ export {
   acceleratorType,
   defaultDevice,
   deviceCount,
+  deviceDescription,
   deviceName,
   deviceProperties,
   emptyCache,
