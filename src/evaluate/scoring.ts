@@ -9,7 +9,7 @@ import type { CausalLM } from "../models";
 import { upload } from "../preference/packed/batch";
 import { scorePairs } from "../preference/packed/step";
 import { commonLength, layOut } from "../preference/packed/packing";
-import { tidy } from "../torch";
+import { deviceProperties, tidy } from "../torch";
 import type { ScoredSequence } from "./requests";
 
 export interface Likelihood {
@@ -43,7 +43,7 @@ export async function logLikelihoods(
   }
   const found: Likelihood[] = Array.from({ length: sequences.length });
   let done = 0;
-  for (const batch of batchesOf(sequences, maxTokens ?? (device === "cpu" ? 2048 : 16384))) {
+  for (const batch of batchesOf(sequences, maxTokens ?? deviceProperties(device).limits.forwardRows)) {
     signal?.throwIfAborted();
     const { scored, ...layout } = layOut(batch.map((at) => sequences[at]!));
     const [logProbs, hits] = tidy(() => {
