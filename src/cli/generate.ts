@@ -169,10 +169,10 @@ function conversationsOf(file: string, unread: Set<string>): Conversation[] {
     if (line.trim() === "") continue;
     const place = `'${file}', line ${i + 1}`;
     const value = parseIfJson(line, place);
-    if (value === undefined) throw new InputError(`Expected JSON in ${place} but found ${excerpt(line)}. ${FORM}`);
+    if (value === undefined) throw new InputError(`Expected JSON in ${place} but received ${excerpt(line)}. ${FORM}`);
     conversations.push(conversation(value, place, line, unread));
   }
-  if (conversations.length === 0) throw new InputError(`Expected a conversation in '${file}' but found none. ${FORM}`);
+  if (conversations.length === 0) throw new InputError(`Expected a conversation in '${file}' but received none. ${FORM}`);
   return conversations;
 }
 
@@ -182,11 +182,11 @@ function conversation(value: unknown, place: string, text: string, unread: Set<s
   if (exact !== undefined) rememberNumbers(value, exact); // for the template
   const messages = isObject(value) ? value.messages : value;
   if (!Array.isArray(messages) || messages.length === 0)
-    throw new InputError(`Expected a list of messages in ${place} but found ${shown(value)}. ${FORM}`);
+    throw new InputError(`Expected a list of messages in ${place} but received ${shown(value)}. ${FORM}`);
   const wrong = messages.findIndex((each) => !(isObject(each) && typeof each.role === "string"));
   if (wrong >= 0)
     throw new InputError(
-      `Expected an object with a 'role' for message ${wrong} in ${place} but found ` + `${shown(messages[wrong])}. ${FORM}`,
+      `Expected an object with a 'role' for message ${wrong} in ${place} but received ` + `${shown(messages[wrong])}. ${FORM}`,
     );
   if (!isObject(value)) return { messages: messages as ChatMessage[] };
   for (const key of Object.keys(value)) if (!KEYS.includes(key)) unread.add(key);

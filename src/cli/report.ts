@@ -8,7 +8,7 @@ import { Command, Option } from "commander";
 import { InputError } from "../base/errors";
 import type { DiagnosedAnswers } from "../report/diagnosis";
 import type { Chart } from "../report/figures";
-import type { Run } from "../report/run";
+import type { LoggedRun } from "../report/run";
 import type { DType } from "../torch";
 import { print, printJson, tell } from "./output";
 import { type FileInput, expectWritable, modelInputs } from "./outputFile";
@@ -113,7 +113,7 @@ async function writePictures(folder: string, charts: readonly Chart[]): Promise<
 }
 
 /** What the runs did to the answers of these rows. */
-async function diagnosed(runs: readonly Run[], data: string, flags: Flags): Promise<DiagnosedAnswers> {
+async function diagnosed(runs: readonly LoggedRun[], data: string, flags: Flags): Promise<DiagnosedAnswers> {
   const { device, dtype } = flags;
   const { loadPreferences } = await import("../data/rows/preferences.js");
   const { describeRefusals, expectSomeKept } = await import("../data/rows/screening.js");

@@ -28,6 +28,6 @@ export function setupCommand(): Command {
 
 function fitting(folder: string): string {
   const result = examine(folder);
-  if (typeof result === "string") throw new InvalidArgumentError(`Expected ${supportedText} but found: ${result}.`);
+  if (typeof result === "string") throw new InvalidArgumentError(`Expected ${supportedText} but received ${folder}: ${result}.`);
   return folder;
 }
