@@ -3,7 +3,7 @@
  * they did to the answers of those rows, token by token.
  */
 import { dirname, join } from "node:path";
-import { makeFolder } from "../base/files/makeFolder";
+import { makeFolder } from "../base/files/wholeFiles";
 import { Command, Option } from "commander";
 import { InputError } from "../base/errors";
 import type { DiagnosedAnswers } from "../report/diagnosis";

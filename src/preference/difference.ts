@@ -3,7 +3,7 @@
  * log-probs. This is how the paper explains why DPO lowers the chosen answer (its figure 4).
  */
 import { firstDifference } from "../data/rows/editDistance";
-import type { TokenizedAnswer, TokenizedPair } from "../data/tokenize/tokenizedPair";
+import type { AnswerPair, TokenizedAnswer } from "../data/tokenize/tokenizedPair";
 
 /** The tokens of an answer without its prompt. */
 export function completionOf({ ids, start }: TokenizedAnswer): Int32Array {
@@ -11,7 +11,7 @@ export function completionOf({ ids, start }: TokenizedAnswer): Int32Array {
 }
 
 /** The index of the first token in which the two answers of a pair differ, counted from the start of the answers. */
-export function differenceOf({ chosen, rejected }: TokenizedPair): number {
+export function differenceOf({ chosen, rejected }: AnswerPair): number {
   return firstDifference(completionOf(chosen), completionOf(rejected));
 }
 

@@ -5,6 +5,7 @@ import { kebabCase } from "../../base/names";
 import { expectPlainRows, loadPreferences } from "../../data/rows/preferences";
 import type { PreferenceRow } from "../../data/rows/preferenceRow";
 import { describeRefusals, expectSomeKept } from "../../data/rows/screening";
+import { expectBothAnswers } from "../../data/tokenize/tokenizedPair";
 import { presets } from "../../paper/settings";
 import type { Study } from "../../paper/study/plan";
 import type { Subject } from "../../paper/study/subject";
@@ -144,6 +145,7 @@ async function ownModel(name: string, flags: StudyFlags): Promise<Subject> {
     for (const { name: source, rows } of read) {
       const { pairs, refused } = await tokenizeRows(rows, tokenizer, { maxLength, name: source });
       expectSomeKept(pairs, refused, source);
+      expectBothAnswers(pairs, "the study");
       if (refused.length > 0) tell(`${source}: ${describeRefusals(refused, rows.length)}`);
       sources.push({ name: source, rows: pairs, digest: digestOf(rows) });
     }

@@ -8,7 +8,7 @@ import { createLoss } from "../../preference";
 import { loadTokenizer } from "../../text";
 import { deviceCount, manualSeed } from "../../torch";
 import { PreferenceTrainer, type TrainingArguments, trainingArguments } from "../../train";
-import type { RunOutput } from "../../train/ownership";
+import type { RunOutput } from "../../train/output/ownership";
 import { REFERENCE_ADAPTER } from "../../train/reference";
 import { NO_ROUTER_LOSS, routerLossProblemsOf } from "./routerLoss";
 import { freshAdapterKeys, lossConfigOf, noAdapterToTrain } from "./problems";

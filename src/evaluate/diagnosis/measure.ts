@@ -3,7 +3,7 @@
  * (Razin et al., arXiv 2410.08847) under the reference.
  */
 import { setImmediate } from "node:timers/promises";
-import type { TokenizedPair } from "../../data/tokenize/tokenizedPair";
+import { type AnswerPair, type TokenizedPair, expectBothAnswers } from "../../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../../models";
 import { withAdapter } from "../../nn";
 import {
@@ -22,7 +22,7 @@ import type { TrainedRun } from "./runs";
 
 /** Log-probs of the same pairs under several models. */
 export interface Measurement {
-  readonly pairs: readonly TokenizedPair[];
+  readonly pairs: readonly AnswerPair[];
   /** By pair, under the reference. */
   readonly ches: readonly Ches[];
   /** By pair. */
@@ -46,7 +46,7 @@ export interface MeasureOptions {
 /**
  * Scores pairs under the reference and each run. The reference is used as it is, without the runs' adapters.
  *
- * @throws Error when a log-prob is no number, as weights with NaN give
+ * @throws InputError for a row without a rejected answer; Error for a log-prob that is NaN or infinite
  */
 export async function measureRuns(
   reference: CausalLM,
@@ -54,9 +54,10 @@ export async function measureRuns(
   pairs: readonly TokenizedPair[],
   options: MeasureOptions = {},
 ): Promise<Measurement> {
+  expectBothAnswers(pairs, "the diagnosis");
   const { device } = reference.parameters().next().value!;
   const { maxTokens = device === "cpu" ? 2048 : 16384, onProgress } = options;
-  const place = new Map(pairs.map((pair, i) => [pair, i]));
+  const place = new Map<TokenizedPair, number>(pairs.map((pair, i) => [pair, i]));
   const ches: Ches[] = [];
   const models: AnswerLogProbs[][] = [[], ...runs.map(() => [])];
   let done = 0;
