@@ -5,7 +5,7 @@
  */
 import { problemsError } from "../base/problems";
 import { InputError } from "../base/errors";
-import { describeValue } from "../torch/operators";
+import { received } from "../base/received";
 import { checkOptions } from "../base/options";
 import {
   type Schedule,
@@ -77,9 +77,7 @@ const makers: Makers = {
  */
 export function getSchedule(name: ScheduleName, options: NamedScheduleOptions): Schedule {
   if (!scheduleNames.includes(name))
-    throw new InputError(
-      `Expected one of ${scheduleNames.join(", ")} for 'lr_scheduler_type' but received ${describeValue(name)}`,
-    );
+    throw new InputError(`Expected one of ${scheduleNames.join(", ")} for 'lr_scheduler_type' but received ${received(name)}`);
   checkOptions("getSchedule", options, ["warmupSteps", "totalSteps", "baseLr", "kwargs"]);
   const { kwargs = {}, ...context } = options;
   return make(name, context, kwargs);

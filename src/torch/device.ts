@@ -1,8 +1,11 @@
 /** Devices, their memory and threads. */
-import { type MemoryStats, binding } from "../native/binding";
-import { describeValue } from "./operators";
+import { receivedInCode } from "../base/received";
+import { binding } from "../native/binding";
+import type { MemoryStats } from "../native/interface";
 import { createdOutsideScope } from "./scope";
-import type { Device } from "./tensor";
+
+/** `"cpu"`, `"cuda"`, `"cuda:1"`: PyTorch's device strings. */
+export type Device = string;
 
 /** How many devices of the accelerator libtorch was built for (`"cuda"`) are usable; 0 without one. */
 export function deviceCount(): number {
@@ -57,7 +60,7 @@ export function getNumThreads(): number {
 
 export function setNumThreads(count: number): void {
   if (!Number.isInteger(count) || count < 1 || count > 1024)
-    throw new RangeError(`Expected an integer from 1 to 1024 for 'count' but received ${describeValue(count)}`);
+    throw new RangeError(`Expected an integer from 1 to 1024 for 'count' but received ${receivedInCode(count)}`);
   binding.setThreads(count);
 }
 
