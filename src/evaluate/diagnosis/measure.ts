@@ -89,7 +89,7 @@ export async function measureRuns(
 }
 
 /** ⟨Σ h_chosen, Σ h_rejected⟩ − ‖Σ h_chosen‖² over the rows that predict the answers' tokens, `[scored, hiddenSize]`. */
-export function chesScores({ packing }: Pick<PackedBatch, "packing">, rows: Tensor): Ches[] {
+function chesScores({ packing }: Pick<PackedBatch, "packing">, rows: Tensor): Ches[] {
   return packing.completions.map(({ chosen, rejected }) =>
     tidy(() =>
       noGrad(() => {
