@@ -81,7 +81,7 @@ class Reading {
     const unfitKeys = new Set(problems.map(({ key }) => key));
     // A conflict between two settings means nothing while one of them is invalid.
     const mentionsUnfit = (problem: Problem) => [...unfitKeys].some((key) => problem.sentence("").includes(`'${key}'`));
-    const together = runProblems(config, given).filter((problem) => !mentionsUnfit(problem));
+    const together = runProblems(config).filter((problem) => !mentionsUnfit(problem));
     for (const problem of [...problems, ...together]) this.problems.push(this.located(problem));
     this.moot.push(...unreadSettings(config, new Set([...given].filter((key) => !unfitKeys.has(key)))));
     if (this.problems.length > 0) throw this.error();
