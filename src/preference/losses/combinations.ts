@@ -1,4 +1,4 @@
-/** What is made of other losses: weighted sums and WPO; and LD-DPO's weights, which change the sums that losses take. */
+/** Losses made of other losses, weighted sums and WPO; and LD-DPO's weights, which change the sums that losses take. */
 import { received } from "../../base/received";
 import type { Tensor } from "../../torch";
 import {
@@ -10,7 +10,7 @@ import {
   expectLossFunction,
   lossNeeds,
 } from "./loss";
-import { expectFits, numberOption } from "./options";
+import { expectFits, numberOption } from "./declaration";
 
 /** Of one loss among several. */
 export const weight = numberOption(1, "weight of one loss among several");
@@ -59,12 +59,12 @@ export function weightedSum(losses: readonly PreferenceLoss[], givenWeights?: re
 
 /**
  * WPO (Zhou et al. 2024, arXiv 2406.11827, Eq. 2), TRL's `use_weighting`: each pair counts by how likely the policy
- * itself is to write its answers, so that off-policy data acts more like on-policy data:
+ * itself is to write its answers, so that off-policy data behaves more like on-policy data:
  *
  *   L = w(y_w)·w(y_l)·L',   w(y) = exp(mean over y's tokens of log p_t − log Σ_v p_v²)
  *
  * without gradient through the weights. Every term of a weighted sum is weighted, `sft` too (TRL fails there). Losses
- * that sort the batch have no pair to weigh.
+ * that sort the batch have no single pair to weight.
  *
  * ```ts
  * const loss = wpo(sigmoid({ beta: 0.1 }))({ ...logProbs, wpoChosen, wpoRejected }).mean();

@@ -13,8 +13,8 @@ import { apoDown, apoZero, bcoPair, calDpo, dpoShift, ncaPair, sppoHard } from "
 import { weight, weightedSum, wpo } from "./combinations";
 import { discopop, exoPair, hinge, ipo, robust, sigmoid, sigmoidNorm } from "./dpo";
 import { dpop } from "./dpop";
-import { type AnyLossMaker, type PreferenceLoss, createDeclared } from "./loss";
-import { type LossOption, type Setting, type ValueOf, fits, inWords } from "./options";
+import { type AnyDeclaration, type LossOption, type Setting, type ValueOf, createDeclared, fits, inWords } from "./declaration";
+import type { PreferenceLoss } from "./loss";
 import { cpo, orpo, sft, simpo, slic } from "./referenceFree";
 import { aot, aotUnpaired } from "./transport";
 
@@ -42,12 +42,12 @@ export const losses = [
   cpo,
   dpoShift,
   calDpo,
-] as const satisfies readonly AnyLossMaker[];
+] as const satisfies readonly { declaration: AnyDeclaration }[];
 
 type Declaration = (typeof losses)[number]["declaration"];
 export type LossName = Declaration["name"];
 
-type MetricsOf<D> = D extends AnyLossMaker["declaration"] ? keyof NonNullable<D["metrics"]> : never;
+type MetricsOf<D> = D extends AnyDeclaration ? keyof NonNullable<D["metrics"]> : never;
 /** The metrics of the losses, in addition to those of every run. */
 export type LossMetric = MetricsOf<Declaration>;
 
@@ -67,7 +67,7 @@ export interface LossConfig extends LossParameters {
   useWeighting?: boolean;
 }
 
-const declarations: ReadonlyMap<string, AnyLossMaker["declaration"]> = new Map(
+const declarations: ReadonlyMap<string, AnyDeclaration> = new Map(
   losses.map(({ declaration }) => [declaration.name, declaration]),
 );
 

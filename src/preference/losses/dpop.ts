@@ -1,5 +1,5 @@
 /**
- * DPO-Positive, the loss this package is named after:
+ * DPO-Positive (DPOP), the loss of the Smaug paper:
  *
  *   L = −log σ(β(ρ_w − ρ_l − λ·max(0, −ρ_w)))
  *
@@ -9,8 +9,17 @@
  * logistic loss is smoothed as in cDPO, as in the authors' first code.
  */
 import type { Tensor } from "../../torch";
-import { type PairLogProbs, declareLoss, logRatios, smoothedLogistic } from "./loss";
-import { type OptionsOf, beta, choiceOption, labelSmoothing, numberOption, openSetting, setting } from "./options";
+import {
+  type OptionsOf,
+  beta,
+  choiceOption,
+  declareLoss,
+  labelSmoothing,
+  numberOption,
+  openSetting,
+  setting,
+} from "./declaration";
+import { type PairLogProbs, logRatios, smoothedLogistic } from "./loss";
 
 export const dpopPlacements = ["inside_beta", "inside", "outside"] as const;
 

@@ -2,23 +2,28 @@
 export * from "./calibrated";
 export { ldWeights, weightedSum, wpo } from "./combinations";
 export { type LossConfig, type LossMetric, type LossParameters, createLoss, lossNames } from "./configuration";
-export * from "./dpo";
-export * from "./dpop";
 export {
   type LossDeclaration,
   type LossMaker,
+  type LossOption,
+  type LossRange,
+  choiceOption,
+  declareLoss,
+  numberOption,
+} from "./declaration";
+export * from "./dpo";
+export * from "./dpop";
+export {
   type LossNeed,
   type LossTraits,
   type PairLogProbs,
   type PairValues,
   type PreferenceLoss,
-  declareLoss,
   defineLoss,
   logRatios,
   lossNeeds,
   meanOverTokens,
   pairRewards,
 } from "./loss";
-export { type LossOption, type LossRange, choiceOption, numberOption } from "./options";
 export * from "./referenceFree";
 export * from "./transport";

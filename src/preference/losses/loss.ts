@@ -1,17 +1,15 @@
 /**
- * What every preference loss takes and gives, and what a trainer has to know about one.
+ * What every preference loss takes and returns, what a trainer has to know about one, and terms that formulas share.
  *
- * A loss sees a pair only through sums over its answers' tokens, so one forward pass serves all of them. It gives one
- * number a pair; the objective is the mean over the pairs of the whole optimizer step, however they are split.
+ * A loss sees a pair only through sums over its answers' tokens, so one forward pass serves all losses. It returns one
+ * number per pair; the objective is the mean over the pairs of the whole optimizer step, however they are split.
  */
-import { camelCase } from "../../base/arguments";
 import { given } from "../../base/options";
 import { received } from "../../base/received";
 import { isObject } from "../../base/values";
 import type { Tensor } from "../../torch";
-import { type OptionTable, type OptionsOf, type SettingsOf, expectOptions } from "./options";
 
-/** Sums of token log-probs over each answer, log π(y|x) in nats, `[pairs]` each, and what some losses need besides. */
+/** Sums of token log-probs over each answer, log π(y|x) in nats, `[pairs]` each, and what else some losses need. */
 export interface PairLogProbs {
   policyChosen: Tensor;
   policyRejected: Tensor;
@@ -23,26 +21,26 @@ export interface PairLogProbs {
   chosenTokens?: Tensor;
   rejectedTokens?: Tensor;
   /**
-   * Mean number of chosen tokens a pair over the whole optimizer step. With it a mean over tokens (`sft`) is a mean over
-   * pairs, so that it may be taken in parts: each pair's −log π(y_w|x) divided by this. Without it the pairs given are
-   * the step.
+   * Mean number of chosen tokens per pair over the whole optimizer step. With it a mean over tokens (`sft`) is a mean over
+   * pairs, so that it can be taken in parts: each pair's −log π(y_w|x) divided by this. Without it the given pairs are
+   * taken for the whole step.
    */
   meanChosenTokens?: number;
-  /** The bare sum over the chosen answer where `policyChosen` is weighted by `ldWeights`; without it `policyChosen` is bare. */
+  /** The unweighted sum over the chosen answer, where `policyChosen` is weighted by `ldWeights`. */
   policyChosenPlain?: Tensor;
-  /** Mean over the answer's tokens of log p_t − log Σ_v p_v², without gradient, `[pairs]`: what `wpo` weighs by. */
+  /** Mean over the answer's tokens of log p_t − log Σ_v p_v², without gradient, `[pairs]`: the source of `wpo`'s weights. */
   wpoChosen?: Tensor;
   wpoRejected?: Tensor;
 }
 
 /**
- * What a loss needs beside the policy's sums. `reference`: reference log-probs; `tokens`: `chosenTokens` and
+ * What a loss needs in addition to the policy's sums. `reference`: reference log-probs; `tokens`: `chosenTokens` and
  * `rejectedTokens`; `wpo`: `wpoChosen` and `wpoRejected`.
  */
 export type LossNeed = "reference" | "tokens" | "wpo";
 
 /**
- * A loss per pair, `[pairs]`. Any function of `PairLogProbs` is one; what it leaves out of the rest is taken as said.
+ * A loss per pair, `[pairs]`. Any function of `PairLogProbs` is one; the properties are optional.
  *
  * ```ts
  * const squared: PreferenceLoss = ({ policyChosen, policyRejected }) => policyChosen.sub(policyRejected).sub(1).square();
@@ -54,16 +52,16 @@ export interface PreferenceLoss {
   readonly name: string;
   /** Scale of the rewards in the metrics; 1 when absent. */
   readonly beta?: number;
-  /** Absent: `reference` and `tokens`. */
+  /** `reference` and `tokens` when absent. */
   readonly needs?: readonly LossNeed[];
   /**
    * `batch`: a pair's loss depends on the other pairs of the call (`aot` sorts them), so splitting a step into
-   * micro-batches changes the objective. Absent: pairs are independent.
+   * micro-batches changes the objective. Pairs are independent when absent.
    */
   readonly scope?: "batch";
-  /** Implicit rewards, `[pairs]` each, without gradient; absent: β times the log-ratios. `pairRewards` reads them. */
+  /** Implicit rewards, `[pairs]` each, without gradient; β times the log-ratios when absent. `pairRewards` reads them. */
   readonly rewards?: (logProbs: PairLogProbs) => PairValues;
-  /** The same loss with another tolerance; absent when none was left open. A trainer measures what rounding makes of 0. */
+  /** The same loss with this tolerance for rounding, which a trainer measures; absent if the tolerance is set, or there is none. */
   readonly withTolerance?: (nats: number) => PreferenceLoss;
   /** Further values to log, `[pairs]` each, without gradient: the metric is the mean over pairs. */
   readonly metrics?: (logProbs: PairLogProbs) => Record<string, Tensor>;
@@ -75,12 +73,12 @@ export interface PairValues {
   rejected: Tensor;
 }
 
-/** Everything of a loss but the function. */
+/** The properties of a loss, without its name. */
 export type LossTraits = Pick<PreferenceLoss, "beta" | "scope" | "rewards" | "metrics" | "withTolerance"> & {
   needs: readonly LossNeed[];
 };
 
-/** A loss with its name and traits; undefined ones are left off. A loss that has options is declared with `declareLoss`. */
+/** A function as a loss with a name and traits. A loss that has options is declared with `declareLoss`. */
 export function defineLoss(name: string, traits: LossTraits, loss: (logProbs: PairLogProbs) => Tensor): PreferenceLoss {
   const checked = (logProbs: PairLogProbs) => {
     if (!(isTensor(logProbs?.policyChosen) && isTensor(logProbs.policyRejected)))
@@ -92,109 +90,15 @@ export function defineLoss(name: string, traits: LossTraits, loss: (logProbs: Pa
   return withProperties(checked, { name, ...traits });
 }
 
-/** Told by its methods, so that nothing here loads libtorch. */
+/** By its methods: the class itself would load libtorch. */
 function isTensor(value: unknown): boolean {
   return typeof (value as Partial<Tensor> | undefined)?.logSigmoid === "function";
 }
 
-/** The function with these properties, without undefined ones; a function's own `name` can be redefined, not assigned. */
-function withProperties<F extends object, P extends object>(target: F, properties: P): F & P {
+/** The function with these properties, except undefined ones; a function's own `name` can be redefined, not assigned. */
+export function withProperties<F extends object, P extends object>(target: F, properties: P): F & P {
   const descriptors = Object.entries(given(properties)).map(([key, value]) => [key, { value, enumerable: true }]);
   return Object.defineProperties(target, Object.fromEntries(descriptors)) as F & P;
-}
-
-/**
- * All that there is to know of a loss: `declareLoss` makes the function that users call of it, and configuration.ts the
- * keys of a configuration, its checks and its help.
- */
-export interface LossDeclaration<Name extends string, Table extends OptionTable, Metric extends string> {
-  /** TRL's `loss_type` where it has one. */
-  readonly name: Name;
-  /** The paper, with the equation, or the implementation. */
-  readonly source: string;
-  readonly options: Table;
-  readonly needs: readonly LossNeed[];
-  /** `batch` if a pair's loss depends on the other pairs. */
-  readonly scope?: "batch";
-  /** The loss of each pair, `[pairs]`. */
-  readonly formula: (logProbs: PairLogProbs, settings: SettingsOf<Table>) => Tensor;
-  /** The implicit rewards, where they are not β times the log-ratios. */
-  readonly rewards?: (logProbs: PairLogProbs, settings: SettingsOf<Table>) => PairValues;
-  /** Further values to log, `[pairs]` each; one that the settings switch off is undefined. */
-  readonly metrics?: Readonly<Record<Metric, (logProbs: PairLogProbs, settings: SettingsOf<Table>) => Tensor | undefined>>;
-  /** The option that says which drop, in nats, is rounding. Where it is not given, a trainer measures it. */
-  readonly tolerance?: keyof Table & string;
-}
-
-/** Creates a loss with the options given. */
-export interface LossMaker<Name extends string, Table extends OptionTable, Metric extends string> {
-  (options?: OptionsOf<Table>): PreferenceLoss;
-  readonly declaration: LossDeclaration<Name, Table, Metric>;
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: a function takes its own options only
-export type AnyLossMaker = LossMaker<string, any, string>;
-
-/**
- * Makes a function that creates a loss of its options. Options that do not fit are errors; see `numberOption` and
- * `choiceOption`.
- *
- * ```ts
- * const offsetDpo = declareLoss({
- *   name: "offset_dpo",
- *   source: "Amini et al. 2024, arXiv 2402.10571, with one offset for all pairs",
- *   needs: ["reference"],
- *   options: { beta: numberOption(0.1, "scale of the log-ratios", { above: 0 }), offset: numberOption(1, "the wanted margin") },
- *   formula: (logProbs, { beta, offset }) => {
- *     const { chosen, rejected } = logRatios(logProbs);
- *     return chosen.sub(rejected).mul(beta).sub(offset).logSigmoid().neg();
- *   },
- * });
- * const trainer = new PreferenceTrainer({ model, train, loss: offsetDpo({ offset: 2 }) });
- * ```
- */
-export function declareLoss<const Name extends string, Table extends OptionTable, Metric extends string = never>(
-  declaration: LossDeclaration<Name, Table, Metric>,
-): LossMaker<Name, Table, Metric> {
-  const name = camelCase(declaration.name);
-  const make = (options: OptionsOf<Table> = {}) => {
-    expectOptions(name, declaration.options, options);
-    return createDeclared(declaration, options);
-  };
-  return withProperties(make, { name, declaration });
-}
-
-/** The loss with options that are known to fit. */
-export function createDeclared<Table extends OptionTable>(
-  declaration: LossDeclaration<string, Table, string>,
-  options: OptionsOf<Table>,
-): PreferenceLoss {
-  const { name, needs, scope, formula, rewards, metrics, tolerance } = declaration;
-  const defaults = Object.entries(declaration.options).map(([option, { fallback }]) => [option, fallback]);
-  const settings = { ...Object.fromEntries(defaults), ...given(options) } as SettingsOf<Table>;
-  const isOpen = tolerance !== undefined && options[tolerance] === undefined;
-  const traits: LossTraits = {
-    beta: (settings as { beta?: number }).beta,
-    needs,
-    scope,
-    rewards: rewards && ((logProbs) => detached(rewards(logProbs, settings))),
-    metrics: metrics && ((logProbs) => measured(metrics, logProbs, settings)),
-    withTolerance: isOpen ? (nats) => createDeclared(declaration, { ...options, [tolerance]: nats }) : undefined,
-  };
-  return defineLoss(name, traits, (logProbs) => formula(logProbs, settings));
-}
-
-function measured<Settings>(
-  metrics: Readonly<Record<string, (logProbs: PairLogProbs, settings: Settings) => Tensor | undefined>>,
-  logProbs: PairLogProbs,
-  settings: Settings,
-): Record<string, Tensor> {
-  const values = Object.entries(metrics).map(([name, metric]) => [name, metric(logProbs, settings)?.detach()]);
-  return given(Object.fromEntries(values) as Record<string, Tensor>);
-}
-
-function detached({ chosen, rejected }: PairValues): PairValues {
-  return { chosen: chosen.detach(), rejected: rejected.detach() };
 }
 
 /** Whether the trainer has to supply `need` for this loss. */
@@ -228,7 +132,7 @@ export function meanOverTokens(sums: PairValues, { chosenTokens, rejectedTokens 
 }
 
 /**
- * The logistic loss of scaled margins z, any shape, when a share ε of the labels is taken to be flipped: cDPO (Mitchell
+ * The logistic loss of scaled margins z, any shape, when a share ε of the labels is assumed to be flipped: cDPO (Mitchell
  * 2023, "A note on DPO with noisy preferences"; the original DPO code):
  *
  *   −(1 − ε)·log σ(z) − ε·log σ(−z)

@@ -3,8 +3,8 @@
  * of them with that cross-entropy (CE) as a second term.
  */
 import type { Tensor } from "../../torch";
-import { type PairLogProbs, type PairValues, declareLoss, meanOverTokens, smoothedLogistic } from "./loss";
-import { type OptionsOf, beta, labelSmoothing, numberOption, openSetting, setting } from "./options";
+import { type OptionsOf, beta, declareLoss, labelSmoothing, numberOption, openSetting, setting } from "./declaration";
+import { type PairLogProbs, type PairValues, meanOverTokens, smoothedLogistic } from "./loss";
 
 const crossEntropyWeight = <Default extends number>(fallback: Default) =>
   openSetting("cpoAlpha", numberOption(fallback, "weight of the cross-entropy in cpo and simpo", { min: 0 }));
@@ -16,13 +16,13 @@ const crossEntropyWeight = <Default extends number>(fallback: Default) =>
  *   L = −log π(y_w|x)/n̄,   n̄ = the mean number of chosen tokens a pair over the step (`meanChosenTokens`)
  *
  * whose mean over the step's pairs is the mean over its tokens, in whatever micro-batches they come. TRL averages the
- * means of micro-batches, which weighs a token by how short the others near it are; in one micro-batch both agree.
+ * means of micro-batches, which weights a token by how short the answers near it are; in one micro-batch both agree.
  *
  * ```ts
  * const loss = weightedSum([sigmoid({ beta: 0.1 }), sft()], [1, 0.2])(logProbs).mean();
  * ```
  *
- * That sum is iterative RPO's loss (Pang et al. 2024, arXiv 2404.19733), there with each answer's own length.
+ * That sum is iterative RPO's loss (Pang et al. 2024, arXiv 2404.19733), except that RPO divides by each answer's own length.
  */
 export const sft = declareLoss({
   name: "sft",

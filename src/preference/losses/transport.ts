@@ -2,12 +2,12 @@
  * AOT, alignment by optimal transport: the smoothed logistic loss of β·u, where u are differences of two sorted lists, so
  * that the whole distribution of the better ones is pushed above the other's.
  *
- * They sort the pairs of one call: as in TRL, those of a micro-batch. A step in one micro-batch sorts all of it; one in
- * several is another objective (`scope: "batch"` says so), and element i of the result belongs to rank i, not to pair i.
+ * They sort the pairs of one call: as in TRL, those of a micro-batch. Splitting a step into several micro-batches therefore
+ * changes the objective (hence `scope: "batch"`), and element i of the result is that of rank i, not of pair i.
  */
 import type { Tensor } from "../../torch";
-import { declareLoss, logRatios, smoothedLogistic } from "./loss";
-import { type OptionsOf, beta, labelSmoothing } from "./options";
+import { type OptionsOf, beta, declareLoss, labelSmoothing } from "./declaration";
+import { logRatios, smoothedLogistic } from "./loss";
 
 const source = "Melnyk et al. 2024, arXiv 2406.05882";
 
