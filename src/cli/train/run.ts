@@ -3,14 +3,14 @@ import { problemsError } from "../../base/problems";
 import { type CausalLM, loadAdapter, loadModel, resolveModel } from "../../models";
 import { InputError } from "../../base/errors";
 import { lora, loraLayers } from "../../nn";
-import { createLoss } from "../../preference";
+import { createChecked } from "../../preference/losses/configuration";
 import { loadTokenizer } from "../../text";
 import { defaultDevice, deviceProperties, hasDevice, manualSeed } from "../../torch";
 import { PreferenceTrainer, type TrainingArguments, trainingArguments } from "../../train";
 import type { RunOutput } from "../../train/output/ownership";
 import { REFERENCE_ADAPTER } from "../../train/reference";
 import { NO_ROUTER_LOSS, routerLossProblemsOf } from "./routerLoss";
-import { freshAdapterKeys, lossConfigOf, noAdapterToTrain } from "./problems";
+import { freshAdapterKeys, noAdapterToTrain } from "./problems";
 import { loadRows } from "./rows";
 import { type ResolvedConfig, toSnakeCase } from "./config";
 
@@ -24,7 +24,7 @@ export interface TrainRun {
 /** @param output the run's folder, when the caller has claimed it */
 export async function createRun({ config, given, notes: noted }: ResolvedConfig, output?: RunOutput): Promise<TrainRun> {
   const notes = [...noted];
-  const loss = createLoss(lossConfigOf(config, given));
+  const loss = createChecked({ ...config, dpopTolerance: null }); // which is left to the trainer
   const revision = config.modelRevision === "main" ? undefined : config.modelRevision;
   // An adapter as the model means its base as the model, and the adapter as adapter_name_or_path.
   const { adapter } = await resolveModel(config.modelNameOrPath!, { revision, adapter: config.adapterNameOrPath ?? undefined });
