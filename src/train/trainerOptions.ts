@@ -8,7 +8,7 @@ import { expectList, expectRows } from "../data/rows/givenRows";
 import { areTokenized } from "../data/tokenize/tokenizedPair";
 import { expectModel } from "../models/expectModel";
 import { dpop } from "../preference";
-import { expectTokenizer } from "../text/expectTokenizer";
+import { expectTokenizer } from "../text/tokenizer";
 import { trainingArguments } from "./arguments";
 import { checkLoss } from "./lossCheck";
 import { evaluationMetrics } from "./metricNames";
