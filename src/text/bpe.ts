@@ -261,7 +261,7 @@ export const byteOf: ReadonlyMap<string, number> = new Map(characterOf.map((char
 const utf8 = new TextEncoder();
 
 /** A text's bytes in these characters. */
-export function byteCharacters(text: string): string {
+function byteCharacters(text: string): string {
   let written = "";
   for (const byte of utf8.encode(text)) written += characterOf[byte];
   return written;

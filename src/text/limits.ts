@@ -107,7 +107,7 @@ export function expectPattern(origin: Origin, file: string, compile: () => unkno
 }
 
 /** Characters that normalizers may make of a text. Unicode's normalization forms make at most 18 of one. */
-export function roomFor(characters: number): number {
+function roomFor(characters: number): number {
   return 2 ** 20 + 32 * characters;
 }
 
@@ -116,7 +116,7 @@ export function roomFor(characters: number): number {
  *
  * @param length characters that replace each match
  */
-export function expectRoom(text: string, pattern: RegExp, length: number, room: number, place: string): void {
+function expectRoom(text: string, pattern: RegExp, length: number, room: number, place: string): void {
   if (text.length + (text.length + 1) * length <= room) return;
   let characters = text.length;
   for (const [match] of text.matchAll(pattern)) characters += length - match.length;
