@@ -29,7 +29,7 @@ import {
   verifyCheckpoint,
 } from "../../src/train/checkpoint/checkpoint";
 import { createOptimizer } from "../../src/train/prepare/optimizer";
-import type { PreferenceTrainerOptions } from "../../src/train/prepare/prepare";
+import type { PreferenceTrainerOptions } from "../../src/train/options";
 import { readSavedState } from "../../src/train/checkpoint/savedState";
 import { tinyModel, tinyPairs } from "./tiny";
 import { settledTensors } from "../setup/garbage";

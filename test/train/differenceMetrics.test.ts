@@ -7,7 +7,7 @@ import { type CausalLM, applyLora, collate, completionLogProbs, dpop, lora, sigm
 import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
 import { noGrad, tidy } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
-import type { PreferenceTrainerOptions } from "../../src/train/prepare/prepare";
+import type { PreferenceTrainerOptions } from "../../src/train/options";
 import { tinyModel, tinyPairs } from "./tiny";
 
 const root = mkdtempSync(join(tmpdir(), "smaug-difference-"));

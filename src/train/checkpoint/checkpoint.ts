@@ -32,9 +32,14 @@ export interface Resumable {
   readonly device: Device;
 }
 
+/** The folder of the checkpoint after a step. */
+export function checkpointFolder(outputDir: string, step: number): string {
+  return join(outputDir, `checkpoint-${step}`);
+}
+
 /** Writes `checkpoint-N`, whole or not at all, and returns its folder. */
 export async function saveCheckpoint(outputDir: string, state: TrainerState, parts: Resumable): Promise<string> {
-  const folder = join(outputDir, `checkpoint-${state.globalStep}`);
+  const folder = checkpointFolder(outputDir, state.globalStep);
   const staging = stagingFolder(folder);
   try {
     await saveWeights(parts.model, staging);
@@ -255,13 +260,13 @@ export function checkpointsIn(outputDir: string): { step: number; folder: string
     .sort((a, b) => a.step - b.step);
 }
 
-/** Removes the oldest checkpoints beyond `limit`; the one just written and `best` stay. */
-export function rotateCheckpoints(outputDir: string, limit: number | null, keep: readonly (string | null)[]): void {
+/** Removes the oldest checkpoints beyond `limit`; those in `keep` stay. */
+export function rotateCheckpoints(outputDir: string, limit: number | null, keep: readonly (string | undefined)[]): void {
   if (limit === null) return;
   const all = checkpointsIn(outputDir)
     .map(({ folder }) => folder)
     .filter((folder) => isCheckpoint(folder, basename(folder)));
-  const kept = new Set(keep.flatMap((folder) => (folder === null ? [] : [resolve(folder)])));
+  const kept = new Set(keep.flatMap((folder) => (folder === undefined ? [] : [resolve(folder)])));
   const removable = all.filter((folder) => !kept.has(resolve(folder)));
   for (const folder of removable.slice(0, Math.max(0, all.length - limit))) removeCheckpoint(folder);
 }

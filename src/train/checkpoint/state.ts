@@ -47,6 +47,22 @@ export interface TrainerState extends OwnState {
   numTokens: number;
 }
 
+/** The progress of a run that has not begun. */
+export const newProgress = () => ({
+  globalStep: 0,
+  epoch: 0,
+  logHistory: [],
+  bestMetric: null,
+  bestStep: null,
+  evaluationsSinceBest: 0,
+  numTokens: 0,
+  pending: {},
+  seconds: 0,
+  lossSum: 0,
+  pairs: 0,
+  flops: 0,
+});
+
 export const STATE_FILE = "trainer_state.json";
 export const FORMAT = 3;
 /** The format before checkpoints had checksums; otherwise the same. */
