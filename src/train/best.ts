@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { InputError } from "../base/errors";
 import type { TrainingArguments } from "./arguments";
-import { checkpointFolder, restoreWeights, verifyCheckpoint } from "./checkpoint/checkpoint";
+import { restoreWeights, verifyCheckpoint } from "./checkpoint/restore";
+import { checkpointFolder } from "./checkpoint/save";
 import type { LogLine } from "./metrics/names";
 import type { Preparation } from "./prepare/prepare";
 

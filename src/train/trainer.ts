@@ -6,17 +6,32 @@
  * and who owns the output folder (output/).
  */
 import { EventEmitter } from "node:events";
-import { checkpointBytes, spaceWarning } from "./checkpoint/diskSpace";
+import { checkpointBytes, spaceWarning } from "./checkpoint/save";
 import { TrainingLoop, type TrainingSummary } from "./loop";
-import type { TrainingStep } from "./metrics/trainingStep";
+import type { MemoryPlan } from "./memory";
+import type { LogLine, TrainingStep } from "./metrics/names";
 import { CheckpointWriter } from "./observers/checkpoints";
-import { TrainerEventObserver, type TrainerEvents } from "./observers/events";
 import { FailureMonitor } from "./observers/failureMonitor";
 import type { RunObserver } from "./observers/observer";
 import { RunLogs } from "./observers/runLogs";
 import { type PreferenceTrainerOptions, checkTrainerOptions, readSettings } from "./options";
 import { LIBRARY_WAYS, RunOutput } from "./output/ownership";
 import { type Preparation, prepare } from "./prepare/prepare";
+
+/** The events of a trainer, with the arguments of their listeners. */
+export interface TrainerEvents {
+  /** Everything is ready for the first step. */
+  prepared: [preparation: Preparation];
+  /** Progress of the reference pass, in pairs. */
+  reference: [done: number, total: number];
+  step: [step: TrainingStep, totalSteps: number];
+  log: [line: LogLine];
+  evaluate: [line: LogLine];
+  save: [folder: string];
+  /** Batches are smaller from now on, since the device ran out of memory. */
+  plan: [plan: MemoryPlan];
+  warning: [message: string];
+}
 
 /**
  * Trains a model on preference pairs. Iterating runs it, a step at a time; so does `train()`.
@@ -121,4 +136,33 @@ export function runObservers(
     new TrainerEventObserver(events, schedule.totalSteps),
     new FailureMonitor(loss, train.length, warn),
   ];
+}
+
+/** Emits what happens in a run as events of the trainer. */
+class TrainerEventObserver implements RunObserver {
+  constructor(
+    private readonly events: EventEmitter<TrainerEvents>,
+    private readonly totalSteps: number,
+  ) {}
+
+  afterStep(step: TrainingStep): void {
+    if (step.logged) this.events.emit("log", step.logged);
+    this.events.emit("step", step, this.totalSteps);
+  }
+
+  afterEvaluation(line: LogLine): void {
+    this.events.emit("evaluate", line);
+  }
+
+  onSave(folder: string): void {
+    this.events.emit("save", folder);
+  }
+
+  onSmallerPlan(plan: MemoryPlan): void {
+    this.events.emit("plan", plan);
+  }
+
+  onWarning(message: string): void {
+    this.events.emit("warning", message);
+  }
 }

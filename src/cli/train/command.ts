@@ -8,7 +8,7 @@ import { problemsError, unfit } from "../../base/problems";
 import { shown } from "../../base/values";
 import { repoName } from "../../hub/names";
 import { localBaseOf } from "../../models/modelSource";
-import type { DamagedCheckpointError } from "../../train/checkpoint/checkpoint";
+import type { DamagedCheckpointError } from "../../train/checkpoint/restore";
 import { snakeCase } from "../../base/arguments";
 import { RunOutput } from "../../train/output/ownership";
 import { Progress } from "../../base/terminal/progress";
@@ -150,7 +150,7 @@ function isInterruption(error: unknown): boolean {
   return error instanceof Error && error.name === "InterruptedError";
 }
 
-/** By name: checkpoint.ts loads libtorch. */
+/** By name: the class is in a module that loads libtorch. */
 function isDamaged(error: unknown): error is DamagedCheckpointError {
   return error instanceof Error && error.name === "DamagedCheckpointError";
 }

@@ -1,5 +1,5 @@
 /** Writes a run's checkpoints and final weights, and removes checkpoints beyond the limit. */
-import { rotateCheckpoints, saveCheckpoint, saveWeights } from "../checkpoint/checkpoint";
+import { rotateCheckpoints, saveCheckpoint, saveWeights } from "../checkpoint/save";
 import type { RunOutput } from "../output/ownership";
 import type { Preparation } from "../prepare/prepare";
 import { bestCheckpoint } from "../best";

@@ -1,8 +1,7 @@
 /** Warns about failures of preference training that leave every number looking well, once each, and says what to do. */
 import { LEAST_PAIRS, type Sample, pooled } from "../../base/samples";
 import { type PreferenceLoss, lossNeeds } from "../../preference";
-import type { LogLine } from "../metrics/names";
-import type { TrainingStep } from "../metrics/trainingStep";
+import type { LogLine, TrainingStep } from "../metrics/names";
 import type { RunObserver } from "./observer";
 
 /** Number of logged lines in a row that have to agree. */

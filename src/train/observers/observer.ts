@@ -4,8 +4,7 @@
  * observers, and the loop waits for each.
  */
 import type { MemoryPlan } from "../memory";
-import type { LogLine } from "../metrics/names";
-import type { TrainingStep } from "../metrics/trainingStep";
+import type { LogLine, TrainingStep } from "../metrics/names";
 
 type Hook = void | Promise<void>;
 

@@ -5,7 +5,7 @@ import { loraLayers } from "../../nn";
 import type { PreferenceLoss } from "../../preference";
 import type { TokenizedPair } from "../../data/tokenize/tokenizedPair";
 import type { TrainingArguments } from "../arguments";
-import type { OpenedCheckpoint } from "../checkpoint/checkpoint";
+import type { OpenedCheckpoint } from "../checkpoint/restore";
 import type { TrainerState } from "../checkpoint/state";
 import { startFingerprint } from "../reference";
 import { digestOf } from "./rows";

@@ -15,7 +15,7 @@ import { tidy } from "../../torch";
 import type { TrainingArguments } from "../arguments";
 import type { MemoryPlan } from "../memory";
 import { REFERENCE_ADAPTER, type ReferenceValues, referencePass, sumOf } from "../reference";
-import type { Sampler } from "../sampler";
+import type { Sampler } from "../schedule";
 import type { TrainableModel } from "./model";
 import { type RunRows, longestCompletion } from "./rows";
 
