@@ -1,11 +1,14 @@
 /**
- * How many tokens go through the model at once, and whether each layer's activations are kept or computed again: from
- * the memory that is free. The estimate counts what each linear layer keeps for its gradient; a run that needs more all
- * the same halves its batches (loop.ts).
+ * How a run fits into memory: how many tokens go through the model at once, and whether each layer's activations are kept
+ * or recomputed. The plan is made from the memory that is free, by an estimate that counts what each linear layer keeps
+ * for its gradient. Where the estimate was too low, batches are halved.
  */
+import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
+import { OutOfMemoryError } from "../native/errors";
 import { LinearLayer, LoraLinear } from "../nn";
 import { type Device, deviceProperties, memory } from "../torch";
+import { type MicroBatchOptions, type Packing, microBatches } from "../preference";
 
 export interface MemoryPlan {
   readonly maxTokens: number;
@@ -75,4 +78,20 @@ export function smallerPlan(
   }
   if (plan.checkpoint) return undefined;
   return { ...plan, checkpoint: true, reason: "activations are computed again, as memory ran out with a single pair" };
+}
+
+/** Runs a pass without gradient over the batches of `pairs`. A batch that does not fit is run in halves; a single pair has to fit. */
+export async function inBatchesThatFit(
+  pairs: readonly TokenizedPair[],
+  options: MicroBatchOptions,
+  pass: (packing: Packing) => Promise<void> | void,
+): Promise<void> {
+  for (const packing of microBatches(pairs, options)) {
+    try {
+      await pass(packing);
+    } catch (error) {
+      if (!(error instanceof OutOfMemoryError) || packing.pairs.length === 1) throw error;
+      await inBatchesThatFit(packing.pairs, { ...options, maxTokens: Math.ceil(packing.ids.length / 2) }, pass);
+    }
+  }
 }
