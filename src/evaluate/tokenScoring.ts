@@ -122,7 +122,7 @@ export async function measureRuns(
   pairs: readonly TokenizedPair[],
   options: MeasureOptions = {},
 ): Promise<Measurement> {
-  const { device } = reference.parameters().next().value!;
+  const { device } = reference;
   const { maxTokens = device === "cpu" ? 2048 : 16384, onProgress } = options;
   const place = new Map(pairs.map((pair, i) => [pair, i]));
   const ches: Ches[] = [];

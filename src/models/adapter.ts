@@ -158,7 +158,8 @@ function expectedShapes(model: CausalLM, config: LoraConfig, plan: LoraPlan): Ma
     if (config.useDora) expected.set(`${PREFIX}${name}.lora_magnitude_vector`, [outFeatures]);
   }
   const adapted = new Set(plan.layers.map(([name]) => name));
-  for (const { name, tensor } of plan.whole) for (const file of fileNames(model, name, adapted)) expected.set(file, tensor.shape);
+  for (const { name, slot } of plan.whole)
+    for (const file of fileNames(model, name, adapted)) expected.set(file, slot.original.shape);
   return expected;
 }
 

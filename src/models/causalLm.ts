@@ -5,6 +5,7 @@
  */
 import {
   type AttentionKernel,
+  DenseWeight,
   Embedding,
   type KvCache,
   type LayerOptions,
@@ -13,10 +14,12 @@ import {
   Module,
   RmsNorm,
   type StateDict,
+  type Weight,
+  linearLayers,
   maskedAttention,
 } from "../nn";
 import type { RepoName } from "../hub";
-import { type Tensor, noGrad, ops } from "../torch";
+import { type DType, type Device, type Tensor, noGrad, ops } from "../torch";
 import type { HuggingFaceConfig } from "./config/config";
 import { type Blueprint, Decoder, type DecoderConfig } from "./decoder";
 
@@ -79,10 +82,25 @@ export abstract class CausalLM<Config extends DecoderConfig = DecoderConfig> ext
     return this.model.forward(ids, { attend, ...options });
   }
 
+  /** The device that the model is on. */
+  get device(): Device {
+    return this.model.embedTokens.weight.device;
+  }
+
+  /** The dtype that it computes in. */
+  get dtype(): DType {
+    return this.model.embedTokens.weight.dtype;
+  }
+
+  /** The layers that multiply by a matrix of their own, by name. Of an adapted layer: its base, and the adapter's factors. */
+  linearLayers(): Iterable<[name: string, layer: LinearLayer]> {
+    return linearLayers(this);
+  }
+
   /** Scores of every next token for rows of `hidden`: `[..., hiddenSize]` to `[..., vocabSize]`. */
   head(hidden: Tensor): Tensor {
     const { lmHead, logitSoftcap: cap } = this;
-    const logits = lmHead ? lmHead.forward(hidden) : ops.linear(hidden, this.model.embedTokens.weight);
+    const logits = lmHead ? lmHead.forward(hidden) : this.embeddingMatrix.multiply(hidden);
     return cap === undefined ? logits : logits.div(cap).tanh().mul(cap);
   }
 
@@ -90,9 +108,13 @@ export abstract class CausalLM<Config extends DecoderConfig = DecoderConfig> ext
    * The matrix of the head, `[vocabSize, hiddenSize]`: its logits are `hidden W^T`, then bent by `logitSoftcap`.
    * Undefined when the head is more than that (adapted, say): then only `head` gives the logits.
    */
-  get headWeight(): Tensor | undefined {
-    if (!this.lmHead) return this.model.embedTokens.weight;
-    return this.lmHead instanceof Linear && !this.lmHead.bias ? this.lmHead.weight : undefined;
+  get headWeight(): Weight | undefined {
+    if (!this.lmHead) return this.embeddingMatrix;
+    return this.lmHead instanceof Linear && !this.lmHead.bias ? this.lmHead.matrix : undefined;
+  }
+
+  private get embeddingMatrix(): Weight {
+    return new DenseWeight(this.model.embedTokens.weight);
   }
 
   /** `ids`, `[batch, seq]` int64, to logits `[batch, seq, vocabSize]`. */

@@ -67,7 +67,7 @@ export async function saveModel(model: CausalLM, folder: string, options: SaveOp
 }
 
 /** The config as it was loaded, with the architecture and the dtype that the weights now have. */
-function configOf(model: CausalLM, dtype = model.parameters().next().value!.dtype): Record<string, unknown> {
+function configOf(model: CausalLM, dtype = model.dtype): Record<string, unknown> {
   const { className, modelType } = architectureOfModel(model);
   const given = model.configJson;
   const dtypeKey = "torch_dtype" in given && !("dtype" in given) ? "torch_dtype" : "dtype";

@@ -19,7 +19,7 @@ export { type AttentionKernel, type AttentionRules, causalMask, maskedAttention 
 export { Embedding, type EmbeddingOptions } from "./embedding";
 export { type ExpertsOptions, SparseExperts } from "./experts";
 export { KvCache } from "./kvCache";
-export { Linear, LinearLayer, type LinearOptions, kaimingUniform_ } from "./linear";
+export { Linear, LinearLayer, type LinearOptions, kaimingUniform_, linearLayers } from "./linear";
 export { DEFAULT_ADAPTER, LoraAdapter, LoraLinear } from "./adapters/lora";
 export { type LoraConfig, lora, loraRank } from "./adapters/loraConfig";
 export { Module, type StateDict } from "./module";
@@ -28,3 +28,4 @@ export { OffsetRmsNorm, RmsNorm, type RmsNormOptions } from "./rmsNorm";
 export type { RopeScaling } from "./ropeScaling";
 export { type RotaryAngles, RotaryEmbedding, type RotaryOptions, applyRotary } from "./rotary";
 export { FusedSwiGlu, SwiGlu, type SwiGluOptions } from "./swiglu";
+export { DenseWeight, type Weight } from "./weights/weight";

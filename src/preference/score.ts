@@ -60,7 +60,7 @@ export async function* scorePreferences(
   expectModel(model);
   expectTokenized(pairs, "pairs");
   checkOptions("scorePreferences", options, ["maxTokens", "onProgress"]);
-  const { device } = model.parameters().next().value!;
+  const { device } = model;
   const { maxTokens = device === "cpu" ? 2048 : 16384, onProgress } = options;
   if (!(Number.isSafeInteger(maxTokens) && maxTokens > 0))
     throw new RangeError(`Expected a positive integer for 'maxTokens' but received ${received(maxTokens)}`);

@@ -4,7 +4,7 @@
  * the same halves its batches (run.ts).
  */
 import type { CausalLM } from "../models";
-import { LinearLayer, LoraLinear } from "../nn";
+import { linearLayers } from "../nn";
 import { type Device, memory } from "../torch";
 
 export interface MemoryPlan {
@@ -50,11 +50,10 @@ export function planMemory(model: CausalLM, options: PlanOptions): MemoryPlan {
 function bytesPerToken(model: CausalLM): { plain: number; checkpointed: number } {
   const { hiddenSize } = model.config;
   const { layers } = model.model;
-  const size = model.model.embedTokens.weight.dtype === "float64" ? 8 : 4; // 16-bit layers keep float32 copies for LoRA
+  const size = model.dtype === "float64" ? 8 : 4; // 16-bit layers keep float32 copies for LoRA
   const byLayer = layers.map((layer) => {
     let elements = 6 * hiddenSize; // norms and residuals
-    for (const module of layer.modules())
-      if (module instanceof LinearLayer && !(module instanceof LoraLinear)) elements += module.inFeatures + module.outFeatures;
+    for (const [, { inFeatures, outFeatures }] of linearLayers(layer)) elements += inFeatures + outFeatures;
     return size * elements;
   });
   const sum = byLayer.reduce((a, b) => a + b, 0);

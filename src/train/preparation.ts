@@ -162,7 +162,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   const loss = givenLoss as PreferenceLoss;
   const trained = [...model.parameters()].filter(({ requiresGrad }) => requiresGrad);
   if (trained.length === 0) throw new InputError("Expected a model with weights that train for 'model' but all are frozen");
-  const { device } = trained[0]!;
+  const { device } = model;
   if (settings.evalStrategy !== "no" && !evaluationRows)
     throw new InputError(`Expected rows for 'evaluation' with eval_strategy ${settings.evalStrategy} but received none`);
   if (settings.evalOnStart && !evaluationRows)
@@ -393,7 +393,7 @@ function expectStartIsReference(
   model: CausalLM,
   longestAnswer: number,
 ): void {
-  const is16Bit = ["bfloat16", "float16"].includes(model.model.embedTokens.weight.dtype);
+  const is16Bit = ["bfloat16", "float16"].includes(model.dtype);
   const limit = is16Bit ? START_LIMIT_16_BIT * Math.sqrt(longestAnswer) : START_LIMIT;
   if (maxAbs <= limit) return;
   throw new Error(

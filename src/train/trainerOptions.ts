@@ -43,7 +43,7 @@ export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   expectRowsOrPairs(train, "train");
   if (evaluation !== undefined) expectRowsOrPairs(evaluation, "evaluation");
   if (tokenizer !== undefined) expectTokenizer(tokenizer);
-  const ofLoss = checkLoss(loss ?? dpop(), model.parameters().next().value!.device);
+  const ofLoss = checkLoss(loss ?? dpop(), model.device);
   const expect = (name: string, value: unknown, holds: boolean, expected: string): void => {
     if (value !== undefined && !holds) throw new RangeError(`Expected ${expected} for '${name}' but received ${received(value)}`);
   };

@@ -95,7 +95,7 @@ async function mergeInto(
   if (warning) tell(`warning: ${warning}`);
 
   const model = await loadModel(base, { dtype: "auto", device });
-  const own = model.parameters().next().value!.dtype;
+  const own = model.dtype;
   const written = dtype ?? own;
   const computed = own === "float64" ? own : "float32";
   // Every weight is rounded once, to what is written; a check sees nothing but that when it computes in float32.

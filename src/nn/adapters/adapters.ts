@@ -12,7 +12,7 @@ import { DEFAULT_ADAPTER, LoraAdapter, LoraLinear } from "./lora";
 import { type LoraConfig, expectLoraConfig, findingLayers, isSavedWhole, isTarget, loraScaling } from "./loraConfig";
 import { Module } from "../module";
 import { roleOf } from "../parameter";
-import { type TensorPlace, WholeTensors } from "./wholeTensors";
+import { type WeightPlace, WholeTensors } from "./wholeTensors";
 
 /** A model whose weights may be one another: copy to original, as a head that is the embedding. */
 type Model = Module & { readonly tiedWeights?: Readonly<Record<string, string>> };
@@ -21,7 +21,7 @@ type Model = Module & { readonly tiedWeights?: Readonly<Record<string, string>> 
 export interface LoraPlan {
   readonly layers: readonly [name: string, layer: LinearLayer][];
   /** Weights trained whole. */
-  readonly whole: readonly TensorPlace[];
+  readonly whole: readonly WeightPlace[];
 }
 
 /**
@@ -86,7 +86,7 @@ function placesTrainedWhole(
   layers: readonly [string, LinearLayer][],
   tied: readonly [copy: string, original: string][],
   config: LoraConfig,
-): TensorPlace[] {
+): WeightPlace[] {
   const named = new Set(modules.filter(([name]) => isSavedWhole(config, name)).map(([name]) => name));
   for (const [copy, original] of tied) {
     if (!isSavedWhole(config, copy) && !named.has(original)) continue;
@@ -106,14 +106,14 @@ function placesTrainedWhole(
     );
   }
 
-  const places = new Map<Tensor, TensorPlace>();
+  const places = new Map<Tensor, WeightPlace>();
   for (const [name, module] of modules) {
     const isNamed = [...named].some((each) => name === each || name.startsWith(`${each}.`));
     const isAdapted = layers.some(([each]) => each === name);
     const withBias = config.bias === "all" || (config.bias === "lora_only" && isAdapted);
     for (const [field, key, tensor] of parametersOf(module))
       if (isNamed || (withBias && key === "bias"))
-        places.set(tensor, { name: `${name}.${key}`, tensor, module: ownerOf(module), field });
+        places.set(tensor, { name: `${name}.${key}`, slot: ownerOf(module).parameterSlot(field) });
   }
   return [...places.values()];
 }
@@ -256,7 +256,7 @@ function expectAdapter(model: Module, adapter: string): void {
 function wholeTensors(model: Module, { make = false } = {}): WholeTensors | undefined {
   for (const module of model.modules()) if (module instanceof WholeTensors) return module;
   if (!make) return undefined;
-  const wholeTensors = new WholeTensors();
-  Object.assign(model, { wholeTensors }); // a field is a child: what it keeps moves and is freed with the model
-  return wholeTensors;
+  const made = new WholeTensors();
+  model.setChild("wholeTensors", made); // as a child, what it keeps moves and is freed with the model
+  return made;
 }
