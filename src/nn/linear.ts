@@ -1,4 +1,5 @@
 /** The linear layer over any form of weight, and the interface under which adapted ones (adapters/lora.ts) stand in for it. */
+import { received } from "../base/received";
 import { type Generator, Tensor } from "../torch";
 import { Module } from "./module";
 import { type LayerOptions, newParameter } from "./parameter";
@@ -43,7 +44,7 @@ export class Linear extends LinearLayer {
    */
   get weight(): Tensor {
     if (this.#matrix instanceof DenseWeight) return this.#matrix.tensor;
-    throw new TypeError(`Expected a dense weight but received a ${this.#matrix.constructor.name}; read 'matrix' instead`);
+    throw new TypeError(`Expected a dense weight in the layer but received ${received(this.#matrix)}; read 'matrix' instead`);
   }
 
   /** What the input is multiplied by, in whatever form it is stored. */

@@ -4,7 +4,7 @@
  * the same halves its batches (run.ts).
  */
 import type { CausalLM } from "../models";
-import { linearLayers } from "../nn";
+import { Linear, linearLayers } from "../nn";
 import { type Device, memory } from "../torch";
 
 export interface MemoryPlan {
@@ -34,7 +34,8 @@ export function planMemory(model: CausalLM, options: PlanOptions): MemoryPlan {
   const { device, longestPair, free = memory(device).free } = options;
   const most = device === "cpu" ? MOST_TOKENS.cpu : MOST_TOKENS.cuda;
   const kept = bytesPerToken(model);
-  const fitting = (checkpoint: boolean) => Math.floor((SHARE * free) / (checkpoint ? kept.checkpointed : kept.plain));
+  const usable = SHARE * Math.max(0, free - scratchBytes(model));
+  const fitting = (checkpoint: boolean) => Math.floor(usable / (checkpoint ? kept.checkpointed : kept.plain));
   const wanted = options.maxTokens ?? longestPair;
   const checkpoint = options.checkpoint ?? fitting(false) < wanted;
   const fits = fitting(checkpoint);
@@ -58,6 +59,14 @@ function bytesPerToken(model: CausalLM): { plain: number; checkpointed: number }
   });
   const sum = byLayer.reduce((a, b) => a + b, 0);
   return { plain: sum, checkpointed: size * hiddenSize * layers.length + Math.max(...byLayer) };
+}
+
+/** Bytes that the product with one weight takes and frees again: none unless a weight is quantised. */
+function scratchBytes(model: CausalLM): number {
+  return Math.max(
+    0,
+    ...Array.from(model.linearLayers(), ([, layer]) => (layer instanceof Linear ? layer.matrix.scratchBytes : 0)),
+  );
 }
 
 function gib(bytes: number): string {

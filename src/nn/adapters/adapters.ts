@@ -7,7 +7,7 @@ import { TorchError } from "../../native/errors";
 import { type Tensor, noGrad } from "../../torch";
 import { synchronously } from "../../torch/synchronous";
 import { Embedding } from "../embedding";
-import { LinearLayer } from "../linear";
+import { Linear, LinearLayer } from "../linear";
 import { DEFAULT_ADAPTER, LoraAdapter, LoraLinear } from "./lora";
 import { type LoraConfig, expectLoraConfig, findingLayers, isSavedWhole, isTarget, loraScaling } from "./loraConfig";
 import { Module } from "../module";
@@ -118,9 +118,13 @@ function placesTrainedWhole(
   return [...places.values()];
 }
 
+/** A module's own parameters, and the weight of a linear layer in whatever form. */
 function* parametersOf(module: Module): Generator<[field: string, key: string, tensor: Tensor]> {
-  for (const [field, key, child] of ownerOf(module).children())
-    if (!(child instanceof Module) && roleOf(child) === "parameter") yield [field, key, child];
+  const owner = ownerOf(module);
+  for (const [field, key, child] of owner.children()) {
+    if (child instanceof Module) continue;
+    if (roleOf(child) === "parameter" || (owner instanceof Linear && field === "weight")) yield [field, key, child];
+  }
 }
 
 function ownerOf(module: Module): Module {
