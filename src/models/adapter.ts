@@ -4,7 +4,7 @@
  * the model is changed.
  */
 import { join } from "node:path";
-import { expectPath } from "../base/options";
+import { checkOptions, expectPath } from "../base/options";
 import { recordOrigin } from "../base/origins";
 import { hasEntry } from "../base/files/paths";
 import { StagedFiles } from "../base/files/wholeFiles";
@@ -19,11 +19,9 @@ import {
   tensorsTrainedWhole,
 } from "../nn";
 import { type Tensor, isFloatingPoint, ops, tidy } from "../torch";
-import { checkOptions } from "../base/options";
 import { adapterConfigJson, parseAdapterConfig } from "./adapterConfig";
-import type { CausalLM } from "./causalLm";
-import { expectCompanions, stageCompanions } from "./companionFiles";
-import { expectModel } from "./expectModel";
+import { type CausalLM, expectModel } from "./causalLm";
+import { expectCompanions, stageCompanions } from "./companions";
 import { FolderError, blaming } from "./folderError";
 import { ADAPTER_CONFIG_FILE, readAdapterJson, resolveAdapter } from "./modelSource";
 import { SafetensorsFile } from "./formats/safetensors/file";

@@ -5,7 +5,7 @@
  */
 import { type LoraConfig, lora } from "../nn";
 import { MOST_NAMES } from "../nn/adapters/loraConfig";
-import { ConfigReader, type HuggingFaceConfig } from "./config/config";
+import { ConfigReader, type HuggingFaceConfig } from "./config";
 
 /** Entries that do not change what a trained adapter computes. */
 const neutral = new Set([

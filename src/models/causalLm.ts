@@ -3,6 +3,7 @@
  * with it is the same for every architecture. Body and head are separate, so that the head runs only where a token is
  * predicted.
  */
+import { received } from "../base/received";
 import {
   type AttentionKernel,
   DenseWeight,
@@ -20,7 +21,7 @@ import {
 } from "../nn";
 import type { RepoName } from "../hub";
 import { type DType, type Device, type Tensor, noGrad, ops } from "../torch";
-import type { HuggingFaceConfig } from "./config/config";
+import type { HuggingFaceConfig } from "./config";
 import { type Blueprint, Decoder, type DecoderConfig } from "./decoder";
 
 export interface ForwardOptions {
@@ -148,4 +149,15 @@ export abstract class CausalLM<Config extends DecoderConfig = DecoderConfig> ext
       } else if (module instanceof RmsNorm) module.reset_();
     }
   }
+}
+
+/**
+ * Throws unless `value` is a model. If it is a folder's name, the message says how to load it.
+ *
+ * @throws TypeError
+ */
+export function expectModel(value: unknown, name = "model"): asserts value is CausalLM {
+  if (value instanceof CausalLM) return;
+  const way = typeof value === "string" ? `; load it with await loadModel(${JSON.stringify(value)})` : "";
+  throw new TypeError(`Expected a model for '${name}' but received ${received(value)}${way}`);
 }

@@ -3,7 +3,7 @@
  * `rope_parameters` (5). Entries that the kind of scaling does not use are not looked at.
  */
 import { type LayerOptions, RotaryEmbedding, type RopeScaling } from "../nn";
-import type { ConfigReader } from "./config/config";
+import type { ConfigReader } from "./config";
 
 export interface RopeConfig {
   theta: number;

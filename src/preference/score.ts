@@ -3,14 +3,13 @@
  * suit it, and come back in the order given.
  */
 import { setImmediate } from "node:timers/promises";
-import { expectCallback } from "../base/options";
+import { checkOptions, expectCallback } from "../base/options";
 import { received } from "../base/received";
 import { expectTokenized } from "../data/rows/givenRows";
 import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
-import { expectModel } from "../models/expectModel";
+import { expectModel } from "../models/causalLm";
 import { tidy } from "../torch";
-import { checkOptions } from "../base/options";
 import { microBatches, packOptionsOf } from "./packed/microBatches";
 import { upload } from "./packed/batch";
 import { type AnswerLogProbs, type LogProbs, answerLogProbs, scorePairs } from "./packed/step";

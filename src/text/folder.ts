@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { convertInputErrors } from "../base/errors";
 import { expectShallow, readInput } from "../base/files/inputFiles";
 import { isObject, shown } from "../base/values";
-import { companionPlaces } from "../models/companionFiles";
+import { companionPlaces } from "../models/companions";
 import { findGguf } from "../models/formats/gguf/paths";
 import { MOST_IDS } from "./bpe";
 import { TokenizerError } from "./errors";

@@ -6,7 +6,7 @@ import { received } from "../base/received";
 import { isObject } from "../base/values";
 import { expectList, expectRows } from "../data/rows/givenRows";
 import { areTokenized } from "../data/tokenize/tokenizedPair";
-import { expectModel } from "../models/expectModel";
+import { expectModel } from "../models/causalLm";
 import { dpop } from "../preference";
 import { expectTokenizer } from "../text/expectTokenizer";
 import { trainingArguments } from "./arguments";

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { CausalLM } from "../../models";
-import { companionPlaces } from "../../models/companionFiles";
+import { companionPlaces } from "../../models/companions";
 import { loadTokenizer } from "../../text";
 import { type DType, noGrad, ops, tensor, tidy } from "../../torch";
 

@@ -1,6 +1,6 @@
 /** The tokenizer of a GGUF file as files of a Hugging Face folder, beside a model or an adapter made from it. */
 import { StagedFiles } from "../../base/files/wholeFiles";
-import { companionPlaces } from "../../models/companionFiles";
+import { companionPlaces } from "../../models/companions";
 import { findGguf } from "../../models/formats/gguf/paths";
 import { readGgufTokenizer } from "./tokenizer";
 

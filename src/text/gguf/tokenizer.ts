@@ -5,8 +5,7 @@
 import { shown } from "../../base/values";
 import { FolderError } from "../../models/folderError";
 import { tokenIds } from "../../models/formats/gguf/config";
-import { readGgufHeader } from "../../models/formats/gguf/header";
-import { GgufMetadata } from "../../models/formats/gguf/metadata";
+import { GgufMetadata, readGgufHeader } from "../../models/formats/gguf/header";
 import { TokenizerError } from "../errors";
 import type { AddedToken, TokenizerFolder } from "../folder";
 import { mergesOf } from "./merges";

@@ -3,8 +3,8 @@
  * architectures share. Both generations of transformers are read: `torch_dtype` (4) and `dtype` (5), and see rope.ts.
  * Keys that do not change the numbers are not looked at.
  */
-import { shortened } from "../../base/values";
-import { type DType, dtypes } from "../../torch";
+import { shortened } from "../base/values";
+import { type DType, dtypes } from "../torch";
 
 /** A parsed `config.json`. */
 export type HuggingFaceConfig = Readonly<Record<string, unknown>>;
@@ -144,6 +144,22 @@ export class ConfigReader {
   private name(key: string): string {
     return this.path ? `${this.path}.${key}` : key;
   }
+}
+
+/** The entries that transformers declares as floats: it refuses an integer there, and JavaScript writes 30.0 as 30. */
+const FLOATS = [
+  "attn_logit_softcapping",
+  "final_logit_softcapping",
+  "initializer_range",
+  "rms_norm_eps",
+  "router_aux_loss_coef",
+  "router_jitter_noise",
+];
+const INTEGER_FLOAT = new RegExp(`^( *"(?:${FLOATS.join("|")})": -?\\d+)(?=,?$)`, "gm");
+
+/** A config as the text of `config.json`. */
+export function configText(config: Readonly<Record<string, unknown>>): string {
+  return `${JSON.stringify(config, null, 2).replace(INTEGER_FLOAT, "$1.0")}\n`;
 }
 
 /** The dtype the weights were saved in, if the config says. */
