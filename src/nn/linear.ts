@@ -61,6 +61,7 @@ export class Linear extends LinearLayer {
     yield* super.children();
   }
 
+  /** @internal */
   override parameterSlot(field: string): ParameterSlot {
     if (field !== "weight") return super.parameterSlot(field);
     const own = this.#matrix instanceof DenseWeight ? this.#matrix.tensor : this.#matrix;

@@ -1,7 +1,8 @@
 /**
  * What a linear layer multiplies by. Layers, the head, adapters, merging and the memory plan see a weight only through
  * this interface, so that it can be stored in another form: in 4 bits, say. A new form is one class that implements
- * `Weight`; it goes into a layer through `Linear`'s `weight` option or `Linear.parameterSlot("weight")`.
+ * `Weight`. A layer is made with it (`Linear`'s option `weight`), or gets it later, through the slot of its parameter
+ * (parameterSlot.ts).
  */
 import { type DType, type Device, type Tensor, ops } from "../../torch";
 import { itemSize } from "../../torch/dtype";
