@@ -1,7 +1,6 @@
 /**
- * A language model: a decoder and a head that scores the next token. What it offers to those who train it and generate
- * with it is the same for every architecture. Body and head are separate, so that the head runs only where a token is
- * predicted.
+ * A language model: a decoder and a head that scores the next token. Training and generation use the same interface
+ * for every architecture. Body and head are separate, so that the head runs only where a token is predicted.
  */
 import { received } from "../base/received";
 import {
@@ -37,7 +36,7 @@ export interface ForwardOptions {
    * `[batch, heads, seq, keys]`, or floating-point and added to the scores. Keys count the cached ones.
    */
   mask?: Tensor;
-  /** Instead of a mask: how queries meet keys, for tokens that are laid out in another way. */
+  /** Instead of a mask: how queries meet keys, for tokens in another layout. */
   attend?: AttentionKernel;
   /** Takes the tokens' keys and values, after those it holds. */
   cache?: KvCache;
@@ -49,7 +48,7 @@ export abstract class CausalLM<Config extends DecoderConfig = DecoderConfig> ext
   readonly model: Decoder;
   /** Null when the embedding's weight is also the head's. */
   readonly lmHead: LinearLayer | null;
-  /** Names of weights that are another one's as well (copy: original). A folder may hold either, or both if equal. */
+  /** Tied weights (copy: original). A folder may hold either, or both if equal. */
   readonly tiedWeights: Readonly<Record<string, string>>;
   /** Bends each logit into (-logitSoftcap, logitSoftcap): logitSoftcap tanh(logit / logitSoftcap). */
   readonly logitSoftcap: number | undefined;

@@ -1,6 +1,6 @@
 /**
- * The files of a model folder beside config and weights: what its tokenizer is made of, its chat templates, how to
- * generate. They are located and copied here, not read.
+ * The files of a model folder next to config and weights: its tokenizer's, its chat templates, its generation settings.
+ * They are located and copied here, not read.
  */
 import { readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";

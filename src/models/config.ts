@@ -1,7 +1,7 @@
 /**
  * Reading a Hugging Face `config.json`: typed access that names the key when a value does not fit, and the entries that
  * architectures share. Both generations of transformers are read: `torch_dtype` (4) and `dtype` (5), and see rope.ts.
- * Keys that do not change the numbers are not looked at.
+ * Keys that do not change the numbers are ignored.
  */
 import { shortened } from "../base/values";
 import { type DType, dtypes } from "../torch";
@@ -17,7 +17,7 @@ export class ConfigReader {
   private readonly json: HuggingFaceConfig;
   private readonly path: string;
 
-  /** `defaults` stand in for the keys that are not there; `path` is that of this object in the whole config. */
+  /** `defaults` has values for keys that are absent; `path` is that of this object in the whole config. */
   constructor(json: HuggingFaceConfig, { defaults = {}, path = "" }: { defaults?: HuggingFaceConfig; path?: string } = {}) {
     if (typeof json !== "object" || json === null || Array.isArray(json))
       throw new TypeError(`Expected an object for '${path || "config"}' but received ${describe(json)}`);

@@ -33,7 +33,7 @@ export interface LoadOptions {
   revision?: string;
 }
 
-/** What old folders hold that is no weight: it follows from the config. */
+/** In old folders, but not a weight: it follows from the config. */
 const COMPUTED = /(^|\.)rotary_emb\.inv_freq$/;
 
 /**
@@ -100,7 +100,7 @@ function chooseDType(dtype: DType | "auto", saved: DType | undefined, weights: W
   return dtype;
 }
 
-/** Puts the weights in, after checking that they are the model's; other work gets a turn between them. */
+/** Fills in the weights, after checking that they are the model's, and yields between them. */
 async function fill(model: CausalLM, weights: Weights, configFile: string): Promise<void> {
   const parameters = new Map(model.namedParameters());
   const sources = new Map([...weights.entries.keys()].filter((name) => !COMPUTED.test(name)).map((name) => [name, name]));
@@ -119,7 +119,7 @@ async function fill(model: CausalLM, weights: Weights, configFile: string): Prom
   for (const [copy, original] of repeated) checkEqual(copy, parameters.get(original)!, original, weights);
 }
 
-/** Lets the parameter stand on the mapped file when nothing has to be converted, else copies. */
+/** Makes the parameter a view of the mapped file when nothing has to be converted, and copies otherwise. */
 function put(weights: Weights, name: string, parameter: Tensor): void {
   tidy(() => {
     const asItIs = weights.entries.get(name)!.dtype === parameter.dtype && parameter.device === "cpu";

@@ -1,7 +1,7 @@
 /**
- * A model as a Hugging Face folder: `config.json` and `model.safetensors`, or shards with an index. What stands in the
- * folder stays whole until all new files are written. Tokenizer and generation files come along from the folder the
- * model was loaded from.
+ * A model as a Hugging Face folder: `config.json` and `model.safetensors`, or shards with an index. The files
+ * that are there stay whole until all new ones are written. Tokenizer and generation files are copied from the folder
+ * the model was loaded from.
  */
 import { readdir } from "node:fs/promises";
 import { checkOptions, expectPath } from "../base/options";

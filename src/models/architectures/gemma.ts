@@ -43,7 +43,7 @@ export function gemmaConfig(config: ConfigReader, slidingPattern: number): Omit<
   };
 }
 
-/** What the decoder has beside its layers and rotary embeddings. */
+/** What the decoder has besides its layers and rotary embeddings. */
 export function gemmaBlueprint(config: GemmaConfig): Omit<Blueprint, "layer" | "rotary"> {
   const { hiddenSize, rmsNormEps: eps } = config;
   return {

@@ -14,7 +14,7 @@ import { Module } from "../module";
 import { roleOf } from "../parameter";
 import { type WeightPlace, WholeTensors } from "./wholeTensors";
 
-/** A model whose weights may be one another: copy to original, as a head that is the embedding. */
+/** A model that may have tied weights: copy to original, such as the head to the embedding. */
 type Model = Module & { readonly tiedWeights?: Readonly<Record<string, string>> };
 
 /** What an adapter is put on. */
@@ -25,7 +25,7 @@ export interface LoraPlan {
 }
 
 /**
- * Freezes the model and puts an adapter beside every linear layer `config.targetModules` names. Returns their names.
+ * Freezes the model and adds an adapter to every linear layer that `config.targetModules` names. Returns their names.
  * A fresh adapter changes nothing: B is zero.
  */
 export function applyLora(model: Model, config: LoraConfig): string[] {
@@ -131,7 +131,7 @@ function ownerOf(module: Module): Module {
   return module instanceof LoraLinear ? module.baseLayer : module;
 }
 
-/** The model's own modules: an adapted layer stands for what is in it. */
+/** The model's own modules: an adapted layer counts as one, without what is inside it. */
 function modulesBesideAdapters(model: Module): [name: string, module: Module][] {
   const inner = new Set<Module>();
   for (const module of model.modules())

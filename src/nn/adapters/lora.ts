@@ -18,7 +18,7 @@ import type { ParameterSlot } from "../parameterSlot";
 /** The adapter that is trained, merged and saved unless another is named. */
 export const DEFAULT_ADAPTER = "default";
 
-/** The factors beside one layer. */
+/** The low-rank factors of one adapter on one layer. */
 export class LoraAdapter extends Module {
   /** `[r, inFeatures]`, uniform at first, so that B alone makes the fresh adapter a zero */
   readonly lora_A: Linear;
@@ -59,8 +59,8 @@ export class LoraAdapter extends Module {
 
   /** What the layer answers with the adapter; `base` is what it answers without, `[..., outFeatures]`. */
   adapt(base: Tensor, x: Tensor): Tensor {
-    // Beside a 16-bit base the products are in its dtype, as under autocast: no float32 copy of x, and what is added to
-    // would be rounded all the same. DoRA divides by lengths, and stays in float32.
+    // Over a 16-bit base the products are in its dtype, as under autocast: this saves a float32 copy of x, and the sum is
+    // rounded to 16 bits anyway. DoRA divides by lengths, and stays in float32.
     const dtype = this.lora_magnitude_vector ? this.lora_A.weight.dtype : x.dtype;
     const input = x.to({ dtype });
     const drops = this.training && this.dropout > 0;
@@ -101,7 +101,7 @@ export class LoraAdapter extends Module {
   }
 }
 
-/** A linear layer with adapters beside it, of which one acts. */
+/** A linear layer with adapters, of which at most one is active. */
 export class LoraLinear extends LinearLayer {
   readonly inFeatures: number;
   readonly outFeatures: number;

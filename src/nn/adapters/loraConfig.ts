@@ -17,17 +17,17 @@ export interface LoraConfig {
   dropout: number;
   /** Layers by the last parts of their names, by a pattern for whole names, or `"all-linear"`: all but the head. */
   targetModules: readonly string[] | string;
-  /** Layers to leave out of those, named likewise. */
+  /** Layers to leave out, named in the same ways. */
   excludeModules: readonly string[] | string;
   /** Only targets in the layers with these numbers. None given: in all. */
   layersToTransform: readonly number[];
-  /** What stands before a layer's number in its name, as `"layers"`; anything when empty. */
+  /** What precedes a layer's number in its name, such as `"layers"`; anything when empty. */
   layersPattern: readonly string[];
   useRslora: boolean;
   useDora: boolean;
-  /** Other ranks: by a pattern for the end of a layer's name, from a dot or the start on. The first to fit counts. */
+  /** Other ranks, by a pattern for the end of a layer's name, from a dot or its start. The first match counts. */
   rankPattern: Readonly<Record<string, number>>;
-  /** Other alphas, likewise. */
+  /** Other alphas, by the same patterns. */
   alphaPattern: Readonly<Record<string, number>>;
   /** Biases of the model that are trained too: `"lora_only"` those of the adapted layers. */
   bias: "none" | "all" | "lora_only";
@@ -150,7 +150,7 @@ export function expectLoraConfig(config: unknown): asserts config is LoraConfig 
   throw new TypeError(`Expected a configuration from lora() for 'config' but received ${received(config)}${way}`);
 }
 
-/** Runs `find`, which matches many names, under one time limit; otherwise each match has its own. */
+/** Runs `find`, which matches many names, under one time limit instead of one for each match. */
 export function findingLayers<T>(find: () => T): T {
   return asRangeError(() =>
     withinTime(

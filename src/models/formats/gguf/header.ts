@@ -12,7 +12,7 @@ import { FolderError, asFolderError } from "../../folderError";
 export type GgufValue = number | boolean | string | readonly GgufValue[];
 
 /** A tensor as the file describes it, not yet checked against the file. */
-export interface GgufTensorInfo {
+interface GgufTensorInfo {
   readonly name: string;
   /** As in PyTorch: the file has the innermost size first. */
   readonly shape: readonly number[];
