@@ -9,7 +9,7 @@ import { isObject } from "../base/values";
 import { InputError } from "../base/errors";
 import { generate } from "../generate";
 import type { CausalLM } from "../models";
-import { expectModel } from "../models/expectModel";
+import { expectModel } from "../models/causalLm";
 import type { Tokenizer } from "../text";
 import { expectTokenizer } from "../text/tokenizer";
 import { didYouMean } from "../base/names";

@@ -4,7 +4,7 @@
  */
 import { received } from "../base/received";
 import type { CausalLM } from "../models";
-import { expectModel } from "../models/expectModel";
+import { expectModel } from "../models/causalLm";
 import type { Tokenizer } from "../text";
 import { expectTokenizer } from "../text/tokenizer";
 import { checkOptions } from "../base/options";

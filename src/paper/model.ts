@@ -37,7 +37,7 @@ export function copyModel(config: HuggingFaceConfig, source: CausalLM): LlamaFor
 }
 
 export function deviceOf(model: CausalLM): Device {
-  return model.parameters().next().value!.device;
+  return model.device;
 }
 
 /** Number of weights. */

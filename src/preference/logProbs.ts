@@ -5,7 +5,7 @@
 import { received } from "../base/received";
 import { isObject } from "../base/values";
 import type { CausalLM } from "../models";
-import { expectModel } from "../models/expectModel";
+import { expectModel } from "../models/causalLm";
 import { type Tensor, ops, zeros } from "../torch";
 import type { Batch } from "./batch";
 

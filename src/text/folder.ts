@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { convertInputErrors } from "../base/errors";
 import { expectShallow, readInput } from "../base/files/inputFiles";
 import { isObject, shown } from "../base/values";
-import { companionPlaces } from "../models/companionFiles";
+import { companionPlaces } from "../models/companions";
 import { findGguf } from "../models/formats/gguf/paths";
 import { TokenizerError } from "./errors";
 import { readGgufTokenizer } from "./gguf/tokenizer";

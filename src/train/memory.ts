@@ -6,7 +6,7 @@
 import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
 import { OutOfMemoryError } from "../native/errors";
-import { LinearLayer, LoraLinear } from "../nn";
+import { Linear, linearLayers } from "../nn";
 import { type Device, deviceProperties, memory } from "../torch";
 import { type MicroBatchOptions, type Packing, microBatches } from "../preference";
 
@@ -35,7 +35,8 @@ export function planMemory(model: CausalLM, options: PlanOptions): MemoryPlan {
   const { device, longestPair, free = memory(device).free } = options;
   const most = deviceProperties(device).limits.trainingRows;
   const kept = bytesPerToken(model);
-  const fitting = (checkpoint: boolean) => Math.floor((SHARE * free) / (checkpoint ? kept.checkpointed : kept.plain));
+  const usable = SHARE * Math.max(0, free - scratchBytes(model));
+  const fitting = (checkpoint: boolean) => Math.floor(usable / (checkpoint ? kept.checkpointed : kept.plain));
   const wanted = options.maxTokens ?? longestPair;
   const checkpoint = options.checkpoint ?? fitting(false) < wanted;
   const fits = fitting(checkpoint);
@@ -51,15 +52,22 @@ export function planMemory(model: CausalLM, options: PlanOptions): MemoryPlan {
 function bytesPerToken(model: CausalLM): { plain: number; checkpointed: number } {
   const { hiddenSize } = model.config;
   const { layers } = model.model;
-  const size = model.model.embedTokens.weight.dtype === "float64" ? 8 : 4; // 16-bit layers keep float32 copies for LoRA
+  const size = model.dtype === "float64" ? 8 : 4; // 16-bit layers keep float32 copies for LoRA
   const byLayer = layers.map((layer) => {
     let elements = 6 * hiddenSize; // norms and residuals
-    for (const module of layer.modules())
-      if (module instanceof LinearLayer && !(module instanceof LoraLinear)) elements += module.inFeatures + module.outFeatures;
+    for (const [, { inFeatures, outFeatures }] of linearLayers(layer)) elements += inFeatures + outFeatures;
     return size * elements;
   });
   const sum = byLayer.reduce((a, b) => a + b, 0);
   return { plain: sum, checkpointed: size * hiddenSize * layers.length + Math.max(...byLayer) };
+}
+
+/** Bytes that the product with one weight takes and frees again: none unless a weight is quantised. */
+function scratchBytes(model: CausalLM): number {
+  return Math.max(
+    0,
+    ...Array.from(model.linearLayers(), ([, layer]) => (layer instanceof Linear ? layer.matrix.scratchBytes : 0)),
+  );
 }
 
 function gib(bytes: number): string {

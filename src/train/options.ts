@@ -10,7 +10,7 @@ import { type GivenRow, expectList, expectRows } from "../data/rows/givenRows";
 import type { TruncationMode } from "../data/tokenize/pairTokenizer";
 import { type TokenizedPair, areTokenized } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
-import { expectModel } from "../models/expectModel";
+import { expectModel } from "../models/causalLm";
 import { type PreferenceLoss, dpop, type PairLogProbs } from "../preference";
 import { trainingArguments, type TrainingArguments } from "./arguments";
 import { checkLoss, expectAnswersFor } from "./lossCheck";
@@ -79,7 +79,7 @@ export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   expectRowsOrPairs(train, "train");
   if (evaluation !== undefined) expectRowsOrPairs(evaluation, "evaluation");
   if (tokenizer !== undefined) expectTokenizer(tokenizer);
-  const ofLoss = checkLoss(loss ?? dpop(), model.parameters().next().value!.device);
+  const ofLoss = checkLoss(loss ?? dpop(), model.device);
   const own = (loss ?? dpop()) as PreferenceLoss;
   expectAnswersFor(own, train, "train");
   expectAnswersFor(own, evaluation ?? [], "evaluation");

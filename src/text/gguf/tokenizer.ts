@@ -6,14 +6,13 @@
 import { shown } from "../../base/values";
 import { FolderError } from "../../models/folderError";
 import { tokenIds } from "../../models/formats/gguf/config";
-import { readGgufHeader } from "../../models/formats/gguf/header";
-import { GgufMetadata } from "../../models/formats/gguf/metadata";
+import { GgufMetadata, readGgufHeader } from "../../models/formats/gguf/header";
 import { TokenizerError } from "../errors";
 import type { AddedToken, TokenizerFolder } from "../tokenizerJson";
 import { type Pipeline, byteLevelPipelines, sentencePiecePipeline } from "./pipelines";
 import type { Step } from "../pipeline";
 import { StagedFiles } from "../../base/files/wholeFiles";
-import { companionPlaces } from "../../models/companionFiles";
+import { companionPlaces } from "../../models/companions";
 import { findGguf } from "../../models/formats/gguf/paths";
 
 /** Kinds of tokens in `tokenizer.ggml.token_type`. */

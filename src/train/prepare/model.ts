@@ -17,7 +17,7 @@ export interface TrainableModel {
 export function expectTrainable(model: CausalLM): TrainableModel {
   const trained = [...model.parameters()].filter(({ requiresGrad }) => requiresGrad);
   if (trained.length === 0) throw new InputError("Expected a model with weights that train for 'model' but all are frozen");
-  return { model, device: trained[0]!.device, trainedWeights: trained.reduce((sum, tensor) => sum + tensor.numel(), 0) };
+  return { model, device: model.device, trainedWeights: trained.reduce((sum, tensor) => sum + tensor.numel(), 0) };
 }
 
 /**

@@ -135,7 +135,7 @@ function expectStartIsReference(
   model: CausalLM,
   longestAnswer: number,
 ): void {
-  const is16Bit = ["bfloat16", "float16"].includes(model.model.embedTokens.weight.dtype);
+  const is16Bit = ["bfloat16", "float16"].includes(model.dtype);
   const limit = is16Bit ? START_LIMIT_16_BIT * Math.sqrt(longestAnswer) : START_LIMIT;
   if (maxAbs <= limit) return;
   throw new Error(

@@ -1,11 +1,83 @@
 /**
- * Compares the sizes in a config with the headers of the weights before a model is built: a size that no tensor
- * confirms could ask for any amount of memory or time. The names and shapes of all layers are compared once the model
- * is built; by then no size exceeds what the file holds.
+ * Whether the weights of a folder are those that its config asks for. The sizes in the config are compared with the
+ * headers of the weights before a model is built: a size that no tensor confirms could ask for any amount of memory or
+ * time. The names and shapes of all layers are compared once the model is built; by then no size exceeds what the file
+ * holds.
  */
+import { dirname } from "node:path";
+import { type Tensor, empty, isFloatingPoint, ops, tidy } from "../torch";
 import type { HuggingFaceConfig } from "./config";
-import type { TransformerConfig } from "../transformer";
-import type { WeightEntry, Weights } from "../weights";
+import { FolderError, blaming } from "./folderError";
+import type { TransformerConfig } from "./transformer";
+import type { WeightEntry, Weights } from "./weights";
+
+/** Compares the sizes in the config with the weights, so that none makes the model larger than they are. */
+export function checkSizes(
+  json: HuggingFaceConfig,
+  parse: (json: HuggingFaceConfig) => TransformerConfig,
+  weights: Weights,
+  configFile: string,
+): void {
+  refuse(layerCountProblems(json, weights), configFile);
+  refuse(
+    sizeProblems(
+      blaming(configFile, () => parse(json)),
+      weights,
+    ),
+    configFile,
+  );
+}
+
+/** Compares names, shapes and kinds of what the folder holds with what the model has. */
+export function checkFit(
+  parameters: ReadonlyMap<string, Tensor>,
+  sources: ReadonlyMap<string, string>,
+  weights: Weights,
+  configFile: string,
+  className: string,
+): void {
+  const problems: string[] = [];
+  for (const [name, { shape }] of parameters) {
+    const source = sources.get(name);
+    if (source === undefined) {
+      problems.push(`Expected a tensor '${name}' ${describeShape(name, shape)} but received none`);
+      continue;
+    }
+    const entry = weights.entries.get(source)!;
+    if (`${entry.shape}` !== `${shape}`) problems.push(shapeProblem(source, shape, entry.shape));
+    else if (!isFloatingPoint(entry.dtype))
+      problems.push(
+        `Expected floating-point values for '${source}' but received ${entry.dtype}; ` + "quantised weights are not supported",
+      );
+  }
+  for (const name of sources.keys())
+    if (!parameters.has(name)) problems.push(`Expected no '${name}': ${className} has no such tensor`);
+  refuse(problems, configFile);
+}
+
+/** Checks that a tensor that a folder holds twice, under the name of a copy and of its original, is the same. */
+export function checkEqual(copy: string, original: Tensor, name: string, weights: Weights): void {
+  const { dtype, device } = original;
+  const { shape, file } = weights.entries.get(copy)!;
+  const equal = tidy(() => {
+    if (`${shape}` !== `${original.shape}`) return false;
+    const values = empty(shape, { dtype, device });
+    weights.copyTo(copy, values);
+    return ops.equal(values, original);
+  });
+  if (!equal)
+    throw new FolderError(
+      `Expected '${copy}' in ${file} to equal '${name}' but received another tensor; ` + "config.json says tie_word_embeddings",
+    );
+}
+
+function refuse(problems: readonly string[], configFile: string): void {
+  if (problems.length === 0) return;
+  const more = problems.length > 10 ? `\n  … and ${problems.length - 10} more` : "";
+  const asks = configFile.endsWith(".gguf") ? "its metadata asks" : "its config.json asks";
+  const folder = configFile.endsWith(".gguf") ? configFile : dirname(configFile);
+  throw new FolderError(`The weights in ${folder} are not those ${asks} for:\n  ${problems.slice(0, 10).join("\n  ")}${more}`);
+}
 
 type Sizes = TransformerConfig & { readonly numLocalExperts?: number };
 
@@ -59,13 +131,13 @@ function matrixOf(name: string): readonly [Dimension, Dimension] | undefined {
 }
 
 /** A shape for a message, with the keys it follows from: `[32, 16] (intermediate_size, hidden_size)`. */
-export function describeShape(name: string, shape: readonly number[]): string {
+function describeShape(name: string, shape: readonly number[]): string {
   const matrix = shape.length === 2 ? matrixOf(name) : undefined;
   return `[${shape.join(", ")}]${matrix ? ` (${matrix.map(({ text }) => text).join(", ")})` : ""}`;
 }
 
 /** Problems with the number of layers in a config that has not been parsed yet. */
-export function layerCountProblems(json: HuggingFaceConfig, weights: Weights): string[] {
+function layerCountProblems(json: HuggingFaceConfig, weights: Weights): string[] {
   const { num_hidden_layers: count } = json;
   return typeof count === "number" ? countProblems("num_hidden_layers", count, "model.layers.", weights) : [];
 }
@@ -76,7 +148,7 @@ const isOwn = (name: string) => name.startsWith("model.") || name.startsWith("lm
  * The sizes in a config that differ from those of the weights. All layers have the same sizes, so only the first is
  * compared.
  */
-export function sizeProblems(config: Sizes, weights: Weights): string[] {
+function sizeProblems(config: Sizes, weights: Weights): string[] {
   const problems: string[] = [];
   const confirmed = new Set<string>();
   for (const [name, { shape }] of weights.entries) {
@@ -87,16 +159,24 @@ export function sizeProblems(config: Sizes, weights: Weights): string[] {
     for (const { keys } of matrix) for (const key of keys) confirmed.add(key);
     if (`${expected}` !== `${shape}`) problems.push(shapeProblem(name, expected, shape));
   }
-  for (const [end, matrix] of matrices) {
-    if (matrix.includes(experts) && config.numLocalExperts === undefined) continue;
-    const missing = matrix.flatMap(({ keys }) => keys).filter((key) => !confirmed.has(key));
-    if (missing.length === 0) continue;
-    for (const key of missing) confirmed.add(key);
-    problems.push(`Expected a tensor '….${end}.weight', of the size ${missing.join(" and ")}, but received none`);
-  }
+  problems.push(...unconfirmedSizes(confirmed, config));
   const { numLocalExperts } = config;
   if (numLocalExperts !== undefined)
     problems.push(...countProblems("num_local_experts", numLocalExperts, "model.layers.0.block_sparse_moe.experts.", weights));
+  return problems;
+}
+
+/** The sizes that no tensor has confirmed, each with the first matrix that would. */
+function unconfirmedSizes(confirmed: ReadonlySet<string>, { numLocalExperts }: Sizes): string[] {
+  const seen = new Set(confirmed);
+  const problems: string[] = [];
+  for (const [end, matrix] of matrices) {
+    if (matrix.includes(experts) && numLocalExperts === undefined) continue;
+    const missing = matrix.flatMap(({ keys }) => keys).filter((key) => !seen.has(key));
+    if (missing.length === 0) continue;
+    for (const key of missing) seen.add(key);
+    problems.push(`Expected a tensor '….${end}.weight', of the size ${missing.join(" and ")}, but received none`);
+  }
   return problems;
 }
 
@@ -111,6 +191,6 @@ function countProblems(key: string, count: number, prefix: string, { entries }: 
 }
 
 /** A tensor whose shape is not the expected one, for a message. */
-export function shapeProblem(name: string, expected: readonly number[], shape: WeightEntry["shape"]): string {
+function shapeProblem(name: string, expected: readonly number[], shape: WeightEntry["shape"]): string {
   return `Expected shape ${describeShape(name, expected)} for '${name}' but received [${shape.join(", ")}]`;
 }

@@ -1,14 +1,35 @@
 /**
- * The files of a model folder beside config and weights: what its tokenizer is made of, its chat templates, how to
- * generate. They are located and copied here, not read.
+ * The files of a model folder next to config and weights: its tokenizer's, its chat templates, its generation settings.
+ * They are located and copied here, not read.
  */
 import { readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { MAX_INPUT_BYTES, expectRegularFile, readInput } from "../base/files/inputFiles";
 import { hasEntry, isFolder } from "../base/files/paths";
 import type { StagedFiles } from "../base/files/wholeFiles";
-import { GENERATION_FILE, TEMPLATE_FILE, TEMPLATE_FOLDER, TOKENIZER_FILES } from "./companionNames";
 import { FolderError, asFolderError, filesIn } from "./folderError";
+
+export const TEMPLATE_FILE = "chat_template.jinja";
+
+/** The tokenizer's, in every form that transformers writes or reads. */
+export const TOKENIZER_FILES: readonly string[] = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
+  "vocab.txt",
+  "tokenizer.model",
+  "spiece.model",
+  TEMPLATE_FILE,
+  "chat_template.json",
+];
+export const TEMPLATE_FOLDER = "additional_chat_templates";
+export const GENERATION_FILE = "generation_config.json";
+
+/** Of a model, but not of an adapter. */
+export const MODEL_COMPANIONS: ReadonlySet<string> = new Set(["config.json", GENERATION_FILE]);
 
 /** The folder or GGUF file that each kind of companion is read from. */
 export interface CompanionPlaces {

@@ -1,10 +1,10 @@
 /**
  * Reading a Hugging Face `config.json`: typed access that names the key when a value does not fit, and the entries that
  * architectures share. Both generations of transformers are read: `torch_dtype` (4) and `dtype` (5), and see rope.ts.
- * Keys that do not change the numbers are not looked at.
+ * Keys that do not change the numbers are ignored.
  */
-import { shortened } from "../../base/values";
-import { type DType, dtypes } from "../../torch";
+import { shortened } from "../base/values";
+import { type DType, dtypes } from "../torch";
 
 /** A parsed `config.json`. */
 export type HuggingFaceConfig = Readonly<Record<string, unknown>>;
@@ -17,7 +17,7 @@ export class ConfigReader {
   private readonly json: HuggingFaceConfig;
   private readonly path: string;
 
-  /** `defaults` stand in for the keys that are not there; `path` is that of this object in the whole config. */
+  /** `defaults` has values for keys that are absent; `path` is that of this object in the whole config. */
   constructor(json: HuggingFaceConfig, { defaults = {}, path = "" }: { defaults?: HuggingFaceConfig; path?: string } = {}) {
     if (typeof json !== "object" || json === null || Array.isArray(json))
       throw new TypeError(`Expected an object for '${path || "config"}' but received ${describe(json)}`);
@@ -144,6 +144,22 @@ export class ConfigReader {
   private name(key: string): string {
     return this.path ? `${this.path}.${key}` : key;
   }
+}
+
+/** The entries that transformers declares as floats: it refuses an integer there, and JavaScript writes 30.0 as 30. */
+const FLOATS = [
+  "attn_logit_softcapping",
+  "final_logit_softcapping",
+  "initializer_range",
+  "rms_norm_eps",
+  "router_aux_loss_coef",
+  "router_jitter_noise",
+];
+const INTEGER_FLOAT = new RegExp(`^( *"(?:${FLOATS.join("|")})": -?\\d+)(?=,?$)`, "gm");
+
+/** A config as the text of `config.json`. */
+export function configText(config: Readonly<Record<string, unknown>>): string {
+  return `${JSON.stringify(config, null, 2).replace(INTEGER_FLOAT, "$1.0")}\n`;
 }
 
 /** The dtype the weights were saved in, if the config says. */

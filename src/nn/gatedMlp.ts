@@ -1,23 +1,31 @@
 /**
- * The gated feed-forward layer of Llama (Shazeer, 2020): down(silu(gate(x)) * up(x)), or with another activation
- * (Gemma's is GELU), or with gate and up in one matrix (Phi-3).
+ * The gated feed-forward layer (Shazeer, 2020): down(act(gate(x)) * up(x)). With SiLU it is Llama's SwiGLU, with GELU
+ * Gemma's GeGLU; Phi-3 has gate and up in one matrix.
  */
-import type { Tensor } from "../torch";
-import { type Activation, activations } from "./activation";
+import { type Tensor, ops } from "../torch";
 import { Linear, type LinearLayer, type LinearOptions } from "./linear";
 import { Module } from "./module";
 
-export interface SwiGluOptions extends LinearOptions {
+/** The nonlinearities, under the names `config.json` has for them. */
+export const activations = {
+  silu: (x: Tensor) => ops.silu(x),
+  gelu: (x: Tensor) => ops.gelu(x),
+  gelu_pytorch_tanh: (x: Tensor) => ops.gelu(x, { approximate: "tanh" }),
+} as const;
+
+export type Activation = keyof typeof activations;
+
+export interface GatedMlpOptions extends LinearOptions {
   activation?: Activation;
 }
 
-export class SwiGlu extends Module {
+export class GatedMlp extends Module {
   readonly gateProj: LinearLayer;
   readonly upProj: LinearLayer;
   readonly downProj: LinearLayer;
   readonly activation: Activation;
 
-  constructor(hiddenSize: number, intermediateSize: number, options: SwiGluOptions = {}) {
+  constructor(hiddenSize: number, intermediateSize: number, options: GatedMlpOptions = {}) {
     super();
     const { activation = "silu", bias = false, ...layer } = options;
     this.activation = activation;
@@ -34,12 +42,12 @@ export class SwiGlu extends Module {
 }
 
 /** The same with one matrix for gate and up, the gate's rows first. */
-export class FusedSwiGlu extends Module {
+export class FusedGatedMlp extends Module {
   readonly gateUpProj: LinearLayer;
   readonly downProj: LinearLayer;
   readonly activation: Activation;
 
-  constructor(hiddenSize: number, intermediateSize: number, options: SwiGluOptions = {}) {
+  constructor(hiddenSize: number, intermediateSize: number, options: GatedMlpOptions = {}) {
     super();
     const { activation = "silu", bias = false, ...layer } = options;
     this.activation = activation;
