@@ -186,7 +186,9 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   const inTokens = async (which: "train" | "evaluation", given: PreferenceTrainerOptions["train"]) => {
     if (areTokenized(given)) return given;
     const own = tokenizer ?? (await loadTokenizer(folderOf(model), { adapter: model.adapterFolder }));
-    tokenized[which] = await tokenizePairs(given, own, { ...limits, name: originsOf(given)[0] ?? dataName ?? which });
+    const name = originsOf(given)[0] ?? dataName ?? which;
+    const rejected = loss.answers === "chosen" ? "optional" : "required";
+    tokenized[which] = await tokenizePairs(given, own, { ...limits, rejected, name });
     return tokenized[which].pairs;
   };
   const train = await inTokens("train", rows);

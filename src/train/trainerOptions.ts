@@ -4,6 +4,7 @@ import { didYouMean } from "../base/nearest";
 import { checkOptions } from "../base/options";
 import { received } from "../base/received";
 import { isObject } from "../base/values";
+import type { RejectedRule } from "../data/reading/columnMapping";
 import { expectList, expectRows } from "../data/rows/givenRows";
 import { areTokenized } from "../data/tokenize/tokenizedPair";
 import { expectModel } from "../models/expectModel";
@@ -40,8 +41,9 @@ export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   const { model, train, evaluation, tokenizer, loss, maxLength, truncationMode, resumeFromCheckpoint, config, dataName } =
     options;
   expectModel(model);
-  expectRowsOrPairs(train, "train");
-  if (evaluation !== undefined) expectRowsOrPairs(evaluation, "evaluation");
+  const rejected = (loss as Partial<PreferenceLoss> | undefined)?.answers === "chosen" ? "optional" : "required";
+  expectRowsOrPairs(train, "train", rejected);
+  if (evaluation !== undefined) expectRowsOrPairs(evaluation, "evaluation", rejected);
   if (tokenizer !== undefined) expectTokenizer(tokenizer);
   const ofLoss = checkLoss(loss ?? dpop(), model.parameters().next().value!.device);
   const own = (loss ?? dpop()) as PreferenceLoss;
@@ -73,7 +75,7 @@ function expectMetric(metric: string, names: readonly string[]): void {
 }
 
 /** Rows of text, or tokenised pairs. */
-function expectRowsOrPairs(rows: unknown, name: string): void {
+function expectRowsOrPairs(rows: unknown, name: string, rejected: RejectedRule): void {
   expectList(rows, name, "rows");
-  if (!areTokenized(rows)) expectRows(rows, name);
+  if (!areTokenized(rows)) expectRows(rows, name, rejected);
 }

@@ -3,7 +3,7 @@
  * in, so that nobody has to find it out from the loss.
  */
 import { createHash } from "node:crypto";
-import { type PreferenceRow, isPlain } from "./preferenceRow";
+import { type TrainingRow, isPlain } from "./preferenceRow";
 
 /** Each kind, and what to say of one row of it, with the verbs in braces. */
 export const ODDITIES = {
@@ -65,21 +65,24 @@ export function describeOddities(oddities: Oddities): string[] {
 const plural = (verb: string): string => ({ has: "have", does: "do" })[verb] ?? verb.replace(/s$/, "");
 
 /** What is odd about rows as they are written, before any tokenizer has seen them. */
-export function oddRows(rows: readonly PreferenceRow[]): Oddities {
+export function oddRows(rows: readonly TrainingRow[]): Oddities {
   let found: Oddities = {};
   const seen = new Set<string>();
   for (const row of rows) {
     const { chosen, rejected } = texts(row);
     const kinds: OddityKind[] = [];
     if (row.prompt.length === 0) kinds.push("emptyPrompt");
-    if ([chosen, rejected].some((text) => text !== "" && text.trim() === "")) kinds.push("blankAnswer");
-    if (chosen !== rejected && chosen !== "" && rejected.startsWith(chosen)) kinds.push("chosenBeginsRejected");
-    if (chosen !== rejected && rejected !== "" && chosen.startsWith(rejected)) kinds.push("rejectedBeginsChosen");
-    if (isPlain(row) && row.prompt.trim() !== "" && (chosen.startsWith(row.prompt) || rejected.startsWith(row.prompt)))
+    const answers = rejected === undefined ? [chosen] : [chosen, rejected];
+    if (answers.some((text) => text !== "" && text.trim() === "")) kinds.push("blankAnswer");
+    if (rejected !== undefined && chosen !== rejected) {
+      if (chosen !== "" && rejected.startsWith(chosen)) kinds.push("chosenBeginsRejected");
+      if (rejected !== "" && chosen.startsWith(rejected)) kinds.push("rejectedBeginsChosen");
+    }
+    if (isPlain(row) && row.prompt.trim() !== "" && answers.some((text) => text.startsWith(row.prompt)))
       kinds.push("promptRepeated");
-    const [same, opposite] = [digest(row, chosen, rejected), digest(row, rejected, chosen)];
+    const same = digest(row, chosen, rejected);
     if (seen.has(same)) kinds.push("duplicate");
-    else if (seen.has(opposite)) kinds.push("contradiction");
+    else if (rejected !== undefined && seen.has(digest(row, rejected, chosen))) kinds.push("contradiction");
     seen.add(same);
     for (const kind of kinds) found = note(found, kind, row.index);
   }
@@ -87,12 +90,12 @@ export function oddRows(rows: readonly PreferenceRow[]): Oddities {
 }
 
 /** Whether the prompt ends with an assistant turn, so that the answer is a second one. */
-export function endsWithAssistant(row: PreferenceRow): boolean {
+export function endsWithAssistant(row: TrainingRow): boolean {
   return !isPlain(row) && row.prompt.at(-1)?.role === "assistant";
 }
 
 /** The answers as texts that can be compared: of messages their content, or their JSON where that is no text. */
-export function texts(row: PreferenceRow): { prompt: string; chosen: string; rejected: string } {
+export function texts(row: TrainingRow): { prompt: string; chosen: string; rejected?: string } {
   if (isPlain(row)) return row;
   const written = (messages: typeof row.prompt) =>
     messages
@@ -100,10 +103,15 @@ export function texts(row: PreferenceRow): { prompt: string; chosen: string; rej
         typeof content === "string" && Object.keys(rest).length === 0 ? content : JSON.stringify([content, rest]),
       )
       .join("\n");
-  return { prompt: written(row.prompt), chosen: written(row.chosen), rejected: written(row.rejected) };
+  const { prompt, chosen, rejected } = row;
+  return {
+    prompt: written(prompt),
+    chosen: written(chosen),
+    ...(rejected === undefined ? {} : { rejected: written(rejected) }),
+  };
 }
 
-function digest({ prompt }: PreferenceRow, chosen: string, rejected: string): string {
+function digest({ prompt }: TrainingRow, chosen: string, rejected: string | undefined): string {
   return createHash("sha1")
     .update(JSON.stringify([prompt, chosen, rejected]))
     .digest("base64");

@@ -1,4 +1,5 @@
 /** Pairs as one array of integers, to be kept in a file or handed from one thread to another. */
+import { commonPrefixLength } from "../../base/lists";
 import type { TokenizedAnswer, TokenizedPair } from "./tokenizedPair";
 
 /** index, chosen length, chosen start, rejected length (0 without one), rejected start, ids in common. */
@@ -7,7 +8,7 @@ const NO_ANSWER: TokenizedAnswer = { ids: new Int32Array(), start: 0 };
 
 /** Per pair its numbers, the ids of the chosen answer, and those of the rejected one after what they have in common. */
 export function packPairs(pairs: readonly TokenizedPair[]): Int32Array {
-  const common = pairs.map(({ chosen, rejected = NO_ANSWER }) => commonLength(chosen.ids, rejected.ids));
+  const common = pairs.map(({ chosen, rejected = NO_ANSWER }) => commonPrefixLength(chosen.ids, rejected.ids));
   const lengthOf = ({ chosen, rejected = NO_ANSWER }: TokenizedPair, i: number) =>
     HEADER + chosen.ids.length + rejected.ids.length - common[i]!;
   const packed = new Int32Array(pairs.reduce((sum, pair, i) => sum + lengthOf(pair, i), 0));
@@ -45,10 +46,4 @@ export function unpackPairs(packed: Int32Array): TokenizedPair[] {
     });
   }
   return pairs;
-}
-
-function commonLength(a: Int32Array, b: Int32Array): number {
-  let length = 0;
-  while (length < a.length && length < b.length && a[length] === b[length]) length++;
-  return length;
 }

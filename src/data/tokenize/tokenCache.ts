@@ -20,16 +20,16 @@ import { GENERATION_FILE, TEMPLATE_FILE, TEMPLATE_FOLDER } from "../../models/co
 import { readTokenizerFolder } from "../../text/folder";
 import { packPairs, unpackPairs } from "./packedPairs";
 import type { Limits, TokenizedRows } from "./pairTokenizer";
-import type { PreferenceRow } from "../rows/preferenceRow";
+import type { TrainingRow } from "../rows/preferenceRow";
 
 const MAGIC = "smaugtok";
-const FORMAT = 3;
+const FORMAT = 4;
 const DIGEST = 32; // bytes
 const MONTH = 30 * 24 * 3600 * 1000; // ms
 
 /** What the ids of rows follow from, as one hash. */
 export async function contentKey(
-  rows: readonly PreferenceRow[],
+  rows: readonly TrainingRow[],
   tokenizer: Tokenizer,
   { maxLength, truncationMode }: Limits,
 ): Promise<string> {

@@ -12,13 +12,14 @@ import { InputError } from "../../base/errors";
 import { cacheFolder } from "../../native/paths";
 import type { Tokenizer } from "../../text";
 import { expectTokenizer } from "../../text/expectTokenizer";
+import type { RejectedRule } from "../reading/columnMapping";
 import { type Oddities, describeOddities } from "../rows/oddities";
-import { type GivenRow, expectRows, numbered } from "../rows/givenRows";
+import { type GivenRow, expectRejectedRule, expectRows, numbered } from "../rows/givenRows";
 import { type Cut, type Limits, PairTokenizer, type TokenizedRows, type TruncationMode, batchesOf } from "./pairTokenizer";
-import { type PreferenceRow, isPlain } from "../rows/preferenceRow";
+import { type TrainingRow, isPlain } from "../rows/preferenceRow";
 import { type Refusal, describeRefusals, expectSomeKept } from "../rows/screening";
 import { type LengthSummary, summarise } from "../rows/summary";
-import { type TokenizedPair, hasRejected } from "./tokenizedPair";
+import type { TokenizedPair } from "./tokenizedPair";
 import { readTokenCache, writeTokenCache, contentKey } from "./tokenCache";
 import { canStartWorkers, tokenizeInWorkers } from "./workerPool";
 
@@ -31,6 +32,8 @@ export interface TokenizeOptions {
   workers?: number;
   /** Where tokenised rows are kept; null keeps none. Default: `smaug/tokens` in the user's cache folder. */
   cacheDir?: string | null;
+  /** Whether every row must have a rejected answer; "optional" for the loss `sft`. Default "required". */
+  rejected?: RejectedRule;
   /** What to call the rows in messages. */
   name?: string;
   onProgress?: (done: number, total: number) => void;
@@ -55,6 +58,7 @@ export interface TokenStatistics {
   readonly prompt: LengthSummary;
   /** Tokens of completions. */
   readonly chosen: LengthSummary;
+  /** All zero if no row has a rejected answer. */
   readonly rejected: LengthSummary;
   /** Whether the tokens were in the cache. */
   readonly cached: boolean;
@@ -82,7 +86,8 @@ export async function tokenizePairs(
   tokenizer: Tokenizer,
   options: TokenizeOptions = {},
 ): Promise<TokenizedPairs> {
-  expectRows(rows, "rows");
+  if (options.rejected !== undefined) expectRejectedRule(options.rejected);
+  expectRows(rows, "rows", options.rejected);
   expectTokenizer(tokenizer);
   const result = await tokenizeRows(numbered(rows), tokenizer, options);
   expectSomeKept(result.pairs, result.refused, options.name ?? "the data");
@@ -91,7 +96,7 @@ export async function tokenizePairs(
 
 /** {@link tokenizePairs} of rows of which none may be left. */
 export async function tokenizeRows(
-  rows: readonly PreferenceRow[],
+  rows: readonly TrainingRow[],
   tokenizer: Tokenizer,
   options: TokenizeOptions = {},
 ): Promise<TokenizedPairs> {
@@ -115,7 +120,7 @@ export async function tokenizeRows(
     pairs: pairs.length,
     prompt: summarise(pairs.map(({ chosen, rejected }) => Math.max(chosen.start, rejected?.start ?? 0))),
     chosen: summarise(pairs.map(({ chosen }) => chosen.ids.length - chosen.start)),
-    rejected: summarise(pairs.filter(hasRejected).map(({ rejected }) => rejected.ids.length - rejected.start)),
+    rejected: summarise(pairs.flatMap(({ rejected }) => (rejected ? [rejected.ids.length - rejected.start] : []))),
     cached: kept !== undefined,
     workers,
     seconds: (performance.now() - start) / 1000,
@@ -147,7 +152,7 @@ export function describeCuts(cut: readonly Cut[], { maxLength, truncationMode }:
 }
 
 async function tokenizeHere(
-  rows: readonly PreferenceRow[],
+  rows: readonly TrainingRow[],
   tokenizer: Tokenizer,
   limits: Limits,
   report: (done: number) => void,
@@ -167,21 +172,29 @@ async function tokenizeHere(
   return result;
 }
 
-function workersFor(rows: readonly PreferenceRow[]): number {
+function workersFor(rows: readonly TrainingRow[]): number {
   if (!canStartWorkers) return 0;
   const most = Math.min(MOST_WORKERS, availableParallelism());
-  const lengthOf = (part: PreferenceRow["prompt"]) => (typeof part === "string" ? part.length : JSON.stringify(part).length);
+  const lengthOf = (part: TrainingRow["prompt"]) => (typeof part === "string" ? part.length : JSON.stringify(part).length);
   let characters = 0;
   for (const { prompt, chosen, rejected } of rows) {
-    characters += 3 * lengthOf(prompt) + lengthOf(chosen) + lengthOf(rejected);
+    characters += 3 * lengthOf(prompt) + lengthOf(chosen) + lengthOf(rejected ?? "");
     if (characters >= most * CHARACTERS_PER_WORKER) return most > 1 ? most : 0;
   }
   const workers = Math.floor(characters / CHARACTERS_PER_WORKER);
   return workers > 1 ? workers : 0;
 }
 
-function checked(options: TokenizeOptions, rows: readonly PreferenceRow[], tokenizer: Tokenizer): Limits {
-  checkOptions("tokenizePairs", options, ["maxLength", "truncationMode", "workers", "cacheDir", "name", "onProgress"]);
+function checked(options: TokenizeOptions, rows: readonly TrainingRow[], tokenizer: Tokenizer): Limits {
+  checkOptions("tokenizePairs", options, [
+    "maxLength",
+    "truncationMode",
+    "workers",
+    "cacheDir",
+    "rejected",
+    "name",
+    "onProgress",
+  ]);
   const { maxLength, truncationMode, workers, cacheDir, onProgress } = options;
   if (maxLength !== undefined && maxLength !== null && !(Number.isSafeInteger(maxLength) && maxLength > 1))
     throw new RangeError(`Expected an integer above 1 for 'maxLength' but received ${received(maxLength)}`);

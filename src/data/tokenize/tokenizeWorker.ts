@@ -5,7 +5,7 @@ import { loadTokenizer } from "../../text";
 import { type ExactEntry, rememberEntries } from "../../text/exactNumbers";
 import { packPairs } from "./packedPairs";
 import { type Limits, PairTokenizer, type TokenizedRows } from "./pairTokenizer";
-import type { PreferenceRow } from "../rows/preferenceRow";
+import type { TrainingRow } from "../rows/preferenceRow";
 
 /** What the thread is started with. */
 export interface WorkerStart {
@@ -17,7 +17,7 @@ export interface WorkerStart {
 
 /** What a worker is sent: rows, and the exact numbers that are lost when rows are copied between threads. */
 export interface WorkerChunk {
-  readonly rows: readonly PreferenceRow[];
+  readonly rows: readonly TrainingRow[];
   readonly numbers: readonly ExactEntry[];
 }
 

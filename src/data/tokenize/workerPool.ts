@@ -7,20 +7,20 @@ import type { Tokenizer } from "../../text";
 import { mergeOddities } from "../rows/oddities";
 import { unpackPairs } from "./packedPairs";
 import type { Limits, TokenizedRows } from "./pairTokenizer";
-import type { PreferenceRow } from "../rows/preferenceRow";
+import type { TrainingRow } from "../rows/preferenceRow";
 import type { WorkerAnswer, WorkerChunk, WorkerFailure, WorkerStart } from "./tokenizeWorker";
 
 const CHUNK = 256; // rows: some hundred milliseconds of work
 
 /** Tokenises with `count` threads, each of which loads its own tokenizer. */
 export async function tokenizeInWorkers(
-  rows: readonly PreferenceRow[],
+  rows: readonly TrainingRow[],
   { path, adapterPath: adapter }: Tokenizer,
   limits: Limits,
   count: number,
   onProgress: (done: number) => void,
 ): Promise<TokenizedRows> {
-  const chunks: (readonly PreferenceRow[])[] = [];
+  const chunks: (readonly TrainingRow[])[] = [];
   for (let i = 0; i < rows.length; i += CHUNK) chunks.push(rows.slice(i, i + CHUNK));
   const answers: WorkerAnswer[] = [];
   let next = 0;
