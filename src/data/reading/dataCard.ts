@@ -29,9 +29,15 @@ const MOST = 2 ** 20;
  * Chooses the configuration to read; undefined if the card declares none.
  *
  * @param source the data set's name, for messages
+ * @param option what messages call the option that names the configuration
  * @throws InputError when the card does not declare `wanted`, or declares several without a default and none is wanted
  */
-export function chooseConfig(folder: string, source: string, wanted: string | undefined): DataConfig | undefined {
+export function chooseConfig(
+  folder: string,
+  source: string,
+  wanted: string | undefined,
+  option = "'dataset_config' (for eval_dataset_name, 'eval_dataset_config')",
+): DataConfig | undefined {
   const configs = readConfigs(folder);
   const named =
     configs
@@ -49,9 +55,13 @@ export function chooseConfig(folder: string, source: string, wanted: string | un
   if (wanted === undefined && configs.length === 1) return configs[0];
   const received = wanted === undefined ? "received none" : `received '${excerpt(wanted)}'`;
   throw new InputError(
-    `Expected 'dataset_config' (for eval_dataset_name, 'eval_dataset_config') to name one of the configs that the card of '${source}' ` +
-      `declares (${named}), but ${received}.`,
+    `Expected ${option} to name one of the configs that the card of '${source}' ` + `declares (${named}), but ${received}.`,
   );
+}
+
+/** The configuration of this name, if the card of the folder declares it. */
+export function findConfig(folder: string, name: string): DataConfig | undefined {
+  return readConfigs(folder).find((config) => config.name === name);
 }
 
 function readConfigs(folder: string): DataConfig[] {
