@@ -13,7 +13,7 @@ import { type ChatMessage, type Tokenizer, tokenizeAnswers, tokenizeChatAnswers 
 import { type Oddities, type OddityKind, endsWithAssistant, mergeOddities, note } from "../rows/oddities";
 import { type TrainingRow, isPlain } from "../rows/preferenceRow";
 import type { Refusal } from "../rows/screening";
-import type { TokenizedAnswer, TokenizedPair } from "./tokenizedPair";
+import { type TokenizedAnswer, type TokenizedPair, storePairs } from "./tokenizedPair";
 
 /** What to do with prompt and answer when they are too long together: cut off their end, or their beginning. */
 export type TruncationMode = "keep_start" | "keep_end";
@@ -43,6 +43,30 @@ export interface TokenizedRows {
   odd: Oddities;
 }
 
+/** The same with its pairs in one array, as files and threads have them. */
+export interface StoredRows extends Omit<TokenizedRows, "pairs"> {
+  readonly stored: Int32Array;
+}
+
+const nothing = (): TokenizedRows => ({ pairs: [], refused: [], cut: [], odd: {} });
+const stored = ({ pairs, ...rest }: TokenizedRows): StoredRows => ({ stored: storePairs(pairs), ...rest });
+
+/** The results of consecutive batches as one. */
+export function joinRows(parts: readonly StoredRows[]): StoredRows {
+  const joined = new Int32Array(parts.reduce((sum, part) => sum + part.stored.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part.stored, at);
+    at += part.stored.length;
+  }
+  return {
+    stored: joined,
+    refused: parts.flatMap(({ refused }) => refused),
+    cut: parts.flatMap(({ cut }) => cut),
+    odd: parts.reduce((all, { odd }) => mergeOddities(all, odd), {}),
+  };
+}
+
 /** Why the row at hand cannot be trained on. */
 class Reason extends Error {}
 
@@ -62,51 +86,42 @@ export class PairTokenizer {
     this.addsBos = this.bos !== undefined && tokenizer.encode("a")[0] === this.bos;
   }
 
-  addAll(rows: readonly TrainingRow[]): TokenizedRows {
-    const result: TokenizedRows = { pairs: [], refused: [], cut: [], odd: {} };
-    for (const batch of batchesOf(rows)) this.addBatch(batch, result);
-    return result;
-  }
-
   /**
-   * Adds rows to `result` under one shared time limit: a limit for each text would cost more than the texts. If the
+   * Tokenises rows under one shared time limit: a limit for each text would cost more than the texts. If the
    * batch exceeds it, its rows run again, each under its own limit.
    *
    * @throws TimeLimitError that names the row on which the tokenizer does not end
    */
-  addBatch(rows: readonly TrainingRow[], result: TokenizedRows): void {
+  tokenizeBatch(rows: readonly TrainingRow[]): StoredRows {
     if (rows.length > 1) {
       const seconds = secondsFor(rows.reduce((sum, row) => sum + charactersOf(row), 0));
       let [at, since] = [0, 0];
       try {
-        const added = withinTime(
+        return withinTime(
           seconds,
           () => {
-            const part: TokenizedRows = { pairs: [], refused: [], cut: [], odd: {} };
+            const result = nothing();
             for (const row of rows) {
               [at, since] = [row.index, performance.now()];
-              this.add(row, part);
+              this.add(row, result);
             }
-            return part;
+            return stored(result);
           },
           () => "a batch took too long",
         );
-        result.pairs.push(...added.pairs);
-        result.refused.push(...added.refused);
-        result.cut.push(...added.cut);
-        result.odd = mergeOddities(result.odd, added.odd);
-        return;
       } catch (error) {
         if (!(error instanceof TimeLimitError) || error.message.startsWith("Row ")) throw error;
         // A row that took nearly all of the time need not run again.
         if (performance.now() - since > 800 * seconds) throw new TimeLimitError(`Row ${at}: ${error.message}`);
       }
     }
+    const result = nothing();
     for (const row of rows) this.add(row, result);
+    return stored(result);
   }
 
   /** Adds the row to `result`. */
-  add(row: TrainingRow, result: TokenizedRows): void {
+  private add(row: TrainingRow, result: TokenizedRows): void {
     const cut: Cut[] = [];
     const odd = new Set<OddityKind>();
     try {

@@ -9,19 +9,20 @@ import { join } from "node:path";
 import { checkOptions, expectCallback, expectPath } from "../../base/options";
 import { received } from "../../base/received";
 import { InputError } from "../../base/errors";
+import { canStartWorkers } from "../../base/threads";
 import { cacheFolder } from "../../native/paths";
 import type { Tokenizer } from "../../text";
 import { expectTokenizer } from "../../text/expectTokenizer";
 import type { RejectedRule } from "../reading/columnMapping";
 import { type Oddities, describeOddities } from "../rows/oddities";
 import { type GivenRow, expectRejectedRule, expectRows, numbered } from "../rows/givenRows";
-import { type Cut, type Limits, PairTokenizer, type TokenizedRows, type TruncationMode, batchesOf } from "./pairTokenizer";
+import { type Cut, type Limits, PairTokenizer, type StoredRows, type TruncationMode, batchesOf, joinRows } from "./pairTokenizer";
 import { type TrainingRow, isPlain } from "../rows/preferenceRow";
 import { type Refusal, describeRefusals, expectSomeKept } from "../rows/screening";
 import { type LengthSummary, summarise } from "../rows/summary";
-import type { TokenizedPair } from "./tokenizedPair";
+import { type TokenizedPair, readPairs } from "./tokenizedPair";
 import { readTokenCache, writeTokenCache, contentKey } from "./tokenCache";
-import { canStartWorkers, tokenizeInWorkers } from "./workerPool";
+import { tokenizeInWorkers } from "./workers";
 
 export interface TokenizeOptions {
   /** The most tokens prompt and answer may have together. Default: no limit. */
@@ -114,7 +115,8 @@ export async function tokenizeRows(
       : await tokenizeHere(rows, tokenizer, limits, report));
   // A cache that cannot be written (a full disk, a read-only home) costs time, not the run.
   if (!kept && cacheDir !== null) await writeTokenCache(cacheDir, key, made).catch(() => undefined);
-  const { pairs } = made;
+  const { stored, ...rest } = made;
+  const pairs = readPairs(stored);
   const statistics = {
     rows: rows.length,
     pairs: pairs.length,
@@ -125,7 +127,7 @@ export async function tokenizeRows(
     workers,
     seconds: (performance.now() - start) / 1000,
   };
-  return { ...made, statistics };
+  return { pairs, ...rest, statistics };
 }
 
 /** What was refused, cut or odd, as lines for a terminal; none when all is well. */
@@ -156,20 +158,20 @@ async function tokenizeHere(
   tokenizer: Tokenizer,
   limits: Limits,
   report: (done: number) => void,
-): Promise<TokenizedRows> {
-  const worker = new PairTokenizer(tokenizer, limits);
-  const result: TokenizedRows = { pairs: [], refused: [], cut: [], odd: {} };
+): Promise<StoredRows> {
+  const pairTokenizer = new PairTokenizer(tokenizer, limits);
+  const parts: StoredRows[] = [];
   let turn = performance.now();
   let done = 0;
   for (const batch of batchesOf(rows)) {
-    worker.addBatch(batch, result);
+    parts.push(pairTokenizer.tokenizeBatch(batch));
     done += batch.length;
     if (performance.now() - turn < TURN) continue;
     report(done);
     await new Promise((resolve) => setImmediate(resolve));
     turn = performance.now();
   }
-  return result;
+  return joinRows(parts);
 }
 
 function workersFor(rows: readonly TrainingRow[]): number {
