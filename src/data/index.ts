@@ -13,12 +13,11 @@ export {
 } from "./rows/preferences";
 export type { ColumnMapping, RejectedRule } from "./reading/columnMapping";
 export { type GivenAnswer, type GivenRow } from "./rows/givenRows";
-export { type Oddities, type Oddity, type OddityKind } from "./rows/oddities";
+export { type Oddities, type Oddity, type OddityKind, type Refusal } from "./rows/screening";
 export { type Cut, type TruncationMode } from "./tokenize/pairTokenizer";
-export { type Refusal } from "./rows/screening";
-export { type LengthSummary } from "./rows/summary";
 export { type TokenizedAnswer, type TokenizedPair } from "./tokenize/tokenizedPair";
 export {
+  type LengthSummary,
   type TokenStatistics,
   type TokenizeOptions,
   type TokenizedPairs,

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { normalisedDistance } from "../../src/data/rows/editDistance";
-import { inspectRows } from "../../src/data/rows/inspect";
-import { describeOddities, mergeOddities, note, oddRows } from "../../src/data/rows/oddities";
+import { inspectRows, lengthHistogram, shareHistogram } from "../../src/data/inspect";
+import { describeOddities, mergeOddities, note, oddRows } from "../../src/data/rows/screening";
 import type { PreferenceRow } from "../../src/data/rows/preferenceRow";
-import { lengthHistogram, shareHistogram, summarise } from "../../src/data/rows/summary";
+import { summarise } from "../../src/data/tokenize/tokenizePairs";
 import { loadTokenizer } from "../../src/text";
 import { tinyFolder } from "../text/tiny";
 

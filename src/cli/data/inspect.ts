@@ -2,8 +2,7 @@
 import { styleText } from "node:util";
 import { Command, InvalidArgumentError } from "commander";
 import { printable } from "../../base/terminal/terminal";
-import type { Distribution, Inspection, Sample, SampleAnswer } from "../../data/rows/inspect";
-import type { HistogramBin } from "../../data/rows/summary";
+import type { Distribution, HistogramBin, Inspection, Sample, SampleAnswer } from "../../data/inspect";
 import { printJson } from "../output";
 import { type RowFlags, columnMappingOption, datasetConfigOption, rowOptions, splitOption } from "../train/rowOptions";
 
@@ -41,7 +40,7 @@ async function inspect(positional: string | undefined, flags: InspectFlags, comm
   if (maxLength !== undefined && model === undefined)
     command.error("error: --max-length counts tokens; name the tokenizer's folder with --model");
   const { loadPreferences } = await import("../../data/rows/preferences.js");
-  const { inspectRows } = await import("../../data/rows/inspect.js");
+  const { inspectRows } = await import("../../data/inspect.js");
   const { loadTokenizer } = await import("../../text/index.js");
   const { Progress } = await import("../../base/terminal/progress.js");
   const rows = await loadPreferences(source, { ...rowOptions(flags), rejected: "optional" });
@@ -57,9 +56,8 @@ async function inspect(positional: string | undefined, flags: InspectFlags, comm
 }
 
 async function report(source: string, result: Inspection, maxLength: number | undefined): Promise<Line[]> {
-  const { describeRefusals } = await import("../../data/rows/screening.js");
+  const { describeOddities, describeRefusals } = await import("../../data/rows/screening.js");
   const { describeCuts } = await import("../../data/tokenize/tokenizePairs.js");
-  const { describeOddities } = await import("../../data/rows/oddities.js");
   const { unit, rows, usable, refused, cut, odd, lengths, editDistance, samples } = result;
   const remarks = [
     ...(refused.length > 0 ? [describeRefusals(refused, rows)] : []),

@@ -116,15 +116,21 @@ export function matchesPattern(path: string, pattern: string): boolean {
 function expressionOf(pattern: string): Pattern {
   let depth = 0;
   const source = pattern.replace(/\*\*\/|\*+|\?|\[!?[^\]/]+\]|[{},]|[.+^$()|\\[\]]/g, (part) => {
-    if (part === "**/") return "(?:[^/]+/)*";
-    if (part.startsWith("*")) return part === "*" ? "[^/]*" : ".*";
-    if (part === "?") return "[^/]";
     if (part === "{") return (depth++, "(?:");
     if (part === "}" && depth > 0) return (depth--, ")");
-    if (part === "," && depth > 0) return "|";
-    if (/^\[.+\]$/.test(part)) return part.replace(/^\[!/, "[^").replace(/\\/g, "\\\\");
-    return part === "," ? "," : `\\${part}`;
+    if (part === ",") return depth > 0 ? "|" : ",";
+    return WILDCARDS.get(part) ?? (/^(\*+|\[.+\])$/.test(part) ? manyOrClass(part) : `\\${part}`);
   });
   const place = `the pattern '${excerpt(pattern)}' of ${CARD}`;
   return new Pattern(compilePattern(`^${source}${")".repeat(depth)}$`, "s", place), place);
+}
+
+const WILDCARDS = new Map([
+  ["**/", "(?:[^/]+/)*"],
+  ["*", "[^/]*"],
+  ["?", "[^/]"],
+]);
+
+function manyOrClass(part: string): string {
+  return part.startsWith("*") ? ".*" : part.replace(/^\[!/, "[^").replace(/\\/g, "\\\\");
 }

@@ -61,31 +61,44 @@ export async function* makePairs(
         onProgress?.(index, "examples");
       }
 
-  index = -1;
-  reading: for await (const records of lots())
+  index = 0;
+  for await (const records of lots()) {
     for (const record of records) {
-      if (++index >= limit) break reading;
+      if (index >= limit) break;
       onProgress?.(index + 1, "pairs");
-      const question = questionOf(recipe, record, index);
-      const answers = question instanceof Unusable ? question : wrongAnswers(question, index, seed, statistics);
-      if (answers instanceof Unusable) {
-        statistics.refuse(index, answers.reason);
-        continue;
-      }
-      const { subject, prompt, answer } = question as Question;
-      const shots = pool.draw(index, subject);
-      statistics.use(shots.length);
-      for (const rejected of answers) {
-        statistics.add(answer, rejected);
-        yield { shots, question: prompt, chosen: answer, rejected };
-      }
+      for (const pair of pairsOf(questionOf(recipe, record, index), index, { seed, pool, statistics })) yield pair;
+      index++;
     }
-  if (statistics.rows === 0) throw new InputError(`Expected at least one row in ${name} but found none. ${recipe.form}`);
+    if (index >= limit) break;
+  }
+  if (statistics.rows === 0) throw new InputError(`Expected at least one row in ${name} but found none. ${form}`);
   if (statistics.pairs === 0)
     throw new InputError(
       `Expected rows that make pairs in ${name}, but none does:\n${statistics.describe()}\n` +
-        `Name another file or split. ${recipe.form}`,
+        `Name another file or split. ${form}`,
     );
+}
+
+interface Making {
+  readonly seed: number;
+  readonly pool: ShotPool;
+  readonly statistics: StatisticsCollector;
+}
+
+/** The pairs of one row. */
+function pairsOf(question: Question | Unusable, index: number, { seed, pool, statistics }: Making): PairParts[] {
+  const answers = question instanceof Unusable ? question : wrongAnswers(question, index, seed, statistics);
+  if (answers instanceof Unusable) {
+    statistics.refuse(index, answers.reason);
+    return [];
+  }
+  const { subject, prompt, answer } = question as Question;
+  const shots = pool.draw(index, subject);
+  statistics.use(shots.length);
+  return answers.map((rejected) => {
+    statistics.add(answer, rejected);
+    return { shots, question: prompt, chosen: answer, rejected };
+  });
 }
 
 /** The wrong answers that make a pair with the right one. */

@@ -142,19 +142,23 @@ function expectParts(row: Readonly<Record<string, unknown>>, place: string, part
   const answer = parts[1] ?? parts[0]!;
   const isChat = answer === "messages" || Array.isArray(row[answer]);
   for (const part of parts) {
-    const value = row[part];
-    const wrong = isChat ? wrongMessages(value) : typeof value === "string" ? undefined : received(value);
+    const wrong = isChat ? wrongMessages(row[part]) : typeof row[part] === "string" ? undefined : received(row[part]);
     if (wrong === undefined) continue;
-    const other = Object.keys(row).filter((key) => !KEYS.includes(key));
-    const near = value === undefined ? nearest(part, other) : undefined;
     const expected = isChat ? "a list of messages" : part === answer ? "a string or a list of messages" : "a string";
-    const isOnlyRejected = part === "rejected" && value === undefined;
-    const way = near !== undefined ? `; did you mean '${near}'?` : isOnlyRejected ? "; only the loss sft can do without it" : "";
-    throw new InputError(
-      `Expected ${expected} for '${place}.${part}'${isChat && part !== answer ? `, like '${answer}',` : ""} but received ` +
-        `${wrong}${way}`,
-    );
+    const like = isChat && part !== answer ? `, like '${answer}',` : "";
+    throw new InputError(`Expected ${expected} for '${place}.${part}'${like} but received ${wrong}${wayOut(row, part)}`);
   }
+}
+
+/** For a part that is missing. */
+function wayOut(row: Readonly<Record<string, unknown>>, part: string): string {
+  if (row[part] !== undefined) return "";
+  const near = nearest(
+    part,
+    Object.keys(row).filter((key) => !KEYS.includes(key)),
+  );
+  if (near !== undefined) return `; did you mean '${near}'?`;
+  return part === "rejected" ? "; only the loss sft can do without it" : "";
 }
 
 /** What is wrong with a conversation, if anything. */

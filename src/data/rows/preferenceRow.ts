@@ -230,20 +230,10 @@ function withOwnPrompt({ chosen, rejected }: Messages): Parts<readonly ChatMessa
 function messagesOf(list: readonly unknown[], key: string, place: string, exact: ExactCells): ChatMessage[] {
   let isNumeric = false;
   const messages = list.map((message, i) => {
-    const fault = (expected: string, found: unknown, wayOut = "") =>
-      new InputError(`Expected ${expected} for '${key}[${i}]' in ${place}, but found ${shown(found)}.${wayOut}`);
-    if (!isObject(message)) throw fault("a message", message);
-    if (typeof message.role !== "string")
-      throw fault(
-        `a message with a 'role'`,
-        message,
-        "from" in message ? ` ShareGPT's 'from' and 'value' are not read; write ${MESSAGES}.` : "",
-      );
-    const { content } = message;
-    if (Array.isArray(content) && content.some((part) => isObject(part) && part.type !== "text"))
-      throw fault("text alone", content);
-    if (!(content === undefined || content === null || typeof content === "string" || Array.isArray(content)))
-      throw fault("a text as 'content'", content);
+    expectMessage(message, (expected, found, wayOut = "") => {
+      const text = `Expected ${expected} for '${key}[${i}]' in ${place}, but found ${shown(found)}.${wayOut}`;
+      return new InputError(text);
+    });
     let isWhole = true;
     for (const name in message) {
       const value = message[name];
@@ -254,6 +244,22 @@ function messagesOf(list: readonly unknown[], key: string, place: string, exact:
   });
   if (isNumeric) rememberNumbers(messages, exact(key)); // for the template
   return messages;
+}
+
+type Fault = (expected: string, found: unknown, wayOut?: string) => InputError;
+
+function expectMessage(message: unknown, fault: Fault): asserts message is Json {
+  if (!isObject(message)) throw fault("a message", message);
+  if (typeof message.role !== "string") {
+    const isShareGpt = "from" in message;
+    const wayOut = isShareGpt ? ` ShareGPT's 'from' and 'value' are not read; write ${MESSAGES}.` : "";
+    throw fault(`a message with a 'role'`, message, wayOut);
+  }
+  const { content } = message;
+  if (typeof content === "string") return;
+  if (Array.isArray(content) && content.some((part) => isObject(part) && part.type !== "text"))
+    throw fault("text alone", content);
+  if (!(content === undefined || content === null || Array.isArray(content))) throw fault("a text as 'content'", content);
 }
 
 /** Arrow writes null for a key that only other messages have; templates test whether a key is defined. */

@@ -10,9 +10,8 @@ import { TimeLimitError, secondsFor, withinTime } from "../../base/timeLimit";
 import { InputError } from "../../base/errors";
 import { ChatTemplateLimitError, ChatTemplateSyntaxError } from "../../text/errors";
 import { type ChatMessage, type Tokenizer, tokenizeAnswers, tokenizeChatAnswers } from "../../text";
-import { type Oddities, type OddityKind, endsWithAssistant, mergeOddities, note } from "../rows/oddities";
+import { type Oddities, type OddityKind, type Refusal, endsWithAssistant, mergeOddities, note } from "../rows/screening";
 import { type TrainingRow, isPlain } from "../rows/preferenceRow";
-import type { Refusal } from "../rows/screening";
 import { type TokenizedAnswer, type TokenizedPair, storePairs } from "./tokenizedPair";
 
 /** What to do with prompt and answer when they are too long together: cut off their end, or their beginning. */

@@ -14,12 +14,10 @@ import { cacheFolder } from "../../native/paths";
 import type { Tokenizer } from "../../text";
 import { expectTokenizer } from "../../text/expectTokenizer";
 import type { RejectedRule } from "../reading/columnMapping";
-import { type Oddities, describeOddities } from "../rows/oddities";
 import { type GivenRow, expectRejectedRule, expectRows, numbered } from "../rows/givenRows";
 import { type Cut, type Limits, PairTokenizer, type StoredRows, type TruncationMode, batchesOf, joinRows } from "./pairTokenizer";
 import { type TrainingRow, isPlain } from "../rows/preferenceRow";
-import { type Refusal, describeRefusals, expectSomeKept } from "../rows/screening";
-import { type LengthSummary, summarise } from "../rows/summary";
+import { type Oddities, type Refusal, describeOddities, describeRefusals, expectSomeKept } from "../rows/screening";
 import { type TokenizedPair, readPairs } from "./tokenizedPair";
 import { readTokenCache, writeTokenCache, contentKey } from "./tokenCache";
 import { tokenizeInWorkers } from "./workers";
@@ -49,6 +47,16 @@ export interface TokenizedPairs {
   /** What is odd about rows that are trained on. */
   readonly odd: Oddities;
   readonly statistics: TokenStatistics;
+}
+
+export interface LengthSummary {
+  readonly min: number;
+  readonly mean: number;
+  readonly median: number;
+  /** 95 of 100 are not longer. */
+  readonly p95: number;
+  readonly max: number;
+  readonly total: number;
 }
 
 export interface TokenStatistics {
@@ -137,6 +145,15 @@ export function describeTokenized({ refused, cut, odd, statistics }: TokenizedPa
     ...(cut.length > 0 ? [describeCuts(cut, limits)] : []),
     ...describeOddities(odd),
   ];
+}
+
+/** All zero when there are none. */
+export function summarise(values: readonly number[]): LengthSummary {
+  if (values.length === 0) return { min: 0, mean: 0, median: 0, p95: 0, max: 0, total: 0 };
+  const sorted = Float64Array.from(values).sort();
+  const at = (share: number) => sorted[Math.ceil(share * sorted.length) - 1]!;
+  const total = sorted.reduce((sum, value) => sum + value, 0);
+  return { min: sorted[0]!, mean: total / sorted.length, median: at(0.5), p95: at(0.95), max: sorted.at(-1)!, total };
 }
 
 /** How many answers were cut, the worst of it, and the first rows. */

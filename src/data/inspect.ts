@@ -2,16 +2,15 @@
  * A look at preference data before anything is trained on it: what the model will see of the first rows, how long and
  * how different the answers are, and what was refused, cut or is odd. With a tokenizer in tokens, else in words.
  */
-import type { Tokenizer } from "../../text";
-import { normalisedDistance } from "./editDistance";
-import { type Oddities, endsWithAssistant, mergeOddities, note, oddRows, texts } from "./oddities";
-import type { Cut, TruncationMode } from "../tokenize/pairTokenizer";
-import { type TrainingRow, isPlain } from "./preferenceRow";
-import { type Refusal, screen } from "./screening";
-import { type HistogramBin, type LengthSummary, lengthHistogram, shareHistogram, summarise } from "./summary";
-import { type TokenizeOptions, tokenizeRows } from "../tokenize/tokenizePairs";
-import type { TokenizedAnswer } from "../tokenize/tokenizedPair";
+import type { Tokenizer } from "../text";
+import { normalisedDistance } from "./rows/editDistance";
+import type { Cut, TruncationMode } from "./tokenize/pairTokenizer";
+import { type TrainingRow, isPlain } from "./rows/preferenceRow";
+import { type Oddities, type Refusal, endsWithAssistant, mergeOddities, note, oddRows, screen, texts } from "./rows/screening";
+import { type LengthSummary, type TokenizeOptions, summarise, tokenizeRows } from "./tokenize/tokenizePairs";
+import type { TokenizedAnswer } from "./tokenize/tokenizedPair";
 
+/** A summary of many values, and their histogram. */
 export interface Distribution extends LengthSummary {
   readonly histogram: readonly HistogramBin[];
 }
@@ -161,4 +160,43 @@ function sampleOfWords(row: TrainingRow): Sample {
     chosen: { prompt, completion: words(chosen) },
     ...(rejected === undefined ? {} : { rejected: { prompt, completion: words(rejected) } }),
   };
+}
+
+/** How many values lie in each of the ranges [from, to); the last one includes its end. */
+export interface HistogramBin {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+}
+
+/** Up to 12 ranges of whole numbers, all of one width that reads well: 1, 2 or 5 times a power of ten. */
+export function lengthHistogram(values: readonly number[]): HistogramBin[] {
+  if (values.length === 0) return [];
+  let [min, max] = [Infinity, -Infinity];
+  for (const value of values) [min, max] = [Math.min(min, value), Math.max(max, value)];
+  const width = niceWidth((max - min + 1) / 10);
+  const first = Math.floor(min / width) * width;
+  return histogram(values, first, width, Math.floor((max - first) / width) + 1);
+}
+
+/** Ten ranges of shares from 0 to 1. */
+export function shareHistogram(values: readonly number[]): HistogramBin[] {
+  return values.length === 0
+    ? []
+    : histogram(
+        values.map((value) => value * 10),
+        0,
+        1,
+        10,
+      ).map(({ from, to, count }) => ({ from: from / 10, to: to / 10, count }));
+}
+
+function histogram(values: readonly number[], first: number, width: number, count: number): HistogramBin[] {
+  const counts = new Array<number>(count).fill(0);
+  for (const value of values) counts[Math.min(count - 1, Math.floor((value - first) / width))]!++;
+  return counts.map((each, i) => ({ from: first + i * width, to: first + (i + 1) * width, count: each }));
+}
+
+function niceWidth(least: number): number {
+  for (let power = 1; ; power *= 10) for (const step of [1, 2, 5]) if (step * power >= least) return step * power;
 }
