@@ -32,6 +32,11 @@ export function numberOf(literal: string): number | ExactNumber {
   return BigInt(literal);
 }
 
+/** Whether JavaScript reads every number in a JSON text as Python does; it may say no where it does. */
+export function isExact(text: string): boolean {
+  return !/\d[.eE]|\d{16}|-0|NaN|Infinity/.test(text);
+}
+
 /** Parses JSON, reading numbers with {@link numberOf}. `place` is the file and line, for messages. */
 export function parseExact(text: string, place: string): unknown {
   try {

@@ -6,6 +6,7 @@ import { originsOf } from "../base/files/inputFiles";
 import { problemsError } from "../base/problems";
 import { received } from "../base/received";
 import { isObject } from "../base/values";
+import type { RejectedRule } from "../data/reading/columnMapping";
 import { type GivenRow, expectList, expectRows } from "../data/rows/givenRows";
 import type { TruncationMode } from "../data/tokenize/pairTokenizer";
 import { type TokenizedPair, areTokenized } from "../data/tokenize/tokenizedPair";
@@ -76,8 +77,9 @@ export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   const { model, train, evaluation, tokenizer, loss, maxLength, truncationMode, resumeFromCheckpoint, config, dataName } =
     options;
   expectModel(model);
-  expectRowsOrPairs(train, "train");
-  if (evaluation !== undefined) expectRowsOrPairs(evaluation, "evaluation");
+  const rejected = (loss as Partial<PreferenceLoss> | undefined)?.answers === "chosen" ? "optional" : "required";
+  expectRowsOrPairs(train, "train", rejected);
+  if (evaluation !== undefined) expectRowsOrPairs(evaluation, "evaluation", rejected);
   if (tokenizer !== undefined) expectTokenizer(tokenizer);
   const ofLoss = checkLoss(loss ?? dpop(), model.device);
   const own = (loss ?? dpop()) as PreferenceLoss;
@@ -109,9 +111,9 @@ function expectMetric(metric: string, names: readonly string[]): void {
 }
 
 /** Rows of text, or tokenised pairs. */
-function expectRowsOrPairs(rows: unknown, name: string): void {
+function expectRowsOrPairs(rows: unknown, name: string, rejected: RejectedRule): void {
   expectList(rows, name, "rows");
-  if (!areTokenized(rows)) expectRows(rows, name);
+  if (!areTokenized(rows)) expectRows(rows, name, rejected);
 }
 
 /**

@@ -134,3 +134,15 @@ test("a message that quotes a whole file is cut", async () => {
   expect(status).toBe(2);
   expect(stderr.length).toBeLessThan(11_000);
 });
+
+test("shows rows without a rejected answer, and says what they are for", async () => {
+  const rows = [
+    { prompt: "a:", completion: "hello" },
+    { prompt: "a:", completion: "b" },
+  ];
+  const { status, stdout } = await smaug("inspect", fileOf(rows), "--model", tinyFolder());
+  expect(status).toBe(0);
+  expect(stdout).toContain("<bos>a:\n  chosen\n│hello│<eos>│\n");
+  expect(stdout).not.toMatch(/edit distance|rejected tokens/);
+  expect(stdout).toMatch(/look at these:\n- no row has a rejected answer: only loss_type sft can train on these\n$/);
+});

@@ -6,7 +6,7 @@ import type { TruncationMode } from "../../data/tokenize/pairTokenizer";
 import { type TokenizedPair, answersOf, areTokenized } from "../../data/tokenize/tokenizedPair";
 import { type TokenizedPairs, tokenizePairs } from "../../data/tokenize/tokenizePairs";
 import type { CausalLM } from "../../models";
-import { pack, packOptionsOf } from "../../preference";
+import { type PreferenceLoss, pack, packOptionsOf } from "../../preference";
 import { loadTokenizer } from "../../text";
 import type { TrainingArguments } from "../arguments";
 import type { PreferenceTrainerOptions } from "../options";
@@ -47,12 +47,14 @@ export function expectEvaluationRows(
  */
 export async function prepareRows(options: PreferenceTrainerOptions): Promise<RunRows> {
   const { model, maxLength = 1024, truncationMode = "keep_start", dataName } = options;
+  const rejected = (options.loss as Partial<PreferenceLoss> | undefined)?.answers === "chosen" ? "optional" : "required";
   const limits = { maxLength: maxLength ?? undefined, truncationMode };
   const tokenized: { train?: TokenizedPairs; evaluation?: TokenizedPairs } = {};
   const inTokens = async (which: "train" | "evaluation", rows: PreferenceTrainerOptions["train"]) => {
     if (areTokenized(rows)) return rows;
     const tokenizer = options.tokenizer ?? (await loadTokenizer(folderOf(model), { adapter: model.adapterFolder }));
-    tokenized[which] = await tokenizePairs(rows, tokenizer, { ...limits, name: originsOf(rows)[0] ?? dataName ?? which });
+    const name = originsOf(rows)[0] ?? dataName ?? which;
+    tokenized[which] = await tokenizePairs(rows, tokenizer, { ...limits, rejected, name });
     return tokenized[which].pairs;
   };
   const train = await inTokens("train", options.train);

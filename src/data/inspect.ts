@@ -2,16 +2,15 @@
  * A look at preference data before anything is trained on it: what the model will see of the first rows, how long and
  * how different the answers are, and what was refused, cut or is odd. With a tokenizer in tokens, else in words.
  */
-import type { Tokenizer } from "../../text";
-import { normalisedDistance } from "./editDistance";
-import { type Oddities, endsWithAssistant, mergeOddities, note, oddRows, texts } from "./oddities";
-import type { Cut, TruncationMode } from "../tokenize/pairTokenizer";
-import { type PreferenceRow, isPlain } from "./preferenceRow";
-import { type Refusal, screen } from "./screening";
-import { type HistogramBin, type LengthSummary, lengthHistogram, shareHistogram, summarise } from "./summary";
-import { type TokenizeOptions, tokenizeRows } from "../tokenize/tokenizePairs";
-import { type TokenizedAnswer, hasRejected } from "../tokenize/tokenizedPair";
+import type { Tokenizer } from "../text";
+import { normalisedDistance } from "./rows/editDistance";
+import type { Cut, TruncationMode } from "./tokenize/pairTokenizer";
+import { type TrainingRow, isPlain } from "./rows/preferenceRow";
+import { type Oddities, type Refusal, endsWithAssistant, mergeOddities, note, oddRows, screen, texts } from "./rows/screening";
+import { type LengthSummary, type TokenizeOptions, summarise, tokenizeRows } from "./tokenize/tokenizePairs";
+import type { TokenizedAnswer } from "./tokenize/tokenizedPair";
 
+/** A summary of many values, and their histogram. */
 export interface Distribution extends LengthSummary {
   readonly histogram: readonly HistogramBin[];
 }
@@ -25,7 +24,7 @@ export interface SampleAnswer {
 export interface Sample {
   readonly index: number;
   readonly chosen: SampleAnswer;
-  readonly rejected: SampleAnswer;
+  readonly rejected?: SampleAnswer;
 }
 
 export interface Inspection {
@@ -38,9 +37,9 @@ export interface Inspection {
   readonly cut: readonly Cut[];
   readonly odd: Oddities;
   /** Of the usable rows. */
-  readonly lengths: { readonly prompt: Distribution; readonly chosen: Distribution; readonly rejected: Distribution };
-  /** Between the two answers, as a share of the longer one. */
-  readonly editDistance: Distribution;
+  readonly lengths: { readonly prompt: Distribution; readonly chosen: Distribution; readonly rejected?: Distribution };
+  /** Between the two answers, as a share of the longer one. Absent, like all about rejected answers, if no row has one. */
+  readonly editDistance?: Distribution;
   readonly samples: readonly Sample[];
 }
 
@@ -57,11 +56,11 @@ export interface InspectOptions {
 interface Measured {
   readonly prompt: number;
   readonly chosen: ArrayLike<number>;
-  readonly rejected: ArrayLike<number>;
+  readonly rejected?: ArrayLike<number>;
 }
 
 /** Inspects rows; `maxLength` needs a tokenizer. */
-export async function inspectRows(rows: readonly PreferenceRow[], options: InspectOptions = {}): Promise<Inspection> {
+export async function inspectRows(rows: readonly TrainingRow[], options: InspectOptions = {}): Promise<Inspection> {
   const { tokenizer, samples: count = 3 } = options;
   const written = oddRows(rows);
   if (!tokenizer) {
@@ -76,39 +75,38 @@ export async function inspectRows(rows: readonly PreferenceRow[], options: Inspe
     ...(truncationMode === undefined ? {} : { truncationMode }),
     ...(onProgress === undefined ? {} : { onProgress }),
   });
-  const whole = pairs.filter(hasRejected);
-  const measured = whole.map(({ chosen, rejected }) => ({
-    prompt: Math.max(chosen.start, rejected.start),
+  const measured = pairs.map(({ chosen, rejected }) => ({
+    prompt: Math.max(chosen.start, rejected?.start ?? 0),
     chosen: chosen.ids.subarray(chosen.start),
-    rejected: rejected.ids.subarray(rejected.start),
+    ...(rejected && { rejected: rejected.ids.subarray(rejected.start) }),
   }));
-  const samples = whole.slice(0, count).map(({ index, chosen, rejected }) => {
-    return { index, chosen: decoded(tokenizer, chosen), rejected: decoded(tokenizer, rejected) };
-  });
+  const samples = pairs.slice(0, count).map(({ index, chosen, rejected }) => ({
+    index,
+    chosen: decoded(tokenizer, chosen),
+    ...(rejected && { rejected: decoded(tokenizer, rejected) }),
+  }));
   return { ...inspection("tokens", rows, measured, samples), refused, cut, odd: mergeOddities(written, odd) };
 }
 
 function inspection(
   unit: Inspection["unit"],
-  rows: readonly PreferenceRow[],
+  rows: readonly TrainingRow[],
   measured: readonly Measured[],
   samples: readonly Sample[],
 ): Omit<Inspection, "refused" | "cut" | "odd"> {
-  const lengths = (lengthOf: (row: Measured) => number): Distribution => {
-    const values = measured.map(lengthOf);
-    return { ...summarise(values), histogram: lengthHistogram(values) };
-  };
-  const distances = measured.map(({ chosen, rejected }) => normalisedDistance(chosen, rejected));
+  const lengths = (values: readonly number[]): Distribution => ({ ...summarise(values), histogram: lengthHistogram(values) });
+  const isOfPairs = rows.some(({ rejected }) => rejected !== undefined);
+  const distances = measured.map(({ chosen, rejected }) => normalisedDistance(chosen, rejected ?? []));
   return {
     unit,
     rows: rows.length,
     usable: measured.length,
     lengths: {
-      prompt: lengths(({ prompt }) => prompt),
-      chosen: lengths(({ chosen }) => chosen.length),
-      rejected: lengths(({ rejected }) => rejected.length),
+      prompt: lengths(measured.map(({ prompt }) => prompt)),
+      chosen: lengths(measured.map(({ chosen }) => chosen.length)),
+      ...(isOfPairs && { rejected: lengths(measured.map(({ rejected }) => rejected?.length ?? 0)) }),
     },
-    editDistance: { ...summarise(distances), histogram: shareHistogram(distances) },
+    ...(isOfPairs && { editDistance: { ...summarise(distances), histogram: shareHistogram(distances) } }),
     samples,
   };
 }
@@ -128,7 +126,7 @@ function decoded(tokenizer: Tokenizer, { ids, start }: TokenizedAnswer): SampleA
   return { prompt: tokenizer.decode(ids.subarray(0, start)), completion };
 }
 
-function reasonAgainst(row: PreferenceRow): string | undefined {
+function reasonAgainst(row: TrainingRow): string | undefined {
   const { chosen, rejected } = texts(row);
   if (chosen === "") return "the chosen answer is empty";
   if (rejected === "") return "the rejected answer is empty";
@@ -138,7 +136,7 @@ function reasonAgainst(row: PreferenceRow): string | undefined {
 /** A word with the white space before it. */
 const words = (text: string): string[] => text.match(/\s*\S+|\s+$/g) ?? [];
 
-function wordsOf(rows: readonly PreferenceRow[]): Measured[] {
+function wordsOf(rows: readonly TrainingRow[]): Measured[] {
   const numbers = new Map<string, number>();
   const numberOf = (word: string) => {
     const number = numbers.get(word) ?? numbers.size;
@@ -147,12 +145,12 @@ function wordsOf(rows: readonly PreferenceRow[]): Measured[] {
   };
   return rows.map((row) => {
     const { prompt, chosen, rejected } = texts(row);
-    const [first, second] = [chosen, rejected].map((text) => words(text).map(numberOf)) as [number[], number[]];
-    return { prompt: words(prompt).length, chosen: first, rejected: second };
+    const measured = { prompt: words(prompt).length, chosen: words(chosen).map(numberOf) };
+    return rejected === undefined ? measured : { ...measured, rejected: words(rejected).map(numberOf) };
   });
 }
 
-function sampleOfWords(row: PreferenceRow): Sample {
+function sampleOfWords(row: TrainingRow): Sample {
   const { chosen, rejected } = texts(row);
   const written = (content: unknown) => (typeof content === "string" ? content : JSON.stringify(content));
   const turns = isPlain(row) ? [] : row.prompt.map(({ role, content }) => `${role}: ${written(content)}\n`);
@@ -160,6 +158,45 @@ function sampleOfWords(row: PreferenceRow): Sample {
   return {
     index: row.index,
     chosen: { prompt, completion: words(chosen) },
-    rejected: { prompt, completion: words(rejected) },
+    ...(rejected === undefined ? {} : { rejected: { prompt, completion: words(rejected) } }),
   };
+}
+
+/** How many values lie in each of the ranges [from, to); the last one includes its end. */
+export interface HistogramBin {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+}
+
+/** Up to 12 ranges of whole numbers, all of one width that reads well: 1, 2 or 5 times a power of ten. */
+export function lengthHistogram(values: readonly number[]): HistogramBin[] {
+  if (values.length === 0) return [];
+  let [min, max] = [Infinity, -Infinity];
+  for (const value of values) [min, max] = [Math.min(min, value), Math.max(max, value)];
+  const width = niceWidth((max - min + 1) / 10);
+  const first = Math.floor(min / width) * width;
+  return histogram(values, first, width, Math.floor((max - first) / width) + 1);
+}
+
+/** Ten ranges of shares from 0 to 1. */
+export function shareHistogram(values: readonly number[]): HistogramBin[] {
+  return values.length === 0
+    ? []
+    : histogram(
+        values.map((value) => value * 10),
+        0,
+        1,
+        10,
+      ).map(({ from, to, count }) => ({ from: from / 10, to: to / 10, count }));
+}
+
+function histogram(values: readonly number[], first: number, width: number, count: number): HistogramBin[] {
+  const counts = new Array<number>(count).fill(0);
+  for (const value of values) counts[Math.min(count - 1, Math.floor((value - first) / width))]!++;
+  return counts.map((each, i) => ({ from: first + i * width, to: first + (i + 1) * width, count: each }));
+}
+
+function niceWidth(least: number): number {
+  for (let power = 1; ; power *= 10) for (const step of [1, 2, 5]) if (step * power >= least) return step * power;
 }
