@@ -1,31 +1,18 @@
 /** What the experiment found, complete enough to draw the report and write the summary without the models. */
-
-import type { CurvePoint, LogProbs, PositionMean } from "./measure";
+import type { Answer, MethodResult } from "./measure";
 import type { Settings } from "./settings";
+import type { SftOutcome } from "./training";
 
 /** The reference and the three models trained from it, in the order of every table. */
 export const METHODS = ["reference", "sft", "dpo", "dpop"] as const;
 export type Method = (typeof METHODS)[number];
 
-/** A value for each method. */
-export function byMethod<T>(of: (method: Method) => T): Record<Method, T> {
-  return Object.fromEntries(METHODS.map((method) => [method, of(method)])) as Record<Method, T>;
-}
-
 /** How methods are written for people. */
 export const METHOD_NAMES: Record<Method, string> = { reference: "reference", sft: "SFT", dpo: "DPO", dpop: "DPOP" };
 
-/** The means of summary.json. */
-export interface Measures extends LogProbs {
-  /** Share of held-out problems answered rightly by greedy generation, 0 to 1. */
-  accuracy: number;
-}
-
-export interface MethodResult {
-  readonly measures: Measures;
-  readonly positions: PositionMean[];
-  /** Measured on the first pairs, from step 0; a single point for the reference. */
-  readonly curve: CurvePoint[];
+/** A value for each method. */
+export function byMethod<T>(of: (method: Method) => T): Record<Method, T> {
+  return Object.fromEntries(METHODS.map((method) => [method, of(method)])) as Record<Method, T>;
 }
 
 /** A pair with the log-prob of every chosen token under each model. */
@@ -37,14 +24,14 @@ export interface SampleScores {
   readonly chosen: readonly string[];
   readonly rejected: readonly string[];
   readonly difference: number;
-  readonly logps: Record<Method, readonly number[]>;
+  readonly logps: Record<Method, ArrayLike<number>>;
 }
 
 /** A held-out problem with what each model writes. */
 export interface SampleAnswer {
   readonly prompt: string;
   readonly expected: string;
-  readonly answers: Record<Method, { readonly text: string; readonly correct: boolean }>;
+  readonly answers: Record<Method, Answer>;
 }
 
 export interface ExperimentResult {
@@ -66,7 +53,7 @@ export interface ExperimentResult {
   /** Mean normalised edit distance of the pairs, in tokens. */
   readonly editDistance: number;
   /** How the reference was made. */
-  readonly reference: { readonly steps: number; readonly loss: number; readonly reachedGoal: boolean };
+  readonly reference: SftOutcome;
   readonly methods: Record<Method, MethodResult>;
   readonly samples: readonly SampleScores[];
   readonly answers: readonly SampleAnswer[];

@@ -1,6 +1,7 @@
 /** The numbers of a run: summary.json, the table for a terminal, and the sentences that say what was measured. */
 
-import { type ExperimentResult, METHODS, METHOD_NAMES, type Measures, type Method } from "./result";
+import type { Measures } from "./measure";
+import { type ExperimentResult, METHODS, METHOD_NAMES, type Method } from "./result";
 
 /** A row of the table of methods. */
 export interface Quantity {

@@ -168,8 +168,12 @@ export function stages(
   };
 }
 
-/** The paper's figure 4: means by place, over the places that enough of the answers have. */
-export function positions(answers: readonly LogProbs[], differences: readonly number[]): ModelDiagnosis["positions"] {
+/** The paper's figure 4: means by place, over the places that at least this share of the answers have. */
+export function positions(
+  answers: readonly LogProbs[],
+  differences: readonly number[],
+  leastShare = LEAST_SHARE,
+): ModelDiagnosis["positions"] {
   const byPosition = new Map<number, { total: number; pairs: number }>();
   answers.forEach((answer, i) =>
     answer.forEach((logp, token) => {
@@ -179,7 +183,7 @@ export function positions(answers: readonly LogProbs[], differences: readonly nu
     }),
   );
   return [...byPosition]
-    .filter(([, { pairs }]) => pairs >= LEAST_SHARE * answers.length)
+    .filter(([, { pairs }]) => pairs >= leastShare * answers.length)
     .sort(([a], [b]) => a - b)
     .map(([position, { total, pairs }]) => ({ position, logp: total / pairs, pairs }));
 }

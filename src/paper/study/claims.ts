@@ -7,8 +7,7 @@
  * models must also be able to do the task: if their accuracy is within two such errors of guessing, or of a perfect score
  * where the claim needs room to improve, no difference could show, and the claim is unclear instead of confirmed.
  */
-import { mean } from "../measure";
-import type { Measures } from "../result";
+import { type Measures, mean } from "../measure";
 import { type Corpus, type Parameters, type Study, type StudyMethod, parametersOf } from "./plan";
 import type { StudyResult } from "./run";
 import { type Spread, type Verdict, spreadOf, verdictOf } from "./spread";

@@ -6,7 +6,8 @@ import { packageVersion } from "../../native/paths";
 import { versions } from "../../torch";
 import { type Cell, STUDY_NAMES, type Study, cellsOf, lossOf } from "./plan";
 import { type StoredCell, StudyStore } from "./store";
-import type { ReferenceResult, StartPhase, Subject, SubjectDescription } from "./subject";
+import type { StartPhase } from "../experiment";
+import type { ReferenceResult, Subject, SubjectDescription } from "./subject";
 
 export interface StudyOptions {
   readonly preset: string;

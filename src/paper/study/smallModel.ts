@@ -8,19 +8,15 @@ import { join } from "node:path";
 import { type CausalLM, loadModel, saveModel } from "../../models";
 import type { LossConfig } from "../../preference";
 import type { Device } from "../../torch";
-import type { PhaseProgress } from "../experiment";
-import { type PairScores, curvePoint } from "../measure";
-import { inShort, toMethodResult } from "../methodResult";
-import { copyModel, createModel, modelConfig } from "../model";
-import { trainPreference } from "../preferencePhase";
-import { answerQuestions, scorePairs } from "../scoring";
+import { SmallBench } from "../bench";
+import type { PhaseProgress, StartPhase } from "../experiment";
+import { inShort, toMethodResult } from "../measure";
 import type { Settings } from "../settings";
-import { trainReference } from "../sft";
-import { type Task, longestAnswer } from "../task";
-import { withOneThread } from "../training";
+import type { Task } from "../task";
+import { modelConfig, trainReference, withOneThread } from "../training";
 import type { Cell, Corpus } from "./plan";
 import { readResult, writeResult } from "./store";
-import type { Bench, CellResult, CorpusDescription, ReferenceResult, StartPhase, Subject, SubjectDescription } from "./subject";
+import type { Bench, CellResult, CorpusDescription, ReferenceResult, Subject, SubjectDescription } from "./subject";
 
 /** A corpus for the small model. */
 export interface SmallCorpus {
@@ -64,7 +60,7 @@ export class SmallModel implements Subject {
     const file = join(folder, "training.json");
     const found = await readResult<ReferenceResult>(file, settings);
     if (found) return found;
-    const { model, result } = this.makeReference(seed, corpus, startPhase);
+    const { model, result } = await this.makeReference(seed, corpus, startPhase);
     using _ = model;
     await rm(file, { force: true }); // while the weights change nothing may say whose they are
     await saveModel(model, folder);
@@ -73,35 +69,35 @@ export class SmallModel implements Subject {
   }
 
   async open(seed: number, corpus: Corpus): Promise<Bench> {
-    return new SmallBench(
-      this.corpora[corpus]!,
-      seed,
-      await loadModel(this.referenceFolder(seed, corpus), { device: this.device }),
-    );
+    const reference = await loadModel(this.referenceFolder(seed, corpus), { device: this.device });
+    return SmallCells.of(this.corpora[corpus]!, seed, reference);
   }
 
   /** Models live no longer than their benches. */
   [Symbol.dispose](): void {}
 
-  private makeReference(seed: number, corpus: Corpus, startPhase: StartPhase): { model: CausalLM; result: ReferenceResult } {
+  private async makeReference(
+    seed: number,
+    corpus: Corpus,
+    startPhase: StartPhase,
+  ): Promise<{ model: CausalLM; result: ReferenceResult }> {
     const start = performance.now();
     const { reference: name, settings, makeTask } = this.corpora[corpus]!;
     const { examples, vocabulary } = makeTask(seed);
     const { goalLoss: goal } = settings.sft;
     const phase = startPhase(`seed ${seed}, reference (${name})`);
-    const model = createModel(modelConfig(settings.model, vocabulary.size), seed, this.device);
-    try {
-      const outcome = withOneThread(() =>
-        trainReference(model, examples, settings, seed, (step, loss) =>
-          phase.update(step, `loss ${loss.toFixed(3)}, goal ${goal}`),
-        ),
-      );
-      phase.finish(`${outcome.steps} steps  loss ${outcome.loss.toFixed(3)}`);
-      return { model, result: { ...outcome, name, goal, seconds: (performance.now() - start) / 1000 } };
-    } catch (error) {
-      model.dispose();
-      throw error;
-    }
+    const { model, outcome } = await withOneThread(() =>
+      trainReference({
+        config: modelConfig(settings.model, vocabulary.size),
+        seed,
+        device: this.device,
+        examples,
+        settings,
+        onStep: (step, loss) => phase.update(step, `loss ${loss.toFixed(3)}, goal ${goal}`),
+      }),
+    );
+    phase.finish(`${outcome.steps} steps  loss ${outcome.loss.toFixed(3)}`);
+    return { model, result: { ...outcome, name, goal, seconds: (performance.now() - start) / 1000 } };
   }
 
   private referenceFolder = (seed: number, corpus: Corpus): string =>
@@ -117,55 +113,37 @@ export class SmallModel implements Subject {
   }
 }
 
-class SmallBench implements Bench {
+class SmallCells implements Bench {
   readonly steps: number;
-  private readonly task: Task;
-  private readonly referenceScores: PairScores[];
+
+  private constructor(
+    private readonly bench: SmallBench,
+    { preference }: Settings,
+  ) {
+    this.steps = preference.steps;
+  }
 
   /** Takes the reference over. */
-  constructor(
-    private readonly corpus: SmallCorpus,
-    private readonly seed: number,
-    private readonly reference: CausalLM,
-  ) {
-    this.task = corpus.makeTask(seed);
-    this.steps = corpus.settings.preference.steps;
-    this.referenceScores = withOneThread(() => scorePairs(reference, this.task.pairs));
+  static async of({ makeTask, settings }: SmallCorpus, seed: number, reference: CausalLM): Promise<SmallCells> {
+    try {
+      return new SmallCells(await withOneThread(() => SmallBench.of(makeTask(seed), reference, settings, seed)), settings);
+    } catch (error) {
+      reference.dispose();
+      throw error;
+    }
   }
 
   async run(_cell: Cell, loss: LossConfig | null, phase: PhaseProgress): Promise<CellResult> {
-    return withOneThread(() => this.runHere(loss, phase));
-  }
-
-  private runHere(loss: LossConfig | null, phase: PhaseProgress): CellResult {
-    const {
-      task,
-      seed,
-      referenceScores,
-      reference,
-      corpus: { settings },
-    } = this;
-    const { pairs } = task;
-    const { curvePairs, tolerance } = settings.preference;
-    const ask = (model: CausalLM) => answerQuestions(model, task.heldOut, task.vocabulary, longestAnswer(task) + 1);
-    const measured = () => {
-      if (loss === null) {
-        const curve = [curvePoint(0, referenceScores.slice(0, curvePairs))];
-        return { scores: referenceScores, answers: ask(reference), curve };
-      }
-      using model = copyModel(modelConfig(settings.model, task.vocabulary.size), reference);
-      const tolerant = loss.lossType === "dpop" ? { ...loss, dpopTolerance: tolerance } : loss;
-      const onStep = (step: number, value: number) => phase.update(step, `loss ${value.toFixed(3)}`);
-      const curve = trainPreference(model, { loss: tolerant, pairs, referenceScores, settings, seed, onStep });
-      return { scores: scorePairs(model, pairs), answers: ask(model), curve };
-    };
-    const output = measured();
+    const { bench } = this;
+    const onStep = (step: number, value: number) => phase.update(step, `loss ${value.toFixed(3)}`);
+    const output = await withOneThread(() => (loss === null ? bench.measureReference() : bench.train(loss, onStep)));
     phase.finish(inShort(output));
-    return { ...toMethodResult(output, pairs), editDistance: task.editDistance };
+    return { ...toMethodResult(output, bench.task.pairs), editDistance: bench.task.editDistance };
   }
 
   [Symbol.dispose](): void {
-    this.reference.dispose();
+    this.bench[Symbol.dispose]();
+    this.bench.reference.dispose();
   }
 }
 

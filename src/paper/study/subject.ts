@@ -3,9 +3,9 @@
  * trained here (smallModel.ts) and a user's (ownModel.ts); the plan, the cells on disk and the report know only this.
  */
 import type { LossConfig } from "../../preference";
-import type { PhaseProgress } from "../experiment";
-import type { MethodResult } from "../result";
-import type { SftOutcome } from "../sft";
+import type { PhaseProgress, StartPhase } from "../experiment";
+import type { MethodResult } from "../measure";
+import type { SftOutcome } from "../training";
 import type { Cell, Corpus } from "./plan";
 
 export interface Subject extends Disposable {
@@ -17,9 +17,6 @@ export interface Subject extends Disposable {
   /** For cells of a seed and corpus, which is prepared. The caller disposes it. */
   open(seed: number, corpus: Corpus): Promise<Bench>;
 }
-
-/** Starts a phase; `total` is its number of steps when that is known. */
-export type StartPhase = (label: string, total?: number) => PhaseProgress;
 
 /** What the cells of one seed and corpus share. */
 export interface Bench extends Disposable {

@@ -1,7 +1,7 @@
 /** The study's cells with the seeds taken together. */
 
 import { QUANTITIES } from "../summary";
-import type { Measures } from "../result";
+import type { Measures } from "../measure";
 import { type Corpus, type Parameters, STUDY_METHODS, type StudyMethod, parametersOf } from "./plan";
 import type { FinishedCell, StudyResult } from "./run";
 import { type Spread, spreadOf } from "./spread";

@@ -128,7 +128,7 @@ test("all methods of a seed start from one reference; in the control the chosen 
 test("DPO in the study is DPO in the small experiment", async () => {
   const { runExperiment } = await import("../../../src/paper/experiment");
   const startPhase = () => ({ update: () => {}, finish: () => {} });
-  const small = runExperiment({ seed: 3, preset: "smoke", startPhase });
+  const small = await runExperiment({ seed: 3, preset: "smoke", startPhase });
   const { result } = await run(join(folder(), "study"));
   for (const method of ["reference", "sft", "dpo", "dpop"] as const) {
     const cell = result!.cells.find(
