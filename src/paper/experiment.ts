@@ -10,7 +10,6 @@ import { packageVersion } from "../native/paths";
 import type { LossConfig } from "../preference";
 import { completionOf } from "../report/diagnosis";
 import { versions } from "../torch";
-import { SmallBench } from "./bench";
 import { type ModelOutput, inShort, sum, toMethodResult } from "./measure";
 import {
   type ExperimentResult,
@@ -20,10 +19,10 @@ import {
   type SampleAnswer,
   type SampleScores,
   byMethod,
-} from "./result";
+} from "./summary";
 import { type Preset, presets } from "./settings";
 import { type Task, arithmeticTask, rowsTask } from "./task";
-import { countWeights, modelConfig, trainReference, withOneThread } from "./training";
+import { SmallBench, countWeights, modelConfig, trainReference, withOneThread } from "./training";
 
 /** Shows how far a phase has come. */
 export interface PhaseProgress {

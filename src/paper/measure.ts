@@ -8,7 +8,7 @@ import { generateSync } from "../generate";
 import type { CausalLM } from "../models";
 import { type AnswerLogProbs, type LogProbs, scorePreferences } from "../preference";
 import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
-import { positions, stages } from "../report/diagnosis";
+import { positions, stages } from "../preference/stages";
 import { type Pair, type Question, finalAnswer } from "./task";
 import type { Vocabulary } from "./vocabulary";
 

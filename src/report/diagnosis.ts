@@ -9,6 +9,7 @@ import { pooled } from "../base/samples";
 import { firstDifference, normalisedDistance } from "../data/rows/editDistance";
 import type { AnswerPair, TokenizedAnswer } from "../data/tokenize/tokenizedPair";
 import type { AnswerLogProbs, LogProbs } from "../preference";
+import { type PositionMean, type TokenMean, positions, stages } from "../preference/stages";
 
 /** Log-probs of the same pairs under several models. */
 export interface Measurement {
@@ -25,15 +26,6 @@ export interface Ches {
   readonly plain: number;
   /** Each sum of hidden states divided by the answer's tokens. */
   readonly normalised: number;
-}
-
-/** Mean log-prob of a token, in nats. */
-export interface TokenMean {
-  /** Over all tokens; null when there are none. */
-  readonly micro: number | null;
-  /** Over the pairs that have such tokens, of each one's mean. */
-  readonly macro: number | null;
-  readonly tokens: number;
 }
 
 export interface SideDiagnosis {
@@ -62,7 +54,7 @@ export interface ModelDiagnosis {
   readonly chosen: SideDiagnosis;
   readonly rejected: SideDiagnosis;
   /** Mean log-prob of chosen tokens by their place, 0 being the first difference. */
-  readonly positions: readonly { readonly position: number; readonly logp: number; readonly pairs: number }[];
+  readonly positions: readonly PositionMean[];
   /** What the change of the chosen answer's sum goes with. */
   readonly distance: Correlation;
   readonly ches: Correlation;
@@ -128,6 +120,7 @@ export function diagnose({ pairs, ches, reference, runs }: Measurement): Diagnos
       positions: positions(
         scores.map(({ chosen }) => chosen),
         differences,
+        LEAST_SHARE,
       ),
       distance: correlation(
         pairDiagnoses.map(({ distance }) => distance),
@@ -145,47 +138,6 @@ export function diagnose({ pairs, ches, reference, runs }: Measurement): Diagnos
 /** The tokens of an answer without its prompt. */
 export function completionOf({ ids, start }: TokenizedAnswer): Int32Array {
   return ids.subarray(start);
-}
-
-/** Mean log-probs of the tokens before, at and after each answer's first difference. */
-export function stages(
-  answers: readonly LogProbs[],
-  differences: readonly number[],
-): Pick<SideDiagnosis, "before" | "at" | "after"> {
-  const over = (part: (answer: LogProbs, difference: number) => LogProbs): TokenMean => {
-    const parts = answers.map((answer, i) => part(answer, differences[i]!)).filter(({ length }) => length > 0);
-    const tokens = parts.reduce((count, { length }) => count + length, 0);
-    return {
-      micro: tokens > 0 ? parts.reduce((total, each) => total + sum(each), 0) / tokens : null,
-      macro: mean(parts.map((each) => sum(each) / each.length)),
-      tokens,
-    };
-  };
-  return {
-    before: over((answer, at) => answer.subarray(0, at)),
-    at: over((answer, at) => answer.subarray(at, at + 1)),
-    after: over((answer, at) => answer.subarray(at + 1)),
-  };
-}
-
-/** The paper's figure 4: means by place, over the places that at least this share of the answers have. */
-export function positions(
-  answers: readonly LogProbs[],
-  differences: readonly number[],
-  leastShare = LEAST_SHARE,
-): ModelDiagnosis["positions"] {
-  const byPosition = new Map<number, { total: number; pairs: number }>();
-  answers.forEach((answer, i) =>
-    answer.forEach((logp, token) => {
-      const position = token - differences[i]!;
-      const entry = byPosition.get(position) ?? { total: 0, pairs: 0 };
-      byPosition.set(position, { total: entry.total + logp, pairs: entry.pairs + 1 });
-    }),
-  );
-  return [...byPosition]
-    .filter(([, { pairs }]) => pairs >= leastShare * answers.length)
-    .sort(([a], [b]) => a - b)
-    .map(([position, { total, pairs }]) => ({ position, logp: total / pairs, pairs }));
 }
 
 /** Pearson's of the values and Spearman's, which is Pearson's of their ranks; equal values share the mean of theirs. */

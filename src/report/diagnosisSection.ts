@@ -1,12 +1,6 @@
 /** The part of a runs' report that looks at the answers themselves: diagnosis.ts in tables, pictures and samples. */
-import {
-  type Correlation,
-  type Diagnosis,
-  type ModelDiagnosis,
-  type PairDiagnosis,
-  type SideDiagnosis,
-  type TokenMean,
-} from "./diagnosis";
+import { type Correlation, type Diagnosis, type ModelDiagnosis, type PairDiagnosis, type SideDiagnosis } from "./diagnosis";
+import type { TokenMean } from "../preference/stages";
 import type { Chart, loadCharts } from "./figures";
 import { signed } from "./findings";
 import { type Html, breakable, html, withMinus } from "./html";

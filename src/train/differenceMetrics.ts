@@ -13,6 +13,7 @@
 import { firstDifference } from "../data/rows/editDistance";
 import { type AnswerPair, hasRejected } from "../data/tokenize/tokenizedPair";
 import type { Packing } from "../preference";
+import { stageRanges } from "../preference/stages";
 import { type Tensor, fromTypedArray, noGrad, tidy } from "../torch";
 import type { ReferenceValues } from "./reference";
 import type { StepMetrics } from "./stepMetrics";
@@ -36,7 +37,7 @@ export function addByDifference(
     if (!hasRejected(pair)) continue;
     const tokens = packing.completions[i]!.chosen;
     const values = reference?.get(pair)!.chosen;
-    for (const [stage, [from, to]] of stagesOf(pair, tokens.length).entries()) {
+    for (const [stage, [from, to]] of stageRanges(differenceIn(pair), tokens.length).entries()) {
       const tokensThere = to - from;
       if (tokensThere <= 0) continue;
       const add = (name: number, weight: number, count: number): void => {
@@ -64,12 +65,7 @@ export function addByDifference(
   );
 }
 
-/** Where the chosen answer's tokens before, at and after the first difference begin and end. */
-function stagesOf({ chosen, rejected }: AnswerPair, tokens: number): [from: number, to: number][] {
-  const at = firstDifference(chosen.ids.subarray(chosen.start), rejected.ids.subarray(rejected.start));
-  return [
-    [0, at],
-    [at, Math.min(at + 1, tokens)],
-    [at + 1, tokens],
-  ];
+/** The place of the first token in which the answers differ. */
+function differenceIn({ chosen, rejected }: AnswerPair): number {
+  return firstDifference(chosen.ids.subarray(chosen.start), rejected.ids.subarray(rejected.start));
 }

@@ -1,7 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { runExperiment } from "../../src/paper/experiment";
-import { METHODS, METHOD_NAMES } from "../../src/paper/result";
-import { toSummary } from "../../src/paper/summary";
+import { METHODS, METHOD_NAMES, toSummary } from "../../src/paper/summary";
 import { getNumThreads, setNumThreads } from "../../src/torch";
 import { settledTensors } from "../setup/garbage";
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { AnswerPair } from "../../src/data/tokenize/tokenizedPair";
-import { type Measurement, correlation, diagnose, positions, stages } from "../../src/report/diagnosis";
+import { positions, stages } from "../../src/preference/stages";
+import { type Measurement, correlation, diagnose } from "../../src/report/diagnosis";
 
 const logps = (...values: number[]) => Float64Array.from(values);
 const answer = (...completion: number[]) => ({ ids: Int32Array.from([1, 2, ...completion]), start: 2 });
@@ -88,7 +89,7 @@ test("no token before or after a difference is no mean", () => {
 test("positions are counted from the first difference; those that few pairs reach are left out", () => {
   const answers = [logps(-1, -2, -3), logps(-4, -6), logps(-5), logps(-7), logps(-9)];
   // 0 is the difference: of the five pairs one has a token at -1 and at 1, one more at 1.
-  expect(positions(answers, [1, 0, 0, 0, 0])).toEqual([
+  expect(positions(answers, [1, 0, 0, 0, 0], 0.25)).toEqual([
     { position: 0, logp: -27 / 5, pairs: 5 },
     { position: 1, logp: -4.5, pairs: 2 },
   ]);

@@ -18,9 +18,8 @@ import { PreferenceTrainer } from "../../train";
 import type { PhaseProgress } from "../experiment";
 import { type CurvePoint, curvePoint, inShort, mean, scoreRows, toMethodResult } from "../measure";
 import { type HeldOutQuestion, type WayToAnswer, answerOwn, chanceOf, questionsOf, wayToAnswer } from "./ownAnswers";
-import type { RowSource } from "./halves";
 import { type Cell, type Corpus, cellName } from "./plan";
-import type { Bench, CellResult, Subject, SubjectDescription } from "./subject";
+import type { Bench, CellResult, RowSource, Subject, SubjectDescription } from "./subject";
 
 export interface OwnSettings {
   /** Optimizer steps of a cell. */
