@@ -8,7 +8,7 @@ import type { PlainRow } from "../data/rows/preferences";
 import type { Refusal } from "../data/rows/screening";
 import { packageVersion } from "../native/paths";
 import type { LossConfig } from "../preference";
-import { completionOf } from "../report/diagnosis";
+import { completionOf } from "../preference/difference";
 import { versions } from "../torch";
 import { type ModelOutput, inShort, sum, toMethodResult } from "./measure";
 import {

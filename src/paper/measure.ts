@@ -8,7 +8,7 @@ import { generateSync } from "../generate";
 import type { CausalLM } from "../models";
 import { type AnswerLogProbs, type LogProbs, scorePreferences } from "../preference";
 import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
-import { positions, stages } from "../preference/stages";
+import { positionMeans, stageMeans } from "../preference/difference";
 import { type Pair, type Question, finalAnswer } from "./task";
 import type { Vocabulary } from "./vocabulary";
 
@@ -79,7 +79,7 @@ export function toMethodResult(output: ModelOutput, pairs: readonly Pick<Pair, "
   const { scores, answers, curve } = output;
   const differences = pairs.map(({ difference }) => difference);
   const chosen = scores.map((score) => score.chosen);
-  const { before, at, after } = stages(chosen, differences);
+  const { before, at, after } = stageMeans(chosen, differences);
   const whole = curvePoint(0, scores);
   return {
     measures: {
@@ -90,7 +90,7 @@ export function toMethodResult(output: ModelOutput, pairs: readonly Pick<Pair, "
       token_logp_after: after.micro,
       accuracy: accuracyOf(answers),
     },
-    positions: positions(chosen, differences, LEAST_SHARE).map(({ pairs: tokens, ...point }) => ({ ...point, tokens })),
+    positions: positionMeans(chosen, differences, LEAST_SHARE).map(({ pairs: tokens, ...point }) => ({ ...point, tokens })),
     curve,
   };
 }

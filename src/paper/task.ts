@@ -7,7 +7,7 @@ import { InputError } from "../base/errors";
 import { firstDifference, normalisedDistance } from "../data/rows/editDistance";
 import type { PlainRow } from "../data/rows/preferences";
 import type { AnswerPair, TokenizedPair } from "../data/tokenize/tokenizedPair";
-import { completionOf } from "../report/diagnosis";
+import { completionOf } from "../preference/difference";
 import { Random } from "../base/random";
 import { type Refusal, expectSomeKept, reasonToRefuse, screen } from "../data/rows/screening";
 import { corruptIntermediateResult } from "../data/recipes/corruption";

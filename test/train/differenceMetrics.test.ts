@@ -7,9 +7,9 @@ import { type CausalLM, applyLora, dpop, lora, sigmoid, simpo } from "../../src"
 import type { AnswerPair } from "../../src/data/tokenize/tokenizedPair";
 import { noGrad, tidy } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
-import type { PreferenceTrainerOptions } from "../../src/train/preparation";
-import { paddedTokenLogProbs } from "../preference/padded";
+import type { PreferenceTrainerOptions } from "../../src/train/prepare/prepare";
 import { tinyModel, tinyPairs } from "./tiny";
+import { paddedTokenLogProbs } from "../preference/padded";
 
 const root = mkdtempSync(join(tmpdir(), "smaug-difference-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

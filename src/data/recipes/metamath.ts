@@ -3,7 +3,7 @@
  * (corruption.ts). Worded as the evaluation harness words GSM8K. A response that states no final answer is not used:
  * its last result could be the answer.
  */
-import { textOf } from "../../evaluate/fields";
+import { textOf } from "../fields";
 import { corruptIntermediateResult, startOfFinalPart } from "./corruption";
 import { type Recipe, Unusable } from "./recipe";
 

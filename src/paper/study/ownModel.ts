@@ -10,7 +10,7 @@ import { Random } from "../../base/random";
 import type { CausalLM } from "../../models";
 import { InputError } from "../../base/errors";
 import { type LossConfig, createLoss, fingerprint } from "../../preference";
-import { completionOf } from "../../report/diagnosis";
+import { completionOf } from "../../preference/difference";
 import type { Tokenizer } from "../../text";
 import { type Device, manualSeed } from "../../torch";
 import { applyLora, lora, removeAdapter } from "../../nn";

@@ -7,8 +7,7 @@
 import { dirname, join } from "node:path";
 import { InputError } from "../../base/errors";
 import { readInputJson } from "../../base/files/inputFiles";
-import { makeFolder } from "../../base/files/makeFolder";
-import { writeWhole } from "../../base/files/wholeFiles";
+import { makeFolder, writeWhole } from "../../base/files/wholeFiles";
 import { isObject } from "../../base/values";
 import { packageVersion } from "../../native/paths";
 import { versions } from "../../torch";

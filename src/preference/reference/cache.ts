@@ -8,7 +8,7 @@
 import { createHash } from "node:crypto";
 import { accessSync, constants, statfsSync } from "node:fs";
 import { join } from "node:path";
-import { makeFolder } from "../../base/files/makeFolder";
+import { makeFolder } from "../../base/files/wholeFiles";
 import { InputError } from "../../base/errors";
 import { expectPath } from "../../base/options";
 import { type RecordEntry, RecordStore } from "../../base/records/store";

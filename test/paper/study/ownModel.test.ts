@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { type PlainRow, tokenizePairs } from "../../../src/data";
 import { expectBothAnswers } from "../../../src/data/tokenize/tokenizedPair";
 import { loadModel } from "../../../src/models";
-import { completionOf } from "../../../src/report/diagnosis";
+import { completionOf } from "../../../src/preference/difference";
 import { splitByDistance } from "../../../src/paper/study/subject";
 import { OWN_DEFAULTS, OwnModel } from "../../../src/paper/study/ownModel";
 import { chanceOf, questionsOf, wayToAnswer } from "../../../src/paper/study/ownAnswers";
