@@ -9,7 +9,6 @@ import {
   type Tokenizer,
   applyLora,
   clipGradNorm_,
-  collate,
   continueTexts,
   createLoss,
   dpop,
@@ -21,6 +20,7 @@ import {
   loadPreferences,
   lora,
   microBatches,
+  pack,
   saveModel,
   scorePreferences,
   sigmoid,
@@ -332,11 +332,7 @@ describe("other functions say it too", () => {
     ["a model for its parameters", () => new AdamW(loosely(model)), "pass model.parameters()"],
     ["a text for a learning rate", () => new AdamW(model.parameters(), { lr: loosely("1") }), `for 'lr' but received "1"`],
     ["a model to clip", () => clipGradNorm_(loosely(model), 1), "pass model.parameters()"],
-    [
-      "rows in text to collate",
-      () => collate(loosely(rows)),
-      "Expected a list of { prompt, completion }, each a list of token ids, for 'rows'",
-    ],
+    ["rows in text to pack", () => pack(loosely(rows)), "Expected pairs in tokens for 'pairs'"],
     ["pairs to upload", () => upload(loosely(train)), "Expected a batch from microBatches or pack for 'packing'"],
     [
       "pairs to train on",

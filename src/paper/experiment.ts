@@ -4,24 +4,25 @@
  *
  * One thread, because a model this small gains nothing from a second; the same seed gives the same numbers bit for bit.
  */
-
 import type { PlainRow } from "../data/rows/preferences";
 import type { Refusal } from "../data/rows/screening";
-import type { CausalLM } from "../models";
 import { packageVersion } from "../native/paths";
 import type { LossConfig } from "../preference";
+import { completionOf } from "../preference/difference";
 import { versions } from "../torch";
-import { curvePoint } from "./measure";
-import { type Measured, inShort, toMethodResult } from "./methodResult";
-import { copyModel, countWeights, createModel, modelConfig } from "./model";
-import { trainPreference } from "./preferencePhase";
-import { type ExperimentResult, METHOD_NAMES, type Method, byMethod } from "./result";
-import { pickAnswers, pickSamples } from "./samples";
-import { answerQuestions, scorePairs } from "./scoring";
+import { type ModelOutput, inShort, sum, toMethodResult } from "./measure";
+import {
+  type ExperimentResult,
+  METHODS,
+  METHOD_NAMES,
+  type Method,
+  type SampleAnswer,
+  type SampleScores,
+  byMethod,
+} from "./summary";
 import { type Preset, presets } from "./settings";
-import { trainReference } from "./sft";
-import { arithmeticTask, longestAnswer, rowsTask } from "./task";
-import { withOneThread } from "./training";
+import { type Task, arithmeticTask, rowsTask } from "./task";
+import { SmallBench, countWeights, modelConfig, trainReference, withOneThread } from "./training";
 
 /** Shows how far a phase has come. */
 export interface PhaseProgress {
@@ -29,84 +30,114 @@ export interface PhaseProgress {
   finish(details: string): void;
 }
 
+/** Starts a phase; `total` is its number of steps when that is known. */
+export type StartPhase = (label: string, total?: number) => PhaseProgress;
+
 export interface ExperimentOptions {
   readonly seed: number;
   readonly preset: Preset;
   /** The user's rows instead of generated problems, and the name of their file. */
   readonly data?: { readonly name: string; readonly rows: readonly PlainRow[] };
-  /** Starts a phase; `total` is its number of steps when that is known. */
-  readonly startPhase: (label: string, total?: number) => PhaseProgress;
+  readonly startPhase: StartPhase;
   /** Told before training about rows that cannot be trained on. */
   readonly onRefusals?: (refused: readonly Refusal[]) => void;
 }
-
-type Trained = Exclude<Method, "reference">;
 
 /**
  * Runs the experiment.
  *
  * @throws InputError when the rows cannot be used
  */
-export function runExperiment(options: ExperimentOptions): ExperimentResult {
+export function runExperiment(options: ExperimentOptions): Promise<ExperimentResult> {
   return withOneThread(() => run(options));
 }
 
-function run({ seed, preset, data, startPhase, onRefusals }: ExperimentOptions): ExperimentResult {
+async function run({ seed, preset, data, startPhase, onRefusals }: ExperimentOptions): Promise<ExperimentResult> {
   const start = performance.now();
   const settings = presets[preset];
   const task = data ? rowsTask(data.rows, data.name, seed, settings.task) : arithmeticTask(seed, settings.task);
   if (task.refused.length > 0) onRefusals?.(task.refused);
   const { vocabulary, examples, pairs, heldOut } = task;
-  const maxNewTokens = longestAnswer(task) + 1;
-  const ask = (model: CausalLM) => answerQuestions(model, heldOut, vocabulary, maxNewTokens);
 
-  const config = modelConfig(settings.model, vocabulary.size);
-  using reference = createModel(config, seed);
   const sftPhase = startPhase("reference");
-  const sft = trainReference(reference, examples, settings, seed, (step, loss) =>
-    sftPhase.update(step, `loss ${loss.toFixed(3)}, goal ${settings.sft.goalLoss}`),
-  );
-  const referenceScores = scorePairs(reference, pairs);
-  const atStart = curvePoint(0, referenceScores.slice(0, settings.preference.curvePairs));
-  const ofReference = { scores: referenceScores, answers: ask(reference), curve: [atStart] };
-  sftPhase.finish(`${sft.steps} steps  loss ${sft.loss.toFixed(3)}  ${inShort(ofReference)}`);
-
-  const { beta, lambda, tolerance } = settings.preference;
-  const losses: Record<Trained, LossConfig> = {
-    sft: { lossType: "sft" },
-    dpo: { lossType: "sigmoid", beta },
-    dpop: { lossType: "dpop", beta, dpopLambda: lambda, dpopTolerance: tolerance },
-  };
-  const train = (method: Trained): Measured => {
-    using model = copyModel(config, reference);
-    const phase = startPhase(METHOD_NAMES[method], settings.preference.steps);
-    const onStep = (step: number, loss: number) => phase.update(step, `loss ${loss.toFixed(3)}`);
-    const curve = trainPreference(model, { loss: losses[method], pairs, referenceScores, settings, seed, onStep });
-    const measured = { scores: scorePairs(model, pairs), answers: ask(model), curve };
-    phase.finish(`${settings.preference.steps} steps  ${inShort(measured)}`);
-    return measured;
-  };
-  const measured = { reference: ofReference, sft: train("sft"), dpo: train("dpo"), dpop: train("dpop") };
-
-  return {
+  const { model: reference, outcome } = await trainReference({
+    config: modelConfig(settings.model, vocabulary.size),
     seed,
-    preset,
-    data: data?.name ?? null,
-    versions: { smaug: packageVersion(), node: process.versions.node, libtorch: versions().compiled },
-    seconds: (performance.now() - start) / 1000,
+    examples,
     settings,
-    counts: {
-      vocabulary: vocabulary.size,
-      weights: countWeights(reference),
-      examples: examples.length,
-      pairs: pairs.length,
-      heldOut: heldOut.length,
-      refused: task.refused.length,
-    },
-    editDistance: task.editDistance,
-    reference: sft,
-    methods: byMethod((method) => toMethodResult(measured[method], pairs)),
-    samples: pickSamples(task, measured),
-    answers: pickAnswers(task, measured),
-  };
+    onStep: (step, loss) => sftPhase.update(step, `loss ${loss.toFixed(3)}, goal ${settings.sft.goalLoss}`),
+  });
+  try {
+    using bench = await SmallBench.of(task, reference, settings, seed);
+    const ofReference = await bench.measureReference();
+    sftPhase.finish(`${outcome.steps} steps  loss ${outcome.loss.toFixed(3)}  ${inShort(ofReference)}`);
+
+    const { steps, beta, lambda } = settings.preference;
+    const train = async (method: Method, loss: LossConfig): Promise<ModelOutput> => {
+      const phase = startPhase(METHOD_NAMES[method], steps);
+      const output = await bench.train(loss, (step, value) => phase.update(step, `loss ${value.toFixed(3)}`));
+      phase.finish(`${steps} steps  ${inShort(output)}`);
+      return output;
+    };
+    const outputs: Record<Method, ModelOutput> = {
+      reference: ofReference,
+      sft: await train("sft", { lossType: "sft" }),
+      dpo: await train("dpo", { lossType: "sigmoid", beta }),
+      dpop: await train("dpop", { lossType: "dpop", beta, dpopLambda: lambda }),
+    };
+    return {
+      seed,
+      preset,
+      data: data?.name ?? null,
+      versions: { smaug: packageVersion(), node: process.versions.node, libtorch: versions().compiled },
+      seconds: (performance.now() - start) / 1000,
+      settings,
+      counts: {
+        vocabulary: vocabulary.size,
+        weights: countWeights(reference),
+        examples: examples.length,
+        pairs: pairs.length,
+        heldOut: heldOut.length,
+        refused: task.refused.length,
+      },
+      editDistance: task.editDistance,
+      reference: outcome,
+      methods: byMethod((method) => toMethodResult(outputs[method], pairs)),
+      samples: pickSamples(task, outputs),
+      answers: pickAnswers(task, outputs),
+    };
+  } finally {
+    reference.dispose();
+  }
+}
+
+/** The pairs whose chosen answer DPO changed most for the worse, in the middle, and most for the better. */
+function pickSamples({ pairs, vocabulary }: Task, outputs: Record<Method, ModelOutput>): SampleScores[] {
+  const change = (i: number) => sum(outputs.dpo.scores[i]!.chosen) - sum(outputs.reference.scores[i]!.chosen);
+  const ranked = pairs.map((pair, i) => ({ pair, i, change: change(i) })).sort((a, b) => a.change - b.change);
+  const ranks = { Lowest: 0, Median: Math.floor(ranked.length / 2), Highest: ranked.length - 1 };
+  return Object.entries(ranks).map(([name, rank]) => {
+    const { pair, i, change } = ranked[rank]!;
+    const { chosen, rejected, difference } = pair;
+    return {
+      title: `${name} change of the chosen answer under DPO: ${change < 0 ? "" : "+"}${change.toFixed(2)} nats`,
+      prompt: vocabulary.decode(chosen.ids.subarray(0, chosen.start)),
+      chosen: Array.from(completionOf(chosen), (id) => vocabulary.piece(id)),
+      rejected: Array.from(completionOf(rejected), (id) => vocabulary.piece(id)),
+      difference,
+      logps: byMethod((method) => outputs[method].scores[i]!.chosen),
+    };
+  });
+}
+
+/** The first held-out problems on which the models do not all come to the same verdict. */
+function pickAnswers({ heldOut }: Task, outputs: Record<Method, ModelOutput>): SampleAnswer[] {
+  const verdicts = (i: number) => new Set(METHODS.map((method) => outputs[method].answers[i]!.correct));
+  return heldOut
+    .map(({ prompt, answer }, i) => ({ prompt, answer, i }))
+    .filter(({ i }) => verdicts(i).size > 1)
+    .slice(0, 3)
+    .map(({ prompt, answer, i }) => {
+      return { prompt, expected: answer, answers: byMethod((method) => outputs[method].answers[i]!) };
+    });
 }

@@ -1,28 +1,26 @@
 /**
- * What the paper looks at: log-probs of whole answers, and of the chosen answer's tokens before, at and after the first
- * token in which the two answers differ. Pure arithmetic on token log-probs; scoring.ts gets them from a model.
+ * What the paper looks at: log-probs of whole answers, of the chosen answer's tokens before, at and after the first
+ * token in which the two answers differ, and whether a model answers held-out problems rightly. All in nats.
  *
- * Token means are over tokens, all pairs together. All in nats.
+ * Token means are over tokens, all pairs together.
  */
-
-import type { Pair } from "./task";
-
-/** Where the answers of a pair part. */
-type Parting = Pick<Pair, "difference">;
-
-/** Log-probs of the tokens of one pair's answers, end tokens included. */
-export interface PairScores {
-  readonly chosen: readonly number[];
-  readonly rejected: readonly number[];
-}
+import { generateSync } from "../generate";
+import type { CausalLM } from "../models";
+import { type AnswerLogProbs, type LogProbs, scorePreferences } from "../preference";
+import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
+import { positionMeans, stageMeans } from "../preference/difference";
+import { type Pair, type Question, finalAnswer } from "./task";
+import type { Vocabulary } from "./vocabulary";
 
 /** Means over pairs; null where no pair has such a token. The names are those of summary.json. */
-export interface LogProbs {
+export interface Measures {
   chosen_logp: number;
   rejected_logp: number;
   token_logp_before: number | null;
   token_logp_at: number | null;
   token_logp_after: number | null;
+  /** Share of held-out problems answered rightly, 0 to 1. */
+  accuracy: number;
 }
 
 /** Mean log-probs of whole answers after some steps of training. */
@@ -39,45 +37,118 @@ export interface PositionMean {
   readonly tokens: number;
 }
 
-export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+/** A model's answer to a question. */
+export interface Answer {
+  readonly text: string;
+  readonly correct: boolean;
+}
+
+/** What one model gave, in full. */
+export interface ModelOutput {
+  /** Of the pairs, in their order. */
+  readonly scores: readonly AnswerLogProbs[];
+  /** To the held-out problems. */
+  readonly answers: readonly Answer[];
+  /** Measured on the first pairs, from step 0; a single point for the reference. */
+  readonly curve: readonly CurvePoint[];
+}
+
+/** The means of the summary, and the lines of the pictures. */
+export interface MethodResult {
+  readonly measures: Measures;
+  readonly positions: readonly PositionMean[];
+  readonly curve: readonly CurvePoint[];
+}
+
+/** Positions that fewer than this share of the pairs reach are left out. */
+const LEAST_SHARE = 0.1;
+/** Prompts in one batch of generation. */
+const BATCH = 100;
+
+export function sum(values: readonly number[] | LogProbs): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
 
 /** NaN for no values. */
 export const mean = (values: readonly number[]): number => sum(values) / values.length;
 
-/** Reduces the scores of pairs to the means of the summary. `scores` and `pairs` run in parallel. */
-export function summarise(scores: readonly PairScores[], pairs: readonly Parting[]): LogProbs {
-  const tokens = (part: (logps: readonly number[], difference: number) => readonly number[]) => {
-    const logps = scores.flatMap(({ chosen }, i) => part(chosen, pairs[i]!.difference));
-    return logps.length === 0 ? null : mean(logps);
-  };
+/** Reduces what a model gave to its means and lines. */
+export function toMethodResult(output: ModelOutput, pairs: readonly Pick<Pair, "difference">[]): MethodResult {
+  const { scores, answers, curve } = output;
+  const differences = pairs.map(({ difference }) => difference);
+  const chosen = scores.map((score) => score.chosen);
+  const { before, at, after } = stageMeans(chosen, differences);
+  const whole = curvePoint(0, scores);
   return {
-    chosen_logp: mean(scores.map(({ chosen }) => sum(chosen))),
-    rejected_logp: mean(scores.map(({ rejected }) => sum(rejected))),
-    token_logp_before: tokens((logps, difference) => logps.slice(0, difference)),
-    token_logp_at: tokens((logps, difference) => logps.slice(difference, difference + 1)),
-    token_logp_after: tokens((logps, difference) => logps.slice(difference + 1)),
+    measures: {
+      chosen_logp: whole.chosen,
+      rejected_logp: whole.rejected,
+      token_logp_before: before.micro,
+      token_logp_at: at.micro,
+      token_logp_after: after.micro,
+      accuracy: accuracyOf(answers),
+    },
+    positions: positionMeans(chosen, differences, LEAST_SHARE).map(({ pairs: tokens, ...point }) => ({ ...point, tokens })),
+    curve,
   };
 }
 
 /** Means of whole answers' log-probs, as a point of a curve over the steps. */
-export function curvePoint(step: number, scores: readonly PairScores[]): CurvePoint {
-  const meanSum = (side: keyof PairScores) => mean(scores.map((row) => sum(row[side])));
+export function curvePoint(step: number, scores: readonly AnswerLogProbs[]): CurvePoint {
+  const meanSum = (side: keyof AnswerLogProbs) => mean(scores.map((score) => sum(score[side])));
   return { step, chosen: meanSum("chosen"), rejected: meanSum("rejected") };
 }
 
-/** Means by distance from the first difference, in order, without those that fewer than a tenth of the pairs have. */
-export function byPosition(scores: readonly PairScores[], pairs: readonly Parting[]): PositionMean[] {
-  const columns = new Map<number, number[]>();
-  scores.forEach(({ chosen }, i) => {
-    chosen.forEach((logp, token) => {
-      const position = token - pairs[i]!.difference;
-      const column = columns.get(position);
-      if (column) column.push(logp);
-      else columns.set(position, [logp]);
+/** For the line that ends a phase. */
+export const inShort = ({ scores, answers }: Pick<ModelOutput, "scores" | "answers">): string =>
+  `chosen ${curvePoint(0, scores).chosen.toFixed(2)}  accuracy ${(100 * accuracyOf(answers)).toFixed(1)}%`;
+
+const accuracyOf = (answers: readonly Answer[]): number => mean(answers.map(({ correct }) => (correct ? 1 : 0)));
+
+/** Log-probs of all answer tokens, row by row. */
+export async function scoreRows(model: CausalLM, rows: readonly TokenizedPair[]): Promise<AnswerLogProbs[]> {
+  const scores: AnswerLogProbs[] = [];
+  for await (const { chosenTokenLogps: chosen, rejectedTokenLogps: rejected } of scorePreferences(model, rows))
+    scores.push({ chosen, rejected });
+  return scores;
+}
+
+/**
+ * Answers questions by greedy generation, where right is the same final answer as the given one; or, where they have
+ * wrong answers, by taking the one whose log-prob is highest by the character (lm-evaluation-harness's `acc_norm`).
+ */
+export async function answerQuestions(
+  model: CausalLM,
+  questions: readonly Question[],
+  vocabulary: Vocabulary,
+  maxNewTokens: number,
+): Promise<Answer[]> {
+  if (questions.every(({ wrong }) => wrong)) return chooseAnswers(model, questions, vocabulary);
+  const answers: Answer[] = [];
+  for (let from = 0; from < questions.length; from += BATCH) {
+    const batch = questions.slice(from, from + BATCH);
+    const prompts = batch.map(({ prompt }) => vocabulary.encode(prompt));
+    generateSync(model, prompts, { maxNewTokens, eosTokenId: vocabulary.endId }).forEach(({ tokens }, i) => {
+      const text = vocabulary.decode(tokens);
+      answers.push({ text, correct: finalAnswer(text) === finalAnswer(batch[i]!.answer) });
     });
+  }
+  return answers;
+}
+
+async function chooseAnswers(model: CausalLM, questions: readonly Question[], vocabulary: Vocabulary): Promise<Answer[]> {
+  const choices = questions.flatMap(({ prompt, answer, wrong = [] }) =>
+    [answer, ...wrong].map((text, place) => ({ prompt, text, place })),
+  );
+  const rows = choices.map(({ prompt, text }, index) => ({ index, chosen: vocabulary.encodeAnswer(prompt, text) }));
+  const scores = await scoreRows(model, rows);
+  const taken: { text: string; place: number; score: number }[] = [];
+  choices.forEach(({ text, place }, i) => {
+    const score = sum(scores[i]!.chosen) / text.length;
+    if (place === 0) taken.push({ text, place, score });
+    else if (score >= taken.at(-1)!.score) taken[taken.length - 1] = { text, place, score };
   });
-  return [...columns]
-    .filter(([, column]) => column.length >= pairs.length / 10)
-    .sort(([a], [b]) => a - b)
-    .map(([position, column]) => ({ position, logp: mean(column), tokens: column.length }));
+  return taken.map(({ text, place }) => ({ text, correct: place === 0 }));
 }

@@ -6,26 +6,18 @@
 import { InputError } from "../base/errors";
 import { firstDifference, normalisedDistance } from "../data/rows/editDistance";
 import type { PlainRow } from "../data/rows/preferences";
+import type { AnswerPair, TokenizedPair } from "../data/tokenize/tokenizedPair";
+import { completionOf } from "../preference/difference";
 import { Random } from "../base/random";
 import { type Refusal, expectSomeKept, reasonToRefuse, screen } from "../data/rows/screening";
-import { generateProblems } from "./arithmetic";
 import { corruptIntermediateResult } from "../data/recipes/corruption";
-import { generateQuestions } from "./multipleChoice";
+import { generateProblems, generateQuestions } from "./problems";
 import type { Settings } from "./settings";
 import { Vocabulary } from "./vocabulary";
 
-/** A prompt and its answer, the end token included. */
-export interface Example {
-  readonly prompt: number[];
-  readonly completion: number[];
-}
-
 /** A preference pair; answers end with the end token. */
-export interface Pair {
-  readonly prompt: number[];
-  readonly chosen: number[];
-  readonly rejected: number[];
-  /** Index of the first token in which the answers differ. */
+export interface Pair extends AnswerPair {
+  /** Place of the first token in which the answers differ, counted from their beginning. */
   readonly difference: number;
 }
 
@@ -38,7 +30,8 @@ export interface Question {
 
 export interface Task {
   readonly vocabulary: Vocabulary;
-  readonly examples: Example[];
+  /** Right answers alone, for SFT. */
+  readonly examples: TokenizedPair[];
   readonly pairs: Pair[];
   readonly heldOut: Question[];
   /** Rows that cannot be trained on. */
@@ -85,7 +78,8 @@ function wrongChoice(answer: string, problems: readonly Question[], random: Rand
 }
 
 /** Tokens of the longest answer trained on, its end included. */
-export const longestAnswer = ({ examples }: Task): number => Math.max(...examples.map(({ completion }) => completion.length));
+export const longestAnswer = ({ examples }: Task): number =>
+  examples.reduce((most, { chosen: { ids, start } }) => Math.max(most, ids.length - start), 0);
 
 /**
  * The task of a user's rows: chosen answers for SFT, the first rows as pairs, and a tenth of the prompts held out.
@@ -130,16 +124,17 @@ function assemble(
   heldOut: Question[],
   refused: Refusal[],
 ): Task {
-  const encodeAnswer = (text: string) => [...vocabulary.encode(text), vocabulary.endId];
-  const examples = train.map(({ prompt, answer }) => {
-    return { prompt: vocabulary.encode(prompt), completion: encodeAnswer(answer) };
-  });
+  const examples = train.map(({ prompt, answer }, index) => ({ index, chosen: vocabulary.encodeAnswer(prompt, answer) }));
   const pairs = rows.map((row) => {
-    const chosen = encodeAnswer(row.chosen);
-    const rejected = encodeAnswer(row.rejected);
-    return { prompt: vocabulary.encode(row.prompt), chosen, rejected, difference: firstDifference(chosen, rejected) };
+    const [chosen, rejected] = [row.chosen, row.rejected].map((answer) => vocabulary.encodeAnswer(row.prompt, answer));
+    return {
+      index: row.index,
+      chosen: chosen!,
+      rejected: rejected!,
+      difference: firstDifference(completionOf(chosen!), completionOf(rejected!)),
+    };
   });
-  const distances = pairs.map(({ chosen, rejected }) => normalisedDistance(chosen, rejected));
+  const distances = pairs.map(({ chosen, rejected }) => normalisedDistance(completionOf(chosen), completionOf(rejected)));
   const editDistance = distances.reduce((sum, distance) => sum + distance, 0) / pairs.length;
   return { vocabulary, examples, pairs, heldOut, refused, editDistance };
 }

@@ -8,6 +8,8 @@
  * are sure to be encoded.
  */
 
+import type { TokenizedAnswer } from "../data/tokenize/tokenizedPair";
+
 const PIECE = / ?\p{L}+ ?|\p{N}| ?[^\s\p{L}\p{N}]+ ?|\s/gu;
 
 /** Cuts a text into pieces; joined they are the text again. */
@@ -54,9 +56,15 @@ export class Vocabulary {
     return splitIntoPieces(text).flatMap((piece) => this.ids.get(piece) ?? this.spell(piece));
   }
 
+  /** An answer behind its prompt, with the end token. */
+  encodeAnswer(prompt: string, answer: string): TokenizedAnswer {
+    const before = this.encode(prompt);
+    return { ids: Int32Array.from([...before, ...this.encode(answer), this.endId]), start: before.length };
+  }
+
   /** The text of ids; end tokens stand for none. */
-  decode(ids: readonly number[]): string {
-    return ids.map((id) => this.piece(id)).join("");
+  decode(ids: Iterable<number>): string {
+    return Array.from(ids, (id) => this.piece(id)).join("");
   }
 
   /** The text one id stands for; empty for the end token. */

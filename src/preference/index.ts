@@ -1,5 +1,3 @@
-export { type Batch, type Row, collate } from "./batch";
-export { completionLogProbs, sequenceLogProbs } from "./logProbs";
 export * from "./losses";
 export { type MicroBatchOptions, microBatches, packOptionsOf } from "./packed/microBatches";
 export { packedAttention } from "./packed/attention";

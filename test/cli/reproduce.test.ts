@@ -7,7 +7,7 @@ import { reproduceCommand } from "../../src/cli/reproduce/command";
 import { ReproduceOutput } from "../../src/cli/reproduce/output";
 import { run } from "../../src/cli/run";
 import { OutputLock } from "../../src/base/files/outputFolder";
-import { readResult } from "../../src/paper/study/store";
+import { readResult } from "../../src/paper/study/run";
 import { temporaryFolders } from "../models/folders";
 
 const folder = temporaryFolders();

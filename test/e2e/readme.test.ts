@@ -7,8 +7,9 @@ import { expect, it } from "vitest";
 const root = resolve(__dirname, "../..");
 const readme = readFileSync(join(root, "README.md"), "utf8");
 
-it("runs the README's first program as a user would, from ln 2 to near 0", () => {
+it("runs the README's first program, which is among the examples, as a user would: from ln 2 to near 0", () => {
   const program = /```js\n(.*?)```/s.exec(readme)![1]!;
+  expect(readFileSync(join(root, "examples/own-step.mjs"), "utf8")).toBe(program);
   const folder = mkdtempSync(join(tmpdir(), "smaug-readme-"));
   try {
     mkdirSync(join(folder, "node_modules"));

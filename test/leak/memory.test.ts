@@ -17,7 +17,8 @@ import {
 } from "../../src/nn";
 import { LlamaForCausalLM } from "../../src/models";
 import { AdamW, clipGradNorm_ } from "../../src/optim";
-import { collate, dpop, sequenceLogProbs, sigmoid } from "../../src/preference";
+import { dpop, forwardBackward, pack, sigmoid, upload } from "../../src/preference";
+import { answerOf } from "../preference/padded";
 import {
   Generator,
   Tensor,
@@ -327,12 +328,12 @@ describe("losses", () => {
 
   test("log-probs of a batch", () => {
     const model = new LlamaForCausalLM(config);
-    const rows = [
-      { prompt: [1, 2], completion: [3, 4, 5] },
-      { prompt: [6], completion: [7] },
+    const pairs = [
+      { index: 0, chosen: answerOf([1, 2], [3, 4, 5]), rejected: answerOf([1, 2], [3, 6]) },
+      { index: 1, chosen: answerOf([6], [7]) },
     ];
     expect(() => {
-      sequenceLogProbs(model, collate(rows)).sum().backward();
+      forwardBackward(model, upload(pack(pairs)), ({ policyChosen, policyRejected }) => policyChosen.sub(policyRejected).sum());
       model.zeroGrad();
     }).toLeakNothing();
     model.dispose();

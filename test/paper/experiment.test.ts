@@ -1,12 +1,12 @@
 import { expect, test, vi } from "vitest";
 import { runExperiment } from "../../src/paper/experiment";
-import { METHODS, METHOD_NAMES } from "../../src/paper/result";
-import { toSummary } from "../../src/paper/summary";
-import { getNumThreads, memory, setNumThreads } from "../../src/torch";
+import { METHODS, METHOD_NAMES, toSummary } from "../../src/paper/summary";
+import { getNumThreads, setNumThreads } from "../../src/torch";
+import { settledTensors } from "../setup/garbage";
 
-const run = (seed: number) => {
+const run = async (seed: number) => {
   const phases: string[] = [];
-  const result = runExperiment({
+  const result = await runExperiment({
     seed,
     preset: "smoke",
     startPhase: (label) => {
@@ -17,15 +17,15 @@ const run = (seed: number) => {
   return { result, phases };
 };
 
-test("the same seed gives the same numbers bit for bit, another seed others", () => {
-  const numbers = (seed: number) => ({ ...run(seed).result, seconds: 0 });
-  const first = numbers(6);
-  expect(numbers(6)).toEqual(first);
-  expect(numbers(7).methods.reference.measures).not.toEqual(first.methods.reference.measures);
+test("the same seed gives the same numbers bit for bit, another seed others", async () => {
+  const numbers = async (seed: number) => ({ ...(await run(seed)).result, seconds: 0 });
+  const first = await numbers(6);
+  expect(await numbers(6)).toEqual(first);
+  expect((await numbers(7)).methods.reference.measures).not.toEqual(first.methods.reference.measures);
 });
 
-test("all methods start from the reference and are measured on the same rows", () => {
-  const { result, phases } = run(8);
+test("all methods start from the reference and are measured on the same rows", async () => {
+  const { result, phases } = await run(8);
   expect(phases).toEqual(METHODS.map((method) => METHOD_NAMES[method]));
   const atStart = result.methods.reference.curve[0]!;
   for (const method of ["sft", "dpo", "dpop"] as const) {
@@ -44,13 +44,13 @@ test("all methods start from the reference and are measured on the same rows", (
   });
 });
 
-test("leaves no tensor behind, and the number of threads as it was", () => {
-  run(9);
+test("leaves no tensor behind, and the number of threads as it was", async () => {
+  await run(9);
   const threads = getNumThreads();
   setNumThreads(2);
-  const before = memory().tensors;
-  run(9);
-  expect(memory().tensors).toBe(before);
+  const before = await settledTensors();
+  await run(9);
+  expect(await settledTensors()).toBe(before);
   expect(getNumThreads()).toBe(2);
   setNumThreads(threads);
 });

@@ -1,4 +1,5 @@
-import { type ExperimentResult, type Measures, type Method, byMethod } from "../../src/paper/result";
+import type { Measures } from "../../src/paper/measure";
+import { type ExperimentResult, type Method, byMethod } from "../../src/paper/summary";
 import { presets } from "../../src/paper/settings";
 
 const measures: Measures = {

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { Random } from "../../src/base/random";
-import { generateQuestions } from "../../src/paper/multipleChoice";
-import { createModel, modelConfig } from "../../src/paper/model";
-import { answerQuestions } from "../../src/paper/scoring";
+import { answerQuestions } from "../../src/paper/measure";
+import { generateQuestions } from "../../src/paper/problems";
 import { presets } from "../../src/paper/settings";
 import { choiceTask } from "../../src/paper/task";
+import { createModel, modelConfig } from "../../src/paper/training";
 import { noGrad, tidy } from "../../src/torch";
 import { answerOf, paddedLogProbs } from "../preference/padded";
 
@@ -43,18 +43,18 @@ test("a question makes three pairs, which share its prompt and right answer", ()
   const { pairs, heldOut, examples } = choiceTask(3, settings);
   expect(pairs).toHaveLength(30);
   expect(heldOut).toHaveLength(5);
-  pairs.forEach(({ prompt, chosen, rejected }, i) => {
-    expect({ prompt, completion: chosen }).toEqual(examples[Math.floor(i / 3)]);
+  pairs.forEach(({ chosen, rejected }, i) => {
+    expect(chosen).toEqual(examples[Math.floor(i / 3)]!.chosen);
     expect(rejected).not.toEqual(chosen);
   });
-  expect(new Set(pairs.slice(0, 3).map(({ rejected }) => rejected.join())).size).toBe(3);
+  expect(new Set(pairs.slice(0, 3).map(({ rejected }) => rejected.ids.join())).size).toBe(3);
 });
 
-test("the model's choice is the answer with the highest log-prob by the character", () => {
+test("the model's choice is the answer with the highest log-prob by the character", async () => {
   const task = choiceTask(3, { ...presets.quick.task, problems: 40, pairs: 10, heldOut: 30 });
   const { vocabulary, heldOut } = task;
   using model = createModel(modelConfig(presets.smoke.model, vocabulary.size), 5);
-  const answers = answerQuestions(model, heldOut, vocabulary, 1);
+  const answers = await answerQuestions(model, heldOut, vocabulary, 1);
   heldOut.forEach(({ prompt, answer, wrong }, i) => {
     const scores = [answer, ...wrong!].map((text) => {
       const row = answerOf(vocabulary.encode(prompt), [...vocabulary.encode(text), vocabulary.endId]);

@@ -1,7 +1,7 @@
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { renderReport } from "../../src/paper/report/report";
-import type { ExperimentResult } from "../../src/paper/result";
+import type { ExperimentResult } from "../../src/paper/summary";
 import { resultWith } from "./fixtures";
 
 const open = async (result: ExperimentResult) => parseHTML(await renderReport(result)).document;

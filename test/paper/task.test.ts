@@ -1,9 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/base/errors";
+import type { TokenizedAnswer } from "../../src/data/tokenize/tokenizedPair";
 import { presets } from "../../src/paper/settings";
 import { arithmeticTask, finalAnswer, rowsTask } from "../../src/paper/task";
 
 const settings = { ...presets.quick.task, problems: 400, pairs: 100, heldOut: 50 };
+
+const promptOf = ({ ids, start }: TokenizedAnswer) => ids.subarray(0, start);
+const completionOf = ({ ids, start }: TokenizedAnswer) => ids.subarray(start);
 
 test("at high edit distance only the rejected answers are others: answers of other problems", () => {
   const [low, high] = [arithmeticTask(3, settings), arithmeticTask(3, settings, "high")];
@@ -11,10 +15,11 @@ test("at high edit distance only the rejected answers are others: answers of oth
   expect(high.heldOut).toEqual(low.heldOut);
   expect(low.editDistance).toBeLessThan(0.1);
   expect(high.editDistance).toBeGreaterThan(0.5);
-  const answers = new Set(low.examples.map(({ completion }) => low.vocabulary.decode(completion)));
-  high.pairs.forEach(({ prompt, chosen, rejected }, i) => {
-    expect({ prompt, chosen }).toEqual({ prompt: low.pairs[i]!.prompt, chosen: low.pairs[i]!.chosen });
-    const [right, wrong] = [high.vocabulary.decode(chosen), high.vocabulary.decode(rejected)];
+  const answers = new Set(low.examples.map(({ chosen }) => low.vocabulary.decode(completionOf(chosen))));
+  high.pairs.forEach(({ chosen, rejected }, i) => {
+    expect(chosen).toEqual(low.pairs[i]!.chosen);
+    expect(promptOf(rejected)).toEqual(promptOf(chosen));
+    const [right, wrong] = [chosen, rejected].map((answer) => high.vocabulary.decode(completionOf(answer))) as [string, string];
     expect(answers.has(wrong)).toBe(true);
     expect(finalAnswer(wrong)).not.toBe(finalAnswer(right));
   });
@@ -32,14 +37,17 @@ describe("the generated task", () => {
   });
 
   test("shares no prompt between training and held-out problems", () => {
-    const prompts = new Set(task.examples.map(({ prompt }) => vocabulary.decode(prompt)));
+    const prompts = new Set(task.examples.map(({ chosen }) => vocabulary.decode(promptOf(chosen))));
     expect(prompts.size).toBe(400);
     expect(task.heldOut.filter(({ prompt }) => prompts.has(prompt))).toEqual([]);
   });
 
   test("pairs are the first training problems, with one result wrong and the final answer kept", () => {
-    task.pairs.forEach(({ prompt, chosen, rejected, difference }, i) => {
-      expect({ prompt, completion: chosen }).toEqual(task.examples[i]);
+    task.pairs.forEach((pair, i) => {
+      expect(pair.chosen).toEqual(task.examples[i]!.chosen);
+      expect(promptOf(pair.rejected)).toEqual(promptOf(pair.chosen));
+      const { difference } = pair;
+      const [chosen, rejected] = [completionOf(pair.chosen), completionOf(pair.rejected)];
       expect(chosen.at(-1)).toBe(vocabulary.endId);
       expect(chosen.slice(0, difference)).toEqual(rejected.slice(0, difference));
       expect(chosen[difference]).not.toBe(rejected[difference]);
@@ -70,7 +78,7 @@ describe("a user's rows", () => {
     const task = rowsTask(rows, "pairs.jsonl", 0, settings);
     expect(task.heldOut).toHaveLength(4);
     const heldOut = new Set(task.heldOut.map(({ prompt }) => prompt));
-    const trained = task.examples.map(({ prompt }) => task.vocabulary.decode(prompt));
+    const trained = task.examples.map(({ chosen }) => task.vocabulary.decode(promptOf(chosen)));
     expect(trained.filter((prompt) => heldOut.has(prompt))).toEqual([]);
     expect(trained).toHaveLength(rows.filter(({ prompt }) => !heldOut.has(prompt)).length);
     for (const { prompt, answer } of task.heldOut) {

@@ -122,7 +122,7 @@ type OneOptions = Omit<ReproduceOptions, "preset" | "data"> & { data: string | u
 async function reproduceOne(preset: Preset, { seed, data, json, ...flags }: OneOptions, output: ReproduceOutput): Promise<void> {
   const rows = data === undefined ? undefined : expectPlainRows(await loadPreferences(data, rowOptions(flags)), data);
   const { runExperiment } = await import("../../paper/experiment.js"); // loads libtorch
-  const result = runExperiment({
+  const result = await runExperiment({
     preset,
     seed,
     data: rows && { name: data!, rows },

@@ -97,8 +97,7 @@ export function checkStudyFlags(preset: StudyPreset, flags: StudyFlags): void {
 async function createSubject(preset: StudyPreset, flags: StudyFlags): Promise<Subject> {
   const settings = SETTINGS[preset];
   if (flags.model !== undefined) return ownModel(flags.model, flags);
-  const { SmallModel } = await import("../../paper/study/smallModel.js");
-  const { corporaOfRows, generatedCorpora } = await import("../../paper/study/smallCorpora.js");
+  const { SmallModel, corporaOfRows, generatedCorpora } = await import("../../paper/study/smallModel.js");
   const { data, out, device } = flags;
   if (!data)
     return new SmallModel(
@@ -128,7 +127,7 @@ async function createSubject(preset: StudyPreset, flags: StudyFlags): Promise<Su
 /** A user's model; its rows are read before it is loaded. */
 async function ownModel(name: string, flags: StudyFlags): Promise<Subject> {
   const { OWN_DEFAULTS, OwnModel } = await import("../../paper/study/ownModel.js");
-  const { splitByDistance } = await import("../../paper/study/halves.js");
+  const { splitByDistance } = await import("../../paper/study/subject.js");
   const { tokenizeRows } = await import("../../data/tokenize/tokenizePairs.js");
   const { completionOf } = await import("../../preference/difference.js");
   const { loadModel } = await import("../../models/index.js");

@@ -2,7 +2,7 @@
 
 import { type Html, html, withMinus } from "../../report/html";
 import { changeLegend, changedToken } from "../../report/tokens";
-import { METHODS, METHOD_NAMES, type SampleAnswer, type SampleScores } from "../result";
+import { METHODS, METHOD_NAMES, type SampleAnswer, type SampleScores } from "../summary";
 
 const TRAINED = METHODS.filter((method) => method !== "reference");
 

@@ -7,12 +7,10 @@
  * models must also be able to do the task: if their accuracy is within two such errors of guessing, or of a perfect score
  * where the claim needs room to improve, no difference could show, and the claim is unclear instead of confirmed.
  */
-import { mean } from "../measure";
-import type { Measures } from "../result";
+import { type Measures, mean } from "../measure";
 import { type Corpus, type Parameters, type Study, type StudyMethod, parametersOf } from "./plan";
 import type { StudyResult } from "./run";
-import { type Spread, type Verdict, spreadOf, verdictOf } from "./spread";
-import { cellsOver } from "./table";
+import { type Spread, cellsOver, spreadOf } from "./table";
 
 /** Measures of one seed. */
 type Of = (corpus: Corpus, method: StudyMethod, parameters?: Parameters) => Measures;
@@ -144,6 +142,21 @@ const CLAIMS: readonly Claim[] = [
     measure: (of) => chosen("control", "dpo")(of) - chosen("low", "dpo")(of),
   },
 ];
+
+export type Verdict = "agree" | "disagree" | "unclear";
+
+/**
+ * Whether values are on the claimed side of a limit: `agree` or `disagree` when their mean is more than two of its
+ * standard errors on one side or the other, else `unclear`; so too for a single value, which has no spread.
+ */
+export function verdictOf(values: readonly number[], side: "above" | "below", limit: number): Verdict {
+  const spread = spreadOf(values);
+  if (spread === null || spread.std === null) return "unclear";
+  const error = spread.std / Math.sqrt(values.length);
+  const distance = (side === "above" ? 1 : -1) * (spread.mean - limit);
+  if (Math.abs(distance) <= 2 * error) return "unclear";
+  return distance > 0 ? "agree" : "disagree";
+}
 
 /** Tests every claim for which the study has cells, on its seeds. */
 export function testClaims(result: StudyResult): ClaimResult[] {

@@ -5,8 +5,8 @@ import type { CausalLM } from "../../models";
 import { completionOf } from "../../preference/difference";
 import type { Tokenizer } from "../../text";
 import { startOfFinalPart } from "../../data/recipes/corruption";
-import { type PairScores, sum } from "../measure";
-import type { Answer } from "../scoring";
+import type { AnswerLogProbs, LogProbs } from "../../preference";
+import { type Answer, sum } from "../measure";
 import { finalAnswer } from "../task";
 
 /** A prompt with the answers that its rows give. */
@@ -59,7 +59,7 @@ export async function answerOwn(
   model: CausalLM,
   tokenizer: Tokenizer,
   questions: readonly HeldOutQuestion[],
-  scores: readonly PairScores[],
+  scores: readonly AnswerLogProbs[],
 ): Promise<Answer[]> {
   if (wayToAnswer(questions) === "choose") return questions.map((question) => chosenOf(question, scores));
   const longest = questions.reduce((most, { tokens }) => Math.max(most, tokens), 0);
@@ -76,8 +76,8 @@ export async function answerOwn(
   return answers.map(({ text }, i) => ({ text, correct: finalAnswer(text) === finalAnswer(questions[i]!.chosen) }));
 }
 
-function chosenOf({ pairs }: HeldOutQuestion, scores: readonly PairScores[]): Answer {
-  const perCharacter = (logps: readonly number[], text: string) => sum(logps) / Math.max(1, text.length);
+function chosenOf({ pairs }: HeldOutQuestion, scores: readonly AnswerLogProbs[]): Answer {
+  const perCharacter = (logps: LogProbs, text: string) => sum(logps) / Math.max(1, text.length);
   const wrong = pairs.find(
     ({ at, chosen, rejected }) => perCharacter(scores[at]!.chosen, chosen) <= perCharacter(scores[at]!.rejected, rejected),
   );

@@ -9,19 +9,17 @@ import { firstDifference, normalisedDistance } from "../../data/rows/editDistanc
 import { Random } from "../../base/random";
 import type { CausalLM } from "../../models";
 import { InputError } from "../../base/errors";
-import { type LossConfig, createLoss, fingerprint, scorePreferences } from "../../preference";
+import { type LossConfig, createLoss, fingerprint } from "../../preference";
 import { completionOf } from "../../preference/difference";
 import type { Tokenizer } from "../../text";
 import { type Device, manualSeed } from "../../torch";
 import { applyLora, lora, removeAdapter } from "../../nn";
 import { PreferenceTrainer } from "../../train";
 import type { PhaseProgress } from "../experiment";
-import { type CurvePoint, type PairScores, curvePoint, mean } from "../measure";
-import { inShort, toMethodResult } from "../methodResult";
+import { type CurvePoint, curvePoint, inShort, mean, scoreRows, toMethodResult } from "../measure";
 import { type HeldOutQuestion, type WayToAnswer, answerOwn, chanceOf, questionsOf, wayToAnswer } from "./ownAnswers";
-import type { RowSource } from "./halves";
 import { type Cell, type Corpus, cellName } from "./plan";
-import type { Bench, CellResult, Subject, SubjectDescription } from "./subject";
+import type { Bench, CellResult, RowSource, Subject, SubjectDescription } from "./subject";
 
 export interface OwnSettings {
   /** Optimizer steps of a cell. */
@@ -211,9 +209,7 @@ class OwnBench implements Bench {
   private async measure(phase: PhaseProgress, trained?: CurvePoint[]): Promise<CellResult> {
     const { model, heldOut, questions, tokenizer } = this.options;
     model.eval();
-    const scores: PairScores[] = [];
-    for await (const { chosenTokenLogps, rejectedTokenLogps } of scorePreferences(model, heldOut))
-      scores.push({ chosen: Array.from(chosenTokenLogps), rejected: Array.from(rejectedTokenLogps) });
+    const scores = await scoreRows(model, heldOut);
     const answers = await answerOwn(model, tokenizer, questions, scores);
     const curve = trained ?? [curvePoint(0, scores.slice(0, CURVE_PAIRS))];
     const output = { scores, answers, curve };

@@ -8,7 +8,6 @@ import { mean } from "../measure";
 import { testClaims } from "./claims";
 import { type Corpus, STUDY_METHODS, STUDY_NAMES, type StudyMethod, parametersOf } from "./plan";
 import type { FinishedCell, StudyResult } from "./run";
-import type { Spread } from "./spread";
 import {
   COLUMNS,
   ablationCells,
@@ -20,7 +19,7 @@ import {
   studyCaveat,
   titleOf,
 } from "./summary";
-import { cellsOver, comparison } from "./table";
+import { type Spread, cellsOver, comparison } from "./table";
 
 type Draw = (chart: Chart) => Html;
 

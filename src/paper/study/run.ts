@@ -1,12 +1,19 @@
 /**
- * Runs the paper's comparison cell by cell and keeps each in the folder as it is finished, so that a run that was
- * stopped goes on where it was. On the CPU the same seeds give the same numbers bit for bit, in one run or in several.
+ * Runs the paper's comparison cell by cell, so that a run that was stopped resumes where it was. Each finished cell is kept
+ * in the folder as `cells/NAME.json`, which appears whole or not at all and holds the settings it was made with; what was
+ * made with others is as if it were not there. On the CPU the same seeds give the same numbers bit for bit, in one run or
+ * in several.
  */
+import { dirname, join } from "node:path";
+import { InputError } from "../../base/errors";
+import { readInputJson } from "../../base/files/inputFiles";
+import { makeFolder, writeWhole } from "../../base/files/wholeFiles";
+import { isObject } from "../../base/values";
 import { packageVersion } from "../../native/paths";
 import { versions } from "../../torch";
-import { type Cell, STUDY_NAMES, type Study, cellsOf, lossOf } from "./plan";
-import { type StoredCell, StudyStore } from "./store";
-import type { ReferenceResult, StartPhase, Subject, SubjectDescription } from "./subject";
+import { type Cell, STUDY_NAMES, type Study, cellName, cellsOf, lossOf } from "./plan";
+import type { StartPhase } from "../experiment";
+import type { CellResult, ReferenceResult, Subject, SubjectDescription } from "./subject";
 
 export interface StudyOptions {
   readonly preset: string;
@@ -83,3 +90,74 @@ function label({ seed, corpus, method, beta, lambda }: Cell): string {
   const parameters = `${beta === null ? "" : ` ${beta}`}${lambda === null ? "" : `/${lambda}`}`;
   return `seed ${seed}, ${corpus}, ${STUDY_NAMES[method]}${parameters}`;
 }
+
+/** With the seconds it took. */
+type StoredCell = CellResult & { readonly seconds: number };
+
+class StudyStore {
+  constructor(
+    private readonly folder: string,
+    private readonly subject: Subject,
+  ) {}
+
+  /** Undefined when the cell was not finished with these settings. */
+  readCell(cell: Cell): Promise<StoredCell | undefined> {
+    return readResult<StoredCell>(this.file(cell), this.settingsOf(cell));
+  }
+
+  writeCell(cell: Cell, result: StoredCell): Promise<void> {
+    return writeResult(this.file(cell), this.settingsOf(cell), result);
+  }
+
+  /**
+   * @throws InputError when a finished cell was made with other settings; another version of smaug is not another
+   *   setting
+   */
+  async expectNoOthers(cells: readonly Cell[], overwriting: string): Promise<void> {
+    for (const cell of cells) {
+      const file = this.file(cell);
+      const settings = readSettings(file);
+      if (settings === undefined || JSON.stringify(settings) === JSON.stringify(this.settingsOf(cell))) continue;
+      throw new InputError(
+        `Expected cells of the same settings in ${this.folder} but ${file} was made with others. Choose another folder, or ` +
+          `replace them with\n  ${overwriting}`,
+      );
+    }
+  }
+
+  private file = (cell: Cell): string => join(this.folder, "cells", `${cellName(cell)}.json`);
+
+  private settingsOf(cell: Cell): object {
+    return { ...cell, loss: lossOf(cell), ...this.subject.settingsOf(cell.seed, cell.corpus) };
+  }
+}
+
+/** What a file holds that was written with these settings by this version; undefined otherwise. */
+export async function readResult<T>(file: string, settings: object): Promise<T | undefined> {
+  const stored = readStored<T>(file);
+  return JSON.stringify(stored?.settings) === JSON.stringify(complete(settings)) ? stored?.result : undefined;
+}
+
+/** The settings a file was written with, without the versions; undefined when it cannot be read. */
+function readSettings(file: string): object | undefined {
+  const { settings } = readStored(file) ?? {};
+  if (!isObject(settings)) return undefined;
+  const { versions: _, ...others } = settings;
+  return others;
+}
+
+/** What {@link writeResult} wrote; undefined when the file is missing or is not one of its. */
+function readStored<T>(file: string): { settings?: object; result?: T } | undefined {
+  try {
+    return (readInputJson(file, "a result") as { settings?: object; result?: T } | null) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export async function writeResult(file: string, settings: object, result: object): Promise<void> {
+  makeFolder(dirname(file));
+  await writeWhole(file, `${JSON.stringify({ settings: complete(settings), result }, null, 2)}\n`);
+}
+
+const complete = (settings: object) => ({ ...settings, versions: { smaug: packageVersion(), libtorch: versions().compiled } });

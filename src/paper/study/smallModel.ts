@@ -5,22 +5,28 @@
  */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { PlainRow } from "../../data/rows/preferences";
+import type { Refusal } from "../../data/rows/screening";
 import { type CausalLM, loadModel, saveModel } from "../../models";
 import type { LossConfig } from "../../preference";
 import type { Device } from "../../torch";
-import type { PhaseProgress } from "../experiment";
-import { type PairScores, curvePoint } from "../measure";
-import { inShort, toMethodResult } from "../methodResult";
-import { copyModel, createModel, modelConfig } from "../model";
-import { trainPreference } from "../preferencePhase";
-import { answerQuestions, scorePairs } from "../scoring";
+import type { PhaseProgress, StartPhase } from "../experiment";
+import { inShort, toMethodResult } from "../measure";
 import type { Settings } from "../settings";
-import { trainReference } from "../sft";
-import { type Task, longestAnswer } from "../task";
-import { withOneThread } from "../training";
+import { type Task, arithmeticTask, choiceTask, rowsTask } from "../task";
+import { SmallBench, modelConfig, trainReference, withOneThread } from "../training";
+import { splitIntoPieces } from "../vocabulary";
 import type { Cell, Corpus } from "./plan";
-import { readResult, writeResult } from "./store";
-import type { Bench, CellResult, CorpusDescription, ReferenceResult, StartPhase, Subject, SubjectDescription } from "./subject";
+import { readResult, writeResult } from "./run";
+import {
+  type Bench,
+  type CellResult,
+  type CorpusDescription,
+  type ReferenceResult,
+  type Subject,
+  type SubjectDescription,
+  splitByDistance,
+} from "./subject";
 
 /** A corpus for the small model. */
 export interface SmallCorpus {
@@ -34,6 +40,62 @@ export interface SmallCorpus {
 }
 
 export type SmallCorpora = Readonly<Partial<Record<Corpus, SmallCorpus>>>;
+
+/** The reference of the multiple choice is stopped earlier: at 0.14 / 0.1 nats a token both are right in four of five. */
+const CHOICE_GOAL = 0.1;
+
+/** The corpora of the paper's comparison, made here. */
+export function generatedCorpora(settings: Settings): SmallCorpora {
+  const { heldOut } = settings.task;
+  const arithmetic = (far: boolean, title: string): SmallCorpus => ({
+    reference: "arithmetic",
+    settings,
+    makeTask: (seed) => arithmeticTask(seed, settings.task, far ? "high" : "low"),
+    description: { title, heldOut, chance: 0, accuracy: "greedy answers whose final number is right" },
+  });
+  const { sft } = settings;
+  const choices = { ...settings, sft: { ...sft, goalLoss: Math.min(CHOICE_GOAL, sft.goalLoss) } };
+  return {
+    low: arithmetic(false, "worked arithmetic, one intermediate result replaced"),
+    high: {
+      reference: "choices",
+      settings: choices,
+      makeTask: (seed) => choiceTask(seed, choices.task),
+      description: {
+        title: "multiple choice, the right answer against each wrong one",
+        heldOut,
+        chance: 1 / 4,
+        accuracy: "questions whose right choice is the likeliest of four, by the character",
+      },
+    },
+    control: arithmetic(true, "worked arithmetic, the rejected answer that of another problem"),
+  };
+}
+
+/** A user's rows, as {@link splitByDistance} parts them. */
+export function corporaOfRows(
+  sources: readonly { readonly name: string; readonly rows: readonly PlainRow[]; readonly digest: string }[],
+  settings: Settings,
+  onRefusals: (name: string, refused: readonly Refusal[], rows: number) => void,
+): SmallCorpora {
+  const halves = splitByDistance(sources, ({ chosen, rejected }) => [splitIntoPieces(chosen), splitIntoPieces(rejected)]);
+  const corpora = Object.entries(halves).map(([corpus, { name, digest, rows }]): [string, SmallCorpus] => {
+    const makeTask = (seed: number) => rowsTask(rows, name, seed, settings.task);
+    const { refused, heldOut } = makeTask(0); // how many does not depend on the seed
+    if (refused.length > 0) onRefusals(name, refused, rows.length);
+    return [
+      corpus,
+      {
+        reference: corpus,
+        settings,
+        data: digest,
+        makeTask,
+        description: { title: name, heldOut: heldOut.length, chance: 0, accuracy: "greedy answers that end in the final answer" },
+      },
+    ];
+  });
+  return Object.fromEntries(corpora);
+}
 
 export class SmallModel implements Subject {
   readonly description: SubjectDescription;
@@ -64,7 +126,7 @@ export class SmallModel implements Subject {
     const file = join(folder, "training.json");
     const found = await readResult<ReferenceResult>(file, settings);
     if (found) return found;
-    const { model, result } = this.makeReference(seed, corpus, startPhase);
+    const { model, result } = await this.makeReference(seed, corpus, startPhase);
     using _ = model;
     await rm(file, { force: true }); // while the weights change nothing may say whose they are
     await saveModel(model, folder);
@@ -73,35 +135,35 @@ export class SmallModel implements Subject {
   }
 
   async open(seed: number, corpus: Corpus): Promise<Bench> {
-    return new SmallBench(
-      this.corpora[corpus]!,
-      seed,
-      await loadModel(this.referenceFolder(seed, corpus), { device: this.device }),
-    );
+    const reference = await loadModel(this.referenceFolder(seed, corpus), { device: this.device });
+    return SmallCells.of(this.corpora[corpus]!, seed, reference);
   }
 
   /** Models live no longer than their benches. */
   [Symbol.dispose](): void {}
 
-  private makeReference(seed: number, corpus: Corpus, startPhase: StartPhase): { model: CausalLM; result: ReferenceResult } {
+  private async makeReference(
+    seed: number,
+    corpus: Corpus,
+    startPhase: StartPhase,
+  ): Promise<{ model: CausalLM; result: ReferenceResult }> {
     const start = performance.now();
     const { reference: name, settings, makeTask } = this.corpora[corpus]!;
     const { examples, vocabulary } = makeTask(seed);
     const { goalLoss: goal } = settings.sft;
     const phase = startPhase(`seed ${seed}, reference (${name})`);
-    const model = createModel(modelConfig(settings.model, vocabulary.size), seed, this.device);
-    try {
-      const outcome = withOneThread(() =>
-        trainReference(model, examples, settings, seed, (step, loss) =>
-          phase.update(step, `loss ${loss.toFixed(3)}, goal ${goal}`),
-        ),
-      );
-      phase.finish(`${outcome.steps} steps  loss ${outcome.loss.toFixed(3)}`);
-      return { model, result: { ...outcome, name, goal, seconds: (performance.now() - start) / 1000 } };
-    } catch (error) {
-      model.dispose();
-      throw error;
-    }
+    const { model, outcome } = await withOneThread(() =>
+      trainReference({
+        config: modelConfig(settings.model, vocabulary.size),
+        seed,
+        device: this.device,
+        examples,
+        settings,
+        onStep: (step, loss) => phase.update(step, `loss ${loss.toFixed(3)}, goal ${goal}`),
+      }),
+    );
+    phase.finish(`${outcome.steps} steps  loss ${outcome.loss.toFixed(3)}`);
+    return { model, result: { ...outcome, name, goal, seconds: (performance.now() - start) / 1000 } };
   }
 
   private referenceFolder = (seed: number, corpus: Corpus): string =>
@@ -117,55 +179,37 @@ export class SmallModel implements Subject {
   }
 }
 
-class SmallBench implements Bench {
+class SmallCells implements Bench {
   readonly steps: number;
-  private readonly task: Task;
-  private readonly referenceScores: PairScores[];
+
+  private constructor(
+    private readonly bench: SmallBench,
+    { preference }: Settings,
+  ) {
+    this.steps = preference.steps;
+  }
 
   /** Takes the reference over. */
-  constructor(
-    private readonly corpus: SmallCorpus,
-    private readonly seed: number,
-    private readonly reference: CausalLM,
-  ) {
-    this.task = corpus.makeTask(seed);
-    this.steps = corpus.settings.preference.steps;
-    this.referenceScores = withOneThread(() => scorePairs(reference, this.task.pairs));
+  static async of({ makeTask, settings }: SmallCorpus, seed: number, reference: CausalLM): Promise<SmallCells> {
+    try {
+      return new SmallCells(await withOneThread(() => SmallBench.of(makeTask(seed), reference, settings, seed)), settings);
+    } catch (error) {
+      reference.dispose();
+      throw error;
+    }
   }
 
   async run(_cell: Cell, loss: LossConfig | null, phase: PhaseProgress): Promise<CellResult> {
-    return withOneThread(() => this.runHere(loss, phase));
-  }
-
-  private runHere(loss: LossConfig | null, phase: PhaseProgress): CellResult {
-    const {
-      task,
-      seed,
-      referenceScores,
-      reference,
-      corpus: { settings },
-    } = this;
-    const { pairs } = task;
-    const { curvePairs, tolerance } = settings.preference;
-    const ask = (model: CausalLM) => answerQuestions(model, task.heldOut, task.vocabulary, longestAnswer(task) + 1);
-    const measured = () => {
-      if (loss === null) {
-        const curve = [curvePoint(0, referenceScores.slice(0, curvePairs))];
-        return { scores: referenceScores, answers: ask(reference), curve };
-      }
-      using model = copyModel(modelConfig(settings.model, task.vocabulary.size), reference);
-      const tolerant = loss.lossType === "dpop" ? { ...loss, dpopTolerance: tolerance } : loss;
-      const onStep = (step: number, value: number) => phase.update(step, `loss ${value.toFixed(3)}`);
-      const curve = trainPreference(model, { loss: tolerant, pairs, referenceScores, settings, seed, onStep });
-      return { scores: scorePairs(model, pairs), answers: ask(model), curve };
-    };
-    const output = measured();
+    const { bench } = this;
+    const onStep = (step: number, value: number) => phase.update(step, `loss ${value.toFixed(3)}`);
+    const output = await withOneThread(() => (loss === null ? bench.measureReference() : bench.train(loss, onStep)));
     phase.finish(inShort(output));
-    return { ...toMethodResult(output, pairs), editDistance: task.editDistance };
+    return { ...toMethodResult(output, bench.task.pairs), editDistance: bench.task.editDistance };
   }
 
   [Symbol.dispose](): void {
-    this.reference.dispose();
+    this.bench[Symbol.dispose]();
+    this.bench.reference.dispose();
   }
 }
 

@@ -4,8 +4,7 @@ import { QUANTITIES, type Quantity } from "../summary";
 import { type ClaimResult, testClaims } from "./claims";
 import { type Corpus, STUDY_NAMES } from "./plan";
 import type { StudyResult } from "./run";
-import { type Spread, spreadOf } from "./spread";
-import { type MeasureSpreads, type Row, ablation, comparison } from "./table";
+import { type MeasureSpreads, type Row, type Spread, ablation, comparison, spreadOf } from "./table";
 
 const CORPUS_NAMES: Record<Corpus, string> = {
   low: "low edit distance",

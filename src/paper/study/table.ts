@@ -1,10 +1,23 @@
-/** The study's cells with the seeds taken together. */
+/** The study's cells with the seeds taken together: the mean of each measure, and how far it scatters. */
 
 import { QUANTITIES } from "../summary";
-import type { Measures } from "../result";
+import { type Measures, mean, sum } from "../measure";
 import { type Corpus, type Parameters, STUDY_METHODS, type StudyMethod, parametersOf } from "./plan";
 import type { FinishedCell, StudyResult } from "./run";
-import { type Spread, spreadOf } from "./spread";
+
+export interface Spread {
+  readonly mean: number;
+  /** Standard deviation of the sample, with n − 1; null for a single value. */
+  readonly std: number | null;
+}
+
+/** Null when there are no values. */
+export function spreadOf(values: readonly number[]): Spread | null {
+  if (values.length === 0) return null;
+  const middle = mean(values);
+  if (values.length === 1) return { mean: middle, std: null };
+  return { mean: middle, std: Math.sqrt(sum(values.map((value) => (value - middle) ** 2)) / (values.length - 1)) };
+}
 
 export type MeasureSpreads = Record<keyof Measures, Spread | null>;
 

@@ -1,4 +1,4 @@
-import type { Measures } from "../../../src/paper/result";
+import type { Measures } from "../../../src/paper/measure";
 import { type Cell, type Study, cellsOf, paperStudy } from "../../../src/paper/study/plan";
 import type { StudyResult } from "../../../src/paper/study/run";
 

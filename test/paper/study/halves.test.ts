@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { splitByDistance } from "../../../src/paper/study/halves";
+import { splitByDistance } from "../../../src/paper/study/subject";
 
 const letters = ([chosen, rejected]: readonly [string, string]) => [[...chosen], [...rejected]] as const;
 const source = (name: string, rows: readonly (readonly [string, string])[]) => ({ name, digest: name, rows });

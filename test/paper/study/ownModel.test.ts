@@ -5,7 +5,7 @@ import { type PlainRow, tokenizePairs } from "../../../src/data";
 import { expectBothAnswers } from "../../../src/data/tokenize/tokenizedPair";
 import { loadModel } from "../../../src/models";
 import { completionOf } from "../../../src/preference/difference";
-import { splitByDistance } from "../../../src/paper/study/halves";
+import { splitByDistance } from "../../../src/paper/study/subject";
 import { OWN_DEFAULTS, OwnModel } from "../../../src/paper/study/ownModel";
 import { chanceOf, questionsOf, wayToAnswer } from "../../../src/paper/study/ownAnswers";
 import { type Study, paperStudy } from "../../../src/paper/study/plan";

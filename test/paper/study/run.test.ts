@@ -4,8 +4,7 @@ import { expect, test } from "vitest";
 import { presets } from "../../../src/paper/settings";
 import { type Study, cellName, cellsOf, paperStudy } from "../../../src/paper/study/plan";
 import { type StudyResult, runStudy } from "../../../src/paper/study/run";
-import { generatedCorpora } from "../../../src/paper/study/smallCorpora";
-import { SmallModel } from "../../../src/paper/study/smallModel";
+import { SmallModel, generatedCorpora } from "../../../src/paper/study/smallModel";
 import { getNumThreads, memory, setNumThreads } from "../../../src/torch";
 import { temporaryFolders } from "../../models/folders";
 import { settledTensors } from "../../setup/garbage";
@@ -128,7 +127,7 @@ test("all methods of a seed start from one reference; in the control the chosen 
 test("DPO in the study is DPO in the small experiment", async () => {
   const { runExperiment } = await import("../../../src/paper/experiment");
   const startPhase = () => ({ update: () => {}, finish: () => {} });
-  const small = runExperiment({ seed: 3, preset: "smoke", startPhase });
+  const small = await runExperiment({ seed: 3, preset: "smoke", startPhase });
   const { result } = await run(join(folder(), "study"));
   for (const method of ["reference", "sft", "dpo", "dpop"] as const) {
     const cell = result!.cells.find(

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { spreadOf, verdictOf } from "../../../src/paper/study/spread";
+import { verdictOf } from "../../../src/paper/study/claims";
+import { spreadOf } from "../../../src/paper/study/table";
 
 test("mean and sample deviation", () => {
   // Mean 4; squares of the distances 4 + 0 + 4 = 8, over n − 1 = 2: 4, whose root is 2.

@@ -1,13 +1,19 @@
 /**
- * Generated grade-school arithmetic with worked steps, in the shape of GSM8K and MetaMath: a start of 10–60, then two
- * or three steps of + or − with an operand of 2–20, every value on the way 10–99.
+ * Generated grade-school problems, of two kinds. Arithmetic with worked steps is in the shape of GSM8K and MetaMath: a start
+ * of 10–60, then two or three steps of + or − with an operand of 2–20, every value on the way 10–99.
  *
  *   Zoe has 28 stars. Zoe gets 10 from a friend. Zoe sells 18. How many stars now?
  *   28 + 10 = 38. 38 - 18 = 20. #### 20
  *
- * The words are few on purpose: as pieces (vocabulary.ts) they are 58 with the digits and the end of an answer.
+ * Multiple choice is in the shape of ARC: a little knowledge (what is kept in what) and a little reasoning (how many
+ * there are), four answers that have no word in common, and choices that are not in the prompt.
+ *
+ *   Zoe has 28 stars. Zoe gets 14 from a friend. What holds all stars now?
+ *   wooden box behind three heavy doors      (the forties; wrong: those of the tens nearest to it)
+ *
+ * The words are few on purpose: as pieces (vocabulary.ts) those of the arithmetic are 58 with the digits and the end of an
+ * answer.
  */
-
 import type { Random } from "../base/random";
 
 /** A problem and its worked answer; the part after `####` is the final answer. */
@@ -34,7 +40,7 @@ export function generateProblems(count: number, random: Random): Problem[] {
 }
 
 /** Draws until there are `count` with different prompts. */
-export function drawDifferent<T extends { readonly prompt: string }>(count: number, draw: () => T): T[] {
+function drawDifferent<T extends { readonly prompt: string }>(count: number, draw: () => T): T[] {
   const drawn = new Map<string, T>();
   while (drawn.size < count) {
     const each = draw();
@@ -49,7 +55,7 @@ function generateProblem(random: Random): Problem {
 }
 
 /** A story in sentences, each followed by a space, with the work that comes to its last value. */
-export function generateStory(
+function generateStory(
   drawSteps: (random: Random) => number,
   random: Random,
 ): { story: string; thing: string; work: string; value: number } {
@@ -75,4 +81,45 @@ function drawStep(value: number, random: Random): { gain: boolean; operand: numb
     const result = gain ? value + operand : value - operand;
     if (result >= 10 && result <= 99) return { gain, operand, result };
   }
+}
+
+/** A question with its right answer and the wrong ones. */
+export interface MultipleChoice {
+  readonly prompt: string;
+  readonly answer: string;
+  readonly wrong: readonly string[];
+}
+
+/** What holds 10 to 19 things, 20 to 29, and so on. */
+const HOLDERS = [
+  "one paper cup near the window",
+  "an old jar under dark stairs",
+  "big iron pots inside kitchen cupboards",
+  "wooden box behind three heavy doors",
+  "his uncle's chest beside soft beds",
+  "round baskets above every lamp there",
+  "open cart outside that red barn",
+  "long shelves along four white walls",
+  "whole empty room with no furniture",
+];
+const WRONG = 3;
+
+/**
+ * Draws `count` questions with different prompts, so that any two parts of the list share none.
+ *
+ * ```ts
+ * const questions = generateQuestions(4200, new Random(0, "questions"));
+ * const train = questions.slice(0, 4000), heldOut = questions.slice(4000);
+ * ```
+ */
+export function generateQuestions(count: number, random: Random): MultipleChoice[] {
+  return drawDifferent(count, () => generateQuestion(random));
+}
+
+function generateQuestion(random: Random): MultipleChoice {
+  const { story, thing, value } = generateStory(() => 1, random);
+  const right = Math.floor(value / 10) - 1;
+  const nearest = HOLDERS.map((holder, i) => ({ holder, away: Math.abs(i - right) })).sort((a, b) => a.away - b.away);
+  const wrong = random.shuffled(nearest.slice(1, 1 + WRONG).map(({ holder }) => holder));
+  return { prompt: `${story}What holds all ${thing} now?`, answer: HOLDERS[right]!, wrong };
 }
