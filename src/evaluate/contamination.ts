@@ -15,12 +15,12 @@ import { expectTokenizer } from "../text/tokenizer";
 import { didYouMean } from "../base/names";
 import { checkOptions } from "../base/options";
 import { expectTaskList } from "./evaluate";
-import { integersOf, objectOf, RowError, textOf, textsOf } from "./fields";
+import { integersOf, objectOf, RowError, textOf, textsOf } from "../data/fields";
 import { PythonRandom } from "./python/random";
 import { type PlacedRow, forgetRows, readSplit } from "./rows";
 import { logLikelihoods } from "./scoring";
 import type { Row } from "./tasks/task";
-import { type TaskData, expectTasks, sourceOf } from "./tasks/source";
+import { type TaskData, expectTasks, sourceOf } from "./tasks/data";
 import { taskNames } from "./tasks/list";
 
 /** An item's text and other ends for it. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { makeFolder, writeWhole } from "../../src/base/files/wholeFiles";
-import { RunOutput } from "../../src/train/ownership";
+import { RunOutput } from "../../src/train/output/ownership";
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "smaug-"))));

@@ -6,8 +6,8 @@ import { OutputLock, expectUsableFolder } from "../../base/files/outputFolder";
 import { realPath } from "../../base/files/paths";
 import { SetAside, removeEntries } from "../../base/files/setAside";
 import { flush, temporaryName } from "../../base/files/wholeFiles";
-import { PREVIOUS, recoverFolder } from "../../train/ownership";
-import { holdingsOf, modelEntriesIn, runEntriesIn } from "../../train/runEntries";
+import { PREVIOUS, recoverFolder } from "../../train/output/ownership";
+import { holdingsOf, modelEntriesIn, runEntriesIn } from "../../train/output/entries";
 
 export class ModelOutput {
   private aside: SetAside | undefined;

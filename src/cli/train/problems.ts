@@ -7,11 +7,11 @@ import { hasEntry } from "../../base/files/paths";
 import { isAdapter } from "../../models/modelSource";
 import { lossProblems } from "../../preference/losses/lossConfig";
 import { snakeCase } from "../../base/names";
-import { scheduleProblems } from "../../train/schedulePlan";
 import { rowProblems } from "./rowKeys";
 import { routerLossProblems } from "./routerLoss";
 import { runArguments } from "./arguments";
 import type { RunConfig } from "./config";
+import { scheduleProblems } from "../../train/schedule";
 
 /** Loss settings that only some losses read. */
 const lossKeys = [

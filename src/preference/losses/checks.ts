@@ -1,6 +1,6 @@
 /** Checks the options of losses. */
 import { received } from "../../base/received";
-import { describeValue } from "../../torch/operators";
+import { receivedInCode } from "../../base/received";
 import type { NumberRange } from "./ranges";
 
 export * from "./ranges";
@@ -9,13 +9,13 @@ type ErrorClass = new (message: string) => Error;
 
 export function checkNumber(name: string, value: unknown, range: NumberRange, Failure: ErrorClass = RangeError): void {
   if (typeof value === "number" && Number.isFinite(value) && range.holds(value)) return;
-  throw new Failure(`Expected ${range.says} for '${name}' but received ${describeValue(value)}`);
+  throw new Failure(`Expected ${range.says} for '${name}' but received ${receivedInCode(value)}`);
 }
 
 export function checkChoice(name: string, value: unknown, choices: readonly string[], Failure: ErrorClass = TypeError): void {
   if (typeof value === "string" && choices.includes(value)) return;
   const list = choices.map((choice) => JSON.stringify(choice)).join(", ");
-  throw new Failure(`Expected one of ${list} for '${name}' but received ${describeValue(value)}`);
+  throw new Failure(`Expected one of ${list} for '${name}' but received ${receivedInCode(value)}`);
 }
 
 /**
