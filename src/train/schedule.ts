@@ -1,6 +1,6 @@
 /** When things happen in a run: how many steps it has, and after which of them it logs, evaluates and saves. */
 import { type Problem, conflict, problemsError, unfit } from "../base/problems";
-import { kwargsProblems } from "../optim/scheduleKwargs";
+import { kwargsProblems } from "../optim/namedSchedule";
 import type { TrainingArguments } from "./arguments";
 
 export interface SchedulePlan {

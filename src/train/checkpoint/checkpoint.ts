@@ -13,13 +13,14 @@ import { saveTensors } from "../../models/formats/safetensors/writer";
 import { openWeights } from "../../models/weights";
 import { InputError } from "../../base/errors";
 import { hasAdapter } from "../../nn";
-import type { AdamW } from "../../optim";
 import { type Device, type Tensor, dispose, getRngState, setRngState, tidy } from "../../torch";
 import { saveGgufTokenizer } from "../../text";
 import { OptimizerFile, optimizerTensors, shownEntry } from "./optimizerFile";
 import { copyForeignEntries, isCheckpoint, removeCheckpoint } from "../output/entries";
 import { readSavedState } from "./savedState";
 import { STATE_FILE, type TrainerState, writeTrainerState } from "./state";
+import type { Optimizer, StateLayout } from "../../optim/optimizer";
+import { adamwLayout } from "../../optim/adamw";
 
 const OPTIMIZER_FILE = "optimizer.safetensors";
 const RNG_FILE = "rng_state.safetensors";
@@ -28,7 +29,7 @@ const NAME = /^checkpoint-(\d+)$/;
 /** What a checkpoint is made from and restored into. */
 export interface Resumable {
   readonly model: CausalLM;
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   readonly device: Device;
 }
 
@@ -91,12 +92,12 @@ export interface OpenedCheckpoint {
  *
  * @throws DamagedCheckpointError that names the file, and the newest checkpoint to resume from instead
  */
-export function openCheckpoint(which: string | true, outputDir: string): OpenedCheckpoint {
+export function openCheckpoint(which: string | true, outputDir: string, layout = adamwLayout): OpenedCheckpoint {
   const folder = findCheckpoint(which, outputDir);
   try {
     const problem = whyNoCheckpoint(folder);
     if (problem !== undefined) throw new InputError(problem);
-    return verifyCheckpoint(folder);
+    return verifyCheckpoint(folder, layout);
   } catch (error) {
     if (!(error instanceof InputError) && (error as NodeJS.ErrnoException).code === undefined) throw error;
     const places = [...new Set([dirname(resolve(folder)), resolve(outputDir)])];
@@ -105,7 +106,7 @@ export function openCheckpoint(which: string | true, outputDir: string): OpenedC
       .filter((other) => resolve(other.folder) !== resolve(folder));
     throw new DamagedCheckpointError(
       (error as Error).message,
-      others.find((other) => isWhole(other.folder))?.folder,
+      others.find((other) => isWhole(other.folder, layout))?.folder,
       places,
       error,
     );
@@ -118,10 +119,10 @@ export function openCheckpoint(which: string | true, outputDir: string): OpenedC
  *
  * @throws InputError that names the file
  */
-export function verifyCheckpoint(folder: string): OpenedCheckpoint {
+export function verifyCheckpoint(folder: string, layout = adamwLayout): OpenedCheckpoint {
   const { state, hasChecksums: needsChecksums } = readVerified(folder);
   for (const name of readdirSync(folder)) if (name.endsWith(".safetensors")) new SafetensorsFile(join(folder, name));
-  new OptimizerFile(join(folder, OPTIMIZER_FILE)).expectSteps(state.globalStep);
+  new OptimizerFile(join(folder, OPTIMIZER_FILE), layout).expectSteps(state.globalStep);
   expectRngNames(new SafetensorsFile(join(folder, RNG_FILE)));
   return { folder, state, isVerified: needsChecksums };
 }
@@ -144,9 +145,9 @@ function readVerified(folder: string): ReturnType<typeof readSavedState> {
 /** The files that restoring reads. */
 const isRead = (name: string): boolean => /\.safetensors(\.index\.json)?$/.test(name) || name === STATE_FILE;
 
-function isWhole(folder: string): boolean {
+function isWhole(folder: string, layout: StateLayout): boolean {
   try {
-    verifyCheckpoint(folder);
+    verifyCheckpoint(folder, layout);
     return true;
   } catch {
     return false; // the caller does not need the reason
@@ -162,7 +163,7 @@ export function expectFits(folder: string, { model, optimizer, device }: Resumab
   tidy(() => {
     using weights = openTrained(model, folder);
     expectShapes(weights, trainedTensors(model));
-    new OptimizerFile(join(folder, OPTIMIZER_FILE)).expectFits(optimizer);
+    new OptimizerFile(join(folder, OPTIMIZER_FILE), optimizer.layout).expectFits(optimizer);
     const rng = new SafetensorsFile(join(folder, RNG_FILE));
     for (const [name, state] of Object.entries(rngStates(device))) {
       const found = rng.entries.get(name);
@@ -182,7 +183,7 @@ export function restoreCheckpoint(folder: string, { model, optimizer, device }: 
     for (const name of Object.keys(rngStates(device)))
       if (rng.entries.has(name)) setGenerator(rng, name, name === "cpu" ? "cpu" : device);
     optimizer.loadStateDict({
-      state: new OptimizerFile(join(folder, OPTIMIZER_FILE)).read(),
+      state: new OptimizerFile(join(folder, OPTIMIZER_FILE), optimizer.layout).read(),
       groups: optimizer.stateDict().groups,
     });
   });

@@ -3,21 +3,22 @@ import { statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type CausalLM, adapterTensors } from "../../models";
 import { hasAdapter } from "../../nn";
-import { type Tensor, getRngState } from "../../torch";
+import { getRngState } from "../../torch";
+import { adamwLayout } from "../../optim/adamw";
+import { stateBytes } from "../../optim/optimizer";
+import { itemSize } from "../../torch/dtype";
 
 /** A new checkpoint is written before an old one is removed. */
 const CHECKPOINTS = 2;
-/** AdamW's two moments, in float32. */
-const MOMENT_BYTES = 2 * 4;
 
-/** Bytes of a checkpoint: the weights that are saved, the optimizer's moments, and the generators' states. */
+/** Bytes of a checkpoint: the weights that are saved, the optimizer's state, and the generators' states. */
 export function checkpointBytes(model: CausalLM): number {
   const saved = hasAdapter(model) ? Object.values(adapterTensors(model)) : [...model.parameters()];
-  const bytes = saved.reduce((sum, tensor) => sum + tensor.numel() * bytesPerElement(tensor), 0);
+  const bytes = saved.reduce((sum, tensor) => sum + tensor.numel() * itemSize(tensor.dtype), 0);
   const trained = [...model.parameters()].filter(({ requiresGrad }) => requiresGrad);
-  const moments = trained.reduce((sum, tensor) => sum + tensor.numel() * MOMENT_BYTES, 0);
+  const optimizer = trained.reduce((sum, tensor) => sum + stateBytes(adamwLayout, tensor), 0);
   using state = getRngState("cpu");
-  return bytes + moments + state.numel();
+  return bytes + optimizer + state.numel();
 }
 
 /** The warning when two checkpoints do not fit; undefined when they do, or the file system does not tell. */
@@ -39,10 +40,6 @@ function freeBytes(folder: string): number | undefined {
     } catch {
       if (path === dirname(path)) return undefined;
     }
-}
-
-function bytesPerElement({ dtype }: Tensor): number {
-  return dtype === "float64" ? 8 : dtype === "float32" ? 4 : 2;
 }
 
 function inUnits(bytes: number): string {

@@ -23,14 +23,14 @@ import { originsOf } from "../../base/files/inputFiles";
 import { type Input, expectApart, expectUsableFolder } from "../../base/files/outputFolder";
 import { problemsError } from "../../base/problems";
 import type { GivenRow } from "../../data/rows/givenRows";
-import { type TokenizedPair, areTokenized } from "../../data/tokenize/tokenizedPair";
+import { type TokenizedPair, areTokenized, answersOf } from "../../data/tokenize/tokenizedPair";
 import { type TokenizedPairs, tokenizePairs } from "../../data/tokenize/tokenizePairs";
 import type { TruncationMode } from "../../data/tokenize/pairTokenizer";
 import type { CausalLM } from "../../models";
 import { InputError } from "../../base/errors";
 import { packageVersion } from "../../native/paths";
 import { hasAdapter, loraLayers } from "../../nn";
-import type { AdamW, Schedule } from "../../optim";
+import type { Schedule } from "../../optim";
 import { type PairLogProbs, type PreferenceLoss, dpop, lossNeeds, pack, packOptionsOf } from "../../preference";
 import { type Tokenizer, loadTokenizer } from "../../text";
 import { type Device, type Tensor, deviceName, getNumThreads, manualSeed, versions } from "../../torch";
@@ -38,7 +38,7 @@ import { readArguments } from "../../base/arguments";
 import { type TrainingArguments, trainingArguments } from "../arguments";
 import { type OpenedCheckpoint, expectFits, openCheckpoint, restoreCheckpoint } from "../checkpoint/checkpoint";
 import { type MemoryPlan, planMemory } from "../memory";
-import { answersOf } from "../../data/tokenize/tokenizedPair";
+import type { Optimizer } from "../../optim/optimizer";
 
 export interface PreferenceTrainerOptions extends Partial<TrainingArguments> {
   /** With an adapter that one trains, else all weights. What it computes now is the reference. */
@@ -79,7 +79,7 @@ export interface Preparation {
   readonly sampler: Sampler;
   readonly schedule: SchedulePlan;
   readonly lrFactor: Schedule;
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   readonly plan: MemoryPlan;
   readonly reference: ReferenceValues;
   /** Pairs whose reference was computed now. */
