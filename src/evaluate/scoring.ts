@@ -34,7 +34,7 @@ export async function logLikelihoods(
   sequences: readonly ScoredSequence[],
   { maxTokens, onProgress, signal }: ScoringOptions = {},
 ): Promise<Likelihood[]> {
-  const { device } = model;
+  const { device } = model.parameters().next().value!;
   const { vocabSize } = model.config;
   for (const { ids } of sequences) {
     const beyond = ids.find((id) => id >= vocabSize);

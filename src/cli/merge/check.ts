@@ -49,7 +49,7 @@ export function tokenLogProbs(model: CausalLM, sequences: readonly number[][]): 
   return sequences.map((ids) =>
     tidy(() =>
       noGrad(() => {
-        const row = tensor([ids], { dtype: "int64", device: model.device });
+        const row = tensor([ids], { dtype: "int64", device: model.parameters().next().value!.device });
         const logits = model
           .forward(row)
           .squeeze(0)

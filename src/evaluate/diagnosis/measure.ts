@@ -55,7 +55,7 @@ export async function measureRuns(
   options: MeasureOptions = {},
 ): Promise<Measurement> {
   expectBothAnswers(pairs, "the diagnosis");
-  const { device } = reference;
+  const { device } = reference.parameters().next().value!;
   const { maxTokens = device === "cpu" ? 2048 : 16384, onProgress } = options;
   const place = new Map<TokenizedPair, number>(pairs.map((pair, i) => [pair, i]));
   const ches: Ches[] = [];
