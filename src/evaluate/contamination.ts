@@ -11,7 +11,7 @@ import { generate } from "../generate";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/expectModel";
 import type { Tokenizer } from "../text";
-import { expectTokenizer } from "../text/expectTokenizer";
+import { expectTokenizer } from "../text/tokenizer";
 import { didYouMean } from "../base/names";
 import { checkOptions } from "../base/options";
 import { expectTaskList } from "./evaluate";

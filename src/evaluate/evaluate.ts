@@ -6,7 +6,7 @@ import { received } from "../base/received";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/expectModel";
 import type { Tokenizer } from "../text";
-import { expectTokenizer } from "../text/expectTokenizer";
+import { expectTokenizer } from "../text/tokenizer";
 import { checkOptions } from "../base/options";
 import { answersTo } from "./scoring";
 import { answerScores, choiceScores } from "./metrics";

@@ -6,9 +6,9 @@ import type { CausalLM } from "../models";
 import { upload } from "../preference/packed/batch";
 import { scorePairs } from "../preference/packed/step";
 import { commonLength, layOut } from "../preference/packed/packing";
-import type { Tokenizer } from "../text";
-import { tidy } from "../torch";
+import { deviceProperties, tidy } from "../torch";
 import type { ScoredSequence } from "./requests";
+import type { Tokenizer } from "../text";
 
 export interface Likelihood {
   /** Sum over the scored tokens, in nats. */
@@ -45,7 +45,7 @@ export async function logLikelihoods(
   }
   const found: Likelihood[] = Array.from({ length: sequences.length });
   let done = 0;
-  for (const batch of batchesOf(sequences, maxTokens ?? (device === "cpu" ? 2048 : 16384))) {
+  for (const batch of batchesOf(sequences, maxTokens ?? deviceProperties(device).limits.forwardRows)) {
     signal?.throwIfAborted();
     const { scored, ...layout } = layOut(batch.map((at) => sequences[at]!));
     const [logProbs, hits] = tidy(() => {

@@ -20,12 +20,17 @@ export {
 } from "./create";
 export {
   type Device,
+  type DeviceProperties,
   type Memory,
   acceleratorType,
+  defaultDevice,
   deviceCount,
+  deviceDescription,
   deviceName,
+  deviceProperties,
   emptyCache,
   getNumThreads,
+  hasDevice,
   memory,
   resetPeakMemory,
   setNumThreads,

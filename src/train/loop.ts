@@ -12,7 +12,7 @@ import { InputError } from "../base/errors";
 import { OutOfMemoryError } from "../native/errors";
 import { clipGradNorm_ } from "../optim";
 import { type Packing, microBatches, pack, packOptionsOf } from "../preference";
-import { type Tensor, keep, noGrad, tidy } from "../torch";
+import { type Tensor, deviceProperties, keep, noGrad, tidy } from "../torch";
 import { type PassContext, evaluateBatch, trainBatch } from "./step";
 import { restoreWeights, rotateCheckpoints, saveCheckpoint, saveWeights, verifyCheckpoint } from "./checkpoint/checkpoint";
 import { type MemoryPlan, smallerPlan } from "./memory";
@@ -80,7 +80,7 @@ export class Run {
     private readonly prepared: Preparation,
     private readonly events: EventEmitter<TrainerEvents>,
     private readonly output: RunOutput,
-    { readsLate = prepared.device !== "cpu" } = {},
+    { readsLate = deviceProperties(prepared.device).isAsynchronous } = {},
   ) {
     this.readsLate = readsLate;
     this.plan = prepared.plan;

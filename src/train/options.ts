@@ -8,12 +8,11 @@ import { expectList, expectRows } from "../data/rows/givenRows";
 import { areTokenized } from "../data/tokenize/tokenizedPair";
 import { expectModel } from "../models/expectModel";
 import { type PreferenceLoss, dpop } from "../preference";
-import { expectTokenizer } from "../text/expectTokenizer";
 import { trainingArguments } from "./arguments";
 import { checkLoss, expectAnswersFor } from "./lossCheck";
-import { evaluationMetrics } from "./metrics/names";
+import { evaluationMetrics, comparingMetrics } from "./metrics/names";
 import { type PreferenceTrainerOptions, readTrainingArguments } from "./prepare/prepare";
-import { comparingMetrics } from "./metrics/names";
+import { expectTokenizer } from "../text/tokenizer";
 
 const NAMES: readonly (keyof PreferenceTrainerOptions)[] = [
   "model",

@@ -13,7 +13,7 @@ import { saveTensors } from "../../models/formats/safetensors/writer";
 import { openWeights } from "../../models/weights";
 import { InputError } from "../../base/errors";
 import { hasAdapter } from "../../nn";
-import { type Device, type Tensor, dispose, getRngState, setRngState, tidy } from "../../torch";
+import { type Device, type Tensor, deviceProperties, dispose, getRngState, setRngState, tidy } from "../../torch";
 import { saveGgufTokenizer } from "../../text";
 import { OptimizerFile, optimizerTensors, shownEntry } from "./optimizerFile";
 import { copyForeignEntries, isCheckpoint, removeCheckpoint } from "../output/entries";
@@ -180,8 +180,7 @@ export function expectFits(folder: string, { model, optimizer, device }: Resumab
 export function restoreCheckpoint(folder: string, { model, optimizer, device }: Resumable): void {
   tidy(() => {
     const rng = new SafetensorsFile(join(folder, RNG_FILE));
-    for (const name of Object.keys(rngStates(device)))
-      if (rng.entries.has(name)) setGenerator(rng, name, name === "cpu" ? "cpu" : device);
+    for (const [name, owner] of Object.entries(generatorsOf(device))) if (rng.entries.has(name)) setGenerator(rng, name, owner);
     optimizer.loadStateDict({
       state: new OptimizerFile(join(folder, OPTIMIZER_FILE), optimizer.layout).read(),
       groups: optimizer.stateDict().groups,
@@ -293,7 +292,12 @@ function expectRngNames({ path, entries }: SafetensorsFile): void {
   );
 }
 
+/** The devices whose default generators a checkpoint holds, by their names in it. */
+function generatorsOf(device: Device): Record<string, Device> {
+  const { isAccelerator, type } = deviceProperties(device);
+  return { cpu: "cpu", ...(isAccelerator && { [type]: device }) };
+}
+
 function rngStates(device: Device): Record<string, Tensor> {
-  const cpu = getRngState("cpu");
-  return device === "cpu" ? { cpu } : { cpu, cuda: getRngState(device) };
+  return Object.fromEntries(Object.entries(generatorsOf(device)).map(([name, owner]) => [name, getRngState(owner)]));
 }

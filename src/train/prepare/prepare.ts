@@ -33,7 +33,7 @@ import { hasAdapter, loraLayers } from "../../nn";
 import type { Schedule } from "../../optim";
 import { type PairLogProbs, type PreferenceLoss, dpop, lossNeeds, pack, packOptionsOf } from "../../preference";
 import { type Tokenizer, loadTokenizer } from "../../text";
-import { type Device, type Tensor, deviceName, getNumThreads, manualSeed, versions } from "../../torch";
+import { type Device, type Tensor, deviceDescription, manualSeed, versions } from "../../torch";
 import { readArguments } from "../../base/arguments";
 import { type TrainingArguments, trainingArguments } from "../arguments";
 import { type OpenedCheckpoint, expectFits, openCheckpoint, restoreCheckpoint } from "../checkpoint/checkpoint";
@@ -288,7 +288,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
 
   const statement = {
     versions: { smaug: packageVersion(), node: process.version, libtorch: versions().compiled },
-    device: device === "cpu" ? `cpu, ${getNumThreads()} threads` : deviceName(device),
+    device: deviceDescription(device),
     model: model.folder ?? model.constructor.name,
     trained_weights: trained.reduce((sum, parameter) => sum + parameter.numel(), 0),
     config: config ?? settings,
