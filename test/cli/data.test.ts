@@ -1,11 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command } from "commander";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { dataCommand } from "../../src/cli/data/command";
-import { run } from "../../src/cli/run";
 import { tinyFolder } from "../text/tiny";
+import { runCommand } from "./command";
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "smaug-inspect-"))));
@@ -25,16 +24,7 @@ function fileOf(rows: readonly object[]): string {
   return file;
 }
 
-/** What `smaug data …` prints and ends with. */
-async function smaug(...args: string[]) {
-  const printed = { stdout: "", stderr: "" };
-  const spies = (["stdout", "stderr"] as const).map((name) =>
-    vi.spyOn(process[name], "write").mockImplementation((text) => ((printed[name] += text), true)),
-  );
-  await run(new Command("smaug").addCommand(dataCommand()), ["node", "smaug", "data", ...args]);
-  for (const spy of spies) spy.mockRestore();
-  return { ...printed, status: process.exitCode ?? 0 };
-}
+const smaug = (...args: string[]) => runCommand(dataCommand(), ...args);
 
 test("shows the rows with their mask, lengths, distances and what is wrong", async () => {
   const { status, stdout } = await smaug("inspect", fileOf(pairs), "--model", tinyFolder(), "--max-length", "8");
