@@ -20,7 +20,7 @@ export function setupCommand(): Command {
     .addHelpText("after", "\nExample:\n  $ smaug setup --libtorch ~/libtorch\n")
     .action(async ({ quiet, ...flags }: Flags) => {
       const { setup } = await import("../native/setup/setup.js");
-      const { terminalProgress } = await import("../native/setup/progress.js");
+      const { terminalProgress } = await import("../native/setup/report.js");
       const libtorch = await setup({ ...flags, progress: terminalProgress() });
       if (!quiet) print(`ready: libtorch ${libtorch.version} in ${libtorch.folder}`);
     });

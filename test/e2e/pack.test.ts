@@ -131,7 +131,9 @@ describe("the installed package", () => {
     () => {
       writeFileSync(join(app, "consumer.mts"), consumer);
       const modules = join(packageRoot, "node_modules");
-      const options = "--noEmit --strict --skipLibCheck false --target es2022 --lib es2022 --module node16 --types node".split(" ");
+      const options = "--noEmit --strict --skipLibCheck false --target es2022 --lib es2022 --module node16 --types node".split(
+        " ",
+      );
       const args = [join(modules, "typescript/bin/tsc"), ...options, "--typeRoots", join(modules, "@types"), "consumer.mts"];
       const { stdout } = run(process.execPath, args);
       expect(stdout.split("\n").filter((line) => !line.startsWith("node_modules/@huggingface/"))).toEqual([""]); // theirs do not check
