@@ -134,7 +134,7 @@ export function expectDigest(file: string, sha256: string, name = basename(file)
 const STEP = 1 << 20;
 
 /** The length and the digest of a file that has just been opened, read from its beginning. */
-export function digestOfOpen(descriptor: number): { bytes: number; sha256: string } {
+function digestOfOpen(descriptor: number): { bytes: number; sha256: string } {
   const hash = createHash("sha256");
   const buffer = Buffer.allocUnsafe(STEP);
   let bytes = 0;
