@@ -6,9 +6,9 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import nodeGypBuild from "node-gyp-build";
+import { digestOf } from "../base/files/checksums";
 import { readInputText } from "../base/files/inputFiles";
-import { digestOf } from "./setup/digest";
-import { libraryDefect } from "./setup/elf";
+import { libraryDefect } from "./setup/libraries";
 
 export interface Addon {
   /** What node-gyp-build is given. */

@@ -5,12 +5,11 @@
 import { relative } from "node:path";
 import nodeGypBuild from "node-gyp-build";
 import { findAddon } from "./addon";
-import { libraryDefect } from "./setup/elf";
+import { fetchedDefect, libraryDefect } from "./setup/libraries";
 import { NativeLoadError } from "./errors";
 import type { NativeBinding } from "./interface";
 import { hostChecks } from "./setup/host";
 import { type Libtorch, libraryFiles, locate, type Located, supportedText } from "./setup/locate";
-import { fetchedDefect } from "./setup/manifest";
 import { type Environment, packageRoot } from "./paths";
 import { type Check, formatChecks } from "./setup/report";
 

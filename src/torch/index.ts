@@ -41,7 +41,7 @@ export { type ArrayOf, type DType, type TypedArray, dtypes, isComplex, isFloatin
 export { Generator, getRngState, manualSeed, setRngState } from "./generator";
 export { Slice, slice } from "./indexing";
 export { cat, hasOp, op, ops, stack } from "./ops";
-export type { Layout, MemoryFormat, Reduction, Scalar } from "./schemas";
+export type { Layout, MemoryFormat, Reduction, Scalar } from "./arguments";
 export { dispose, keep, tidy } from "./scope";
 export { TensorScope } from "./tensorScope";
 export { type BackwardOptions, type Index, Tensor, type ToOptions } from "./tensor";

@@ -7,9 +7,10 @@
  */
 import { receivedInCode } from "../base/received";
 import { binding } from "../native/binding";
-import { dtypeCode, dtypeOfCode, isDType } from "./dtype";
-import { type Operator, type Overload, type Parameter, describeOperator, layouts, memoryFormats, reductions } from "./schemas";
-import { GeneratorHandle, Handle } from "./scope";
+import { REFUSED, isComplexNumber, nameOfKind } from "./arguments";
+import { dtypeOfCode } from "./dtype";
+import { type Operator, type Overload, type Parameter, describeOperator } from "./schemas";
+import { Handle } from "./scope";
 
 /** The class of tensors that a call returns. */
 type TensorClass = new (slot: number) => Handle;
@@ -81,7 +82,7 @@ function marshal(
   for (let i = 0; i < given; i++) {
     const parameter = parameters[i]!;
     const value = i < count ? args[i] : options![parameter.key];
-    const argument = convert(parameter, value);
+    const argument = parameter.convert(value);
     if (argument === REFUSED) return { parameter, value };
     converted[i] = argument;
   }
@@ -89,71 +90,6 @@ function marshal(
     if (parameters[i]!.required) return { parameter: parameters[i]!, value: undefined };
   }
   return converted;
-}
-
-const REFUSED = Symbol("refused");
-
-function convert(parameter: Parameter, value: unknown): unknown {
-  if (value instanceof Handle && parameter.kind === "Tensor" && !parameter.list && value.slot !== -1) return value.slot;
-  if (value === undefined && !parameter.required) return undefined;
-  if (value === null && parameter.optional) return null;
-  return parameter.list ? convertList(parameter, value) : convertElement[parameter.kind](value, parameter);
-}
-
-function convertList(parameter: Parameter, value: unknown): unknown {
-  const element = convertElement[parameter.kind];
-  if (!Array.isArray(value)) {
-    if (parameter.size === 0 && parameter.kind !== "int") return REFUSED;
-    const converted = element(value, parameter);
-    // A single number: a list of one, or what the addon repeats for int[2].
-    return parameter.size > 0 || converted === REFUSED ? converted : [converted];
-  }
-  const all = new Array<unknown>(value.length);
-  for (let i = 0; i < value.length; i++) {
-    const each: unknown = value[i];
-    all[i] = each === null && parameter.optionalElement ? null : element(each, parameter);
-    if (all[i] === REFUSED) return REFUSED;
-  }
-  return all;
-}
-
-type Converter = (value: unknown, parameter: Parameter) => unknown;
-
-const toSlot: Converter = (value, { use }) => (value instanceof Handle ? value.live(use) : REFUSED);
-const toText = (value: unknown) => (typeof value === "string" ? value : REFUSED);
-const toCode = (codes: Readonly<Record<string, number>>) => (value: unknown) =>
-  typeof value === "string" && Object.hasOwn(codes, value) ? codes[value] : REFUSED;
-const toReduction = toCode(reductions);
-
-/** What the addon gets for a value that is not a list. */
-const convertElement: Record<Parameter["kind"], Converter> = {
-  Tensor: toSlot,
-  Storage: toSlot,
-  Scalar: (value) => (isNumber(value) || isComplexNumber(value) ? value : REFUSED),
-  int: (value, { name }) =>
-    Number.isSafeInteger(value) || isInt64(value) ? value : name === "reduction" ? toReduction(value) : REFUSED,
-  float: (value) => (typeof value === "number" ? value : REFUSED),
-  bool: (value) => (typeof value === "boolean" ? value : REFUSED),
-  str: toText,
-  Device: toText,
-  Stream: toText,
-  dtype: (value) => (isDType(value) ? dtypeCode(value) : REFUSED),
-  layout: toCode(layouts),
-  MemoryFormat: toCode(memoryFormats),
-  Generator: (value) => (value instanceof GeneratorHandle ? value.live() : REFUSED),
-  other: () => REFUSED,
-};
-
-function isNumber(value: unknown): boolean {
-  return typeof value === "number" || typeof value === "boolean" || typeof value === "bigint";
-}
-
-function isComplexNumber(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !(value instanceof Handle) && "real" in value && "imag" in value;
-}
-
-function isInt64(value: unknown): boolean {
-  return typeof value === "bigint" && BigInt.asIntN(64, value) === value;
 }
 
 /** The options object a call ends with, if it does. */
@@ -214,32 +150,11 @@ function describeRefusal(why: Refusal): string {
   if ("unknownOption" in why) return `Unknown option '${why.unknownOption}'`;
   const { parameter, value } = why;
   if (value === undefined) return `Missing argument '${parameter.key}'`;
-  return `Expected ${describeParameter(parameter)} for '${parameter.key}' but received ${receivedInCode(value)}`;
+  return `Expected ${nameOfKind(parameter)} for '${parameter.key}' but received ${receivedInCode(value)}`;
 }
 
 function unknownToAll(refusals: Refusal[], overloads: Overload[]): string {
   const keys = new Set(refusals.flatMap((why) => ("unknownOption" in why ? [why.unknownOption] : [])));
   const unknown = [...keys].filter((key) => overloads.every(({ byName }) => !byName.has(key)));
   return unknown.length > 0 ? `: none has an option '${unknown.join("', '")}'` : "";
-}
-
-const expected: Record<Parameter["kind"], string> = {
-  Tensor: "a Tensor",
-  Scalar: "a number",
-  int: "an integer",
-  float: "a number",
-  bool: "a boolean",
-  str: "a string",
-  dtype: "a dtype",
-  layout: "a layout",
-  Device: "a device",
-  MemoryFormat: "a memory format",
-  Generator: "a Generator",
-  Storage: "a Tensor",
-  Stream: "a device",
-  other: "a value JavaScript cannot make",
-};
-
-function describeParameter({ kind, list }: Parameter): string {
-  return list ? `an array (${expected[kind]} each)` : expected[kind];
 }

@@ -4,7 +4,7 @@ import { binding } from "../native/binding";
 import { invoke } from "./operators";
 import type { Ops } from "./ops.generated";
 import { type Operator, atenOperators, camelCase, installedOnUse } from "./schemas";
-import { type GeneratorHandle } from "./scope";
+import type { GeneratorHandle } from "./scope";
 import { Tensor } from "./tensor";
 
 /** Every ATen operator as a function: `ops.softmax(x, -1)`, `ops._fusedAdamw_(…)`. */

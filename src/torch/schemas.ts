@@ -6,35 +6,14 @@
  */
 import { binding } from "../native/binding";
 import type { ArgumentDescription, OperatorDescription } from "../native/interface";
-
-/** A number for an op. Whole numbers are integers to libtorch, all others doubles. */
-export type Scalar = number | bigint | boolean | { real: number; imag: number };
-
-/** libtorch's codes of layouts, memory formats and reductions. */
-export const layouts = {
-  strided: 0,
-  sparse_coo: 1,
-  sparse_csr: 2,
-  mkldnn: 3,
-  sparse_csc: 4,
-  sparse_bsr: 5,
-  sparse_bsc: 6,
-  jagged: 8,
-} as const;
-export const memoryFormats = { contiguous_format: 0, preserve_format: 1, channels_last: 2, channels_last_3d: 3 } as const;
-export const reductions = { none: 0, mean: 1, sum: 2 } as const;
-
-/** What a loss does with its elements; ATen has codes for it. */
-export type Reduction = keyof typeof reductions;
-export type Layout = keyof typeof layouts;
-export type MemoryFormat = keyof typeof memoryFormats;
+import { type Converter, converterOf } from "./arguments";
 
 export interface Parameter extends ArgumentDescription {
   /** Its name in camelCase. */
   key: string;
   required: boolean;
-  /** What an error calls it: `aten::add.Tensor: argument 'other'`. */
-  use: string;
+  /** To what the addon gets; undefined and null too. */
+  convert: Converter;
 }
 
 export interface Overload {
@@ -121,12 +100,11 @@ export function describeOperator(operator: Operator): Overload[] {
 function describeOverload(name: string): Overload {
   const id = binding.findOperator(name);
   const { schema, returns, arguments: described } = binding.describeOperator(id);
-  const parameters = described.map((argument) => ({
-    ...argument,
-    key: camelCase(argument.name),
-    required: !argument.hasDefault && !(argument.optional && argument.kwargOnly),
-    use: `${name}: argument '${argument.name}'`,
-  }));
+  const parameters = described.map((argument): Parameter => {
+    const required = !argument.hasDefault && !(argument.optional && argument.kwargOnly);
+    const convert = converterOf(argument, required, `${name}: argument '${argument.name}'`);
+    return { ...argument, key: camelCase(argument.name), required, convert };
+  });
   const firstKeyword = parameters.findIndex((parameter) => parameter.kwargOnly);
   return {
     id,

@@ -5,6 +5,7 @@
 import { inspect } from "node:util";
 import { description, receivedInCode } from "../base/received";
 import { binding } from "../native/binding";
+import type { Scalar } from "./arguments";
 import { type NestedArray, flatten, holdsBits, nested, shapeOf, toTypedArray } from "./arrays";
 import type { Device } from "./device";
 import { edgesOf, formatTensor } from "./display";
@@ -23,7 +24,7 @@ import {
 import { type IndexInto, applyViews } from "./indexing";
 import { invoke, invokeBinary, invokeUnary } from "./operators";
 import type { TensorMethods } from "./ops.generated";
-import { type Operator, type Scalar, atenOperators, installedOnUse } from "./schemas";
+import { type Operator, atenOperators, installedOnUse } from "./schemas";
 import { type GeneratorHandle, Handle, tidy } from "./scope";
 
 export interface BackwardOptions {

@@ -1,7 +1,13 @@
 import { expect, test } from "vitest";
-import { received } from "../../src/base/received";
+import { description, received, receivedInCode } from "../../src/base/received";
 
 class Model {}
+
+class Named {
+  [description](): string {
+    return "a named thing";
+  }
+}
 
 test.each<[unknown, string]>([
   [undefined, "nothing"],
@@ -14,9 +20,24 @@ test.each<[unknown, string]>([
   [Model, "the function Model"],
   [() => 1, "a function"],
   [new Model(), "an object of class Model"],
+  [new Named(), "a named thing"],
   [{ prompt: 1, chosen: 2 }, "an object with prompt, chosen"],
   [Object.create(null), "an empty object"],
   [["a", 1, [2, 3], 4], `["a", 1, a list of 2, …]`],
 ])("describes %o", (value, expected) => {
   expect(received(value)).toBe(expected);
+});
+
+test.each<[unknown, string]>([
+  [undefined, "undefined"],
+  ["x\u001b", String.raw`"x\u001b"`],
+  [3n, "3n"],
+  [Model, "a function"],
+  [new Model(), "an object (Model)"],
+  [{ dim: 1, keepdim: true }, "{ dim, keepdim }"],
+  [{}, "{  }"],
+  [[1, , 3, new Named(), 5], "[1, undefined, 3, a named thing, …]"], // eslint-disable-line no-sparse-arrays
+  [[[[1], 2], { dim: 1 }], "[[[…], 2], { dim }]"],
+])("describes %o as in a call", (value, expected) => {
+  expect(receivedInCode(value)).toBe(expected);
 });

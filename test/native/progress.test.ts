@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { terminalProgress } from "../../src/native/setup/progress";
+import { terminalProgress } from "../../src/native/setup/report";
 
 function record(isTTY: boolean) {
   let text = "";

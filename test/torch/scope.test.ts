@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Linear, Module, parameter } from "../../src/nn";
 import {
   DisposedTensorError,
-  Tensor,
+  type Tensor,
   TensorScope,
   autograd,
   cat,

@@ -1,11 +1,11 @@
 /**
  * Checksums of a folder's files: `checksums.json` lists the size and SHA-256 of each, so that any later change (a
- * flipped bit, a truncated or replaced file) is detected before anything is read from it.
+ * flipped bit, a truncated or replaced file) is detected before anything is read from it. Also digests of single files.
  */
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fstatSync, readSync, readdirSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readSync, readdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { isAbsolute, join, normalize, relative, sep } from "node:path";
+import { basename, isAbsolute, join, normalize, relative, sep } from "node:path";
 import { InputError } from "../errors";
 import { openInput, parseJson, readInputText } from "./inputFiles";
 import { isObject } from "../values";
@@ -114,11 +114,27 @@ function checksumOf(file: string): Checksum {
   }
 }
 
+/** The SHA-256 of a file, as hex digits. */
+export function digestOf(file: string): string {
+  const descriptor = openSync(file, "r");
+  try {
+    return digestOfOpen(descriptor).sha256;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Fails unless the file has that digest; `name` is what the error calls it. */
+export function expectDigest(file: string, sha256: string, name = basename(file)): void {
+  const received = digestOf(file);
+  if (received !== sha256) throw new Error(`${name}: expected SHA-256 ${sha256} but received ${received}`);
+}
+
 /** Bytes read and hashed in one step. */
 const STEP = 1 << 20;
 
 /** The length and the digest of a file that has just been opened, read from its beginning. */
-export function digestOfOpen(descriptor: number): { bytes: number; sha256: string } {
+function digestOfOpen(descriptor: number): { bytes: number; sha256: string } {
   const hash = createHash("sha256");
   const buffer = Buffer.allocUnsafe(STEP);
   let bytes = 0;

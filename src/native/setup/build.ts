@@ -6,15 +6,13 @@ import { spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { dirname, join } from "node:path";
+import { digestOf } from "../../base/files/checksums";
 import { flush, flushFolder, makeFolder, stagingFolder, writeWhole } from "../../base/files/wholeFiles";
 import { buildFolder, sourceStamp, stampFile } from "../addon";
-import { digestOf } from "./digest";
 import { buildToolChecks } from "./host";
 import type { Libtorch } from "./locate";
 import type { Environment } from "../paths";
-import type { Progress } from "./progress";
-import { formatChecks, hasProblem } from "./report";
-import { SetupError } from "./setupError";
+import { type Progress, SetupError, formatChecks, hasProblem } from "./report";
 
 /** A unit that includes ATen takes about this much to compile, in bytes. */
 const memoryPerCompiler = 2 ** 31;

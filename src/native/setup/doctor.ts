@@ -57,8 +57,11 @@ function describeLibtorch(libtorch: Libtorch | undefined): Diagnosis["libtorch"]
 
 function deviceChecks(binding: NativeBinding, builtForCuda: boolean): Check[] {
   const accelerator = binding.accelerator();
-  const indices = Array.from({ length: accelerator?.count ?? 0 }, (_, index) => `${accelerator!.type}:${index}`);
-  const checks = ["cpu", ...indices].map((device) => productCheck(binding, device));
+  const checks = [productCheck(binding, "cpu")];
+  for (let index = 0; index < (accelerator?.count ?? 0); index++) {
+    const device = `${accelerator!.type}:${index}`;
+    checks.push(productCheck(binding, device, () => `${binding.deviceName(device)}, `));
+  }
   const driver = cudaDriver();
   if (driver && !accelerator) checks.push(unusedDriver(driver, builtForCuda));
   return checks;
@@ -83,8 +86,8 @@ function unusedDriver(driver: string, builtForCuda: boolean): Check {
   };
 }
 
-/** Multiplies matrices on the device, for a quarter of a second after the first product. */
-function productCheck(binding: NativeBinding, device: string): Check {
+/** Multiplies matrices on the device, for a quarter of a second after the first product. `prefix` begins what it reports. */
+function productCheck(binding: NativeBinding, device: string, prefix = () => ""): Check {
   const size = 512;
   const expected = `a ${size} x ${size} product`;
   try {
@@ -101,8 +104,7 @@ function productCheck(binding: NativeBinding, device: string): Check {
     }
     const gigaflops = (products * 2 * size ** 3) / (performance.now() - start) / 1e6;
     binding.release(matrix);
-    const name = device === "cpu" ? "" : `${binding.deviceName(device)}, `;
-    return { name: device, found: `${name}${gigaflops.toFixed(0)} GFLOP/s in float32`, expected, status: "ok" };
+    return { name: device, found: `${prefix()}${gigaflops.toFixed(0)} GFLOP/s in float32`, expected, status: "ok" };
   } catch (error) {
     const found = (error as Error).message.split("\n")[0]!;
     const fix = "npx smaug setup --fetch    (libtorch for the CPU)";

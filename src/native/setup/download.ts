@@ -6,9 +6,9 @@ import { statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import type { ReadableStream } from "node:stream/web";
-import { expectDigest } from "./digest";
+import { expectDigest } from "../../base/files/checksums";
 import type { PinnedArchive } from "./pins";
-import type { Progress } from "./progress";
+import type { Progress } from "./report";
 
 /** A host that does not answer in this time counts as unreachable. */
 const answerSeconds = 6;
@@ -41,7 +41,7 @@ export async function download(archive: PinnedArchive, file: string, progress: P
       progress.line(`the connection broke off after ${received} of ${archive.bytes} bytes: ${error.message}; resuming`);
     }
   }
-  await expectDigest(file, archive.sha256, nameOf(archive));
+  expectDigest(file, archive.sha256, nameOf(archive));
 }
 
 export function nameOf({ url }: PinnedArchive): string {

@@ -6,16 +6,14 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { expectDigest } from "../../base/files/checksums";
 import { publishFolder, stagingFolder } from "../../base/files/wholeFiles";
 import { download, nameOf, UnreachableError } from "./download";
-import { expectDigest } from "./digest";
-import { libraryDefect } from "./elf";
 import { examine, libraryFiles } from "./locate";
-import { fetchedDefect, hasManifest, writeManifest } from "./manifest";
+import { fetchedDefect, hasManifest, libraryDefect, writeManifest } from "./libraries";
 import { cacheFolder, type Environment } from "../paths";
 import { officialArchive, pinned, type PinnedArchive, wheels as pinnedWheels } from "./pins";
-import type { Progress } from "./progress";
-import { SetupError } from "./setupError";
+import { type Progress, SetupError } from "./report";
 import { unpackLibtorch } from "./unpack";
 
 export interface FetchOptions {
@@ -171,7 +169,7 @@ async function verifiedWheel(folder: string, wheels: Readonly<Record<string, str
   const sha256 = Object.hasOwn(wheels, name) ? wheels[name]! : undefined;
   if (sha256 === undefined) throw new Error(`Expected one of ${Object.keys(wheels).join(", ")} but received ${name}`);
   const file = join(folder, name);
-  await expectDigest(file, sha256);
+  expectDigest(file, sha256);
   return { file, name, sha256 };
 }
 

@@ -9,7 +9,7 @@ import { readInputJson, readInputText } from "../../base/files/inputFiles";
 import { cacheFolder, type Environment } from "../paths";
 
 /** The libtorch minors the addon is written for. */
-export const supported = { oldest: 11, newest: 14 };
+const supported = { oldest: 11, newest: 14 };
 export const supportedText = `libtorch 2.${supported.oldest} to 2.${supported.newest}`;
 
 export interface Libtorch {

@@ -1,4 +1,8 @@
-/** The found/expected table that `smaug doctor` prints and that is the body of a load error. */
+/**
+ * What setup and doctor tell the user: the found/expected table (also the body of a load error), lines of progress, and
+ * the error that ends a setup.
+ */
+import { printable } from "../../base/terminal/terminal";
 
 export interface Check {
   /** What was looked at: `libtorch`, `compiler`. */
@@ -30,4 +34,43 @@ export function formatChecks(checks: readonly Check[]): string {
     line("", heading),
     ...checks.flatMap((check) => [line(marks[check.status], check), ...(check.fix ? [`      -> ${check.fix}`] : [])]),
   ].join("\n");
+}
+
+/** What stopped a setup: one sentence, what was found, and the ways out. */
+export class SetupError extends Error {
+  override name = "SetupError";
+
+  /** `found` may have several lines; each way out is one line, where possible one to paste. */
+  constructor(summary: string, found: string, waysOut: readonly string[] = []) {
+    const indented = found.replace(/^(?=.)/gm, "  ");
+    super([summary, indented, ...waysOut.map((line) => `  -> ${line}`)].join("\n"));
+  }
+}
+
+/** Tells what setup is doing: lines, and on a terminal one line that counts up. */
+export interface Progress {
+  line(text: string): void;
+  /** How far a long step is; `total` 0 when nobody knows. */
+  share(text: string, done: number, total: number): void;
+}
+
+/** Writes to standard error. Where that is no terminal, each further tenth is a line. */
+export function terminalProgress(stream: NodeJS.WriteStream = process.stderr): Progress {
+  let open = false;
+  let last = -1;
+  return {
+    line(text) {
+      stream.write(`${open ? "\n" : ""}smaug: ${printable(text)}\n`);
+      open = false;
+      last = -1;
+    },
+    share(text, done, total) {
+      if (total === 0) return;
+      const percent = Math.floor((100 * done) / total);
+      if (percent === last || (!stream.isTTY && Math.floor(percent / 10) === Math.floor(last / 10))) return;
+      last = percent;
+      open = stream.isTTY;
+      stream.write(stream.isTTY ? `\rsmaug: ${text}: ${percent} %` : `smaug: ${text}: ${percent} %\n`);
+    },
+  };
 }

@@ -6,16 +6,13 @@ import { dirname, resolve } from "node:path";
 import { makeFolder, writeWhole } from "../../base/files/wholeFiles";
 import { findAddon, isCurrent, sourceStamp } from "../addon";
 import { buildAddons } from "./build";
-import { libraryDefect } from "./elf";
 import { loadInSubprocess } from "./subprocess";
 import { fetchedFolder, fetchLibtorch, type FetchOptions } from "./fetch";
 import { hostChecks, pythonTorch } from "./host";
 import { choiceFile, chosenFolder, examine, type Libtorch, libraryFiles, locate, supportedText } from "./locate";
-import { fetchedDefect } from "./manifest";
+import { fetchedDefect, libraryDefect } from "./libraries";
 import { type Environment, packageRoot } from "../paths";
-import type { Progress } from "./progress";
-import { formatChecks, hasProblem } from "./report";
-import { SetupError } from "./setupError";
+import { type Progress, SetupError, formatChecks, hasProblem } from "./report";
 
 export interface SetupOptions {
   /** Use the libtorch in this folder. */

@@ -70,7 +70,7 @@ export function crashCheck({ ended }: Ended, libtorch: Pick<Libtorch, "source"> 
   };
 }
 
-/** What {@link loadInSubprocess} runs in the subprocess. */
+/** What {@link loadInSubprocess} runs in the subprocess, which finds it by name. @public */
 export function reportLoad(root: string, libtorch: Libtorch): LoadReport {
   const { attemptLoad } = require("../load") as typeof import("../load");
   const { binding, ...report } = attemptLoad(process.env, root, libtorch, { verify: true });
