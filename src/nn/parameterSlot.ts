@@ -12,8 +12,9 @@ export type SlotValue = Tensor | Weight;
 
 export class ParameterSlot {
   private current: SlotValue;
-  /** How `restore` undoes `overwrite`: the values the own tensor had, or the tensor that stands in for it. */
-  private overwritten: { values: Tensor } | { standIn: Tensor } | undefined;
+  /** What `overwrite` leaves for `restore`: the values before, or the dense tensor that it put in the slot. */
+  private valuesBefore: Tensor | undefined;
+  private denseStandIn: Tensor | undefined;
 
   /** `put` makes the layer use a value. */
   constructor(
@@ -44,18 +45,19 @@ export class ParameterSlot {
 
   /** Puts the layer's own back, with the values it had before `overwrite`. */
   restore(): void {
-    this.replace(this.own);
-    const { overwritten } = this;
-    if (overwritten && "values" in overwritten) noGrad(() => (this.own as Tensor).copy_(overwritten.values));
-    this.forgetOverwritten();
+    const { own, valuesBefore } = this;
+    this.replace(own);
+    if (valuesBefore) noGrad(() => (own as Tensor).copy_(valuesBefore));
+    dispose([valuesBefore, this.denseStandIn]);
+    this.valuesBefore = this.denseStandIn = undefined;
   }
 
-  /** Makes what is in the slot the layer's own, for good, and frees the former one. */
+  /** Makes what is in the slot the layer's own, for good, and frees what it replaces. */
   settle(): void {
-    if (this.current !== this.own) for (const tensor of tensorsOf(this.own)) tensor.dispose();
+    if (this.current !== this.own) dispose(tensorsOf(this.own));
     this.own = this.current;
-    if (this.overwritten && "values" in this.overwritten) this.forgetOverwritten();
-    this.overwritten = undefined;
+    this.valuesBefore?.dispose();
+    this.valuesBefore = this.denseStandIn = undefined;
   }
 
   /**
@@ -65,22 +67,14 @@ export class ParameterSlot {
   overwrite(values: Tensor, { forGood = false } = {}): void {
     const { current } = this;
     if (current instanceof Tensor) {
-      if (!forGood) this.overwritten = { values: keep(tidy(() => current.detach().clone())) };
+      if (!forGood) this.valuesBefore = keep(tidy(() => current.detach().clone()));
       noGrad(() => current.copy_(values));
       return;
     }
-    const standIn = parameter(
-      tidy(() => values.detach().to({ dtype: current.dtype }).clone()),
-      { requiresGrad: false },
-    );
-    this.replace(standIn);
-    this.overwritten = { standIn };
+    const rounded = tidy(() => values.detach().to({ dtype: current.dtype }).clone());
+    this.denseStandIn = parameter(rounded, { requiresGrad: false });
+    this.replace(this.denseStandIn);
     if (forGood) this.settle();
-  }
-
-  private forgetOverwritten(): void {
-    if (this.overwritten) dispose(Object.values(this.overwritten));
-    this.overwritten = undefined;
   }
 }
 
