@@ -10,6 +10,11 @@ const [QUOTE, BACKSLASH, COMMA, OPEN, CLOSE, OPEN_BRACE, CLOSE_BRACE] = [34, 92,
 /** JSON's white space. */
 const isBlank = (byte: number): boolean => byte === 32 || byte === 10 || byte === 13 || byte === 9;
 
+const isOpening = (byte: number): boolean => byte === OPEN || byte === OPEN_BRACE;
+const isClosing = (byte: number): boolean => byte === CLOSE || byte === CLOSE_BRACE;
+/** Whether a byte ends an element, where no bracket but the list's own is open. */
+const isEnd = (byte: number): boolean => byte === COMMA || byte === CLOSE;
+
 /** The elements of the list that the pieces make up, those that end in one piece at a time. */
 export async function* listElements(pieces: AsyncIterable<Buffer>, file: string): AsyncGenerator<Uint8Array[]> {
   const list = new ListScanner(file);
@@ -39,12 +44,12 @@ class ListScanner {
       const byte = piece[i]!;
       if (this.isDone) this.expectBlank(byte);
       else if (byte === QUOTE) this.inString = true;
-      else if (byte === OPEN || byte === OPEN_BRACE) {
+      else if (isOpening(byte)) {
         if (++this.depth === 1) start = i + 1; // the list itself
-      } else if (this.depth === 1 && (byte === COMMA || byte === CLOSE)) {
+      } else if (this.depth === 1 && isEnd(byte)) {
         this.end(piece.subarray(start, i), byte === CLOSE, found);
         start = i + 1;
-      } else if (this.depth > 1 && (byte === CLOSE || byte === CLOSE_BRACE)) this.depth--;
+      } else if (this.depth > 1 && isClosing(byte)) this.depth--;
     }
     if (this.depth > 0 && !this.isDone && start < piece.length) this.keep(piece.subarray(start));
     return found;

@@ -223,7 +223,12 @@ function checked(options: TokenizeOptions, rows: readonly TrainingRow[], tokeniz
     throw new RangeError(`Expected a number of threads for 'workers' but received ${received(workers)}`);
   if (typeof (cacheDir ?? null) !== "object") expectPath(cacheDir, "cacheDir", "a folder, or null,");
   expectCallback(onProgress, "onProgress");
-  const first = rows[0];
+  expectUsable(tokenizer, rows[0]);
+  return { maxLength: maxLength ?? undefined, truncationMode };
+}
+
+/** Checks that the tokenizer has what rows of this kind need. */
+function expectUsable(tokenizer: Tokenizer, first: TrainingRow | undefined): void {
   if (first && isPlain(first) && !tokenizer.eosToken)
     throw new InputError(`Expected a tokenizer with 'eos_token' in '${tokenizer.path}'; name it in tokenizer_config.json`);
   if (first && !isPlain(first) && tokenizer.chatTemplates.length === 0)
@@ -231,5 +236,4 @@ function checked(options: TokenizeOptions, rows: readonly TrainingRow[], tokeniz
       `Expected a chat template in '${tokenizer.adapterPath ?? tokenizer.path}', since the rows are conversations; ` +
         "add a chat_template.jinja, or write the rows as texts",
     );
-  return { maxLength: maxLength ?? undefined, truncationMode };
 }
