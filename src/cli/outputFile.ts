@@ -7,7 +7,7 @@ import { pathInside, realPath } from "../base/files/paths";
 import { type Input, linksIn } from "../base/files/outputFolder";
 import { localBaseOf } from "../models/modelSource";
 import { InputError } from "../base/errors";
-import { isRunEntry } from "../train/runEntries";
+import { isRunEntry } from "../train/output/entries";
 
 const CHUNK = 1 << 18; // bytes
 const FLUSH = 1 << 26; // bytes

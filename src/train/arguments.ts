@@ -5,8 +5,8 @@
  */
 import { ldAlpha } from "../preference/losses/combinations";
 import { dpop } from "../preference/losses/dpop";
-import { scheduleNames } from "../optim/scheduleNames";
-import { isOptimizer } from "../optim/optimizerNames";
+import { scheduleNames } from "../optim/namedSchedule";
+import { isOptimizer } from "../optim/optimizer";
 import {
   type ArgumentsOf,
   choice,

@@ -1,8 +1,8 @@
 /** Training: the loop and what is around it. */
 export { type TrainingArguments, trainingArguments } from "./arguments";
 export { NonFiniteError } from "./nonFinite";
-export { InterruptedError, type Preparation, type PreferenceTrainerOptions } from "./preparation";
-export type { TrainerEvents, TrainingSummary } from "./run";
+export { InterruptedError, type Preparation, type PreferenceTrainerOptions } from "./prepare/prepare";
+export type { TrainerEvents, TrainingSummary } from "./loop";
 export { PreferenceTrainer } from "./trainer";
-export type { LogLine, MetricName } from "./metricNames";
-export type { TrainingStep } from "./trainingStep";
+export type { LogLine, MetricName } from "./metrics/names";
+export type { TrainingStep } from "./metrics/trainingStep";

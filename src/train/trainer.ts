@@ -1,17 +1,17 @@
 /**
  * Preference training, as its users see it: settings in, steps and events out.
  *
- * The parts are in their own files: what a run needs before it can begin (preparation.ts), the loop (run.ts), one
- * micro-batch (batchPass.ts), ownership of the output folder (ownership.ts), metrics (stepMetrics.ts), checkpoints
- * (checkpoint.ts) and logs (runFiles.ts).
+ * The parts are in their own files: what a run needs before it can begin (prepare/), the loop (loop.ts), one
+ * micro-batch (step.ts), ownership of the output folder (output/ownership.ts), metrics (metrics/), checkpoints
+ * (checkpoint/) and logs (observers/).
  */
 import { EventEmitter } from "node:events";
-import { checkpointBytes, spaceWarning } from "./diskSpace";
-import { LIBRARY_WAYS, RunOutput } from "./ownership";
-import { type Preparation, type PreferenceTrainerOptions, prepare, readSettings } from "./preparation";
-import { Run, type TrainerEvents, type TrainingSummary } from "./run";
-import { checkTrainerOptions } from "./trainerOptions";
-import type { TrainingStep } from "./trainingStep";
+import { checkpointBytes, spaceWarning } from "./checkpoint/diskSpace";
+import { LIBRARY_WAYS, RunOutput } from "./output/ownership";
+import { type Preparation, type PreferenceTrainerOptions, prepare, readSettings } from "./prepare/prepare";
+import { Run, type TrainerEvents, type TrainingSummary } from "./loop";
+import { checkTrainerOptions } from "./options";
+import type { TrainingStep } from "./metrics/trainingStep";
 
 /**
  * Trains a model on preference pairs. Iterating runs it, a step at a time; so does `train()`.

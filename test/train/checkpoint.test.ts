@@ -21,10 +21,16 @@ import { verifyChecksums, writeChecksums } from "../../src/base/files/checksums"
 import { InputError } from "../../src/base/errors";
 import { manualSeed, memory } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
-import { checkpointsIn, openCheckpoint, restoreCheckpoint, saveCheckpoint, verifyCheckpoint } from "../../src/train/checkpoint";
-import { createOptimizer } from "../../src/train/optimizer";
-import type { PreferenceTrainerOptions } from "../../src/train/preparation";
-import { readSavedState } from "../../src/train/savedState";
+import {
+  checkpointsIn,
+  openCheckpoint,
+  restoreCheckpoint,
+  saveCheckpoint,
+  verifyCheckpoint,
+} from "../../src/train/checkpoint/checkpoint";
+import { createOptimizer } from "../../src/train/prepare/optimizer";
+import type { PreferenceTrainerOptions } from "../../src/train/prepare/prepare";
+import { readSavedState } from "../../src/train/checkpoint/savedState";
 import { tinyModel, tinyPairs } from "./tiny";
 import { settledTensors } from "../setup/garbage";
 

@@ -17,8 +17,8 @@ import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vit
 import { InputError } from "../../src/base/errors";
 import { stateOf, thisProcess } from "../../src/base/processes";
 import { findConflict } from "../../src/base/files/outputFolder";
-import { type OutputRequest, RunOutput } from "../../src/train/ownership";
-import { copyForeignEntries, isRunEntry, removeCheckpoint } from "../../src/train/runEntries";
+import { type OutputRequest, RunOutput } from "../../src/train/output/ownership";
+import { copyForeignEntries, isRunEntry, removeCheckpoint } from "../../src/train/output/entries";
 
 /** Changes of the file system that are still made; after that the process is as good as killed. */
 const life = vi.hoisted(() => ({ left: Infinity }));

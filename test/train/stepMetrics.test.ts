@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { StepMetrics, joinTotals, means } from "../../src/train/stepMetrics";
+import { StepMetrics, joinTotals, means } from "../../src/train/metrics/stepMetrics";
 import { sigmoid } from "../../src/preference";
 import { Tensor, memory, tensor, tidy, zeros } from "../../src/torch";
 

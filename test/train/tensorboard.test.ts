@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { TensorBoardWriter } from "../../src/train/tensorboard";
+import { TensorBoardWriter } from "../../src/train/observers/tensorboard";
 
 const root = mkdtempSync(join(tmpdir(), "smaug-events-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

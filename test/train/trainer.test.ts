@@ -21,11 +21,11 @@ import {
 import { OutOfMemoryError } from "../../src/native/errors";
 import { memory, noGrad } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
-import { checkpointBytes, spaceWarning } from "../../src/train/diskSpace";
-import { LIBRARY_WAYS, RunOutput } from "../../src/train/ownership";
-import { Run } from "../../src/train/run";
+import { checkpointBytes, spaceWarning } from "../../src/train/checkpoint/diskSpace";
+import { LIBRARY_WAYS, RunOutput } from "../../src/train/output/ownership";
+import { Run } from "../../src/train/loop";
 import { Sampler } from "../../src/train/sampler";
-import type { PreferenceTrainerOptions } from "../../src/train/preparation";
+import type { PreferenceTrainerOptions } from "../../src/train/prepare/prepare";
 import { tinyModel, tinyPairs } from "./tiny";
 import { settledTensors } from "../setup/garbage";
 

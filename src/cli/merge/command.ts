@@ -6,7 +6,7 @@ import { basename, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { type Input, findConflict } from "../../base/files/outputFolder";
 import { InputError } from "../../base/errors";
-import { isRunEntry } from "../../train/runEntries";
+import { isRunEntry } from "../../train/output/entries";
 import { ModelOutput } from "./modelOutput";
 import { addOverwriteOption, isOverwriting, overwritingCommand } from "../overwriteOption";
 import type { DType } from "../../torch";

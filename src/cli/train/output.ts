@@ -1,7 +1,7 @@
 /** What `smaug train` says on a terminal: what was found and chosen before the first step, and metrics in few words. */
 import { describeTokenized } from "../../data";
 import type { LogLine, Preparation } from "../../train";
-import type { Measured } from "../../train/metricNames";
+import type { Measured } from "../../train/metrics/names";
 import { tell } from "../output";
 
 const SHOWN: readonly [metric: Measured | "grad_norm", label: string, digits: number][] = [

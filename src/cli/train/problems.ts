@@ -6,12 +6,11 @@ import { type Problem, conflict, missing, unfit } from "../../base/problems";
 import { hasEntry } from "../../base/files/paths";
 import { isAdapter } from "../../models/modelSource";
 import { lossConflicts } from "../../preference/losses/configuration";
-import { snakeCase } from "../../base/arguments";
-import { scheduleProblems } from "../../train/schedulePlan";
+import { snakeCase } from "../../base/names";
 import { rowProblems } from "./rowKeys";
 import { routerLossProblems } from "./routerLoss";
-import { runArguments } from "./arguments";
-import type { RunConfig } from "./config";
+import { type RunConfig, runArguments } from "./arguments";
+import { scheduleProblems } from "../../train/schedule";
 
 /** All problems of a configuration in which every value fits its own setting. */
 export function runProblems(config: RunConfig): Problem[] {
@@ -22,7 +21,10 @@ export function runProblems(config: RunConfig): Problem[] {
     if (config[key] === null) problems.push(missing(snakeCase(key), runArguments[key].help));
   problems.push(...lossConflicts({ ...config, dpopTolerance: tolerance }), ...scheduleProblems(config));
   if (refAdapterNameOrPath !== null && trainsAdapter(config) === false) problems.push(noAdapterToTrain());
-  if (evalOnStart && evalStrategy === "no") problems.push(unfit("eval_on_start", "'eval_strategy' steps or epoch with it", "no"));
+  if (evalOnStart && evalStrategy === "no") {
+    const problem = unfit("eval_on_start", "'eval_strategy' steps or epoch with it", "no");
+    problems.push({ ...problem, keys: ["eval_on_start", "eval_strategy"] });
+  }
   return [...problems, ...rowProblems(config), ...routerLossProblems(config)];
 }
 
@@ -36,7 +38,7 @@ function trainsAdapter({ usePeft, adapterNameOrPath, modelNameOrPath: model }: R
 /** The problem with a reference adapter when all weights are trained. */
 export const noAdapterToTrain = (): Problem =>
   conflict(
-    "ref_adapter_name_or_path",
+    ["ref_adapter_name_or_path", "use_peft", "adapter_name_or_path"],
     "Expected 'use_peft' or 'adapter_name_or_path' with 'ref_adapter_name_or_path': all weights would be trained, including the reference's",
   );
 

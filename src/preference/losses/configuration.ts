@@ -5,7 +5,8 @@
  * `ld_alpha` is not here: it changes the sums that losses take (`ldWeights`).
  */
 import { closest } from "fastest-levenshtein";
-import { type Argument, flag, numbers, optional, snakeCase, texts } from "../../base/arguments";
+import { type Argument, flag, numbers, optional, texts } from "../../base/arguments";
+import { snakeCase } from "../../base/names";
 import { checkOptions } from "../../base/options";
 import { type Problem, conflict, problemsError, unfit } from "../../base/problems";
 import { shown } from "../../base/values";
@@ -123,7 +124,8 @@ export function createLoss(config: LossConfig = {}): PreferenceLoss {
   const values = valueProblems(config);
   const wrong = new Set(values.map(({ key }) => key));
   const fitting = Object.fromEntries(Object.entries(config).filter(([key]) => !wrong.has(snakeCase(key))));
-  const problems = [...lossConflicts(fitting), ...values];
+  const conflicts = lossConflicts(fitting).filter(({ keys }) => !keys.some((key) => wrong.has(key)));
+  const problems = [...conflicts, ...values];
   if (problems.length > 0) throw problemsError(problems);
   return createChecked(config);
 }
@@ -195,8 +197,9 @@ function weightProblems(weights: OpenConfig["lossWeights"], names: readonly stri
   if (weights.length !== names.length)
     return [
       conflict(
-        "loss_weights",
-        `Expected ${names.length} numbers for 'loss_weights', one for each of ${names.join(", ")}, but received ${weights.length}`,
+        ["loss_weights", "loss_type"],
+        `${names.length} numbers for 'loss_weights', one for each of ${names.join(", ")},`,
+        String(weights.length),
       ),
     ];
   return weights.flatMap((each, i) => (fits(each, weight) ? [] : [unfit(`loss_weights[${i}]`, weight.says, shown(each))]));
@@ -214,8 +217,8 @@ function unreadProblems(config: OpenConfig, names: readonly string[]): Problem[]
       const readers = lossNames.filter((name) => reads(name, key));
       return conflict(
         snakeCase(key),
-        `Expected '${snakeCase(key)}' only with a loss that reads it (${readers.join(", ")}) ` +
-          `but received ${shown(config[key])} with ${names.join(", ")}; leave it out`,
+        `'${snakeCase(key)}' only with a loss that reads it (${readers.join(", ")})`,
+        `${shown(config[key])} with ${names.join(", ")}; leave it out`,
       );
     });
 }
@@ -229,9 +232,7 @@ function narrowerProblems(config: OpenConfig, names: readonly string[]): Problem
       if (value === undefined || fits(value, option)) return [];
       const shared = settings.get(key)!.range as Readonly<Record<string, unknown>> | undefined;
       const own = Object.fromEntries(Object.entries(range!).filter(([bound, at]) => shared?.[bound] !== at));
-      return [
-        conflict(snakeCase(key), `Expected ${inWords(own)} for '${snakeCase(key)}' with ${name} but received ${shown(value)}`),
-      ];
+      return [conflict(snakeCase(key), `${inWords(own)} for '${snakeCase(key)}' with ${name}`, shown(value))];
     }),
   );
 }
@@ -248,15 +249,16 @@ function divergenceProblems(config: OpenConfig, names: readonly string[]): Probl
     problems.push(
       conflict(
         "f_divergence_type",
-        `Expected ${shown(defaultOf("fDivergenceType"))} for 'f_divergence_type' with ${unmoved} but received ${shown(type)}`,
+        `${shown(defaultOf("fDivergenceType"))} for 'f_divergence_type' with ${unmoved}`,
+        shown(type),
       ),
     );
   if (coefficient !== defaultOf("fAlphaDivergenceCoef") && type !== "alpha_divergence")
     problems.push(
       conflict(
-        "f_alpha_divergence_coef",
-        `Expected "alpha_divergence" for 'f_divergence_type' with 'f_alpha_divergence_coef' ${shown(coefficient)} ` +
-          `but received ${shown(type)}`,
+        ["f_alpha_divergence_coef", "f_divergence_type"],
+        `"alpha_divergence" for 'f_divergence_type' with 'f_alpha_divergence_coef' ${shown(coefficient)}`,
+        shown(type),
       ),
     );
   return problems;
@@ -265,7 +267,5 @@ function divergenceProblems(config: OpenConfig, names: readonly string[]): Probl
 function weightingProblems({ useWeighting }: OpenConfig, names: readonly string[]): Problem[] {
   const sorting = names.find((name) => declarations.get(name)!.scope === "batch");
   if (!useWeighting || sorting === undefined) return [];
-  return [
-    conflict("use_weighting", `Expected false for 'use_weighting' with ${sorting}, which sorts the batch, but received true`),
-  ];
+  return [conflict("use_weighting", `false for 'use_weighting' with ${sorting}, which sorts the batch,`, "true")];
 }

@@ -4,7 +4,8 @@
  * configuration and their help (configuration.ts). Loads no libtorch.
  */
 import type { Tensor } from "../../torch";
-import { type Argument, type NumberRange, camelCase, choice, number } from "../../base/arguments";
+import { type Argument, type NumberRange, choice, number } from "../../base/arguments";
+import { camelCase } from "../../base/names";
 import { checkOptions, given } from "../../base/options";
 import { received } from "../../base/received";
 import { isObject } from "../../base/values";
@@ -34,6 +35,8 @@ export interface LossDeclaration<
   readonly needs: readonly LossNeed[];
   /** `batch` if a pair's loss depends on the other pairs. */
   readonly scope?: "batch";
+  /** `chosen` if the rejected answers are not read, so that rows need none. */
+  readonly answers?: "chosen";
   /** The loss of each pair, `[pairs]`. */
   readonly formula: (logProbs: PairLogProbs, settings: Settings) => Tensor;
   /** The implicit rewards, `[pairs]` each; β times the log-ratios when left out. */
@@ -86,7 +89,7 @@ export function declareLoss<const Name extends string, Table extends OptionTable
 
 /** The loss with options that are known to fit. */
 export function createDeclared(declaration: AnyDeclaration, options: Readonly<Record<string, unknown>>): PreferenceLoss {
-  const { name, needs, scope, formula, rewards, metrics, tolerance } = declaration;
+  const { name, needs, scope, answers, formula, rewards, metrics, tolerance } = declaration;
   const defaults = Object.entries(declaration.options).map(([option, { fallback }]) => [option, fallback]);
   const values: { beta?: unknown } = { ...Object.fromEntries(defaults), ...given(options) };
   const settings = values as never;
@@ -95,6 +98,7 @@ export function createDeclared(declaration: AnyDeclaration, options: Readonly<Re
     beta: typeof values.beta === "number" ? values.beta : undefined,
     needs,
     scope,
+    answers,
     rewards: rewards && ((logProbs) => detached(rewards(logProbs, settings))),
     metrics: metrics && ((logProbs) => measured(metrics, logProbs, settings)),
     withTolerance: isOpen ? (nats) => createDeclared(declaration, { ...options, [tolerance]: nats }) : undefined,
@@ -122,6 +126,7 @@ function expectDeclaration(declaration: AnyDeclaration): void {
     "options",
     "needs",
     "scope",
+    "answers",
     "formula",
     "rewards",
     "metrics",
@@ -240,7 +245,7 @@ export const labelSmoothing = setting(
  * @param called the function that takes the options, for the message
  * @throws TypeError for an unknown option or a value of the wrong kind, RangeError for a number out of range
  */
-export function expectOptions(called: string, table: OptionTable, options: object): void {
+function expectOptions(called: string, table: OptionTable, options: object): void {
   checkOptions(called, options, Object.keys(table));
   const given = options as Readonly<Record<string, unknown>>;
   for (const [name, option] of Object.entries(table)) if (given[name] !== undefined) expectFits(name, given[name], option);

@@ -1,0 +1,80 @@
+/**
+ * How many tokens go through the model at once, and whether each layer's activations are kept or computed again: from
+ * the memory that is free. The estimate counts what each linear layer keeps for its gradient; a run that needs more all
+ * the same halves its batches (loop.ts).
+ */
+import type { CausalLM } from "../models";
+import { LinearLayer, LoraLinear } from "../nn";
+import { type Device, memory } from "../torch";
+
+export interface MemoryPlan {
+  readonly maxTokens: number;
+  readonly checkpoint: boolean;
+  /** Why, for people. */
+  readonly reason: string;
+}
+
+/** Beyond these, larger batches bring no speed. */
+const MOST_TOKENS = { cpu: 1024, cuda: 65_536 };
+/** Share of free memory that activations may take; the rest is for gradients, chunks of logits and what is not known. */
+const SHARE = 0.5;
+
+export interface PlanOptions {
+  readonly device: Device;
+  /** Tokens of the longest pair: a batch cannot be smaller. */
+  readonly longestPair: number;
+  /** What the user has settled. */
+  readonly maxTokens: number | null;
+  readonly checkpoint: boolean | null;
+  /** Bytes; asked of the device when left out. */
+  readonly free?: number;
+}
+
+export function planMemory(model: CausalLM, options: PlanOptions): MemoryPlan {
+  const { device, longestPair, free = memory(device).free } = options;
+  const most = device === "cpu" ? MOST_TOKENS.cpu : MOST_TOKENS.cuda;
+  const kept = bytesPerToken(model);
+  const fitting = (checkpoint: boolean) => Math.floor((SHARE * free) / (checkpoint ? kept.checkpointed : kept.plain));
+  const wanted = options.maxTokens ?? longestPair;
+  const checkpoint = options.checkpoint ?? fitting(false) < wanted;
+  const fits = fitting(checkpoint);
+  const maxTokens = options.maxTokens ?? Math.max(longestPair, Math.min(most, fits));
+  const tight = maxTokens > fits ? `, more than the ${fits} that seem to fit` : "";
+  const reason =
+    `up to ${maxTokens} tokens at once${tight}, activations ${checkpoint ? "computed again" : "kept"} ` +
+    `(${gib(free)} GiB free, about ${gib(maxTokens * (checkpoint ? kept.checkpointed : kept.plain))} GiB needed)`;
+  return { maxTokens, checkpoint, reason };
+}
+
+/** Bytes a token's activations take over all layers, and with only each layer's input kept. */
+function bytesPerToken(model: CausalLM): { plain: number; checkpointed: number } {
+  const { hiddenSize } = model.config;
+  const { layers } = model.model;
+  const size = model.model.embedTokens.weight.dtype === "float64" ? 8 : 4; // 16-bit layers keep float32 copies for LoRA
+  const byLayer = layers.map((layer) => {
+    let elements = 6 * hiddenSize; // norms and residuals
+    for (const module of layer.modules())
+      if (module instanceof LinearLayer && !(module instanceof LoraLinear)) elements += module.inFeatures + module.outFeatures;
+    return size * elements;
+  });
+  const sum = byLayer.reduce((a, b) => a + b, 0);
+  return { plain: sum, checkpointed: size * hiddenSize * layers.length + Math.max(...byLayer) };
+}
+
+function gib(bytes: number): string {
+  return (bytes / 2 ** 30).toFixed(1);
+}
+
+/** The next thing to try where memory has run out: half the tokens, then activations computed again; undefined at the end. */
+export function smallerPlan(
+  plan: MemoryPlan,
+  batches: readonly { readonly ids: Int32Array; readonly pairs: readonly unknown[] }[],
+): MemoryPlan | undefined {
+  const most = Math.max(...batches.map(({ ids }) => ids.length));
+  if (batches.some(({ pairs }) => pairs.length > 1)) {
+    const maxTokens = Math.max(1, Math.floor(Math.min(plan.maxTokens, most) / 2));
+    return { ...plan, maxTokens, reason: `up to ${maxTokens} tokens at once, as memory ran out with ${most}` };
+  }
+  if (plan.checkpoint) return undefined;
+  return { ...plan, checkpoint: true, reason: "activations are computed again, as memory ran out with a single pair" };
+}

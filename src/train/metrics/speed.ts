@@ -1,0 +1,77 @@
+/** How fast a run is, what packing saves it, and how much memory it takes. */
+import type { CausalLM } from "../../models";
+import { LinearLayer, LoraLinear } from "../../nn";
+import { type Packing, type PackingStatistics, packingStatistics } from "../../preference";
+import { type Device, deviceName, memory } from "../../torch";
+
+/** Dense bf16 rates in FLOP/s of devices, by a part of their names (makers' data sheets). */
+const PEAKS: readonly [name: string, flops: number][] = [
+  ["H100 PCIe", 756e12],
+  ["H100", 989e12],
+  ["H200", 989e12],
+  ["A100", 312e12],
+  ["L40S", 362e12],
+  ["RTX 4090", 165e12],
+];
+
+export class Speedometer {
+  private readonly perToken: { body: number; head: number };
+  private readonly peak: number | undefined;
+  private since: { time: number; flops: number; packed: PackingStatistics[] } = { time: performance.now(), flops: 0, packed: [] };
+
+  constructor(
+    model: CausalLM,
+    private readonly device: Device,
+  ) {
+    this.perToken = flopsPerToken(model);
+    const name = device === "cpu" ? "" : deviceName(device);
+    this.peak = PEAKS.find(([part]) => name.includes(part))?.[1];
+  }
+
+  /** Counts the batches of a step, and says how many pairs and operations they were. */
+  add(batches: readonly Packing[]): { pairs: number; flops: number } {
+    const statistics = packingStatistics(batches);
+    const flops = statistics.tokens * this.perToken.body + statistics.scoredTokens * this.perToken.head;
+    this.since.flops += flops;
+    this.since.packed.push(statistics);
+    return { pairs: batches.reduce((sum, { pairs }) => sum + pairs.length, 0), flops };
+  }
+
+  /** Since the last call. Tokens are those of both answers with their prompts, whatever packing made of them. */
+  read(): Record<string, number> {
+    const { time, flops, packed } = this.since;
+    const seconds = (performance.now() - time) / 1000;
+    const sum = (name: keyof PackingStatistics) => packed.reduce((total, each) => total + each[name], 0);
+    this.since = { time: performance.now(), flops: 0, packed: [] };
+    return {
+      "perf/tokens_per_second": sum("plainTokens") / seconds,
+      "perf/prefix_sharing_saved": 1 - sum("tokens") / sum("plainTokens"),
+      "perf/packing_saved": 1 - sum("plainTokens") / sum("paddedTokens"),
+      "perf/tflops": flops / seconds / 1e12,
+      ...(this.peak ? { "perf/mfu": flops / seconds / this.peak } : {}),
+      "perf/peak_memory_gib":
+        (this.device === "cpu" ? process.resourceUsage().maxRSS * 1024 : memory(this.device).peak) / 2 ** 30,
+    };
+  }
+}
+
+/**
+ * Operations a token's matrix products take, forward and backward: 2 per weight forward, 2 for the gradient towards the
+ * input, 2 more for a weight that trains. Attention's own products, small beside them, are left out.
+ */
+function flopsPerToken(model: CausalLM): { body: number; head: number } {
+  const of = (layers: Iterable<LinearLayer>) => {
+    let flops = 0;
+    for (const layer of layers) {
+      const trains = [...layer.parameters()].some(({ requiresGrad }) => requiresGrad);
+      flops += (trains ? 6 : 4) * layer.inFeatures * layer.outFeatures;
+    }
+    return flops;
+  };
+  const linear = [...model.model.modules()].filter(
+    (module): module is LinearLayer => module instanceof LinearLayer && !(module instanceof LoraLinear),
+  );
+  const { hiddenSize, vocabSize } = model.config;
+  const trains = model.headWeight?.requiresGrad ?? true;
+  return { body: of(linear), head: (trains ? 6 : 4) * hiddenSize * vocabSize };
+}
