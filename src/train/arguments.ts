@@ -3,8 +3,6 @@
  * line) and TRL 1.16's defaults, except where the paper sets one: a learning rate of 5e-5. Where a default is `null`, the run
  * chooses and says what it chose.
  */
-import { ldAlpha } from "../preference/losses/combinations";
-import { dpop } from "../preference/losses/dpop";
 import { scheduleNames } from "../optim/namedSchedule";
 import { isOptimizer } from "../optim/optimizer";
 import {
@@ -20,6 +18,8 @@ import {
   text,
   withWayOut,
 } from "../base/arguments";
+import { ldAlpha } from "../preference/losses/combinations";
+import { dpop } from "../preference/losses/dpop";
 
 const { tolerance } = dpop.declaration.options;
 const auto = choice(["auto"], "auto", "auto measures the rounding");

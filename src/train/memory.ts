@@ -1,11 +1,14 @@
 /**
- * How many tokens go through the model at once, and whether each layer's activations are kept or computed again: from
- * the memory that is free. The estimate counts what each linear layer keeps for its gradient; a run that needs more all
- * the same halves its batches (loop.ts).
+ * How a run fits into memory: how many tokens go through the model at once, and whether each layer's activations are kept
+ * or recomputed. The plan is made from the memory that is free, by an estimate that counts what each linear layer keeps
+ * for its gradient. Where the estimate was too low, batches are halved.
  */
+import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
+import { OutOfMemoryError } from "../native/errors";
 import { LinearLayer, LoraLinear } from "../nn";
-import { type Device, memory } from "../torch";
+import { type Device, deviceProperties, memory } from "../torch";
+import { type MicroBatchOptions, type Packing, microBatches } from "../preference";
 
 export interface MemoryPlan {
   readonly maxTokens: number;
@@ -14,8 +17,6 @@ export interface MemoryPlan {
   readonly reason: string;
 }
 
-/** Beyond these, larger batches bring no speed. */
-const MOST_TOKENS = { cpu: 1024, cuda: 65_536 };
 /** Share of free memory that activations may take; the rest is for gradients, chunks of logits and what is not known. */
 const SHARE = 0.5;
 
@@ -32,7 +33,7 @@ export interface PlanOptions {
 
 export function planMemory(model: CausalLM, options: PlanOptions): MemoryPlan {
   const { device, longestPair, free = memory(device).free } = options;
-  const most = device === "cpu" ? MOST_TOKENS.cpu : MOST_TOKENS.cuda;
+  const most = deviceProperties(device).limits.trainingRows;
   const kept = bytesPerToken(model);
   const fitting = (checkpoint: boolean) => Math.floor((SHARE * free) / (checkpoint ? kept.checkpointed : kept.plain));
   const wanted = options.maxTokens ?? longestPair;
@@ -77,4 +78,20 @@ export function smallerPlan(
   }
   if (plan.checkpoint) return undefined;
   return { ...plan, checkpoint: true, reason: "activations are computed again, as memory ran out with a single pair" };
+}
+
+/** Runs a pass without gradient over the batches of `pairs`. A batch that does not fit is run in halves; a single pair has to fit. */
+export async function inBatchesThatFit(
+  pairs: readonly TokenizedPair[],
+  options: MicroBatchOptions,
+  pass: (packing: Packing) => Promise<void> | void,
+): Promise<void> {
+  for (const packing of microBatches(pairs, options)) {
+    try {
+      await pass(packing);
+    } catch (error) {
+      if (!(error instanceof OutOfMemoryError) || packing.pairs.length === 1) throw error;
+      await inBatchesThatFit(packing.pairs, { ...options, maxTokens: Math.ceil(packing.ids.length / 2) }, pass);
+    }
+  }
 }

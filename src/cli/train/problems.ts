@@ -5,12 +5,12 @@
 import { type Problem, conflict, missing, unfit } from "../../base/problems";
 import { hasEntry } from "../../base/files/paths";
 import { isAdapter } from "../../models/modelSource";
-import { lossConflicts } from "../../preference/losses/configuration";
-import { snakeCase } from "../../base/names";
 import { rowProblems } from "./rowKeys";
 import { routerLossProblems } from "./routerLoss";
 import { type RunConfig, runArguments } from "./arguments";
 import { scheduleProblems } from "../../train/schedule";
+import { lossConflicts } from "../../preference/losses/configuration";
+import { snakeCase } from "../../base/names";
 
 /** All problems of a configuration in which every value fits its own setting. */
 export function runProblems(config: RunConfig): Problem[] {

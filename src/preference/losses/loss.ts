@@ -12,7 +12,7 @@ import type { Tensor } from "../../torch";
 /** Sums of token log-probs over each answer, log π(y|x) in nats, `[pairs]` each, and what else some losses need. */
 export interface PairLogProbs {
   policyChosen: Tensor;
-  /** Zeros where a row has no rejected answer, which a loss of chosen answers alone allows (`PreferenceLoss.answers`). */
+  /** Zeros where a row has no rejected answer, which only a loss of the chosen answers allows (`PreferenceLoss.answers`). */
   policyRejected: Tensor;
   /** Zeros when the loss does not need the reference. */
   referenceChosen: Tensor;
@@ -60,7 +60,7 @@ export interface PreferenceLoss {
    * micro-batches changes the objective. Pairs are independent when absent.
    */
   readonly scope?: "batch";
-  /** `chosen`: the rejected answers are not read, so that rows need none. Both are read when absent. */
+  /** `chosen`: the rejected answers are not read, so rows may lack them. Both answers are read when absent. */
   readonly answers?: "chosen";
   /** Implicit rewards, `[pairs]` each, without gradient; β times the log-ratios when absent. `pairRewards` reads them. */
   readonly rewards?: (logProbs: PairLogProbs) => PairValues;

@@ -1,65 +1,17 @@
-/**
- * Checkpoints: `checkpoint-N/` holds all that a run needs to go on bit for bit, in Hugging Face's layout where there is
- * one: the adapter or model, `optimizer.safetensors`, `rng_state.safetensors`, `trainer_state.json` and, of all of them,
- * `checksums.json`. The order of the rows follows from the seed and the step, the learning rate from the step.
- */
-import { existsSync, readdirSync, rmSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
-import { CHECKSUMS_FILE, hasChecksums, verifyChecksums, writeChecksums } from "../../base/files/checksums";
-import { isFolder } from "../../base/files/paths";
-import { publishFolder, stagingFolder } from "../../base/files/wholeFiles";
-import { type CausalLM, FolderError, SafetensorsFile, adapterTensors, saveAdapter, saveModel } from "../../models";
-import { saveTensors } from "../../models/formats/safetensors/writer";
-import { openWeights } from "../../models/weights";
+/** Resuming from a checkpoint: finding it, checking every file of it, and restoring what it holds. */
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { InputError } from "../../base/errors";
+import { CHECKSUMS_FILE, hasChecksums, verifyChecksums } from "../../base/files/checksums";
+import { type CausalLM, FolderError, SafetensorsFile, adapterTensors } from "../../models";
+import { openWeights } from "../../models/weights";
 import { hasAdapter } from "../../nn";
-import { type Device, type Tensor, dispose, getRngState, setRngState, tidy } from "../../torch";
-import { saveGgufTokenizer } from "../../text";
-import { OptimizerFile, optimizerTensors, shownEntry } from "./optimizerFile";
-import { copyForeignEntries, isCheckpoint, removeCheckpoint } from "../output/entries";
-import { readSavedState } from "./savedState";
-import { STATE_FILE, type TrainerState, writeTrainerState } from "./state";
-import type { Optimizer, StateLayout } from "../../optim/optimizer";
+import { type Device, type Tensor, setRngState, tidy } from "../../torch";
+import { OptimizerFile, shownEntry } from "./optimizerFile";
+import { readSavedState, STATE_FILE, type TrainerState } from "./state";
+import type { StateLayout } from "../../optim/optimizer";
 import { adamwLayout } from "../../optim/adamw";
-
-const OPTIMIZER_FILE = "optimizer.safetensors";
-const RNG_FILE = "rng_state.safetensors";
-const NAME = /^checkpoint-(\d+)$/;
-
-/** What a checkpoint is made from and restored into. */
-export interface Resumable {
-  readonly model: CausalLM;
-  readonly optimizer: Optimizer;
-  readonly device: Device;
-}
-
-/** Writes `checkpoint-N`, whole or not at all, and returns its folder. */
-export async function saveCheckpoint(outputDir: string, state: TrainerState, parts: Resumable): Promise<string> {
-  const folder = join(outputDir, `checkpoint-${state.globalStep}`);
-  const staging = stagingFolder(folder);
-  try {
-    await saveWeights(parts.model, staging);
-    for (const [name, tensors] of [
-      [OPTIMIZER_FILE, optimizerTensors(parts.optimizer)],
-      [RNG_FILE, rngStates(parts.device)],
-    ] as const)
-      await saveTensors(join(staging, name), tensors).finally(() => dispose(tensors));
-    await writeTrainerState(staging, state);
-    await writeChecksums(staging);
-    copyForeignEntries(folder, staging);
-    publishFolder(staging, folder, { replace: true }); // a resumed run passes the same step again
-    return folder;
-  } catch (error) {
-    rmSync(staging, { recursive: true, force: true });
-    throw error;
-  }
-}
-
-/** The adapter, or the whole model where there is none, with its tokenizer files. */
-export async function saveWeights(model: CausalLM, folder: string): Promise<void> {
-  await (hasAdapter(model) ? saveAdapter(model, folder, { tokenizer: true }) : saveModel(model, folder));
-  await saveGgufTokenizer(model, folder);
-}
+import { OPTIMIZER_FILE, RNG_FILE, type Resumable, checkpointsIn, generatorsOf, rngStates } from "./save";
 
 /** A checkpoint is damaged; `whole` is the newest one next to it that is intact. */
 export class DamagedCheckpointError extends InputError {
@@ -180,8 +132,7 @@ export function expectFits(folder: string, { model, optimizer, device }: Resumab
 export function restoreCheckpoint(folder: string, { model, optimizer, device }: Resumable): void {
   tidy(() => {
     const rng = new SafetensorsFile(join(folder, RNG_FILE));
-    for (const name of Object.keys(rngStates(device)))
-      if (rng.entries.has(name)) setGenerator(rng, name, name === "cpu" ? "cpu" : device);
+    for (const [name, owner] of Object.entries(generatorsOf(device))) if (rng.entries.has(name)) setGenerator(rng, name, owner);
     optimizer.loadStateDict({
       state: new OptimizerFile(join(folder, OPTIMIZER_FILE), optimizer.layout).read(),
       groups: optimizer.stateDict().groups,
@@ -244,29 +195,6 @@ function expectShapes({ entries, place }: Source, tensors: Record<string, Tensor
   if (extra !== undefined) throw new FolderError(`Expected no '${extra}' in the checkpoint's ${place}; it is of another model`);
 }
 
-/** Checkpoints in a folder by their steps, oldest first. */
-export function checkpointsIn(outputDir: string): { step: number; folder: string }[] {
-  if (!isFolder(outputDir)) return [];
-  return readdirSync(outputDir)
-    .flatMap((name) => {
-      const step = NAME.exec(name)?.[1];
-      const folder = join(outputDir, name);
-      return step === undefined || !isFolder(folder) ? [] : [{ step: Number(step), folder }];
-    })
-    .sort((a, b) => a.step - b.step);
-}
-
-/** Removes the oldest checkpoints beyond `limit`; the one just written and `best` stay. */
-export function rotateCheckpoints(outputDir: string, limit: number | null, keep: readonly (string | null)[]): void {
-  if (limit === null) return;
-  const all = checkpointsIn(outputDir)
-    .map(({ folder }) => folder)
-    .filter((folder) => isCheckpoint(folder, basename(folder)));
-  const kept = new Set(keep.flatMap((folder) => (folder === null ? [] : [resolve(folder)])));
-  const removable = all.filter((folder) => !kept.has(resolve(folder)));
-  for (const folder of removable.slice(0, Math.max(0, all.length - limit))) removeCheckpoint(folder);
-}
-
 /** The folder that `resume_from_checkpoint` means: a path, or the newest in `outputDir` for `true`. */
 function findCheckpoint(which: string | true, outputDir: string): string {
   const newest = checkpointsIn(which === true ? outputDir : which).at(-1);
@@ -291,9 +219,4 @@ function expectRngNames({ path, entries }: SafetensorsFile): void {
   throw new InputError(
     `Expected the state of the CPU's generator, 'cpu', in ${path} but received ${[...entries.keys()].slice(0, 3).join(", ") || "nothing"}`,
   );
-}
-
-function rngStates(device: Device): Record<string, Tensor> {
-  const cpu = getRngState("cpu");
-  return device === "cpu" ? { cpu } : { cpu, cuda: getRngState(device) };
 }
