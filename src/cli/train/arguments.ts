@@ -6,6 +6,7 @@
 import { lossArguments } from "../../preference/losses/configuration";
 import { trainingArguments } from "../../train/arguments";
 import {
+  type ArgumentsOf,
   choice,
   either,
   flag,
@@ -80,3 +81,5 @@ export const runArguments = {
   ),
   ...trainingArguments,
 } as const;
+
+export type RunConfig = ArgumentsOf<typeof runArguments>;

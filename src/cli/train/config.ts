@@ -8,13 +8,11 @@ import { type Problem, problemsError, unfit, unknown, unwanted } from "../../bas
 import { isObject, shown } from "../../base/values";
 import { readYaml } from "../../base/formats/yaml";
 import { InputError } from "../../base/errors";
-import { type Argument, type ArgumentsOf, checkArguments, itemsOf } from "../../base/arguments";
+import { type Argument, checkArguments, itemsOf } from "../../base/arguments";
 import { type Answer, foreignKey, isTracker } from "./keys";
-import { runArguments } from "./arguments";
+import { type RunConfig, runArguments } from "./arguments";
 import { runProblems, unreadSettings } from "./problems";
 import { splitArguments } from "../splitArguments";
-
-export type RunConfig = ArgumentsOf<typeof runArguments>;
 
 export interface ResolvedConfig {
   readonly config: RunConfig;

@@ -2,7 +2,7 @@
 import { InputError } from "../../base/errors";
 import { type Problem, conflict } from "../../base/problems";
 import { expectColumnMapping } from "../../data/reading/columnMapping";
-import type { RunConfig } from "./config";
+import type { RunConfig } from "./arguments";
 
 /** An invalid column mapping, conflicting keys for evaluation rows, and a config of data that is not named. */
 export function rowProblems({ columnMapping, evalDatasetName, evalDatasetConfig, testSplitSize }: RunConfig): Problem[] {

@@ -9,7 +9,7 @@ import { Random } from "../../base/random";
 import { InputError } from "../../base/errors";
 import { recordOrigin } from "../../base/files/inputFiles";
 import { repoName } from "../../hub";
-import type { RunConfig } from "./config";
+import type { RunConfig } from "./arguments";
 import { tell } from "../output";
 
 type RowsConfig = Pick<

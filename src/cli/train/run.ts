@@ -46,22 +46,9 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
     dtype,
     revision,
     adapter: config.adapterNameOrPath ?? (adapter === undefined && config.usePeft ? newAdapter(config) : undefined),
-  }).catch((error: unknown) => {
-    // Which layers there are is known only now.
-    if (!(error instanceof RangeError)) throw error;
-    throw new InputError(
-      error.message
-        .replace("'targetModules'", "'lora_target_modules'")
-        .replace("'modulesToSave'", "'lora_modules_to_save'")
-        .replace("'ensureWeightTying'", "'ensure_weight_tying'"),
-    );
-  });
+  }).catch(throwWithKeys);
   if (trainsAdapter && adapter === undefined) notes.push(...absentTargets(config, model));
-  // Known earlier only for a local folder.
-  const isMixture = "numLocalExperts" in model.config;
-  const routerProblems = routerLossProblemsOf(config.routerAuxLossCoef, isMixture, config.modelNameOrPath!);
-  if (routerProblems.length > 0) throw problemsError(routerProblems);
-  if (isMixture && config.routerAuxLossCoef === null) notes.push(NO_ROUTER_LOSS);
+  notes.push(...routerNotes(config, model));
   if (config.refAdapterNameOrPath !== null) await loadAdapter(model, config.refAdapterNameOrPath, { name: REFERENCE_ADAPTER });
 
   const settings = Object.fromEntries(Object.keys(trainingArguments).map((name) => [name, config[name as keyof typeof config]]));
@@ -82,6 +69,25 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
     output,
   );
   return { trainer, model, device, notes };
+}
+
+/** A wrong layer's name, which shows only once the model is read, is named by its key. */
+function throwWithKeys(error: unknown): never {
+  if (!(error instanceof RangeError)) throw error;
+  throw new InputError(
+    error.message
+      .replace("'targetModules'", "'lora_target_modules'")
+      .replace("'modulesToSave'", "'lora_modules_to_save'")
+      .replace("'ensureWeightTying'", "'ensure_weight_tying'"),
+  );
+}
+
+/** Checks the coefficient of a mixture's auxiliary loss; before the model is read this is known for local folders only. */
+function routerNotes({ routerAuxLossCoef, modelNameOrPath }: ResolvedConfig["config"], model: CausalLM): string[] {
+  const isMixture = "numLocalExperts" in model.config;
+  const problems = routerLossProblemsOf(routerAuxLossCoef, isMixture, modelNameOrPath!);
+  if (problems.length > 0) throw problemsError(problems);
+  return isMixture && routerAuxLossCoef === null ? [NO_ROUTER_LOSS] : [];
 }
 
 function newAdapter(config: ResolvedConfig["config"]): ReturnType<typeof lora> {

@@ -124,7 +124,8 @@ export function createLoss(config: LossConfig = {}): PreferenceLoss {
   const values = valueProblems(config);
   const wrong = new Set(values.map(({ key }) => key));
   const fitting = Object.fromEntries(Object.entries(config).filter(([key]) => !wrong.has(snakeCase(key))));
-  const problems = [...lossConflicts(fitting), ...values];
+  const conflicts = lossConflicts(fitting).filter(({ keys }) => !keys.some((key) => wrong.has(key)));
+  const problems = [...conflicts, ...values];
   if (problems.length > 0) throw problemsError(problems);
   return createChecked(config);
 }

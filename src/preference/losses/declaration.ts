@@ -245,7 +245,7 @@ export const labelSmoothing = setting(
  * @param called the function that takes the options, for the message
  * @throws TypeError for an unknown option or a value of the wrong kind, RangeError for a number out of range
  */
-export function expectOptions(called: string, table: OptionTable, options: object): void {
+function expectOptions(called: string, table: OptionTable, options: object): void {
   checkOptions(called, options, Object.keys(table));
   const given = options as Readonly<Record<string, unknown>>;
   for (const [name, option] of Object.entries(table)) if (given[name] !== undefined) expectFits(name, given[name], option);

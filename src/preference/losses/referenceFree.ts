@@ -10,7 +10,7 @@ const crossEntropyWeight = <Default extends number>(fallback: Default) =>
   openSetting("cpoAlpha", numberOption(fallback, "weight of the cross-entropy in cpo and simpo", { min: 0 }));
 
 /**
- * Supervised fine-tuning on the chosen answers: the mean cross-entropy of all chosen tokens of the optimizer step. Divided
+ * Supervised fine-tuning on the chosen answers, which needs no rejected ones: the mean cross-entropy of all chosen tokens of the optimizer step. Divided
  * among the pairs it is
  *
  *   L = −log π(y_w|x)/n̄,   n̄ = the mean number of chosen tokens a pair over the step (`meanChosenTokens`)

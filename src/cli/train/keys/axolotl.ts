@@ -64,13 +64,7 @@ function datasets(keys: { name: string; config: string; split: string }): (value
   return (value) => {
     const list: readonly unknown[] = Array.isArray(value) ? value : [value];
     const [first] = list;
-    const files = isObject(first) ? first["data_files"] : undefined;
-    const source =
-      Array.isArray(files) && files.length === 1
-        ? (files[0] as unknown)
-        : typeof files === "string"
-          ? files
-          : isObject(first) && first["path"];
+    const source = isObject(first) ? sourceOf(first) : undefined;
     if (list.length !== 1 || !isObject(first) || typeof source !== "string")
       return leaveOut("only one data set is supported: put the files in one folder and set dataset_name to it");
     const { split, name, type } = first;
@@ -89,6 +83,12 @@ function datasets(keys: { name: string; config: string; split: string }): (value
       "rows are read as prompt, chosen and rejected: texts, taken as they are, or lists of messages with role and content",
     );
   };
+}
+
+/** Where a data set is: its only file, or its path. */
+function sourceOf({ data_files: files, path }: Readonly<Record<string, unknown>>): unknown {
+  if (Array.isArray(files) && files.length === 1) return files[0] as unknown;
+  return typeof files === "string" ? files : path;
 }
 
 function perEpoch(strategy: string, every: string): (value: unknown, all: Settings) => Answer {
