@@ -2,7 +2,7 @@
  * One setting of a run: what it may be, what it is when left out, what it does. Tables of these are the single source of
  * TypeScript types, of YAML keys (snake_case) and of command-line options, so the three cannot differ.
  */
-import { nearest } from "./nearest";
+import { nearest } from "./names";
 import { expandHome } from "./files/paths";
 import { type Problem, problemsError, unfit, unknown } from "./problems";
 import { isObject, shown } from "./values";
@@ -233,11 +233,6 @@ export function checkArguments<Table extends ArgumentTable>(
     }
   }
   return { settings: settings as ArgumentsOf<Table>, problems };
-}
-
-/** `learningRate` as `learning_rate`. */
-export function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** YAML 1.2 reads `5e-5` as a number but Python's YAML as a string, so files have both. */

@@ -1,4 +1,4 @@
-/** Errors that do not depend on libtorch. */
+/** Errors that do not depend on libtorch, and the one sentence that they have. */
 
 /** Characters of a message: it may quote a name, a key or a path from a file, and those can have any length. */
 const MAX_MESSAGE = 8000;
@@ -10,6 +10,32 @@ export class InputError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(shortened(message), options);
   }
+}
+
+/** What an error's sentence says besides what was expected and received. */
+export interface Circumstances {
+  /** The option, key or field. */
+  readonly name?: string;
+  /** Where it is: "in dpop.yaml", "on the command line". */
+  readonly where?: string;
+  /** What to do about it: "leave it out". */
+  readonly wayOut?: string;
+}
+
+/**
+ * The sentence of an error about a value.
+ *
+ * ```ts
+ * expected("a number above 0", "0", { name: "beta", where: "in dpop.yaml" });
+ * // Expected a number above 0 for 'beta' in dpop.yaml but received 0
+ * ```
+ *
+ * @param received the value as the message shows it, see `shown` and `received`
+ */
+export function expected(what: string, received: string, { name, where, wayOut }: Circumstances = {}): string {
+  const about = name === undefined ? "" : ` for '${name}'`;
+  const there = where ? ` ${where}` : "";
+  return `Expected ${what}${about}${there} but received ${received}${wayOut === undefined ? "" : `; ${wayOut}`}`;
 }
 
 /** Both ends stay: the file is named at the beginning, or after the name that is too long. */

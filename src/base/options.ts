@@ -2,7 +2,7 @@
  * Checks of the options objects that the public API takes. TypeScript finds a misspelt option at compile time; this finds
  * it in JavaScript and in options passed through a variable, where it would be ignored.
  */
-import { didYouMean } from "./nearest";
+import { didYouMean } from "./names";
 import { received } from "./received";
 
 /** Longer lists are left out of the message, which then only suggests the nearest name. */

@@ -1,10 +1,12 @@
 /** What is wrong with a configuration, collected so that one message names all of it. */
-import { InputError } from "./errors";
+import { InputError, expected } from "./errors";
 import { shown } from "./values";
 
 export interface Problem {
-  /** The key, as the user writes it. */
+  /** The key that it is listed under, as the user writes it. */
   readonly key: string;
+  /** Every key that it is about. */
+  readonly keys: readonly string[];
   /** The heading it is listed under; invalid values have none. */
   readonly heading?: string;
   /** Follows the key in a list: "expected a number above 0 but received 0". */
@@ -15,13 +17,13 @@ export interface Problem {
 }
 
 /** An invalid value. `received` is the value as the message shows it. */
-export function unfit(key: string, expected: string, received: string, wayOut?: string): Problem {
-  const way = wayOut === undefined ? "" : `; ${wayOut}`;
+export function unfit(key: string, what: string, received: string, wayOut?: string): Problem {
   return {
     key,
+    keys: [key],
     wayOut,
-    line: `expected ${expected} but received ${received}${way}`,
-    sentence: (where) => `Expected ${expected} for '${key}'${where} but received ${received}${way}`,
+    line: lowered(expected(what, received, { wayOut })),
+    sentence: (where) => expected(what, received, { name: key, where: where.trim(), wayOut }),
   };
 }
 
@@ -29,6 +31,7 @@ export function unfit(key: string, expected: string, received: string, wayOut?: 
 export function missing(key: string, meaning: string): Problem {
   return {
     key,
+    keys: [key],
     heading: "Missing:",
     line: meaning,
     sentence: (where) => `Expected '${key}'${where} but received none: ${meaning}`,
@@ -40,6 +43,7 @@ export function unknown(key: string, near: string | undefined, noun = "key"): Pr
   const way = near === undefined ? "" : `; did you mean '${near}'?`;
   return {
     key,
+    keys: [key],
     heading: `Unknown ${noun}s:`,
     line: `unknown${way}`,
     sentence: (where) => `Unknown ${noun} '${key}'${where}${way}`,
@@ -48,16 +52,38 @@ export function unknown(key: string, near: string | undefined, noun = "key"): Pr
 
 /** A key that must be removed, and why: "it is TRL's and not supported; use max_length". */
 export function unwanted(key: string, value: unknown, reason: string, heading: string, line = reason): Problem {
-  return { key, heading, line, sentence: (where) => `Expected no '${key}'${where} but received ${shown(value)}: ${reason}` };
-}
-
-/** Settings that conflict, or anything else that takes a full sentence: "Expected … but received …". */
-export function conflict(key: string, sentence: string): Problem {
   return {
     key,
-    line: sentence.replace(/^Expected/, "expected"),
-    sentence: (where) => sentence.replace(" but received ", () => `${where} but received `),
+    keys: [key],
+    heading,
+    line,
+    sentence: (where) => `Expected no '${key}'${where} but received ${shown(value)}: ${reason}`,
   };
+}
+
+/**
+ * Settings that conflict, or a value whose sentence names more than its key.
+ *
+ * ```ts
+ * conflict(["loss_weights", "loss_type"], "2 numbers for 'loss_weights', one for each of dpop, sft,", "1");
+ * ```
+ *
+ * @param keys what it is about; it is listed under the first
+ * @param what the expected state, up to "but received"
+ * @param received the rest of the sentence
+ */
+export function conflict(keys: string | readonly [string, ...string[]], what: string, received: string): Problem;
+/** One whole sentence, in which the place is not named. */
+export function conflict(keys: string | readonly [string, ...string[]], sentence: string): Problem;
+export function conflict(keys: string | readonly [string, ...string[]], what: string, received?: string): Problem {
+  const all = typeof keys === "string" ? [keys] : keys;
+  const sentence = (where: string) => (received === undefined ? what : expected(what, received, { where: where.trim() }));
+  return { key: all[0]!, keys: all, line: lowered(sentence("")), sentence };
+}
+
+/** A sentence that goes on after a colon. */
+function lowered(sentence: string): string {
+  return sentence.charAt(0).toLowerCase() + sentence.slice(1);
 }
 
 /**

@@ -1,10 +1,11 @@
 /**
- * Identifies the process that made a file: its pid, when it started, and its host. A pid alone is not enough: the
+ * Which process this is, and which made a file: its pid, when it started, and its host. A pid alone is not enough: the
  * system reuses pids, and another host on the same file system assigns the same ones.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { InputError } from "./errors";
 
 export interface ProcessIdentity {
   readonly pid: number;
@@ -45,4 +46,18 @@ export function hostDigest(host: string): string {
 /** Whether a process with that pid exists on this host, whoever owns it. */
 export function isRunning(pid: number): boolean {
   return startOf(pid) !== undefined;
+}
+
+/** @throws InputError when the environment says that this is one of several processes */
+export function expectOneProcess(environment: NodeJS.ProcessEnv = process.env): void {
+  const text = environment["WORLD_SIZE"]?.trim() ?? "";
+  if (text === "" || Number(text) === 1) return;
+  if (/^\d+$/.test(text) && Number(text) > 1)
+    throw new InputError(
+      `Expected one process but the environment variable WORLD_SIZE is ${text}: training in several processes is not ` +
+        "supported yet. Start smaug once, without torchrun or another launcher, or unset WORLD_SIZE",
+    );
+  throw new InputError(
+    `Expected the number of processes in the environment variable WORLD_SIZE but received ${JSON.stringify(text)}; unset it`,
+  );
 }

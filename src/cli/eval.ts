@@ -1,6 +1,6 @@
 /** `smaug eval`: a model's scores on benchmarks, as a table and as a JSON file in the evaluation harness's shape. */
 import { dirname } from "node:path";
-import { makeFolder } from "../base/files/makeFolder";
+import { makeFolder } from "../base/files/wholeFiles";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { EvaluationResults } from "../evaluate";
 import { InputError } from "../base/errors";

@@ -1,6 +1,7 @@
 /** `smaug generate`: what a model folder answers to a prompt or to conversations, as it comes or as JSON. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { parseIfJson, readInputText } from "../base/files/inputFiles";
+import { kebabCase } from "../base/names";
 import { printable } from "../base/terminal/terminal";
 import { excerpt, isObject, shown } from "../base/values";
 import { templateInputs } from "../data/rows/preferenceRow";
@@ -87,7 +88,7 @@ async function generate(flags: Flags): Promise<void> {
   for (const name of ["topK", "topP", "minP"] as const)
     if (temperature === 0 && settings[name] !== undefined)
       throw new InputError(
-        `Expected '--temperature' above 0 with '--${flag(name)}' but received 0, which takes the most likely token`,
+        `Expected '--temperature' above 0 with '--${kebabCase(name)}' but received 0, which takes the most likely token`,
       );
   if (stop.includes("")) throw new InputError("Expected text for '--stop' but received none");
 
@@ -194,8 +195,6 @@ function conversation(value: unknown, place: string, text: string, unread: Set<s
     ...templateInputs(value, place, (key) => (isObject(exact) ? exact[key] : undefined)),
   };
 }
-
-const flag = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 function whole(from: number): (text: string) => number {
   return (text) => {

@@ -3,10 +3,10 @@
  * they did to the answers of those rows, token by token.
  */
 import { dirname, join } from "node:path";
-import { makeFolder } from "../base/files/makeFolder";
+import { makeFolder } from "../base/files/wholeFiles";
 import { Command, Option } from "commander";
 import { InputError } from "../base/errors";
-import type { DiagnosedAnswers } from "../report/diagnosisSection";
+import type { DiagnosedAnswers } from "../report/diagnosis";
 import type { Chart } from "../report/figures";
 import type { Run } from "../report/run";
 import type { DType } from "../torch";
@@ -100,7 +100,7 @@ async function report(folders: string[], flags: Flags): Promise<void> {
     printJson({ out: file, ...(svg === undefined ? {} : { svg: pictures }), ...said, ...(diagnosis ? { diagnosis } : {}) });
     return;
   }
-  const { finding } = await import("../report/diagnosisSection.js");
+  const { finding } = await import("../report/diagnosis.js");
   const found = answers ? [finding(answers.diagnosis)] : [];
   const written = svg === undefined ? [file] : [file, `${pictures.length} pictures in ${svg}`];
   const warned = said.warnings.map((text) => `warning: ${text}`);
@@ -117,12 +117,12 @@ async function diagnosed(runs: readonly Run[], data: string, flags: Flags): Prom
   const { device, dtype } = flags;
   const { loadPreferences } = await import("../data/rows/preferences.js");
   const { describeRefusals, expectSomeKept } = await import("../data/rows/screening.js");
-  const { baseOf, closeRuns, isAdapterFolder, measureRuns, openRuns } = await import("../evaluate/tokenScoring.js");
-  const { tokenizeForRuns } = await import("../evaluate/runTokenizer.js");
+  const { baseOf, closeRuns, isAdapterFolder, openRuns, tokenizeForRuns } = await import("../evaluate/diagnosis/runs.js");
+  const { measureRuns } = await import("../evaluate/diagnosis/measure.js");
   const { loadModel, resolveModel } = await import("../models/index.js");
   const { Progress } = await import("../base/terminal/progress.js");
-  const { diagnose } = await import("../report/diagnosis.js");
-  const { samplesOf } = await import("../evaluate/tokenSamples.js");
+  const { diagnose } = await import("../evaluate/diagnosis/diagnose.js");
+  const { samplesOf } = await import("../evaluate/diagnosis/samples.js");
 
   runs.forEach(({ folder }) => isAdapterFolder(folder));
   const base = flags.model ?? baseOf(runs.map(({ folder }) => folder));

@@ -1,7 +1,7 @@
 /** `smaug score`: what a model gives the two answers of every row, as one JSON line a pair. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Refusal } from "../data/rows/screening";
-import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
+import { type TokenizedPair, answersOf } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
 import { InputError } from "../base/errors";
 import type { LogProbs, PairScore } from "../preference";
@@ -155,7 +155,7 @@ async function writeScores(model: CausalLM, pairs: readonly TokenizedPair[], fla
   await writeLines(out, lines(), (line) => line);
 
   const seconds = (performance.now() - start) / 1000;
-  const tokens = pairs.reduce((sum, { chosen, rejected }) => sum + chosen.ids.length + rejected.ids.length, 0);
+  const tokens = pairs.flatMap(answersOf).reduce((sum, { ids }) => sum + ids.length, 0);
   return {
     chosen_logp: sums.chosenLogp / pairs.length,
     rejected_logp: sums.rejectedLogp / pairs.length,
@@ -199,12 +199,12 @@ function describe(summary: Summary): string {
 
 /** A tokenizer that knows more tokens than the model. */
 function expectKnownIds(pairs: readonly TokenizedPair[], { config }: CausalLM, folder: string): void {
-  for (const { index, chosen, rejected } of pairs)
-    for (const { ids } of [chosen, rejected]) {
+  for (const pair of pairs)
+    for (const { ids } of answersOf(pair)) {
       const beyond = ids.find((id) => id >= config.vocabSize);
       if (beyond !== undefined)
         throw new InputError(
-          `Expected token ids below the model's ${config.vocabSize} for row ${index} but received ${beyond}; ` +
+          `Expected token ids below the model's ${config.vocabSize} for row ${pair.index} but received ${beyond}; ` +
             `the tokenizer in '${folder}' is not this model's`,
         );
     }

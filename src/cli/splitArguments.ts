@@ -1,7 +1,7 @@
 /** The arguments of `smaug train`: `[config.yaml] [--key value ...]`. */
 import { InputError } from "../base/errors";
 import { type Problem, conflict } from "../base/problems";
-import { snakeCase } from "../base/arguments";
+import { snakeCase } from "../base/names";
 import { runArguments } from "./train/arguments";
 
 export interface SplitArguments {
@@ -43,7 +43,7 @@ export function splitArguments(args: readonly string[]): SplitArguments {
     while (takesMore(args[i + 1])) values.push(args[++i]!);
     if (key === "config" && values.length === 0) throw new InputError("Expected a file after --config but received none");
     else if (key === "config") files.push(...values);
-    else if (Object.hasOwn(options, key)) problems.push(conflict(key, `Expected --${name} once but received it twice`));
+    else if (Object.hasOwn(options, key)) problems.push(conflict(key, `--${name} once`, "it twice"));
     else options[key] = values.length === 0 ? true : values.join(" ");
   }
   if (files.length > 1) throw new InputError(`Expected one configuration file but received ${files.join(" and ")}`);

@@ -2,8 +2,9 @@
  * The benchmarks of the Open LLM Leaderboard (version 1), but for MMLU (mmlu.ts): data sets, splits, wording and counts
  * of lm-evaluation-harness 0.4.13, and the leaderboard's numbers of examples.
  */
-import { capitalize, strip } from "../jinja";
-import { integersOf, objectOf, rightOf, RowError, textOf, textsOf } from "./fields";
+import { integersOf, objectOf, rightOf, RowError, textOf, textsOf } from "../data/fields";
+import { arcQuestion, hellaswagQuestion } from "../data/recipes/choices";
+import { strip } from "../jinja";
 import { regexFilter } from "./filters";
 import type { AnswerTask, ChoiceTask, Row, Task } from "./tasks/task";
 
@@ -17,15 +18,7 @@ const arcChallenge: ChoiceTask = {
   shotSplit: "train",
   shots: 25,
   metrics: ["acc", "acc_norm"],
-  item: (row) => {
-    const choices = objectOf(row, "choices");
-    const texts = textsOf(choices, "text");
-    const labels = textsOf(choices, "label");
-    if (labels.length !== texts.length)
-      throw new RowError(`Expected as many labels as choices but found ${labels.length} and ${texts.length}`);
-    const gold = rightOf(labels.indexOf(textOf(row, "answerKey")), texts, "answerKey", row);
-    return { text: `Question: ${textOf(row, "question")}\nAnswer:`, choices: texts, gold };
-  },
+  item: arcQuestion,
 };
 
 const hellaswag: ChoiceTask = {
@@ -38,26 +31,8 @@ const hellaswag: ChoiceTask = {
   shots: 10,
   drawSpare: true,
   metrics: ["acc", "acc_norm"],
-  item: (row) => {
-    const choices = textsOf(row, "endings").map(withoutMarks);
-    const context = `${textOf(row, "ctx_a")} ${capitalize(textOf(row, "ctx_b"))}`;
-    const label = row["label"];
-    const gold = typeof label === "number" ? label : /^\d+$/.test(textOf(row, "label")) ? Number(label) : -1;
-    return {
-      text: withoutMarks(`${textOf(row, "activity_label")}: ${context}`),
-      choices,
-      gold: rightOf(gold, choices, "label", row),
-    };
-  },
+  item: hellaswagQuestion,
 };
-
-/** Takes out what WikiHow's pages have left. */
-function withoutMarks(text: string): string {
-  return strip(text, "strip")
-    .replaceAll(" [title]", ". ")
-    .replace(/\[.*?\]/g, "")
-    .replaceAll("  ", " ");
-}
 
 const winogrande: ChoiceTask = {
   kind: "choice",

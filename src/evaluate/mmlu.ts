@@ -1,6 +1,6 @@
 /** MMLU: its 57 subjects as tasks of their own, and the four fields they are reported by, as in lm-evaluation-harness. */
 import { strip } from "../jinja";
-import { RowError, rightOf, textOf, textsOf } from "./fields";
+import { RowError, rightOf, textOf, textsOf } from "../data/fields";
 import type { ChoiceTask, Group } from "./tasks/task";
 
 const FIELDS: Readonly<Record<string, { alias: string; subjects: string }>> = {

@@ -1,6 +1,6 @@
 /** A task made ready before any model runs: its rows read and checked, the examples of each question drawn. */
 import { InputError } from "../base/errors";
-import { RowError } from "./fields";
+import { RowError } from "../data/fields";
 import { PythonRandom } from "./python/random";
 import { type PlacedRow, readFiles, readSplit } from "./rows";
 import { contextsOf, continuationsOf, drawShots } from "./shots";

@@ -5,7 +5,7 @@
 import { convertInputErrors, InputError } from "../base/errors";
 import { JinjaError, Template as JinjaTemplate, limitReason, parseReason, strictEnvironment } from "../jinja";
 import { withExactNumbers } from "../text/exactNumbers";
-import { RowError } from "./fields";
+import { RowError } from "../data/fields";
 import { regexReplace } from "./python/regexReplace";
 import type { Row } from "./tasks/task";
 

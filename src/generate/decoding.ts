@@ -7,8 +7,7 @@ import type { CausalLM } from "../models";
 import { KvCache, causalMask } from "../nn";
 import { type Tensor, arange, dispose, eye, keep, noGrad, tensor, tidy } from "../torch";
 import type { Settings } from "./options";
-import { processScores } from "./processors";
-import { drawUniforms, sample } from "./sampling";
+import { drawUniforms, processScores, sample } from "./sampling";
 
 /**
  * The next token of each row, step after step, for as many steps as are asked for. Dropout is off while the model runs.

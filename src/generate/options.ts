@@ -11,7 +11,7 @@ import { InputError } from "../base/errors";
 import type { Tokenizer } from "../text";
 import { expectTokenizer } from "../text/expectTokenizer";
 import { checkOptions } from "../base/options";
-import type { ProcessorSettings } from "./processors";
+import type { ProcessorSettings } from "./sampling";
 
 export interface GenerateOptions {
   /** The most tokens an answer may have; never more than the model's `max_position_embeddings` leaves. Default 256. */

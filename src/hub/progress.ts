@@ -2,63 +2,50 @@
  * How far a download is: on a terminal one line with a bar that is rewritten in place, elsewhere a plain line every few
  * seconds. Goes to stderr, so that stdout holds results.
  */
+import { type ProgressStream, StatusLine } from "../base/terminal/progress";
 
-/** The part of a write stream that is used. */
-export interface ProgressStream {
-  write(text: string): unknown;
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-}
-
-const REWRITE_MS = 100;
 const PLAIN_MS = 10_000;
 const BAR = 20;
 
 export class DownloadProgress {
-  private readonly start: number;
-  private shown: number;
+  private readonly line: StatusLine;
   /** What was there at the first report: not fetched by this run, so not part of the rate. */
   private first: number | undefined;
 
   /** `now` is a clock in milliseconds. */
   constructor(
     private readonly name: string,
-    private readonly stream: ProgressStream = process.stderr,
-    private readonly now: () => number = () => performance.now(),
+    stream: ProgressStream = process.stderr,
+    now: () => number = () => performance.now(),
   ) {
-    this.start = now();
-    this.shown = stream.isTTY ? -Infinity : this.start;
+    this.line = new StatusLine(stream, now, PLAIN_MS);
   }
 
   /** Reports that `done` of `total` bytes are there; most calls show nothing. */
   update(done: number, total: number): void {
-    this.first ??= done;
-    const time = this.now();
-    if (time - this.shown < (this.stream.isTTY ? REWRITE_MS : PLAIN_MS)) return;
-    this.shown = time;
-    const rate = (done - this.first) / Math.max((time - this.start) / 1000, 1e-3);
-    const left = rate > 0 ? `${duration((total - done) / rate)} left` : "";
-    const parts = [`${bytes(done)} of ${bytes(total)}`, `${bytes(rate)}/s`, left];
-    if (!this.stream.isTTY) return this.line(parts, true);
-    const filled = total > 0 ? Math.floor((BAR * done) / total) : BAR;
-    this.line([`[${"#".repeat(filled)}${"-".repeat(BAR - filled)}]`, ...parts], false);
+    const first = (this.first ??= done);
+    this.line.update(() => {
+      const rate = (done - first) / Math.max(this.line.elapsed, 1e-3);
+      const left = rate > 0 ? `${duration((total - done) / rate)} left` : "";
+      const parts = [`${bytes(done)} of ${bytes(total)}`, `${bytes(rate)}/s`, left];
+      if (!this.line.isTerminal) return this.text(parts);
+      const filled = total > 0 ? Math.floor((BAR * done) / total) : BAR;
+      return this.text([`[${"#".repeat(filled)}${"-".repeat(BAR - filled)}]`, ...parts]);
+    });
   }
 
   /** Ends with a line that stays. */
   finish(done: number): void {
-    const taken = (this.now() - this.start) / 1000;
-    this.line([`fetched ${bytes(done - (this.first ?? 0))} in ${duration(taken)}`], true);
+    this.line.keep(this.text([`fetched ${bytes(done - (this.first ?? 0))} in ${duration(this.line.elapsed)}`]));
   }
 
   /** Leaves the terminal's line to an error's message. */
   stop(): void {
-    if (this.stream.isTTY) this.stream.write("\r\x1b[2K");
+    this.line.clear();
   }
 
-  private line(parts: readonly string[], stays: boolean): void {
-    const text = `${this.name}  ${parts.filter((part) => part !== "").join("  ")}`;
-    if (!this.stream.isTTY) this.stream.write(`${text}\n`);
-    else this.stream.write(`\r\x1b[2K${stays ? `${text}\n` : text.slice(0, (this.stream.columns ?? 80) - 1)}`);
+  private text(parts: readonly string[]): string {
+    return `${this.name}  ${parts.filter((part) => part !== "").join("  ")}`;
   }
 }
 

@@ -2,6 +2,7 @@
  * What a repository holds at a revision: its commit and files. The hub's API through @huggingface/hub; what it says is
  * checked before any of it becomes a path.
  */
+import type { ListFileEntry } from "@huggingface/hub";
 import { HubError } from "./errors";
 import { COMMIT } from "./cache";
 import type { HubClient } from "./http";
@@ -30,21 +31,18 @@ export async function listRepo(client: HubClient, tries?: number): Promise<Listi
   const { id, kind, revision } = client;
   const shared = { hubUrl: client.settings.endpoint, fetch: client.apiFetch(tries) };
   try {
-    let commit = revision;
-    if (!COMMIT.test(revision)) {
-      const info = kind === "model" ? modelInfo<"sha"> : datasetInfo<"sha">;
-      commit = String((await info({ ...shared, name: id, revision, additionalFields: ["sha"] })).sha);
-      if (!COMMIT.test(commit)) throw new SyntaxError(`'${commit}' for a commit`);
-    }
+    const info = kind === "model" ? modelInfo<"sha"> : datasetInfo<"sha">;
+    const commit = COMMIT.test(revision)
+      ? revision
+      : String((await info({ ...shared, name: id, revision, additionalFields: ["sha"] })).sha);
+    if (!COMMIT.test(commit)) throw new SyntaxError(`'${commit}' for a commit`);
     const files = new Map<string, RepoFile>();
     const repo = { type: kind, name: id };
     for await (const entry of listFiles({ ...shared, repo, revision: commit, recursive: true })) {
       if (typeof entry !== "object" || entry === null) throw new SyntaxError(`${JSON.stringify(entry)} for a file`);
       if (entry.type !== "file") continue;
       if (files.size === MAX_FILES) throw new SyntaxError(`more than ${MAX_FILES} files`);
-      const file = { path: entry.path, size: entry.lfs?.size ?? entry.size, digest: entry.lfs?.oid ?? entry.oid ?? "" };
-      check(file);
-      files.set(file.path, file);
+      files.set(entry.path, fileOf(entry));
     }
     return { commit, files };
   } catch (error) {
@@ -62,10 +60,13 @@ export async function listRepo(client: HubClient, tries?: number): Promise<Listi
 /** Backslashes and control characters. */
 const UNSAFE = /[\0-\x1f\x7f-\x9f\\]/;
 
-function check({ path, size, digest }: RepoFile): void {
+/** A file of a listing, checked. */
+function fileOf({ path, size: listed, oid, lfs }: ListFileEntry): RepoFile {
+  const [size, digest] = [lfs?.size ?? listed, lfs?.oid ?? oid ?? ""];
   const parts = typeof path === "string" ? path.split("/") : [];
   if (parts.length === 0 || parts.some((part) => part === "" || part === "." || part === ".." || UNSAFE.test(part)))
     throw new SyntaxError(`${JSON.stringify(path)} for the path of a file`);
   if (!Number.isSafeInteger(size) || size < 0) throw new SyntaxError(`${String(size)} for the size of ${path}`);
   if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(digest)) throw new SyntaxError(`'${digest}' for the digest of ${path}`);
+  return { path, size, digest };
 }

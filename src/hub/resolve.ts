@@ -5,17 +5,15 @@
 import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { checkOptions } from "../base/options";
-import { makeFolder } from "../base/files/makeFolder";
+import { makeFolder } from "../base/files/wholeFiles";
 import { printable } from "../base/terminal/terminal";
 import { RepoCache, danglingTarget, sizeOf } from "./cache";
 import { fetchBlob } from "./download";
 import { HubError } from "./errors";
-import { type Files, type Selection, checkSelected, selection } from "./files";
-import { HubClient } from "./http";
-import { type RepoKind, parseName } from "./names";
+import { type Files, type RepoKind, type Selection, checkSelected, parseName, selection } from "./request";
+import { HubClient, hubSettings } from "./http";
 import { DownloadProgress, bytes } from "./progress";
 import { type Listing, type RepoFile, listRepo } from "./repo";
-import { hubSettings } from "./settings";
 
 export interface ResolveOptions {
   /** A branch, a tag or a commit; `main` when neither this nor the name says. */

@@ -4,8 +4,8 @@
  * the model is changed.
  */
 import { join } from "node:path";
-import { expectPath } from "../base/options";
-import { recordOrigin } from "../base/origins";
+import { checkOptions, expectPath } from "../base/options";
+import { recordOrigin } from "../base/files/inputFiles";
 import { hasEntry } from "../base/files/paths";
 import { StagedFiles } from "../base/files/wholeFiles";
 import {
@@ -19,7 +19,6 @@ import {
   tensorsTrainedWhole,
 } from "../nn";
 import { type Tensor, isFloatingPoint, ops, tidy } from "../torch";
-import { checkOptions } from "../base/options";
 import { adapterConfigJson, parseAdapterConfig } from "./adapterConfig";
 import type { CausalLM } from "./causalLm";
 import { expectCompanions, stageCompanions } from "./companionFiles";

@@ -7,6 +7,7 @@ import { TorchError } from "../native/errors";
 import { Tensor, dispose, keep, noGrad, ops, tidy, zeros } from "../torch";
 import { checkOptions, given } from "../base/options";
 import { wayToParameters } from "./clip";
+import type { Optimizer, OptimizerGroup, StateLayout } from "./optimizer";
 
 export interface AdamWOptions {
   /** Learning rate, before the factor given to `step`. */
@@ -24,14 +25,23 @@ export interface ParameterGroup extends AdamWOptions {
 
 const settingNames = ["lr", "betas", "eps", "weightDecay"];
 
-type Group = Required<AdamWOptions> & { readonly params: readonly Tensor[] };
+type Group = OptimizerGroup & Required<AdamWOptions>;
 
-interface ParameterState {
+/** A type, not an interface: an `OptimizerStateDict` holds it as tensors by name. */
+type ParameterState = {
   /** Steps taken, a float32 scalar: what the kernel wants. */
   step: Tensor;
   expAvg: Tensor;
   expAvgSq: Tensor;
-}
+};
+
+/** The state that AdamW keeps for each parameter. */
+export const adamwLayout: StateLayout = {
+  optimizer: "AdamW",
+  tensors: { step: "steps", expAvg: "parameter", expAvgSq: "parameter" },
+};
+
+const stateNames = Object.keys(adamwLayout.tensors) as (keyof ParameterState)[];
 
 export interface AdamWStateDict {
   /** By the parameter's number, counted through the groups; none for one that has never had a gradient. */
@@ -50,7 +60,8 @@ export interface AdamWStateDict {
  * }
  * ```
  */
-export class AdamW {
+export class AdamW implements Optimizer {
+  readonly layout = adamwLayout;
   /** Settings may be changed between steps. */
   readonly groups: readonly Group[];
   private readonly state = new Map<Tensor, ParameterState>();
@@ -132,7 +143,7 @@ export class AdamW {
     for (const [i, held] of entries(state)) {
       if (!(i in parameters))
         throw new RangeError(`Expected indices of ${parameters.length} parameters in 'state' but received ${i}`);
-      const missing = (["step", "expAvg", "expAvgSq"] as const).find((name) => !(held?.[name] instanceof Tensor));
+      const missing = stateNames.find((name) => !(held?.[name] instanceof Tensor));
       if (missing) throw new TypeError(`Expected a tensor for 'state.${i}.${missing}' but received ${String(held?.[missing])}`);
       const { expAvg, expAvgSq } = held;
       const shape = parameters[i]!.shape.join(", ");
@@ -142,13 +153,11 @@ export class AdamW {
     }
 
     this.forget();
-    groups.forEach(({ params, ...group }, i) => Object.assign(this.groups[i]!, group));
+    groups.forEach(({ params: _, ...group }, i) => Object.assign(this.groups[i]!, group));
     tidy(() => {
       for (const [i, saved] of entries(state)) {
         const held = this.stateOf(parameters[i]!);
-        held.step.copy_(saved.step);
-        held.expAvg.copy_(saved.expAvg);
-        held.expAvgSq.copy_(saved.expAvgSq);
+        for (const name of stateNames) held[name].copy_(saved[name]);
       }
     });
   }
@@ -205,7 +214,7 @@ function emptyBatch() {
   return { params: list(), grads: list(), expAvgs: list(), expAvgSqs: list(), steps: list() };
 }
 
-/** The kernel walks both memories in one order: a gradient laid out otherwise would reach the wrong weights. */
+/** The kernel walks both in memory order: mismatched strides would update the wrong elements. */
 function laidOutAs(parameter: Tensor, grad: Tensor): Tensor {
   if (`${grad.strides}` === `${parameter.strides}`) return grad;
   return ops.emptyLike(parameter).copy_(grad);

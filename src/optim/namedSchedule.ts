@@ -2,11 +2,14 @@
  * A schedule from a run's configuration: `lr_scheduler_type` and `lr_scheduler_kwargs` with transformers' names and
  * defaults. Unlike there, a setting that the schedule does not read is an error, also for `constant` and
  * `constant_with_warmup`, and so is a rate that would end above the learning rate.
+ *
+ * What can be checked before the number of steps is known, `kwargsProblems` checks.
  */
-import { problemsError } from "../base/problems";
 import { InputError } from "../base/errors";
-import { describeValue } from "../torch/operators";
 import { checkOptions } from "../base/options";
+import { type Problem, conflict, problemsError } from "../base/problems";
+import { received } from "../base/received";
+import { shown } from "../base/values";
 import {
   type Schedule,
   type ScheduleOptions,
@@ -18,10 +21,25 @@ import {
   inverseSqrtSchedule,
   linearSchedule,
   polynomialSchedule,
+  shapes,
   warmupStableDecaySchedule,
 } from "./schedule";
-import { type Kwargs, POLYNOMIAL_END, kwargsProblems, readKwargs, unfitKwarg } from "./scheduleKwargs";
-import { type ScheduleName, scheduleNames } from "./scheduleNames";
+
+/** The names that `lr_scheduler_type` may have. */
+export const scheduleNames = [
+  "linear",
+  "cosine",
+  "cosine_with_restarts",
+  "polynomial",
+  "constant",
+  "constant_with_warmup",
+  "inverse_sqrt",
+  "cosine_with_min_lr",
+  "cosine_warmup_with_min_lr",
+  "warmup_stable_decay",
+] as const;
+
+export type ScheduleName = (typeof scheduleNames)[number];
 
 export interface NamedScheduleOptions extends ScheduleOptions {
   /** The learning rate that factors multiply; `lr_end` and `min_lr`, which are rates, need it. */
@@ -77,9 +95,7 @@ const makers: Makers = {
  */
 export function getSchedule(name: ScheduleName, options: NamedScheduleOptions): Schedule {
   if (!scheduleNames.includes(name))
-    throw new InputError(
-      `Expected one of ${scheduleNames.join(", ")} for 'lr_scheduler_type' but received ${describeValue(name)}`,
-    );
+    throw new InputError(`Expected one of ${scheduleNames.join(", ")} for 'lr_scheduler_type' but received ${received(name)}`);
   checkOptions("getSchedule", options, ["warmupSteps", "totalSteps", "baseLr", "kwargs"]);
   const { kwargs = {}, ...context } = options;
   return make(name, context, kwargs);
@@ -117,4 +133,109 @@ function factorOf(key: string, lowest: number, { baseLr }: Context): number {
   if (!(typeof baseLr === "number" && baseLr > 0))
     throw new RangeError(`Expected a positive number for 'baseLr', which '${key}' needs, but received ${baseLr}`);
   return lowest / baseLr;
+}
+
+interface Setting<T> {
+  says: string;
+  read(value: unknown): T | undefined;
+}
+
+const number = (says: string, holds: (value: number) => boolean): Setting<number> => ({
+  says,
+  read: (value) => (typeof value === "number" && Number.isFinite(value) && holds(value) ? value : undefined),
+});
+
+const positive = number("a positive number", (value) => value > 0);
+const rate = number("a learning rate from 0", (value) => value >= 0);
+const share = number("a number from 0 to 1", (value) => value >= 0 && value <= 1);
+const steps = number("a number of steps from 0", (value) => value >= 0 && Number.isInteger(value));
+const shape: Setting<(typeof shapes)[number]> = {
+  says: `one of ${shapes.join(", ")}`,
+  read: (value) => shapes.find((each) => each === value),
+};
+
+const minLr = { num_cycles: positive, min_lr: rate, min_lr_rate: share };
+
+const settings = {
+  linear: {},
+  cosine: { num_cycles: positive },
+  cosine_with_restarts: { num_cycles: positive },
+  polynomial: { lr_end: rate, power: positive },
+  constant: {},
+  constant_with_warmup: {},
+  inverse_sqrt: { timescale: positive },
+  cosine_with_min_lr: minLr,
+  cosine_warmup_with_min_lr: { ...minLr, warmup_lr_rate: share },
+  warmup_stable_decay: {
+    num_decay_steps: steps,
+    num_stable_steps: steps,
+    warmup_type: shape,
+    decay_type: shape,
+    min_lr_ratio: share,
+    num_cycles: positive,
+  },
+} satisfies Record<ScheduleName, Record<string, Setting<unknown>>>;
+
+type Settings = typeof settings;
+
+/** The values that a schedule takes in `lr_scheduler_kwargs`. */
+type Kwargs<Name extends ScheduleName> = {
+  readonly [Key in keyof Settings[Name]]?: Settings[Name][Key] extends Setting<infer T> ? T : never;
+};
+
+/** The default `lr_end` of a polynomial schedule in transformers. */
+const POLYNOMIAL_END = 1e-7;
+
+const KEY = "lr_scheduler_kwargs";
+
+/**
+ * The problems with a schedule's settings.
+ *
+ * @param baseLr the learning rate, above which no schedule may end; not checked when left out
+ */
+export function kwargsProblems(name: ScheduleName, kwargs: Readonly<Record<string, unknown>>, baseLr?: number): Problem[] {
+  const known: Record<string, Setting<unknown>> = settings[name];
+  const problems = Object.entries(kwargs).flatMap(([key, value]) => {
+    if (!Object.hasOwn(known, key)) {
+      const takes = Object.keys(known).join(", ") || "none";
+      return [conflict(KEY, `Expected settings of '${name}' (${takes}) in '${KEY}' but received '${key}'`)];
+    }
+    if (isLeftOut(value) || known[key]!.read(value) !== undefined) return [];
+    return [unfitKwarg(known[key]!.says, key, value)];
+  });
+  if (problems.length > 0) return problems;
+  const {
+    min_lr: lowest,
+    min_lr_rate: share,
+    num_decay_steps: decay,
+  } = readKwargs(name, kwargs) as Kwargs<"cosine_with_min_lr"> & Kwargs<"warmup_stable_decay">;
+  if (Object.hasOwn(known, "min_lr") && (lowest === undefined) === (share === undefined)) {
+    const given = share === undefined ? "neither" : "both";
+    problems.push(conflict(KEY, `Expected one of 'min_lr' and 'min_lr_rate' in '${KEY}' but received ${given}`));
+  }
+  if (name === "warmup_stable_decay" && decay === undefined)
+    problems.push(unfitKwarg("a number of steps from 0", "num_decay_steps", undefined));
+  for (const key of ["min_lr", "lr_end"]) {
+    const end = kwargs[key] ?? (name === "polynomial" && key === "lr_end" ? POLYNOMIAL_END : undefined);
+    if (baseLr !== undefined && typeof end === "number" && end > baseLr)
+      problems.push(unfitKwarg(`a rate no higher than the learning rate, ${baseLr},`, key, end));
+  }
+  return problems;
+}
+
+/** The settings that have a value. */
+function readKwargs<Name extends ScheduleName>(name: Name, kwargs: Readonly<Record<string, unknown>>): Kwargs<Name> {
+  const known: Record<string, Setting<unknown>> = settings[name];
+  const given = Object.entries(kwargs).filter(([, value]) => !isLeftOut(value));
+  return Object.fromEntries(given.map(([key, value]) => [key, known[key]!.read(value)])) as Kwargs<Name>;
+}
+
+/** Python's None counts as left out. */
+function isLeftOut(value: unknown): boolean {
+  return value === undefined || value === null;
+}
+
+/** An invalid setting. */
+function unfitKwarg(expected: string, key: string, value: unknown): Problem {
+  return conflict(KEY, `Expected ${expected} for '${key}' in '${KEY}' but received ${shown(value)}`);
 }

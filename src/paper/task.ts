@@ -9,7 +9,7 @@ import type { PlainRow } from "../data/rows/preferences";
 import { Random } from "../base/random";
 import { type Refusal, expectSomeKept, reasonToRefuse, screen } from "../data/rows/screening";
 import { generateProblems } from "./arithmetic";
-import { corruptIntermediateResult } from "./corruption";
+import { corruptIntermediateResult } from "../data/recipes/corruption";
 import { generateQuestions } from "./multipleChoice";
 import type { Settings } from "./settings";
 import { Vocabulary } from "./vocabulary";

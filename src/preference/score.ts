@@ -6,7 +6,7 @@ import { setImmediate } from "node:timers/promises";
 import { expectCallback } from "../base/options";
 import { received } from "../base/received";
 import { expectTokenized } from "../data/rows/givenRows";
-import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
+import { type TokenizedPair, answersOf } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/expectModel";
 import { tidy } from "../torch";
@@ -28,8 +28,9 @@ export interface PairScore {
   readonly index: number;
   /** Log-probs of whole completions in nats: sums over their tokens, EOS included. */
   readonly chosenLogp: number;
+  /** 0, a sum over no tokens, for a row without a rejected answer. */
   readonly rejectedLogp: number;
-  /** Log-prob of each completion token, in nats. */
+  /** Log-prob of each completion token, in nats; none for an answer that a row does not have. */
   readonly chosenTokenLogps: LogProbs;
   readonly rejectedTokenLogps: LogProbs;
 }
@@ -84,8 +85,8 @@ export async function* scorePreferences(
 /** Runs of pairs with about as many tokens. */
 function* windows(pairs: readonly TokenizedPair[], tokens: number): Generator<readonly TokenizedPair[]> {
   let [start, sum] = [0, 0];
-  for (const [i, { chosen, rejected }] of pairs.entries()) {
-    sum += chosen.ids.length + rejected.ids.length;
+  for (const [i, pair] of pairs.entries()) {
+    for (const { ids } of answersOf(pair)) sum += ids.length;
     if (sum < tokens && i < pairs.length - 1) continue;
     yield pairs.slice(start, i + 1);
     [start, sum] = [i + 1, 0];

@@ -1,229 +1,246 @@
-/**
- * Where training moved the answers' log-probs, token by token: before, at and after the first difference between chosen
- * and rejected, the paper's explanation of why DPO lowers the chosen answer (its figure 4). And what the change of the
- * chosen answer goes with: the edit distance, as the paper has it, or the CHES score (arXiv 2410.08847).
- *
- * Only numbers. The models that give the log-probs are in evaluate/tokenScoring.ts, the pictures in diagnosisSection.ts.
- */
-import { pooled } from "../base/samples";
-import { firstDifference, normalisedDistance } from "../data/rows/editDistance";
-import type { TokenizedAnswer, TokenizedPair } from "../data/tokenize/tokenizedPair";
-import type { AnswerLogProbs, LogProbs } from "../preference";
+/** The part of a report that looks at the answers themselves: a diagnosis in tables, pictures and samples. */
+import type { Correlation, Diagnosis, ModelDiagnosis, PairDiagnosis, SideDiagnosis } from "../evaluate/diagnosis/diagnose";
+import { type DiagnosedSample, spread } from "../evaluate/diagnosis/samples";
+import type { TokenMean } from "../preference/difference";
+import type { Chart } from "./figures";
+import { type Html, html, short, signed, withMinus } from "./html";
+import { SERIES } from "./page";
+import {
+  type Compared,
+  type TableRow,
+  figure,
+  folded,
+  note,
+  numbersTable,
+  positionsChart,
+  section,
+  stacked,
+  table,
+} from "./sections";
+import { changeLegend, changedToken, tokenLines } from "./tokens";
 
-/** Log-probs of the same pairs under several models. */
-export interface Measurement {
-  readonly pairs: readonly TokenizedPair[];
-  /** By pair, under the reference. */
-  readonly ches: readonly Ches[];
-  /** By pair. */
-  readonly reference: readonly AnswerLogProbs[];
-  readonly runs: readonly { readonly name: string; readonly scores: readonly AnswerLogProbs[] }[];
+/** What was measured of the answers, and some of them to look at. */
+export interface DiagnosedAnswers {
+  readonly diagnosis: Diagnosis;
+  /** Where the pairs are from. */
+  readonly data: string;
+  readonly reference: string;
+  /** The number of rows that could not be scored. */
+  readonly refused: number;
+  readonly samples: readonly DiagnosedSample[];
 }
 
-/** High where the two answers look alike to the model: training them apart is then likely to lower the chosen one. */
-export interface Ches {
-  readonly plain: number;
-  /** Each sum of hidden states divided by the answer's tokens. */
-  readonly normalised: number;
+type Draw = (chart: Chart) => Html;
+const SIDES = ["chosen", "rejected"] as const;
+
+/** The most dots in a picture, and rows in the table behind it. */
+const MOST_DOTS = 500;
+
+export function diagnosisSections(answers: DiagnosedAnswers, draw: Draw): Html[] {
+  return [
+    meansSection(answers),
+    positionsSection(answers.diagnosis, draw),
+    scatterSection(answers.diagnosis, draw),
+    samplesSection(answers),
+  ];
 }
 
-/** Mean log-prob of a token, in nats. */
-export interface TokenMean {
-  /** Over all tokens; null when there are none. */
-  readonly micro: number | null;
-  /** Over the pairs that have such tokens, of each one's mean. */
-  readonly macro: number | null;
-  readonly tokens: number;
-}
-
-export interface SideDiagnosis {
-  /** Means over the pairs of the answers' sums, in nats. */
-  readonly logp: number;
-  /** The mean relative to the reference and its standard error, s / √n over the pairs; null for a single pair. */
-  readonly change: number;
-  readonly error: number | null;
-  /** Share of answers that are less likely than under the reference. */
-  readonly fell: number;
-  /** Tokens before, at and after the first difference. */
-  readonly before: TokenMean;
-  readonly at: TokenMean;
-  readonly after: TokenMean;
-}
-
-/** How two columns go together, from -1 to 1; null where one of them does not vary. */
-export interface Correlation {
-  readonly pearson: number | null;
-  /** Of the ranks. */
-  readonly spearman: number | null;
-}
-
-export interface ModelDiagnosis {
-  readonly name: string;
-  readonly chosen: SideDiagnosis;
-  readonly rejected: SideDiagnosis;
-  /** Mean log-prob of chosen tokens by their place, 0 being the first difference. */
-  readonly positions: readonly { readonly position: number; readonly logp: number; readonly pairs: number }[];
-  /** What the change of the chosen answer's sum goes with. */
-  readonly distance: Correlation;
-  readonly ches: Correlation;
-}
-
-export interface PairDiagnosis {
-  readonly index: number;
-  /** Place of the first difference, in tokens of the answers. */
-  readonly difference: number;
-  /** Normalised edit distance over tokens. */
-  readonly distance: number;
-  readonly ches: Ches;
-  /** By run: change of the answer's sum against the reference, in nats. */
-  readonly chosen: readonly number[];
-  readonly rejected: readonly number[];
-}
-
-export interface Diagnosis {
-  /** The reference, then the runs. */
-  readonly models: readonly ModelDiagnosis[];
-  readonly pairs: readonly PairDiagnosis[];
-}
-
-/** Positions that fewer than this share of the pairs reach are left out of the curve. */
-const LEAST_SHARE = 0.25;
-
-/** What the log-probs say. There is at least one pair. */
-export function diagnose({ pairs, ches, reference, runs }: Measurement): Diagnosis {
-  const changes = (scores: readonly AnswerLogProbs[], side: keyof AnswerLogProbs) =>
-    scores.map((score, i) => sum(score[side]) - sum(reference[i]![side]));
-  const byRun = runs.map(({ scores }) => ({ chosen: changes(scores, "chosen"), rejected: changes(scores, "rejected") }));
-  const pairDiagnoses = pairs.map(({ index, chosen, rejected }, i) => {
-    const [a, b] = [completionOf(chosen), completionOf(rejected)];
-    return {
-      index,
-      difference: firstDifference(a, b),
-      distance: normalisedDistance(a, b),
-      ches: ches[i]!,
-      chosen: byRun.map((run) => run.chosen[i]!),
-      rejected: byRun.map((run) => run.rejected[i]!),
-    };
-  });
-  const differences = pairDiagnoses.map(({ difference }) => difference);
-  const models = [{ name: "reference", scores: reference }, ...runs].map(({ name, scores }, model): ModelDiagnosis => {
-    const side = (side: keyof AnswerLogProbs): SideDiagnosis => {
-      const moved = changes(scores, side);
-      return {
-        logp: mean(scores.map((score) => sum(score[side])))!,
-        change: mean(moved)!,
-        error: standardError(moved),
-        fell: moved.filter((change) => change < 0).length / moved.length,
-        ...stages(
-          scores.map((score) => score[side]),
-          differences,
-        ),
-      };
-    };
-    const moved = model === 0 ? [] : byRun[model - 1]!.chosen;
-    return {
-      name,
-      chosen: side("chosen"),
-      rejected: side("rejected"),
-      positions: positions(
-        scores.map(({ chosen }) => chosen),
-        differences,
-      ),
-      distance: correlation(
-        pairDiagnoses.map(({ distance }) => distance),
-        moved,
-      ),
-      ches: correlation(
-        ches.map(({ normalised }) => normalised),
-        moved,
-      ),
-    };
-  });
-  return { models, pairs: pairDiagnoses };
-}
-
-/** The tokens of an answer without its prompt. */
-export function completionOf({ ids, start }: TokenizedAnswer): Int32Array {
-  return ids.subarray(start);
-}
-
-/** Mean log-probs of the tokens before, at and after each answer's first difference. */
-export function stages(
-  answers: readonly LogProbs[],
-  differences: readonly number[],
-): Pick<SideDiagnosis, "before" | "at" | "after"> {
-  const over = (part: (answer: LogProbs, difference: number) => LogProbs): TokenMean => {
-    const parts = answers.map((answer, i) => part(answer, differences[i]!)).filter(({ length }) => length > 0);
-    const tokens = parts.reduce((count, { length }) => count + length, 0);
-    return {
-      micro: tokens > 0 ? parts.reduce((total, each) => total + sum(each), 0) / tokens : null,
-      macro: mean(parts.map((each) => sum(each) / each.length)),
-      tokens,
-    };
-  };
-  return {
-    before: over((answer, at) => answer.subarray(0, at)),
-    at: over((answer, at) => answer.subarray(at, at + 1)),
-    after: over((answer, at) => answer.subarray(at + 1)),
-  };
-}
-
-/** The paper's figure 4: means by place, over the places that enough of the answers have. */
-export function positions(answers: readonly LogProbs[], differences: readonly number[]): ModelDiagnosis["positions"] {
-  const byPosition = new Map<number, { total: number; pairs: number }>();
-  answers.forEach((answer, i) =>
-    answer.forEach((logp, token) => {
-      const position = token - differences[i]!;
-      const entry = byPosition.get(position) ?? { total: 0, pairs: 0 };
-      byPosition.set(position, { total: entry.total + logp, pairs: entry.pairs + 1 });
-    }),
+/** What happened after the first difference, in a sentence. */
+export function finding({ models: [reference, ...runs] }: Diagnosis): string {
+  const after = ({ chosen }: ModelDiagnosis) => chosen.after.micro;
+  if (after(reference!) === null) return "No chosen answer goes on after the first difference.";
+  const each = runs.map((run) => `${nats(after(run)!)} under ${run.name}`).join(", ");
+  return (
+    `After the first difference a chosen token has a mean log-prob of ${each}, ` +
+    `against ${nats(after(reference!)!)} under the reference.`
   );
-  return [...byPosition]
-    .filter(([, { pairs }]) => pairs >= LEAST_SHARE * answers.length)
-    .sort(([a], [b]) => a - b)
-    .map(([position, { total, pairs }]) => ({ position, logp: total / pairs, pairs }));
 }
 
-/** Pearson's of the values and Spearman's, which is Pearson's of their ranks; equal values share the mean of theirs. */
-export function correlation(x: readonly number[], y: readonly number[]): Correlation {
-  return { pearson: pearson(x, y), spearman: pearson(ranks(x), ranks(y)) };
-}
-
-function pearson(x: readonly number[], y: readonly number[]): number | null {
-  if (y.length < 2) return null;
-  const [centreX, centreY] = [mean(x)!, mean(y)!];
-  let [both, ofX, ofY] = [0, 0, 0];
-  y.forEach((value, i) => {
-    const [dx, dy] = [x[i]! - centreX, value - centreY];
-    both += dx * dy;
-    ofX += dx * dx;
-    ofY += dy * dy;
+function meansSection({ diagnosis, data, reference, refused }: DiagnosedAnswers): Html {
+  const { models, pairs } = diagnosis;
+  const row = (head: string, cell: (model: ModelDiagnosis, i: number) => Html | string | null): TableRow => ({
+    head,
+    cells: models.map(cell),
   });
-  return ofX > 0 && ofY > 0 ? both / Math.sqrt(ofX * ofY) : null;
+  const stage = ({ micro, macro }: TokenMean) => (micro === null ? null : stacked(nats(micro), nats(macro!)));
+  const side = (name: (typeof SIDES)[number]) => [
+    `${name} answers`,
+    row("log-prob of an answer, nats", (model) => withMinus(model[name].logp.toFixed(2))),
+    row("against the reference (± standard error)", (model, i) => (i === 0 ? null : changeText(model[name]))),
+    row("less likely than under the reference", (model, i) => (i === 0 ? null : `${(100 * model[name].fell).toFixed(0)}%`)),
+    row("a token before the first difference", (model) => stage(model[name].before)),
+    row("a token at it", (model) => stage(model[name].at)),
+    row("a token after it", (model) => stage(model[name].after)),
+  ];
+  const refusals = refused > 0 ? `; rows that cannot be scored and are left out: ${refused}` : "";
+  return section(
+    "Before, at and after the first difference",
+    html`<p>${finding(diagnosis)}</p>`,
+    note(
+      `${pairs.length} pairs of ${data}${refusals}. The reference is ${reference}. Mean log-probs of a token are over all ` +
+        "tokens, below them in small over the means of the pairs.",
+    ),
+    table(models.map(compared), SIDES.flatMap(side)),
+  );
 }
 
-function ranks(values: readonly number[]): number[] {
-  const sorted = [...values].sort((a, b) => a - b);
-  const first = new Map<number, number>();
-  const last = new Map<number, number>();
-  sorted.forEach((value, rank) => {
-    if (!first.has(value)) first.set(value, rank);
-    last.set(value, rank);
+function changeText({ change, error }: SideDiagnosis): string {
+  return error === null ? signed(change) : `${signed(change)} ± ${error.toFixed(2)}`;
+}
+
+function positionsSection({ models, pairs }: Diagnosis, draw: Draw): Html {
+  const [reference, ...runs] = models;
+  const logps = positionsChart(
+    models.map((model, i) => ({
+      ...compared(model, i),
+      ...(i === 0 ? { dash: "2 3" } : {}),
+      positions: model.positions,
+    })),
+    "Mean log-prob of chosen tokens by their distance from the first difference, by model",
+  );
+  const changes: Chart = {
+    ...logps,
+    highest: Infinity,
+    description: "Change of the chosen tokens' mean log-prob by their distance from the first difference, by run",
+    yLabel: "against the reference, nats",
+    ruleY: 0,
+    names: "elsewhere",
+    lines: runs.map((run, i) => ({
+      ...compared(run, i + 1),
+      points: run.positions.map(({ position, logp }, at) => ({ x: position, y: logp - reference!.positions[at]!.logp })),
+    })),
+  };
+  const rows = reference!.positions.map(({ position, pairs: count }, i) => [
+    position,
+    count,
+    ...models.map(({ positions }) => positions[i]!.logp),
+  ]);
+  return section(
+    "Token by token along the chosen answer",
+    figure(
+      html`${draw(logps)}
+${draw(changes)}`,
+      "Means over the pairs that have a token there, and below how far the runs are from the reference; places that fewer " +
+        `than a quarter of the ${pairs.length} pairs reach are left out. Left of 0 both answers are the same, and a loss of ` +
+        "the margin alone does not touch them directly.",
+    ),
+    numbersTable(["tokens after", "pairs", ...models.map(({ name }) => name)], rows, short),
+  );
+}
+
+/** What the changes are drawn against. */
+interface Measure {
+  readonly label: string;
+  readonly of: (pair: PairDiagnosis) => number;
+  readonly correlation: (run: ModelDiagnosis) => Correlation;
+}
+
+const MEASURES: readonly [distance: Measure, ches: Measure] = [
+  { label: "normalised edit distance", of: ({ distance }) => distance, correlation: ({ distance }) => distance },
+  { label: "CHES score", of: ({ ches }) => ches.normalised, correlation: ({ ches }) => ches },
+];
+
+function scatterSection({ models, pairs }: Diagnosis, draw: Draw): Html {
+  const runs = models.slice(1).map((run, i) => ({ run, ...compared(run, i + 1) }));
+  const shown = spread(pairs, MOST_DOTS);
+  const picture = ({ label, of, correlation }: Measure) =>
+    runs.map(({ run, name, color }, i) => {
+      const correlated = correlationText(correlation(run));
+      const chart: Chart = {
+        description: `Change of the chosen answers of ${name} by ${label}`,
+        caption: `A dot is a pair. ${correlated}`,
+        xLabel: label,
+        yLabel: "change of the chosen answer, nats",
+        scatter: true,
+        half: true,
+        ruleY: 0,
+        names: "elsewhere",
+        lines: [{ name, color, points: shown.map((pair) => ({ x: of(pair), y: pair.chosen[i]! })) }],
+      };
+      return html`<div>
+<h3 class="${color}">${name}: ${correlated}</h3>
+${draw(chart)}</div>`;
+    });
+  const halves = (measure: Measure) => html`<div class="halves">${picture(measure)}</div>`;
+  const rows = shown.map(({ index, distance, ches, chosen }) => [index, distance, ches.normalised, ches.plain, ...chosen]);
+  return section(
+    "What the change goes with",
+    note(
+      "A dot is a pair: how many nats its chosen answer gained or lost against the reference, by how far its two answers are " +
+        "apart. Edit distance is over tokens, as a share of the longer answer. CHES compares the reference's last hidden " +
+        "states of both answers (length-normalised); a high one is said to foretell that the chosen answer falls. r is " +
+        "Pearson's correlation, ρ that of the ranks.",
+    ),
+    figure(halves(MEASURES[0])),
+    figure(halves(MEASURES[1]), shown.length < pairs.length ? `${shown.length} of ${pairs.length} pairs are drawn.` : ""),
+    numbersTable(["row", "edit distance", "CHES", "CHES, sums", ...runs.map(({ name }) => `${name}: change`)], rows, short),
+  );
+}
+
+function correlationText({ pearson, spearman }: Correlation): string {
+  return pearson === null || spearman === null ? "all alike" : `r ${signed(pearson)}, ρ ${signed(spearman)}`;
+}
+
+function samplesSection({ diagnosis, samples }: DiagnosedAnswers): Html {
+  const runs = diagnosis.models.slice(1).map((run, i) => compared(run, i + 1));
+  const sample = ({ index, prompt, difference, ...sides }: DiagnosedSample) => {
+    const lines = SIDES.flatMap((side) =>
+      runs.map(({ name, color }, run) => {
+        const { tokens, logps } = sides[side];
+        const [before, after] = [logps[0]!, logps[run + 1]!];
+        const content = tokens.map((text, i) =>
+          changedToken(text, before[i]!, after[i]!, i === difference, i === tokens.length - 1 ? "end" : "·"),
+        );
+        return { name: runs.length > 1 ? `${name}, ${side}` : side, color, content };
+      }),
+    );
+    const changes = diagnosis.pairs.find((pair) => pair.index === index)!.chosen;
+    return html`<h3>Row ${index}: chosen ${runs.map(({ name }, i) => `${signed(changes[i]!)} (${name})`).join(", ")}</h3>
+${tokenLines([{ name: "prompt", content: prompt }, ...lines])}
+${tokenTable(sides, diagnosis.models)}`;
+  };
+  return section(
+    "Samples",
+    note(
+      `${samples.length} pairs, from what ${runs[0]!.name} lowered most to what it raised most. A token is coloured where its ` +
+        "log-prob changed against the reference by at least so many nats; the underlined one is the first difference. Point at " +
+        "a token for its numbers, or open the table under its pair.",
+    ),
+    changeLegend(),
+    ...samples.map(sample),
+  );
+}
+
+/** The log-probs behind a sample's colours. */
+function tokenTable(sides: Pick<DiagnosedSample, "chosen" | "rejected">, models: Diagnosis["models"]): Html {
+  const rows = SIDES.flatMap((side): (TableRow | string)[] => {
+    const { tokens, logps } = sides[side];
+    const row = (text: string, i: number): TableRow => ({
+      head: html`<code>${visibleText(text, i, tokens)}</code>`,
+      cells: models.map((_, model) => nats(logps[model]![i]!)),
+    });
+    return [side, ...tokens.map(row)];
   });
-  return values.map((value) => (first.get(value)! + last.get(value)!) / 2);
+  return folded(
+    "The numbers",
+    table(
+      models.map(({ name }) => name),
+      rows,
+      { corner: "token", overflow: "scroll" },
+    ),
+  );
 }
 
-function standardError(values: readonly number[]): number | null {
-  const { length } = values;
-  if (length < 2) return null;
-  const { std } = pooled(values.map((value) => ({ mean: value, std: 0, count: 1 })));
-  return std / Math.sqrt(length);
+/** A token with its white space made visible. */
+function visibleText(text: string, i: number, { length }: readonly string[]): string {
+  if (text === "") return i === length - 1 ? "end" : "·";
+  return text.replaceAll(" ", "␣").replaceAll("\n", "⏎");
 }
 
-const mean = (values: readonly number[]): number | null => (values.length > 0 ? sum(values) / values.length : null);
-
-function sum(values: readonly number[] | LogProbs): number {
-  let total = 0;
-  for (const value of values) total += value;
-  return total;
-}
+/** Of a single token. */
+const nats = (value: number): string => withMinus(value.toFixed(3));
+/** The reference is in grey; the runs have the colours of their curves. */
+const compared = ({ name }: ModelDiagnosis, model: number): Compared => ({
+  name,
+  color: model === 0 ? "muted" : SERIES[(model - 1) % SERIES.length]!,
+});

@@ -1,6 +1,6 @@
 /** What a run came to, in numbers and in sentences, and what went wrong in it. */
 import { type ChosenAnswers, LINES, chosenAnswers, few } from "./chosenAnswers";
-import { short } from "./numbers";
+import { short, signed } from "./html";
 import { type Run, type RunLine, configOf } from "./run";
 
 const LN2 = Math.log(2);
@@ -109,5 +109,3 @@ export function warnings(run: Run): string[] {
     found.push(`${name}: not finished. Its last logged step is ${step} of ${totalSteps}.`);
   return found;
 }
-
-export const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;

@@ -1,4 +1,4 @@
-/** HTML by template: whatever is put in is escaped, unless it is HTML made the same way. */
+/** HTML by template: whatever is put in is escaped, unless it is HTML made the same way. And numbers as text. */
 
 /** Text that is HTML already. */
 export class Html {
@@ -9,7 +9,8 @@ export class Html {
   }
 }
 
-type Content = string | number | Html | readonly Content[];
+/** What a template takes. */
+export type Content = string | number | Html | readonly Content[];
 
 const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
@@ -30,7 +31,7 @@ export function html(strings: TemplateStringsArray, ...values: Content[]): Html 
 /** A name that may go on in the next line after _ and /. */
 export const breakable = (name: string): Html => new Html(escapeHtml(name).replace(/[_/]/g, "$&<wbr>"));
 
-/** Figures with the sign of minus instead of a hyphen. */
+/** Numbers with a minus sign instead of a hyphen. */
 export const withMinus = (text: string): string => text.replace(/-(?=\d)/g, "−");
 
 function render(value: Content): string {
@@ -38,3 +39,13 @@ function render(value: Content): string {
   if (typeof value === "object") return value.map(render).join("");
   return escapeHtml(String(value));
 }
+
+/** Four digits, and no more than are needed: 12.35, 1200, 5e−5. */
+export function short(value: number): string {
+  if (Number.isInteger(value)) return withMinus(String(value));
+  const text = Math.abs(value) < 1e-3 ? value.toExponential(2).replace(/\.?0+e/, "e") : String(Number(value.toPrecision(4)));
+  return text.replaceAll("-", "−");
+}
+
+/** Two decimals, always with a sign. */
+export const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;

@@ -7,6 +7,7 @@ import { type Dirent, existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve, sep } from "node:path";
 import { InputError } from "../base/errors";
 import { expectShallow, readInputText } from "../base/files/inputFiles";
+import { snakeCase } from "../base/names";
 import { printable } from "../base/terminal/terminal";
 import { excerpt, isObject, shown } from "../base/values";
 
@@ -91,8 +92,7 @@ interface Logged {
 /** The resolved configuration with Hugging Face's names, also of a run that was started from a program. */
 export function configOf(statement: Run["statement"]): Json {
   const config = isObject(statement["config"]) ? statement["config"] : {};
-  const toSnake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  return Object.fromEntries(Object.entries(config).map(([name, value]) => [toSnake(name), value]));
+  return Object.fromEntries(Object.entries(config).map(([name, value]) => [snakeCase(name), value]));
 }
 
 function entriesOf(folder: string): Dirent[] {

@@ -4,16 +4,28 @@
  */
 import { join } from "node:path";
 import { writeWhole } from "../base/files/wholeFiles";
-import { type DiagnosedAnswers, diagnosisSections } from "./diagnosisSection";
+import { type DiagnosedAnswers, diagnosisSections } from "./diagnosis";
 import { type Chart, type Line, legend, loadCharts } from "./figures";
 import { headline, meanAt, outcome, warnings } from "./findings";
-import { type Html, breakable, html } from "./html";
-import { type Group, type Picture, ENDS, firstGroup, groupsOf } from "./metricGroups";
-import { numbersTable, short } from "./numbers";
-import { page } from "./page";
+import { type Html, breakable, html, short } from "./html";
+import { ENDS, type MetricGroup, type Picture, curve, firstGroup, groupsOf, pointsOf, thinned } from "./metrics";
+import { SERIES, page } from "./page";
 import { type Run, type RunLine, configOf, readRuns } from "./run";
-import { curve, pointsOf, thinned } from "./series";
-import { SERIES, STYLE } from "./style";
+import {
+  type Compared,
+  type TableRow,
+  figure,
+  folded,
+  footer,
+  introduction,
+  note,
+  numbersTable,
+  section,
+  settingsList,
+  stacked,
+  table,
+  versionsText,
+} from "./sections";
 import { TOKEN_STYLE } from "./tokens";
 
 type Draw = (chart: Chart) => Html;
@@ -60,70 +72,60 @@ export async function renderRuns(
     return drawn(chart);
   };
   const sections = [
-    introduction(runs),
-    endTable(runs),
+    introduction({
+      kicker: `smaug report · ${runs.map(({ name }) => name).join(" · ")}`,
+      title: headline(runs),
+      findings: runs.map(outcome),
+      warnings: runs.flatMap(warnings),
+      notes: runs.flatMap(({ notes }) => notes).map((text) => `Note: ${text}.`),
+    }),
+    endSection(runs),
     ...(diagnosed ? diagnosisSections(diagnosed, draw) : []),
     ...groupsOf(runs).map((group) => groupSection(group, runs, draw)),
     settingsSection(runs),
   ];
-  return page(headline(runs), sections, `${STYLE}${diagnosed ? TOKEN_STYLE : ""}`);
+  return page(headline(runs), sections, diagnosed ? TOKEN_STYLE : "");
 }
 
-function introduction(runs: readonly Run[]): Html {
-  const found = runs.flatMap(warnings);
-  return html`<header>
-<p>smaug report · ${runs.map(({ name }) => name).join(" · ")}</p>
-<h1>${headline(runs)}</h1>
-<ul>${runs.map((run) => html`<li>${outcome(run)}</li>`)}</ul>
-${found.map((text) => html`<p class="warning">${text}</p>`)}
-${runs.flatMap(({ notes }) => notes).map((text) => html`<p class="note">Note: ${text}.</p>`)}
-</header>`;
-}
-
-/** What each run came to, beside what it began with. */
-function endTable(runs: readonly Run[]): Html {
+/** What each run came to, next to what it began with. */
+function endSection(runs: readonly Run[]): Html {
   const pictures = [...firstGroup(runs).pictures, ...ENDS];
-  const row = (picture: Picture, linesOf: (run: Run) => readonly RunLine[], count?: number): Html[] => {
+  const row = (picture: Picture, linesOf: (run: Run) => readonly RunLine[], count?: number): TableRow[] => {
     if (runs.every((run) => meanAt("end", linesOf(run), picture.metric) === undefined)) return [];
     const cells = runs.map((run) => {
       const [start, end] = (["start", "end"] as const).map((at) => meanAt(at, linesOf(run), picture.metric, count));
-      if (start === undefined || end === undefined) return html`<td>–</td>`;
+      if (start === undefined || end === undefined) return null;
       const scale = scaleOf(picture, run);
-      return html`<td>${short(end * scale)}<small>from ${short(start * scale)}</small></td>`;
+      return stacked(short(end * scale), `from ${short(start * scale)}`);
     });
-    return [html`<tr><th>${breakable(picture.label)}</th>${cells}</tr>`];
+    return [{ head: breakable(picture.label), cells }];
   };
   const training = pictures.flatMap((picture) => row(picture, ({ lines }) => lines));
   const evaluation = pictures.flatMap((picture) => row(picture, ({ evaluations }) => evaluations, 1));
-  const heading = (text: string) => html`<tr class="group"><th colspan="${runs.length + 1}">${text}</th></tr>`;
-  return html`<section>
-<h2>What ${runs.length > 1 ? "each run" : "the run"} came to</h2>
-<div class="sideways"><table>
-<thead><tr><th></th>${runs.map(({ name }, i) => html`<th class="${colorOf(i)}">${breakable(name)}</th>`)}</tr></thead>
-<tbody>${heading("training: the last lines logged (mean of up to five), from the first")}${training}${
-    evaluation.length > 0 ? html`${heading("the last evaluation, from the first")}${evaluation}` : ""
-  }</tbody>
-</table></div>
-</section>`;
+  const rows = [
+    "training: the last lines logged (mean of up to five), from the first",
+    ...training,
+    ...(evaluation.length > 0 ? ["the last evaluation, from the first", ...evaluation] : []),
+  ];
+  return section(`What ${runs.length > 1 ? "each run" : "the run"} came to`, table(runs.map(compared), rows));
 }
 
-function groupSection(group: Group, runs: readonly Run[], draw: Draw): Html {
+function groupSection(group: MetricGroup, runs: readonly Run[], draw: Draw): Html {
   const logged = group.pictures.filter(({ metric }) => runs.some((run) => isLogged(run, metric)));
   if (logged.length === 0) return html``;
   const pictures = logged.filter(({ isInTableOnly }) => !isInTableOnly);
   const charts = pictures.map((picture) => chartOf(picture, group, runs));
   const reading = readingOf(charts, pictures.some(({ inNats }) => inNats) ? runs : []);
-  const names = runs.length > 1 ? legend(runs.map(({ name }, i) => ({ name, color: colorOf(i) }))) : "";
-  return html`<section>
-<h2>${group.title}</h2>
-<p class="note">${group.note}</p>
-<figure>
-${names}
-<div class="${group.isLarge ? "pictures" : "pictures halves"}">${charts.map(draw)}</div>
-${reading === "" ? "" : html`<figcaption>${reading}</figcaption>`}
-</figure>
-${numbersOf(logged, runs)}
-</section>`;
+  return section(
+    group.title,
+    note(group.note),
+    figure(
+      html`${runs.length > 1 ? legend(runs.map(compared)) : ""}
+<div class="${group.isLarge ? "pictures" : "pictures halves"}">${charts.map(draw)}</div>`,
+      reading,
+    ),
+    numbersOf(logged, runs),
+  );
 }
 
 /** How to read charts; `scaled` are the runs whose rewards are divided by β in them. */
@@ -142,7 +144,7 @@ function betas(runs: readonly Run[]): string {
   return same ? `β is ${runs[0]!.beta}.` : `β is ${runs.map(({ name, beta }) => `${beta} (${name})`).join(", ")}.`;
 }
 
-function chartOf(picture: Picture, { isLarge = false }: Group, runs: readonly Run[]): Chart {
+function chartOf(picture: Picture, { isLarge = false }: MetricGroup, runs: readonly Run[]): Chart {
   const { metric, label, subject = label, inNats, ruleY, mayBeLog = false, isExact = false } = picture;
   const lines = runs.flatMap((run, i): Line[] => {
     const of = (each: readonly RunLine[]) => pointsOf(each, metric, scaleOf(picture, run));
@@ -197,27 +199,23 @@ function settingsSection(runs: readonly Run[]): Html {
   const settings = runs.map(settingsOf);
   const names = [...new Set(settings.flatMap((each) => [...each.keys()]))];
   const isSame = (name: string) => settings.every((each) => each.get(name) === settings[0]!.get(name));
-  const table = (some: readonly string[]) => html`<div class="sideways"><table class="texts">
-<thead><tr><th></th>${runs.map(({ name }, i) => html`<th class="${colorOf(i)}">${breakable(name)}</th>`)}</tr></thead>
-<tbody>${some.map((name) => html`<tr><th>${breakable(name)}</th>${settings.map((each) => html`<td>${each.get(name) ?? "–"}</td>`)}</tr>`)}</tbody>
-</table></div>`;
-  const list = (some: readonly string[]) =>
-    html`<dl class="settings">${some.map((name) => html`<dt>${breakable(name)}</dt><dd>${settings[0]!.get(name)!}</dd>`)}</dl>`;
-  const different = names.filter((name) => !isSame(name));
-  const same = names.filter(isSame);
-  const versions = runs.map(({ statement }) =>
-    Object.entries(statement["versions"] ?? {})
-      .map((entry) => entry.join(" "))
-      .join(" · "),
+  const different = names
+    .filter((name) => !isSame(name))
+    .map((name) => ({ head: breakable(name), cells: settings.map((each) => each.get(name) ?? null) }));
+  const same = names.filter(isSame).map((name) => [name, settings[0]!.get(name)!] as const);
+  const versions = runs.map(({ statement }) => versionsText(statement["versions"] ?? {}));
+  const body = section(
+    "Settings",
+    names.length === 0 ? note("The folder has no metrics.jsonl with a statement of the run.") : "",
+    different.length === 0
+      ? ""
+      : html`${note("What differs between the runs.")}${table(runs.map(compared), different, { className: "texts" })}`,
+    same.length === 0
+      ? ""
+      : folded(runs.length > 1 ? `The ${same.length} that are the same` : `All ${same.length}`, settingsList(same)),
   );
-  const none = html`<p class="note">The folder has no metrics.jsonl with a statement of the run.</p>`;
-  return html`<section>
-<h2>Settings</h2>
-${names.length === 0 ? none : ""}
-${different.length > 0 ? html`<p class="note">What differs between the runs.</p>${table(different)}` : ""}
-${same.length > 0 ? html`<details><summary>${runs.length > 1 ? `The ${same.length} that are the same` : `All ${same.length}`}</summary>${list(same)}</details>` : ""}
-</section>
-<footer>${[...new Set(versions)].filter((text) => text !== "").join(" / ")}</footer>`;
+  return html`${body}
+${footer([...new Set(versions)].filter((text) => text !== "").join(" / "))}`;
 }
 
 /** What a run states of itself and its configuration, as text; without what is not set. */
@@ -243,3 +241,4 @@ const isLogged = ({ lines, evaluations }: Run, metric: string): boolean =>
   pointsOf(lines, metric).length > 0 || pointsOf(evaluations, metric).length > 0;
 const scaleOf = ({ inNats }: Picture, { beta }: Run): number => (inNats ? 1 / beta! : 1);
 const colorOf = (run: number): string => SERIES[run % SERIES.length]!;
+const compared = ({ name }: Run, run: number): Compared => ({ name, color: colorOf(run) });

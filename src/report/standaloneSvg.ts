@@ -5,7 +5,7 @@
 import { StagedFiles } from "../base/files/wholeFiles";
 import { type Chart, type Size, loadPlotted } from "./figures";
 import { Html, html } from "./html";
-import { LIGHT } from "./style";
+import { LIGHT } from "./page";
 
 const WIDTH = 720;
 const MARGIN = 16;

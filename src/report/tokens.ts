@@ -1,5 +1,5 @@
 /** Answers in tokens, each coloured by how its log-prob changed against the reference. */
-import { type Html, html, withMinus } from "./html";
+import { type Content, type Html, html, withMinus } from "./html";
 
 /** Changes of log-prob (nats) from which a token gets the next stronger colour. */
 const LEVELS = [0.05, 0.2, 1, 3];
@@ -20,6 +20,23 @@ export function changedToken(text: string, before: number, after: number, isDiff
     .join(" ");
   const numbers = withMinus(`${before.toFixed(3)} → ${after.toFixed(3)}`);
   return html`<span class="${classes}" title="${numbers}">${text === "" ? silent : text}</span>`;
+}
+
+/** A line of a sample: an answer or a prompt with the name before it. Without a colour it is in the background. */
+export interface TokenLine {
+  readonly name: string;
+  readonly color?: string;
+  readonly content: Content;
+}
+
+/** The prompt and the answers of a sample, one below the other. */
+export function tokenLines(lines: readonly TokenLine[]): Html {
+  const line = ({ name, color, content }: TokenLine) =>
+    color === undefined
+      ? html`<dt class="plain">${name}</dt><dd class="plain">${content}</dd>`
+      : html`<dt class="${color}">${name}</dt><dd>${content}</dd>`;
+  return html`<dl class="tokens">
+${lines.map((each) => html`${line(each)}\n`)}</dl>`;
 }
 
 /** Added to a report's style sheet where tokens are shown. */

@@ -11,6 +11,7 @@
  * question would be trained on.
  */
 import { InputError } from "../base/errors";
+import { commonPrefixLength } from "../base/lists";
 import { shown } from "../base/values";
 import type { ChatMessage } from "./chatTemplate";
 import type { ChatTemplateOptions, Tokenizer } from "./tokenizer";
@@ -33,13 +34,6 @@ export interface TokenizedAnswers {
 const MOVING = 2;
 
 type ChatOptions = Omit<ChatTemplateOptions, "addGenerationPrompt">;
-
-/** How many ids two lists have in common from the start. */
-export function commonPrefixLength(a: readonly number[], b: readonly number[]): number {
-  let length = 0;
-  while (length < a.length && length < b.length && a[length] === b[length]) length++;
-  return length;
-}
 
 /**
  * Tokenises plain answers to one prompt.

@@ -48,6 +48,11 @@ export function isFloatingPoint(dtype: DType): boolean {
   return dtype.startsWith("float") || dtype === "bfloat16";
 }
 
+/** Bytes of one element. */
+export function itemSize(dtype: DType): number {
+  return Number(/\d+/.exec(dtype)?.[0] ?? 8) / 8; // bool takes a byte
+}
+
 export function isComplex(dtype: DType): boolean {
   return dtype.startsWith("complex");
 }

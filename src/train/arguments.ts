@@ -3,8 +3,8 @@
  * line) and TRL 1.16's defaults, except where the paper sets one: a learning rate of 5e-5. Where a default is `null`, the run
  * chooses and says what it chose.
  */
-import { scheduleNames } from "../optim/scheduleNames";
-import { isOptimizer } from "../optim/optimizerNames";
+import { scheduleNames } from "../optim/namedSchedule";
+import { isOptimizer } from "../optim/optimizer";
 import {
   type ArgumentsOf,
   choice,

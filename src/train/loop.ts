@@ -3,7 +3,7 @@
  * gradient is a function of the pairs (step.ts); files and events are the observers' (observers/).
  */
 import { setImmediate } from "node:timers/promises";
-import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
+import { type TokenizedPair, answersOf } from "../data/tokenize/tokenizedPair";
 import { OutOfMemoryError } from "../native/errors";
 import { clipGradNorm_ } from "../optim";
 import { type Packing, microBatches, pack, packOptionsOf } from "../preference";
@@ -258,7 +258,7 @@ function closingLine({ globalStep: steps, epoch, seconds, pairs, flops }: Traine
   };
 }
 
-/** Tokens of both answers with their prompts, which TRL counts. */
+/** Tokens of all answers with their prompts, which TRL counts. */
 function plainTokens(pairs: readonly TokenizedPair[]): number {
-  return pairs.reduce((sum, { chosen, rejected }) => sum + chosen.ids.length + rejected.ids.length, 0);
+  return pairs.flatMap(answersOf).reduce((sum, { ids }) => sum + ids.length, 0);
 }

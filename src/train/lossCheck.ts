@@ -2,6 +2,7 @@
  * Checks a loss before any work by calling it once with the log-probs of two made-up pairs. A wrong return value (a
  * Promise, a mean, a number) would otherwise only show in the first step.
  */
+import { InputError } from "../base/errors";
 import { received } from "../base/received";
 import * as losses from "../preference/losses";
 import { NOT_ASYNC, expectLossFunction } from "../preference/losses/checks";
@@ -52,6 +53,27 @@ export function checkLoss(loss: unknown, device: Device): string[] {
     for (const [name, values] of Object.entries(metrics)) expectPerPair(values, `the metric '${name}' of 'loss'`);
     return Object.keys(metrics);
   });
+}
+
+/**
+ * Throws unless every row has the answers that the loss reads.
+ *
+ * @param name the option that the rows are from
+ * @throws InputError that names the first row without a rejected answer
+ */
+export function expectAnswersFor(
+  loss: Pick<losses.PreferenceLoss, "name" | "answers">,
+  rows: readonly { readonly index?: number; readonly rejected?: unknown }[],
+  name: string,
+): void {
+  if (loss.answers === "chosen") return;
+  const at = rows.findIndex(({ rejected }) => rejected === undefined);
+  if (at < 0) return;
+  throw new InputError(
+    `Expected 'rejected' in row ${rows[at]!.index ?? at} of '${name}' but received none: ` +
+      `${loss.name ? `the loss '${loss.name}'` : "the loss"} compares two answers. Give every row a rejected answer, or ` +
+      "train on the chosen ones alone with loss_type sft",
+  );
 }
 
 function expectPerPair(value: unknown, from: string): asserts value is Tensor {

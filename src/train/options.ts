@@ -1,11 +1,11 @@
 /** The options of a PreferenceTrainer, and the checks of them that need no work. */
 import { InputError } from "../base/errors";
 import { type Input, expectApart, expectUsableFolder } from "../base/files/outputFolder";
-import { didYouMean } from "../base/nearest";
+import { didYouMean } from "../base/names";
 import { readArguments } from "../base/arguments";
-import { expectOneProcess } from "../base/oneProcess";
+import { expectOneProcess } from "../base/processes";
 import { checkOptions } from "../base/options";
-import { originsOf } from "../base/origins";
+import { originsOf } from "../base/files/inputFiles";
 import { problemsError } from "../base/problems";
 import { received } from "../base/received";
 import { isObject } from "../base/values";
@@ -19,8 +19,8 @@ import type { Tokenizer } from "../text";
 import { expectTokenizer } from "../text/expectTokenizer";
 import type { Tensor } from "../torch";
 import { type TrainingArguments, trainingArguments } from "./arguments";
-import { checkLoss } from "./lossCheck";
-import { evaluationMetrics } from "./metrics/names";
+import { checkLoss, expectAnswersFor } from "./lossCheck";
+import { comparingMetrics, evaluationMetrics } from "./metrics/names";
 import { isRunEntry } from "./output/entries";
 import { scheduleProblems } from "./schedule";
 
@@ -79,7 +79,10 @@ export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   expectRowsOrPairs(train, "train");
   if (evaluation !== undefined) expectRowsOrPairs(evaluation, "evaluation");
   if (tokenizer !== undefined) expectTokenizer(tokenizer);
-  const ofLoss = checkLoss(loss ?? dpop(), model.parameters().next().value!.device);
+  const given = (loss ?? dpop()) as PreferenceLoss;
+  const ofLoss = checkLoss(given, model.parameters().next().value!.device);
+  expectAnswersFor(given, train, "train");
+  expectAnswersFor(given, evaluation ?? [], "evaluation");
   const expect = (name: string, value: unknown, holds: boolean, expected: string): void => {
     if (value !== undefined && !holds) throw new RangeError(`Expected ${expected} for '${name}' but received ${received(value)}`);
   };
@@ -91,7 +94,9 @@ export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   expect("config", config, isObject(config), "an object");
   expect("dataName", dataName, typeof dataName === "string", "a string");
   const { metricForBestModel } = readTrainingArguments(options);
-  if (metricForBestModel !== null) expectMetric(metricForBestModel, [...evaluationMetrics, ...ofLoss]);
+  const compares = evaluation === undefined || evaluation.some(({ rejected }) => rejected !== undefined);
+  const measured = evaluationMetrics.filter((metric) => compares || !comparingMetrics.includes(metric));
+  if (metricForBestModel !== null) expectMetric(metricForBestModel, [...measured, ...ofLoss]);
 }
 
 /** Checks the metric; with an unknown one, no evaluation would ever be the best. */

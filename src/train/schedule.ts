@@ -4,7 +4,7 @@
  * have taken. Does not load libtorch.
  */
 import { type Problem, conflict, problemsError, unfit } from "../base/problems";
-import { kwargsProblems } from "../optim/scheduleKwargs";
+import { kwargsProblems } from "../optim/namedSchedule";
 import { Random } from "../base/random";
 import type { TrainingArguments } from "./arguments";
 
@@ -62,12 +62,13 @@ export function scheduleProblems(
     if (!bestCheckpointsFit(evalStrategy, saveStrategy, fits)) problems.push(noBestCheckpoint(settings, evaluation, saving));
   }
   if (evalStrategy === "no" && saveStrategy === "best")
-    problems.push(conflict("save_strategy", "Expected 'eval_strategy' steps or epoch with 'save_strategy' best but received no"));
+    problems.push(conflict(["save_strategy", "eval_strategy"], "'eval_strategy' steps or epoch with 'save_strategy' best", "no"));
   if (evalStrategy === "no" && earlyStoppingPatience !== null)
     problems.push(
       conflict(
-        "early_stopping_patience",
-        "Expected 'eval_strategy' steps or epoch with 'early_stopping_patience' but received no",
+        ["early_stopping_patience", "eval_strategy"],
+        "'eval_strategy' steps or epoch with 'early_stopping_patience'",
+        "no",
       ),
     );
   return [...problems, ...kwargsProblems(lrSchedulerType, lrSchedulerKwargs, learningRate)];
@@ -89,9 +90,9 @@ function noBestCheckpoint(
   saving: number,
 ): Problem {
   return conflict(
-    "load_best_model_at_end",
-    "Expected 'eval_strategy' and 'save_strategy' to be the same, and 'save_steps' a multiple of 'eval_steps', for " +
-      `'load_best_model_at_end' but received ${evalStrategy} (${evaluation}) and ${saveStrategy} (${saving}); or set save_strategy: best`,
+    ["load_best_model_at_end", "eval_strategy", "save_strategy", "save_steps", "eval_steps"],
+    "'eval_strategy' and 'save_strategy' to be the same, and 'save_steps' a multiple of 'eval_steps', for 'load_best_model_at_end'",
+    `${evalStrategy} (${evaluation}) and ${saveStrategy} (${saving}); or set save_strategy: best`,
   );
 }
 

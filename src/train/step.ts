@@ -3,7 +3,7 @@
  * through the model in packed micro-batches; how pairs are packed changes nothing.
  */
 import { setImmediate } from "node:timers/promises";
-import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
+import { type TokenizedPair, hasRejected } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
 import {
   type MicroBatchOptions,
@@ -155,8 +155,14 @@ function pairLosses(policy: PolicyLogProbs, packing: Packing, context: PassConte
     throw new TypeError(
       `Expected one number a pair, [${packing.pairs.length}], from 'loss' but received [${losses.shape.join(", ")}]`,
     );
-  metrics.addPairs(loss, losses, logProbs);
+  metrics.addPairs(loss, losses, logProbs, comparedPlaces(packing));
   return losses;
+}
+
+/** The places of the rows that have both answers; undefined when all have. */
+function comparedPlaces({ pairs }: Packing): number[] | undefined {
+  const places = pairs.flatMap((pair, place) => (hasRejected(pair) ? [place] : []));
+  return places.length < pairs.length ? places : undefined;
 }
 
 function meanChosenTokens(pairs: readonly TokenizedPair[]): number {
@@ -171,7 +177,8 @@ function statistics({ loss, logged }: PassContext): TokenStatistic[] {
 function tokenWeights(packing: Packing, { ldAlpha, device }: PassContext): Tensor | undefined {
   if (ldAlpha === null) return undefined;
   const weights = packing.completions.flatMap(({ chosen, rejected }) => {
-    const { chosen: first, rejected: second } = ldWeights(chosen.length, rejected.length, ldAlpha);
+    // Without a rejected answer there is no shorter one.
+    const { chosen: first, rejected: second } = ldWeights(chosen.length, rejected.length, rejected.length > 0 ? ldAlpha : 1);
     return [...first, ...second];
   });
   return fromTypedArray(Float64Array.from(weights), undefined, { device });

@@ -2,8 +2,7 @@ import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { makeFolder } from "../../src/base/files/makeFolder";
-import { writeWhole } from "../../src/base/files/wholeFiles";
+import { makeFolder, writeWhole } from "../../src/base/files/wholeFiles";
 import { RunOutput } from "../../src/train/output/ownership";
 
 let folder: string;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { InputError } from "../../src/base/errors";
-import { expectOneProcess } from "../../src/base/oneProcess";
+import { expectOneProcess } from "../../src/base/processes";
 
 test.each([undefined, "", "1", " 1 "])("WORLD_SIZE %j is one process", (value) => {
   expect(() => expectOneProcess({ WORLD_SIZE: value })).not.toThrow();

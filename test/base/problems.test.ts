@@ -5,7 +5,7 @@ const problems = [
   unfit("beta", "a number above 0", "0"),
   unknown("learning_rte", "learning_rate"),
   unwanted("sequence_len", 4096, "it is axolotl's; write max_length: 4096", "Keys of axolotl's:", "write max_length: 4096"),
-  conflict("loss_weights", "Expected 2 numbers for 'loss_weights' but received 1"),
+  conflict(["loss_weights", "loss_type"], "2 numbers for 'loss_weights'", "1"),
   missing("dataset_name", "a file or a hub id"),
 ];
 
@@ -33,4 +33,21 @@ test("several are a list, by kind", () => {
     "  dataset_name: a file or a hub id",
     "The end",
   ]);
+});
+
+test("a problem names every key that it is about", () => {
+  expect(problems.map(({ keys }) => keys)).toEqual([
+    ["beta"],
+    ["learning_rte"],
+    ["sequence_len"],
+    ["loss_weights", "loss_type"],
+    ["dataset_name"],
+  ]);
+});
+
+test("the sentence of a conflict is as given; a whole sentence stays as it is", () => {
+  expect(conflict("a", "'b' with 'a'", "none; leave it out").sentence(" in x.yaml")).toBe(
+    "Expected 'b' with 'a' in x.yaml but received none; leave it out",
+  );
+  expect(conflict("a", "Expected 'b' with 'a': it is needed").sentence(" in x.yaml")).toBe("Expected 'b' with 'a': it is needed");
 });

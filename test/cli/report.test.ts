@@ -5,7 +5,7 @@ import { parseHTML } from "linkedom";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { reportCommand } from "../../src/cli/report";
 import { run } from "../../src/cli/run";
-import type { Diagnosis } from "../../src/report/diagnosis";
+import type { Diagnosis } from "../../src/evaluate/diagnosis/diagnose";
 import { temporaryFolders } from "../models/folders";
 import { folderOf } from "../parity/fixture";
 import { writeRun } from "../report/runs";

@@ -6,7 +6,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { reproduceCommand } from "../../src/cli/reproduce/command";
 import { ReproduceOutput } from "../../src/cli/reproduce/output";
 import { run } from "../../src/cli/run";
-import { OutputLock } from "../../src/base/files/outputLock";
+import { OutputLock } from "../../src/base/files/outputFolder";
 import { readResult } from "../../src/paper/study/store";
 import { temporaryFolders } from "../models/folders";
 

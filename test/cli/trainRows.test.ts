@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { originsOf } from "../../src/base/origins";
+import { originsOf } from "../../src/base/files/inputFiles";
 import { resolveConfig } from "../../src/cli/train/config";
 import { holdOut, loadRows } from "../../src/cli/train/rows";
 import { InputError } from "../../src/base/errors";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { textDistances } from "../../src/data/rows/textDistance";
+import { textDistances } from "../../src/data/rows/editDistance";
 import { levenshtein } from "./levenshtein";
 
 test.each([

@@ -5,8 +5,8 @@ import { createModel, modelConfig } from "../../src/paper/model";
 import { answerQuestions } from "../../src/paper/scoring";
 import { presets } from "../../src/paper/settings";
 import { choiceTask } from "../../src/paper/task";
-import { collate, sequenceLogProbs } from "../../src/preference";
 import { noGrad, tidy } from "../../src/torch";
+import { answerOf, paddedLogProbs } from "../preference/padded";
 
 const questions = generateQuestions(400, new Random(3, "questions"));
 
@@ -57,8 +57,8 @@ test("the model's choice is the answer with the highest log-prob by the characte
   const answers = answerQuestions(model, heldOut, vocabulary, 1);
   heldOut.forEach(({ prompt, answer, wrong }, i) => {
     const scores = [answer, ...wrong!].map((text) => {
-      const row = { prompt: vocabulary.encode(prompt), completion: [...vocabulary.encode(text), vocabulary.endId] };
-      return (tidy(() => noGrad(() => sequenceLogProbs(model, collate([row])).item())) as number) / text.length;
+      const row = answerOf(vocabulary.encode(prompt), [...vocabulary.encode(text), vocabulary.endId]);
+      return (tidy(() => noGrad(() => paddedLogProbs(model, [row]).item())) as number) / text.length;
     });
     const best = [answer, ...wrong!][scores.indexOf(Math.max(...scores))];
     expect(answers[i]).toEqual({ text: best, correct: best === answer });

@@ -1,7 +1,7 @@
 /** Logits processors and `generate` against transformers' (scripts/parity/generation.py). */
 import { beforeAll, describe, expect, test } from "vitest";
 import { generateSync } from "../../src/generate";
-import { type ProcessorSettings, processScores } from "../../src/generate/processors";
+import { type ProcessorSettings, processScores } from "../../src/generate/sampling";
 import { type CausalLM, loadModel } from "../../src/models";
 import { tensor, tidy } from "../../src/torch";
 import { expectClose, fixture, folderOf, leakedBy, wave } from "./fixture";

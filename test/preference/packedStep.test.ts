@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
+import type { AnswerPair, TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
 import { type CausalLM, Gemma2ForCausalLM, LlamaForCausalLM, MistralForCausalLM } from "../../src/models";
 import { Linear, LoraLinear, applyLora, lora } from "../../src/nn";
 import {
@@ -8,28 +8,23 @@ import {
   type PolicyLogProbs,
   type StepOptions,
   answerLogProbs,
-  collate,
-  completionLogProbs,
   dpop,
   forwardBackward,
   microBatches,
   pack,
   packOptionsOf,
   scorePairs,
-  sequenceLogProbs,
+  sft,
   upload,
 } from "../../src/preference";
 import { type DType, Generator, type Tensor, manualSeed, memory, noGrad, ops, tensor, tidy } from "../../src/torch";
+import { answerOf, paddedLogProbs, paddedTokenLogProbs } from "./padded";
 import "../setup/leaks";
 
-const answer = (prompt: number[], completion: number[]) => ({
-  ids: Int32Array.from([...prompt, ...completion]),
-  start: prompt.length,
-});
-const pair = (index: number, prompt: number[], chosen: number[], rejected: number[]): TokenizedPair => ({
+const pair = (index: number, prompt: number[], chosen: number[], rejected: number[]): AnswerPair => ({
   index,
-  chosen: answer(prompt, chosen),
-  rejected: answer(prompt, rejected),
+  chosen: answerOf(prompt, chosen),
+  rejected: answerOf(prompt, rejected),
 });
 /** Two pairs of one prompt with the same chosen answer, answers that begin alike, one that is another's beginning. */
 const pairs = [
@@ -113,13 +108,12 @@ function outcome(model: CausalLM, run: () => number): Outcome {
 const plain = (model: CausalLM): Outcome =>
   outcome(model, () =>
     tidy(() => {
-      const rows = (side: "chosen" | "rejected") =>
-        pairs.map(({ [side]: { ids, start } }) => ({
-          prompt: [...ids.subarray(0, start)],
-          completion: [...ids.subarray(start)],
-        }));
-      const policyChosen = sequenceLogProbs(model, collate(rows("chosen"))).to("float64");
-      const policyRejected = sequenceLogProbs(model, collate(rows("rejected"))).to("float64");
+      const sums = (side: "chosen" | "rejected") =>
+        paddedLogProbs(
+          model,
+          pairs.map((each) => each[side]),
+        ).to("float64");
+      const [policyChosen, policyRejected] = [sums("chosen"), sums("rejected")];
       const value = loss({ policyChosen, policyRejected, ...reference(pairs) }).mean();
       value.backward();
       return value.item() as number;
@@ -153,7 +147,7 @@ function expectSame(ours: Outcome, theirs: Outcome, tolerance: number): void {
     expect(largest(gradient.map((value, i) => value - ours.gradients[name]![i]!)), name).toBeLessThan(tolerance * scale);
 }
 
-const ways: [string, StepOptions, MicroBatchOptions, TokenizedPair[]?][] = [
+const ways: [string, StepOptions, MicroBatchOptions, AnswerPair[]?][] = [
   ["all at once", {}, {}],
   ["in another order", {}, {}, [pairs[3]!, pairs[1]!, pairs[0]!, pairs[2]!]],
   ["one pair at a time", {}, { maxPairs: 1 }],
@@ -222,9 +216,8 @@ test("scores are the log-probs of each answer's tokens, and the statistics those
     pairs.forEach((each, i) => {
       for (const side of ["chosen", "rejected"] as const) {
         const { ids, start } = each[side];
-        const row = { prompt: [...ids.subarray(0, start)], completion: [...ids.subarray(start)] };
-        const expected = noGrad(() => completionLogProbs(model, collate([row])).toArray()) as Float64Array;
-        expect(read[i]![side]).toHaveLength(row.completion.length);
+        const expected = noGrad(() => paddedTokenLogProbs(model, [each[side]]).toArray()) as Float64Array;
+        expect(read[i]![side]).toHaveLength(ids.length - start);
         read[i]![side].forEach((value, k) => expect(value).toBeCloseTo(expected[k]!, 5));
 
         const logits = noGrad(() => model.forward(tensor([[...ids]], { dtype: "int64" })).squeeze(0));
@@ -274,6 +267,59 @@ test("a loss gets sums in float64, token counts, weighted and bare sums, and wha
   });
   model.zeroGrad();
   model.dispose();
+});
+
+test("rows without a rejected answer give the gradient of plain cross-entropy, and are scored like the others", () => {
+  const rows: TokenizedPair[] = pairs.map((each, i) => (i === 1 ? each : { index: each.index, chosen: each.chosen }));
+  const meanChosenTokens = 13 / 4;
+  for (const weights of [undefined, 1]) {
+    const model = fresh();
+    const expected = outcome(model, () =>
+      tidy(() => {
+        const logits = rows.map(({ chosen: { ids } }) => model.forward(tensor([[...ids]], { dtype: "int64" })).squeeze(0));
+        const losses = rows.map(({ chosen: { ids, start } }, i) => {
+          const targets = tensor([...ids.subarray(start)], { dtype: "int64" });
+          return ops.crossEntropyLoss(logits[i]!.narrow(0, start - 1, ids.length - start), targets, { reduction: "sum" });
+        });
+        const value = losses.reduce((a, b) => a.add(b)).div(13); // the mean over the step's chosen tokens
+        value.backward();
+        return value.item() as number;
+      }),
+    );
+    for (const batching of [{}, { maxPairs: 1 }, { sharePrefixes: false }])
+      expectSame(
+        outcome(model, () =>
+          tidy(() => {
+            let total = 0;
+            for (const packing of microBatches(rows, batching)) {
+              const batch = upload(packing);
+              const options = weights ? { weights: tensor(Array<number>(batch.answerOf.size(0)).fill(weights)) } : {};
+              const lossOf = (policy: PolicyLogProbs) =>
+                sft()({ ...policy, ...reference(packing.pairs), meanChosenTokens })
+                  .sum()
+                  .div(rows.length);
+              const { loss, policy } = forwardBackward(model, batch, lossOf, options);
+              total += loss.item() as number;
+              packing.pairs.forEach(({ rejected }, i) => {
+                expect(policy.rejectedTokens.index(i).item()).toBe(rejected ? 2 : 0);
+                if (!rejected) expect(policy.policyRejected.index(i).item()).toBe(0);
+              });
+            }
+            return total;
+          }),
+        ),
+        expected,
+        1e-10,
+      );
+    const batch = upload(pack(rows));
+    const both = upload(pack(pairs));
+    const [alone, together] = [batch, both].map((each) => answerLogProbs(each, scorePairs(model, each).logProbs));
+    rows.forEach(({ rejected }, i) => {
+      alone![i]!.chosen.forEach((value, k) => expect(value).toBeCloseTo(together![i]!.chosen[k]!, 12));
+      expect(alone![i]!.rejected).toHaveLength(rejected ? 2 : 0);
+    });
+    model.dispose();
+  }
 });
 
 test("a loss that does not depend on the model leaves no gradient", () => {

@@ -1,16 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { TokenizedAnswer, TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
+import { type AnswerPair, type TokenizedPair, answersOf } from "../../src/data/tokenize/tokenizedPair";
 import { type Packing, microBatches, pack, packingStatistics } from "../../src/preference";
+import { answerOf } from "./padded";
 
-const answer = (prompt: number[], completion: number[]): TokenizedAnswer => ({
-  ids: Int32Array.from([...prompt, ...completion]),
-  start: prompt.length,
-});
-const pair = (index: number, prompt: number[], chosen: number[], rejected: number[]): TokenizedPair => ({
+const pair = (index: number, prompt: number[], chosen: number[], rejected: number[]): AnswerPair => ({
   index,
-  chosen: answer(prompt, chosen),
-  rejected: answer(prompt, rejected),
+  chosen: answerOf(prompt, chosen),
+  rejected: answerOf(prompt, rejected),
 });
 
 /** Few tokens and few prompts, so that sequences often begin alike. */
@@ -39,8 +36,9 @@ function expectFaithful(packing: Packing): void {
   expect([...seen.keys()]).toEqual([...packing.ids.keys()]); // each row belongs to one strand, in order
   for (const [row, context] of seen) expect(packing.positions[row]).toBe(context.length - 1);
   packing.pairs.forEach((each, i) => {
-    for (const side of ["chosen", "rejected"] as const) {
-      const { ids, start } = each[side];
+    const { chosen, rejected } = each;
+    if (!rejected) expect(packing.completions[i]!.rejected).toHaveLength(0);
+    for (const [side, { ids, start }] of Object.entries({ chosen, ...(rejected && { rejected }) }) as Sides) {
       const scored = packing.completions[i]![side];
       expect([...scored].map((at) => packing.targets[at])).toEqual([...ids.subarray(start)]);
       // Each completion token is predicted by a row that has seen exactly what comes before it.
@@ -48,6 +46,8 @@ function expectFaithful(packing: Packing): void {
     }
   });
 }
+
+type Sides = [side: "chosen" | "rejected", answer: TokenizedPair["chosen"]][];
 
 const unique = (lists: number[][]) => new Set(lists.map((list) => list.join())).size;
 
@@ -82,6 +82,24 @@ describe("pack", () => {
         const prefixes = inputs.flatMap((input) => input.map((_, at) => input.slice(0, at + 1)));
         expect(packing.ids).toHaveLength(unique(prefixes));
         expect(unique([...packing.targets].map((target, i) => [target, packing.predictors[i]!]))).toBe(packing.targets.length);
+      }),
+    );
+  });
+
+  test("takes rows without a rejected answer, alone and among others", () => {
+    const packing = pack([{ index: 0, chosen: answerOf([5, 6], [7, 8, 1]) }]);
+    expect([...packing.ids]).toEqual([5, 6, 7, 8]);
+    expect([...packing.targets]).toEqual([7, 8, 1]);
+    expect(packing.completions).toEqual([{ chosen: Int32Array.of(0, 1, 2), rejected: new Int32Array() }]);
+    fc.assert(
+      fc.property(somePairs, fc.func(fc.boolean()), (pairs, isSingle) => {
+        const rows = pairs.map((each, i): TokenizedPair => (isSingle(i) ? { index: each.index, chosen: each.chosen } : each));
+        const packing = pack(rows);
+        expectFaithful(packing);
+        const { plainTokens, completionTokens } = packingStatistics([packing]);
+        const answers = rows.flatMap(answersOf);
+        expect(plainTokens).toBe(answers.reduce((sum, { ids }) => sum + ids.length, 0));
+        expect(completionTokens).toBe(answers.reduce((sum, { ids, start }) => sum + ids.length - start, 0));
       }),
     );
   });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { InputError } from "../../src/base/errors";
 import { RecordStore } from "../../src/base/records/store";
-import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
+import type { AnswerPair } from "../../src/data/tokenize/tokenizedPair";
 import { fingerprint } from "../../src/preference/reference/fingerprint";
 import { ReferenceCache } from "../../src/preference/reference/cache";
 import { tensor } from "../../src/torch";
@@ -14,7 +14,7 @@ const root = mkdtempSync(join(tmpdir(), "smaug-reference-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 const folder = () => mkdtempSync(join(root, "cache-"));
 
-const pair: TokenizedPair = {
+const pair: AnswerPair = {
   index: 0,
   chosen: { ids: Int32Array.of(1, 2, 3, 4), start: 2 },
   rejected: { ids: Int32Array.of(1, 2, 5), start: 2 },
@@ -42,6 +42,16 @@ describe("the reference cache", () => {
     const elsewhere = { ids: pair.chosen.ids, start: 1 }; // the same tokens, another boundary
     expect(cache.get("model", { ...pair, chosen: elsewhere })).toBeUndefined();
     expect(cache.get("model", { ...pair, chosen: pair.rejected, rejected: pair.chosen })).toBeUndefined();
+    await cache.close();
+  });
+
+  test("keeps a row without a rejected answer apart from the pair with the same chosen one", async () => {
+    const cache = await ReferenceCache.open(folder());
+    const single = { index: 0, chosen: pair.chosen };
+    const ofSingle = { chosen: values.chosen, rejected: new Float32Array() };
+    await cache.put("model", [[single, ofSingle]]);
+    expect(cache.get("model", single)).toEqual(ofSingle);
+    expect(cache.get("model", pair)).toBeUndefined();
     await cache.close();
   });
 

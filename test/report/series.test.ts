@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { curve, pointsOf, runningMean, thinned } from "../../src/report/series";
+import { curve, pointsOf, runningMean, thinned } from "../../src/report/metrics";
 
 const points = (...values: number[]) => values.map((y, x) => ({ x, y }));
 

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { commonPrefixLength } from "../../src/base/lists";
 import { loadTokenizer, tokenizeChatCompletion, tokenizeCompletion } from "../../src/text";
-import { commonPrefixLength } from "../../src/text/completion";
 import { bos, eos, hello, tinyFolder, tokenizerConfig, tokenizerJson } from "./tiny";
 
 const tokenizer = await loadTokenizer(tinyFolder());

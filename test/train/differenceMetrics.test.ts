@@ -3,12 +3,13 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { type CausalLM, applyLora, collate, completionLogProbs, dpop, lora, sigmoid, simpo } from "../../src";
-import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
+import { type CausalLM, applyLora, dpop, lora, sigmoid, simpo } from "../../src";
+import type { AnswerPair } from "../../src/data/tokenize/tokenizedPair";
 import { noGrad, tidy } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
 import type { PreferenceTrainerOptions } from "../../src/train/options";
 import { tinyModel, tinyPairs } from "./tiny";
+import { paddedTokenLogProbs } from "../preference/padded";
 
 const root = mkdtempSync(join(tmpdir(), "smaug-difference-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -34,7 +35,7 @@ const special = [
     [4, 5, 2],
   ],
 ].map(
-  ([chosen, rejected], i): TokenizedPair => ({
+  ([chosen, rejected], i): AnswerPair => ({
     index: 100 + i,
     chosen: { ids: Int32Array.of(1, 20, 21, ...chosen!), start: 3 },
     rejected: { ids: Int32Array.of(1, 20, 21, ...rejected!), start: 3 },
@@ -69,16 +70,11 @@ function options(model: CausalLM, changes: Partial<PreferenceTrainerOptions>): P
 }
 
 /** Each chosen token's log-prob, every pair alone and padded. */
-const chosenLogProbs = (model: CausalLM, pairs: readonly TokenizedPair[]): number[][] =>
-  pairs.map(({ chosen: { ids, start } }) =>
+const chosenLogProbs = (model: CausalLM, pairs: readonly AnswerPair[]): number[][] =>
+  pairs.map(({ chosen }) =>
     tidy(() =>
       noGrad(() => {
-        const row = { prompt: [...ids.subarray(0, start)], completion: [...ids.subarray(start)] };
-        return [
-          ...(completionLogProbs(model, collate([row]))
-            .flatten()
-            .toArray() as Float32Array),
-        ];
+        return [...(paddedTokenLogProbs(model, [chosen]).flatten().toArray() as Float32Array)];
       }),
     ),
   );
@@ -86,7 +82,7 @@ const chosenLogProbs = (model: CausalLM, pairs: readonly TokenizedPair[]): numbe
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
 /** The metrics of these values, one list a pair. */
-function byDifference(prefix: string, pairs: readonly TokenizedPair[], values: readonly number[][]): Record<string, number> {
+function byDifference(prefix: string, pairs: readonly AnswerPair[], values: readonly number[][]): Record<string, number> {
   const parts: Record<string, number[][]> = { before: [], at: [], after: [] };
   for (const [i, { chosen, rejected }] of pairs.entries()) {
     const other = rejected.ids.subarray(rejected.start);
@@ -108,7 +104,7 @@ function byDifference(prefix: string, pairs: readonly TokenizedPair[], values: r
   );
 }
 
-const expectedOf = (pairs: readonly TokenizedPair[], now: readonly number[][], before?: readonly number[][]) => ({
+const expectedOf = (pairs: readonly AnswerPair[], now: readonly number[][], before?: readonly number[][]) => ({
   ...byDifference("token_logps", pairs, now),
   ...(before
     ? byDifference(

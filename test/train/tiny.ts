@@ -1,6 +1,6 @@
 /** A tiny model and pairs in tokens for tests of training. */
 import { type CausalLM, LlamaForCausalLM } from "../../src";
-import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
+import type { AnswerPair } from "../../src/data/tokenize/tokenizedPair";
 import { Random } from "../../src/base/random";
 import { Generator } from "../../src/torch";
 
@@ -22,7 +22,7 @@ export function tinyModel(changes: object = {}): CausalLM {
 }
 
 /** Answers that share a beginning, of different lengths; 2 ends them. */
-export function tinyPairs(count: number, seed = 0): TokenizedPair[] {
+export function tinyPairs(count: number, seed = 0): AnswerPair[] {
   const random = new Random(seed, "pairs");
   const tokens = (n: number) => Array.from({ length: n }, () => random.integer(3, 47));
   return Array.from({ length: count }, (_, index) => {

@@ -3,10 +3,9 @@
  * flipped bit, a truncated or replaced file) is detected before anything is read from it.
  */
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fstatSync, readdirSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, readSync, readdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { isAbsolute, join, normalize, relative, sep } from "node:path";
-import { digestOfOpen } from "./digest";
 import { InputError } from "../errors";
 import { openInput, parseJson, readInputText } from "./inputFiles";
 import { isObject } from "../values";
@@ -113,4 +112,19 @@ function checksumOf(file: string): Checksum {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** Bytes read and hashed in one step. */
+const STEP = 1 << 20;
+
+/** The length and the digest of a file that has just been opened, read from its beginning. */
+export function digestOfOpen(descriptor: number): { bytes: number; sha256: string } {
+  const hash = createHash("sha256");
+  const buffer = Buffer.allocUnsafe(STEP);
+  let bytes = 0;
+  for (let read = -1; read !== 0; bytes += read) {
+    read = readSync(descriptor, buffer, 0, STEP, null);
+    hash.update(buffer.subarray(0, read));
+  }
+  return { bytes, sha256: hash.digest("hex") };
 }

@@ -135,3 +135,14 @@ export function kindOf(stats: Stats): string {
   if (stats.isSocket()) return "a socket";
   return "a device";
 }
+
+const origins = new WeakMap<object, Set<string>>();
+
+export function recordOrigin(value: object, path: string): void {
+  const paths = origins.get(value) ?? new Set();
+  origins.set(value, paths.add(path));
+}
+
+export function originsOf(value: object): readonly string[] {
+  return [...(origins.get(value) ?? [])];
+}

@@ -10,18 +10,21 @@ import {
   chmodSync,
   closeSync,
   existsSync,
+  fstatSync,
   fsyncSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readdirSync,
   renameSync,
   rmSync,
   rmdirSync,
+  statSync,
+  writeSync,
 } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { threadId } from "node:worker_threads";
-import { makeFolder } from "./makeFolder";
 import { hostDigest, stateOf, thisProcess } from "../processes";
 
 /** Replaces `file`, or creates it, with all of `content`. */
@@ -206,4 +209,43 @@ export function temporaryName({ pid, started, host } = thisProcess()): string {
 
 function asidePath(target: string): string {
   return join(dirname(target), `.smaug-replaced-${basename(target)}`);
+}
+
+/**
+ * Creates a folder and the missing ones above it, and returns the outermost that it created; undefined when there was
+ * nothing to create. Node's own `mkdir` with `recursive` never returns where a file system answers ENOENT although the
+ * parent exists, as `/proc` does.
+ */
+export function makeFolder(path: string): string | undefined {
+  const missing: string[] = [];
+  for (let each = resolve(path); !isFolder(each) && each !== dirname(each); each = dirname(each)) missing.push(each);
+  let outermost: string | undefined;
+  for (const each of missing.reverse())
+    try {
+      mkdirSync(each);
+      outermost ??= each;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !isFolder(each)) throw error; // else another process was first
+    }
+  return outermost;
+}
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+/**
+ * Appends `bytes` to a file. If that fails, for example on a full disk, the file is truncated to its previous length.
+ */
+export function appendWhole(file: string, bytes: Uint8Array): void {
+  const descriptor = openSync(file, "a");
+  try {
+    const { size } = fstatSync(descriptor);
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
+    } catch (error) {
+      ftruncateSync(descriptor, size);
+      throw error;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
 }

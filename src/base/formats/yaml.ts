@@ -62,6 +62,14 @@ export function parseYaml(text: string, place: string): unknown {
   }
 }
 
+/** How many levels a token opens. */
+const BRACKETS: ReadonlyMap<string, number> = new Map([
+  ["[", 1],
+  ["{", 1],
+  ["]", -1],
+  ["}", -1],
+]);
+
 /**
  * Counts levels before parsing, from brackets, indentation and the indicators `-` and `?`. The parser calls itself for
  * each level, and V8 aborts the process where a regular expression is compiled with little of the stack left.
@@ -74,13 +82,14 @@ function expectFewLevels(text: string, fault: (found: string) => InputError): vo
       [line, column, isFirst] = [line + 1, 0, true];
       continue;
     }
-    if (token === "[" || token === "{") open++;
-    else if (token === "]" || token === "}") open--;
-    else if (open <= 0 && (token === "-" || token === "?" || (isFirst && token.trim() !== ""))) {
+    const bracket = BRACKETS.get(token) ?? 0;
+    open += bracket;
+    const isBlank = token.trim() === "";
+    if (bracket === 0 && open <= 0 && (token === "-" || token === "?" || (isFirst && !isBlank))) {
       while (indents.length > 0 && indents.at(-1)! >= column) indents.pop();
       indents.push(column);
     }
-    if (token.trim() !== "") isFirst = false;
+    isFirst &&= isBlank;
     if (open + indents.length > MAX_DEPTH) throw fault(`more than ${MAX_DEPTH} levels of lists and objects (line ${line})`);
     column += token.length;
     line += token.split("\n").length - 1;

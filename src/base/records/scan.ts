@@ -24,39 +24,32 @@ export interface Scan {
 export function scanRecords(descriptor: number, from: number, size: number, found: Found): Scan {
   const window = new Window(descriptor, size);
   const hasHeader = from > 0 || window.read(0, FILE_HEADER.length).equals(FILE_HEADER);
-  let position = from === 0 && hasHeader ? FILE_HEADER.length : from;
-  let end = position;
+  let end = from === 0 && hasHeader ? FILE_HEADER.length : from;
   let damaged = 0;
-  let header = window.header(position);
-  while (position < size) {
-    if (!header) {
-      const next = window.find(position);
-      if (!next) break;
-      ({ position, header } = next);
-      damaged += position - end;
-      end = position;
-    }
+  let place = window.at(end) ?? window.find(end);
+  while (place) {
+    const { position, header }: Place = place;
+    damaged += position - end;
+    end = position;
     const next = position + recordBytes(header.length);
-    const following: RecordHeader | undefined = window.header(next);
     if (next <= size) {
       if (header.kind === "value") window.report(position, header.length, found);
       end = next;
     }
-    if (next === size || following) {
-      position = next;
-      header = following;
-    } else if (isTrailer(window.read, next, size)) {
-      return { end: size, damaged, closed: true };
-    } else {
-      // This record is truncated, or the header after it is damaged. Another may begin before this one ends.
-      const another = window.find(position + HEADER_BYTES);
-      if (!another) break;
-      damaged += another.position - (another.position < next ? position : next);
-      ({ position, header } = another);
-      end = position;
-    }
+    place = window.at(next);
+    if (place || next === size) continue;
+    if (isTrailer(window.read, next, size)) return { end: size, damaged, closed: true };
+    // This record is truncated, or the header after it is damaged. Another may begin before this one ends.
+    place = window.find(position + HEADER_BYTES);
+    if (place && place.position < next) end = position;
   }
   return { end, damaged, closed: false };
+}
+
+/** Where a record begins, and its header. */
+interface Place {
+  readonly position: number;
+  readonly header: RecordHeader;
 }
 
 /** A part of the file in memory. */
@@ -80,10 +73,12 @@ class Window {
     return this.bytes.subarray(from, Math.min(from + length, this.filled));
   };
 
-  header(position: number): RecordHeader | undefined {
+  /** The record that begins at `position`, if its header is intact. */
+  at(position: number): Place | undefined {
     if (position + HEADER_BYTES > this.size) return undefined;
     const at = this.load(position, HEADER_BYTES);
-    return at + HEADER_BYTES <= this.filled ? headerAt(this.bytes, at) : undefined;
+    const header = at + HEADER_BYTES <= this.filled ? headerAt(this.bytes, at) : undefined;
+    return header && { position, header };
   }
 
   report(position: number, length: number, found: Found): void {
@@ -91,7 +86,7 @@ class Window {
   }
 
   /** The first intact header at or after `position`. */
-  find(position: number): { position: number; header: RecordHeader } | undefined {
+  find(position: number): Place | undefined {
     while (position + HEADER_BYTES <= this.size && this.searched < MAX_SEARCHED && this.falseMarkers < MAX_FALSE_MARKERS) {
       const from = this.load(position, HEADER_BYTES);
       const part = this.bytes.subarray(0, this.filled);
@@ -102,8 +97,8 @@ class Window {
       this.searched += next - position;
       position = next;
       if (at < 0) continue;
-      const header = this.header(position);
-      if (header) return { position, header };
+      const place = this.at(position);
+      if (place) return place;
       this.falseMarkers++;
       position++;
     }

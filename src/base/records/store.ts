@@ -17,8 +17,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { makeFolder } from "../files/makeFolder";
-import { flushFolder } from "../files/wholeFiles";
+import { flushFolder, makeFolder } from "../files/wholeFiles";
 import { FILE_HEADER, TableBuilder, keyOf, readRecord, readTable, recordBytes, valueOf, writeRecord } from "./format";
 import { mergeFiles, mergeSmallFiles } from "./merge";
 import { RecordIndex } from "./recordIndex";

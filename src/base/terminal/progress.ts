@@ -1,7 +1,7 @@
 /**
- * One status line for a phase of work: on a terminal it is rewritten in place, elsewhere a plain line appears every few
+ * A status line for a phase of work: on a terminal it is rewritten in place, elsewhere a plain line appears every few
  * seconds. Either way a last line stays and says what the phase came to. Goes to stderr, so that stdout holds results.
- * Control characters in labels and details, which may name files and tasks, are escaped.
+ * Control characters in it, which may come from the names of files and tasks, are escaped.
  */
 import { printable } from "./terminal";
 
@@ -15,6 +15,57 @@ export interface ProgressStream {
 const REWRITE_MS = 100;
 const PLAIN_MS = 5000;
 
+/** The line itself, and how often it changes. */
+export class StatusLine {
+  private readonly start: number;
+  private shown: number;
+
+  /**
+   * @param interval milliseconds between two lines where the stream is not a terminal
+   * @param now a clock in milliseconds
+   */
+  constructor(
+    private readonly stream: ProgressStream,
+    private readonly now: () => number,
+    private readonly interval = PLAIN_MS,
+  ) {
+    this.start = now();
+    this.shown = this.isTerminal ? -Infinity : this.start;
+  }
+
+  get isTerminal(): boolean {
+    return this.stream.isTTY === true;
+  }
+
+  /** Seconds since the phase began. */
+  get elapsed(): number {
+    return (this.now() - this.start) / 1000;
+  }
+
+  /** Shows what `text` returns, unless the last line is too recent. */
+  update(text: () => string): void {
+    const time = this.now();
+    if (time - this.shown < (this.isTerminal ? REWRITE_MS : this.interval)) return;
+    this.shown = time;
+    if (this.isTerminal) this.stream.write(`${REWRITE}${printable(text()).slice(0, (this.stream.columns ?? 80) - 1)}`);
+    else this.stream.write(`${printable(text())}\n`);
+  }
+
+  /** Writes a line that stays, above the status line. */
+  keep(text: string): void {
+    this.stream.write(`${this.isTerminal ? REWRITE : ""}${printable(text)}\n`);
+    if (this.isTerminal) this.shown = -Infinity;
+  }
+
+  /** Removes the status line from a terminal. */
+  clear(): void {
+    if (this.isTerminal) this.stream.write(REWRITE);
+  }
+}
+
+/** To the beginning of the line, which is erased. */
+const REWRITE = "\r\x1b[2K";
+
 /**
  * ```ts
  * const progress = new Progress("training", 60);
@@ -23,8 +74,7 @@ const PLAIN_MS = 5000;
  * ```
  */
 export class Progress {
-  private readonly start: number;
-  private shown: number;
+  private readonly line: StatusLine;
 
   /**
    * @param total steps in all, for the share and the time left; leave it out when it is not known
@@ -33,43 +83,38 @@ export class Progress {
   constructor(
     private readonly label: string,
     private readonly total?: number,
-    private readonly stream: ProgressStream = process.stderr,
-    private readonly now: () => number = () => performance.now(),
+    stream: ProgressStream = process.stderr,
+    now: () => number = () => performance.now(),
   ) {
-    this.start = now();
-    this.shown = stream.isTTY ? -Infinity : this.start;
+    this.line = new StatusLine(stream, now);
   }
 
   /** Reports that `done` steps are done; most calls show nothing. */
   update(done: number, details = ""): void {
-    const time = this.now();
-    if (time - this.shown < (this.stream.isTTY ? REWRITE_MS : PLAIN_MS)) return;
-    this.shown = time;
-    const rate = done / Math.max((time - this.start) / 1000, 1e-3);
-    const count = this.total === undefined ? `${done}` : `${done}/${this.total}`;
-    const left = this.total === undefined || done === 0 ? "" : `${seconds((this.total - done) / rate)} left`;
-    this.line([count, `${rate.toFixed(1)}/s`, left, details], !this.stream.isTTY);
+    this.line.update(() => {
+      const rate = done / Math.max(this.line.elapsed, 1e-3);
+      const count = this.total === undefined ? `${done}` : `${done}/${this.total}`;
+      const left = this.total === undefined || done === 0 ? "" : `${duration((this.total - done) / rate)} left`;
+      return this.text([count, `${rate.toFixed(1)}/s`, left, details]);
+    });
   }
 
   /** Ends the phase with a line that stays. */
   finish(details: string): void {
-    this.line([seconds((this.now() - this.start) / 1000), details], true);
+    this.line.keep(this.text([duration(this.line.elapsed), details]));
   }
 
   /** A line that stays, above the status line. */
   note(text: string): void {
-    this.stream.write(`${this.stream.isTTY ? "\r\x1b[2K" : ""}${printable(text)}\n`);
-    this.shown = this.stream.isTTY ? -Infinity : this.shown;
+    this.line.keep(text);
   }
 
-  private line(parts: readonly string[], stays: boolean): void {
-    const text = printable(`${this.label.padEnd(20)} ${parts.filter((part) => part !== "").join("  ")}`);
-    if (!this.stream.isTTY) this.stream.write(`${text}\n`);
-    else this.stream.write(`\r\x1b[2K${stays ? `${text}\n` : text.slice(0, (this.stream.columns ?? 80) - 1)}`);
+  private text(parts: readonly string[]): string {
+    return `${this.label.padEnd(20)} ${parts.filter((part) => part !== "").join("  ")}`;
   }
 }
 
-function seconds(value: number): string {
-  if (value < 60) return `${value.toFixed(value < 10 ? 1 : 0)} s`;
-  return `${Math.floor(value / 60)} min ${Math.floor(value % 60)} s`;
+function duration(seconds: number): string {
+  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
 }

@@ -65,7 +65,7 @@ export async function makePairFile(recipe: Recipe, flags: RecipeFlags): Promise<
   const input = flags.input!;
   const model: FileInput[] = flags.model === undefined ? [] : [{ path: flags.model, option: "--model", kind: "model" }];
   expectWritable(out, [{ path: input, option: "--input", kind: "data" }, ...model]);
-  const { lineOf } = await import("../../data/recipes/pair.js");
+  const { lineOf } = await import("../../data/recipes/recipe.js");
   const { makePairs } = await import("../../data/recipes/pairs.js");
   const { StatisticsCollector } = await import("../../data/recipes/statistics.js");
   const { loadTokenizer } = await import("../../text/index.js");

@@ -2,11 +2,10 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../base/errors";
-import { OutputLock } from "../../base/files/outputLock";
+import { OutputLock, expectUsableFolder } from "../../base/files/outputFolder";
 import { realPath } from "../../base/files/paths";
 import { SetAside, removeEntries } from "../../base/files/setAside";
 import { flush, temporaryName } from "../../base/files/wholeFiles";
-import { expectUsableFolder } from "../../base/files/outputFolder";
 import { PREVIOUS, recoverFolder } from "../../train/output/ownership";
 import { holdingsOf, modelEntriesIn, runEntriesIn } from "../../train/output/entries";
 

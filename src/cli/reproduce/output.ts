@@ -6,10 +6,9 @@ import { existsSync } from "node:fs";
 import { join, sep } from "node:path";
 import { InputError } from "../../base/errors";
 import { readInputJson } from "../../base/files/inputFiles";
-import { LOCK_NAME, OutputLock } from "../../base/files/outputLock";
+import { type Input, LOCK_NAME, OutputLock, expectApart, expectUsableFolder } from "../../base/files/outputFolder";
 import { realPath } from "../../base/files/paths";
 import { StagedFiles } from "../../base/files/wholeFiles";
-import { type Input, expectApart, expectUsableFolder } from "../../base/files/outputFolder";
 
 /** What tells one command's results from another's. */
 export interface ReproduceIdentity {

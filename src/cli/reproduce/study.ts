@@ -1,9 +1,11 @@
 /** `smaug reproduce --preset paper`: the paper's comparison, on a small model made here or on a user's. */
 import { createHash } from "node:crypto";
 import { InputError } from "../../base/errors";
+import { kebabCase } from "../../base/names";
 import { expectPlainRows, loadPreferences } from "../../data/rows/preferences";
 import type { PreferenceRow } from "../../data/rows/preferenceRow";
 import { describeRefusals, expectSomeKept } from "../../data/rows/screening";
+import { expectBothAnswers } from "../../data/tokenize/tokenizedPair";
 import { presets } from "../../paper/settings";
 import type { Study } from "../../paper/study/plan";
 import type { Subject } from "../../paper/study/subject";
@@ -25,8 +27,7 @@ const OWN_OPTIONS = ["dtype", "steps", "batchSize", "learningRate", "heldOut"] a
 export const STUDY_OPTIONS = ["seeds", "model", "grid", "device", ...OWN_OPTIONS] as const;
 
 /** As it is written on a command line. */
-export const flagOf = (name: (typeof STUDY_OPTIONS)[number]): string =>
-  name === "grid" ? "--no-grid" : `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+export const flagOf = (name: (typeof STUDY_OPTIONS)[number]): string => (name === "grid" ? "--no-grid" : `--${kebabCase(name)}`);
 
 export interface StudyFlags extends Omit<RowFlags, "split"> {
   seed: number;
@@ -129,7 +130,7 @@ async function ownModel(name: string, flags: StudyFlags): Promise<Subject> {
   const { OWN_DEFAULTS, OwnModel } = await import("../../paper/study/ownModel.js");
   const { splitByDistance } = await import("../../paper/study/halves.js");
   const { tokenizeRows } = await import("../../data/tokenize/tokenizePairs.js");
-  const { completionOf } = await import("../../report/diagnosis.js");
+  const { completionOf } = await import("../../preference/difference.js");
   const { loadModel } = await import("../../models/index.js");
   const { loadTokenizer } = await import("../../text/index.js");
   const { data = [], out: folder, device = "cpu", dtype } = flags;
@@ -144,6 +145,7 @@ async function ownModel(name: string, flags: StudyFlags): Promise<Subject> {
     for (const { name: source, rows } of read) {
       const { pairs, refused } = await tokenizeRows(rows, tokenizer, { maxLength, name: source });
       expectSomeKept(pairs, refused, source);
+      expectBothAnswers(pairs, "the study");
       if (refused.length > 0) tell(`${source}: ${describeRefusals(refused, rows.length)}`);
       sources.push({ name: source, rows: pairs, digest: digestOf(rows) });
     }

@@ -1,22 +1,22 @@
 /** `smaug train` and `smaug reference`: a configuration file with TRL's keys, or the same keys as options. */
 import { Command } from "commander";
 import { InputError } from "../../base/errors";
-import { expectOneProcess } from "../../base/oneProcess";
+import { expectOneProcess } from "../../base/processes";
 import { type Input, expectApart, expectUsableFolder } from "../../base/files/outputFolder";
 import { hasEntry } from "../../base/files/paths";
 import { problemsError, unfit } from "../../base/problems";
 import { shown } from "../../base/values";
-import { repoName } from "../../hub/names";
+import { repoName } from "../../hub/request";
 import { localBaseOf } from "../../models/modelSource";
 import type { DamagedCheckpointError } from "../../train/checkpoint/restore";
-import { snakeCase } from "../../base/arguments";
-import { RunOutput } from "../../train/output/ownership";
+import { snakeCase } from "../../base/names";
 import { Progress } from "../../base/terminal/progress";
 import { isRunEntry } from "../../train/output/entries";
 import { argumentsOf, pasteable, withOption } from "../commandLine";
 import { print, printJson, tell } from "../output";
 import { SIGNALS, commandEnded } from "../signals";
 import { type ResolvedConfig, describeSettings, resolveConfig, toSnakeCase } from "./config";
+import { RunOutput } from "../../train/output/ownership";
 
 const interrupted = 130;
 const RESUME = "resume_from_checkpoint";

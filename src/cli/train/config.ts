@@ -2,13 +2,13 @@
  * What `smaug train` is asked to do: a YAML (or JSON) file with TRL's keys, and the command line, which overrides it.
  * Nothing is silently ignored: every key is a setting, a note, or part of the one error that names everything to change.
  */
-import { nearest } from "../../base/nearest";
+import { nearest, snakeCase } from "../../base/names";
 import { shellQuoted } from "../../base/files/paths";
 import { type Problem, problemsError, unfit, unknown, unwanted } from "../../base/problems";
 import { isObject, shown } from "../../base/values";
 import { readYaml } from "../../base/formats/yaml";
 import { InputError } from "../../base/errors";
-import { type Argument, type ArgumentsOf, checkArguments, itemsOf, snakeCase } from "../../base/arguments";
+import { type Argument, type ArgumentsOf, checkArguments, itemsOf } from "../../base/arguments";
 import { type Answer, foreignKey, isTracker } from "./keys";
 import { runArguments } from "./arguments";
 import { runProblems, unreadSettings } from "./problems";
@@ -80,8 +80,7 @@ class Reading {
     const given = new Set(this.settings.keys());
     const unfitKeys = new Set(problems.map(({ key }) => key));
     // A conflict between two settings means nothing while one of them is invalid.
-    const mentionsUnfit = (problem: Problem) => [...unfitKeys].some((key) => problem.sentence("").includes(`'${key}'`));
-    const together = runProblems(config, given).filter((problem) => !mentionsUnfit(problem));
+    const together = runProblems(config, given).filter((problem) => !problem.keys.some((key) => unfitKeys.has(key)));
     for (const problem of [...problems, ...together]) this.problems.push(this.located(problem));
     this.moot.push(...unreadSettings(config, new Set([...given].filter((key) => !unfitKeys.has(key)))));
     if (this.problems.length > 0) throw this.error();

@@ -6,12 +6,12 @@ import { type Problem, conflict, missing, unfit } from "../../base/problems";
 import { hasEntry } from "../../base/files/paths";
 import { isAdapter } from "../../models/modelSource";
 import { lossProblems } from "../../preference/losses/lossConfig";
-import { snakeCase } from "../../base/arguments";
-import { scheduleProblems } from "../../train/schedule";
+import { snakeCase } from "../../base/names";
 import { rowProblems } from "./rowKeys";
 import { routerLossProblems } from "./routerLoss";
 import { runArguments } from "./arguments";
 import type { RunConfig } from "./config";
+import { scheduleProblems } from "../../train/schedule";
 
 /** Loss settings that only some losses read. */
 const lossKeys = [
@@ -47,7 +47,10 @@ export function runProblems(config: RunConfig, given: ReadonlySet<string>): Prob
     if (config[key] === null) problems.push(missing(snakeCase(key), runArguments[key].help));
   problems.push(...lossProblems({ ...lossConfigOf(config, given), ...tolerance }), ...scheduleProblems(config));
   if (refAdapterNameOrPath !== null && trainsAdapter(config) === false) problems.push(noAdapterToTrain());
-  if (evalOnStart && evalStrategy === "no") problems.push(unfit("eval_on_start", "'eval_strategy' steps or epoch with it", "no"));
+  if (evalOnStart && evalStrategy === "no") {
+    const problem = unfit("eval_on_start", "'eval_strategy' steps or epoch with it", "no");
+    problems.push({ ...problem, keys: ["eval_on_start", "eval_strategy"] });
+  }
   return [...problems, ...rowProblems(config), ...routerLossProblems(config)];
 }
 
@@ -61,7 +64,7 @@ function trainsAdapter({ usePeft, adapterNameOrPath, modelNameOrPath: model }: R
 /** The problem with a reference adapter when all weights are trained. */
 export const noAdapterToTrain = (): Problem =>
   conflict(
-    "ref_adapter_name_or_path",
+    ["ref_adapter_name_or_path", "use_peft", "adapter_name_or_path"],
     "Expected 'use_peft' or 'adapter_name_or_path' with 'ref_adapter_name_or_path': all weights would be trained, including the reference's",
   );
 

@@ -25,19 +25,9 @@ export function routerLossProblems({ modelNameOrPath: folder, routerAuxLossCoef:
 export function routerLossProblemsOf(coef: number | null, isMixture: boolean | undefined, model: string): Problem[] {
   if (coef === null) return [];
   if (isMixture === false)
-    return [
-      conflict(
-        KEY,
-        `Expected null for '${KEY}' with ${model}, which is not a mixture of experts, but received ${coef}; leave it out`,
-      ),
-    ];
+    return [conflict(KEY, `null for '${KEY}' with ${model}, which is not a mixture of experts,`, `${coef}; leave it out`)];
   if (coef === 0) return [];
-  return [
-    conflict(
-      KEY,
-      `Expected 0 for '${KEY}' but received ${coef}: the auxiliary loss of mixtures is not supported yet; write ${KEY}: 0`,
-    ),
-  ];
+  return [conflict(KEY, `0 for '${KEY}'`, `${coef}: the auxiliary loss of mixtures is not supported yet; write ${KEY}: 0`)];
 }
 
 /** The note for a mixture when no coefficient is given. */

@@ -10,17 +10,17 @@ export function rowProblems({ columnMapping, evalDatasetName, evalDatasetConfig,
   if (evalDatasetName !== null && testSplitSize !== null)
     problems.push(
       conflict(
-        "test_split_size",
-        `Expected one of 'eval_dataset_name' and 'test_split_size' but received ${evalDatasetName} and ${testSplitSize}: ` +
-          "each says what to evaluate on. Leave one out.",
+        ["test_split_size", "eval_dataset_name"],
+        "one of 'eval_dataset_name' and 'test_split_size'",
+        `${evalDatasetName} and ${testSplitSize}: each says what to evaluate on. Leave one out.`,
       ),
     );
   if (evalDatasetConfig !== null && evalDatasetName === null)
     problems.push(
       conflict(
-        "eval_dataset_config",
-        `Expected 'eval_dataset_name' with 'eval_dataset_config' but received only ${evalDatasetConfig}: dataset_config is ` +
-          "that of dataset_name",
+        ["eval_dataset_config", "eval_dataset_name"],
+        "'eval_dataset_name' with 'eval_dataset_config'",
+        `only ${evalDatasetConfig}: dataset_config is that of dataset_name`,
       ),
     );
   return problems;

@@ -6,7 +6,7 @@ import { type PreferenceRow, loadPreferences } from "../../data";
 import { splitNames } from "../../data/reading/dataFiles";
 import { Random } from "../../base/random";
 import { InputError } from "../../base/errors";
-import { recordOrigin } from "../../base/origins";
+import { recordOrigin } from "../../base/files/inputFiles";
 import { repoName } from "../../hub";
 import type { RunConfig } from "./config";
 import { tell } from "../output";

@@ -1,11 +1,11 @@
 /**
- * ARC-Challenge and HellaSwag: the correct choice against each wrong one. Question and choices are worded by the tasks
- * that evaluate on them, so that a model is trained on the very texts it is scored with.
+ * ARC-Challenge and HellaSwag: the correct choice against each wrong one. Questions and choices are worded as
+ * lm-evaluation-harness 0.4.13 words them; the evaluation tasks use the same functions, so that a model is trained on
+ * the very texts it is scored with.
  */
-import { benchmarks } from "../../evaluate/benchmarks";
-import { objectOf, textOf, textsOf } from "../../evaluate/fields";
-import type { ChoiceTask, Question as Choices } from "../../evaluate/tasks/task";
-import { type Question, type Recipe, type Row, Unusable } from "./recipe";
+import { capitalize, strip } from "../../jinja";
+import { type Row, RowError, objectOf, rightOf, textOf, textsOf } from "../fields";
+import { type Question, type Recipe, Unusable } from "./recipe";
 
 const NONE_CORRECT = "no choice is the correct one";
 
@@ -21,7 +21,7 @@ export const arc: Recipe = {
     const choices = objectOf(row, "choices");
     const labels = textsOf(choices, "label");
     if (labels.length < 2) return new Unusable("there is only one choice");
-    return labels.includes(textOf(row, "answerKey")) ? asked("arc_challenge", row) : new Unusable(NONE_CORRECT);
+    return labels.includes(textOf(row, "answerKey")) ? asked(arcQuestion(row)) : new Unusable(NONE_CORRECT);
   },
 };
 
@@ -40,18 +40,51 @@ export const hellaswag: Recipe = {
     if (endings.length < 2) return new Unusable("there is only one choice");
     // The test split has no labels.
     const label = typeof row.label === "number" ? String(row.label) : textOf(row, "label");
-    return /^\d+$/.test(label) && Number(label) < endings.length ? asked("hellaswag", row) : new Unusable(NONE_CORRECT);
+    return /^\d+$/.test(label) && Number(label) < endings.length ? asked(hellaswagQuestion(row)) : new Unusable(NONE_CORRECT);
   },
 };
 
-function asked(task: string, row: Row): Question {
-  const { item } = benchmarks.find(({ name }) => name === task) as ChoiceTask;
-  const { text, choices, gold } = item(row) as Choices;
+function asked({ text, choices, gold }: ChoiceQuestion): Question {
   const answers = choices.map((choice) => ` ${choice}`);
+  return { subject: text, prompt: text, answer: answers[gold]!, wrong: () => answers.filter((_, i) => i !== gold) };
+}
+
+/** A text and the choices that may continue it, of which one is right. */
+export interface ChoiceQuestion {
+  readonly text: string;
+  readonly choices: readonly string[];
+  /** Index of the right choice. */
+  readonly gold: number;
+}
+
+/** A row of allenai/ai2_arc. */
+export function arcQuestion(row: Row): ChoiceQuestion {
+  const choices = objectOf(row, "choices");
+  const texts = textsOf(choices, "text");
+  const labels = textsOf(choices, "label");
+  if (labels.length !== texts.length)
+    throw new RowError(`Expected as many labels as choices but found ${labels.length} and ${texts.length}`);
+  const gold = rightOf(labels.indexOf(textOf(row, "answerKey")), texts, "answerKey", row);
+  return { text: `Question: ${textOf(row, "question")}\nAnswer:`, choices: texts, gold };
+}
+
+/** A row of Rowan/hellaswag. */
+export function hellaswagQuestion(row: Row): ChoiceQuestion {
+  const choices = textsOf(row, "endings").map(withoutMarks);
+  const context = `${textOf(row, "ctx_a")} ${capitalize(textOf(row, "ctx_b"))}`;
+  const label = row.label;
+  const gold = typeof label === "number" ? label : /^\d+$/.test(textOf(row, "label")) ? Number(label) : -1;
   return {
-    subject: text,
-    prompt: text,
-    answer: answers[gold as number]!,
-    wrong: () => answers.filter((_, i) => i !== gold),
+    text: withoutMarks(`${textOf(row, "activity_label")}: ${context}`),
+    choices,
+    gold: rightOf(gold, choices, "label", row),
   };
+}
+
+/** Removes the markup left over from WikiHow's pages. */
+function withoutMarks(text: string): string {
+  return strip(text, "strip")
+    .replaceAll(" [title]", ". ")
+    .replace(/\[.*?\]/g, "")
+    .replaceAll("  ", " ");
 }

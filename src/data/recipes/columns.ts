@@ -3,7 +3,8 @@
  * object or a list: `{choices.text.0}`. Numbers and booleans are written as JSON writes them.
  */
 import { InputError } from "../../base/errors";
-import { type Recipe, type Row, Unusable } from "./recipe";
+import type { Row } from "../fields";
+import { type Recipe, Unusable } from "./recipe";
 
 /** A template each; `{prompt}` is the column alone. */
 export interface PairTemplates {

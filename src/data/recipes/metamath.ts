@@ -1,10 +1,10 @@
 /**
  * MetaMath: the response is the right answer, and the wrong one is the response with one intermediate result replaced
- * (../corruption.ts). Worded as the evaluation harness words GSM8K. A response that states no final answer is not used:
+ * (corruption.ts). Worded as the evaluation harness words GSM8K. A response that states no final answer is not used:
  * its last result could be the answer.
  */
-import { textOf } from "../../evaluate/fields";
-import { corruptIntermediateResult, startOfFinalPart } from "../../paper/corruption";
+import { textOf } from "../fields";
+import { corruptIntermediateResult, startOfFinalPart } from "./corruption";
 import { type Recipe, Unusable } from "./recipe";
 
 export const metamath: Recipe = {

@@ -4,14 +4,14 @@
  */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { RowError } from "../../evaluate/fields";
+import { isObject } from "../../base/values";
+import { RowError } from "../fields";
 import { resolveDataSet } from "../reading/dataSet";
 import { Random } from "../../base/random";
 import { streamLots } from "../reading/records";
 import type { SourceRecord } from "../reading/source";
 import { InputError } from "../../base/errors";
-import type { PairParts } from "./pair";
-import { type Question, type Recipe, type Row, Unusable } from "./recipe";
+import { type PairParts, type Question, type Recipe, Unusable } from "./recipe";
 import { ShotPool } from "./shots";
 import type { StatisticsCollector } from "./statistics";
 
@@ -29,7 +29,7 @@ export interface PairOptions {
 }
 
 /**
- * The pairs of a source, in the order of its rows and in their parts (pair.ts); several pairs of a row share a prompt.
+ * The pairs of a source, in the order of its rows and in their parts (recipe.ts); several pairs of a row share a prompt.
  *
  * @param source a JSONL, JSON or Parquet file, a folder of them, or a data set of the hub
  * @param statistics is told of every row and pair
@@ -122,9 +122,8 @@ async function withSubset({ subset }: Recipe, source: string): Promise<string> {
 
 /** The first row says whether the source has the columns; a later one without a value is one row less. */
 function questionOf({ columns, form, read }: Recipe, { value, place }: SourceRecord, index: number): Question | Unusable {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new InputError(`Expected a JSON object in ${place}, but found ${JSON.stringify(value)}. ${form}`);
-  const row = value as Row;
+  if (!isObject(value)) throw new InputError(`Expected a JSON object in ${place}, but found ${JSON.stringify(value)}. ${form}`);
+  const row = value;
   const missing = columns.required.filter((key) => row[key] === undefined || row[key] === null);
   if (missing.some((key) => row[key] === undefined) && index === 0) {
     const [wanted, there] = [missing, Object.keys(row)].map((keys) => keys.map((key) => `'${key}'`).join(", "));

@@ -3,9 +3,7 @@
  * wrong ones. Reading, few-shot prompts and statistics are the same for all (pairs.ts, shots.ts, statistics.ts).
  */
 import type { Random } from "../../base/random";
-
-/** A row as its file holds it. */
-export type Row = Readonly<Record<string, unknown>>;
+import type { Row } from "../fields";
 
 export interface Question {
   /** What is asked: a row is no example before another that asks the same, since it would give the answer away. */
@@ -35,4 +33,45 @@ export interface Recipe {
   readonly form: string;
   /** @throws InputError when a value is of another type than the data set has */
   read(row: Row): Question | Unusable;
+}
+
+/** A worked example: a question with its answer and the separator after it. */
+export interface Shot {
+  readonly subject: string;
+  readonly text: string;
+  /** `text` as written in a JSON string; made when first needed. */
+  escaped?: string;
+}
+
+export interface Pair {
+  readonly prompt: string;
+  readonly chosen: string;
+  readonly rejected: string;
+}
+
+/**
+ * A pair in parts, as `makePairs` yields it: `pairOf` joins them, `lineOf` writes their JSON. Most of a prompt is worked
+ * examples, which thousands of prompts share; joining and escaping them for each line would take longer than making the
+ * pair.
+ */
+export interface PairParts {
+  readonly shots: readonly Shot[];
+  /** The prompt without its examples. */
+  readonly question: string;
+  readonly chosen: string;
+  readonly rejected: string;
+}
+
+export function pairOf({ shots, question, chosen, rejected }: PairParts): Pair {
+  return { prompt: [...shots.map(({ text }) => text), question].join(""), chosen, rejected };
+}
+
+/** `JSON.stringify(pairOf(parts))`. */
+export function lineOf({ shots, question, chosen, rejected }: PairParts): string {
+  const pieces = ['{"prompt":"'];
+  for (const shot of shots) pieces.push((shot.escaped ??= JSON.stringify(shot.text).slice(1, -1)));
+  // From the second character on: the quotation mark stands before the examples.
+  pieces.push(JSON.stringify(question).slice(1), ',"chosen":', JSON.stringify(chosen));
+  pieces.push(',"rejected":', JSON.stringify(rejected), "}");
+  return pieces.join("");
 }

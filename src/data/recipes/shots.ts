@@ -4,20 +4,12 @@
  * are taken changes them.
  */
 import { Random } from "../../base/random";
-import { type Question, Unusable } from "./recipe";
+import { type Question, type Shot, Unusable } from "./recipe";
 
 /** Beyond this, examples are drawn from a uniform sample of the rows: it has to fit into memory. */
 export const POOL_SIZE = 8_192;
 
 const SEPARATOR = "\n\n";
-
-/** An example: a question with its answer, and what separates it from the next. */
-export interface Shot {
-  readonly subject: string;
-  readonly text: string;
-  /** `text` as it stands in a JSON string; made when it is first needed. */
-  escaped?: string;
-}
 
 /** The examples to draw from: all rows, or a uniform sample of {@link POOL_SIZE} (Vitter's algorithm R). */
 export class ShotPool {

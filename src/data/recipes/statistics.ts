@@ -1,7 +1,6 @@
 /** What came of the rows: how many pairs, which rows make none and why, and how far the answers are apart. */
 import { Random } from "../../base/random";
-import { normalisedDistance } from "../rows/editDistance";
-import { textDistances } from "../rows/textDistance";
+import { normalisedDistance, textDistances } from "../rows/editDistance";
 import type { Tokenizer } from "../../text";
 
 /** Up to here an edit distance counts as low: MetaMath's pairs are mostly below, those of ARC and HellaSwag above. */

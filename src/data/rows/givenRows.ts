@@ -3,7 +3,7 @@
  * nothing, and their indices are filled in. Whether a row can be trained on is decided in pairTokenizer.ts.
  */
 import { InputError } from "../../base/errors";
-import { nearest } from "../../base/nearest";
+import { nearest } from "../../base/names";
 import { received } from "../../base/received";
 import { isObject } from "../../base/values";
 import type { ChatRow, PlainRow, PreferenceRow } from "./preferenceRow";

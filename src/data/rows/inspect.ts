@@ -10,7 +10,7 @@ import { type PreferenceRow, isPlain } from "./preferenceRow";
 import { type Refusal, screen } from "./screening";
 import { type HistogramBin, type LengthSummary, lengthHistogram, shareHistogram, summarise } from "./summary";
 import { type TokenizeOptions, tokenizeRows } from "../tokenize/tokenizePairs";
-import type { TokenizedAnswer } from "../tokenize/tokenizedPair";
+import { type TokenizedAnswer, hasRejected } from "../tokenize/tokenizedPair";
 
 export interface Distribution extends LengthSummary {
   readonly histogram: readonly HistogramBin[];
@@ -76,12 +76,13 @@ export async function inspectRows(rows: readonly PreferenceRow[], options: Inspe
     ...(truncationMode === undefined ? {} : { truncationMode }),
     ...(onProgress === undefined ? {} : { onProgress }),
   });
-  const measured = pairs.map(({ chosen, rejected }) => ({
+  const whole = pairs.filter(hasRejected);
+  const measured = whole.map(({ chosen, rejected }) => ({
     prompt: Math.max(chosen.start, rejected.start),
     chosen: chosen.ids.subarray(chosen.start),
     rejected: rejected.ids.subarray(rejected.start),
   }));
-  const samples = pairs.slice(0, count).map(({ index, chosen, rejected }) => {
+  const samples = whole.slice(0, count).map(({ index, chosen, rejected }) => {
     return { index, chosen: decoded(tokenizer, chosen), rejected: decoded(tokenizer, rejected) };
   });
   return { ...inspection("tokens", rows, measured, samples), refused, cut, odd: mergeOddities(written, odd) };

@@ -7,7 +7,7 @@
  */
 import { getHeapStatistics } from "node:v8";
 import { checkOptions } from "../../base/options";
-import { recordOrigin } from "../../base/origins";
+import { recordOrigin } from "../../base/files/inputFiles";
 import { received } from "../../base/received";
 import { printable } from "../../base/terminal/terminal";
 import { InputError } from "../../base/errors";

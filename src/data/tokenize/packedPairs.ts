@@ -1,17 +1,18 @@
 /** Pairs as one array of integers, to be kept in a file or handed from one thread to another. */
-import type { TokenizedPair } from "./tokenizedPair";
+import type { TokenizedAnswer, TokenizedPair } from "./tokenizedPair";
 
-/** index, chosen length, chosen start, rejected length, rejected start, ids in common. */
+/** index, chosen length, chosen start, rejected length (0 without one), rejected start, ids in common. */
 const HEADER = 6;
+const NO_ANSWER: TokenizedAnswer = { ids: new Int32Array(), start: 0 };
 
 /** Per pair its numbers, the ids of the chosen answer, and those of the rejected one after what they have in common. */
 export function packPairs(pairs: readonly TokenizedPair[]): Int32Array {
-  const common = pairs.map(({ chosen, rejected }) => commonLength(chosen.ids, rejected.ids));
-  const lengthOf = ({ chosen, rejected }: TokenizedPair, i: number) =>
+  const common = pairs.map(({ chosen, rejected = NO_ANSWER }) => commonLength(chosen.ids, rejected.ids));
+  const lengthOf = ({ chosen, rejected = NO_ANSWER }: TokenizedPair, i: number) =>
     HEADER + chosen.ids.length + rejected.ids.length - common[i]!;
   const packed = new Int32Array(pairs.reduce((sum, pair, i) => sum + lengthOf(pair, i), 0));
   let at = 0;
-  for (const [i, { index, chosen, rejected }] of pairs.entries()) {
+  for (const [i, { index, chosen, rejected = NO_ANSWER }] of pairs.entries()) {
     const shared = common[i]!;
     packed.set([index, chosen.ids.length, chosen.start, rejected.ids.length, rejected.start, shared], at);
     packed.set(chosen.ids, at + HEADER);
@@ -37,7 +38,11 @@ export function unpackPairs(packed: Int32Array): TokenizedPair[] {
     const rejected = new Int32Array(otherLength);
     rejected.set(chosen.subarray(0, shared));
     rejected.set(packed.subarray(at, (at += otherLength - shared)), shared);
-    pairs.push({ index, chosen: { ids: chosen, start }, rejected: { ids: rejected, start: otherStart } });
+    pairs.push({
+      index,
+      chosen: { ids: chosen, start },
+      ...(otherLength > 0 && { rejected: { ids: rejected, start: otherStart } }),
+    });
   }
   return pairs;
 }

@@ -18,7 +18,7 @@ import { type Cut, type Limits, PairTokenizer, type TokenizedRows, type Truncati
 import { type PreferenceRow, isPlain } from "../rows/preferenceRow";
 import { type Refusal, describeRefusals, expectSomeKept } from "../rows/screening";
 import { type LengthSummary, summarise } from "../rows/summary";
-import type { TokenizedPair } from "./tokenizedPair";
+import { type TokenizedPair, hasRejected } from "./tokenizedPair";
 import { readTokenCache, writeTokenCache, contentKey } from "./tokenCache";
 import { canStartWorkers, tokenizeInWorkers } from "./workerPool";
 
@@ -113,9 +113,9 @@ export async function tokenizeRows(
   const statistics = {
     rows: rows.length,
     pairs: pairs.length,
-    prompt: summarise(pairs.map(({ chosen, rejected }) => Math.max(chosen.start, rejected.start))),
+    prompt: summarise(pairs.map(({ chosen, rejected }) => Math.max(chosen.start, rejected?.start ?? 0))),
     chosen: summarise(pairs.map(({ chosen }) => chosen.ids.length - chosen.start)),
-    rejected: summarise(pairs.map(({ rejected }) => rejected.ids.length - rejected.start)),
+    rejected: summarise(pairs.filter(hasRejected).map(({ rejected }) => rejected.ids.length - rejected.start)),
     cached: kept !== undefined,
     workers,
     seconds: (performance.now() - start) / 1000,

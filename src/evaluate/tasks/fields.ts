@@ -4,7 +4,7 @@
  */
 import { shown } from "../../base/values";
 import { InputError } from "../../base/errors";
-import { RowError } from "../fields";
+import { RowError } from "../../data/fields";
 import { pythonLiteral } from "../python/literal";
 import type { Row } from "./task";
 import { Template } from "../template";

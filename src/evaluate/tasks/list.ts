@@ -1,6 +1,6 @@
 /** Which tasks there are, and from a name to a task: the built-in ones, groups of them, and files of a user's own. */
 import { InputError } from "../../base/errors";
-import { nearest } from "../../base/nearest";
+import { nearest } from "../../base/names";
 import { benchmarks } from "../benchmarks";
 import { mmluGroups, mmluTasks } from "../mmlu";
 import type { Group, Task } from "./task";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { received } from "../../base/received";
 import { isObject } from "../../base/values";
 import { InputError } from "../../base/errors";
-import { didYouMean } from "../../base/nearest";
+import { didYouMean } from "../../base/names";
 
 /** A folder with one folder or file a task, named for it; or for each task a file, a folder or a hub id. */
 export type TaskData = string | Readonly<Record<string, string>>;

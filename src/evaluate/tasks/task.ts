@@ -3,10 +3,10 @@
  * is counted. The wording of prompts is the tasks' own (benchmarks.ts, mmlu.ts, a user's function or YAML); drawing
  * examples and joining the texts is shots.ts, as in lm-evaluation-harness 0.4.
  */
+import type { Row } from "../../data/fields";
 import type { AnswerFilter, MatchRules } from "../filters";
 
-/** A row as its file holds it. */
-export type Row = Readonly<Record<string, unknown>>;
+export type { Row };
 
 /** Choices that continue one text. */
 export interface Question {

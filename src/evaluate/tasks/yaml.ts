@@ -2,7 +2,7 @@
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { shown } from "../../base/values";
 import { InputError } from "../../base/errors";
-import { nearest } from "../../base/nearest";
+import { nearest } from "../../base/names";
 
 export type Yaml = Readonly<Record<string, unknown>>;
 

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { closeSync, createReadStream, openSync } from "node:fs";
 import { basename } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { digestOfOpen } from "../../base/files/digest";
+import { digestOfOpen } from "../../base/files/checksums";
 
 /** Fails unless the file has that digest; `name` is what the error calls it. */
 export async function expectDigest(file: string, sha256: string, name = basename(file)): Promise<void> {

@@ -3,8 +3,7 @@
  * when no prebuilt one fits). All that an install script would do, when asked. Doing it again takes no time.
  */
 import { dirname, resolve } from "node:path";
-import { makeFolder } from "../../base/files/makeFolder";
-import { writeWhole } from "../../base/files/wholeFiles";
+import { makeFolder, writeWhole } from "../../base/files/wholeFiles";
 import { findAddon, isCurrent, sourceStamp } from "../addon";
 import { buildAddons } from "./build";
 import { libraryDefect } from "./elf";

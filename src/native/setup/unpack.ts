@@ -8,7 +8,7 @@ import { basename, dirname, join } from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { crc32 } from "node:zlib";
-import { makeFolder } from "../../base/files/makeFolder";
+import { makeFolder } from "../../base/files/wholeFiles";
 import { type Entry, openPromise, type ZipFile } from "yauzl";
 import { expectRegularFile } from "../../base/files/inputFiles";
 import { printable } from "../../base/terminal/terminal";

@@ -5,7 +5,7 @@
 
 import { type Chart, loadCharts } from "../../report/figures";
 import { type Html, html, withMinus } from "../../report/html";
-import { numbersTable } from "../../report/numbers";
+import { numbersTable } from "../../report/sections";
 import { page } from "../../report/page";
 import { type ExperimentResult, METHODS, METHOD_NAMES } from "../result";
 import { QUANTITIES, caveat, cell, findings, outcome } from "../summary";

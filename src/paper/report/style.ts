@@ -1,8 +1,7 @@
-/** The experiment's style sheet: that of all reports with coloured tokens, and the methods' colours. */
-import { STYLE } from "../../report/style";
+/** What the experiment adds to the style sheet of all reports: coloured tokens, and the methods' colours. */
 import { TOKEN_STYLE } from "../../report/tokens";
 
-export const EXPERIMENT_STYLE = `${STYLE}${TOKEN_STYLE}
+export const EXPERIMENT_STYLE = `${TOKEN_STYLE}
 :root {
   --reference: #74767f; --sft: #a8710c; --dpo: #c22f3d; --dpop: #1667b7;
 }

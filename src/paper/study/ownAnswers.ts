@@ -1,10 +1,10 @@
 /** Whether a user's model answers held-out prompts rightly: in its own words, or by choosing among the rows' answers. */
-import type { TokenizedPair } from "../../data/tokenize/tokenizedPair";
+import type { AnswerPair } from "../../data/tokenize/tokenizedPair";
 import { answersTo } from "../../evaluate/answers";
 import type { CausalLM } from "../../models";
-import { completionOf } from "../../report/diagnosis";
+import { completionOf } from "../../preference/difference";
 import type { Tokenizer } from "../../text";
-import { startOfFinalPart } from "../corruption";
+import { startOfFinalPart } from "../../data/recipes/corruption";
 import { type PairScores, sum } from "../measure";
 import type { Answer } from "../scoring";
 import { finalAnswer } from "../task";
@@ -28,8 +28,8 @@ const BATCH = 8;
 
 /** One question for each prompt, in the order of the pairs. */
 export function questionsOf(
-  pairs: readonly TokenizedPair[],
-  promptOf: (pair: TokenizedPair) => string,
+  pairs: readonly AnswerPair[],
+  promptOf: (pair: AnswerPair) => string,
   tokenizer: Tokenizer,
 ): HeldOutQuestion[] {
   const groups = new Map<string, number[]>();
@@ -37,7 +37,7 @@ export function questionsOf(
     const prompt = promptOf(pair);
     groups.set(prompt, [...(groups.get(prompt) ?? []), at]);
   });
-  const text = (answer: TokenizedPair["chosen"]) => tokenizer.decode(completionOf(answer), { skipSpecialTokens: true });
+  const text = (answer: AnswerPair["chosen"]) => tokenizer.decode(completionOf(answer), { skipSpecialTokens: true });
   return [...groups.values()].map((places) => {
     const { ids, start } = pairs[places[0]!]!.chosen;
     const texts = places.map((at) => ({ at, chosen: text(pairs[at]!.chosen), rejected: text(pairs[at]!.rejected) }));

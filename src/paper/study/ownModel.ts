@@ -4,13 +4,13 @@
  * accuracy are of those.
  */
 import { join } from "node:path";
-import type { TokenizedPair } from "../../data/tokenize/tokenizedPair";
+import type { AnswerPair } from "../../data/tokenize/tokenizedPair";
 import { firstDifference, normalisedDistance } from "../../data/rows/editDistance";
 import { Random } from "../../base/random";
 import type { CausalLM } from "../../models";
 import { InputError } from "../../base/errors";
 import { type LossConfig, createLoss, fingerprint, scorePreferences } from "../../preference";
-import { completionOf } from "../../report/diagnosis";
+import { completionOf } from "../../preference/difference";
 import type { Tokenizer } from "../../text";
 import { type Device, manualSeed } from "../../torch";
 import { applyLora, lora, removeAdapter } from "../../nn";
@@ -37,7 +37,7 @@ export interface OwnSettings {
 
 export const OWN_DEFAULTS: OwnSettings = { steps: 1000, batchSize: 8, learningRate: 5e-5, heldOut: 100, rank: 16 };
 
-type Sources = Readonly<Record<"low" | "high", RowSource<TokenizedPair>>>;
+type Sources = Readonly<Record<"low" | "high", RowSource<AnswerPair>>>;
 
 interface OwnModelOptions {
   readonly folder: string;
@@ -145,12 +145,12 @@ const ACCURACY: Record<WayToAnswer, string> = {
 };
 
 /** Tells prompts apart. */
-const promptOf = ({ chosen }: TokenizedPair): string => chosen.ids.subarray(0, chosen.start).join(" ");
+const promptOf = ({ chosen }: AnswerPair): string => chosen.ids.subarray(0, chosen.start).join(" ");
 
 interface OwnBenchOptions extends Pick<OwnModelOptions, "folder" | "model" | "tokenizer" | "settings" | "referenceCache"> {
   readonly seed: number;
-  readonly train: readonly TokenizedPair[];
-  readonly heldOut: readonly TokenizedPair[];
+  readonly train: readonly AnswerPair[];
+  readonly heldOut: readonly AnswerPair[];
   readonly questions: readonly HeldOutQuestion[];
 }
 

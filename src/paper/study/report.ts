@@ -2,9 +2,8 @@
 
 import { type Chart, loadCharts } from "../../report/figures";
 import { type Html, html, withMinus } from "../../report/html";
-import { numbersTable } from "../../report/numbers";
+import { numbersTable } from "../../report/sections";
 import { page } from "../../report/page";
-import { STYLE } from "../../report/style";
 import { mean } from "../measure";
 import { testClaims } from "./claims";
 import { type Corpus, STUDY_METHODS, STUDY_NAMES, type StudyMethod, parametersOf } from "./plan";
@@ -40,21 +39,17 @@ const TITLE = "The paper's comparison, measured here";
 /** The whole report of a study. */
 export async function renderStudyReport(result: StudyResult): Promise<string> {
   const draw = await loadCharts();
-  return page(
-    TITLE,
-    [
-      introduction(result),
-      claimsSection(result),
-      ...result.study.corpora.flatMap((corpus) => [
-        comparisonSection(result, corpus),
-        curvesFigure(result, corpus, draw),
-        positionsFigure(result, corpus, draw),
-        ...(result.study.grid.includes(corpus) ? [ablationSection(result, corpus)] : []),
-      ]),
-      settingsSection(result),
-    ],
-    STYLE,
-  );
+  return page(TITLE, [
+    introduction(result),
+    claimsSection(result),
+    ...result.study.corpora.flatMap((corpus) => [
+      comparisonSection(result, corpus),
+      curvesFigure(result, corpus, draw),
+      positionsFigure(result, corpus, draw),
+      ...(result.study.grid.includes(corpus) ? [ablationSection(result, corpus)] : []),
+    ]),
+    settingsSection(result),
+  ]);
 }
 
 function introduction(result: StudyResult): Html {

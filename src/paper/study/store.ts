@@ -4,11 +4,10 @@
  * therefore always of use.
  */
 import { dirname, join } from "node:path";
-import { makeFolder } from "../../base/files/makeFolder";
+import { makeFolder, writeWhole } from "../../base/files/wholeFiles";
 import { InputError } from "../../base/errors";
 import { readInputJson } from "../../base/files/inputFiles";
 import { isObject } from "../../base/values";
-import { writeWhole } from "../../base/files/wholeFiles";
 import { packageVersion } from "../../native/paths";
 import { versions } from "../../torch";
 import { type Cell, cellName, lossOf } from "./plan";

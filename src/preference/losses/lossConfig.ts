@@ -175,8 +175,9 @@ function problemsOfWeights(weights: readonly number[] | undefined, names: readon
   if (weights.length !== names.length)
     return [
       conflict(
-        "loss_weights",
-        `Expected ${names.length} numbers for 'loss_weights', one for each of ${names.join(", ")}, but received ${weights.length}`,
+        ["loss_weights", "loss_type"],
+        `${names.length} numbers for 'loss_weights', one for each of ${names.join(", ")},`,
+        String(weights.length),
       ),
     ];
   return weights.flatMap((weight, i) =>
@@ -193,8 +194,8 @@ function unreadProblems(parameters: LossParameters & { beta?: number }, names: r
       const readers = lossNames.filter((name) => reads(name, key));
       return conflict(
         written(key),
-        `Expected '${written(key)}' only with a loss that reads it (${readers.join(", ")}) ` +
-          `but received ${shown(value)} with ${names.join(", ")}; leave it out`,
+        `'${written(key)}' only with a loss that reads it (${readers.join(", ")})`,
+        `${shown(value)} with ${names.join(", ")}; leave it out`,
       );
     });
 }
@@ -210,29 +211,20 @@ function problemsTogether(parameters: LossParameters, names: readonly LossName[]
   const diverges = names.some((name) => reads(name, "fDivergenceType"));
   const unmoved = names.find((name) => name !== "sft" && !reads(name, "fDivergenceType"));
   if (diverges && fDivergenceType !== "reverse_kl" && unmoved !== undefined)
-    problems.push(
-      conflict(
-        "f_divergence_type",
-        `Expected "reverse_kl" for 'f_divergence_type' with ${unmoved} but received "${fDivergenceType}"`,
-      ),
-    );
+    problems.push(conflict("f_divergence_type", `"reverse_kl" for 'f_divergence_type' with ${unmoved}`, `"${fDivergenceType}"`));
   if (diverges && fAlphaDivergenceCoef !== lossDefaults.fAlphaDivergenceCoef && fDivergenceType !== "alpha_divergence")
     problems.push(
       conflict(
-        "f_alpha_divergence_coef",
-        `Expected "alpha_divergence" for 'f_divergence_type' with 'f_alpha_divergence_coef' ${fAlphaDivergenceCoef} ` +
-          `but received "${fDivergenceType}"`,
+        ["f_alpha_divergence_coef", "f_divergence_type"],
+        `"alpha_divergence" for 'f_divergence_type' with 'f_alpha_divergence_coef' ${fAlphaDivergenceCoef}`,
+        `"${fDivergenceType}"`,
       ),
     );
   if (labelSmoothing === 0 && names.includes("exo_pair"))
-    problems.push(
-      conflict("label_smoothing", "Expected a number above 0 (1e-3 is usual) for 'label_smoothing' with exo_pair but received 0"),
-    );
+    problems.push(conflict("label_smoothing", "a number above 0 (1e-3 is usual) for 'label_smoothing' with exo_pair", "0"));
   const sorting = names.find((name) => name.startsWith("aot"));
   if (useWeighting && sorting !== undefined)
-    problems.push(
-      conflict("use_weighting", `Expected false for 'use_weighting' with ${sorting}, which sorts the batch, but received true`),
-    );
+    problems.push(conflict("use_weighting", `false for 'use_weighting' with ${sorting}, which sorts the batch,`, "true"));
   return problems;
 }
 

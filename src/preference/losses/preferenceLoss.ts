@@ -10,6 +10,7 @@ import { Tensor } from "../../torch";
 /** Sums of token log-probs over each answer, log π(y|x) in nats, `[pairs]` each, and what some losses need besides. */
 export interface PairLogProbs {
   policyChosen: Tensor;
+  /** Zeros where a row has no rejected answer, which a loss of chosen answers alone allows (`PreferenceLoss.answers`). */
   policyRejected: Tensor;
   /** Zeros when the loss does not need the reference. */
   referenceChosen: Tensor;
@@ -57,6 +58,8 @@ export interface PreferenceLoss {
    * micro-batches changes the objective. Absent: pairs are independent.
    */
   readonly scope?: "batch";
+  /** `chosen`: reads nothing of the rejected answers, so that rows need not have one. Absent: both are read. */
+  readonly answers?: "chosen";
   /** Implicit rewards, `[pairs]` each, without gradient; absent: β times the log-ratios. `pairRewards` reads them. */
   readonly rewards?: (logProbs: PairLogProbs) => PairValues;
   /** The same loss with another tolerance; absent when none was left open. A trainer measures what rounding makes of 0. */
@@ -72,7 +75,7 @@ export interface PairValues {
 }
 
 /** Everything of a loss but the function. */
-export type LossTraits = Pick<PreferenceLoss, "beta" | "scope" | "rewards" | "metrics" | "withTolerance"> & {
+export type LossTraits = Pick<PreferenceLoss, "beta" | "scope" | "answers" | "rewards" | "metrics" | "withTolerance"> & {
   needs: readonly LossNeed[];
 };
 

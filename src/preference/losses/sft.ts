@@ -7,7 +7,7 @@
  * whose mean over the step's pairs is the mean over its tokens, in whatever micro-batches they come. TRL averages the
  * means of micro-batches, which weighs a token by how short the others near it are; in one micro-batch both agree.
  * With `sigmoid` in a weighted sum it is iterative RPO's loss (Pang et al. 2024, arXiv 2404.19733), there with each
- * answer's own length. It needs no reference.
+ * answer's own length. It needs no reference, and no rejected answers.
  */
 import type { Tensor } from "../../torch";
 import { checkOptions } from "../../base/options";
@@ -28,7 +28,7 @@ export function sft(options: SftOptions = {}): PreferenceLoss {
   checkOptions("sft", options, ["beta"]);
   const { beta = 1 } = options;
   checkNumber("beta", beta, positive);
-  return defineLoss("sft", { beta, needs: ["tokens"] }, chosenCrossEntropy);
+  return defineLoss("sft", { beta, needs: ["tokens"], answers: "chosen" }, chosenCrossEntropy);
 }
 
 /** Each pair's share of the mean cross-entropy of the step's chosen tokens, `[pairs]`. */

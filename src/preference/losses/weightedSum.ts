@@ -28,6 +28,7 @@ export function weightedSum(losses: readonly PreferenceLoss[], givenWeights?: re
   const needs = possible.filter((need) => losses.some((loss) => lossNeeds(loss, need)));
   const { beta, rewards } = losses.find(({ name }) => name !== "sft") ?? losses[0]!;
   const scope = losses.some((loss) => loss.scope === "batch") ? "batch" : undefined;
+  const answers = losses.every((loss) => loss.answers === "chosen") ? "chosen" : undefined;
   const measured = losses.filter((loss) => loss.metrics);
   const metrics = (logProbs: PairLogProbs): Record<string, Tensor> =>
     Object.assign({}, ...measured.map((loss) => loss.metrics!(logProbs)));
@@ -40,7 +41,15 @@ export function weightedSum(losses: readonly PreferenceLoss[], givenWeights?: re
           weights,
         )
     : undefined;
-  const traits: LossTraits = { beta, needs, scope, rewards, withTolerance, metrics: measured.length > 0 ? metrics : undefined };
+  const traits: LossTraits = {
+    beta,
+    needs,
+    scope,
+    answers,
+    rewards,
+    withTolerance,
+    metrics: measured.length > 0 ? metrics : undefined,
+  };
   return defineLoss(name, traits, (logProbs) =>
     losses.map((loss, i) => loss(logProbs).mul(weights[i]!)).reduce((sum, term) => sum.add(term)),
   );

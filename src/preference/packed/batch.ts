@@ -17,7 +17,7 @@ export interface PackedBatch {
   readonly scoredOf: Tensor;
   /** The answer of each completion token, `[completionTokens]`: 2 × pair for the chosen one, and 1 more for the rejected. */
   readonly answerOf: Tensor;
-  /** Completion tokens of each answer, `[pairs, 2]`. */
+  /** Completion tokens of each answer, `[pairs, 2]`; 0 for a rejected answer that a row does not have. */
   readonly lengths: Tensor;
   /** Rows each strand sees, strand after strand, `[keys]`. */
   readonly keyRows: Tensor;

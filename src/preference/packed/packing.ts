@@ -10,7 +10,7 @@
 import { received } from "../../base/received";
 import { isObject } from "../../base/values";
 import { expectList, expectTokenized } from "../../data/rows/givenRows";
-import type { TokenizedAnswer, TokenizedPair } from "../../data/tokenize/tokenizedPair";
+import { type TokenizedAnswer, type TokenizedPair, answersOf } from "../../data/tokenize/tokenizedPair";
 
 /** The tokens one sequence adds: a run of rows. Each sees the strand's rows up to its own, and what they share. */
 export interface Strand {
@@ -22,7 +22,10 @@ export interface Strand {
   readonly sequence: Int32Array;
 }
 
-/** Which scored tokens make up the completion of each answer, in order: indices into `predictors` and `targets`. */
+/**
+ * Which scored tokens make up the completion of each answer, in order: indices into `predictors` and `targets`. A row
+ * without a rejected answer has none for it.
+ */
 export interface PairCompletions {
   readonly chosen: Int32Array;
   readonly rejected: Int32Array;
@@ -58,7 +61,7 @@ export interface PackOptions {
 export interface PackingStatistics {
   /** Rows laid out. */
   tokens: number;
-  /** Both answers of each pair with their prompts. */
+  /** Each answer of each pair with its prompt. */
   plainTokens: number;
   /** The same padded to the longest sequence of their batch, as TRL lays them out. */
   paddedTokens: number;
@@ -81,11 +84,13 @@ export function pack(pairs: readonly TokenizedPair[], { sharePrefixes = true }: 
   expectTokenized(pairs, "pairs");
   if (pairs.length === 0) throw new RangeError("Expected at least one pair for 'pairs' but received none");
   pairs.forEach(checkPair);
-  const { scored, ...layout } = layOut(
-    pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]),
-    sharePrefixes,
-  );
-  return { pairs, ...layout, completions: pairs.map((_, i) => ({ chosen: scored[2 * i]!, rejected: scored[2 * i + 1]! })) };
+  const { scored, ...layout } = layOut(pairs.flatMap(answersOf), sharePrefixes);
+  const next = scored.values();
+  const completions = pairs.map(({ rejected }) => ({
+    chosen: next.next().value!,
+    rejected: rejected ? next.next().value! : new Int32Array(),
+  }));
+  return { pairs, ...layout, completions };
 }
 
 /** Lays any sequences out; `scored` are for each of them the scored tokens from its `start` on, as in `PairCompletions`. */
@@ -150,7 +155,7 @@ export function packingStatistics(batches: readonly Packing[]): PackingStatistic
   expectList(batches, "batches", "batches from microBatches or pack");
   batches.forEach((batch, i) => expectPacking(batch, `batches[${i}]`));
   for (const { pairs, ids, targets, completions } of batches) {
-    const lengths = pairs.flatMap(({ chosen, rejected }) => [chosen.ids.length, rejected.ids.length]);
+    const lengths = pairs.flatMap(answersOf).map(({ ids }) => ids.length);
     total.tokens += ids.length;
     total.plainTokens += lengths.reduce((a, b) => a + b, 0);
     total.paddedTokens += lengths.length * lengths.reduce((a, b) => Math.max(a, b), 0);
@@ -169,7 +174,7 @@ function checkPair({ index, chosen, rejected }: TokenizedPair): void {
     if (bad !== undefined) throw new RangeError(`Expected token ids from 0 on for '${name}' of row ${index} but received ${bad}`);
   };
   check("chosen", chosen);
-  check("rejected", rejected);
+  if (rejected) check("rejected", rejected);
 }
 
 /** How many tokens two sequences begin with in common. */

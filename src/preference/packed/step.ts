@@ -13,7 +13,10 @@ import type { PackedBatch } from "./batch";
 import { bodyPass, predictingRows } from "./body";
 import { type ScoreOptions, type TokenScores, scoreTokens, scoreTokensWithGradient } from "./tokenScores";
 
-/** The policy's part of what a loss takes: the rest is the reference's. */
+/**
+ * The policy's part of what a loss takes: the rest is the reference's. Of a rejected answer that a row does not have,
+ * sums and token counts are 0.
+ */
 export type PolicyLogProbs = Omit<PairLogProbs, "referenceChosen" | "referenceRejected" | "meanChosenTokens"> &
   Required<Pick<PairLogProbs, "chosenTokens" | "rejectedTokens">>;
 
@@ -118,6 +121,7 @@ export type LogProbs = Float32Array | Float64Array;
 export interface AnswerLogProbs {
   /** Log-prob of each completion token. */
   chosen: LogProbs;
+  /** Empty for a row without a rejected answer. */
   rejected: LogProbs;
 }
 

@@ -8,11 +8,11 @@
 import { createHash } from "node:crypto";
 import { accessSync, constants, statfsSync } from "node:fs";
 import { join } from "node:path";
-import { makeFolder } from "../../base/files/makeFolder";
+import { makeFolder } from "../../base/files/wholeFiles";
 import { InputError } from "../../base/errors";
 import { expectPath } from "../../base/options";
 import { type RecordEntry, RecordStore } from "../../base/records/store";
-import type { TokenizedAnswer, TokenizedPair } from "../../data/tokenize/tokenizedPair";
+import { type TokenizedAnswer, type TokenizedPair, answersOf } from "../../data/tokenize/tokenizedPair";
 import { cacheFolder } from "../../native/paths";
 import type { AnswerLogProbs, LogProbs } from "../packed/step";
 
@@ -106,9 +106,9 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && (error as NodeJS.ErrnoException).syscall !== undefined;
 }
 
-function keyOf(reference: string, { chosen, rejected }: TokenizedPair): Buffer {
+function keyOf(reference: string, pair: TokenizedPair): Buffer {
   const hash = createHash("sha256").update(reference);
-  for (const { ids, start } of [chosen, rejected]) hash.update(Uint32Array.of(ids.length, start)).update(ids);
+  for (const { ids, start } of answersOf(pair)) hash.update(Uint32Array.of(ids.length, start)).update(ids);
   return hash.digest();
 }
 
@@ -137,8 +137,9 @@ function decode(value: Uint8Array, { chosen, rejected }: TokenizedPair): Referen
   return values.every(Number.isFinite) ? { chosen: values.subarray(0, first), rejected: values.subarray(first) } : undefined;
 }
 
-function completionTokens({ ids, start }: TokenizedAnswer): number {
-  return ids.length - start;
+/** 0 for an answer that is not there. */
+function completionTokens(answer: TokenizedAnswer | undefined): number {
+  return answer ? answer.ids.length - answer.start : 0;
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: LogProbs): Uint8Array {

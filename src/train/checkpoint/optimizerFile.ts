@@ -1,40 +1,48 @@
-/** `optimizer.safetensors` of a checkpoint: AdamW's state, by the number of the parameter. */
+/** `optimizer.safetensors` of a checkpoint: the optimizer's state, by the number of the parameter. */
+import { snakeCase } from "../../base/names";
 import { InputError } from "../../base/errors";
-import { SafetensorsFile } from "../../models";
-import type { AdamW, AdamWStateDict } from "../../optim";
-import { type Tensor, tidy } from "../../torch";
+import { SafetensorsFile } from "../../models/formats/safetensors/file";
+import type { Optimizer, OptimizerStateDict, StateKind, StateLayout } from "../../optim/optimizer";
+import { type Tensor } from "../../torch/tensor";
+import { tidy } from "../../torch/scope";
 
-const NAME = /^(0|[1-9]\d*)\.(step|exp_avg|exp_avg_sq)$/;
+const NAME = /^(0|[1-9]\d*)\.([a-z_]+)$/;
+
+/** A part of a parameter's state by its name in the file: `0.exp_avg_sq`. */
+function fileName(number: string | number, part: string): string {
+  return `${number}.${snakeCase(part)}`;
+}
 
 /** What the file holds of an optimizer. */
-export function optimizerTensors(optimizer: AdamW): Record<string, Tensor> {
+export function optimizerTensors(optimizer: Optimizer): Record<string, Tensor> {
   const { state } = optimizer.stateDict();
   return Object.fromEntries(
-    Object.entries(state).flatMap(([i, { step, expAvg, expAvgSq }]) => [
-      [`${i}.step`, step],
-      [`${i}.exp_avg`, expAvg],
-      [`${i}.exp_avg_sq`, expAvgSq],
-    ]),
+    Object.entries(state).flatMap(([i, parts]) => Object.entries(parts).map(([part, tensor]) => [fileName(i, part), tensor])),
   );
 }
 
-/** The file, its names checked: every parameter in it has a step and two means. */
+/** The file, its names checked: every parameter in it has all that the optimizer keeps for one. */
 export class OptimizerFile {
   private readonly file: SafetensorsFile;
   /** The numbers of the parameters. */
   private readonly numbers: readonly string[];
 
-  constructor(path: string) {
+  constructor(
+    path: string,
+    private readonly layout: StateLayout,
+  ) {
     this.file = new SafetensorsFile(path);
     const { entries } = this.file;
-    const foreign = [...entries.keys()].find((name) => !NAME.test(name));
+    const parts = Object.keys(layout.tensors);
+    const known = new Set(parts.map(snakeCase));
+    const foreign = [...entries.keys()].find((name) => !known.has(NAME.exec(name)?.[2] ?? ""));
     if (foreign !== undefined)
       throw new InputError(
-        `Expected the state of AdamW in ${path} but received a tensor '${foreign}'; is it the optimizer.safetensors of this checkpoint?`,
+        `Expected the state of ${layout.optimizer} in ${path} but received a tensor '${foreign}'; is it the optimizer.safetensors of this checkpoint?`,
       );
     this.numbers = [...new Set([...entries.keys()].map((name) => name.split(".")[0]!))];
     for (const i of this.numbers)
-      for (const name of ["step", "exp_avg", "exp_avg_sq"].map((part) => `${i}.${part}`))
+      for (const name of parts.map((part) => fileName(i, part)))
         if (!entries.has(name))
           throw new InputError(
             `Expected '${name}' in ${path} but received no tensor of that name; resume from another checkpoint`,
@@ -46,9 +54,9 @@ export class OptimizerFile {
     const { path } = this.file;
     if (globalStep > 0 && this.numbers.length === 0)
       throw new InputError(
-        `Expected the state of AdamW after ${globalStep} steps in ${path} but received no tensors; resume from another checkpoint`,
+        `Expected the state of ${this.layout.optimizer} after ${globalStep} steps in ${path} but received no tensors; resume from another checkpoint`,
       );
-    for (const name of this.numbers.map((i) => `${i}.step`)) {
+    for (const name of this.numbers.flatMap((i) => this.partsOf("steps").map((part) => fileName(i, part)))) {
       this.expectEntry(name, "float32", []);
       const steps = tidy(() => this.file.read(name).item() as number);
       if (!Number.isSafeInteger(steps) || steps < 0 || steps > globalStep)
@@ -59,24 +67,27 @@ export class OptimizerFile {
   }
 
   /** Checks that it is the state of this optimizer's parameters. */
-  expectFits(optimizer: AdamW): void {
+  expectFits(optimizer: Optimizer): void {
     const parameters = optimizer.groups.flatMap(({ params }) => params);
     for (const i of this.numbers) {
       const parameter = parameters[Number(i)];
       if (!parameter)
         throw new InputError(
-          `Expected the state of ${parameters.length} parameters in ${this.file.path} but received '${i}.step'; it is of another model`,
+          `Expected the state of ${parameters.length} parameters in ${this.file.path} but received '${fileName(i, Object.keys(this.layout.tensors)[0]!)}'; it is of another model`,
         );
-      for (const part of ["exp_avg", "exp_avg_sq"]) this.expectEntry(`${i}.${part}`, parameter.dtype, parameter.shape);
+      for (const part of this.partsOf("parameter")) this.expectEntry(fileName(i, part), parameter.dtype, parameter.shape);
     }
   }
 
   /** The state, in tensors that the caller owns. */
-  read(): AdamWStateDict["state"] {
-    const read = (i: string, part: string) => this.file.read(`${i}.${part}`);
-    return Object.fromEntries(
-      this.numbers.map((i) => [i, { step: read(i, "step"), expAvg: read(i, "exp_avg"), expAvgSq: read(i, "exp_avg_sq") }]),
-    );
+  read(): OptimizerStateDict["state"] {
+    const parts = Object.keys(this.layout.tensors);
+    const read = (i: string) => Object.fromEntries(parts.map((part) => [part, this.file.read(fileName(i, part))]));
+    return Object.fromEntries(this.numbers.map((i) => [i, read(i)]));
+  }
+
+  private partsOf(kind: StateKind): string[] {
+    return Object.entries(this.layout.tensors).flatMap(([part, each]) => (each === kind ? [part] : []));
   }
 
   private expectEntry(name: string, dtype: string, shape: readonly number[]): void {

@@ -6,6 +6,8 @@ import { CHECKSUMS_FILE, hasChecksums, verifyChecksums } from "../../base/files/
 import { type CausalLM, FolderError, SafetensorsFile, adapterTensors } from "../../models";
 import { openWeights } from "../../models/weights";
 import { hasAdapter } from "../../nn";
+import { adamwLayout } from "../../optim/adamw";
+import type { StateLayout } from "../../optim/optimizer";
 import { type Device, type Tensor, setRngState, tidy } from "../../torch";
 import { OptimizerFile, shownEntry } from "./optimizerFile";
 import { OPTIMIZER_FILE, RNG_FILE, type Resumable, checkpointsIn, rngStates } from "./save";
@@ -42,12 +44,12 @@ export interface OpenedCheckpoint {
  *
  * @throws DamagedCheckpointError that names the file, and the newest checkpoint to resume from instead
  */
-export function openCheckpoint(which: string | true, outputDir: string): OpenedCheckpoint {
+export function openCheckpoint(which: string | true, outputDir: string, layout = adamwLayout): OpenedCheckpoint {
   const folder = findCheckpoint(which, outputDir);
   try {
     const problem = whyNoCheckpoint(folder);
     if (problem !== undefined) throw new InputError(problem);
-    return verifyCheckpoint(folder);
+    return verifyCheckpoint(folder, layout);
   } catch (error) {
     if (!(error instanceof InputError) && (error as NodeJS.ErrnoException).code === undefined) throw error;
     const places = [...new Set([dirname(resolve(folder)), resolve(outputDir)])];
@@ -56,7 +58,7 @@ export function openCheckpoint(which: string | true, outputDir: string): OpenedC
       .filter((other) => resolve(other.folder) !== resolve(folder));
     throw new DamagedCheckpointError(
       (error as Error).message,
-      others.find((other) => isWhole(other.folder))?.folder,
+      others.find((other) => isWhole(other.folder, layout))?.folder,
       places,
       error,
     );
@@ -69,10 +71,10 @@ export function openCheckpoint(which: string | true, outputDir: string): OpenedC
  *
  * @throws InputError that names the file
  */
-export function verifyCheckpoint(folder: string): OpenedCheckpoint {
+export function verifyCheckpoint(folder: string, layout = adamwLayout): OpenedCheckpoint {
   const { state, hasChecksums: needsChecksums } = readVerified(folder);
   for (const name of readdirSync(folder)) if (name.endsWith(".safetensors")) new SafetensorsFile(join(folder, name));
-  new OptimizerFile(join(folder, OPTIMIZER_FILE)).expectSteps(state.globalStep);
+  new OptimizerFile(join(folder, OPTIMIZER_FILE), layout).expectSteps(state.globalStep);
   expectRngNames(new SafetensorsFile(join(folder, RNG_FILE)));
   return { folder, state, isVerified: needsChecksums };
 }
@@ -95,9 +97,9 @@ function readVerified(folder: string): ReturnType<typeof readSavedState> {
 /** The files that restoring reads. */
 const isRead = (name: string): boolean => /\.safetensors(\.index\.json)?$/.test(name) || name === STATE_FILE;
 
-function isWhole(folder: string): boolean {
+function isWhole(folder: string, layout: StateLayout): boolean {
   try {
-    verifyCheckpoint(folder);
+    verifyCheckpoint(folder, layout);
     return true;
   } catch {
     return false; // the caller does not need the reason
@@ -113,7 +115,7 @@ export function expectFits(folder: string, { model, optimizer, device }: Resumab
   tidy(() => {
     using weights = openTrained(model, folder);
     expectShapes(weights, trainedTensors(model));
-    new OptimizerFile(join(folder, OPTIMIZER_FILE)).expectFits(optimizer);
+    new OptimizerFile(join(folder, OPTIMIZER_FILE), optimizer.layout).expectFits(optimizer);
     const rng = new SafetensorsFile(join(folder, RNG_FILE));
     for (const [name, state] of Object.entries(rngStates(device))) {
       const found = rng.entries.get(name);
@@ -133,7 +135,7 @@ export function restoreCheckpoint(folder: string, { model, optimizer, device }: 
     for (const name of Object.keys(rngStates(device)))
       if (rng.entries.has(name)) setGenerator(rng, name, name === "cpu" ? "cpu" : device);
     optimizer.loadStateDict({
-      state: new OptimizerFile(join(folder, OPTIMIZER_FILE)).read(),
+      state: new OptimizerFile(join(folder, OPTIMIZER_FILE), optimizer.layout).read(),
       groups: optimizer.stateDict().groups,
     });
   });

@@ -12,9 +12,11 @@ import { publishFolder, stagingFolder } from "../../base/files/wholeFiles";
 import { type CausalLM, adapterTensors, saveAdapter, saveModel } from "../../models";
 import { saveTensors } from "../../models/formats/safetensors/writer";
 import { hasAdapter } from "../../nn";
-import type { AdamW } from "../../optim";
+import { adamwLayout } from "../../optim/adamw";
+import { type Optimizer, stateBytes } from "../../optim/optimizer";
 import { saveGgufTokenizer } from "../../text";
 import { type Device, type Tensor, dispose, getRngState } from "../../torch";
+import { itemSize } from "../../torch/dtype";
 import { copyForeignEntries, isCheckpoint, removeCheckpoint } from "../output/entries";
 import { optimizerTensors } from "./optimizerFile";
 import { type TrainerState, writeTrainerState } from "./state";
@@ -26,7 +28,7 @@ const NAME = /^checkpoint-(\d+)$/;
 /** What a checkpoint is made from and restored into. */
 export interface Resumable {
   readonly model: CausalLM;
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   readonly device: Device;
 }
 
@@ -94,17 +96,15 @@ export function rngStates(device: Device): Record<string, Tensor> {
 
 /** A new checkpoint is written before an old one is removed. */
 const CHECKPOINTS = 2;
-/** AdamW's two moments, in float32. */
-const MOMENT_BYTES = 2 * 4;
 
-/** Bytes of a checkpoint: the weights that are saved, the optimizer's moments, and the generators' states. */
+/** Bytes of a checkpoint: the weights that are saved, the optimizer's state, and the generators' states. */
 export function checkpointBytes(model: CausalLM): number {
   const saved = hasAdapter(model) ? Object.values(adapterTensors(model)) : [...model.parameters()];
-  const bytes = saved.reduce((sum, tensor) => sum + tensor.numel() * bytesPerElement(tensor), 0);
+  const bytes = saved.reduce((sum, tensor) => sum + tensor.numel() * itemSize(tensor.dtype), 0);
   const trained = [...model.parameters()].filter(({ requiresGrad }) => requiresGrad);
-  const moments = trained.reduce((sum, tensor) => sum + tensor.numel() * MOMENT_BYTES, 0);
+  const optimizer = trained.reduce((sum, tensor) => sum + stateBytes(adamwLayout, tensor), 0);
   using state = getRngState("cpu");
-  return bytes + moments + state.numel();
+  return bytes + optimizer + state.numel();
 }
 
 /** The warning when two checkpoints do not fit; undefined when they do, or the file system does not tell. */
@@ -126,10 +126,6 @@ function freeBytes(folder: string): number | undefined {
     } catch {
       if (path === dirname(path)) return undefined;
     }
-}
-
-function bytesPerElement({ dtype }: Tensor): number {
-  return dtype === "float64" ? 8 : dtype === "float32" ? 4 : 2;
 }
 
 function inUnits(bytes: number): string {

@@ -1,7 +1,7 @@
 /**
  * What training does to the chosen answers around their first difference from the rejected ones, live: the paper's figure
  * 4 over the steps. Measured on logged steps and in evaluations, over the tokens before, at and after the first token in
- * which a pair's two answers differ:
+ * which a pair's two answers differ (rows without a rejected answer are left out):
  *
  *   token_logps/chosen_before, _at, _after    mean of log π over all such tokens (micro), in nats
  *   token_logps/chosen_before_macro, …        mean over the pairs that have such tokens, of each one's mean
@@ -10,15 +10,15 @@
  *
  * Every token counts as 1, whatever weight `ld_alpha` gives it. What a line has no tokens for is left out of it.
  */
-import { firstDifference } from "../../data/rows/editDistance";
-import type { TokenizedPair } from "../../data/tokenize/tokenizedPair";
+import { STAGES, differenceOf, stageBounds } from "../../preference/difference";
+import type { StepMetrics } from "./stepMetrics";
 import type { Packing } from "../../preference";
 import { type Tensor, fromTypedArray, noGrad, tidy } from "../../torch";
 import type { ReferenceValues } from "../reference";
-import type { StepMetrics } from "./stepMetrics";
+import { hasRejected } from "../../data/tokenize/tokenizedPair";
 
 /** Of each stage the mean over tokens, then that over pairs. */
-const NAMES = ["before", "at", "after"].flatMap((stage) => [`chosen_${stage}`, `chosen_${stage}_macro`]);
+const NAMES = STAGES.flatMap((stage) => [`chosen_${stage}`, `chosen_${stage}_macro`]);
 
 /** Adds a micro-batch. `logProbs` are those of its scored tokens, `[scored]`; the sums stay on their device. */
 export function addByDifference(
@@ -33,9 +33,12 @@ export function addByDifference(
   const weights = new Float64Array(NAMES.length * scored);
   const ofReference = new Float64Array(NAMES.length);
   for (const [i, pair] of packing.pairs.entries()) {
+    if (!hasRejected(pair)) continue;
     const tokens = packing.completions[i]!.chosen;
     const values = reference?.get(pair)!.chosen;
-    for (const [stage, [from, to]] of stagesOf(pair, tokens.length).entries()) {
+    const bounds = stageBounds(differenceOf(pair), tokens.length);
+    for (const [stage, part] of STAGES.entries()) {
+      const [from, to] = bounds[part];
       const tokensThere = to - from;
       if (tokensThere <= 0) continue;
       const add = (name: number, weight: number, count: number): void => {
@@ -61,14 +64,4 @@ export function addByDifference(
       }
     }),
   );
-}
-
-/** Where the chosen answer's tokens before, at and after the first difference begin and end. */
-function stagesOf({ chosen, rejected }: TokenizedPair, tokens: number): [from: number, to: number][] {
-  const at = firstDifference(chosen.ids.subarray(chosen.start), rejected.ids.subarray(rejected.start));
-  return [
-    [0, at],
-    [at, Math.min(at + 1, tokens)],
-    [at + 1, tokens],
-  ];
 }

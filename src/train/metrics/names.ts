@@ -3,16 +3,12 @@
  * name does not compile. What a run measures, and when, is in stepMetrics.ts, differenceMetrics.ts and speed.ts.
  */
 
+/** Metrics about rejected answers, which rows without one do not have. */
+const COMPARING = ["rewards/rejected", "rewards/accuracies", "rewards/margins", "logps/rejected"] as const;
+
 /** Measured in every step and evaluation; means over pairs. */
-const PAIRS = [
-  "loss",
-  "rewards/chosen",
-  "rewards/rejected",
-  "rewards/accuracies",
-  "rewards/margins",
-  "logps/chosen",
-  "logps/rejected",
-] as const;
+const PAIRS = ["loss", "rewards/chosen", "logps/chosen", ...COMPARING] as const;
+export const comparingMetrics: readonly string[] = COMPARING;
 export type PairMetric = (typeof PAIRS)[number];
 
 /**
@@ -87,8 +83,8 @@ export type LogLine = Readonly<Partial<Record<MetricName, number>>> & {
 };
 
 /**
- * The metrics of one step. Metrics over pairs are always present, those of a particular loss only with that loss, and
- * those over tokens only on logged steps.
+ * The metrics of one step. Metrics over pairs are always present, except those about rejected answers where no row has
+ * one; those of a particular loss only with that loss, and those over tokens only on logged steps.
  */
 export type StepMetricValues = Readonly<Record<PairMetric | "grad_norm", number>> &
   Readonly<Partial<Record<SpreadMetric | LossMetric | TokenMetric, number>>>;

@@ -12,7 +12,8 @@ import {
   pairRewards,
 } from "../../preference";
 import { type Tensor, cat, dispose, keep, noGrad, stack, tidy } from "../../torch";
-import type { LogLine, TrainingStep } from "./names";
+import { tensor } from "../../torch/create";
+import { type LogLine, type TrainingStep, comparingMetrics } from "./names";
 
 /** What is only measured when it is logged, as it costs passes over the vocabulary. */
 export const LOGGED_STATISTICS = ["entropy", "hits", "meanLogits"] as const;
@@ -56,8 +57,11 @@ export class StepMetrics {
     this.sums.set(name, { tensor, count: (held?.count ?? 0) + count });
   }
 
-  /** Adds a micro-batch's pairs: TRL's metrics and the loss's own. `losses` is each pair's, `[pairs]`. */
-  addPairs(loss: PreferenceLoss, losses: Tensor, logProbs: PairLogProbs): void {
+  /**
+   * Adds a micro-batch's pairs: TRL's metrics and the loss's own. `losses` is each pair's, `[pairs]`. What is about rejected
+   * answers is measured over the pairs at the places `compared`, those that have one; over all when left out.
+   */
+  addPairs(loss: PreferenceLoss, losses: Tensor, logProbs: PairLogProbs, compared?: readonly number[]): void {
     tidy(() =>
       noGrad(() => {
         const { chosen, rejected } = pairRewards(loss, logProbs);
@@ -70,8 +74,13 @@ export class StepMetrics {
           "logps/rejected": logProbs.policyRejected,
           ...loss.metrics?.(logProbs),
         };
+        const places = compared?.length ? tensor(compared, { dtype: "int64", device: losses.device }) : undefined;
         this.addSpread("rewards/chosen", chosen);
-        for (const [name, values] of Object.entries(perPair)) this.add(name, values.detach().sum(), losses.size(0));
+        for (const [name, values] of Object.entries(perPair)) {
+          const measured = values.detach();
+          if (!compared || !comparingMetrics.includes(name)) this.add(name, measured.sum(), losses.size(0));
+          else if (places) this.add(name, measured.indexSelect(0, places).sum(), compared.length);
+        }
       }),
     );
   }
@@ -89,7 +98,7 @@ export class StepMetrics {
         if (!meanLogits) return;
         const logits = bySide(meanLogits);
         this.add("logits/chosen", logits.select(0, 0), chosen);
-        this.add("logits/rejected", logits.select(0, 1), rejected);
+        if (rejected > 0) this.add("logits/rejected", logits.select(0, 1), rejected);
       }),
     );
   }

@@ -4,9 +4,7 @@
  * and the file is completed as soon as writing works again.
  */
 import { join } from "node:path";
-import { appendWhole } from "../../base/files/appendWhole";
-import { makeFolder } from "../../base/files/makeFolder";
-import { writeWhole } from "../../base/files/wholeFiles";
+import { appendWhole, makeFolder, writeWhole } from "../../base/files/wholeFiles";
 import { STATE_FILE, writeTrainerState } from "../checkpoint/state";
 import type { LogLine, TrainingStep } from "../metrics/names";
 import type { RunOutput } from "../output/ownership";

@@ -9,7 +9,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../base/errors";
 import { readInputJson } from "../../base/files/inputFiles";
-import { OutputLock } from "../../base/files/outputLock";
+import { OutputLock } from "../../base/files/outputFolder";
 import { pathInside, realPath } from "../../base/files/paths";
 import { SetAside, removeEntries } from "../../base/files/setAside";
 import { removeAbandoned } from "../../base/files/wholeFiles";

@@ -3,11 +3,12 @@ import type { CausalLM } from "../../models";
 import { AdamW, type Schedule, getSchedule } from "../../optim";
 import type { TrainingArguments } from "../arguments";
 import type { SchedulePlan } from "../schedule";
+import type { Optimizer } from "../../optim/optimizer";
 
 type Keys = "learningRate" | "weightDecay" | "adamBeta1" | "adamBeta2" | "adamEpsilon";
 
 /** AdamW over what trains; norms and biases do not decay, as in Hugging Face's Trainer. */
-export function createOptimizer(model: CausalLM, settings: Pick<TrainingArguments, Keys>): AdamW {
+export function createOptimizer(model: CausalLM, settings: Pick<TrainingArguments, Keys>): Optimizer {
   const { learningRate: lr, weightDecay, adamBeta1, adamBeta2, adamEpsilon: eps } = settings;
   const trained = [...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad);
   const decays = (name: string) => !/(^|[._])(bias|norm|layernorm)([._]|$)/.test(name);

@@ -4,7 +4,8 @@
  * Nothing is written except to caches.
  */
 import type { CausalLM } from "../../models";
-import type { AdamW, Schedule } from "../../optim";
+import type { Schedule } from "../../optim";
+import type { Optimizer } from "../../optim/optimizer";
 import { type PreferenceLoss, dpop } from "../../preference";
 import type { Device } from "../../torch";
 import { InputError } from "../../base/errors";
@@ -28,7 +29,7 @@ export interface Preparation extends RunRows, StepPlan, RunReference {
   readonly device: Device;
   /** With the tolerance that was chosen for it. */
   readonly loss: PreferenceLoss;
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   readonly plan: MemoryPlan;
   readonly state: TrainerState;
   /** The checkpoint the run is resumed from. */

@@ -1,9 +1,9 @@
 /** The rows of a run, in tokens and checked against the model. */
 import { createHash } from "node:crypto";
 import { InputError } from "../../base/errors";
-import { originsOf } from "../../base/origins";
+import { originsOf } from "../../base/files/inputFiles";
 import type { TruncationMode } from "../../data/tokenize/pairTokenizer";
-import { type TokenizedPair, areTokenized } from "../../data/tokenize/tokenizedPair";
+import { type TokenizedPair, answersOf, areTokenized } from "../../data/tokenize/tokenizedPair";
 import { type TokenizedPairs, tokenizePairs } from "../../data/tokenize/tokenizePairs";
 import type { CausalLM } from "../../models";
 import { pack, packOptionsOf } from "../../preference";
@@ -69,16 +69,16 @@ function folderOf({ folder }: CausalLM): string {
 
 function expectFitModel(pairs: readonly TokenizedPair[], { config }: CausalLM): void {
   const { maxPositionEmbeddings: limit, vocabSize } = config;
-  for (const { index, chosen, rejected } of pairs)
-    for (const { ids } of [chosen, rejected]) {
+  for (const pair of pairs)
+    for (const { ids } of answersOf(pair)) {
       if (ids.length > limit)
         throw new InputError(
-          `Expected at most ${limit} tokens, the model's positions, in row ${index} but received ${ids.length}; set max_length`,
+          `Expected at most ${limit} tokens, the model's positions, in row ${pair.index} but received ${ids.length}; set max_length`,
         );
       const wrong = ids.find((id) => id >= vocabSize);
       if (wrong !== undefined)
         throw new InputError(
-          `Expected token ids below the model's ${vocabSize} in row ${index} but received ${wrong}; is the tokenizer this model's?`,
+          `Expected token ids below the model's ${vocabSize} in row ${pair.index} but received ${wrong}; is the tokenizer this model's?`,
         );
     }
 }
@@ -91,14 +91,13 @@ export function longestPair({ train, evaluation }: RunRows, model: CausalLM): nu
 
 /** Tokens of the longest completion. */
 export function longestCompletion(pairs: readonly TokenizedPair[]): number {
-  const tokens = ({ ids, start }: TokenizedPair["chosen"]) => ids.length - start;
-  return pairs.reduce((most, { chosen, rejected }) => Math.max(most, tokens(chosen), tokens(rejected)), 0);
+  return pairs.flatMap(answersOf).reduce((most, { ids, start }) => Math.max(most, ids.length - start), 0);
 }
 
 /** A hash of the rows in tokens, in their order. */
 export function digestOf(pairs: readonly TokenizedPair[]): string {
   const hash = createHash("sha256");
-  for (const { chosen, rejected } of pairs)
-    for (const { ids, start } of [chosen, rejected]) hash.update(Uint32Array.of(ids.length, start)).update(ids);
+  for (const pair of pairs)
+    for (const { ids, start } of answersOf(pair)) hash.update(Uint32Array.of(ids.length, start)).update(ids);
   return hash.digest("hex");
 }

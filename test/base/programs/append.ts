@@ -1,6 +1,6 @@
 /** Appends BYTES bytes to FILE: what the system says, and the file's size. */
 import { statSync } from "node:fs";
-import { appendWhole } from "../../../src/base/files/appendWhole";
+import { appendWhole } from "../../../src/base/files/wholeFiles";
 import { report } from "../../setup/report";
 
 const [file, bytes] = process.argv.slice(2) as [string, string];

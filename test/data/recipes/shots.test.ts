@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { Unusable } from "../../../src/data/recipes/recipe";
-import { POOL_SIZE, type Shot, ShotPool } from "../../../src/data/recipes/shots";
+import { type Shot, Unusable } from "../../../src/data/recipes/recipe";
+import { POOL_SIZE, ShotPool } from "../../../src/data/recipes/shots";
 
 function poolOf(count: number, maxShots: number, seed = 3): ShotPool {
   const pool = new ShotPool(seed, maxShots);

@@ -2,8 +2,9 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type PlainRow, tokenizePairs } from "../../../src/data";
+import { expectBothAnswers } from "../../../src/data/tokenize/tokenizedPair";
 import { loadModel } from "../../../src/models";
-import { completionOf } from "../../../src/report/diagnosis";
+import { completionOf } from "../../../src/preference/difference";
 import { splitByDistance } from "../../../src/paper/study/halves";
 import { OWN_DEFAULTS, OwnModel } from "../../../src/paper/study/ownModel";
 import { chanceOf, questionsOf, wayToAnswer } from "../../../src/paper/study/ownAnswers";
@@ -37,6 +38,7 @@ const rows = Array.from({ length: 40 }, (_, i): PlainRow => {
 async function subjectIn(path: string) {
   const [model, tokenizer] = [await loadModel(name), await loadTokenizer(name)];
   const { pairs } = await tokenizePairs(rows, tokenizer, { cacheDir: null });
+  expectBothAnswers(pairs, "this test");
   const sources = splitByDistance([{ name: "rows.jsonl", digest: "1", rows: pairs }], ({ chosen, rejected }) => [
     completionOf(chosen),
     completionOf(rejected),
@@ -119,6 +121,7 @@ test("answers are generated where every chosen one ends in a final answer, else 
   const questions = async (chosen: string, other: string) => {
     const made = [chosen, other].map((text, index) => ({ index, prompt: `what is ${index}`, chosen: text, rejected: " five" }));
     const { pairs } = await tokenizePairs(made, tokenizer, { cacheDir: null });
+    expectBothAnswers(pairs, "this test");
     return questionsOf(pairs, ({ index }) => String(index), tokenizer);
   };
   expect(wayToAnswer(await questions(" one #### 1", " two The answer is: 2"))).toBe("generate");

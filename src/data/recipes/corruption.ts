@@ -8,7 +8,7 @@
  * same form: as many digits, the same commas, decimals, sign, currency and per cent. Numbers in words are not results.
  */
 
-import type { Random } from "../base/random";
+import type { Random } from "../../base/random";
 
 /** Where a result stands: `text.slice(start, end)` is the number or fraction, without its sign and currency. */
 export interface IntermediateResult {

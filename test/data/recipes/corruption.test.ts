@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Random } from "../../src/base/random";
-import { corruptIntermediateResult, intermediateResults } from "../../src/paper/corruption";
-import { levenshtein } from "../data/levenshtein";
+import { Random } from "../../../src/base/random";
+import { corruptIntermediateResult, intermediateResults } from "../../../src/data/recipes/corruption";
+import { levenshtein } from "../levenshtein";
 
 const found = (text: string) => intermediateResults(text).map(({ start, end }) => text.slice(start, end));
 

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
-import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
-import { type Measurement, correlation, diagnose, positions, stages } from "../../src/report/diagnosis";
+import type { AnswerPair } from "../../src/data/tokenize/tokenizedPair";
+import { correlation, diagnose } from "../../src/evaluate/diagnosis/diagnose";
+import { positionMeans, stageMeans } from "../../src/preference/difference";
+import { type Measurement } from "../../src/evaluate/diagnosis/measure";
 
 const logps = (...values: number[]) => Float64Array.from(values);
 const answer = (...completion: number[]) => ({ ids: Int32Array.from([1, 2, ...completion]), start: 2 });
-const pair = (index: number, chosen: number[], rejected: number[]): TokenizedPair => ({
+const pair = (index: number, chosen: number[], rejected: number[]): AnswerPair => ({
   index,
   chosen: answer(...chosen),
   rejected: answer(...rejected),
@@ -78,7 +80,7 @@ describe("diagnose", () => {
 });
 
 test("no token before or after a difference is no mean", () => {
-  expect(stages([logps(-2)], [0])).toEqual({
+  expect(stageMeans([logps(-2)], [0])).toEqual({
     before: { micro: null, macro: null, tokens: 0 },
     at: { micro: -2, macro: -2, tokens: 1 },
     after: { micro: null, macro: null, tokens: 0 },
@@ -88,7 +90,7 @@ test("no token before or after a difference is no mean", () => {
 test("positions are counted from the first difference; those that few pairs reach are left out", () => {
   const answers = [logps(-1, -2, -3), logps(-4, -6), logps(-5), logps(-7), logps(-9)];
   // 0 is the difference: of the five pairs one has a token at -1 and at 1, one more at 1.
-  expect(positions(answers, [1, 0, 0, 0, 0])).toEqual([
+  expect(positionMeans(answers, [1, 0, 0, 0, 0], 0.25)).toEqual([
     { position: 0, logp: -27 / 5, pairs: 5 },
     { position: 1, logp: -4.5, pairs: 2 },
   ]);

@@ -2,16 +2,17 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { tokenizePairs } from "../../src/data/tokenize/tokenizePairs";
-import type { TokenizedAnswer } from "../../src/data/tokenize/tokenizedPair";
-import { tokenTexts } from "../../src/evaluate/tokenSamples";
-import { baseOf, closeRuns, measureRuns, openRuns } from "../../src/evaluate/tokenScoring";
+import { type TokenizedAnswer, expectBothAnswers } from "../../src/data/tokenize/tokenizedPair";
+import { tokenTexts } from "../../src/evaluate/diagnosis/samples";
 import { type CausalLM, loadModel, saveModel } from "../../src/models";
-import { completionOf } from "../../src/report/diagnosis";
+import { completionOf } from "../../src/preference/difference";
 import { loadTokenizer } from "../../src/text";
 import { memory, tensor, tidy } from "../../src/torch";
 import { temporaryFolders } from "../models/folders";
 import { fixture, folderOf } from "../parity/fixture";
 import { settledTensors } from "../setup/garbage";
+import { measureRuns } from "../../src/evaluate/diagnosis/measure";
+import { baseOf, closeRuns, openRuns } from "../../src/evaluate/diagnosis/runs";
 
 type Expected = Record<"chosen_token_logps" | "rejected_token_logps", number[]>;
 const { rows, ...expected } = fixture<{
@@ -62,6 +63,7 @@ describe("measureRuns", () => {
 
   test("has the CHES score of each pair under the reference", async () => {
     const pairs = await pairsOf();
+    expectBothAnswers(pairs, "this test");
     const reference = await loadModel(model);
     const { ches } = await measureRuns(reference, [], pairs);
     pairs.forEach(({ chosen, rejected }, i) => {

@@ -1,5 +1,15 @@
-/** Suggestions for mistyped names. */
+/** Names of options and keys: their spellings, and suggestions for mistyped ones. */
 import { distance } from "fastest-levenshtein";
+
+/** `learningRate` as `learning_rate`, as files write it. */
+export function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** `learningRate` as `learning-rate`, as a command line writes it. */
+export function kebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
 
 /** The shortest name that may match as a part of another. */
 const PART = 4;

@@ -1,9 +1,11 @@
 /** Reading the fields of a row, each with an error that says what is there instead. */
-import { shown } from "../base/values";
 import { InputError } from "../base/errors";
-import type { Row } from "./tasks/task";
+import { isObject, shown } from "../base/values";
 
-/** What is wrong with a row; who reads the file adds the place. */
+/** A row as its file holds it. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/** What is wrong with a row. The reader of the file adds the place. */
 export class RowError extends InputError {}
 
 export function textOf(row: Row, key: string): string {
@@ -28,8 +30,8 @@ export function integersOf(row: Row, key: string): number[] {
 /** An object in a row, whose fields are read as a row's. */
 export function objectOf(row: Row, key: string): Row {
   const value = row[key];
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw expected("an object", key, row);
-  return value as Row;
+  if (!isObject(value)) throw expected("an object", key, row);
+  return value;
 }
 
 /** Refuses a right answer that is no choice, and fewer than two choices. */

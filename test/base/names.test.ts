@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { didYouMean, nearest } from "../../src/base/nearest";
+import { didYouMean, kebabCase, nearest, snakeCase } from "../../src/base/names";
 
 describe("the nearest name", () => {
   test.each([
@@ -14,4 +14,13 @@ describe("the nearest name", () => {
     expect(nearest(name, names)).toBe(expected);
     expect(didYouMean(name, names)).toBe(expected === undefined ? "" : `; did you mean '${expected}'?`);
   });
+});
+
+test("names as files and as command lines write them", () => {
+  expect(["beta", "learningRate", "fAlphaDivergenceCoef"].map(snakeCase)).toEqual([
+    "beta",
+    "learning_rate",
+    "f_alpha_divergence_coef",
+  ]);
+  expect(kebabCase("maxNewTokens")).toBe("max-new-tokens");
 });

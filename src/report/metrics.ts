@@ -1,5 +1,6 @@
-/** Which metrics of a run are drawn, in which groups, and what is said of them. */
-import type { Run } from "./run";
+/** Which metrics of a run are drawn, in which groups, and how: noisy ones behind their running mean, long ones thinned. */
+import type { Line, Point } from "./figures";
+import type { Run, RunLine } from "./run";
 
 /** A picture of one metric. */
 export interface Picture {
@@ -19,7 +20,7 @@ export interface Picture {
 }
 
 /** Pictures that belong together, with their numbers as one table. */
-export interface Group {
+export interface MetricGroup {
   readonly title: string;
   readonly note: string;
   readonly pictures: readonly Picture[];
@@ -27,7 +28,7 @@ export interface Group {
   readonly isLarge?: boolean;
 }
 
-const AGAINST_REFERENCE: Group = {
+const AGAINST_REFERENCE: MetricGroup = {
   title: "Against the reference",
   note:
     "Log-prob of the whole answer minus the reference's, in nats, mean over the pairs of each logged step: rewards/chosen " +
@@ -52,7 +53,7 @@ const AGAINST_REFERENCE: Group = {
   ],
 };
 
-const AROUND_DIFFERENCE: Group = {
+const AROUND_DIFFERENCE: MetricGroup = {
   title: "Around the first difference, against the reference",
   note:
     "Log-prob of a token of the chosen answer minus the reference's, in nats: mean over the tokens before, at and after the " +
@@ -61,7 +62,7 @@ const AROUND_DIFFERENCE: Group = {
   pictures: stages("token_logratios", "nats from the reference", 0),
 };
 
-const REWARDS: Group = {
+const REWARDS: MetricGroup = {
   title: "Rewards",
   note:
     "rewards/chosen and rewards/rejected as they were logged. Not every run here says what its β and its reference are, so " +
@@ -73,7 +74,7 @@ const REWARDS: Group = {
   ],
 };
 
-const GROUPS: readonly Group[] = [
+const GROUPS: readonly MetricGroup[] = [
   {
     title: "Log-probs",
     note: "Of whole answers, in nats, mean over the pairs of each logged step: other pairs in every step, so these vary more.",
@@ -168,17 +169,17 @@ export const ENDS: readonly Picture[] = [
 ];
 
 /** What a report of these runs draws, in order. */
-export function groupsOf(runs: readonly Run[]): Group[] {
+export function groupsOf(runs: readonly Run[]): MetricGroup[] {
   return [firstGroup(runs), AROUND_DIFFERENCE, ...GROUPS, otherMetrics(runs)];
 }
 
 /** Answers against the reference, in nats where every run tells what turns its rewards into them. */
-export function firstGroup(runs: readonly Run[]): Group {
+export function firstGroup(runs: readonly Run[]): MetricGroup {
   return runs.every(({ beta }) => beta !== undefined) ? AGAINST_REFERENCE : REWARDS;
 }
 
 /** What was logged and is in no group. */
-function otherMetrics(runs: readonly Run[]): Group {
+function otherMetrics(runs: readonly Run[]): MetricGroup {
   const known = new Set(
     [AGAINST_REFERENCE, AROUND_DIFFERENCE, ...GROUPS].flatMap(({ pictures }) => pictures).map(({ metric }) => metric),
   );
@@ -205,4 +206,42 @@ function stages(metric: string, what: string, ruleY?: number): Picture[] {
     picture("after_macro", "after the difference by pair"),
     picture("before_macro", "before the difference by pair", { isInTableOnly: true }),
   ];
+}
+
+/** More points than this on a line cannot be told apart. */
+const MOST_POINTS = 300;
+/** A metric logged less often than this is drawn as it is. */
+const FEW = 30;
+/** Share of all points that a running mean is over. */
+const WINDOW = 0.1;
+
+export function pointsOf(lines: readonly RunLine[], metric: string, scale = 1): Point[] {
+  return lines.flatMap((line) => (line[metric] === undefined ? [] : [{ x: line["step"]!, y: line[metric] * scale }]));
+}
+
+/** What to draw of a metric: its points, or their running mean with the points behind it. */
+export function curve(points: readonly Point[]): Pick<Line, "points" | "behind"> {
+  if (points.length < FEW) return { points };
+  const half = Math.floor((points.length * WINDOW) / 2);
+  return { points: thinned(runningMean(points, half)), behind: thinned(points) };
+}
+
+/** Each point's mean with up to `half` points on either side; at the ends one side has fewer. */
+export function runningMean(points: readonly Point[], half: number): Point[] {
+  const sums = [0];
+  for (const { y } of points) sums.push(sums.at(-1)! + y);
+  return points.map(({ x }, i) => {
+    const [from, to] = [Math.max(0, i - half), Math.min(points.length, i + half + 1)];
+    return { x, y: (sums[to]! - sums[from]!) / (to - from) };
+  });
+}
+
+/** At most `most` points, each the mean of as many neighbours; first and last stay. */
+export function thinned(points: readonly Point[], most = MOST_POINTS): Point[] {
+  if (points.length <= most) return [...points];
+  const inner = points.slice(1, -1);
+  const size = inner.length / (most - 2);
+  const groups = Array.from({ length: most - 2 }, (_, i) => inner.slice(Math.floor(i * size), Math.floor((i + 1) * size)));
+  const mean = (group: readonly Point[], key: "x" | "y") => group.reduce((sum, point) => sum + point[key], 0) / group.length;
+  return [points[0]!, ...groups.map((group) => ({ x: mean(group, "x"), y: mean(group, "y") })), points.at(-1)!];
 }

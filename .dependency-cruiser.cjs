@@ -1,0 +1,53 @@
+/** The layers of src/, lowest first: a folder may import from those before it, never from those after it. */
+const LAYERS = [
+  "base",
+  "jinja",
+  "native",
+  "torch",
+  "nn",
+  "optim",
+  "hub",
+  "models",
+  "text",
+  "generate",
+  "data",
+  "preference",
+  "train",
+  "evaluate",
+  "report",
+  "paper",
+  "cli",
+];
+
+/** @type {import("dependency-cruiser").IConfiguration} */
+module.exports = {
+  forbidden: [
+    {
+      name: "no-circle",
+      comment: "Files import each other in a circle. Move what they share into a file of its own.",
+      severity: "error",
+      from: {},
+      to: { circular: true },
+    },
+    ...LAYERS.slice(0, -1).map((layer, i) => ({
+      name: `layer-${layer}`,
+      comment: `src/${layer} may import from ${LAYERS.slice(0, i).join(", ") || "no other folder"}.`,
+      severity: "error",
+      from: { path: `^src/${layer}/` },
+      to: { path: `^src/(index\\.ts|(${LAYERS.slice(i + 1).join("|")})/)` },
+    })),
+    {
+      name: "known-layer",
+      comment: "A folder of src/ has no place in LAYERS of .dependency-cruiser.cjs. Add it there and to docs/architecture.md.",
+      severity: "error",
+      from: { path: `^src/(?!(${LAYERS.join("|")})/)[^/]+/` },
+      to: {},
+    },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "^node:" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+  },
+};
