@@ -71,21 +71,33 @@ export const path = (fallback: string, help: string): Argument<string> => {
 export const matching = (pattern: RegExp, expected: string, help: string): Argument<string> =>
   argument(expected, "", help, (value) => (typeof value === "string" && pattern.test(value) ? value : undefined));
 
-export function number(
-  fallback: number,
-  help: string,
-  { min = -Infinity, max = Infinity, above, below }: { min?: number; max?: number; above?: number; below?: number } = {},
-): Argument<number> {
-  const limits = [
-    above !== undefined ? `above ${above}` : min > -Infinity ? `from ${min}` : "",
-    below !== undefined ? `below ${below}` : max < Infinity ? `to ${max}` : "",
-  ];
-  return argument(["a number", ...limits].filter(Boolean).join(" "), fallback, help, (value) => {
+/** Where a number may be; a bound that is left out is none. */
+export interface NumberRange {
+  readonly min?: number;
+  readonly max?: number;
+  readonly above?: number;
+  readonly below?: number;
+}
+
+export function number(fallback: number, help: string, range: NumberRange = {}): Argument<number> {
+  return argument(rangeInWords(range), fallback, help, (value) => {
     const n = toNumber(value);
-    const fits =
-      n !== undefined && n >= min && n <= max && (above === undefined || n > above) && (below === undefined || n < below);
-    return fits ? n : undefined;
+    return n !== undefined && isWithin(n, range) ? n : undefined;
   });
+}
+
+function isWithin(n: number, { min, max, above, below }: NumberRange): boolean {
+  const isAtLeast = (min === undefined || n >= min) && (above === undefined || n > above);
+  return isAtLeast && (max === undefined || n <= max) && (below === undefined || n < below);
+}
+
+/** "a number from 0 to 1", "a number above 0 and at most 1". */
+function rangeInWords({ min, max, above, below }: NumberRange): string {
+  const lower = above !== undefined ? `above ${above}` : min !== undefined ? `from ${min}` : "";
+  const upper =
+    below !== undefined ? `below ${below}` : max === undefined ? "" : above === undefined ? `to ${max}` : `at most ${max}`;
+  const isJoined = above !== undefined && upper !== "";
+  return ["a number", lower, ...(isJoined ? ["and"] : []), upper].filter(Boolean).join(" ");
 }
 
 /** A share or a count. */

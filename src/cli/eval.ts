@@ -1,16 +1,27 @@
 /** `smaug eval`: a model's scores on benchmarks, as a table and as a JSON file in the evaluation harness's shape. */
 import { dirname } from "node:path";
-import { makeFolder } from "../base/files/wholeFiles";
-import { Command, InvalidArgumentError, Option } from "commander";
-import type { EvaluationResults } from "../evaluate";
+import { Command } from "commander";
+import { integer, optional, share } from "../base/arguments";
 import { InputError } from "../base/errors";
-import type { DType } from "../torch";
+import { makeFolder, writeWhole } from "../base/files/wholeFiles";
+import { Progress } from "../base/terminal/progress";
+import {
+  type EvaluationResults,
+  type TaskData,
+  contamination,
+  continueTexts,
+  evaluatePrepared,
+  prepareEvaluation,
+  resultsTable,
+} from "../evaluate";
+import { expectContaminationTasks } from "../evaluate/contamination";
+import { loadModel } from "../models";
+import { loadTokenizer } from "../text";
+import { type ModelFlags, adapterOption, deviceOption, dtypeOption, modelOption, option } from "./options";
 import { print, printJson, tell } from "./output";
 import { type FileInput, expectWritable, modelInputs } from "./outputFile";
 
-interface Flags {
-  model: string;
-  adapter?: string;
+interface Flags extends ModelFlags {
   tasks: string;
   data?: string[];
   numFewshot?: number;
@@ -19,8 +30,6 @@ interface Flags {
   maxLength?: number;
   batchSize?: number;
   maxTokensPerBatch?: number;
-  device: string;
-  dtype?: DType | "auto";
   out?: string;
   logSamples?: boolean;
   contamination?: string;
@@ -57,27 +66,28 @@ Examples:
 
 export function evalCommand(): Command {
   return new Command("eval")
-    .description("scores of a model on benchmarks")
-    .requiredOption("--model <folder>", "the model, a folder or hub id; an adapter loads its base model with the adapter on it")
-    .option("--adapter <folder>", "an adapter of the model, as PEFT or smaug saved it")
+    .addOption(modelOption().makeOptionMandatory())
+    .addOption(adapterOption())
     .requiredOption("--tasks <names>", "what to score it on, with commas between")
     .option("--data <source>", "where the rows are; the hub when left out", (value, before: string[] = []) => [...before, value])
-    .option("--num-fewshot <n>", "examples before each question", whole(0))
-    .option("--limit <n>", "the first so many questions of each task; below 1 that share of them", limitOf)
-    .option("--fewshot-seed <n>", "which examples are drawn (default: 1234)", whole(0))
-    .option("--max-length <n>", "the most tokens the model sees; its max_position_embeddings when left out", whole(2))
-    .option("--batch-size <n>", "word problems answered at once (default: 8)", whole(1))
-    .option("--max-tokens-per-batch <n>", "tokens of choices run at once, shared ones counted once", whole(1))
-    .option("--device <name>", "cpu, cuda, cuda:1", "cpu")
+    .addOption(option("--num-fewshot <n>", optional(integer(0, "examples before each question", { min: 0 }))))
+    .addOption(option("--limit <n>", optional(share("the first so many questions of each task; below 1 that share of them"))))
+    .addOption(option("--fewshot-seed <n>", optional(integer(0, "which examples are drawn (default: 1234)", { min: 0 }))))
     .addOption(
-      new Option("--dtype <name>", "of the weights; float32 on the CPU and auto elsewhere when left out").choices([
-        "auto",
-        "float32",
-        "bfloat16",
-        "float16",
-        "float64",
-      ]),
+      option(
+        "--max-length <n>",
+        optional(integer(0, "the most tokens the model sees; its max_position_embeddings when left out", { min: 2 })),
+      ),
     )
+    .addOption(option("--batch-size <n>", optional(integer(0, "word problems answered at once (default: 8)", { min: 1 }))))
+    .addOption(
+      option(
+        "--max-tokens-per-batch <n>",
+        optional(integer(0, "tokens of choices run at once, shared ones counted once", { min: 1 })),
+      ),
+    )
+    .addOption(deviceOption())
+    .addOption(dtypeOption())
     .option("--out <file>", "write the results as JSON")
     .option("--log-samples", "with every question, its prompt and the responses")
     .option("--contamination <folder>", "instead of scoring, ask whether the model has seen the tasks; a reference model")
@@ -87,18 +97,19 @@ export function evalCommand(): Command {
 }
 
 async function run(flags: Flags): Promise<void> {
-  const { model: folder, adapter, device, dtype, out, json } = flags;
   const data = dataOf(flags.data);
-  const names = flags.tasks.split(",").filter((name) => name !== "");
-  if (out !== undefined) expectWritable(out, inputsOf(flags, names, data));
-  if (flags.contamination !== undefined) return contaminate(flags, flags.contamination, names, data);
-  const { evaluatePrepared, prepareEvaluation, resultsTable } = await import("../evaluate/index.js");
-  const { Progress } = await import("../base/terminal/progress.js");
-  const { loadTokenizer } = await import("../text/index.js");
+  const tasks = flags.tasks.split(",").filter((name) => name !== "");
+  if (flags.out !== undefined) expectWritable(flags.out, inputsOf(flags, tasks, data));
+  if (flags.contamination === undefined) await score(flags, tasks, data);
+  else await contaminate(flags, flags.contamination, tasks, data);
+}
+
+async function score(flags: Flags, tasks: string[], data: TaskData | undefined): Promise<void> {
+  const { model: folder, adapter, device, dtype, out, json } = flags;
   const tokenizer = await loadTokenizer(folder, { adapter });
-  const progress = new Map<string, InstanceType<typeof Progress>>();
+  const show = progressByTask();
   const prepared = await prepareEvaluation({
-    tasks: names,
+    tasks,
     ...(data === undefined ? {} : { data }),
     numFewshot: flags.numFewshot,
     limit: flags.limit,
@@ -108,19 +119,15 @@ async function run(flags: Flags): Promise<void> {
     maxTokens: flags.maxTokensPerBatch,
     logSamples: flags.logSamples === true,
     onProgress: (task, done, total) => {
-      if (!progress.has(task)) progress.set(task, new Progress(task, total));
-      progress.get(task)!.update(done);
-      if (done === total && prepared.tasks.length <= 10) progress.get(task)!.finish(`${total} requests`);
+      const progress = show(task, done, total);
+      if (done === total && prepared.tasks.length <= 10) progress.finish(`${total} requests`);
     },
   });
-  const { loadModel } = await import("../models/index.js"); // loads libtorch
   const model = await loadModel(folder, { adapter, device, dtype });
   try {
     const found = await evaluatePrepared(model, tokenizer, prepared);
     found.config = { ...found.config, model: folder, adapter: adapter ?? null, device, dtype: dtype ?? null };
-    if (out !== undefined) {
-      await writeFile(out, `${JSON.stringify(found, null, 2)}\n`);
-    }
+    if (out !== undefined) await writeJson(out, found);
     if (json === true) printJson(found);
     else print(resultsTable(found));
     for (const note of notesOf(found)) tell(note);
@@ -129,6 +136,17 @@ async function run(flags: Flags): Promise<void> {
   } finally {
     model.dispose();
   }
+}
+
+/** Shows a status line for each task. */
+function progressByTask(prefix = ""): (task: string, done: number, total: number) => Progress {
+  const lines = new Map<string, Progress>();
+  return (task, done, total) => {
+    const line = lines.get(task) ?? new Progress(`${prefix}${task}`, total);
+    lines.set(task, line);
+    line.update(done);
+    return line;
+  };
 }
 
 /** Options that change nothing of the contamination check. */
@@ -142,40 +160,26 @@ const SCORING_ONLY = {
 };
 
 /** Two models, one after the other: what the reference writes, then what the model makes of it. */
-async function contaminate(flags: Flags, reference: string, tasks: string[], data: ReturnType<typeof dataOf>): Promise<void> {
+async function contaminate(flags: Flags, reference: string, tasks: string[], data: TaskData | undefined): Promise<void> {
   const { model: folder, adapter, device, dtype, out, json, limit } = flags;
   if (limit !== undefined && limit < 1)
     throw new InputError(`Expected a whole number of items for '--limit' with '--contamination' but received ${limit}`);
   const idle = Object.entries(SCORING_ONLY).find(([key]) => flags[key as keyof Flags] !== undefined);
   if (idle) throw new InputError(`Expected no '${idle[1]}' with '--contamination', which has no use for it`);
-  const { contamination, continueTexts } = await import("../evaluate/index.js");
-  const { expectContaminationTasks } = await import("../evaluate/contamination.js");
   expectContaminationTasks(tasks); // before a model is read
-  const { loadModel } = await import("../models/index.js");
-  const { loadTokenizer } = await import("../text/index.js");
-  const { Progress } = await import("../base/terminal/progress.js");
-  const showing = (what: string) => {
-    const shown = new Map<string, InstanceType<typeof Progress>>();
-    return (task: string, done: number, total: number) => {
-      if (!shown.has(task)) shown.set(task, new Progress(`${what} ${task}`, total));
-      shown.get(task)!.update(done);
-    };
-  };
   const writer = await loadModel(reference, { device, dtype });
   const texts = await continueTexts(writer, await loadTokenizer(reference), {
     tasks,
     ...(data === undefined ? {} : { data }),
     ...(limit === undefined ? {} : { items: limit }),
-    onProgress: showing("continuing"),
+    onProgress: progressByTask("continuing "),
   }).finally(() => writer.dispose());
   const model = await loadModel(folder, { adapter, device, dtype });
   const found = await contamination(model, await loadTokenizer(folder, { adapter }), texts, {
-    onProgress: showing("scoring"),
+    onProgress: progressByTask("scoring "),
   }).finally(() => model.dispose());
   const result = { model: folder, adapter: adapter ?? null, reference, contamination: found };
-  if (out !== undefined) {
-    await writeFile(out, `${JSON.stringify(result, null, 2)}\n`);
-  }
+  if (out !== undefined) await writeJson(out, result);
   const lines = Object.entries(found).map(
     ([task, { share, items }]) => `${task.padEnd(16)} ${share.toFixed(2)} of ${items} items`,
   );
@@ -183,15 +187,14 @@ async function contaminate(flags: Flags, reference: string, tasks: string[], dat
   else print(lines.join("\n"));
 }
 
-/** Creates the file's folder, too, if it is missing. */
-async function writeFile(file: string, content: string): Promise<void> {
-  const { writeWhole } = await import("../base/files/wholeFiles.js");
+/** Writes a whole file, in a folder that is created if it is missing. */
+async function writeJson(file: string, value: object): Promise<void> {
   makeFolder(dirname(file));
-  await writeWhole(file, content);
+  await writeWhole(file, `${JSON.stringify(value, null, 2)}\n`);
 }
 
 /** The inputs that the results must not replace. */
-function inputsOf(flags: Flags, tasks: readonly string[], data: ReturnType<typeof dataOf>): FileInput[] {
+function inputsOf(flags: Flags, tasks: readonly string[], data: TaskData | undefined): FileInput[] {
   const input =
     (option: string) =>
     (path: string | undefined): FileInput[] =>
@@ -219,25 +222,11 @@ function notesOf({ smaug, max_length: length }: EvaluationResults): string[] {
   return notes;
 }
 
-function dataOf(given: readonly string[] | undefined): string | Record<string, string> | undefined {
+function dataOf(given: readonly string[] | undefined): TaskData | undefined {
   if (given === undefined) return undefined;
   const pairs = given.map((each) => /^([\w-]+)=(.+)$/.exec(each));
   if (pairs.length === 1 && !pairs[0]) return given[0];
   const wrong = given.find((_, i) => !pairs[i]);
   if (wrong !== undefined) throw new InputError(`Expected TASK=SOURCE for each of several '--data' but received '${wrong}'`);
   return Object.fromEntries(pairs.map((pair) => [pair![1]!, pair![2]!]));
-}
-
-function limitOf(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && value > 0 && (value < 1 || Number.isSafeInteger(value))) return value;
-  throw new InvalidArgumentError("Expected a positive integer, or a share below 1.");
-}
-
-function whole(from: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= from) return value;
-    throw new InvalidArgumentError(`Expected an integer from ${from} on.`);
-  };
 }

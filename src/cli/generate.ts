@@ -1,20 +1,21 @@
 /** `smaug generate`: what a model folder answers to a prompt or to conversations, as it comes or as JSON. */
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
+import { integer, number, optional } from "../base/arguments";
+import { InputError } from "../base/errors";
 import { parseIfJson, readInputText } from "../base/files/inputFiles";
 import { kebabCase } from "../base/names";
+import { given } from "../base/options";
 import { printable } from "../base/terminal/terminal";
 import { excerpt, isObject, shown } from "../base/values";
 import { templateInputs } from "../data/rows/preferenceRow";
-import type { GenerateOptions, GeneratedToken } from "../generate";
-import { InputError } from "../base/errors";
-import type { ChatMessage, Tokenizer } from "../text";
+import { type GenerateOptions, generateStream } from "../generate";
+import { type CausalLM, loadModel } from "../models";
+import { type ChatMessage, type Tokenizer, loadTokenizer } from "../text";
 import { hasNumber, parseExact, rememberNumbers } from "../text/exactNumbers";
-import type { DType } from "../torch";
+import { type ModelFlags, adapterOption, deviceOption, dtypeOption, modelOption, option } from "./options";
 import { printJson, tell } from "./output";
 
-interface Flags {
-  model: string;
-  adapter?: string;
+interface Flags extends ModelFlags {
   prompt?: string;
   messages?: string;
   maxNewTokens: number;
@@ -25,8 +26,6 @@ interface Flags {
   repetitionPenalty?: number;
   seed?: number;
   stop?: string[];
-  device: string;
-  dtype?: DType | "auto";
   json?: boolean;
 }
 
@@ -51,87 +50,92 @@ Example:
 export function generateCommand(): Command {
   const list = (text: string, before: string[] = []) => [...before, text];
   return new Command("generate")
-    .description("continue a prompt or answer a conversation with a model")
-    .requiredOption("--model <folder>", "the model, a folder or hub id; an adapter loads its base model with the adapter on it")
-    .option("--adapter <folder>", "an adapter of the model, as PEFT or smaug saved it")
+    .addOption(modelOption().makeOptionMandatory())
+    .addOption(adapterOption())
     .addOption(new Option("--prompt <text>", "the text to continue").conflicts("messages"))
     .option("--messages <file>", "the conversation to answer, JSON or JSON Lines")
-    .option("--max-new-tokens <n>", "the most tokens of an answer", whole(1), 256)
-    .option("--temperature <t>", "0: the most likely token; above: tokens drawn by chance", number(0), 0)
-    .option("--top-k <n>", "draw among this many most likely tokens", whole(0))
-    .option("--top-p <p>", "draw among the most likely tokens that make up this share", number(0, 1))
-    .option("--min-p <p>", "draw among tokens at least this many times as likely as the first", number(0, 1))
-    .option("--repetition-penalty <x>", "above 1: repeat less", number(Number.MIN_VALUE))
-    .option("--seed <n>", "the same seed draws the same tokens", whole(0))
-    .option("--stop <text>", "end an answer before this text; may be given several times", list)
-    .option("--device <name>", "cpu, cuda, cuda:1", "cpu")
+    .addOption(option("--max-new-tokens <n>", integer(256, "the most tokens of an answer", { min: 1 })))
+    .addOption(option("--temperature <t>", number(0, "0: the most likely token; above: tokens drawn by chance", { min: 0 })))
+    .addOption(option("--top-k <n>", optional(integer(0, "draw among this many most likely tokens", { min: 0 }))))
     .addOption(
-      new Option("--dtype <name>", "of the weights; float32 on the CPU and auto elsewhere when left out").choices([
-        "auto",
-        "float32",
-        "bfloat16",
-        "float16",
-        "float64",
-      ]),
+      option("--top-p <p>", optional(number(0, "draw among the most likely tokens that make up this share", { min: 0, max: 1 }))),
     )
+    .addOption(
+      option(
+        "--min-p <p>",
+        optional(number(0, "draw among tokens at least this many times as likely as the first", { min: 0, max: 1 })),
+      ),
+    )
+    .addOption(option("--repetition-penalty <x>", optional(number(1, "above 1: repeat less", { above: 0 }))))
+    .addOption(option("--seed <n>", optional(integer(0, "the same seed draws the same tokens", { min: 0 }))))
+    .option("--stop <text>", "end an answer before this text; may be given several times", list)
+    .addOption(deviceOption())
+    .addOption(dtypeOption())
     .option("--json", "print JSON instead of streaming text")
     .addHelpText("after", notes)
     .action(generate);
 }
 
 async function generate(flags: Flags): Promise<void> {
-  const { model: folder, adapter, prompt, messages, json, device, dtype, ...rest } = flags;
+  const { model: folder, adapter, prompt, messages, json = false, device, dtype } = flags;
   if (prompt === undefined && messages === undefined)
     throw new InputError("Expected '--prompt' or '--messages' but received neither");
   const conversations = messages === undefined ? undefined : readConversations(messages);
-  const { stop = [], temperature, seed, ...settings } = rest;
-  for (const name of ["topK", "topP", "minP"] as const)
-    if (temperature === 0 && settings[name] !== undefined)
-      throw new InputError(
-        `Expected '--temperature' above 0 with '--${kebabCase(name)}' but received 0, which takes the most likely token`,
-      );
-  if (stop.includes("")) throw new InputError("Expected text for '--stop' but received none");
-
-  const { loadModel } = await import("../models/index.js"); // loads libtorch
-  const { loadTokenizer } = await import("../text/index.js");
-  const { generateStream } = await import("../generate/index.js");
+  const sampling = samplingOf(flags);
   const tokenizer = await loadTokenizer(folder, { adapter });
   const prompts = conversations ? conversations.map((each) => render(tokenizer, each)) : [encode(tokenizer, prompt!)];
   const model = await loadModel(folder, { adapter, device, dtype });
-  const options: GenerateOptions = {
-    ...settings,
-    temperature,
-    seed: seed ?? Math.floor(Math.random() * 2 ** 53),
-    stopStrings: stop,
-    tokenizer,
-  };
-
-  // A terminal would obey control characters in a model's text; files and programs receive them unchanged.
-  const isTerminal = process.stdout.isTTY;
-  for (const [i, { text, ids }] of prompts.entries()) {
-    const start = performance.now();
-    const answer = { tokens: 0, text: "", finishReason: "length" };
-    for await (const event of generateStream(model, [ids], options)) {
-      count(answer, event);
-      if (!json) process.stdout.write(isTerminal ? printable(event.text) : event.text);
-    }
-    const seconds = (performance.now() - start) / 1e3;
-    if (!json) process.stdout.write(i < prompts.length - 1 ? "\n\n" : "\n");
-    else
-      printJson({
-        prompt: text,
-        text: answer.text,
-        tokens: answer.tokens,
-        finish_reason: answer.finishReason,
-        tokens_per_second: Number((answer.tokens / seconds).toFixed(2)),
-      });
+  for (const [i, each] of prompts.entries()) {
+    const answer = await answerTo(model, each, { ...sampling, tokenizer }, !json);
+    if (json) printJson(answer);
+    else process.stdout.write(i < prompts.length - 1 ? "\n\n" : "\n");
   }
 }
 
-function count(answer: { tokens: number; text: string; finishReason: string }, event: GeneratedToken): void {
-  answer.tokens++;
-  answer.text += event.text;
-  if (event.finishReason) answer.finishReason = event.finishReason;
+/** @throws InputError for settings that have no effect */
+function samplingOf({ maxNewTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop = [] }: Flags): GenerateOptions {
+  const drawing = { topK, topP, minP };
+  const idle = Object.entries(drawing).find(([, value]) => value !== undefined);
+  if (temperature === 0 && idle)
+    throw new InputError(
+      `Expected '--temperature' above 0 with '--${kebabCase(idle[0])}' but received 0, which takes the most likely token`,
+    );
+  if (stop.includes("")) throw new InputError("Expected text for '--stop' but received none");
+  return given({
+    ...drawing,
+    maxNewTokens,
+    temperature,
+    repetitionPenalty,
+    seed: seed ?? Math.floor(Math.random() * 2 ** 53),
+    stopStrings: stop,
+  });
+}
+
+/** Continues a prompt. With `shows` the text goes to standard output as it comes. */
+async function answerTo(
+  model: CausalLM,
+  { text: prompt, ids }: Prompt,
+  options: GenerateOptions,
+  shows: boolean,
+): Promise<object> {
+  // A terminal would obey control characters in a model's text; files and programs receive them unchanged.
+  const shown = process.stdout.isTTY ? printable : (text: string) => text;
+  const start = performance.now();
+  let [text, tokens, finishReason] = ["", 0, "length"];
+  for await (const event of generateStream(model, [ids], options)) {
+    tokens++;
+    text += event.text;
+    finishReason = event.finishReason ?? finishReason;
+    if (shows) process.stdout.write(shown(event.text));
+  }
+  const seconds = (performance.now() - start) / 1e3;
+  return {
+    prompt,
+    text,
+    tokens,
+    finish_reason: finishReason,
+    tokens_per_second: Number((tokens / seconds).toFixed(2)),
+  };
 }
 
 function encode(tokenizer: Tokenizer, text: string): Prompt {
@@ -169,10 +173,10 @@ function conversationsOf(file: string, unread: Set<string>): Conversation[] {
     if (line.trim() === "") continue;
     const place = `'${file}', line ${i + 1}`;
     const value = parseIfJson(line, place);
-    if (value === undefined) throw new InputError(`Expected JSON in ${place} but found ${excerpt(line)}. ${FORM}`);
+    if (value === undefined) throw new InputError(`Expected JSON in ${place} but received ${excerpt(line)}. ${FORM}`);
     conversations.push(conversation(value, place, line, unread));
   }
-  if (conversations.length === 0) throw new InputError(`Expected a conversation in '${file}' but found none. ${FORM}`);
+  if (conversations.length === 0) throw new InputError(`Expected a conversation in '${file}' but received none. ${FORM}`);
   return conversations;
 }
 
@@ -182,33 +186,16 @@ function conversation(value: unknown, place: string, text: string, unread: Set<s
   if (exact !== undefined) rememberNumbers(value, exact); // for the template
   const messages = isObject(value) ? value.messages : value;
   if (!Array.isArray(messages) || messages.length === 0)
-    throw new InputError(`Expected a list of messages in ${place} but found ${shown(value)}. ${FORM}`);
+    throw new InputError(`Expected a list of messages in ${place} but received ${shown(value)}. ${FORM}`);
   const wrong = messages.findIndex((each) => !(isObject(each) && typeof each.role === "string"));
   if (wrong >= 0)
     throw new InputError(
-      `Expected an object with a 'role' for message ${wrong} in ${place} but found ` + `${shown(messages[wrong])}. ${FORM}`,
+      `Expected an object with a 'role' for message ${wrong} in ${place} but received ` + `${shown(messages[wrong])}. ${FORM}`,
     );
   if (!isObject(value)) return { messages: messages as ChatMessage[] };
   for (const key of Object.keys(value)) if (!KEYS.includes(key)) unread.add(key);
   return {
     messages: messages as ChatMessage[],
     ...templateInputs(value, place, (key) => (isObject(exact) ? exact[key] : undefined)),
-  };
-}
-
-function whole(from: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= from) return value;
-    throw new InvalidArgumentError(`Expected an integer from ${from} on.`);
-  };
-}
-
-function number(from: number, to = Number.MAX_VALUE): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() !== "" && value >= from && value <= to) return value;
-    const range = to < Number.MAX_VALUE ? `from ${from} to ${to}` : from === 0 ? "from 0 on" : "above 0";
-    throw new InvalidArgumentError(`Expected a number ${range}.`);
   };
 }

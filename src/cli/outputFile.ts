@@ -7,6 +7,7 @@ import { pathInside, realPath } from "../base/files/paths";
 import { type Input, linksIn } from "../base/files/outputFolder";
 import { localBaseOf } from "../models/modelSource";
 import { InputError } from "../base/errors";
+import { StagedFiles } from "../base/files/wholeFiles";
 import { isRunEntry } from "../train/output/entries";
 
 const CHUNK = 1 << 18; // bytes
@@ -90,7 +91,6 @@ function holdsResults(file: string): boolean {
 /** Writes a line for each item to a file that appears when all of them are in it, or to standard output for `-`. */
 export async function writeLines<T>(out: string, items: AsyncIterable<T>, lineOf: (item: T) => string): Promise<void> {
   if (out === "-") return pipeline(Readable.from(copied(inChunks(items, lineOf))), process.stdout, { end: false });
-  const { StagedFiles } = await import("../base/files/wholeFiles.js");
   const staged = await StagedFiles.in(dirname(out));
   try {
     await staged.add(basename(out), async (file) => {

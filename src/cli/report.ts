@@ -3,24 +3,35 @@
  * they did to the answers of those rows, token by token.
  */
 import { dirname, join } from "node:path";
-import { makeFolder } from "../base/files/wholeFiles";
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { InputError } from "../base/errors";
-import type { DiagnosedAnswers } from "../report/diagnosis";
+import { expectUsableFolder } from "../base/files/outputFolder";
+import { makeFolder, writeWhole } from "../base/files/wholeFiles";
+import { kebabCase } from "../base/names";
+import { Progress } from "../base/terminal/progress";
+import { loadPreferences } from "../data/rows/preferences";
+import { describeRefusals, expectSomeKept } from "../data/rows/screening";
+import { diagnose } from "../evaluate/diagnosis/diagnose";
+import { measureRuns } from "../evaluate/diagnosis/measure";
+import { baseOf, closeRuns, isAdapterFolder, openRuns, tokenizeForRuns } from "../evaluate/diagnosis/runs";
+import { samplesOf } from "../evaluate/diagnosis/samples";
+import { loadModel } from "../models";
+import { resolveModel } from "../models/modelSource";
+import { type DiagnosedAnswers, finding } from "../report/diagnosis";
 import type { Chart } from "../report/figures";
-import type { Run } from "../report/run";
-import type { DType } from "../torch";
+import { headline, outcome, warnings } from "../report/findings";
+import { type LoggedRun, readRuns } from "../report/run";
+import { renderRuns } from "../report/runReport";
+import { writeSvgFiles } from "../report/standaloneSvg";
+import { type ModelFlags, deviceOption, dtypeOption, modelOption } from "./options";
 import { print, printJson, tell } from "./output";
 import { type FileInput, expectWritable, modelInputs } from "./outputFile";
 import { type RowFlags, columnMappingOption, datasetConfigOption, rowOptions, splitOption } from "./train/rowOptions";
 
-interface Flags extends RowFlags {
+interface Flags extends RowFlags, Pick<ModelFlags, "device" | "dtype">, Partial<Pick<ModelFlags, "model">> {
   out?: string;
   svg?: string;
   data?: string;
-  model?: string;
-  device: string;
-  dtype?: DType | "auto";
   json?: boolean;
 }
 
@@ -42,7 +53,6 @@ Examples:
 
 export function reportCommand(): Command {
   return new Command("report")
-    .description("draw what training runs logged, several side by side")
     .argument("<runs...>", "folders of runs")
     .option("--out <file>", "where the HTML goes")
     .option("--svg <folder>", "write every picture into this folder, too, as SVG files")
@@ -50,17 +60,9 @@ export function reportCommand(): Command {
     .addOption(splitOption())
     .addOption(datasetConfigOption())
     .addOption(columnMappingOption())
-    .option("--model <folder>", "the model the runs are compared with, a folder or a hub id")
-    .option("--device <name>", "cpu, cuda, cuda:1", "cpu")
-    .addOption(
-      new Option("--dtype <name>", "of the weights; float32 on the CPU and auto elsewhere when left out").choices([
-        "auto",
-        "float32",
-        "bfloat16",
-        "float16",
-        "float64",
-      ]),
-    )
+    .addOption(modelOption("the model the runs are compared with, a folder or a hub id"))
+    .addOption(deviceOption())
+    .addOption(dtypeOption())
     .option("--json", "print what was found as one JSON object")
     .addHelpText("after", notes)
     .action(report);
@@ -68,22 +70,9 @@ export function reportCommand(): Command {
 
 async function report(folders: string[], flags: Flags): Promise<void> {
   const { out, svg, data, json } = flags;
-  const { writeWhole } = await import("../base/files/wholeFiles.js");
-  const { expectUsableFolder } = await import("../base/files/outputFolder.js");
-  const { headline, outcome, warnings } = await import("../report/findings.js");
-  const { readRuns } = await import("../report/run.js");
-  const { renderRuns } = await import("../report/runReport.js");
   const file = out ?? (folders.length > 1 ? "report.html" : join(folders[0]!, "report.html"));
-  const aboutData = { split: "split", datasetConfig: "dataset-config", columnMapping: "column-mapping", model: "model" } as const;
-  for (const [name, flag] of Object.entries(aboutData) as [keyof typeof aboutData, string][])
-    if (flags[name] !== undefined && data === undefined)
-      throw new InputError(`Expected '--data' with '--${flag}' but received none; it names the rows to score`);
-  const inputs: FileInput[] = [
-    ...folders.map((path) => ({ path, option: "runs", kind: "model" as const })),
-    ...(data === undefined ? [] : [{ path: data, option: "--data", kind: "data" as const }]),
-    ...modelInputs(flags.model, "--model"),
-  ];
-  expectWritable(file, inputs);
+  expectNoIdleFlags(flags);
+  expectWritable(file, inputsOf(folders, flags));
   if (svg !== undefined) expectUsableFolder(svg, "--svg");
   const runs = readRuns(folders);
   for (const note of runs.flatMap(({ notes }) => notes)) tell(`note: ${note}`);
@@ -92,7 +81,7 @@ async function report(folders: string[], flags: Flags): Promise<void> {
   const page = await renderRuns(runs, answers, (chart) => charts.push(chart));
   makeFolder(dirname(file));
   await writeWhole(file, page);
-  const pictures = svg === undefined ? [] : await writePictures(svg, charts);
+  const pictures = svg === undefined ? [] : (await writeSvgFiles(svg, charts)).map((name) => join(svg, name));
 
   const said = { headline: headline(runs), outcomes: runs.map(outcome), warnings: runs.flatMap(warnings) };
   if (json) {
@@ -100,30 +89,32 @@ async function report(folders: string[], flags: Flags): Promise<void> {
     printJson({ out: file, ...(svg === undefined ? {} : { svg: pictures }), ...said, ...(diagnosis ? { diagnosis } : {}) });
     return;
   }
-  const { finding } = await import("../report/diagnosis.js");
   const found = answers ? [finding(answers.diagnosis)] : [];
   const written = svg === undefined ? [file] : [file, `${pictures.length} pictures in ${svg}`];
   const warned = said.warnings.map((text) => `warning: ${text}`);
   print([said.headline, ...said.outcomes, ...found, ...warned, ...written].join("\n"));
 }
 
-async function writePictures(folder: string, charts: readonly Chart[]): Promise<string[]> {
-  const { writeSvgFiles } = await import("../report/standaloneSvg.js");
-  return (await writeSvgFiles(folder, charts)).map((name) => join(folder, name));
+/** Options that only say how the rows of `--data` are scored. */
+const ABOUT_DATA = ["split", "datasetConfig", "columnMapping", "model"] as const;
+
+function expectNoIdleFlags(flags: Flags): void {
+  const idle = ABOUT_DATA.find((name) => flags[name] !== undefined);
+  if (idle !== undefined && flags.data === undefined)
+    throw new InputError(`Expected '--data' with '--${kebabCase(idle)}' but received none; it names the rows to score`);
+}
+
+function inputsOf(folders: readonly string[], { data, model }: Flags): FileInput[] {
+  return [
+    ...folders.map((path) => ({ path, option: "runs", kind: "model" as const })),
+    ...(data === undefined ? [] : [{ path: data, option: "--data", kind: "data" as const }]),
+    ...modelInputs(model, "--model"),
+  ];
 }
 
 /** What the runs did to the answers of these rows. */
-async function diagnosed(runs: readonly Run[], data: string, flags: Flags): Promise<DiagnosedAnswers> {
+async function diagnosed(runs: readonly LoggedRun[], data: string, flags: Flags): Promise<DiagnosedAnswers> {
   const { device, dtype } = flags;
-  const { loadPreferences } = await import("../data/rows/preferences.js");
-  const { describeRefusals, expectSomeKept } = await import("../data/rows/screening.js");
-  const { baseOf, closeRuns, isAdapterFolder, openRuns, tokenizeForRuns } = await import("../evaluate/diagnosis/runs.js");
-  const { measureRuns } = await import("../evaluate/diagnosis/measure.js");
-  const { loadModel, resolveModel } = await import("../models/index.js");
-  const { Progress } = await import("../base/terminal/progress.js");
-  const { diagnose } = await import("../evaluate/diagnosis/diagnose.js");
-  const { samplesOf } = await import("../evaluate/diagnosis/samples.js");
-
   runs.forEach(({ folder }) => isAdapterFolder(folder));
   const base = flags.model ?? baseOf(runs.map(({ folder }) => folder));
   const rows = await loadPreferences(data, rowOptions(flags));

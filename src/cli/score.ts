@@ -1,23 +1,24 @@
-/** `smaug score`: what a model gives the two answers of every row, as one JSON line a pair. */
-import { Command, InvalidArgumentError, Option } from "commander";
-import type { Refusal } from "../data/rows/screening";
-import { type TokenizedPair, answersOf } from "../data/tokenize/tokenizedPair";
-import type { CausalLM } from "../models";
+/** `smaug score`: the log-probs of both answers of every row under a model, as one JSON line a pair. */
+import { Command } from "commander";
+import { integer, optional } from "../base/arguments";
 import { InputError } from "../base/errors";
-import type { LogProbs, PairScore } from "../preference";
-import type { DType } from "../torch";
+import { Progress } from "../base/terminal/progress";
+import { loadPreferences } from "../data/rows/preferences";
+import { type Refusal, describeRefusals, expectSomeKept } from "../data/rows/screening";
+import { tokenizeRows } from "../data/tokenize/tokenizePairs";
+import { type TokenizedPair, answersOf } from "../data/tokenize/tokenizedPair";
+import { type CausalLM, loadModel } from "../models";
+import { type LogProbs, type PairScore, scorePreferences } from "../preference";
+import { loadTokenizer } from "../text";
+import { type ModelFlags, adapterOption, deviceOption, dtypeOption, modelOption, option } from "./options";
 import { print, printJson, tell, tellJson } from "./output";
 import { expectWritable, modelInputs, writeLines } from "./outputFile";
 import { type RowFlags, columnMappingOption, datasetConfigOption, rowOptions, splitOption } from "./train/rowOptions";
 
-interface Flags extends RowFlags {
-  model: string;
-  adapter?: string;
+interface Flags extends RowFlags, ModelFlags {
   data: string;
   out: string;
   perToken?: boolean;
-  device: string;
-  dtype?: DType | "auto";
   maxLength?: number;
   maxTokensPerBatch?: number;
   json?: boolean;
@@ -56,27 +57,25 @@ Example:
 
 export function scoreCommand(): Command {
   return new Command("score")
-    .description("log-probs of chosen and rejected answers under a model")
-    .requiredOption("--model <folder>", "the model, a folder or hub id; an adapter loads its base model with the adapter on it")
-    .option("--adapter <folder>", "an adapter of the model, as PEFT or smaug saved it")
+    .addOption(modelOption().makeOptionMandatory())
+    .addOption(adapterOption())
     .requiredOption("--data <source>", "preference rows: a JSONL, JSON or Parquet file, a folder of them, or a hub id")
     .requiredOption("--out <file>", "where the lines go; - is standard output")
     .addOption(splitOption())
     .addOption(datasetConfigOption())
     .addOption(columnMappingOption())
     .option("--per-token", "also the log-prob of every token of the answers")
-    .option("--device <name>", "cpu, cuda, cuda:1", "cpu")
+    .addOption(deviceOption())
+    .addOption(dtypeOption())
     .addOption(
-      new Option("--dtype <name>", "of the weights; float32 on the CPU and auto elsewhere when left out").choices([
-        "auto",
-        "float32",
-        "bfloat16",
-        "float16",
-        "float64",
-      ]),
+      option("--max-length <n>", optional(integer(0, "maximum number of tokens of prompt and answer together", { min: 2 }))),
     )
-    .option("--max-length <n>", "maximum number of tokens of prompt and answer together", whole(2))
-    .option("--max-tokens-per-batch <n>", "tokens run through the model at once, shared prompts counted once", whole(1))
+    .addOption(
+      option(
+        "--max-tokens-per-batch <n>",
+        optional(integer(0, "tokens run through the model at once, shared prompts counted once", { min: 1 })),
+      ),
+    )
     .option("--json", "print the summary as one JSON object")
     .addHelpText("after", notes)
     .action(score);
@@ -89,18 +88,10 @@ async function score(flags: Flags): Promise<void> {
     ...modelInputs(folder, "--model"),
     ...modelInputs(adapter, "--adapter"),
   ]);
-  const { loadPreferences } = await import("../data/rows/preferences.js");
-  const { describeRefusals } = await import("../data/rows/screening.js");
   const rows = await loadPreferences(data, rowOptions(flags));
-
-  const { loadModel } = await import("../models/index.js"); // loads libtorch
-  const { loadTokenizer } = await import("../text/index.js");
-  const { Progress } = await import("../base/terminal/progress.js");
   const tokenizer = await loadTokenizer(folder, { adapter });
   const model = await loadModel(folder, { adapter, device, dtype });
   try {
-    const { tokenizeRows } = await import("../data/tokenize/tokenizePairs.js");
-    const { expectSomeKept } = await import("../data/rows/screening.js");
     const tokenizing = new Progress("tokenizing", rows.length);
     const { pairs, refused } = await tokenizeRows(rows, tokenizer, {
       maxLength: flags.maxLength ?? model.config.maxPositionEmbeddings,
@@ -131,8 +122,6 @@ type Totals = Omit<Summary, "out" | "rows" | "scored" | "refused" | "refusals">;
 
 /** Writes a line for each pair, as soon as it is there, to a file that appears when all of them are in it. */
 async function writeScores(model: CausalLM, pairs: readonly TokenizedPair[], flags: Flags): Promise<Totals> {
-  const { scorePreferences } = await import("../preference/index.js");
-  const { Progress } = await import("../base/terminal/progress.js");
   const { out, perToken = false, maxTokensPerBatch: maxTokens } = flags;
   const progress = new Progress("scoring", pairs.length);
   const sums = { chosenLogp: 0, rejectedLogp: 0, chosenTokens: 0, rejectedTokens: 0, right: 0 };
@@ -212,12 +201,4 @@ function expectKnownIds(pairs: readonly TokenizedPair[], { config }: CausalLM, f
 
 function rounded(value: number, digits: number): number {
   return Number(value.toFixed(digits));
-}
-
-function whole(from: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= from) return value;
-    throw new InvalidArgumentError(`Expected an integer from ${from} on.`);
-  };
 }

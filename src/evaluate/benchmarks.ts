@@ -1,12 +1,12 @@
 /**
- * The benchmarks of the Open LLM Leaderboard (version 1), but for MMLU (mmlu.ts): data sets, splits, wording and counts
- * of lm-evaluation-harness 0.4.13, and the leaderboard's numbers of examples.
+ * The benchmarks of the Open LLM Leaderboard (version 1): data sets, splits, wording and counts of
+ * lm-evaluation-harness 0.4.13, and the leaderboard's numbers of examples.
  */
 import { integersOf, objectOf, rightOf, RowError, textOf, textsOf } from "../data/fields";
 import { arcQuestion, hellaswagQuestion } from "../data/recipes/choices";
 import { strip } from "../jinja";
-import { regexFilter } from "./filters";
-import type { AnswerTask, ChoiceTask, Row, Task } from "./tasks/task";
+import { regexFilter } from "./metrics";
+import type { AnswerTask, ChoiceTask, Group, Row, Task } from "./tasks/task";
 
 const arcChallenge: ChoiceTask = {
   kind: "choice",
@@ -48,7 +48,7 @@ const winogrande: ChoiceTask = {
   item: (row) => {
     const sentence = textOf(row, "sentence");
     const blank = sentence.indexOf("_");
-    if (blank < 0) throw new RowError(`Expected a blank ('_') in 'sentence' but found none`);
+    if (blank < 0) throw new RowError(`Expected a blank ('_') in 'sentence' but received none`);
     const options = [textOf(row, "option1"), textOf(row, "option2")];
     const answer = String(row["answer"]);
     return {
@@ -92,8 +92,9 @@ const truthfulqa: ChoiceTask = {
     const targets = objectOf(row, "mc2_targets");
     const [choices, labels] = [textsOf(targets, "choices"), integersOf(targets, "labels")];
     if (labels.length !== choices.length)
-      throw new RowError(`Expected as many labels as choices but found ${labels.length} and ${choices.length}`);
-    if (!labels.includes(1)) throw new RowError("Expected a 1 in 'labels' of 'mc2_targets' but found none: no choice is right");
+      throw new RowError(`Expected as many labels as choices but received ${labels.length} labels and ${choices.length} choices`);
+    if (!labels.includes(1))
+      throw new RowError("Expected a 1 in 'labels' of 'mc2_targets' but received none: no choice is right");
     return { text: `${TRUTHFULQA_EXAMPLES}\n\nQ: ${textOf(row, "question")}\nA:`, choices, gold: 0, labels };
   },
 };
@@ -113,4 +114,84 @@ const gsm8k: AnswerTask = {
   item: (row) => ({ text: `Question: ${textOf(row, "question")}\nAnswer:`, target: textOf(row, "answer") }),
 };
 
-export const benchmarks: readonly Task[] = [arcChallenge, hellaswag, winogrande, truthfulqa, gsm8k];
+/** MMLU is reported by four fields, each with its subjects, which are tasks of their own. */
+const FIELDS: Readonly<Record<string, { alias: string; subjects: string }>> = {
+  mmlu_stem: {
+    alias: "stem",
+    subjects:
+      "abstract_algebra anatomy astronomy college_biology college_chemistry college_computer_science " +
+      "college_mathematics college_physics computer_security conceptual_physics electrical_engineering " +
+      "elementary_mathematics high_school_biology high_school_chemistry high_school_computer_science " +
+      "high_school_mathematics high_school_physics high_school_statistics machine_learning",
+  },
+  mmlu_other: {
+    alias: "other",
+    subjects:
+      "business_ethics clinical_knowledge college_medicine global_facts human_aging management marketing " +
+      "medical_genetics miscellaneous nutrition professional_accounting professional_medicine virology",
+  },
+  mmlu_social_sciences: {
+    alias: "social sciences",
+    subjects:
+      "econometrics high_school_geography high_school_government_and_politics high_school_macroeconomics " +
+      "high_school_microeconomics high_school_psychology human_sexuality professional_psychology public_relations " +
+      "security_studies sociology us_foreign_policy",
+  },
+  mmlu_humanities: {
+    alias: "humanities",
+    subjects:
+      "formal_logic high_school_european_history high_school_us_history high_school_world_history " +
+      "international_law jurisprudence logical_fallacies moral_disputes moral_scenarios philosophy prehistory " +
+      "professional_law world_religions",
+  },
+};
+
+const mmluFields = Object.entries(FIELDS).map(([name, { alias, subjects }]) => ({
+  name,
+  alias,
+  subjects: subjects.split(" "),
+}));
+
+const mmluTasks: readonly ChoiceTask[] = mmluFields.flatMap(({ subjects }) => subjects.map(subjectTask));
+
+export const benchmarkGroups: readonly Group[] = [
+  { name: "mmlu", version: "2", members: mmluFields.map(({ name }) => name) },
+  ...mmluFields.map(({ name, alias, subjects }) => ({
+    name,
+    alias,
+    version: "2",
+    members: subjects.map((subject) => `mmlu_${subject}`),
+  })),
+];
+
+function subjectTask(subject: string): ChoiceTask {
+  const topic = subject.replaceAll("_", " ");
+  return {
+    kind: "choice",
+    name: `mmlu_${subject}`,
+    family: "mmlu",
+    alias: subject,
+    version: 1,
+    dataset: "cais/mmlu",
+    subset: subject,
+    files: ["all/test-*", "all/dev-*"], // all subjects at once
+    split: "test",
+    shotSplit: "dev",
+    shots: 5,
+    sampler: "first",
+    description: `The following are multiple choice questions (with answers) about ${topic}.\n\n`,
+    metrics: ["acc"],
+    item: (row) => {
+      const options = textsOf(row, "choices");
+      if (options.length !== 4) throw new RowError(`Expected four choices but received ${options.length}`);
+      const lines = options.map((option, i) => `${"ABCD"[i]}. ${option}`);
+      return {
+        text: [strip(textOf(row, "question"), "strip"), ...lines, "Answer:"].join("\n"),
+        choices: ["A", "B", "C", "D"],
+        gold: rightOf(row["answer"] as number, options, "answer", row),
+      };
+    },
+  };
+}
+
+export const benchmarks: readonly Task[] = [arcChallenge, hellaswag, winogrande, truthfulqa, gsm8k, ...mmluTasks];

@@ -11,7 +11,7 @@ import { generate } from "../generate";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/expectModel";
 import type { Tokenizer } from "../text";
-import { expectTokenizer } from "../text/expectTokenizer";
+import { expectTokenizer } from "../text/tokenizer";
 import { didYouMean } from "../base/names";
 import { checkOptions } from "../base/options";
 import { expectTaskList } from "./evaluate";
@@ -20,7 +20,7 @@ import { PythonRandom } from "./python/random";
 import { type PlacedRow, forgetRows, readSplit } from "./rows";
 import { logLikelihoods } from "./scoring";
 import type { Row } from "./tasks/task";
-import { type TaskData, expectTasks, sourceOf } from "./tasks/source";
+import { type TaskData, expectTasks, sourceOf } from "./tasks/data";
 import { taskNames } from "./tasks/list";
 
 /** An item's text and other ends for it. */

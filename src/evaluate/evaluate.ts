@@ -6,9 +6,9 @@ import { received } from "../base/received";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/expectModel";
 import type { Tokenizer } from "../text";
-import { expectTokenizer } from "../text/expectTokenizer";
+import { expectTokenizer } from "../text/tokenizer";
 import { checkOptions } from "../base/options";
-import { answersTo } from "./answers";
+import { answersTo } from "./scoring";
 import { answerScores, choiceScores } from "./metrics";
 import { type PreparedTask, prepare } from "./prepare";
 import { Encoder } from "./requests";
@@ -17,7 +17,7 @@ import { forgetRows } from "./rows";
 import { logLikelihoods } from "./scoring";
 import { findTasks, taskNames } from "./tasks/list";
 import type { AnswerTask, ChoiceTask, Group, Task } from "./tasks/task";
-import { type TaskData, expectTasks, sourceOf } from "./tasks/source";
+import { type TaskData, expectTasks, sourceOf } from "./tasks/data";
 
 export interface EvaluateOptions {
   /** Names (`taskNames()` lists them), files (YAML, or a JavaScript module), or custom tasks. */
@@ -137,14 +137,14 @@ export async function evaluatePrepared(
   return resultsOf(outcomes, groups, { started, maxLength, fewshotSeed, limit, logSamples });
 }
 
-type Run = Pick<TaskOutcome, "outcomes" | "truncated" | "unfinished">;
+type ScoredTask = Pick<TaskOutcome, "outcomes" | "truncated" | "unfinished">;
 
 async function choose(
   model: CausalLM,
   encoder: Encoder,
   { task, questions }: PreparedTask,
   options: EvaluateOptions,
-): Promise<Run> {
+): Promise<ScoredTask> {
   const { onProgress, signal, maxTokens } = options;
   const sequences = questions.flatMap(({ contexts, continuations }) => {
     const texts = contexts();
@@ -171,7 +171,7 @@ async function answer(
   encoder: Encoder,
   { task, questions }: PreparedTask,
   { onProgress, signal, batchSize = 8 }: EvaluateOptions,
-): Promise<Run> {
+): Promise<ScoredTask> {
   const { until, maxTokens = 256 } = task as AnswerTask;
   const prompts = questions.map(({ contexts }) => encoder.prompt(contexts()[0]!, maxTokens));
   const answers = await answersTo(

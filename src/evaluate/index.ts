@@ -13,22 +13,22 @@ export {
   evaluatePrepared,
   prepareEvaluation,
 } from "./evaluate";
-export { type AnswerFilter, type MatchRules, regexFilter } from "./filters";
-export { type EvaluationResults, type Sample, type TaskResults } from "./results";
-export { resultsTable } from "./table";
-export {
-  type AnswerTask,
-  type Blank,
-  type ChoiceMetric,
-  type ChoiceTask,
-  type Group,
-  type Item,
-  type Problem,
-  type Question,
-  type Row as TaskRow,
-  type Task,
+export { regexFilter } from "./metrics";
+export { type EvaluationResults, type Sample, type TaskResults, resultsTable } from "./results";
+export type {
+  AnswerFilter,
+  AnswerTask,
+  Blank,
+  ChoiceMetric,
+  ChoiceTask,
+  Group,
+  Item,
+  MatchRules,
+  Problem,
+  Question,
+  Row as TaskRow,
+  Task,
 } from "./tasks/task";
 export { readTaskFile } from "./tasks/file";
-export { readTaskModule } from "./tasks/module";
-export { type TaskData } from "./tasks/source";
-export { taskNames } from "./tasks/list";
+export type { TaskData } from "./tasks/data";
+export { readTaskModule, taskNames } from "./tasks/list";

@@ -1,16 +1,14 @@
-/**
- * Log-likelihoods of many continuations, what they share computed once: sequences are sorted, so that the choices of a
- * question, and questions with the same examples, lie side by side, and each batch is one prefix tree through the
- * packed pass of training (preference/packing.ts).
- */
+/** What a model makes of many prompts: the log-likelihoods of given continuations, or answers in its own words. */
 import { setImmediate } from "node:timers/promises";
 import { InputError } from "../base/errors";
+import { generate } from "../generate";
 import type { CausalLM } from "../models";
 import { upload } from "../preference/packed/batch";
 import { scorePairs } from "../preference/packed/step";
 import { commonLength, layOut } from "../preference/packed/packing";
-import { tidy } from "../torch";
+import { deviceProperties, tidy } from "../torch";
 import type { ScoredSequence } from "./requests";
+import type { Tokenizer } from "../text";
 
 export interface Likelihood {
   /** Sum over the scored tokens, in nats. */
@@ -26,7 +24,11 @@ export interface ScoringOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** In the order of the sequences. Other work gets a turn between batches. */
+/**
+ * Log-likelihoods in the order of the sequences. What they share is computed once: sequences are sorted, so that the choices
+ * of a question, and questions with the same examples, are adjacent, and each batch is one prefix tree through the packed
+ * pass of training. Yields to other work between batches.
+ */
 export async function logLikelihoods(
   model: CausalLM,
   sequences: readonly ScoredSequence[],
@@ -43,7 +45,7 @@ export async function logLikelihoods(
   }
   const found: Likelihood[] = Array.from({ length: sequences.length });
   let done = 0;
-  for (const batch of batchesOf(sequences, maxTokens ?? (device === "cpu" ? 2048 : 16384))) {
+  for (const batch of batchesOf(sequences, maxTokens ?? deviceProperties(device).limits.forwardRows)) {
     signal?.throwIfAborted();
     const { scored, ...layout } = layOut(batch.map((at) => sequences[at]!));
     const [logProbs, hits] = tidy(() => {
@@ -96,4 +98,46 @@ export function batchesOf(sequences: readonly ScoredSequence[], maxTokens: numbe
 function compare(a: Int32Array, b: Int32Array): number {
   const at = commonLength(a, b);
   return (a[at] ?? -1) - (b[at] ?? -1);
+}
+
+export interface AnswerOptions {
+  until: readonly string[];
+  maxTokens: number;
+  /** Prompts answered at once. */
+  batchSize: number;
+  onProgress?: ((done: number) => void) | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface Answer {
+  text: string;
+  /** `false`: neither a stop string nor the end of text came within the most tokens. */
+  hasEnded: boolean;
+}
+
+/** Greedy answers, in the order of the prompts. The longest prompts go first. */
+export async function answersTo(
+  model: CausalLM,
+  tokenizer: Tokenizer,
+  prompts: readonly (readonly number[])[],
+  { until, maxTokens, batchSize, onProgress, signal }: AnswerOptions,
+): Promise<Answer[]> {
+  const order = prompts.map((_, at) => at).sort((a, b) => prompts[b]!.length - prompts[a]!.length);
+  const found: Answer[] = Array.from({ length: prompts.length });
+  for (let start = 0; start < order.length; start += batchSize) {
+    const batch = order.slice(start, start + batchSize);
+    const answers = await generate(
+      model,
+      batch.map((at) => prompts[at]!),
+      {
+        tokenizer,
+        maxNewTokens: maxTokens,
+        stopStrings: until,
+        ...(signal ? { signal } : {}),
+      },
+    );
+    for (const [i, { text, finishReason }] of answers.entries()) found[batch[i]!] = { text, hasEnded: finishReason !== "length" };
+    onProgress?.(start + batch.length);
+  }
+  return found;
 }

@@ -9,7 +9,7 @@ import type { CausalLM } from "../models";
 import { expectModel } from "../models/expectModel";
 import { InputError } from "../base/errors";
 import type { Tokenizer } from "../text";
-import { expectTokenizer } from "../text/expectTokenizer";
+import { expectTokenizer } from "../text/tokenizer";
 import { checkOptions } from "../base/options";
 import type { ProcessorSettings } from "./sampling";
 

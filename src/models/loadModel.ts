@@ -5,7 +5,7 @@
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { type LoraConfig, applyLora } from "../nn";
-import { type DType, type Device, type Tensor, empty, isFloatingPoint, ops, tidy } from "../torch";
+import { type DType, type Device, type Tensor, deviceProperties, empty, isFloatingPoint, ops, tidy } from "../torch";
 import { checkOptions } from "../base/options";
 import { loadAdapter } from "./adapter";
 import { architectureOf } from "./architectures/registry";
@@ -75,7 +75,7 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
   const saved = blaming(configFile, () => savedDType(new ConfigReader(config)));
   using weights = opened?.weights ?? openWeights(folder);
   checkSizes(config, parse, weights, configFile);
-  const dtype = chooseDType(options.dtype ?? (device === "cpu" ? "float32" : "auto"), saved, weights);
+  const dtype = chooseDType(options.dtype ?? (deviceProperties(device).prefersHalf ? "auto" : "float32"), saved, weights);
 
   const model = blaming(configFile, () => new Model(config, { dtype, device, init: false }));
   try {
@@ -123,7 +123,7 @@ async function fill(model: CausalLM, weights: Weights, configFile: string): Prom
 /** Lets the parameter stand on the mapped file when nothing has to be converted, else copies. */
 function put(weights: Weights, name: string, parameter: Tensor): void {
   tidy(() => {
-    const asItIs = weights.entries.get(name)!.dtype === parameter.dtype && parameter.device === "cpu";
+    const asItIs = weights.entries.get(name)!.dtype === parameter.dtype && !deviceProperties(parameter.device).isAccelerator;
     const view = asItIs ? weights.view(name) : undefined;
     if (view) ops.setData(parameter, view);
     else weights.copyTo(name, parameter.detach());

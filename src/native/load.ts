@@ -5,9 +5,9 @@
 import { relative } from "node:path";
 import nodeGypBuild from "node-gyp-build";
 import { findAddon } from "./addon";
-import type { NativeBinding } from "./binding";
 import { libraryDefect } from "./setup/elf";
 import { NativeLoadError } from "./errors";
+import type { NativeBinding } from "./interface";
 import { hostChecks } from "./setup/host";
 import { type Libtorch, libraryFiles, locate, type Located, supportedText } from "./setup/locate";
 import { fetchedDefect } from "./setup/manifest";

@@ -6,7 +6,7 @@
  * `layers.0.self_attn.q_proj.weight`. Hooks and state-dict versioning of PyTorch's Module are left out.
  */
 import { type DType, type Device, Tensor, isFloatingPoint, noGrad, ops, tidy } from "../torch";
-import { conversionOf } from "../torch/conversion";
+import { conversionOf } from "../torch/tensor";
 import { roleOf } from "./parameter";
 
 /** Tensors by name, as a checkpoint holds them. */

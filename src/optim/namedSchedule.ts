@@ -198,7 +198,7 @@ export function kwargsProblems(name: ScheduleName, kwargs: Readonly<Record<strin
   const problems = Object.entries(kwargs).flatMap(([key, value]) => {
     if (!Object.hasOwn(known, key)) {
       const takes = Object.keys(known).join(", ") || "none";
-      return [conflict(KEY, `Expected settings of '${name}' (${takes}) in '${KEY}' but received '${key}'`)];
+      return [conflict(KEY, `settings of '${name}' (${takes}) in '${KEY}'`, `'${key}'`)];
     }
     if (isLeftOut(value) || known[key]!.read(value) !== undefined) return [];
     return [unfitKwarg(known[key]!.says, key, value)];
@@ -211,7 +211,7 @@ export function kwargsProblems(name: ScheduleName, kwargs: Readonly<Record<strin
   } = readKwargs(name, kwargs) as Kwargs<"cosine_with_min_lr"> & Kwargs<"warmup_stable_decay">;
   if (Object.hasOwn(known, "min_lr") && (lowest === undefined) === (share === undefined)) {
     const given = share === undefined ? "neither" : "both";
-    problems.push(conflict(KEY, `Expected one of 'min_lr' and 'min_lr_rate' in '${KEY}' but received ${given}`));
+    problems.push(conflict(KEY, `one of 'min_lr' and 'min_lr_rate' in '${KEY}'`, given));
   }
   if (name === "warmup_stable_decay" && decay === undefined)
     problems.push(unfitKwarg("a number of steps from 0", "num_decay_steps", undefined));
@@ -237,5 +237,5 @@ function isLeftOut(value: unknown): boolean {
 
 /** An invalid setting. */
 function unfitKwarg(expected: string, key: string, value: unknown): Problem {
-  return conflict(KEY, `Expected ${expected} for '${key}' in '${KEY}' but received ${shown(value)}`);
+  return conflict(KEY, `${expected} for '${key}' in '${KEY}'`, shown(value));
 }

@@ -9,7 +9,7 @@ import { expectTokenized } from "../data/rows/givenRows";
 import { type TokenizedPair, answersOf } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/expectModel";
-import { tidy } from "../torch";
+import { deviceProperties, tidy } from "../torch";
 import { checkOptions } from "../base/options";
 import { microBatches, packOptionsOf } from "./packed/microBatches";
 import { upload } from "./packed/batch";
@@ -62,7 +62,7 @@ export async function* scorePreferences(
   expectTokenized(pairs, "pairs");
   checkOptions("scorePreferences", options, ["maxTokens", "onProgress"]);
   const { device } = model.parameters().next().value!;
-  const { maxTokens = device === "cpu" ? 2048 : 16384, onProgress } = options;
+  const { maxTokens = deviceProperties(device).limits.forwardRows, onProgress } = options;
   if (!(Number.isSafeInteger(maxTokens) && maxTokens > 0))
     throw new RangeError(`Expected a positive integer for 'maxTokens' but received ${received(maxTokens)}`);
   expectCallback(onProgress, "onProgress");

@@ -15,7 +15,7 @@
  * instead: s and n are those of the lines' means, and ρ̄ must be three errors away, which is as rare by chance.
  */
 import { ERRORS, LEAST_PAIRS, type Sample, pooled } from "../base/samples";
-import { type Run, type RunLine } from "./run";
+import type { LoggedRun, RunLine } from "./run";
 
 /** Maximum number of logged lines that "at the end" and "at the start" average; with few lines, each is a quarter. */
 export const LINES = 5;
@@ -40,7 +40,7 @@ export interface ChosenAnswers {
 }
 
 /** Undefined if the run does not state its β, has no reference, or has logged no rewards. */
-export function chosenAnswers(run: Run): ChosenAnswers | undefined {
+export function chosenAnswers(run: LoggedRun): ChosenAnswers | undefined {
   const { beta } = run;
   const lines = run.lines.filter((line) => line[REWARD] !== undefined);
   if (beta === undefined || lines.length === 0) return undefined;
@@ -69,7 +69,7 @@ export function chosenAnswers(run: Run): ChosenAnswers | undefined {
 const REWARD = "rewards/chosen";
 
 function judged(
-  { statement }: Run,
+  { statement }: LoggedRun,
   { mean, std, count }: Sample,
   over: string,
   { least, errors } = { least: LEAST_PAIRS, errors: ERRORS },
@@ -99,7 +99,7 @@ function lastLines(lines: readonly RunLine[]): readonly RunLine[] {
 /** How many lines "at the end" averages. */
 export const few = ({ length }: readonly RunLine[]): number => Math.max(1, Math.min(LINES, Math.floor(length / 4)));
 
-function lastEvaluation({ evaluations, lines }: Run): { sample: Sample; step: number; line: RunLine } | undefined {
+function lastEvaluation({ evaluations, lines }: LoggedRun): { sample: Sample; step: number; line: RunLine } | undefined {
   const last = evaluations.filter((line) => line[REWARD] !== undefined).at(-1);
   const sample = last && sampleOf(last);
   const step = last?.["step"] ?? 0;

@@ -1,7 +1,7 @@
 /** What a run came to, in numbers and in sentences, and what went wrong in it. */
 import { type ChosenAnswers, LINES, chosenAnswers, few } from "./chosenAnswers";
 import { short, signed } from "./html";
-import { type Run, type RunLine, configOf } from "./run";
+import { type LoggedRun, type RunLine, configOf } from "./run";
 
 const LN2 = Math.log(2);
 
@@ -13,9 +13,9 @@ export function meanAt(end: "start" | "end", lines: readonly RunLine[], metric: 
 }
 
 /** One sentence that sums up all runs, as far as that can be told (chosenAnswers.ts). */
-export function headline(runs: readonly Run[]): string {
+export function headline(runs: readonly LoggedRun[]): string {
   const [first, ...others] = runs;
-  const list = (some: readonly Run[]) =>
+  const list = (some: readonly LoggedRun[]) =>
     some
       .map(({ name }) => name)
       .join(", ")
@@ -52,7 +52,7 @@ function natsOf({ nats, error }: ChosenAnswers): string {
 }
 
 /** What a run came to, as a sentence. */
-export function outcome(run: Run): string {
+export function outcome(run: LoggedRun): string {
   const { lines, name, beta, totalSteps } = run;
   const against = chosenAnswers(run);
   // All numbers of the sentence are from the same pairs.
@@ -79,7 +79,7 @@ export function outcome(run: Run): string {
 }
 
 /** What went wrong in a run, with what to do. */
-export function warnings(run: Run): string[] {
+export function warnings(run: LoggedRun): string[] {
   const { lines, name, beta, nonFinite, statement, totalSteps, closing } = run;
   const found: string[] = [];
   const chosen = chosenAnswers(run);

@@ -1,6 +1,6 @@
 /** Which metrics of a run are drawn, in which groups, and how: noisy ones behind their running mean, long ones thinned. */
 import type { Line, Point } from "./figures";
-import type { Run, RunLine } from "./run";
+import type { LoggedRun, RunLine } from "./run";
 
 /** A picture of one metric. */
 export interface Picture {
@@ -169,17 +169,17 @@ export const ENDS: readonly Picture[] = [
 ];
 
 /** What a report of these runs draws, in order. */
-export function groupsOf(runs: readonly Run[]): MetricGroup[] {
+export function groupsOf(runs: readonly LoggedRun[]): MetricGroup[] {
   return [firstGroup(runs), AROUND_DIFFERENCE, ...GROUPS, otherMetrics(runs)];
 }
 
 /** Answers against the reference, in nats where every run tells what turns its rewards into them. */
-export function firstGroup(runs: readonly Run[]): MetricGroup {
+export function firstGroup(runs: readonly LoggedRun[]): MetricGroup {
   return runs.every(({ beta }) => beta !== undefined) ? AGAINST_REFERENCE : REWARDS;
 }
 
 /** What was logged and is in no group. */
-function otherMetrics(runs: readonly Run[]): MetricGroup {
+function otherMetrics(runs: readonly LoggedRun[]): MetricGroup {
   const known = new Set(
     [AGAINST_REFERENCE, AROUND_DIFFERENCE, ...GROUPS].flatMap(({ pictures }) => pictures).map(({ metric }) => metric),
   );

@@ -14,7 +14,7 @@ import { excerpt, isObject, shown } from "../base/values";
 /** The finite numbers of a logged line by name, `step` among them. */
 export type RunLine = Readonly<Record<string, number>>;
 
-export interface Run {
+export interface LoggedRun {
   /** The folder's name, with as many names above it as tell it from the others'. */
   readonly name: string;
   readonly folder: string;
@@ -46,12 +46,12 @@ const STATE = "trainer_state.json";
  *
  * @throws InputError when a folder is not there, has no metrics, or a line in it is broken
  */
-export function readRuns(folders: readonly string[]): Run[] {
+export function readRuns(folders: readonly string[]): LoggedRun[] {
   const names = namesOf(folders);
   return folders.map((folder, i) => readRun(folder, names[i]!));
 }
 
-function readRun(folder: string, name: string): Run {
+function readRun(folder: string, name: string): LoggedRun {
   const entries = entriesOf(folder);
   const state = existsSync(join(folder, METRICS)) ? undefined : findState(folder, entries);
   const { statement, records, notes = [] } = state === undefined ? readMetrics(join(folder, METRICS)) : readState(state);
@@ -59,7 +59,7 @@ function readRun(folder: string, name: string): Run {
   const lines = steps.filter((record) => "loss" in record).map(numbersOf);
   if (lines.length === 0)
     throw new InputError(
-      `Expected logged steps in '${state ?? join(folder, METRICS)}' but found none; ` +
+      `Expected logged steps in '${state ?? join(folder, METRICS)}' but received none; ` +
         (notes.length > 0 ? notes.join("; ") : "the run has not come to its first line (logging_steps)"),
     );
   const closing = steps.find((record) => "train_runtime" in record);
@@ -90,7 +90,7 @@ interface Logged {
 }
 
 /** The resolved configuration with Hugging Face's names, also of a run that was started from a program. */
-export function configOf(statement: Run["statement"]): Json {
+export function configOf(statement: LoggedRun["statement"]): Json {
   const config = isObject(statement["config"]) ? statement["config"] : {};
   return Object.fromEntries(Object.entries(config).map(([name, value]) => [snakeCase(name), value]));
 }
@@ -114,7 +114,7 @@ function findState(folder: string, entries: readonly Dirent[]): string {
     .map(({ name }) => `'${name}'`)
     .join(", ");
   throw new InputError(
-    `Expected ${METRICS} or ${STATE} in '${folder}' but found ${others || "no file"}; name the output_dir of a run`,
+    `Expected ${METRICS} or ${STATE} in '${folder}' but received ${others || "no file"}; name the output_dir of a run`,
   );
 }
 
@@ -138,7 +138,7 @@ function readMetrics(file: string): Logged {
 function readState(file: string): Logged {
   const { log_history: history, max_steps } = parsed(readInputText(file, "the state of a run"), `'${file}'`);
   if (!Array.isArray(history) || !history.every(isObject))
-    throw new InputError(`Expected a list of logged lines for 'log_history' in '${file}' but found ${shown(history)}`);
+    throw new InputError(`Expected a list of logged lines for 'log_history' in '${file}' but received ${shown(history)}`);
   return { statement: max_steps === undefined ? {} : { max_steps }, records: history };
 }
 
@@ -153,12 +153,12 @@ function parsed(text: string, place: string): Json {
         text.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity)\b/g, (found) => (found.startsWith('"') ? found : "null")),
       );
     } catch {
-      throw new InputError(`Expected JSON in ${place} but found ${excerpt(text)} (${printable((error as Error).message)})`);
+      throw new InputError(`Expected JSON in ${place} but received ${excerpt(text)} (${printable((error as Error).message)})`);
     }
   }
   expectShallow(value, place);
   if (isObject(value)) return value;
-  throw new InputError(`Expected a JSON object in ${place} but found ${shown(value)}`);
+  throw new InputError(`Expected a JSON object in ${place} but received ${shown(value)}`);
 }
 
 /** NaN and infinite numbers are null in JSON. */

@@ -10,7 +10,7 @@ import { headline, meanAt, outcome, warnings } from "./findings";
 import { type Html, breakable, html, short } from "./html";
 import { ENDS, type MetricGroup, type Picture, curve, firstGroup, groupsOf, pointsOf, thinned } from "./metrics";
 import { SERIES, page } from "./page";
-import { type Run, type RunLine, configOf, readRuns } from "./run";
+import { type LoggedRun, type RunLine, configOf, readRuns } from "./run";
 import {
   type Compared,
   type TableRow,
@@ -62,7 +62,7 @@ export async function writeRunReport(outputDir: string): Promise<string> {
  * told of every picture in it.
  */
 export async function renderRuns(
-  runs: readonly Run[],
+  runs: readonly LoggedRun[],
   diagnosed?: DiagnosedAnswers,
   onChart?: (chart: Chart) => void,
 ): Promise<string> {
@@ -88,9 +88,9 @@ export async function renderRuns(
 }
 
 /** What each run came to, next to what it began with. */
-function endSection(runs: readonly Run[]): Html {
+function endSection(runs: readonly LoggedRun[]): Html {
   const pictures = [...firstGroup(runs).pictures, ...ENDS];
-  const row = (picture: Picture, linesOf: (run: Run) => readonly RunLine[], count?: number): TableRow[] => {
+  const row = (picture: Picture, linesOf: (run: LoggedRun) => readonly RunLine[], count?: number): TableRow[] => {
     if (runs.every((run) => meanAt("end", linesOf(run), picture.metric) === undefined)) return [];
     const cells = runs.map((run) => {
       const [start, end] = (["start", "end"] as const).map((at) => meanAt(at, linesOf(run), picture.metric, count));
@@ -110,7 +110,7 @@ function endSection(runs: readonly Run[]): Html {
   return section(`What ${runs.length > 1 ? "each run" : "the run"} came to`, table(runs.map(compared), rows));
 }
 
-function groupSection(group: MetricGroup, runs: readonly Run[], draw: Draw): Html {
+function groupSection(group: MetricGroup, runs: readonly LoggedRun[], draw: Draw): Html {
   const logged = group.pictures.filter(({ metric }) => runs.some((run) => isLogged(run, metric)));
   if (logged.length === 0) return html``;
   const pictures = logged.filter(({ isInTableOnly }) => !isInTableOnly);
@@ -129,7 +129,7 @@ function groupSection(group: MetricGroup, runs: readonly Run[], draw: Draw): Htm
 }
 
 /** How to read charts; `scaled` are the runs whose rewards are divided by β in them. */
-function readingOf(charts: readonly Pick<Chart, "lines">[], scaled: readonly Run[]): string {
+function readingOf(charts: readonly Pick<Chart, "lines">[], scaled: readonly LoggedRun[]): string {
   const lines = charts.flatMap((chart) => chart.lines);
   return [
     ...(scaled.length > 0 ? [betas(scaled)] : []),
@@ -139,12 +139,12 @@ function readingOf(charts: readonly Pick<Chart, "lines">[], scaled: readonly Run
 }
 
 /** What rewards are divided by. */
-function betas(runs: readonly Run[]): string {
+function betas(runs: readonly LoggedRun[]): string {
   const same = runs.every(({ beta }) => beta === runs[0]!.beta);
   return same ? `β is ${runs[0]!.beta}.` : `β is ${runs.map(({ name, beta }) => `${beta} (${name})`).join(", ")}.`;
 }
 
-function chartOf(picture: Picture, { isLarge = false }: MetricGroup, runs: readonly Run[]): Chart {
+function chartOf(picture: Picture, { isLarge = false }: MetricGroup, runs: readonly LoggedRun[]): Chart {
   const { metric, label, subject = label, inNats, ruleY, mayBeLog = false, isExact = false } = picture;
   const lines = runs.flatMap((run, i): Line[] => {
     const of = (each: readonly RunLine[]) => pointsOf(each, metric, scaleOf(picture, run));
@@ -171,7 +171,7 @@ function chartOf(picture: Picture, { isLarge = false }: MetricGroup, runs: reado
 }
 
 /** The logged values of some pictures: a row a step, evaluations in columns of their own. */
-function numbersOf(pictures: readonly Picture[], runs: readonly Run[]): Html {
+function numbersOf(pictures: readonly Picture[], runs: readonly LoggedRun[]): Html {
   const columns = runs.flatMap((run) =>
     pictures.flatMap((picture) =>
       (
@@ -195,7 +195,7 @@ function numbersOf(pictures: readonly Picture[], runs: readonly Run[]): Html {
   return numbersTable(heads, rows, short);
 }
 
-function settingsSection(runs: readonly Run[]): Html {
+function settingsSection(runs: readonly LoggedRun[]): Html {
   const settings = runs.map(settingsOf);
   const names = [...new Set(settings.flatMap((each) => [...each.keys()]))];
   const isSame = (name: string) => settings.every((each) => each.get(name) === settings[0]!.get(name));
@@ -219,7 +219,7 @@ ${footer([...new Set(versions)].filter((text) => text !== "").join(" / "))}`;
 }
 
 /** What a run states of itself and its configuration, as text; without what is not set. */
-function settingsOf({ statement, closing }: Run): Map<string, string> {
+function settingsOf({ statement, closing }: LoggedRun): Map<string, string> {
   const { config: _, versions: __, ...stated } = statement;
   const runtime = closing?.["train_runtime"];
   const all = {
@@ -237,8 +237,8 @@ function textOf(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-const isLogged = ({ lines, evaluations }: Run, metric: string): boolean =>
+const isLogged = ({ lines, evaluations }: LoggedRun, metric: string): boolean =>
   pointsOf(lines, metric).length > 0 || pointsOf(evaluations, metric).length > 0;
-const scaleOf = ({ inNats }: Picture, { beta }: Run): number => (inNats ? 1 / beta! : 1);
+const scaleOf = ({ inNats }: Picture, { beta }: LoggedRun): number => (inNats ? 1 / beta! : 1);
 const colorOf = (run: number): string => SERIES[run % SERIES.length]!;
-const compared = ({ name }: Run, run: number): Compared => ({ name, color: colorOf(run) });
+const compared = ({ name }: LoggedRun, run: number): Compared => ({ name, color: colorOf(run) });

@@ -37,7 +37,7 @@ export function parseExact(text: string, place: string): unknown {
   try {
     return parsePythonJson(text, numberOf);
   } catch (error) {
-    throw new InputError(`Expected JSON that Python can read in ${place}, but found ${(error as Error).message}.`);
+    throw new InputError(`Expected JSON that Python can read in ${place} but received ${(error as Error).message}`);
   }
 }
 

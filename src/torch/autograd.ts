@@ -1,7 +1,7 @@
 /** Gradients without `.grad`, and switching recording off. Grad mode belongs to the thread: each worker has its own. */
+import { receivedInCode } from "../base/received";
 import { binding } from "../native/binding";
-import { describeValue } from "./operators";
-import { synchronously } from "./synchronous";
+import { synchronously } from "./scope";
 import { Tensor } from "./tensor";
 
 export interface GradOptions {
@@ -16,7 +16,7 @@ export interface GradOptions {
 function list(tensors: Tensor | readonly Tensor[], name: string): number[] {
   const all = tensors instanceof Tensor ? [tensors] : tensors;
   if (!Array.isArray(all) || all.some((tensor) => !(tensor instanceof Tensor)))
-    throw new TypeError(`Expected a Tensor or an array of Tensors for '${name}' but received ${describeValue(tensors)}`);
+    throw new TypeError(`Expected a Tensor or an array of Tensors for '${name}' but received ${receivedInCode(tensors)}`);
   return all.map((tensor: Tensor) => tensor.live(name));
 }
 
@@ -27,7 +27,7 @@ function gradientList(gradients: Tensor | readonly (Tensor | null)[], outputs: n
     throw new RangeError(`Expected one gradient per output (${outputs.length}) for '${name}' but received ${all.length}`);
   if (!Array.isArray(all) || all.some((gradient) => gradient !== null && !(gradient instanceof Tensor)))
     throw new TypeError(
-      `Expected a Tensor or an array of Tensors and nulls for '${name}' but received ${describeValue(gradients)}`,
+      `Expected a Tensor or an array of Tensors and nulls for '${name}' but received ${receivedInCode(gradients)}`,
     );
   return all.map((gradient: Tensor | null) => (gradient === null ? -1 : gradient.live(name)));
 }

@@ -3,11 +3,7 @@
  * by their edges. The rules are those of torch/_tensor_str.py; shape, dtype and device always follow the values. Values
  * that are not laid out in memory (sparse, quantised, meta tensors) are left out.
  */
-import { binding } from "../native/binding";
-import { type DType, type TypedArray, isComplex, isFloatingPoint } from "./dtype";
-import { atenOperator } from "./operators";
-import { tidy } from "./scope";
-import { Tensor } from "./tensor";
+import { type ArrayOf, type DType, type TypedArray, isComplex, isFloatingPoint } from "./dtype";
 
 const PRECISION = 4; // digits after the point
 const SUMMARISE_FROM = 1000; // elements
@@ -15,19 +11,44 @@ const EDGE = 3; // elements shown at each end of a summarised dimension
 const LINE_WIDTH = 80;
 const PREFIX = "tensor(";
 
-const narrow = atenOperator("aten::narrow");
-const cat = atenOperator("aten::cat");
+/** What is asked of a tensor to print it. */
+interface Printable {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly device: string;
+  readonly gradFn: string | null;
+  readonly requiresGrad: boolean;
+}
 
-export function inspectTensor(tensor: Tensor): string {
-  if (tensor.slot === -1) return "tensor(disposed)";
+/** The values to show of a tensor: all of them, or the edges that `edgesOf` keeps. */
+interface Shown {
+  readonly shape: readonly number[];
+  toArray(): ArrayOf[DType];
+}
+
+/** The text of a tensor; without `shown`, its values are left out. */
+export function formatTensor(tensor: Printable, shown: Shown | undefined): string {
   const { shape, dtype, device } = tensor;
   const suffix = [`shape=[${shape.join(", ")}]`, `dtype=${dtype}`, `device=${device}`];
   if (tensor.gradFn !== null) suffix.push(`gradFn=${tensor.gradFn}`);
   else if (tensor.requiresGrad) suffix.push("requiresGrad=true");
-  const body = tidy(() => values(tensor));
+  const body = values(shape, dtype, shown);
   const lastLine = body.slice(body.lastIndexOf("\n") + 1);
   const start = body.includes("\n") ? lastLine.length : PREFIX.length + lastLine.length;
   return `${PREFIX}${body}${join(suffix, start)})`;
+}
+
+/** Cuts the long dimensions of a tensor that is too large to print; `cut` keeps `edge` elements at both ends of one. */
+export function edgesOf<T extends { readonly shape: readonly number[] }>(
+  tensor: T,
+  cut: (tensor: T, dim: number, edge: number) => T,
+): T {
+  if (!isSummarised(tensor.shape)) return tensor;
+  return tensor.shape.reduce((result, size, dim) => (size <= 2 * EDGE ? result : cut(result, dim, EDGE)), tensor);
+}
+
+function isSummarised(shape: readonly number[]): boolean {
+  return shape.reduce((product, size) => product * size, 1) > SUMMARISE_FROM;
 }
 
 /** The suffixes, each on a new line when the current one is full. */
@@ -46,13 +67,11 @@ function join(suffixes: string[], start: number): string {
   return text;
 }
 
-function values(tensor: Tensor): string {
-  const { shape, dtype } = tensor;
+function values(shape: readonly number[], dtype: DType, shown: Shown | undefined): string {
   if (shape.includes(0)) return "[]";
-  if (tensor.device === "meta" || !binding.isDense(tensor.slot)) return "...";
-  const summarised = tensor.numel() > SUMMARISE_FROM;
-  const shown = summarised ? edges(tensor) : tensor;
-  const { width, format } = formatter(shown.toArray() as TypedArray, dtype);
+  if (shown === undefined) return "...";
+  const summarised = isSummarised(shape);
+  const { width, format } = formatter(shown.toArray(), dtype);
   const shownShape = shown.shape;
 
   let next = 0;
@@ -78,16 +97,6 @@ function line(elements: string[], cut: boolean, depth: number, width: number): s
 function block(rows: string[], cut: boolean, depth: number, dims: number): string {
   const shown = cut ? [...rows.slice(0, EDGE), "...", ...rows.slice(EDGE)] : rows;
   return `[${shown.join(`,${"\n".repeat(dims - depth - 1)}${" ".repeat(PREFIX.length + depth + 1)}`)}]`;
-}
-
-/** The first and last elements of every long dimension. */
-function edges(tensor: Tensor): Tensor {
-  return tensor.shape.reduce((result, size, dim) => {
-    if (size <= 2 * EDGE) return result;
-    const first = narrow(result, dim, 0, EDGE);
-    const last = narrow(result, dim, size - EDGE, EDGE);
-    return cat([first, last], dim);
-  }, tensor);
 }
 
 interface Formatter<T> {

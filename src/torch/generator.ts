@@ -1,10 +1,8 @@
-/// <reference lib="esnext.disposable" preserve="true" />
 /** Random numbers: the seed of all default generators, and separate generators. */
 import { binding } from "../native/binding";
-import { DisposedTensorError } from "../native/errors";
-import { type Device, Tensor, slotOf } from "./tensor";
-
-const registry = new FinalizationRegistry<number>((slot) => binding.releaseGenerator(slot));
+import type { Device } from "./device";
+import { GeneratorHandle } from "./scope";
+import { Tensor, slotOf } from "./tensor";
 
 /** The seed as a signed integer of 64 bits; negative seeds and those from 2^63 are the same bits, as in PyTorch. */
 function checkSeed(seed: number | bigint): number | bigint {
@@ -21,18 +19,9 @@ function checkSeed(seed: number | bigint): number | bigint {
  * const noise = randn([2, 3], { generator });
  * ```
  */
-export class Generator {
-  private slot: number;
-
+export class Generator extends GeneratorHandle {
   constructor(device: Device = "cpu") {
-    this.slot = binding.createGenerator(device);
-    registry.register(this, this.slot, this);
-  }
-
-  /** @internal */
-  live(): number {
-    if (this.slot === -1) throw new DisposedTensorError("this Generator has been disposed; create a new one");
-    return this.slot;
+    super(binding.createGenerator(device));
   }
 
   manualSeed(seed: number | bigint): this {
@@ -48,17 +37,6 @@ export class Generator {
   setState(state: Tensor): this {
     binding.setGeneratorState(this.live(), slotOf(state, "state"));
     return this;
-  }
-
-  dispose(): void {
-    if (this.slot === -1) return;
-    registry.unregister(this);
-    binding.releaseGenerator(this.slot);
-    this.slot = -1;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }
 

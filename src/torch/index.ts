@@ -1,7 +1,6 @@
 /** `smaug/torch`: libtorch's tensors and autograd. */
-export { hasOp, op, ops } from "./methods"; // must come first: it adds Tensor's methods
+export type { NestedArray } from "./arrays";
 export { type GradOptions, autograd, enableGrad, isGradEnabled, noGrad } from "./autograd";
-export type { ToOptions } from "./conversion";
 export {
   type RandomOptions,
   type TensorOptions,
@@ -20,12 +19,18 @@ export {
   zeros,
 } from "./create";
 export {
+  type Device,
+  type DeviceProperties,
   type Memory,
   acceleratorType,
+  defaultDevice,
   deviceCount,
+  deviceDescription,
   deviceName,
+  deviceProperties,
   emptyCache,
   getNumThreads,
+  hasDevice,
   memory,
   resetPeakMemory,
   setNumThreads,
@@ -34,12 +39,12 @@ export {
 } from "./device";
 export { type ArrayOf, type DType, type TypedArray, dtypes, isComplex, isFloatingPoint } from "./dtype";
 export { Generator, getRngState, manualSeed, setRngState } from "./generator";
-export { type Index, Slice, slice } from "./indexing";
-export { cat, stack } from "./joining";
-export type { Layout, MemoryFormat, Reduction, Scalar } from "./operators";
+export { Slice, slice } from "./indexing";
+export { cat, hasOp, op, ops, stack } from "./ops";
+export type { Layout, MemoryFormat, Reduction, Scalar } from "./schemas";
 export { dispose, keep, tidy } from "./scope";
 export { TensorScope } from "./tensorScope";
-export { type BackwardOptions, type Device, type NestedArray, Tensor } from "./tensor";
+export { type BackwardOptions, type Index, Tensor, type ToOptions } from "./tensor";
 export {
   DeviceError,
   DisposedTensorError,

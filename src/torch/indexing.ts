@@ -2,12 +2,23 @@
  * Indexing with Python's meaning: `t[0, 1:3, None, ..., mask]` is `index(t, [0, slice(1, 3), null, "...", mask])`.
  * What can be a view is one; tensors, masks and integer arrays go to ATen's `index` and `index_put_` at the end.
  */
+import { receivedInCode } from "../base/received";
 import { IndexError } from "../native/errors";
-import { arrayToTensor } from "./create";
-import { isComplex, isFloatingPoint } from "./dtype";
-import { type Scalar, atenOperator, describeValue } from "./operators";
-import { tidy } from "./scope";
-import { type Device, type NestedArray, Tensor } from "./tensor";
+import type { NestedArray } from "./arrays";
+import { type DType, isComplex, isFloatingPoint } from "./dtype";
+import { Handle } from "./scope";
+
+/** What indexing asks of a tensor. `Tensor` is built on this file. */
+interface Indexable<T> extends Handle {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  dim(): number;
+  item(): number;
+  alias(): T;
+  select(dim: number, index: number): T;
+  slice(dim: number, start: number | null, end: number | null, step: number): T;
+  unsqueeze(dim: number): T;
+}
 
 /** A range of a dimension; null or undefined means "to the end". Negative numbers count from the end. */
 export class Slice {
@@ -25,7 +36,7 @@ export function slice(...bounds: (number | null | undefined)[]): Slice {
   const [start, end, step] = bounds.length === 1 ? [null, bounds[0], 1] : bounds;
   for (const [name, value] of Object.entries({ start, end, step })) {
     if (value !== null && value !== undefined && !Number.isSafeInteger(value))
-      throw new TypeError(`Expected an integer for '${name}' but received ${describeValue(value)}`);
+      throw new TypeError(`Expected an integer for '${name}' but received ${receivedInCode(value)}`);
   }
   if (step !== undefined && step !== null && step < 1)
     throw new RangeError(`Expected a positive step for 'slice' but received ${step}; flip() reverses a dimension`);
@@ -33,113 +44,85 @@ export function slice(...bounds: (number | null | undefined)[]): Slice {
 }
 
 /** An integer, a slice (also as a string, `"1:3"`), `"..."`, null for a new dimension, a mask, or indices. */
-export type Index = number | string | null | boolean | Slice | Tensor | readonly NestedArray[];
+export type IndexInto<T> = number | string | null | boolean | Slice | T | readonly NestedArray[];
 
-type Parsed = number | "..." | null | boolean | Slice | Tensor;
+type Parsed<T> = number | "..." | null | boolean | Slice | T;
 
-const select = atenOperator("aten::select.int");
-const sliceOp = atenOperator("aten::slice.Tensor");
-const unsqueeze = atenOperator("aten::unsqueeze");
-const alias = atenOperator("aten::alias");
-const gather = atenOperator("aten::index.Tensor");
-const scatter = atenOperator("aten::index_put_");
-const copy = atenOperator("aten::copy_");
-const fill = atenOperator("aten::fill_.Scalar");
-const newEmpty = atenOperator("aten::new_empty");
-const addTo = atenOperator("aten::add_.Tensor");
+/** Makes a tensor of indices, or of a mask. */
+type FromArray<T> = (values: readonly NestedArray[]) => T;
 
-function parse(index: Index, device: Device): Parsed {
+function parse<T extends Indexable<T>>(index: IndexInto<T>, fromArray: FromArray<T>): Parsed<T> {
   if (typeof index === "string") return parseText(index);
-  if (Array.isArray(index)) return arrayToTensor(index as NestedArray[], device);
-  if (!(index instanceof Tensor) || index.dim() > 0 || isFloatingPoint(index.dtype) || isComplex(index.dtype))
-    return index as Parsed;
+  if (Array.isArray(index)) return fromArray(index as NestedArray[]);
+  if (!isTensor(index) || index.dim() > 0 || isFloatingPoint(index.dtype) || isComplex(index.dtype)) return index as Parsed<T>;
   const value = index.item(); // without dimensions it is the number it holds: a view, as in PyTorch
   return isMask(index) ? Boolean(value) : value;
+}
+
+function isTensor<T extends Handle>(index: unknown): index is T {
+  return index instanceof Handle;
 }
 
 function parseText(text: string): Slice | "..." {
   if (text === "...") return text;
   const match = /^\s*(-?\d+)?\s*:\s*(-?\d+)?\s*(?::\s*(-?\d+)?\s*)?$/.exec(text);
-  if (!match) throw new TypeError(`Expected a slice such as "1:3" or "..." for an index but received ${describeValue(text)}`);
+  if (!match) throw new TypeError(`Expected a slice such as "1:3" or "..." for an index but received ${receivedInCode(text)}`);
   const [, start, end, step] = match.map((part) => (part === undefined ? null : Number(part)));
   return slice(start ?? null, end ?? null, step ?? 1);
 }
 
-/** Applies what gives a view; returns it with the tensors still to be applied, by dimension. */
-function view(tensor: Tensor, indices: readonly Index[]): { result: Tensor; advanced: (Tensor | null)[] } {
-  const parsed = indices.map((index) => parse(index, tensor.device));
+/** Applies the indices that give a view; returns it with the tensors still to be applied, by dimension. */
+export function applyViews<T extends Indexable<T>>(
+  tensor: T,
+  indices: readonly IndexInto<T>[],
+  fromArray: FromArray<T>,
+): { view: T; advanced: (T | null)[] } {
+  const parsed = indices.map((index) => parse(index, fromArray));
   const consumed = parsed.reduce<number>((count, index) => count + dimensionsOf(index), 0);
   const dims = tensor.dim();
   if (consumed > dims)
     throw new RangeError(`Expected at most ${dims} indices for a tensor of ${dims} dimensions but received ${consumed}`);
   if (parsed.filter((index) => index === "...").length > 1) throw new TypeError('Expected at most one "..." among the indices');
 
-  let result = alias(tensor);
-  let dim = 0; // of the result
+  let view = tensor.alias();
+  let dim = 0; // of the view
   let source = 0; // the dimension of the tensor it is
-  const advanced: (Tensor | null)[] = [];
+  let covered = 0; // dimensions of the view that `advanced` stands for
+  const advanced: (T | null)[] = [];
   for (const index of parsed) {
     if (index === "...") dim += dims - consumed;
-    else if (index === null) result = unsqueeze(result, dim++);
-    else if (typeof index === "number") result = select(result, dim, inRange(index, result.shape[dim]!, source));
-    else if (index instanceof Slice) result = sliceOp(result, dim++, index.start, index.end, index.step);
+    else if (index === null) view = view.unsqueeze(dim++);
+    else if (typeof index === "number") view = view.select(dim, inRange(index, view.shape[dim]!, source));
+    else if (index instanceof Slice) view = view.slice(dim++, index.start, index.end, index.step);
     else {
-      if (typeof index === "boolean") result = unsqueeze(result, dim);
-      while (advanced.length < dim) advanced.push(null);
-      const mask = typeof index === "boolean" ? arrayToTensor([index], tensor.device) : index;
-      advanced.push(mask);
+      if (typeof index === "boolean") view = view.unsqueeze(dim);
+      const mask = typeof index === "boolean" ? fromArray([index]) : index;
+      // A mask of several dimensions takes one place in ATen's list.
+      advanced.push(...Array<null>(dim - covered).fill(null), mask);
       dim += dimensionsOf(mask);
-      while (advanced.length < dim) advanced.push(SKIP);
+      covered = dim;
     }
     source += index === "..." ? dims - consumed : dimensionsOf(index);
   }
-  return { result, advanced: advanced.filter((index) => index !== SKIP) };
+  return { view, advanced };
 }
 
-/** A mask of several dimensions takes one place in ATen's list. */
-const SKIP = Symbol("skip") as unknown as Tensor;
-
 function inRange(value: number, size: number, dim: number): number {
-  if (!Number.isSafeInteger(value)) throw new TypeError(`Expected an integer index but received ${describeValue(value)}`);
+  if (!Number.isSafeInteger(value)) throw new TypeError(`Expected an integer index but received ${receivedInCode(value)}`);
   if (value < -size || value >= size)
     throw new IndexError(`index ${value} is out of bounds for dimension ${dim} with size ${size}`);
   return value;
 }
 
-function isMask({ dtype }: Tensor): boolean {
+function isMask({ dtype }: { readonly dtype: DType }): boolean {
   return dtype === "bool" || dtype === "uint8";
 }
 
-function dimensionsOf(index: Parsed): number {
+function dimensionsOf<T extends Indexable<T>>(index: Parsed<T>): number {
   if (index === "..." || index === null || typeof index === "boolean") return 0;
-  if (index instanceof Tensor) return isMask(index) ? index.dim() : 1;
+  if (isTensor<T>(index)) return isMask(index) ? index.dim() : 1;
   if (typeof index === "number" || index instanceof Slice) return 1;
   throw new TypeError(
-    `Expected a number, slice, null, boolean, Tensor or array for an index but received ${describeValue(index)}`,
+    `Expected a number, slice, null, boolean, Tensor or array for an index but received ${receivedInCode(index)}`,
   );
-}
-
-export function index(tensor: Tensor, indices: readonly Index[]): Tensor {
-  return tidy(() => {
-    const { result, advanced } = view(tensor, indices);
-    return advanced.length === 0 ? result : gather(result, advanced);
-  });
-}
-
-export function indexPut_(tensor: Tensor, indices: readonly Index[], value: Tensor | Scalar, accumulate: boolean): Tensor {
-  tidy(() => {
-    const { result, advanced } = view(tensor, indices);
-    const source = value instanceof Tensor ? withoutLeadingOnes(value) : fill(newEmpty(tensor, []), value);
-    if (advanced.length > 0) scatter(result, advanced, source, accumulate);
-    else if (accumulate) addTo(result, source);
-    else copy(result, source);
-  });
-  return tensor;
-}
-
-/** Assignment ignores them: `t[0] = ones(1, 1, 3)`. */
-function withoutLeadingOnes(value: Tensor): Tensor {
-  let result = value;
-  while (result.shape[0] === 1) result = select(result, 0, 0);
-  return result;
 }

@@ -9,7 +9,6 @@
  */
 import { binding } from "../native/binding";
 import { DisposedTensorError } from "../native/errors";
-import { synchronously } from "./synchronous";
 
 /**
  * Marks a handle that garbage collection frees: its wrapper is registered with the finalization registry. Structured
@@ -54,6 +53,36 @@ export abstract class Handle {
       `${use}: this tensor has been disposed, by dispose() or by the end of the scope it was created in; ` +
         "return it from tidy(), or keep() it, to use it longer",
     );
+  }
+}
+
+const generators = new FinalizationRegistry<number>((slot) => binding.releaseGenerator(slot));
+
+/** A slot of the addon that holds a random number generator. `Generator` is the only subclass. */
+export abstract class GeneratorHandle {
+  private slot: number;
+
+  /** @internal */
+  constructor(slot: number) {
+    this.slot = slot;
+    generators.register(this, slot, this);
+  }
+
+  /** @internal */
+  live(): number {
+    if (this.slot === -1) throw new DisposedTensorError("this Generator has been disposed; create a new one");
+    return this.slot;
+  }
+
+  dispose(): void {
+    if (this.slot === -1) return;
+    generators.unregister(this);
+    binding.releaseGenerator(this.slot);
+    this.slot = -1;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 }
 
@@ -167,10 +196,21 @@ export function enter(scope: Scope | undefined): void {
   current = scope ?? nursery;
 }
 
-/** @internal Ends a scope; when it is the innermost one, the one around it goes on. */
+/** @internal Ends a scope; when it is the innermost one, the one around it resumes. */
 export function leave(scope: Scope): void {
   if (current === scope) current = enclosing(scope);
   scope.end();
+}
+
+/**
+ * Calls `fn`, for which something was set up that ends when it returns; throws when it returns a promise. `why` says
+ * what would go wrong and what to do instead.
+ */
+export function synchronously<T>(name: string, fn: () => T, why: string): T {
+  const result = fn();
+  if (typeof (result as { then?: unknown } | null | undefined)?.then !== "function") return result;
+  if (result instanceof Promise) result.catch(() => {}); // the error is ours, not the promise's own
+  throw new TypeError(`Expected a synchronous function for '${name}' but received one that returns a promise: ${why}`);
 }
 
 /** @internal Runs `fn` with `scope` as the innermost one. */

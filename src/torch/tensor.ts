@@ -1,14 +1,30 @@
 /**
- * A tensor: one slot of the addon, with what no operator answers (shape, dtype, device, autograd state, values in and
- * out). The operators themselves are installed as methods by `methods.ts`.
+ * `Tensor`: one slot of the addon, with what no operator answers (shape, dtype, device, autograd state, values in and
+ * out), and every ATen operator as a method. `ops.generated.ts` holds the operators' types.
  */
+import { inspect } from "node:util";
+import { description, receivedInCode } from "../base/received";
 import { binding } from "../native/binding";
-import { type ArrayOf, type DType, type TypedArray, dtypeCode, dtypeOfCode, isComplex, viewOf } from "./dtype";
-import { describeValue } from "./operators";
-import { Handle } from "./scope";
-
-/** `"cpu"`, `"cuda"`, `"cuda:1"`: PyTorch's device strings. */
-export type Device = string;
+import { type NestedArray, flatten, holdsBits, nested, shapeOf, toTypedArray } from "./arrays";
+import type { Device } from "./device";
+import { edgesOf, formatTensor } from "./display";
+import {
+  type ArrayOf,
+  type DType,
+  type TypedArray,
+  dtypeCode,
+  dtypeOfArray,
+  dtypeOfCode,
+  dtypes,
+  isComplex,
+  isDType,
+  viewOf,
+} from "./dtype";
+import { type IndexInto, applyViews } from "./indexing";
+import { invoke, invokeBinary, invokeUnary } from "./operators";
+import type { TensorMethods } from "./ops.generated";
+import { type Operator, type Scalar, atenOperators, installedOnUse } from "./schemas";
+import { type GeneratorHandle, Handle, tidy } from "./scope";
 
 export interface BackwardOptions {
   /** Keep the graph for another backward; defaults to `createGraph`. */
@@ -19,11 +35,19 @@ export interface BackwardOptions {
   inputs?: readonly Tensor[];
 }
 
-/** A nested array of values, as deep as the tensor has dimensions. */
-export type NestedArray = number | bigint | boolean | NestedArray[];
+export interface ToOptions {
+  dtype?: DType;
+  device?: Device;
+  /** Copy even when nothing changes. */
+  copy?: boolean;
+  /** Do not wait for a copy between host and device. */
+  nonBlocking?: boolean;
+}
 
-const toCopy = binding.findOperator("aten::_to_copy");
+/** An integer, a slice (also as a string, `"1:3"`), `"..."`, null for a new dimension, a mask, or indices. */
+export type Index = IndexInto<Tensor>;
 
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the operators are installed below
 export class Tensor<D extends DType = DType> extends Handle {
   /** Sizes of the dimensions; `[]` for a scalar. */
   get shape(): readonly number[] {
@@ -71,7 +95,7 @@ export class Tensor<D extends DType = DType> extends Handle {
 
   set requiresGrad(value: boolean) {
     if (typeof value !== "boolean")
-      throw new TypeError(`Expected a boolean for 'requiresGrad' but received ${describeValue(value)}`);
+      throw new TypeError(`Expected a boolean for 'requiresGrad' but received ${receivedInCode(value)}`);
     binding.setRequiresGrad(this.live("requiresGrad"), value);
   }
 
@@ -115,6 +139,49 @@ export class Tensor<D extends DType = DType> extends Handle {
     const gradients = gradient === undefined || gradient === null ? [] : [slotOf(gradient, "gradient")];
     const leaves = inputs.map((input) => slotOf(input, "inputs"));
     binding.backward([this.live("backward")], gradients, retainGraph, createGraph, leaves);
+  }
+
+  /** This tensor in another dtype or on another device; a new handle on the same tensor when neither changes. */
+  to<T extends DType>(dtype: T): Tensor<T>;
+  to<T extends DType>(device: Device, dtype: T): Tensor<T>;
+  to(target: Device | Tensor | ToOptions): Tensor;
+  to(target: DType | Device | Tensor | ToOptions, second?: DType): Tensor {
+    const {
+      dtype = this.dtype,
+      device = this.device,
+      copy = false,
+      nonBlocking = false,
+    } = conversionOf(target, second, ["dtype", "device", "copy", "nonBlocking"]);
+    return aten.to(this, { dtype, device, copy, nonBlocking });
+  }
+
+  /**
+   * Indexing as in PyTorch: `t.index(0, slice(1, 3), null, "...", mask)` is `t[0, 1:3, None, ..., mask]`. Slices may
+   * be written as strings (`":"`, `"1:3"`, `"::2"`). Ints, slices, null and booleans give a view; tensors and arrays
+   * of integers a copy.
+   */
+  index(...indices: Index[]): Tensor {
+    return tidy(() => {
+      const { view, advanced } = applyViews<Tensor>(this, indices, (values) => indexTensor(values, this.device));
+      return advanced.length === 0 ? view : aten.index(view, advanced);
+    });
+  }
+
+  /** `t[indices] = value`, in place; with `accumulate`, `+=` that counts repeated indices. Returns this tensor. */
+  indexPut_(indices: readonly Index[], value: Tensor | Scalar, accumulate = false): this {
+    tidy(() => {
+      const { view, advanced } = applyViews<Tensor>(this, indices, (values) => indexTensor(values, this.device));
+      const source = value instanceof Tensor ? withoutLeadingOnes(value) : aten.fill_(aten.newEmpty(view, []), value);
+      if (advanced.length > 0) aten.indexPut_(view, advanced, source, accumulate);
+      else if (accumulate) aten.add_(view, source);
+      else aten.copy_(view, source);
+    });
+    return this;
+  }
+
+  /** This tensor where `condition` (bool) holds, else `other`. */
+  where(condition: Tensor, other: Tensor | Scalar): Tensor {
+    return aten.where(condition, this, other); // ATen's first argument is the condition, and it calls that one self
   }
 
   /**
@@ -161,20 +228,34 @@ export class Tensor<D extends DType = DType> extends Handle {
     const { shape, dtype } = this;
     if (isComplex(dtype)) throw new TypeError(`Expected a real tensor for 'toList' but received ${dtype}; use toArray()`);
     const flat = this.toArray() as TypedArray;
-    let next = 0;
-    const value = (): NestedArray => {
-      const element = flat[next++]!;
+    return nested(shape, (at) => {
+      const element = flat[at]!;
       if (dtype === "bool") return element !== 0;
       return typeof element === "bigint" && Number.isSafeInteger(Number(element)) ? Number(element) : element;
-    };
-    const nest = (depth: number): NestedArray =>
-      depth === shape.length ? value() : Array.from({ length: shape[depth]! }, () => nest(depth + 1));
-    return nest(0);
+    });
   }
 
   /** What `JSON.stringify` writes: the values, as `toList()`. */
   toJSON(): NestedArray {
     return this.toList();
+  }
+
+  /** The values as PyTorch prints them, then shape, dtype and device. */
+  override toString(): string {
+    if (this.slot === -1) return "tensor(disposed)";
+    return tidy(() =>
+      formatTensor(this, this.device !== "meta" && binding.isDense(this.slot) ? edgesOf<Tensor>(this, edges) : undefined),
+    );
+  }
+
+  /** @internal */
+  [inspect.custom](): string {
+    return this.toString();
+  }
+
+  /** @internal */
+  [description](): string {
+    return this.slot === -1 ? "a disposed Tensor" : `Tensor ${this.dtype}[${this.shape.join(", ")}]`;
   }
 
   /** Whether both are one tensor: the same storage, shape and autograd history. */
@@ -184,17 +265,99 @@ export class Tensor<D extends DType = DType> extends Handle {
 
   /** Runs `read` on a tensor whose bytes a typed array can view. */
   private readable<T>(read: (tensor: Tensor) => T): T {
-    const slot = this.live("toArray");
+    this.live("toArray");
     if (viewOf(this.dtype)) return read(this);
-    using converted = new Tensor(binding.call(toCopy, slot, dtypeCode(readableDType(this.dtype))) as number);
+    using converted = aten.toCopy(this, { dtype: readableDType(this.dtype) });
     return read(converted);
   }
 }
 
-/** @internal The slot of an argument that has to be a tensor. */
+/** Every ATen operator whose first argument is `self` is a method. */
+export interface Tensor<D extends DType = DType> extends TensorMethods<Tensor, GeneratorHandle> {}
+
+installedOnUse(Tensor.prototype, () => {
+  // Made apart and linked in at once: V8 makes a hidden class for each property added to a prototype in use.
+  const methods = Object.create(Handle.prototype) as Record<string, unknown>;
+  for (const [name, operator] of atenOperators()) if (isMethod(name)) methods[name] = methodOf(operator);
+  Object.setPrototypeOf(Tensor.prototype, methods);
+});
+
+/** Private operators are functions only; `__and__` and its like are methods, as in Python. */
+function isMethod(name: string): boolean {
+  return !name.startsWith("_") || name.startsWith("__");
+}
+
+function methodOf(operator: Operator): (this: Tensor, ...args: unknown[]) => unknown {
+  // Array literals cost a third of growing the rest array by `this`.
+  return function (this: Tensor, a?: unknown, b?: unknown, ...rest: unknown[]): unknown {
+    switch (arguments.length) {
+      case 0:
+        return invokeUnary(operator, this, Tensor);
+      case 1:
+        return invokeBinary(operator, this, a, Tensor);
+      case 2:
+        return invoke(operator, [this, a, b], Tensor);
+      default:
+        return invoke(operator, [this, a, b, ...rest], Tensor);
+    }
+  };
+}
+
+/** An operator fixed to these overloads, as a function that returns a tensor. */
+export function atenOperator(...qualifiedNames: [string, ...string[]]): (...args: unknown[]) => Tensor {
+  const name = qualifiedNames[0].replace("aten::", "");
+  const operator: Operator = { name, qualifiedNames };
+  return (...args) => invoke(operator, args, Tensor) as Tensor;
+}
+
+const aten = {
+  add_: atenOperator("aten::add_.Tensor"),
+  cat: atenOperator("aten::cat"),
+  copy_: atenOperator("aten::copy_"),
+  fill_: atenOperator("aten::fill_.Scalar"),
+  index: atenOperator("aten::index.Tensor"),
+  indexPut_: atenOperator("aten::index_put_"),
+  newEmpty: atenOperator("aten::new_empty"),
+  to: atenOperator("aten::to.dtype_layout"),
+  toCopy: atenOperator("aten::_to_copy"),
+  where: atenOperator("aten::where.self", "aten::where.ScalarOther"),
+};
+
+/** The slot of an argument that has to be a tensor. */
 export function slotOf(value: unknown, name: string): number {
   if (value instanceof Tensor) return value.live(name);
-  throw new TypeError(`Expected a Tensor for '${name}' but received ${describeValue(value)}`);
+  throw new TypeError(`Expected a Tensor for '${name}' but received ${receivedInCode(value)}`);
+}
+
+/** A tensor with a copy of the values, converted to `dtype`, on `device`. */
+export function copyOf(data: TypedArray, shape: readonly number[], dtype: DType, device: Device = "cpu"): Tensor {
+  const stored = holdsBits(data, dtype) ? dtype : dtypeOfArray(data);
+  const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  const copied = new Tensor(binding.fromBytes(bytes, dtypeCode(stored), shape));
+  if (stored === dtype && copied.device === device) return copied;
+  const converted = aten.toCopy(copied, { dtype, device });
+  copied.dispose();
+  return converted;
+}
+
+/** Indices as a tensor: int64, or bool for a mask. */
+function indexTensor(values: readonly NestedArray[], device: Device): Tensor {
+  const shape = shapeOf(values);
+  const flat = flatten(values, shape);
+  const dtype = flat.length > 0 && flat.every((value) => typeof value === "boolean") ? "bool" : "int64";
+  return copyOf(toTypedArray(flat, dtype), shape, dtype, device);
+}
+
+/** Assignment ignores them: `t[0] = ones(1, 1, 3)`. */
+function withoutLeadingOnes(value: Tensor): Tensor {
+  let result = value;
+  while (result.shape[0] === 1) result = result.select(0, 0);
+  return result;
+}
+
+/** The first and last `edge` elements of a dimension. */
+function edges(tensor: Tensor, dim: number, edge: number): Tensor {
+  return aten.cat([tensor.narrow(dim, 0, edge), tensor.narrow(dim, tensor.size(dim) - edge, edge)], dim);
 }
 
 function readableDType(dtype: DType): DType {
@@ -203,4 +366,31 @@ function readableDType(dtype: DType): DType {
 
 function decode(bytes: ArrayBuffer, dtype: DType): TypedArray {
   return new (viewOf(dtype)!)(bytes);
+}
+
+/**
+ * Reads the arguments of `to`: a dtype, a device, a device and a dtype, another tensor, or options.
+ *
+ * @param names the allowed options
+ * @throws TypeError for anything else, such as a misspelled option
+ */
+export function conversionOf(target: unknown, second: unknown, names: readonly (keyof ToOptions)[]): ToOptions {
+  const options = readConversion(target, names);
+  if (!options)
+    throw new TypeError(
+      `Expected a dtype, a device, a Tensor or options (${names.join(", ")}) for 'to' but received ${receivedInCode(target)}; ` +
+        `the dtypes are ${dtypes.join(", ")}`,
+    );
+  const { dtype } = second === undefined ? options : { dtype: second };
+  if (dtype !== undefined && !isDType(dtype))
+    throw new TypeError(`Expected a dtype for 'dtype' but received ${receivedInCode(dtype)}`);
+  return { ...options, dtype };
+}
+
+function readConversion(target: unknown, names: readonly string[]): ToOptions | undefined {
+  if (target instanceof Tensor) return { dtype: target.dtype, device: target.device };
+  if (isDType(target)) return { dtype: target };
+  if (typeof target === "string") return /^[a-z]+(:\d+)?$/.test(target) ? { device: target } : undefined;
+  const areOptions = typeof target === "object" && target !== null && Object.keys(target).every((key) => names.includes(key));
+  return areOptions ? target : undefined;
 }

@@ -18,6 +18,11 @@ import {
   text,
   withWayOut,
 } from "../base/arguments";
+import { ldAlpha } from "../preference/losses/combinations";
+import { dpop } from "../preference/losses/dpop";
+
+const { tolerance } = dpop.declaration.options;
+const auto = choice(["auto"], "auto", "auto measures the rounding");
 
 export const trainingArguments = {
   outputDir: path("trainer_output", "folder for the adapter or model, checkpoints, logs and the report"),
@@ -62,14 +67,8 @@ export const trainingArguments = {
     ),
   ),
   disableDropout: flag(true, "turn off all dropout, including LoRA's"),
-  ldAlpha: optional(
-    number(0, "weight of the longer answer's tokens beyond the length of the shorter (LD-DPO)", { min: 0, max: 1 }),
-  ),
-  dpopTolerance: either(
-    number(0, "nats by which the chosen answer may fall before DPOP's penalty counts; auto measures the rounding", { min: 0 }),
-    choice(["auto"], "auto", ""),
-    "auto",
-  ),
+  ldAlpha: optional(ldAlpha),
+  dpopTolerance: { ...either(tolerance, auto, auto.fallback), help: `${tolerance.help}; ${auto.help}` },
   loggingStrategy: choice(["no", "steps", "epoch"], "steps", "when to log; the totals at the end are logged even with no"),
   loggingSteps: number(10, "steps between logged lines; below 1 a share of all steps", { above: 0 }),
   loggingFirstStep: flag(false, "log the first step as well"),

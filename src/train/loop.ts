@@ -7,18 +7,18 @@ import { type TokenizedPair, answersOf } from "../data/tokenize/tokenizedPair";
 import { OutOfMemoryError } from "../native/errors";
 import { clipGradNorm_ } from "../optim";
 import { type Packing, microBatches, pack, packOptionsOf } from "../preference";
-import { tidy } from "../torch";
-import { judgeEvaluation, restoreBest } from "./best";
-import { checkpointFolder } from "./checkpoint/save";
-import type { TrainerState } from "./checkpoint/state";
+import { deviceProperties, tidy } from "../torch";
+import { type LossContext, addGradient, evaluatePairs } from "./step";
 import { type MemoryPlan, smallerPlan } from "./memory";
-import type { LogLine, TrainingStep } from "./metrics/names";
+import type { Preparation } from "./prepare/prepare";
 import { Speedometer } from "./metrics/speed";
-import { type StepMetrics, means, trainingStep } from "./metrics/stepMetrics";
+import { StepMetrics, means, trainingStep } from "./metrics/stepMetrics";
+import type { LogLine, TrainingStep } from "./metrics/names";
+import type { TrainerState } from "./checkpoint/state";
 import { UnreadSteps } from "./metrics/unread";
 import type { RunObserver } from "./observers/observer";
-import type { Preparation } from "./prepare/prepare";
-import { type LossContext, addGradient, evaluatePairs } from "./step";
+import { judgeEvaluation, restoreBest } from "./best";
+import { checkpointFolder } from "./checkpoint/save";
 
 /** How a run ended. */
 export interface TrainingSummary {
@@ -57,7 +57,7 @@ export class TrainingLoop {
   constructor(
     private readonly prepared: Preparation,
     private readonly observers: readonly RunObserver[],
-    { readsLate = prepared.device !== "cpu" } = {},
+    { readsLate = deviceProperties(prepared.device).isAsynchronous } = {},
   ) {
     const { model, device, loss, reference, settings, state, plan } = prepared;
     this.readsLate = readsLate;

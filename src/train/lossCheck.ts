@@ -4,8 +4,8 @@
  */
 import { InputError } from "../base/errors";
 import { received } from "../base/received";
-import * as losses from "../preference/losses";
-import { NOT_ASYNC, expectLossFunction } from "../preference/losses/checks";
+import { type PairLogProbs, type PreferenceLoss, createLoss, weightedSum, wpo } from "../preference/losses";
+import { NOT_ASYNC, expectLossFunction } from "../preference/losses/loss";
 import { type Device, Tensor, fromTypedArray, tidy } from "../torch";
 
 /** Nats, tokens and WPO's means of the two pairs. The policy differs from the reference, so that no loss is at a kink. */
@@ -21,6 +21,9 @@ const SAMPLE = {
 } as const; // prettier-ignore
 const PAIRS = 2;
 
+/** Functions that create losses, in addition to those that `declareLoss` makes. */
+const MAKERS: readonly unknown[] = [createLoss, weightedSum, wpo];
+
 /**
  * Throws unless `loss` returns one differentiable number per pair.
  *
@@ -30,10 +33,11 @@ const PAIRS = 2;
  */
 export function checkLoss(loss: unknown, device: Device): string[] {
   expectLossFunction(loss, "loss");
-  const given = loss as losses.PreferenceLoss;
-  const maker = Object.entries(losses).find(([, value]) => value === (given as unknown))?.[0];
-  if (maker !== undefined)
-    throw new TypeError(`Expected a loss for 'loss' but received the function ${maker}, which creates one; call it: ${maker}(…)`);
+  const given = loss as PreferenceLoss;
+  if ("declaration" in given || MAKERS.includes(loss))
+    throw new TypeError(
+      `Expected a loss for 'loss' but received the function ${given.name}, which creates one; call it: ${given.name}(…)`,
+    );
   return tidy(() => {
     const sample = Object.fromEntries(
       Object.entries(SAMPLE).map(([name, values]) => {
@@ -41,7 +45,7 @@ export function checkLoss(loss: unknown, device: Device): string[] {
         return [name, fromTypedArray(Float32Array.from(values), [PAIRS], { device, requiresGrad })];
       }),
     );
-    const logProbs = { ...sample, meanChosenTokens: 6.5 } as unknown as losses.PairLogProbs;
+    const logProbs = { ...sample, meanChosenTokens: 6.5 } as unknown as PairLogProbs;
     const result: unknown = given(logProbs);
     expectPerPair(result, "'loss'");
     if (!result.requiresGrad)
@@ -62,7 +66,7 @@ export function checkLoss(loss: unknown, device: Device): string[] {
  * @throws InputError that names the first row without a rejected answer
  */
 export function expectAnswersFor(
-  loss: Pick<losses.PreferenceLoss, "name" | "answers">,
+  loss: Pick<PreferenceLoss, "name" | "answers">,
   rows: readonly { readonly index?: number; readonly rejected?: unknown }[],
   name: string,
 ): void {

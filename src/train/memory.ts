@@ -7,8 +7,8 @@ import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
 import { OutOfMemoryError } from "../native/errors";
 import { LinearLayer, LoraLinear } from "../nn";
+import { type Device, deviceProperties, memory } from "../torch";
 import { type MicroBatchOptions, type Packing, microBatches } from "../preference";
-import { type Device, memory } from "../torch";
 
 export interface MemoryPlan {
   readonly maxTokens: number;
@@ -17,8 +17,6 @@ export interface MemoryPlan {
   readonly reason: string;
 }
 
-/** Beyond these, larger batches bring no speed. */
-const MOST_TOKENS = { cpu: 1024, cuda: 65_536 };
 /** Share of free memory that activations may take; the rest is for gradients, chunks of logits and what is not known. */
 const SHARE = 0.5;
 
@@ -35,7 +33,7 @@ export interface PlanOptions {
 
 export function planMemory(model: CausalLM, options: PlanOptions): MemoryPlan {
   const { device, longestPair, free = memory(device).free } = options;
-  const most = device === "cpu" ? MOST_TOKENS.cpu : MOST_TOKENS.cuda;
+  const most = deviceProperties(device).limits.trainingRows;
   const kept = bytesPerToken(model);
   const fitting = (checkpoint: boolean) => Math.floor((SHARE * free) / (checkpoint ? kept.checkpointed : kept.plain));
   const wanted = options.maxTokens ?? longestPair;

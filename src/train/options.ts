@@ -1,9 +1,6 @@
 /** The options of a PreferenceTrainer, and the checks of them that need no work. */
 import { InputError } from "../base/errors";
-import { type Input, expectApart, expectUsableFolder } from "../base/files/outputFolder";
 import { didYouMean } from "../base/names";
-import { readArguments } from "../base/arguments";
-import { expectOneProcess } from "../base/processes";
 import { checkOptions } from "../base/options";
 import { originsOf } from "../base/files/inputFiles";
 import { problemsError } from "../base/problems";
@@ -14,13 +11,16 @@ import type { TruncationMode } from "../data/tokenize/pairTokenizer";
 import { type TokenizedPair, areTokenized } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/expectModel";
-import { type PairLogProbs, type PreferenceLoss, dpop } from "../preference";
-import type { Tokenizer } from "../text";
-import { expectTokenizer } from "../text/expectTokenizer";
-import type { Tensor } from "../torch";
-import { type TrainingArguments, trainingArguments } from "./arguments";
+import { type PreferenceLoss, dpop, type PairLogProbs } from "../preference";
+import { trainingArguments, type TrainingArguments } from "./arguments";
 import { checkLoss, expectAnswersFor } from "./lossCheck";
-import { comparingMetrics, evaluationMetrics } from "./metrics/names";
+import { evaluationMetrics, comparingMetrics } from "./metrics/names";
+import { expectTokenizer } from "../text/tokenizer";
+import { type Input, expectApart, expectUsableFolder } from "../base/files/outputFolder";
+import { readArguments } from "../base/arguments";
+import { expectOneProcess } from "../base/processes";
+import type { Tokenizer } from "../text";
+import type { Tensor } from "../torch";
 import { isRunEntry } from "./output/entries";
 import { scheduleProblems } from "./schedule";
 

@@ -5,8 +5,8 @@
  */
 import { type Problem, conflict, problemsError, unfit } from "../base/problems";
 import { kwargsProblems } from "../optim/namedSchedule";
-import { Random } from "../base/random";
 import type { TrainingArguments } from "./arguments";
+import { Random } from "../base/random";
 
 /** How many steps a run has, and what happens after each of them. Steps are counted from 1. */
 export interface SchedulePlan {

@@ -174,7 +174,7 @@ describe("bad input ends with 2 and one message", () => {
     ["a device that is not there", [...args, "gsm8k", "--limit", "1", "--device", "cuda:63"], /Expected a device that is here/],
     ["no model", ["--tasks", "gsm8k"], /required option '--model/],
     ["a model that is not there", ["--model", "./nowhere", "--tasks", "gsm8k"], /nowhere/],
-    ["a limit of 0", [...args, "gsm8k", "--limit", "0"], /Expected a positive integer, or a share below 1/],
+    ["a limit of 0", [...args, "gsm8k", "--limit", "0"], /Expected a share between 0 and 1, or an integer of at least 1\./],
     ["a folder for --out", [...args, "gsm8k", "--out", data], /Expected a file for '--out'/],
     ["data for what is no task", ["--model", model, "--tasks", "gsm8k", "--data", "gsm9k=x"], /did you mean 'gsm8k'/],
     ["data for no task among several", [...args, "gsm8k", "--data", "gsm8k=x"], /Expected TASK=SOURCE/],

@@ -194,10 +194,10 @@ describe("--messages", () => {
       '{"messages": [{"role": "user", "content": "a"}], "tools": "f"}',
       /Expected a list of tools, or its JSON, for 'tools' in '.*tools\.jsonl'/,
     ],
-    ["none.jsonl", " \n", /Expected a conversation in '.*none\.jsonl' but found none/],
-    ["broken.jsonl", '[{"role": "user", "content": "a"}]\n[{]\n', /JSON in '.*broken\.jsonl', line 2 but found \[\{\]/],
-    ["empty.json", "[]", /Expected a list of messages in '.*' but found \[\]/],
-    ["text.json", '["hi"]', /Expected an object with a 'role' for message 0 in '.*' but found "hi"/],
+    ["none.jsonl", " \n", /Expected a conversation in '.*none\.jsonl' but received none/],
+    ["broken.jsonl", '[{"role": "user", "content": "a"}]\n[{]\n', /JSON in '.*broken\.jsonl', line 2 but received \[\{\]/],
+    ["empty.json", "[]", /Expected a list of messages in '.*' but received \[\]/],
+    ["text.json", '["hi"]', /Expected an object with a 'role' for message 0 in '.*' but received "hi"/],
   ])("refuses %s", async (name, content, message) => {
     const { status, stdout, stderr } = await smaug("--model", folder, "--messages", file(name, content));
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
@@ -225,8 +225,8 @@ describe("bad usage ends with 2", () => {
     ],
     [["--model", join(scratch, "absent"), "--prompt", "a"], /Expected a model folder at .*absent.* but there is none/],
     [["--model", folder, "--prompt", "a", "--adapter", scratch], /Expected an adapter/],
-    [["--model", folder, "--prompt", "a", "--max-new-tokens", "0"], /Expected an integer from 1 on/],
-    [["--model", folder, "--prompt", "a", "--temperature", "hot"], /Expected a number from 0 on/],
+    [["--model", folder, "--prompt", "a", "--max-new-tokens", "0"], /Expected an integer from 1\./],
+    [["--model", folder, "--prompt", "a", "--temperature", "hot"], /Expected a number from 0\./],
     [["--model", folder, "--prompt", "a", "--top-p", "2"], /Expected a number from 0 to 1/],
     [["--model", folder, "--prompt", "a", "--repetition-penalty", "0"], /Expected a number above 0/],
     [["--model", folder, "--prompt", "a", "--top-k", "5"], /Expected '--temperature' above 0 with '--top-k'/],

@@ -29,7 +29,7 @@ describe("bad usage ends with 2 and one message", () => {
     [["doctor", "--jsn"], /unknown option '--jsn'[^]*smaug doctor --help/],
     [["doctor", "extra"], /too many arguments/],
     [["setup", "--libtorch"], /argument missing/],
-    [["setup", "--libtorch", "/nowhere"], /Expected libtorch 2\.11 to 2\.14 but found: no such folder/],
+    [["setup", "--libtorch", "/nowhere"], /Expected libtorch 2\.11 to 2\.14 but received \/nowhere: no such folder/],
     [[], /Usage: smaug/],
   ])("smaug %j", (args, message) => {
     expect(smaug(args)).toEqual({ status: 2, stdout: "", stderr: expect.stringMatching(message) });

@@ -2,7 +2,6 @@
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { dataCommand } from "../../src/cli/data/command";
-import { doctorCommand } from "../../src/cli/doctor";
 import { evalCommand } from "../../src/cli/eval";
 import { generateCommand } from "../../src/cli/generate";
 import { mergeCommand } from "../../src/cli/merge/command";
@@ -10,7 +9,7 @@ import { reportCommand } from "../../src/cli/report";
 import { reproduceCommand } from "../../src/cli/reproduce/command";
 import { run } from "../../src/cli/run";
 import { scoreCommand } from "../../src/cli/score";
-import { setupCommand } from "../../src/cli/setup";
+import { doctorCommand, setupCommand } from "../../src/cli/setup";
 import { referenceCommand, trainCommand } from "../../src/cli/train/command";
 
 const makers = [

@@ -74,7 +74,7 @@ test("refuses a folder without metrics, no folder, and a folder as --out, and wr
   expect(await smaug(path)).toEqual({
     status: 2,
     stdout: "",
-    stderr: `error: Expected metrics.jsonl or trainer_state.json in '${path}' but found no file; name the output_dir of a run\n`,
+    stderr: `error: Expected metrics.jsonl or trainer_state.json in '${path}' but received no file; name the output_dir of a run\n`,
   });
   expect(existsSync(join(path, "report.html"))).toBe(false);
   const both = await smaug(good, join(path, "nowhere"), "--out", join(path, "x.html"));
@@ -228,7 +228,7 @@ describe("--data", () => {
     const [bare, run] = [writeRun(folder()), trained(join(folder(), "dpo"))];
     const fails = async (wanted: RegExp, ...args: string[]) =>
       expect(await smaug(...args)).toMatchObject({ status: 2, stdout: "", stderr: expect.stringMatching(wanted) });
-    await fails(/adapter_config\.json or config\.json, but found neither/, bare, "--data", dataOf(pairs), "--model", base);
+    await fails(/adapter_config\.json or config\.json, but received neither/, bare, "--data", dataOf(pairs), "--model", base);
     await fails(/Expected '--data' with '--model'/, run, "--model", base);
     await fails(/identical/, run, "--data", dataOf([pairs[1]!]), "--model", base);
     expect(existsSync(join(run, "report.html"))).toBe(false);

@@ -286,7 +286,7 @@ describe("bad input", () => {
   test.each([
     ["no model", ["--model", "nowhere/at/all"], /nowhere\/at\/all/],
     ["no data", ["--data", "nowhere.jsonl"], /Expected a data file at 'nowhere\.jsonl'/],
-    ["no limit", ["--max-length", "1"], /Expected an integer from 2 on/],
+    ["no limit", ["--max-length", "1"], /Expected an integer from 2\./],
     ["no dtype", ["--dtype", "int8"], /Allowed choices are auto, float32/],
   ])("%s", async (_, args, message) => {
     const out = join(folder(), "scores.jsonl");

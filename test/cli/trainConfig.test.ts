@@ -1,9 +1,11 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { resolveConfig, toSnakeCase } from "../../src/cli/train/config";
 import { InputError } from "../../src/base/errors";
+import { packageRoot } from "../../src/native/paths";
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "smaug-config-"))));
@@ -340,6 +342,71 @@ describe("what a run would reject is rejected here", () => {
     const error = failure([yaml(text)]);
     expect(error).toBeInstanceOf(InputError);
     expect(error.message).toMatch(message);
+  });
+});
+
+describe("settings of losses", () => {
+  test("have one default each, TRL's or the paper's, whichever loss is chosen", () => {
+    expect(read([...needed, "--loss_type", "hinge"])).toMatchObject({
+      beta: 0.3,
+      dpop_lambda: 50,
+      dpop_placement: "inside_beta",
+      dpop_tolerance: "auto",
+      label_smoothing: 0,
+      discopop_tau: 0.05,
+      f_divergence_type: "reverse_kl",
+      f_alpha_divergence_coef: 0.5,
+      simpo_gamma: 0.5,
+      cpo_alpha: null,
+      dpo_shift_factor: 0.95,
+      slic_lambda: 0.1,
+      use_weighting: false,
+      loss_weights: null,
+    });
+  });
+
+  test("are all checked, whatever the loss reads, without libtorch", () => {
+    const wrong = [
+      "--loss_type",
+      "discopop",
+      "--discopop_tau",
+      "2",
+      "--dpop_placement",
+      "nonsense",
+      "--f_divergence_type",
+      "bogus",
+    ];
+    const { status, stdout, stderr } = printConfig(wrong);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toContain('discopop_tau: expected a number above 0 and at most 1 but received "2"');
+    expect(stderr).toContain('dpop_placement: expected one of inside_beta, inside, outside but received "nonsense"');
+    expect(stderr).toMatch(/f_divergence_type: expected one of reverse_kl, .* but received "bogus"/);
+  });
+
+  test("print without libtorch", () => {
+    const data = file('{"prompt": "a", "chosen": "b", "rejected": "c"}');
+    const base = ["--model_name_or_path", join(packageRoot, "test/parity/score/model"), "--dataset_name", data];
+    const { status, stdout, stderr } = printConfig([...base, "--dpop_lambda", "7", "--dpop-placement", "inside"]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(JSON.parse(stdout)).toMatchObject({ dpop_lambda: 7, dpop_placement: "inside" });
+  });
+
+  function printConfig(args: readonly string[]) {
+    const main = join(packageRoot, "dist/cli/main.js");
+    const env = { ...process.env, DEBUG: "", LIBTORCH: "/nowhere" };
+    return spawnSync(process.execPath, [main, "train", "--print-config", ...args], { encoding: "utf8", env });
+  }
+
+  test.each(["Infinity", "-1", "NaN", "x"])("dpop_lambda is not %s", (value) => {
+    expect(failure([...needed, `--dpop_lambda=${value}`]).message).toBe(
+      `Expected a number from 0 for 'dpop_lambda' but received "${value}"`,
+    );
+  });
+
+  test("a loss with a narrower range than others names it", () => {
+    expect(failure([...needed, "--loss_type", "exo_pair"]).message).toBe(
+      "Expected a number above 0 (1e-3 is usual) for 'label_smoothing' with exo_pair but received 0",
+    );
   });
 });
 

@@ -40,6 +40,25 @@ const programs: Record<string, string> = {
     console.log(JSON.stringify({ missing, one: new Linear(2, 3).weight instanceof required.Tensor }));`,
 };
 
+/** What a strict TypeScript program sees: the types of the API, and none of what is inside. */
+const consumer = `
+  import { Linear, type PreferenceRow, PreferenceTrainer, dpop, loadModel, loadPreferences, lora } from "smaug";
+  import { type Device, Generator, type Index, type Tensor, cat, ops, randn } from "smaug/torch";
+  const generator = new Generator().manualSeed(1);
+  const x: Tensor = randn([2, 3], { generator });
+  const second: Index = "1:2";
+  const values: Float32Array = x.add(x).index(0, second).to("float32").toArray();
+  ops.normal_(x, 0, 1, { generator });
+  const device: Device = cat([x, x]).device;
+  const rows: Promise<PreferenceRow[]> = loadPreferences("pairs.jsonl");
+  // @ts-expect-error: internal
+  x.slot;
+  // @ts-expect-error: internal
+  x.live("read");
+  // @ts-expect-error: a tensor is no generator
+  x.normal_(0, 1, { generator: x });
+  console.log(values, device, rows, new Linear(2, 3), dpop, loadModel, lora, PreferenceTrainer);`;
+
 let app: string;
 let env: NodeJS.ProcessEnv;
 
@@ -106,6 +125,21 @@ describe("the installed package", () => {
     expect(Object.keys(packages)).toContain("node_modules/smaug");
     expect(Object.keys(packages).filter((name) => packages[name]!.hasInstallScript)).toEqual([]);
   });
+
+  test(
+    "has types that check in a strict program, down to its own declarations",
+    () => {
+      writeFileSync(join(app, "consumer.mts"), consumer);
+      const modules = join(packageRoot, "node_modules");
+      const options = "--noEmit --strict --skipLibCheck false --target es2022 --lib es2022 --module node16 --types node".split(
+        " ",
+      );
+      const args = [join(modules, "typescript/bin/tsc"), ...options, "--typeRoots", join(modules, "@types"), "consumer.mts"];
+      const { stdout } = run(process.execPath, args);
+      expect(stdout.split("\n").filter((line) => !line.startsWith("node_modules/@huggingface/"))).toEqual([""]); // theirs do not check
+    },
+    minutes,
+  );
 
   test("runs on this Node", () => works(process.execPath), minutes);
 

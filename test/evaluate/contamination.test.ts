@@ -83,7 +83,7 @@ test("bad input", async () => {
   await expect(attempt({ tasks: ["gsm8"] })).rejects.toThrow(/received 'gsm8'; did you mean 'gsm8k'/);
   await expect(attempt({ tasks: [] })).rejects.toThrow(/Expected one of .* but received none/);
   await expect(attempt({ data: { gsm8: "x" } })).rejects.toThrow(/each source but received 'gsm8'; did you mean 'gsm8k'/);
-  await expect(attempt({ data: folder() })).rejects.toThrow(/a folder or file named 'gsm8k' in '.*' but found nothing/);
+  await expect(attempt({ data: folder() })).rejects.toThrow(/a folder or file named 'gsm8k' in '.*' but received nothing/);
   await expect(attempt({ samples: 0 })).rejects.toThrow(RangeError);
   const source = folder();
   writeFileSync(join(source, "test.jsonl"), '{"question": "a", "answer": 3}\n');

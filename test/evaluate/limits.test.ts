@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { allowance } from "../../src/base/timeLimit";
 import { regexFilter } from "../../src/evaluate";
-import { exactMatch } from "../../src/evaluate/filters";
+import { exactMatch } from "../../src/evaluate/metrics";
 import type { AnswerTask } from "../../src/evaluate/tasks/task";
 import { readTaskFile } from "../../src/evaluate/tasks/file";
-import { Template } from "../../src/evaluate/template";
+import { RowTemplate } from "../../src/evaluate/tasks/template";
 import { InputError } from "../../src/base/errors";
 import { isTarget, lora, loraRank } from "../../src/nn/adapters/loraConfig";
 
@@ -73,12 +73,35 @@ test("Python's named groups and anchors are still read", async () => {
   expect(found.filters[0]!.apply("1 and 23")).toBe("23");
 });
 
+// What `re.findall(pattern, text)[0]` gives, or nothing where it finds nothing.
+test.each([
+  ["\\w+", "\u00ef\u00b2!", "\u00ef\u00b2"],
+  ["\\d+", "x\u06634", "\u06634"],
+  ["a$", "ba\n", "a"],
+  ["b$", "b\r", "[invalid]"],
+  ["(a.)b", "a\rb", "a"],
+  ["a.b", "a\nb", "[invalid]"],
+  ["(?s)a.(b)", "a\nb", "b"],
+  ["(?m)^(b)$", "a\nb\nc", "b"],
+  ["(?m)^b$", "a\rb", "[invalid]"],
+  ["(?i)ANSWER: (\\w)", "answer: \u00e9", "\u00e9"],
+])("%s matches what Python's re matches", async (pattern, text, found) => {
+  const { task: read } = await task(regexStep(pattern));
+  expect(read.filters[0]!.apply(text)).toBe(found);
+});
+
+test("a pattern that JavaScript would match differently is refused", async () => {
+  expect(await faultOf(regexStep("(?:(a)|(b))+"))).toMatch(
+    /^Expected a regular expression for 'filter_list' of '.*' but received \/\(\?:\(a\)\|\(b\)\)\+\/: '\(\?:\(a\)\|\(b\)\)\+' is invalid, or/,
+  );
+});
+
 test("a template of a task that doubles a list is named", () => {
   const source = "{% set ns = namespace(x=[q]) %}{% for i in r %}{% set ns.x = ns.x + ns.x %}{% endfor %}";
-  const template = Template.parse(source, "'doc_to_text' of 'my.yaml'");
+  const template = RowTemplate.parse(source, "'doc_to_text' of 'my.yaml'");
   const row = { q: "a", r: Array.from({ length: 60 }, (_, i) => i) };
   expect(() => template.render(row)).toThrow("for 'doc_to_text' of 'my.yaml' but it makes a list of 1048576 items");
-  const parse = (expression: string) => () => Template.parse(`{{ ${expression}`, "'doc_to_text'");
+  const parse = (expression: string) => () => RowTemplate.parse(`{{ ${expression}`, "'doc_to_text'");
   expect(parse(`${"(".repeat(100_000)}1 }}`)).toThrow("does not parse: it nests or recurses too deep");
   expect(parse(`${"{".repeat(50_000)} a`)).toThrow(InputError);
 });

@@ -116,7 +116,7 @@ describe("bad input", () => {
     );
     expect(() => baseOf([changed({ base_model_name_or_path: null })])).toThrow(/name the reference with --model/);
     expect(() => baseOf([model])).toThrow(/name the reference with --model/);
-    expect(() => baseOf([folder()])).toThrow(/adapter_config\.json or config\.json, but found neither/);
+    expect(() => baseOf([folder()])).toThrow(/adapter_config\.json or config\.json, but received neither/);
   });
 
   test("refuses an adapter and a model of another base", async () => {

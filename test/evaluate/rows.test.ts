@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { readSplit } from "../../src/evaluate/rows";
-import { Template } from "../../src/evaluate/template";
+import { RowTemplate } from "../../src/evaluate/tasks/template";
 import { folderOf } from "../parity/fixture";
 
 const folder = mkdtempSync(join(tmpdir(), "smaug-eval-rows-"));
@@ -11,7 +11,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 async function rendered(source: string, template: string): Promise<string> {
   const [first] = await readSplit(source, { split: "test", evaluated: true });
-  return (await Template.parse(template, "'doc_to_text'")).render(first!.row);
+  return (await RowTemplate.parse(template, "'doc_to_text'")).render(first!.row);
 }
 
 // Python's str() of what Python's json reads, from CPython 3.11.

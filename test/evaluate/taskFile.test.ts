@@ -82,8 +82,8 @@ describe("rows are refused", () => {
     ],
     ["with several answers", { ...answer, doc_to_target: "a" }, { q: "?", a: ["x", "y"] }, /received the list \["x","y"\]/],
     ["with a list of answers", { ...answer, doc_to_target: "{{ [a] }}" }, { q: "?", a: "x" }, /Expected one text/],
-    ["without choices", { ...choice, doc_to_choice: "c" }, { q: "?" }, /a list of at least two texts .* found "c"/],
-    ["without a right choice", { ...choice, doc_to_target: "g" }, { q: "?", g: 2 }, /one of the 2 choices .* found 2/],
+    ["without choices", { ...choice, doc_to_choice: "c" }, { q: "?" }, /a list of at least two texts .* received "c"/],
+    ["without a right choice", { ...choice, doc_to_target: "g" }, { q: "?", g: 2 }, /one of the 2 choices .* received 2/],
     ["with a wrong text", { ...choice, doc_to_target: "{{g}}" }, { q: "?", g: "01" }, /no choice is right/],
   ])("%s", async (_, keys, row, message) => {
     await expect(itemOf(keys, row)).rejects.toThrow(message);
@@ -116,7 +116,7 @@ describe("include", () => {
     ["files that include each other", "a.yaml", { "a.yaml": { include: "mine.yaml" } }, /to include '.*mine.yaml' only once/],
     ["a file that is not there", "b.yaml", {}, /a task file at .*b.yaml but there is none/],
     ["what is no file", 3, {}, /Expected a file, or a list of files, for 'include' of '.*' but received 3/],
-    ["unknown keys of other files", "a.yaml", { "a.yaml": { doc_to_txt: "a" } }, /in '.*a.yaml' but found 'doc_to_txt'/],
+    ["unknown keys of other files", "a.yaml", { "a.yaml": { doc_to_txt: "a" } }, /in '.*a.yaml' but received 'doc_to_txt'/],
   ])("refuses %s", async (_, include, files, message) => {
     await expect(readTaskFile(write({ ...choice, include }, files))).rejects.toThrow(message);
   });
@@ -158,7 +158,7 @@ describe("data_files", () => {
     expect(await textsOf(withFiles(file, { test_split: "train" }))).toEqual(["1?", "2?"]);
     expect(await textsOf(withFiles([file, file], { test_split: "train" }))).toHaveLength(4);
     await expect(textsOf(withFiles(file))).rejects.toThrow(
-      /the split 'test' in 'data_files' in .* but found train, the default for files without a split/,
+      /the split 'test' in 'data_files' in .* but received train, the default for files without a split/,
     );
   });
 
@@ -197,7 +197,7 @@ describe("data_files", () => {
       /json, parquet or a data set .* received 'csv'/,
     ],
     ["files of a data set", () => withFiles("a.jsonl", { dataset_path: "rows" }), /no 'data_files' .* with the data set 'rows'/],
-    ["other settings", () => ({ ...choice, dataset_kwargs: { data_dir: "a" } }), /found 'data_dir'/],
+    ["other settings", () => ({ ...choice, dataset_kwargs: { data_dir: "a" } }), /received 'data_dir'/],
   ])("refuses %s", async (_, keys, message) => {
     await expect(textsOf(keys())).rejects.toThrow(message);
   });
@@ -205,7 +205,7 @@ describe("data_files", () => {
   test("of a task as a function have the requested split", async () => {
     const task = (await readTaskFile(write(withFiles({ test: at("i.jsonl", lines) })))) as ChoiceTask;
     await expect(prepare({ ...task, split: "dev" }, { seed: 1 })).rejects.toThrow(
-      "Expected the split 'dev' in 'dataFiles' of mine but found 'test'",
+      "Expected the split 'dev' in 'dataFiles' of mine but received 'test'",
     );
   });
 

@@ -11,8 +11,7 @@ import {
   resultsTable,
   taskNames,
 } from "../../src/evaluate";
-import { exactMatch } from "../../src/evaluate/filters";
-import { pooled, standardError } from "../../src/evaluate/metrics";
+import { exactMatch, pooled, standardError } from "../../src/evaluate/metrics";
 import { Encoder } from "../../src/evaluate/requests";
 import { batchesOf } from "../../src/evaluate/scoring";
 import { type CausalLM, loadModel } from "../../src/models";
@@ -228,7 +227,7 @@ describe("bad input", () => {
     [
       "three choices for MMLU",
       () => run("mmlu_anatomy", dataOf({ "test.jsonl": [{ question: "?", choices: ["a", "b", "c"], answer: 1 }] })),
-      /Expected four choices but found 3/,
+      /Expected four choices but received 3/,
     ],
     [
       "a subject that is not there",
@@ -247,7 +246,7 @@ describe("bad input", () => {
     [
       "too few examples",
       () => run("arc_challenge", dataOf({ "test.jsonl": [arcRow("A")], "train.jsonl": [arcRow("A")] }), { numFewshot: 2 }),
-      /Expected at least 2 rows in the split 'train' of arc_challenge for 2 examples but found 1/,
+      /Expected at least 2 rows in the split 'train' of arc_challenge for 2 examples but received 1/,
     ],
     [
       "examples from one file",
@@ -271,7 +270,7 @@ describe("bad input", () => {
     [
       "a folder without the task",
       () => evaluate(model, tokenizer, { tasks: ["mmlu_virology"], data: folder() }),
-      /Expected a folder or file named 'mmlu' in '.*' but found nothing; to name it directly, .*: mmlu=/,
+      /Expected a folder or file named 'mmlu' in '.*' but received nothing; to name it directly, .*: mmlu=/,
     ],
   ])("%s", async (_, attempt, message) => {
     await expect(attempt()).rejects.toThrow(message);
@@ -316,7 +315,7 @@ describe("a YAML task", () => {
   });
 
   test.each([
-    ["an unknown key", { doc_to_txt: "a" }, /found 'doc_to_txt'; did you mean 'doc_to_text'/],
+    ["an unknown key", { doc_to_txt: "a" }, /received 'doc_to_txt'; did you mean 'doc_to_text'/],
     ["no split", { test_split: null }, /Expected 'test_split' or 'validation_split'/],
     ["another kind of output", { output_type: "loglikelihood" }, /Expected multiple_choice or generate_until/],
     ["a template that does not parse", { doc_to_text: "{{ q" }, /Expected a Jinja template for 'doc_to_text'/],
@@ -329,11 +328,11 @@ describe("a YAML task", () => {
     [
       "examples of another kind",
       { fewshot_config: { samples: [] } },
-      /Expected sampler in 'fewshot_config'.* but found 'samples'/,
+      /Expected sampler in 'fewshot_config'.* but received 'samples'/,
     ],
-    ["data that other settings choose", { dataset_kwargs: { data_dir: "x" } }, /found 'data_dir'/],
+    ["data that other settings choose", { dataset_kwargs: { data_dir: "x" } }, /received 'data_dir'/],
     ["filters of choices", { filter_list: [] }, /Expected no 'filter_list' of '.*' beside multiple_choice/],
-    ["Python", { doc_to_text: "!function utils.text" }, /found !function, which runs Python/],
+    ["Python", { doc_to_text: "!function utils.text" }, /received !function, which runs Python/],
     [
       "a filter that is not there",
       {

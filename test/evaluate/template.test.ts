@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { Template } from "../../src/evaluate/template";
+import { RowTemplate } from "../../src/evaluate/tasks/template";
 
 const render = async (source: string, row: Record<string, unknown>) =>
-  (await Template.parse(source, "'doc_to_text'")).render(row);
+  (await RowTemplate.parse(source, "'doc_to_text'")).render(row);
 
 test("templates of tasks have Jinja's functions, and Python's methods", async () => {
   const row = { größe: "x", choices: { text: ["a", "b"], label: ["A", "B"] }, answer: "B", right: true, q: " two  words\n" };

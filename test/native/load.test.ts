@@ -182,7 +182,7 @@ describe("loading for real", () => {
     spawnSync(process.execPath, ["-e", script], { encoding: "utf8", env: { ...process.env, ...env } });
 
   test("the error is a NativeLoadError with the whole table, and the process goes on", () => {
-    const script = `try { require(${JSON.stringify(binding)}) } catch (error) { console.log(error.name, error.message) }
+    const script = `try { require(${JSON.stringify(binding)}).binding.versions() } catch (error) { console.log(error.name, error.message) }
       console.log("still here")`;
     const { stdout, stderr, status } = node(script, { LIBTORCH: "/nowhere" });
     expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
@@ -193,8 +193,9 @@ describe("loading for real", () => {
 
   test("twice in one process gives the same addon, and a failed load can be followed by a good one", () => {
     const script = `const file = ${JSON.stringify(binding)}; const good = process.env.LIBTORCH;
-      process.env.LIBTORCH = "/nowhere"; try { require(file) } catch {}
+      process.env.LIBTORCH = "/nowhere"; try { require(file).binding.versions(); process.exit(1); } catch {}
       process.env.LIBTORCH = good; const first = require(file).binding;
+      first.versions();
       delete require.cache[file]; const second = require(file).binding;
       console.log(first !== undefined, first.versions().compiled === second.versions().compiled)`;
     expect(node(script, withReal)).toMatchObject({ stdout: "true true\n", status: 0 });

@@ -1,6 +1,6 @@
 /** The templates of lm-evaluation-harness's own task files (MIT licence), over rows that scripts/parity/harnessTemplates.py made. */
 import { expect, test } from "vitest";
-import { Template } from "../../src/evaluate/template";
+import { RowTemplate } from "../../src/evaluate/tasks/template";
 import { pythonLiteral } from "../../src/evaluate/python/literal";
 import { fixture } from "./fixture";
 
@@ -13,7 +13,7 @@ interface Case {
 const { cases } = fixture<{ cases: Case[] }>("harnessTemplates");
 
 test.each(cases.map(({ field, template, rows }) => [field, template, rows] as const))("%s: %s", (field, source, rows) => {
-  const template = Template.parse(source, `'${field}'`);
+  const template = RowTemplate.parse(source, `'${field}'`);
   for (const { row, text, choices } of rows) {
     expect(template.render(row)).toBe(text);
     if (choices) expect(pythonLiteral(text)).toEqual(choices);

@@ -2,12 +2,12 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { chosenAnswers } from "../../src/report/chosenAnswers";
 import { headline, outcome, warnings } from "../../src/report/findings";
-import { type Run, readRuns } from "../../src/report/run";
+import { type LoggedRun, readRuns } from "../../src/report/run";
 import { temporaryFolders } from "../models/folders";
 import { type RunFixture, statement, writeRun } from "./runs";
 
 const folder = temporaryFolders();
-const runOf = (options: RunFixture, name = "dpo"): Run => readRuns([writeRun(join(folder(), name), options)])[0]!;
+const runOf = (options: RunFixture, name = "dpo"): LoggedRun => readRuns([writeRun(join(folder(), name), options)])[0]!;
 /** β is 0.5 in these runs: a reward of -0.135 is -0.27 nats. */
 const flat = (chosen: number, std: number, pairs: number, more: RunFixture = {}) => ({
   chosen: () => chosen,

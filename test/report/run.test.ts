@@ -100,15 +100,15 @@ describe("a last line that is cut off, as by kill -9 or a power cut,", () => {
     const file = join(path, "metrics.jsonl");
     const lines = readFileSync(file, "utf8").split("\n");
     writeFileSync(file, lines.map((line, i) => (i === 2 ? line.slice(0, 9) : line)).join("\n"));
-    expect(() => read(path)).toThrow(`Expected JSON in '${file}', line 3 but found`);
+    expect(() => read(path)).toThrow(`Expected JSON in '${file}', line 3 but received`);
     writeFileSync(file, lines.map((line, i) => (i === lines.length - 2 ? line.slice(0, 9) : line)).join("\n"));
-    expect(() => read(path)).toThrow(`Expected JSON in '${file}', line ${lines.length - 1} but found`);
+    expect(() => read(path)).toThrow(`Expected JSON in '${file}', line ${lines.length - 1} but received`);
   });
 
   test("is reported even when the file has no other line", () => {
     const path = folder();
     writeFileSync(join(path, "metrics.jsonl"), '{"versions": {"sm');
-    expect(() => read(path)).toThrow(/found none; the last line of .*, line 1, is cut off and was skipped/);
+    expect(() => read(path)).toThrow(/received none; the last line of .*, line 1, is cut off and was skipped/);
   });
 });
 
@@ -149,30 +149,30 @@ describe("bad input", () => {
   test("a folder without metrics", () => {
     const path = folder();
     expect(messageOf(path)).toMatch(
-      /^Expected metrics\.jsonl or trainer_state\.json in 'RUN' but found no file; name the output_dir/,
+      /^Expected metrics\.jsonl or trainer_state\.json in 'RUN' but received no file; name the output_dir/,
     );
     writeFileSync(join(path, "adapter_config.json"), "{}");
-    expect(messageOf(path)).toMatch(/but found 'adapter_config\.json';/);
+    expect(messageOf(path)).toMatch(/but received 'adapter_config\.json';/);
   });
 
   test("a run that has logged nothing", () => {
     expect(messageOf(writeRun(folder(), { steps: 0, isFinished: false }))).toMatch(
-      /^Expected logged steps in 'RUN\/metrics\.jsonl' but found none/,
+      /^Expected logged steps in 'RUN\/metrics\.jsonl' but received none/,
     );
   });
 
   test("a broken line", () => {
     const path = writeRun(folder(), { steps: 2 });
     appendFileSync(join(path, "metrics.jsonl"), '{"loss": 0.5, "st\n');
-    expect(messageOf(path)).toMatch(/^Expected JSON in 'RUN\/metrics\.jsonl', line 5 but found \{"loss": 0\.5, "st \(/);
+    expect(messageOf(path)).toMatch(/^Expected JSON in 'RUN\/metrics\.jsonl', line 5 but received \{"loss": 0\.5, "st \(/);
     const other = writeRun(folder(), { steps: 2 });
     appendFileSync(join(other, "metrics.jsonl"), "[1]\n");
-    expect(messageOf(other)).toBe("Expected a JSON object in 'RUN/metrics.jsonl', line 5 but found [1]");
+    expect(messageOf(other)).toBe("Expected a JSON object in 'RUN/metrics.jsonl', line 5 but received [1]");
   });
 
   test("a state without a history", () => {
     const path = folder();
     writeFileSync(join(path, "trainer_state.json"), '{"log_history": 3}');
-    expect(messageOf(path)).toBe("Expected a list of logged lines for 'log_history' in 'RUN/trainer_state.json' but found 3");
+    expect(messageOf(path)).toBe("Expected a list of logged lines for 'log_history' in 'RUN/trainer_state.json' but received 3");
   });
 });

@@ -2,10 +2,9 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
-import { renderRunReport, writeRunReport } from "../../src/report";
 import type { Chart } from "../../src/report/figures";
 import { readRuns } from "../../src/report/run";
-import { renderRuns } from "../../src/report/runReport";
+import { renderRunReport, renderRuns, writeRunReport } from "../../src/report/runReport";
 import { temporaryFolders } from "../models/folders";
 import { type RunFixture, statement, writeRun } from "./runs";
 

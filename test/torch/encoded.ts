@@ -1,6 +1,6 @@
 /** Tensors, arguments and results as scripts/parity/encoded.py writes them. */
 import { expect } from "vitest";
-import { camelCase } from "../../src/torch/operators";
+import { camelCase } from "../../src/torch/schemas";
 import { type DType, Tensor, arange, fromTypedArray, ops, tensor } from "../../src/torch";
 import { expectClose, wave } from "../parity/fixture";
 

@@ -1,26 +1,26 @@
 /**
  * The types of the operators: src/torch/ops.generated.ts against the running library, and calls as users write them,
- * which `npm run typecheck` checks. Imports Tensor without its installed methods, as the generator does.
+ * which `npm run typecheck` checks.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { binding } from "../../src/native/binding";
-import { camelCase } from "../../src/torch/operators";
-import { Tensor } from "../../src/torch/tensor";
-import type {
-  DType,
-  Generator,
-  Index,
-  Tensor as InstalledTensor,
-  autograd,
-  ops as installedOps,
-  slice as installedSlice,
+import { camelCase } from "../../src/torch/schemas";
+import { Handle } from "../../src/torch/scope";
+import {
+  type DType,
+  type Generator,
+  type Index,
+  Tensor,
+  type autograd,
+  type ops as installedOps,
+  type slice as installedSlice,
 } from "../../src/torch";
 
 interface Script {
   generate(from: typeof binding, naming: typeof camelCase, tensorProperties: Set<string>): string;
-  handwrittenProperties(tensor: typeof Tensor): Set<string>;
+  handwrittenProperties(tensor: typeof Tensor, handle: typeof Handle): Set<string>;
 }
 
 const root = join(__dirname, "../..");
@@ -36,14 +36,18 @@ const bases = [
 
 /** The names declared in one of the interfaces of the generated file. */
 function declared(name: string): Set<string> {
-  const start = committed.indexOf(`export interface ${name} {`);
+  const start = committed.indexOf(`export interface ${name}<Tensor, Generator> {`);
   const body = committed.slice(start, committed.indexOf("\n}\n", start));
   return new Set([...body.matchAll(/^ {2}(\w+)\(/gm)].map(([, method]) => method!));
 }
 
+async function script(): Promise<Script> {
+  return (await import(join(root, "scripts/generate-ops.mjs"))) as Script;
+}
+
 test("the committed file is what the running library generates", async () => {
-  const { generate, handwrittenProperties } = (await import(join(root, "scripts/generate-ops.mjs"))) as Script;
-  const generated = generate(binding, camelCase, handwrittenProperties(Tensor));
+  const { generate, handwrittenProperties } = await script();
+  const generated = generate(binding, camelCase, handwrittenProperties(Tensor, Handle));
   // Another libtorch minor has other operators; the committed types are those of the pinned one.
   const pinned = committed.includes(`libtorch ${binding.versions().compiled}.`);
   const sameOps = pinned ? generated === committed : generated.includes("export interface Ops");
@@ -91,9 +95,10 @@ test("every operator has a type, and nothing else has one", () => {
   expect([...typed].filter((name) => !bases.map(camelCase).includes(name))).toEqual([]);
 });
 
-test("methods are the public operators on self, and none is a property of Tensor", () => {
+test("methods are the public operators on self, and none is a property of Tensor", async () => {
   const methods = declared("TensorMethods");
-  expect([...methods].filter((name) => name in Tensor.prototype || (name.startsWith("_") && !name.startsWith("__")))).toEqual([]);
+  const handwritten = (await script()).handwrittenProperties(Tensor, Handle);
+  expect([...methods].filter((name) => handwritten.has(name) || (name.startsWith("_") && !name.startsWith("__")))).toEqual([]);
   expect(["matmul", "softmax", "add_", "sum", "__and__", "permute", "topk"].filter((name) => !methods.has(name))).toEqual([]);
   expect(
     ["to", "index", "indexPut_", "size", "item", "embedding", "cat", "_softmax", "where"].filter((name) => methods.has(name)),
@@ -103,67 +108,57 @@ test("methods are the public operators on self, and none is a property of Tensor
 describe("types", () => {
   test("of calls as users write them", () => {
     // Never run: the compiler is the test.
-    const calls = (
-      a: InstalledTensor,
-      b: InstalledTensor,
-      ops: typeof installedOps,
-      slice: typeof installedSlice,
-      generator: Generator,
-    ) => {
-      expectTypeOf(a.add(b, { alpha: 2 }).mul(3n).div(b, { roundingMode: "floor" })).toEqualTypeOf<InstalledTensor>();
-      expectTypeOf(a.sum(1, true)).toEqualTypeOf<InstalledTensor>();
+    const calls = (a: Tensor, b: Tensor, ops: typeof installedOps, slice: typeof installedSlice, generator: Generator) => {
+      expectTypeOf(a.add(b, { alpha: 2 }).mul(3n).div(b, { roundingMode: "floor" })).toEqualTypeOf<Tensor>();
+      expectTypeOf(a.sum(1, true)).toEqualTypeOf<Tensor>();
       expectTypeOf([
         a.sum(),
         a.sum([0, 1]),
         a.sum({ dim: 1, keepdim: true }),
         a.sum(1, { dtype: "float32" }),
         a.mean(-1, true),
-      ]).toEqualTypeOf<InstalledTensor[]>();
-      expectTypeOf(a.max(1)).toEqualTypeOf<[InstalledTensor, InstalledTensor]>();
-      expectTypeOf(a.max()).toEqualTypeOf<InstalledTensor>();
-      expectTypeOf(a.topk(3, { largest: false })).toEqualTypeOf<[InstalledTensor, InstalledTensor]>();
-      expectTypeOf(a.split([1, 2], -1)).toEqualTypeOf<InstalledTensor[]>();
-      expectTypeOf([a.softmax(-1), a.softmax({ dim: -1 }), a.logSoftmax(-1, { dtype: "float32" })]).toEqualTypeOf<
-        InstalledTensor[]
-      >();
+      ]).toEqualTypeOf<Tensor[]>();
+      expectTypeOf(a.max(1)).toEqualTypeOf<[Tensor, Tensor]>();
+      expectTypeOf(a.max()).toEqualTypeOf<Tensor>();
+      expectTypeOf(a.topk(3, { largest: false })).toEqualTypeOf<[Tensor, Tensor]>();
+      expectTypeOf(a.split([1, 2], -1)).toEqualTypeOf<Tensor[]>();
+      expectTypeOf([a.softmax(-1), a.softmax({ dim: -1 }), a.logSoftmax(-1, { dtype: "float32" })]).toEqualTypeOf<Tensor[]>();
       expectTypeOf([a.reshape([2, -1]), a.transpose(0, 1), a.permute([0, 2, 1]), a.squeeze(0), a.unsqueeze(-1)]).toEqualTypeOf<
-        InstalledTensor[]
+        Tensor[]
       >();
-      expectTypeOf([a.gather(1, b), a.maskedFill(b, -Infinity), a.clamp(null, 1), a.clamp({ min: 0 })]).toEqualTypeOf<
-        InstalledTensor[]
-      >();
+      expectTypeOf([a.gather(1, b), a.maskedFill(b, -Infinity), a.clamp(null, 1), a.clamp({ min: 0 })]).toEqualTypeOf<Tensor[]>();
       expectTypeOf([ops.cat([a, b], 1), ops.stack([a, b], { dim: 1 }), ops.einsum("ij,jk->ik", [a, b])]).toEqualTypeOf<
-        InstalledTensor[]
+        Tensor[]
       >();
-      expectTypeOf(ops.scaledDotProductAttention(a, a, a, { isCausal: true, enableGqa: true })).toEqualTypeOf<InstalledTensor>();
-      expectTypeOf(ops.scaledDotProductAttention(a, a, a, b, 0.1, false, { scale: 0.5 })).toEqualTypeOf<InstalledTensor>();
+      expectTypeOf(ops.scaledDotProductAttention(a, a, a, { isCausal: true, enableGqa: true })).toEqualTypeOf<Tensor>();
+      expectTypeOf(ops.scaledDotProductAttention(a, a, a, b, 0.1, false, { scale: 0.5 })).toEqualTypeOf<Tensor>();
       expectTypeOf([
         ops.embedding(a, b),
         ops.linear(a, b),
         ops.linear(a, b, null),
         ops.rmsNorm(a, [8], b, 1e-5),
         ops.gelu(a, { approximate: "tanh" }),
-      ]).toEqualTypeOf<InstalledTensor[]>();
-      expectTypeOf(ops.crossEntropyLoss(a, b, null, 1, -100, 0.1)).toEqualTypeOf<InstalledTensor>();
-      expectTypeOf(a.normal_(0, 1, { generator }).zero_()).toEqualTypeOf<InstalledTensor>();
+      ]).toEqualTypeOf<Tensor[]>();
+      expectTypeOf(ops.crossEntropyLoss(a, b, null, 1, -100, 0.1)).toEqualTypeOf<Tensor>();
+      expectTypeOf(a.normal_(0, 1, { generator }).zero_()).toEqualTypeOf<Tensor>();
       expectTypeOf(ops._foreachAdd_([a], [b], { alpha: 2 })).toEqualTypeOf<void>();
-      expectTypeOf(ops.add(a, b, { out: a })).toEqualTypeOf<InstalledTensor>();
+      expectTypeOf(ops.add(a, b, { out: a })).toEqualTypeOf<Tensor>();
       expectTypeOf(a.equal(b)).toEqualTypeOf<boolean>();
       expectTypeOf(ops.resultType(a, 1)).toEqualTypeOf<DType>();
-      expectTypeOf(a.index(0, slice(1, 3), null, "...", b, [0, 1], [[true]], true)).toEqualTypeOf<InstalledTensor>();
+      expectTypeOf(a.index(0, slice(1, 3), null, "...", b, [0, 1], [[true]], true)).toEqualTypeOf<Tensor>();
       expectTypeOf(a.index).parameter(0).toEqualTypeOf<Index>();
       expectTypeOf([a.to("float64"), a.to("cuda:0"), a.to(b), a.to({ device: "cuda", nonBlocking: true })]).toEqualTypeOf<
-        InstalledTensor[]
+        Tensor[]
       >();
       expectTypeOf(a.to("float64").toArray()).toEqualTypeOf<Float64Array>();
       expectTypeOf(a.item()).toEqualTypeOf<number>();
-      expectTypeOf<ReturnType<(typeof autograd)["grad"]>>().toEqualTypeOf<(InstalledTensor | null)[]>();
+      expectTypeOf<ReturnType<(typeof autograd)["grad"]>>().toEqualTypeOf<(Tensor | null)[]>();
     };
     expect(calls).toBeTypeOf("function");
   });
 
   test("refuse what would fail", () => {
-    const mistakes = (a: InstalledTensor, ops: typeof installedOps) => {
+    const mistakes = (a: Tensor, ops: typeof installedOps) => {
       // @ts-expect-error: a string is no operand
       a.add("1");
       // @ts-expect-error: sizes come in an array

@@ -6,7 +6,6 @@ import { arcCommand, hellaswagCommand, metamathCommand } from "./paper";
 
 export function dataCommand(): Command {
   return new Command("data")
-    .description("make preference data, and look at it before training on it")
     .addHelpText("after", "\nExample:\n  $ smaug data inspect pairs.jsonl --model models/SmolLM2-135M-Instruct\n")
     .addCommand(metamathCommand())
     .addCommand(arcCommand())

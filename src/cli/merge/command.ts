@@ -4,15 +4,27 @@
  */
 import { basename, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { type Input, findConflict } from "../../base/files/outputFolder";
 import { InputError } from "../../base/errors";
-import { isRunEntry } from "../../train/output/entries";
-import { ModelOutput } from "./modelOutput";
-import { addOverwriteOption, isOverwriting, overwritingCommand } from "../overwriteOption";
+import { type Input, findConflict } from "../../base/files/outputFolder";
+import { type CausalLM, loadAdapter, loadModel, saveModel } from "../../models";
+import { readAdapterJson, resolveModel } from "../../models/modelSource";
+import { loraLayers, mergeAndUnload, tensorsTrainedWhole } from "../../nn";
+import { saveGgufTokenizer } from "../../text";
 import type { DType } from "../../torch";
-import type { MergeCheck } from "./check";
+import { isRunEntry } from "../../train/output/entries";
+import {
+  WEIGHT_DTYPES,
+  adapterOption,
+  addOverwriteOption,
+  deviceOption,
+  isOverwriting,
+  modelOption,
+  overwritingCommand,
+} from "../options";
 import { print, printJson, tell } from "../output";
 import { exitOnSignals } from "../signals";
+import { type MergeCheck, compareLogProbs, sampleSequences, tokenLogProbs } from "./check";
+import { ModelOutput } from "./modelOutput";
 
 interface MergeOptions {
   model: string;
@@ -43,20 +55,14 @@ Example:
 
 export function mergeCommand(): Command {
   const command = new Command("merge")
-    .description("merge an adapter into the weights of its model, and write a folder that needs no adapter")
-    .requiredOption("--model <folder>", "the model, a folder or hub id; an adapter loads its base model with the adapter on it")
-    .option("--adapter <folder>", "the adapter, as PEFT or smaug saved it")
+    .addOption(modelOption().makeOptionMandatory())
+    .addOption(adapterOption("the adapter, as PEFT or smaug saved it"))
     .requiredOption("--out <folder>", "where the merged model goes: a new or empty folder")
     .option("--verify", "load what was written, and compare the log-probs of a few texts with those before")
     .addOption(
-      new Option("--dtype <dtype>", "what the weights are written in; the model's own when left out").choices([
-        "float32",
-        "bfloat16",
-        "float16",
-        "float64",
-      ]),
+      new Option("--dtype <dtype>", "what the weights are written in; the model's own when left out").choices(WEIGHT_DTYPES),
     )
-    .option("--device <device>", "where it is computed", "cpu")
+    .addOption(deviceOption("where it is computed"))
     .option("--json", "print one JSON object");
   return addOverwriteOption(command, "replace the model or adapter in --out; your own files in it stay")
     .addHelpText("after", notes)
@@ -77,48 +83,20 @@ async function merge(options: MergeOptions, self: Command): Promise<void> {
   }
 }
 
-async function mergeInto(
-  output: ModelOutput,
-  { model: source, adapter, out, verify, dtype, device, json }: MergeOptions,
-): Promise<void> {
-  const { readAdapterJson, resolveModel } = await import("../../models/modelSource.js");
+async function mergeInto(output: ModelOutput, options: MergeOptions): Promise<void> {
+  const { model: source, adapter, out, device, json } = options;
   const { base, adapter: adapterFolder } = await resolveModel(source, { adapter });
   if (adapterFolder === undefined)
     throw new InputError(`Expected '--adapter', or an adapter's folder for '--model', but received only the model ${source}`);
   expectOther(out, base, adapterFolder);
-
-  const { loadAdapter, loadModel, saveModel } = await import("../../models/index.js"); // loads libtorch
-  const { saveGgufTokenizer } = await import("../../text/index.js");
-  const { loraLayers, mergeAndUnload, tensorsTrainedWhole } = await import("../../nn/index.js");
-  const { compareLogProbs, sampleSequences, tokenLogProbs } = await import("./check.js");
   const warning = adapter && otherBase(readAdapterJson(adapterFolder)["base_model_name_or_path"], source);
   if (warning) tell(`warning: ${warning}`);
 
-  const model = await loadModel(base, { dtype: "auto", device });
-  const own = model.parameters().next().value!.dtype;
-  const written = dtype ?? own;
-  const computed = own === "float64" ? own : "float32";
-  // Every weight is rounded once, to what is written; a check sees nothing but that when it computes in float32.
-  if (verify || written !== own) model.to({ dtype: computed });
-  if (model.adapterFolder === undefined) await loadAdapter(model, adapterFolder); // otherwise loadModel has loaded it
-  const layers = loraLayers(model).length;
-  const whole = tensorsTrainedWhole(model).map(([name]) => name);
-  const sequences = verify ? await sampleSequences(model) : [];
-  const before = tokenLogProbs(model, sequences);
-  mergeAndUnload(model);
-  await saveModel(model, output.staging, { dtype: written });
-  await saveGgufTokenizer(model, output.staging);
-  model.dispose();
-
-  let check: MergeCheck | undefined;
-  if (verify) {
-    const merged = await loadModel(output.staging, { dtype: computed, device });
-    check = compareLogProbs(before, tokenLogProbs(merged, sequences), written);
-    merged.dispose();
-  }
+  const { scores, ...written } = await writeMerged(output.staging, { base, adapterFolder }, options);
+  const check = scores && (await verified(output.staging, scores, device, written.dtype));
   const isKept = check?.ok === false && output.replaces;
   if (!isKept) output.publish();
-  const result = { out, dtype: written, layers, whole, verify: check ?? null };
+  const result: MergeResult = { out, ...written, verify: check ?? null };
   if (json) printJson(result, 2);
   else print(describe(result));
   if (check && !check.ok)
@@ -126,6 +104,51 @@ async function mergeInto(
       `Expected the merged model to answer as the model with its adapter does, to ${check.tolerance} nats a token, ` +
         `but received a difference of ${rounded(check.largest_token_delta)}; ${out} ${isKept ? "keeps what it held before" : "stays as it was written"}`,
     );
+}
+
+/** What the model with its adapter answers, to compare the merged model with. */
+interface Scores {
+  readonly sequences: number[][];
+  readonly logProbs: Float64Array[];
+  /** The dtype that both are computed in. */
+  readonly computed: DType;
+}
+
+/** Merges the adapter into its model and writes that to a folder. */
+async function writeMerged(
+  folder: string,
+  { base, adapterFolder }: { base: string; adapterFolder: string },
+  { verify, dtype, device }: MergeOptions,
+): Promise<Pick<MergeResult, "dtype" | "layers" | "whole"> & { scores: Scores | undefined }> {
+  const model = await loadModel(base, { dtype: "auto", device });
+  const own = model.parameters().next().value!.dtype;
+  const written = dtype ?? own;
+  const computed = own === "float64" ? own : "float32";
+  // Every weight is rounded once, to the dtype that is written; computing the check in float32 shows nothing but that.
+  if (verify || written !== own) model.to({ dtype: computed });
+  if (model.adapterFolder === undefined) await loadAdapter(model, adapterFolder); // otherwise loadModel has loaded it
+  const layers = loraLayers(model).length;
+  const whole = tensorsTrainedWhole(model).map(([name]) => name);
+  const scores = verify ? await scoresOf(model, computed) : undefined;
+  mergeAndUnload(model);
+  await saveModel(model, folder, { dtype: written });
+  await saveGgufTokenizer(model, folder);
+  model.dispose();
+  return { dtype: written, layers, whole, scores };
+}
+
+async function scoresOf(model: CausalLM, computed: DType): Promise<Scores> {
+  const sequences = await sampleSequences(model);
+  return { sequences, logProbs: tokenLogProbs(model, sequences), computed };
+}
+
+/** Loads what was written and compares it with the model and its adapter. */
+async function verified(folder: string, scores: Scores, device: string, written: DType): Promise<MergeCheck> {
+  const { sequences, logProbs, computed } = scores;
+  const merged = await loadModel(folder, { dtype: computed, device });
+  const check = compareLogProbs(logProbs, tokenLogProbs(merged, sequences), written);
+  merged.dispose();
+  return check;
 }
 
 function describe({ out, dtype, layers, whole, verify }: MergeResult): string {

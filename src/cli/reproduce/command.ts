@@ -8,7 +8,7 @@ import type { Preset } from "../../paper/settings";
 import { caveat, findings, formatTable, toSummary } from "../../paper/summary";
 import { Progress } from "../../base/terminal/progress";
 import { print, printJson, tell } from "../output";
-import { addOverwriteOption, isOverwriting, overwritingCommand } from "../overwriteOption";
+import { addOverwriteOption, isOverwriting, overwritingCommand } from "../options";
 import { ReproduceOutput } from "./output";
 import {
   STUDY_OPTIONS,
@@ -29,7 +29,6 @@ interface ReproduceOptions extends Omit<StudyFlags, "out"> {
 
 export function reproduceCommand(): Command {
   const command = new Command("reproduce")
-    .description("train a small model, then DPO, DPOP and SFT from it, and show what each does to the chosen answers")
     .addOption(
       new Option(
         "--preset <name>",

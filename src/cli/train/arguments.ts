@@ -1,8 +1,9 @@
 /**
- * The settings of `smaug train` beside those of training itself: which model, which data, which loss, which adapter. Names
- * and defaults are TRL 1.16's, except the paper's loss with its β and λ. Loads no libtorch: `--help` prints it.
+ * The settings of `smaug train`: which model, which data, which adapter; those of the losses follow from their declarations,
+ * those of training from its table. Names and defaults are TRL 1.16's, except the paper's loss with its β and λ. Loads no
+ * libtorch: `--help` prints it.
  */
-import { divergenceTypes, dpopPlacements } from "../../preference/losses/lossConfig";
+import { lossArguments } from "../../preference/losses/configuration";
 import { trainingArguments } from "../../train/arguments";
 import {
   choice,
@@ -12,7 +13,6 @@ import {
   matching,
   nullable,
   number,
-  numbers,
   optional,
   path,
   renaming,
@@ -47,24 +47,7 @@ export const runArguments = {
   evalDatasetName: optional(path("", "a separate source of rows to evaluate on, in any form dataset_name takes")),
   evalDatasetConfig: optional(text("", "which of the configs declared in the card of eval_dataset_name")),
   testSplitSize: optional(share("rows to hold out of the training split for evaluation: a share if below 1, otherwise a count")),
-  lossType: texts(["dpop"], "one loss or several, such as dpop, sigmoid (DPO), ipo, sft; a wrong name lists them all"),
-  lossWeights: optional(numbers([], "one weight per loss")),
-  beta: number(0.3, "how strongly the policy is kept close to the reference", { above: 0 }),
-  dpopLambda: number(50, "weight of DPOP's penalty", { min: 0 }),
-  dpopPlacement: choice(dpopPlacements, "inside_beta", "where DPOP's penalty goes: inside_beta, inside or outside"),
-  labelSmoothing: number(0, "share of pairs assumed to have swapped labels", { min: 0, below: 0.5 }),
-  discopopTau: number(0.05, "temperature of discopop", { above: 0 }),
-  fDivergenceType: choice(
-    divergenceTypes,
-    "reverse_kl",
-    "divergence from the reference: reverse_kl, forward_kl, js_divergence, alpha_divergence",
-  ),
-  fAlphaDivergenceCoef: number(0.5, "α of alpha_divergence", { min: 0 }),
-  useWeighting: flag(false, "weight pairs by their likelihood under the policy (WPO)"),
-  simpoGamma: number(0.5, "target margin of simpo"),
-  cpoAlpha: optional(number(1, "weight of the cross-entropy in cpo and simpo", { min: 0 })),
-  dpoShiftFactor: number(0.95, "weight of the rejected answer in dpo_shift", { min: 0, max: 1 }),
-  slicLambda: number(0.1, "weight of the negative log-likelihood in slic", { min: 0 }),
+  ...lossArguments,
   maxLength: nullable(integer(1024, "maximum number of tokens of prompt and answer together; null for no limit", { min: 2 })),
   truncationMode: choice(
     ["keep_start", "keep_end"],

@@ -8,7 +8,6 @@ import { problemsError, unfit } from "../../base/problems";
 import { shown } from "../../base/values";
 import { repoName } from "../../hub/request";
 import { localBaseOf } from "../../models/modelSource";
-import type { DamagedCheckpointError } from "../../train/checkpoint/restore";
 import { snakeCase } from "../../base/names";
 import { Progress } from "../../base/terminal/progress";
 import { isRunEntry } from "../../train/output/entries";
@@ -17,6 +16,7 @@ import { print, printJson, tell } from "../output";
 import { SIGNALS, commandEnded } from "../signals";
 import { type ResolvedConfig, describeSettings, resolveConfig, toSnakeCase } from "./config";
 import { RunOutput } from "../../train/output/ownership";
+import type { DamagedCheckpointError } from "../../train/checkpoint/restore";
 
 const interrupted = 130;
 const RESUME = "resume_from_checkpoint";
@@ -28,7 +28,7 @@ interface Flags {
 }
 
 export function trainCommand(): Command {
-  return command("train", "train a model on preference pairs")
+  return command("train")
     .addHelpText(
       "after",
       () => `\n${describeSettings()}\n\nExample:\n  $ smaug train dpop.yaml --learning_rate 1e-5 --output_dir runs/dpop\n`,
@@ -37,15 +37,14 @@ export function trainCommand(): Command {
 }
 
 export function referenceCommand(): Command {
-  return command("reference", "compute the reference log-probs that a run needs, store them in the cache, and exit")
+  return command("reference")
     .addHelpText("after", "\nTakes what `smaug train` takes.\n\nExample:\n  $ smaug reference dpop.yaml\n")
     .action((_, flags: Flags, self: Command) => reference(self.args, argumentsOf(self), flags));
 }
 
 /** Keys are not declared as options one by one: they are a table, which the file shares. */
-function command(name: string, description: string): Command {
+function command(name: string): Command {
   return new Command(name)
-    .description(description)
     .argument("[config.yaml]", "a YAML or JSON file with TRL's keys")
     .usage("[config.yaml] [--key value ...]")
     .option("--print-config", "check the configuration as a run would, print it in full, and exit")

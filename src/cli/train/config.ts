@@ -80,7 +80,7 @@ class Reading {
     const given = new Set(this.settings.keys());
     const unfitKeys = new Set(problems.map(({ key }) => key));
     // A conflict between two settings means nothing while one of them is invalid.
-    const together = runProblems(config, given).filter((problem) => !problem.keys.some((key) => unfitKeys.has(key)));
+    const together = runProblems(config).filter((problem) => !problem.keys.some((key) => unfitKeys.has(key)));
     for (const problem of [...problems, ...together]) this.problems.push(this.located(problem));
     this.moot.push(...unreadSettings(config, new Set([...given].filter((key) => !unfitKeys.has(key)))));
     if (this.problems.length > 0) throw this.error();

@@ -5,47 +5,22 @@
 import { type Problem, conflict, missing, unfit } from "../../base/problems";
 import { hasEntry } from "../../base/files/paths";
 import { isAdapter } from "../../models/modelSource";
-import { lossProblems } from "../../preference/losses/lossConfig";
-import { snakeCase } from "../../base/names";
 import { rowProblems } from "./rowKeys";
 import { routerLossProblems } from "./routerLoss";
 import { runArguments } from "./arguments";
 import type { RunConfig } from "./config";
 import { scheduleProblems } from "../../train/schedule";
+import { lossConflicts } from "../../preference/losses/configuration";
+import { snakeCase } from "../../base/names";
 
-/** Loss settings that only some losses read. */
-const lossKeys = [
-  "dpopLambda",
-  "dpopPlacement",
-  "labelSmoothing",
-  "discopopTau",
-  "fDivergenceType",
-  "fAlphaDivergenceCoef",
-  "simpoGamma",
-  "cpoAlpha",
-  "dpoShiftFactor",
-  "slicLambda",
-] as const;
-
-/** The configured loss. Settings that were not given are left out, since one that the loss does not read is an error. */
-export function lossConfigOf(config: RunConfig, given: ReadonlySet<string>) {
-  return {
-    lossType: config.lossType,
-    lossWeights: config.lossWeights ?? undefined,
-    beta: config.beta,
-    useWeighting: config.useWeighting,
-    ...Object.fromEntries(lossKeys.filter((key) => given.has(snakeCase(key))).map((key) => [key, config[key] ?? undefined])),
-  };
-}
-
-/** @param given the keys the user gave, in snake case */
-export function runProblems(config: RunConfig, given: ReadonlySet<string>): Problem[] {
+/** All problems of a configuration in which every value fits its own setting. */
+export function runProblems(config: RunConfig): Problem[] {
   const { dpopTolerance, refAdapterNameOrPath, evalOnStart, evalStrategy } = config;
-  const tolerance = given.has("dpop_tolerance") && dpopTolerance !== "auto" ? { dpopTolerance } : {};
+  const tolerance = dpopTolerance === "auto" ? null : dpopTolerance;
   const problems: Problem[] = [];
   for (const key of ["modelNameOrPath", "datasetName"] as const)
     if (config[key] === null) problems.push(missing(snakeCase(key), runArguments[key].help));
-  problems.push(...lossProblems({ ...lossConfigOf(config, given), ...tolerance }), ...scheduleProblems(config));
+  problems.push(...lossConflicts({ ...config, dpopTolerance: tolerance }), ...scheduleProblems(config));
   if (refAdapterNameOrPath !== null && trainsAdapter(config) === false) problems.push(noAdapterToTrain());
   if (evalOnStart && evalStrategy === "no") {
     const problem = unfit("eval_on_start", "'eval_strategy' steps or epoch with it", "no");

@@ -1,17 +1,16 @@
 /** From a resolved configuration to a trainer: the model with its adapters, the rows, the loss. */
-import { readFileSync } from "node:fs";
 import { problemsError } from "../../base/problems";
 import { type CausalLM, loadAdapter, loadModel, resolveModel } from "../../models";
 import { InputError } from "../../base/errors";
 import { lora, loraLayers } from "../../nn";
-import { createLoss } from "../../preference";
+import { createChecked } from "../../preference/losses/configuration";
 import { loadTokenizer } from "../../text";
-import { deviceCount, manualSeed } from "../../torch";
+import { defaultDevice, deviceProperties, hasDevice, manualSeed } from "../../torch";
 import { PreferenceTrainer, type TrainingArguments, trainingArguments } from "../../train";
 import type { RunOutput } from "../../train/output/ownership";
 import { REFERENCE_ADAPTER } from "../../train/reference";
 import { NO_ROUTER_LOSS, routerLossProblemsOf } from "./routerLoss";
-import { freshAdapterKeys, lossConfigOf, noAdapterToTrain } from "./problems";
+import { freshAdapterKeys, noAdapterToTrain } from "./problems";
 import { loadRows } from "./rows";
 import { type ResolvedConfig, toSnakeCase } from "./config";
 
@@ -25,7 +24,7 @@ export interface TrainRun {
 /** @param output the run's folder, when the caller has claimed it */
 export async function createRun({ config, given, notes: noted }: ResolvedConfig, output?: RunOutput): Promise<TrainRun> {
   const notes = [...noted];
-  const loss = createLoss(lossConfigOf(config, given));
+  const loss = createChecked({ ...config, dpopTolerance: null }); // which is left to the trainer
   const revision = config.modelRevision === "main" ? undefined : config.modelRevision;
   // An adapter as the model means its base as the model, and the adapter as adapter_name_or_path.
   const { adapter } = await resolveModel(config.modelNameOrPath!, { revision, adapter: config.adapterNameOrPath ?? undefined });
@@ -35,8 +34,8 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
   if (unread.length > 0)
     notes.push(`${unread.join(", ")}: not used, since the adapter in ${adapter} keeps its own configuration`);
 
-  const device = config.device ?? (deviceCount() > 0 ? "cuda" : "cpu");
-  if (device !== "cpu" && deviceCount() === 0)
+  const device = config.device ?? defaultDevice();
+  if (!hasDevice(device))
     throw new InputError(`Expected a device that is there for 'device' but received ${device}; smaug doctor shows which are`);
   const dtype = chooseDType(config, device, trainsAdapter, given, notes);
   const { train, evaluation } = await loadRows(config, notes);
@@ -122,17 +121,9 @@ function chooseDType(
     if (bf16) notes.push("bf16 is for a frozen base: all weights train, in float32");
     return "float32";
   }
-  if (device !== "cpu") return bf16 === false ? "float32" : "bfloat16";
-  if (!bf16) return "float32";
-  if (hasBfloat16()) return "bfloat16";
+  const { prefersHalf, halfPrecisions } = deviceProperties(device);
+  if (!(bf16 ?? prefersHalf)) return "float32";
+  if (halfPrecisions.includes("bfloat16")) return "bfloat16";
   if (given.has("bf16")) notes.push("bf16: this processor has no bfloat16 instructions, float32 is faster and used");
   return "float32";
-}
-
-function hasBfloat16(): boolean {
-  try {
-    return /\b(avx512_bf16|amx_bf16)\b/.test(readFileSync("/proc/cpuinfo", "utf8"));
-  } catch {
-    return false;
-  }
 }

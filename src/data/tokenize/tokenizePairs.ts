@@ -11,7 +11,7 @@ import { received } from "../../base/received";
 import { InputError } from "../../base/errors";
 import { cacheFolder } from "../../native/paths";
 import type { Tokenizer } from "../../text";
-import { expectTokenizer } from "../../text/expectTokenizer";
+import { expectTokenizer } from "../../text/tokenizer";
 import { type Oddities, describeOddities } from "../rows/oddities";
 import { type GivenRow, expectRows, numbered } from "../rows/givenRows";
 import { type Cut, type Limits, PairTokenizer, type TokenizedRows, type TruncationMode, batchesOf } from "./pairTokenizer";

@@ -17,7 +17,7 @@ import {
 } from "../../preference";
 import { predictingRows } from "../../preference/packed/body";
 import { scoreTokens } from "../../preference/packed/tokenScores";
-import { type Tensor, fromTypedArray, noGrad, tidy } from "../../torch";
+import { type Tensor, deviceProperties, fromTypedArray, noGrad, tidy } from "../../torch";
 import type { TrainedRun } from "./runs";
 
 /** Log-probs of the same pairs under several models. */
@@ -56,7 +56,7 @@ export async function measureRuns(
 ): Promise<Measurement> {
   expectBothAnswers(pairs, "the diagnosis");
   const { device } = reference.parameters().next().value!;
-  const { maxTokens = device === "cpu" ? 2048 : 16384, onProgress } = options;
+  const { maxTokens = deviceProperties(device).limits.forwardRows, onProgress } = options;
   const place = new Map<TokenizedPair, number>(pairs.map((pair, i) => [pair, i]));
   const ches: Ches[] = [];
   const models: AnswerLogProbs[][] = [[], ...runs.map(() => [])];
@@ -89,7 +89,7 @@ export async function measureRuns(
 }
 
 /** ⟨Σ h_chosen, Σ h_rejected⟩ − ‖Σ h_chosen‖² over the rows that predict the answers' tokens, `[scored, hiddenSize]`. */
-export function chesScores({ packing }: Pick<PackedBatch, "packing">, rows: Tensor): Ches[] {
+function chesScores({ packing }: Pick<PackedBatch, "packing">, rows: Tensor): Ches[] {
   return packing.completions.map(({ chosen, rejected }) =>
     tidy(() =>
       noGrad(() => {

@@ -30,7 +30,7 @@ export function baseOf(folders: readonly string[]): string {
   const bases = folders.map((folder) => {
     const base = isAdapterFolder(folder) ? readAdapterJson(folder)["base_model_name_or_path"] : undefined;
     if (typeof base === "string" && base !== "") return base;
-    throw new InputError(`Expected the name of its base model in '${folder}' but found none; name the reference with --model`);
+    throw new InputError(`Expected the name of its base model in '${folder}' but received none; name the reference with --model`);
   });
   const different = bases.findIndex((base) => base !== bases[0]);
   if (different < 0) return bases[0]!;
@@ -45,7 +45,7 @@ export function isAdapterFolder(folder: string): boolean {
   if (existsSync(join(folder, "adapter_config.json"))) return true;
   if (existsSync(join(folder, "config.json"))) return false;
   throw new InputError(
-    `Expected a trained model in '${folder}', adapter_config.json or config.json, but found neither; ` +
+    `Expected a trained model in '${folder}', adapter_config.json or config.json, but received neither; ` +
       "the run has not saved one, or only in its checkpoints: name one of those",
   );
 }

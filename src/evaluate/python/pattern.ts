@@ -1,6 +1,6 @@
 /**
- * Regular expressions of Python's `re` (of texts, without flags) as JavaScript's in `v` mode. In Python `\w`, `\d`, `\s`
- * and `\b` are about all of Unicode, `.` stops at \n alone, and `$` matches before a last \n. What JavaScript would match
+ * Regular expressions of Python's `re`, for texts, as JavaScript's in `v` mode. In Python `\w`, `\d`, `\s` and `\b` are
+ * about all of Unicode, `.` stops at \n alone, and `$` matches before a last \n. What JavaScript would match
  * or capture differently is refused: repetitions of a part that may be empty, groups that only some repetitions reach,
  * back-references to groups that may not have matched, and a pattern that may find an empty match where it could find
  * another, which Python then finds next.
@@ -44,13 +44,19 @@ const ESCAPES: ReadonlyMap<string, number> = new Map([
 ]);
 const MOST_LEVELS = 100;
 
+/** Flags of Python that change the translation. `IGNORECASE` is JavaScript's flag `i`. */
+interface PythonFlags {
+  readonly dotAll?: boolean;
+  readonly multiline?: boolean;
+}
+
 /**
  * The pattern for `new RegExp(…, "v")`.
  *
  * @param fault makes the error for a part that is not supported, or that Python refuses too
  */
-export function pythonPattern(source: string, fault: (part: string) => Error): string {
-  return new Translator(Array.from(source), fault).whole();
+export function pythonPattern(source: string, fault: (part: string) => Error, flags: PythonFlags = {}): string {
+  return new Translator(Array.from(source), fault, flags).whole();
 }
 
 class Translator {
@@ -65,6 +71,7 @@ class Translator {
   constructor(
     private readonly text: readonly string[],
     private readonly fault: (part: string) => Error,
+    private readonly flags: PythonFlags,
   ) {}
 
   whole(): string {
@@ -150,11 +157,11 @@ class Translator {
       case "[":
         return single(this.set(start));
       case ".":
-        return single("[^\\n]");
+        return single(this.flags.dotAll ? "[^]" : "[^\\n]");
       case "^":
-        return assertion("^");
+        return assertion(this.flags.multiline ? "(?<![^\\n])" : "^");
       case "$":
-        return assertion("(?=\\n?$)");
+        return assertion(this.flags.multiline ? "(?![^\\n])" : "(?=\\n?$)");
       case "\\":
         return this.escape(start, certain);
       case "*":

@@ -42,18 +42,24 @@ function filled(template: string, match: RegExpExecArray): string {
   return template.replace(parts, (whole, name?: string, octal?: string, digits?: string, letter?: string) => {
     if (octal !== undefined) return String.fromCharCode(parseInt(octal, 8));
     const key = name ?? digits;
-    if (key === undefined) {
-      const escape = ESCAPES.get(letter!);
-      if (escape !== undefined) return escape;
-      if (letter === "" || /[a-zA-Z]/.test(letter!))
-        throw new JinjaError("ValueError", `bad escape ${whole} in the replacement of regex_replace`);
-      return whole;
-    }
-    const isNumber = /^\d+$/.test(key);
-    if (isNumber ? Number(key) >= match.length : !Object.hasOwn(match.groups ?? {}, key))
-      throw new JinjaError("ValueError", `invalid group reference ${key} in the replacement of regex_replace`);
-    return (isNumber ? match[Number(key)] : match.groups![key]) ?? "";
+    return key === undefined ? escapeOf(whole, letter!) : groupOf(key, match);
   });
+}
+
+function escapeOf(whole: string, letter: string): string {
+  const escape = ESCAPES.get(letter);
+  if (escape !== undefined) return escape;
+  if (letter === "" || /[a-zA-Z]/.test(letter))
+    throw new JinjaError("ValueError", `bad escape ${whole} in the replacement of regex_replace`);
+  return whole;
+}
+
+/** What a group matched; nothing for one that did not take part. */
+function groupOf(key: string, match: RegExpExecArray): string {
+  const isNumber = /^\d+$/.test(key);
+  if (isNumber ? Number(key) >= match.length : !Object.hasOwn(match.groups ?? {}, key))
+    throw new JinjaError("ValueError", `invalid group reference ${key} in the replacement of regex_replace`);
+  return (isNumber ? match[Number(key)] : match.groups![key]) ?? "";
 }
 
 const ESCAPES: ReadonlyMap<string, string> = new Map([

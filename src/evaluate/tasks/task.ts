@@ -1,10 +1,9 @@
 /**
  * What a task is: where its rows are, how a row becomes a question, how many worked examples come before it, and what
- * is counted. The wording of prompts is the tasks' own (benchmarks.ts, mmlu.ts, a user's function or YAML); drawing
- * examples and joining the texts is shots.ts, as in lm-evaluation-harness 0.4.
+ * is counted. The wording of prompts is the tasks' own (benchmarks.ts, a user's function or YAML); drawing
+ * examples and joining the texts is prepare.ts, as in lm-evaluation-harness 0.4.
  */
 import type { Row } from "../../data/fields";
-import type { AnswerFilter, MatchRules } from "../filters";
 
 export type { Row };
 
@@ -80,6 +79,20 @@ interface Common<I extends Item> {
 export interface ChoiceTask extends Common<Question | Blank> {
   readonly kind: "choice";
   readonly metrics: readonly ChoiceMetric[];
+}
+
+/** What is read out of a generated answer. */
+export interface AnswerFilter {
+  readonly name: string;
+  apply(answer: string): string;
+}
+
+/** What is taken out of answer and target before they are compared. */
+export interface MatchRules {
+  readonly ignoreCase?: boolean;
+  readonly ignorePunctuation?: boolean;
+  /** Scoring throws an InputError when one takes too long on a text. */
+  readonly regexesToIgnore?: readonly RegExp[];
 }
 
 /** Answered in the model's own words. */

@@ -1,5 +1,5 @@
 /** `smaug doctor`: everything that has to be right before a tensor can be made, then a product on every device. */
-import type { NativeBinding } from "../binding";
+import type { NativeBinding } from "../interface";
 import { buildToolChecks, cudaDriver, hostChecks, pipCheck } from "./host";
 import { crashCheck, inSubprocess } from "./subprocess";
 import { attemptLoad } from "../load";

@@ -5,7 +5,7 @@
 import { received } from "../../base/received";
 import { TorchError } from "../../native/errors";
 import { type Tensor, noGrad } from "../../torch";
-import { synchronously } from "../../torch/synchronous";
+import { synchronously } from "../../torch/scope";
 import { Embedding } from "../embedding";
 import { LinearLayer } from "../linear";
 import { DEFAULT_ADAPTER, LoraAdapter, LoraLinear } from "./lora";

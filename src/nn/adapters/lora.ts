@@ -174,7 +174,7 @@ export class LoraLinear extends LinearLayer {
     this.forgetUnmerged();
   }
 
-  /** The trained adapter's names are the layer's own; a frozen one has its name before them. */
+  /** @internal The trained adapter's names are the layer's own; a frozen one has its name before them. */
   override *children(): ReturnType<Module["children"]> {
     yield ["baseLayer", "", this.baseLayer];
     for (const [name, adapter] of this.adapters) yield ["", name === DEFAULT_ADAPTER ? "" : name, adapter];

@@ -125,6 +125,7 @@ export class WholeTensors extends Module {
     this.#tensors.clear();
   }
 
+  /** @internal */
   override *children(): ReturnType<Module["children"]> {
     for (const [name, tensor] of this.#tensors)
       for (const [i, aside] of [...tensor.aside()].entries()) yield ["", `${name}.${i}`, aside];

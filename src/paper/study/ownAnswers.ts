@@ -1,6 +1,6 @@
 /** Whether a user's model answers held-out prompts rightly: in its own words, or by choosing among the rows' answers. */
 import type { AnswerPair } from "../../data/tokenize/tokenizedPair";
-import { answersTo } from "../../evaluate/answers";
+import { answersTo } from "../../evaluate/scoring";
 import type { CausalLM } from "../../models";
 import { completionOf } from "../../preference/difference";
 import type { Tokenizer } from "../../text";

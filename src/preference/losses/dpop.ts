@@ -1,61 +1,71 @@
 /**
- * DPO-Positive (Pal et al. 2024, arXiv 2402.13228 v2, Eq. 3):
+ * DPO-Positive (DPOP), the loss of the Smaug paper:
  *
  *   L = −log σ(β(ρ_w − ρ_l − λ·max(0, −ρ_w)))
  *
- * DPO with a penalty for every nat the chosen answer falls below the reference. At the kink, ρ_w = 0, where every run
- * with a fresh adapter starts, the penalty's gradient is relu's: 0 (clamp's would make the first step 1 + λ times DPO's).
- * With ε > 0 the logistic loss is smoothed as in cDPO, as the authors' first code had it.
+ * where ρ = log π(y|x) − log π_ref(y|x), of the chosen answer (w) and of the rejected one (l). It is DPO with a penalty for
+ * every nat that the chosen answer falls below the reference. At the kink, ρ_w = 0, where every run with a fresh adapter
+ * starts, the gradient of the penalty is relu's: 0 (clamp's would make the first step 1 + λ times DPO's). With ε > 0 the
+ * logistic loss is smoothed as in cDPO, as in the authors' first code.
  */
-import { ops } from "../../torch";
-import { checkOptions, given } from "../../base/options";
-import { checkChoice, checkNumber, flippedShare, nonNegative, positive } from "./checks";
-import { type DpopPlacement, dpopPlacements } from "./lossConfig";
-import { type PairLogProbs, type PreferenceLoss, defineLoss, logRatios } from "./preferenceLoss";
-import { smoothedLogistic } from "./smoothing";
+import type { Tensor } from "../../torch";
+import {
+  type OptionsOf,
+  beta,
+  choiceOption,
+  declareLoss,
+  labelSmoothing,
+  numberOption,
+  openSetting,
+  setting,
+} from "./declaration";
+import { type PairLogProbs, logRatios, smoothedLogistic } from "./loss";
 
-export interface DpopOptions {
-  /** How strongly the policy is held to the reference; the paper's 0.3. */
-  beta?: number;
-  /** Weight of the penalty; the paper's 50. 0 is DPO. */
-  lambda?: number;
-  placement?: DpopPlacement;
-  /**
-   * Nats: a drop of the chosen answer up to this is rounding and not penalised. 0 is the bare formula, and what counts
-   * when left out, unless the trainer measures what rounding comes to.
-   */
-  tolerance?: number;
-  /** ε: the share of pairs assumed to have swapped labels. */
-  labelSmoothing?: number;
-}
+export const dpopPlacements = ["inside_beta", "inside", "outside"] as const;
 
 /**
- * Its metrics: `dpop/penalty_mean`, max(0, −ρ_w) in nats, and `dpop/penalty_active`, whether that is beyond the tolerance.
+ * Where the penalty goes. `inside_beta` is the paper's; `inside` is −log σ(βΔ − λ·pen), of the authors' first code;
+ * `outside` is −log σ(βΔ) + λ·pen, of some other libraries. Δ = ρ_w − ρ_l.
+ */
+export type DpopPlacement = (typeof dpopPlacements)[number];
+
+/**
+ * DPO-Positive. The defaults are the paper's. Its metrics: `dpop/penalty_mean`, max(0, −ρ_w) in nats, and
+ * `dpop/penalty_active`, the share of pairs in which that is beyond the tolerance.
  *
  * ```ts
  * const loss = dpop({ beta: 0.3, lambda: 50 })({ policyChosen, policyRejected, referenceChosen, referenceRejected }).mean();
  * ```
  */
-export function dpop(options: DpopOptions = {}): PreferenceLoss {
-  checkOptions("dpop", options, ["beta", "lambda", "placement", "tolerance", "labelSmoothing"]);
-  const { beta = 0.3, lambda = 50, placement = "inside_beta", tolerance = 0, labelSmoothing = 0 } = options;
-  checkNumber("beta", beta, positive);
-  checkNumber("lambda", lambda, nonNegative);
-  checkNumber("tolerance", tolerance, nonNegative);
-  checkNumber("labelSmoothing", labelSmoothing, flippedShare);
-  checkChoice("placement", placement, dpopPlacements);
-
-  const metrics = (logProbs: PairLogProbs) => {
-    const drop = logRatios(logProbs).chosen.detach().neg(); // −ρ_w
-    return { "dpop/penalty_mean": drop.relu(), "dpop/penalty_active": drop.gt(tolerance).to(drop.dtype) };
-  };
-  const withTolerance =
-    given(options).tolerance === undefined ? (nats: number) => dpop({ ...options, tolerance: nats }) : undefined;
-  return defineLoss("dpop", { beta, needs: ["reference"], metrics, withTolerance }, (logProbs) => {
-    const { chosen, rejected } = logRatios(logProbs);
+export const dpop = declareLoss({
+  name: "dpop",
+  source: "Pal et al. 2024, arXiv 2402.13228 v2, Eq. 3",
+  needs: ["reference"],
+  options: {
+    /** How strongly the policy is held to the reference. */
+    beta: beta(0.3),
+    /** λ: weight of the penalty; 0 is DPO. */
+    lambda: setting("dpopLambda", numberOption(50, "weight of DPOP's penalty", { min: 0 })),
+    /** Where the penalty goes: within β as in the paper, within the sigmoid only, or outside of both. */
+    placement: setting("dpopPlacement", choiceOption(dpopPlacements, "inside_beta", "where DPOP's penalty goes")),
+    /**
+     * Nats: a drop of the chosen answer up to this is rounding and not penalised. 0 is the bare formula, and what counts
+     * when left out, unless the trainer measures what rounding comes to.
+     */
+    tolerance: openSetting(
+      "dpopTolerance",
+      numberOption(0, "nats by which the chosen answer may fall before DPOP's penalty counts", { min: 0 }),
+    ),
+    /** ε: the share of pairs assumed to have swapped labels. */
+    labelSmoothing,
+  },
+  tolerance: "tolerance",
+  formula: (logProbs, { beta, lambda, placement, tolerance, labelSmoothing }) => {
+    const { chosen, rejected } = logRatios(logProbs); // ρ_w and ρ_l
     const margin = chosen.sub(rejected); // Δ
-    // x where x > tolerance, else 0, with gradient 0 at the threshold itself: relu when the tolerance is 0.
-    const penalty = ops.threshold(chosen.neg(), tolerance, 0).mul(lambda);
+    const drop = chosen.neg();
+    // λ·max(0, −ρ_w), where a drop up to the tolerance counts as 0; the gradient at the tolerance itself is 0.
+    const penalty = drop.maskedFill(drop.le(tolerance), 0).mul(lambda);
     switch (placement) {
       case "inside_beta":
         return smoothedLogistic(margin.sub(penalty).mul(beta), labelSmoothing);
@@ -64,5 +74,16 @@ export function dpop(options: DpopOptions = {}): PreferenceLoss {
       case "outside":
         return smoothedLogistic(margin.mul(beta), labelSmoothing).add(penalty);
     }
-  });
+  },
+  metrics: {
+    "dpop/penalty_mean": (logProbs) => dropOf(logProbs).relu(),
+    "dpop/penalty_active": (logProbs, { tolerance }) => dropOf(logProbs).gt(tolerance).to(logProbs.policyChosen.dtype),
+  },
+});
+
+export type DpopOptions = OptionsOf<typeof dpop.declaration.options>;
+
+/** −ρ_w: by how many nats the chosen answers are below the reference. */
+function dropOf({ policyChosen, referenceChosen }: PairLogProbs): Tensor {
+  return referenceChosen.sub(policyChosen);
 }

@@ -1,28 +1,18 @@
-export { type AotOptions, aot, aotUnpaired } from "./aot";
-export { type ApoOptions, apoDown, apoZero } from "./apo";
-export { type BcoPairOptions, bcoPair } from "./bcoPair";
-export { type CalDpoOptions, calDpo } from "./calDpo";
-export { type CpoOptions, cpo } from "./cpo";
-export { createLoss } from "./createLoss";
-export { type DiscopopOptions, discopop } from "./discopop";
-export { type DpopOptions, dpop } from "./dpop";
-export { type DpoShiftOptions, dpoShift } from "./dpoShift";
-export { type ExoPairOptions, exoPair } from "./exoPair";
-export type { DivergenceOptions } from "./fDivergence";
-export { type HingeOptions, hinge } from "./hinge";
-export { type IpoOptions, ipo } from "./ipo";
-export { ldWeights } from "./ldAlpha";
-export { type NcaPairOptions, ncaPair } from "./ncaPair";
-export { type OrpoOptions, orpo } from "./orpo";
+/** Losses of preference pairs: one declaration each, in files by family. Loads no libtorch. */
+export * from "./calibrated";
+export { ldWeights, weightedSum, wpo } from "./combinations";
+export { type LossConfig, type LossMetric, type LossParameters, createLoss, lossNames } from "./configuration";
 export {
-  type DivergenceType,
-  type DpopPlacement,
-  type LossConfig,
-  type LossParameters,
-  divergenceTypes,
-  dpopPlacements,
-  lossNames,
-} from "./lossConfig";
+  type LossDeclaration,
+  type LossMaker,
+  type LossOption,
+  type LossRange,
+  choiceOption,
+  declareLoss,
+  numberOption,
+} from "./declaration";
+export * from "./dpo";
+export * from "./dpop";
 export {
   type LossNeed,
   type LossTraits,
@@ -32,14 +22,8 @@ export {
   defineLoss,
   logRatios,
   lossNeeds,
+  meanOverTokens,
   pairRewards,
-} from "./preferenceLoss";
-export { type RobustOptions, robust } from "./robust";
-export { type SftOptions, sft } from "./sft";
-export { type SigmoidOptions, sigmoid } from "./sigmoid";
-export { type SigmoidNormOptions, sigmoidNorm } from "./sigmoidNorm";
-export { type SimpoOptions, simpo } from "./simpo";
-export { type SlicOptions, slic } from "./slic";
-export { type SppoHardOptions, sppoHard } from "./sppoHard";
-export { weightedSum } from "./weightedSum";
-export { wpo } from "./wpo";
+} from "./loss";
+export * from "./referenceFree";
+export * from "./transport";

@@ -4,7 +4,7 @@
  * scores, float32), one ordinary attention per strand. One attention with a mask over all rows took four times as long.
  */
 import { type AttentionKernel, type AttentionRules, causalMask, maskedAttention } from "../../nn";
-import { type Tensor, cat, fromTypedArray, ops, tidy } from "../../torch";
+import { type Tensor, cat, deviceProperties, fromTypedArray, ops, tidy } from "../../torch";
 import type { PackedBatch } from "./batch";
 import type { Strand } from "./packing";
 
@@ -19,7 +19,7 @@ export function packedAttention(batch: PackedBatch): AttentionKernel {
   const { strands } = batch.packing;
   const { device } = batch.ids;
   const byStrand = strandwise(strands, batch.keyRows);
-  if (!device.startsWith("cuda")) return byStrand;
+  if (!deviceProperties(device).hasVariableLengthAttention) return byStrand;
   const flash = variableLength(strands, batch.keyRows);
   return (q, k, v, rules) => (flashCan(q, rules) ? flash : byStrand)(q, k, v, rules);
 }

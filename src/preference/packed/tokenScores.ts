@@ -8,7 +8,7 @@
  * by chunk with autograd once the scalars are known.
  */
 import type { CausalLM } from "../../models";
-import { type DType, type Tensor, autograd, cat, empty, enableGrad, noGrad, ops, tidy } from "../../torch";
+import { type DType, type Tensor, autograd, cat, deviceProperties, empty, enableGrad, noGrad, ops, tidy } from "../../torch";
 
 /** Values of the same pass, each `[scored]` in float32, without gradient. */
 export interface TokenStatistics {
@@ -43,9 +43,6 @@ export interface DifferentiableScores extends TokenScores {
    */
   pullBack(upstream: Tensor): Tensor;
 }
-
-/** Bytes of one chunk's logits in float32. */
-const CHUNK_BYTES = { cpu: 2 ** 25, cuda: 2 ** 28 };
 
 /** Log-probs of `targets`, `[scored]`, as the head gives them for `rows`, `[scored, hiddenSize]`. */
 export function scoreTokens(model: CausalLM, rows: Tensor, targets: Tensor, options: ScoreOptions = {}): TokenScores {
@@ -149,8 +146,8 @@ function towardsRows(
 
 /** Where chunks begin, and how many rows they have: equal ones, but for the last. */
 function chunks(model: CausalLM, rows: Tensor, { chunkRows }: ScoreOptions): [start: number, count: number][] {
-  const bytes = rows.device.startsWith("cuda") ? CHUNK_BYTES.cuda : CHUNK_BYTES.cpu;
-  const most = chunkRows ?? Math.max(1, Math.floor(bytes / (4 * model.config.vocabSize)));
+  const { chunkBytes } = deviceProperties(rows.device).limits; // of logits in float32
+  const most = chunkRows ?? Math.max(1, Math.floor(chunkBytes / (4 * model.config.vocabSize)));
   const total = rows.size(0);
   const size = Math.ceil(total / Math.ceil(total / most));
   return Array.from({ length: Math.ceil(total / size) }, (_, i) => [i * size, Math.min(size, total - i * size)]);

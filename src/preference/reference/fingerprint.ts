@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
-import { type Device, type Tensor, noGrad, tidy } from "../../torch";
+import { type Tensor, deviceProperties, noGrad, tidy } from "../../torch";
 
 /** Elements brought to the host at a time. */
 const STEP = 4 << 20;
@@ -20,7 +20,8 @@ const STEP = 4 << 20;
 export async function fingerprint(settings: object, tensors: Iterable<[name: string, tensor: Tensor]>): Promise<string> {
   const hash = createHash("sha256").update(canonical(settings));
   for (const [name, tensor] of [...tensors].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    hash.update(`\0${name} ${tensor.dtype} [${tensor.shape.join(",")}] ${kindOf(tensor.device)}\0`);
+    const { type } = deviceProperties(tensor.device); // the same weights give slightly different log-probs on a GPU
+    hash.update(`\0${name} ${tensor.dtype} [${tensor.shape.join(",")}] ${type}\0`);
     for (const bytes of bytesOf(tensor)) hash.update(bytes);
     await setImmediate();
   }
@@ -39,11 +40,6 @@ function* bytesOf(tensor: Tensor): Generator<Uint8Array> {
         return part.to("cpu").contiguous().view("uint8").toArray() as Uint8Array;
       }),
     );
-}
-
-/** "cpu" or "cuda": the same weights give slightly other log-probs there, whichever of several it is. */
-function kindOf(device: Device): string {
-  return device.split(":")[0]!;
 }
 
 /** JSON with sorted keys. */

@@ -6,12 +6,12 @@ import { CHECKSUMS_FILE, hasChecksums, verifyChecksums } from "../../base/files/
 import { type CausalLM, FolderError, SafetensorsFile, adapterTensors } from "../../models";
 import { openWeights } from "../../models/weights";
 import { hasAdapter } from "../../nn";
-import { adamwLayout } from "../../optim/adamw";
-import type { StateLayout } from "../../optim/optimizer";
 import { type Device, type Tensor, setRngState, tidy } from "../../torch";
 import { OptimizerFile, shownEntry } from "./optimizerFile";
-import { OPTIMIZER_FILE, RNG_FILE, type Resumable, checkpointsIn, rngStates } from "./save";
-import { STATE_FILE, type TrainerState, readSavedState } from "./state";
+import { readSavedState, STATE_FILE, type TrainerState } from "./state";
+import type { StateLayout } from "../../optim/optimizer";
+import { adamwLayout } from "../../optim/adamw";
+import { OPTIMIZER_FILE, RNG_FILE, type Resumable, checkpointsIn, generatorsOf, rngStates } from "./save";
 
 /** A checkpoint is damaged; `whole` is the newest one next to it that is intact. */
 export class DamagedCheckpointError extends InputError {
@@ -132,8 +132,7 @@ export function expectFits(folder: string, { model, optimizer, device }: Resumab
 export function restoreCheckpoint(folder: string, { model, optimizer, device }: Resumable): void {
   tidy(() => {
     const rng = new SafetensorsFile(join(folder, RNG_FILE));
-    for (const name of Object.keys(rngStates(device)))
-      if (rng.entries.has(name)) setGenerator(rng, name, name === "cpu" ? "cpu" : device);
+    for (const [name, owner] of Object.entries(generatorsOf(device))) if (rng.entries.has(name)) setGenerator(rng, name, owner);
     optimizer.loadStateDict({
       state: new OptimizerFile(join(folder, OPTIMIZER_FILE), optimizer.layout).read(),
       groups: optimizer.stateDict().groups,

@@ -15,7 +15,7 @@ import { hasAdapter } from "../../nn";
 import { adamwLayout } from "../../optim/adamw";
 import { type Optimizer, stateBytes } from "../../optim/optimizer";
 import { saveGgufTokenizer } from "../../text";
-import { type Device, type Tensor, dispose, getRngState } from "../../torch";
+import { type Device, type Tensor, deviceProperties, dispose, getRngState } from "../../torch";
 import { itemSize } from "../../torch/dtype";
 import { copyForeignEntries, isCheckpoint, removeCheckpoint } from "../output/entries";
 import { optimizerTensors } from "./optimizerFile";
@@ -88,10 +88,15 @@ export function rotateCheckpoints(outputDir: string, limit: number | null, keep:
   for (const folder of removable.slice(0, Math.max(0, all.length - limit))) removeCheckpoint(folder);
 }
 
+/** The devices whose default generators a checkpoint holds, by their names in it. */
+export function generatorsOf(device: Device): Record<string, Device> {
+  const { isAccelerator, type } = deviceProperties(device);
+  return { cpu: "cpu", ...(isAccelerator && { [type]: device }) };
+}
+
 /** The states of the generators that a run on this device draws from. */
 export function rngStates(device: Device): Record<string, Tensor> {
-  const cpu = getRngState("cpu");
-  return device === "cpu" ? { cpu } : { cpu, cuda: getRngState(device) };
+  return Object.fromEntries(Object.entries(generatorsOf(device)).map(([name, owner]) => [name, getRngState(owner)]));
 }
 
 /** A new checkpoint is written before an old one is removed. */

@@ -2,6 +2,7 @@
  * The names of metrics in steps, logged lines and evaluations: TRL's and smaug's own. They are types, so that a misspelt
  * name does not compile. What a run measures, and when, is in stepMetrics.ts, differenceMetrics.ts and speed.ts.
  */
+import type { LossMetric } from "../../preference/losses/configuration";
 
 /** Metrics about rejected answers, which rows without one do not have. */
 const COMPARING = ["rewards/rejected", "rewards/accuracies", "rewards/margins", "logps/rejected"] as const;
@@ -17,9 +18,6 @@ export type PairMetric = (typeof PAIRS)[number];
  */
 const SPREAD = ["rewards/chosen_std", "rewards/chosen_pairs"] as const;
 export type SpreadMetric = (typeof SPREAD)[number];
-
-/** Of particular losses; means over pairs. */
-export type LossMetric = "dpop/penalty_mean" | "dpop/penalty_active" | "nll_loss" | "log_odds_ratio" | "log_odds_chosen";
 
 /** Measured on logged steps and in evaluations only; means over tokens, or by pair (`_macro`). */
 const TOKENS = [

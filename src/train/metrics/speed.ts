@@ -2,7 +2,7 @@
 import type { CausalLM } from "../../models";
 import { LinearLayer, LoraLinear } from "../../nn";
 import { type Packing, type PackingStatistics, packingStatistics } from "../../preference";
-import { type Device, deviceName, memory } from "../../torch";
+import { type Device, deviceDescription, deviceProperties, memory } from "../../torch";
 
 /** Dense bf16 rates in FLOP/s of devices, by a part of their names (makers' data sheets). */
 const PEAKS: readonly [name: string, flops: number][] = [
@@ -24,7 +24,7 @@ export class Speedometer {
     private readonly device: Device,
   ) {
     this.perToken = flopsPerToken(model);
-    const name = device === "cpu" ? "" : deviceName(device);
+    const name = deviceDescription(device);
     this.peak = PEAKS.find(([part]) => name.includes(part))?.[1];
   }
 
@@ -50,7 +50,8 @@ export class Speedometer {
       "perf/tflops": flops / seconds / 1e12,
       ...(this.peak ? { "perf/mfu": flops / seconds / this.peak } : {}),
       "perf/peak_memory_gib":
-        (this.device === "cpu" ? process.resourceUsage().maxRSS * 1024 : memory(this.device).peak) / 2 ** 30,
+        (deviceProperties(this.device).isAccelerator ? memory(this.device).peak : process.resourceUsage().maxRSS * 1024) /
+        2 ** 30,
     };
   }
 }

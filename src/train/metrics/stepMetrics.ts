@@ -12,8 +12,8 @@ import {
   pairRewards,
 } from "../../preference";
 import { type Tensor, cat, dispose, keep, noGrad, stack, tidy } from "../../torch";
+import { comparingMetrics, type LogLine, type TrainingStep } from "./names";
 import { tensor } from "../../torch/create";
-import { type LogLine, type TrainingStep, comparingMetrics } from "./names";
 
 /** What is only measured when it is logged, as it costs passes over the vocabulary. */
 export const LOGGED_STATISTICS = ["entropy", "hits", "meanLogits"] as const;

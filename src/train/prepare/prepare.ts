@@ -3,20 +3,20 @@
  * its memory, the checkpoint it resumes from, reference log-probs. Whatever is wrong shows here, before any work is lost.
  * Nothing is written except to caches.
  */
-import type { CausalLM } from "../../models";
-import type { Schedule } from "../../optim";
-import type { Optimizer } from "../../optim/optimizer";
-import { type PreferenceLoss, dpop } from "../../preference";
-import type { Device } from "../../torch";
-import { InputError } from "../../base/errors";
-import type { TrainingArguments } from "../arguments";
-import { type OpenedCheckpoint, expectFits, openCheckpoint, restoreCheckpoint } from "../checkpoint/restore";
-import { type TrainerState, newProgress } from "../checkpoint/state";
-import { type MemoryPlan, planMemory } from "../memory";
-import { type PreferenceTrainerOptions, readSettings } from "../options";
-import { Sampler, type SchedulePlan, planSchedule } from "../schedule";
-import { expectTrainable, resetModel } from "./model";
 import { createOptimizer, createSchedule } from "./optimizer";
+import { Sampler, type SchedulePlan, planSchedule } from "../schedule";
+import { type TrainerState, newProgress } from "../checkpoint/state";
+import type { CausalLM } from "../../models";
+import { InputError } from "../../base/errors";
+import type { Schedule } from "../../optim";
+import { type PreferenceLoss, dpop } from "../../preference";
+import { type Device } from "../../torch";
+import type { TrainingArguments } from "../arguments";
+import { type MemoryPlan, planMemory } from "../memory";
+import type { Optimizer } from "../../optim/optimizer";
+import { type OpenedCheckpoint, expectFits, openCheckpoint, restoreCheckpoint } from "../checkpoint/restore";
+import { type PreferenceTrainerOptions, readSettings } from "../options";
+import { expectTrainable, resetModel } from "./model";
 import { type RunIdentity, expectSameRun, identityOf, resumeWarnings } from "./resume";
 import { type RunRows, expectEvaluationRows, longestPair, prepareRows } from "./rows";
 import { type RunHeader, runHeader } from "./runHeader";

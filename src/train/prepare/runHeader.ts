@@ -1,7 +1,7 @@
 /** The run header: the first line of `metrics.jsonl`, which says what was run. */
 import { packageVersion } from "../../native/paths";
 import type { PreferenceLoss } from "../../preference";
-import { deviceName, getNumThreads, versions } from "../../torch";
+import { deviceDescription, versions } from "../../torch";
 import type { TrainerState } from "../checkpoint/state";
 import type { MemoryPlan } from "../memory";
 import type { TrainableModel } from "./model";
@@ -47,7 +47,7 @@ export function runHeader(run: HeaderInputs): RunHeader {
   const { model, device, loss, plan, state, tokenized } = run;
   return {
     versions: { smaug: packageVersion(), node: process.version, libtorch: versions().compiled },
-    device: device === "cpu" ? `cpu, ${getNumThreads()} threads` : deviceName(device),
+    device: deviceDescription(device),
     model: model.folder ?? model.constructor.name,
     trained_weights: run.trainedWeights,
     config: run.config,

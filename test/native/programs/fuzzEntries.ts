@@ -5,7 +5,8 @@
 import { writeSync } from "node:fs";
 import { inspect } from "node:util";
 import fc from "fast-check";
-import { type NativeBinding, binding } from "../../../src/native/binding";
+import { binding } from "../../../src/native/binding";
+import type { NativeBinding } from "../../../src/native/interface";
 import { report } from "../../setup/report";
 import { type Want, argumentsFor } from "./arguments";
 

@@ -1,0 +1,169 @@
+/**
+ * What every preference loss takes and returns, what a trainer has to know about one, and terms that formulas share.
+ *
+ * A loss sees a pair only through sums over its answers' tokens, so one forward pass serves all losses. It returns one
+ * number per pair; the objective is the mean over the pairs of the whole optimizer step, however they are split.
+ */
+import { given } from "../../base/options";
+import { received } from "../../base/received";
+import { isObject } from "../../base/values";
+import type { Tensor } from "../../torch";
+
+/** Sums of token log-probs over each answer, log π(y|x) in nats, `[pairs]` each, and what else some losses need. */
+export interface PairLogProbs {
+  policyChosen: Tensor;
+  /** Zeros where a row has no rejected answer, which only a loss of the chosen answers allows (`PreferenceLoss.answers`). */
+  policyRejected: Tensor;
+  /** Zeros when the loss does not need the reference. */
+  referenceChosen: Tensor;
+  /** Zeros when the loss does not need the reference. */
+  referenceRejected: Tensor;
+  /** Completion tokens of each answer, EOS included, `[pairs]` in the dtype of the sums. */
+  chosenTokens?: Tensor;
+  rejectedTokens?: Tensor;
+  /**
+   * Mean number of chosen tokens per pair over the whole optimizer step. With it a mean over tokens (`sft`) is a mean over
+   * pairs, so that it can be taken in parts: each pair's −log π(y_w|x) divided by this. Without it the given pairs are
+   * taken for the whole step.
+   */
+  meanChosenTokens?: number;
+  /** The unweighted sum over the chosen answer, where `policyChosen` is weighted by `ldWeights`. */
+  policyChosenPlain?: Tensor;
+  /** Mean over the answer's tokens of log p_t − log Σ_v p_v², without gradient, `[pairs]`: the source of `wpo`'s weights. */
+  wpoChosen?: Tensor;
+  wpoRejected?: Tensor;
+}
+
+/**
+ * What a loss needs in addition to the policy's sums. `reference`: reference log-probs; `tokens`: `chosenTokens` and
+ * `rejectedTokens`; `wpo`: `wpoChosen` and `wpoRejected`.
+ */
+export type LossNeed = "reference" | "tokens" | "wpo";
+
+/**
+ * A loss per pair, `[pairs]`. Any function of `PairLogProbs` is one; the properties are optional.
+ *
+ * ```ts
+ * const squared: PreferenceLoss = ({ policyChosen, policyRejected }) => policyChosen.sub(policyRejected).sub(1).square();
+ * ```
+ */
+export interface PreferenceLoss {
+  (logProbs: PairLogProbs): Tensor;
+  /** TRL's `loss_type` where it has one. */
+  readonly name: string;
+  /** Scale of the rewards in the metrics; 1 when absent. */
+  readonly beta?: number;
+  /** `reference` and `tokens` when absent. */
+  readonly needs?: readonly LossNeed[];
+  /**
+   * `batch`: a pair's loss depends on the other pairs of the call (`aot` sorts them), so splitting a step into
+   * micro-batches changes the objective. Pairs are independent when absent.
+   */
+  readonly scope?: "batch";
+  /** `chosen`: the rejected answers are not read, so rows may lack them. Both answers are read when absent. */
+  readonly answers?: "chosen";
+  /** Implicit rewards, `[pairs]` each, without gradient; β times the log-ratios when absent. `pairRewards` reads them. */
+  readonly rewards?: (logProbs: PairLogProbs) => PairValues;
+  /** The same loss with this tolerance for rounding, which a trainer measures; absent if the tolerance is set, or there is none. */
+  readonly withTolerance?: (nats: number) => PreferenceLoss;
+  /** Further values to log, `[pairs]` each, without gradient: the metric is the mean over pairs. */
+  readonly metrics?: (logProbs: PairLogProbs) => Record<string, Tensor>;
+}
+
+/** One value for each answer of each pair, `[pairs]` each. */
+export interface PairValues {
+  chosen: Tensor;
+  rejected: Tensor;
+}
+
+/** The properties of a loss, without its name. */
+export type LossTraits = Pick<PreferenceLoss, "beta" | "scope" | "answers" | "rewards" | "metrics" | "withTolerance"> & {
+  needs: readonly LossNeed[];
+};
+
+/** A function as a loss with a name and traits. A loss that has options is declared with `declareLoss`. */
+export function defineLoss(name: string, traits: LossTraits, loss: (logProbs: PairLogProbs) => Tensor): PreferenceLoss {
+  const checked = (logProbs: PairLogProbs) => {
+    if (!(isTensor(logProbs?.policyChosen) && isTensor(logProbs.policyRejected)))
+      throw new TypeError(
+        `Expected log-probs, an object of Tensors { policyChosen, policyRejected, … }, for the loss '${name}' but received ${received(logProbs)}`,
+      );
+    return loss(logProbs);
+  };
+  return withProperties(checked, { name, ...traits });
+}
+
+/** By its methods: the class itself would load libtorch. */
+function isTensor(value: unknown): boolean {
+  return typeof (value as Partial<Tensor> | undefined)?.logSigmoid === "function";
+}
+
+/** The function with these properties, except undefined ones; a function's own `name` can be redefined, not assigned. */
+export function withProperties<F extends object, P extends object>(target: F, properties: P): F & P {
+  const descriptors = Object.entries(given(properties)).map(([key, value]) => [key, { value, enumerable: true }]);
+  return Object.defineProperties(target, Object.fromEntries(descriptors)) as F & P;
+}
+
+/** Whether the trainer has to supply `need` for this loss. */
+export function lossNeeds(loss: Pick<PreferenceLoss, "needs">, need: LossNeed): boolean {
+  return (loss.needs ?? ["reference", "tokens"]).includes(need);
+}
+
+/** ρ_w and ρ_l: how far the policy has moved from the reference on the chosen and on the rejected answer, `[pairs]`. */
+export function logRatios(logProbs: PairLogProbs): PairValues {
+  return {
+    chosen: logProbs.policyChosen.sub(logProbs.referenceChosen),
+    rejected: logProbs.policyRejected.sub(logProbs.referenceRejected),
+  };
+}
+
+/** The implicit rewards that TRL logs as `rewards/chosen` and `rewards/rejected`, `[pairs]` each, without gradient. */
+export function pairRewards(loss: PreferenceLoss, logProbs: PairLogProbs): PairValues {
+  if (loss.rewards) return loss.rewards(logProbs);
+  const { chosen, rejected } = logRatios(logProbs);
+  const beta = loss.beta ?? 1;
+  return { chosen: chosen.detach().mul(beta), rejected: rejected.detach().mul(beta) };
+}
+
+/** Sums over each answer divided by its token count (at least 1), `[pairs]` each. */
+export function meanOverTokens(sums: PairValues, { chosenTokens, rejectedTokens }: PairLogProbs, loss: string): PairValues {
+  if (!chosenTokens || !rejectedTokens)
+    throw new TypeError(
+      `Expected 'chosenTokens' and 'rejectedTokens' for the loss '${loss}' but received none; they are the token counts`,
+    );
+  return { chosen: sums.chosen.div(chosenTokens.clampMin(1)), rejected: sums.rejected.div(rejectedTokens.clampMin(1)) };
+}
+
+/**
+ * The logistic loss of scaled margins z, any shape, when a share ε of the labels is assumed to be flipped: cDPO (Mitchell
+ * 2023, "A note on DPO with noisy preferences"; the original DPO code):
+ *
+ *   −(1 − ε)·log σ(z) − ε·log σ(−z)
+ *
+ * Its minimum is at z = log((1 − ε)/ε) instead of at infinity. With ε = 0 it is exactly −log σ(z).
+ */
+export function smoothedLogistic(z: Tensor, labelSmoothing: number): Tensor {
+  const kept = z.logSigmoid().neg();
+  if (labelSmoothing === 0) return kept;
+  return kept.mul(1 - labelSmoothing).sub(z.neg().logSigmoid().mul(labelSmoothing));
+}
+
+/** Why a loss must not be async. */
+export const NOT_ASYNC = "a training step cannot wait, so compute what the loss awaits beforehand";
+
+/**
+ * Throws unless `loss` is a synchronous function, as opposed to a loss's name or an async function.
+ *
+ * @throws TypeError
+ */
+export function expectLossFunction(loss: unknown, name: string): void {
+  if (typeof loss === "function" && loss.constructor.name !== "AsyncFunction") return;
+  throw new TypeError(`Expected a loss, such as dpop(), for '${name}' but received ${received(loss)}${wayToLoss(loss)}`);
+}
+
+/** How to get from what was given to a loss. */
+function wayToLoss(value: unknown): string {
+  if (typeof value === "string") return `; create it with createLoss({ lossType: ${JSON.stringify(value)} })`;
+  if (typeof value === "function") return `, which is async; ${NOT_ASYNC}`;
+  return isObject(value) && "lossType" in value ? "; pass it to createLoss(…)" : "";
+}

@@ -1,0 +1,159 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, expectTypeOf, it, test } from "vitest";
+import { packageRoot } from "../../src/native/paths";
+import {
+  type PairLogProbs,
+  choiceOption,
+  declareLoss,
+  dpop,
+  logRatios,
+  lossNames,
+  numberOption,
+  pairRewards,
+  weightedSum,
+  wpo,
+} from "../../src/preference";
+import { losses } from "../../src/preference/losses/configuration";
+import { fits } from "../../src/preference/losses/declaration";
+import { tensor } from "../../src/torch";
+import { checkLoss } from "../../src/train/lossCheck";
+
+const column = (...values: number[]) => tensor(values, { dtype: "float64" });
+/** ρ_w −0.5 and 1, ρ_l −1 and 2. */
+const logProbs: PairLogProbs = {
+  policyChosen: column(-10.5, -6),
+  policyRejected: column(-13, -8),
+  referenceChosen: column(-10, -7),
+  referenceRejected: column(-12, -10),
+};
+
+const margin = declareLoss({
+  name: "my_margin",
+  source: "this test",
+  needs: ["reference"],
+  options: {
+    beta: numberOption(0.5, "scale", { above: 0 }),
+    slack: numberOption(0, "a drop that is not counted, in nats", { min: 0 }),
+    side: choiceOption(["chosen", "rejected"], "chosen", "which answer"),
+  },
+  tolerance: "slack",
+  formula: (given, { beta, side }) => logRatios(given)[side].mul(-beta),
+  metrics: {
+    "mine/drop": (given) => logRatios(given).chosen.neg().relu(),
+    "mine/rejected": (given, { side }) => (side === "rejected" ? logRatios(given).rejected : undefined),
+  },
+});
+
+describe("a user's own declaration", () => {
+  it("makes a loss with its defaults and with options", () => {
+    expect(margin()(logProbs).toList()).toEqual([0.25, -0.5]);
+    expect(margin({ beta: 1, side: "rejected" })(logProbs).toList()).toEqual([1, -2]);
+    expect([margin.name, margin().name, margin({ beta: 2 }).beta]).toEqual(["myMargin", "my_margin", 2]);
+    expect(margin().needs).toEqual(["reference"]);
+  });
+
+  it("has β times the log-ratios as rewards, and the metrics that are on", () => {
+    expect(pairRewards(margin(), logProbs).chosen.toList()).toEqual([-0.25, 0.5]);
+    expect(Object.keys(margin().metrics!(logProbs))).toEqual(["mine/drop"]);
+    const metrics = margin({ side: "rejected" }).metrics!(logProbs);
+    expect(metrics["mine/rejected"]!.toList()).toEqual([-1, 2]);
+  });
+
+  it("leaves the tolerance to the trainer unless it is given", () => {
+    expect(margin({ slack: 0.1 }).withTolerance).toBeUndefined();
+    const measured = margin({ slack: undefined, beta: 2 }).withTolerance!(0.1);
+    expect([measured.beta, measured.withTolerance]).toEqual([2, undefined]);
+  });
+
+  it("goes into sums and under WPO", () => {
+    expect(weightedSum([margin(), dpop()]).name).toBe("my_margin+dpop");
+    expect(wpo(margin()).needs).toEqual(["reference", "wpo"]);
+  });
+
+  it("is checked as smaug's losses are", () => {
+    expect(() => margin({ beta: 0 })).toThrow("Expected a number above 0 for 'beta' but received 0");
+    expect(() => margin({ beta: 0 })).toThrow(RangeError);
+    expect(() => margin({ slack: "1" as never })).toThrow("Expected a number from 0 for 'slack' but received \"1\"");
+    expect(() => margin({ side: "left" as never })).toThrow(
+      'Expected one of "chosen", "rejected" for \'side\' but received "left"',
+    );
+    expect(() => margin({ bta: 1 } as object)).toThrow("but received 'bta'; did you mean 'beta'?");
+    expect(() => checkLoss(margin, "cpu")).toThrow("received the function myMargin, which creates one; call it: myMargin(…)");
+    expect(checkLoss(margin().bind(null), "cpu")).toEqual([]);
+  });
+
+  it("has the types of its options", () => {
+    expectTypeOf(margin)
+      .parameter(0)
+      .toEqualTypeOf<{ beta?: number; slack?: number; side?: "chosen" | "rejected" } | undefined>();
+    // @ts-expect-error: misspelt
+    expect(() => margin({ slak: 1 })).toThrow("'slak'");
+    // @ts-expect-error: not a choice
+    expect(() => margin({ side: "nowhere" })).toThrow("'side'");
+  });
+
+  const whole = { name: "a", source: "b", needs: [], options: {}, formula: (given: PairLogProbs) => given.policyChosen };
+  test.each<[object, string]>([
+    [{ ...whole, name: "" }, "Expected a name for 'name' of a loss but received \"\""],
+    [{ ...whole, option: {} }, "but received 'option'; did you mean 'options'?"],
+    [
+      { ...whole, options: { beta: 0.1 } },
+      "Expected numberOption(…) or choiceOption(…) for 'options.beta' of a loss but received 0.1",
+    ],
+    [{ ...whole, needs: "reference" }, "for 'needs' of a loss but received \"reference\""],
+    [{ ...whole, formula: 3 }, "for 'formula' of a loss but received 3"],
+    [{ ...whole, tolerance: "slack" }, "Expected the name of an option for 'tolerance' of a loss but received \"slack\""],
+  ])("%j is refused", (declaration, message) => {
+    expect(() => declareLoss(declaration as never)).toThrow(TypeError);
+    expect(() => declareLoss(declaration as never)).toThrow(message);
+  });
+});
+
+describe("smaug's declarations", () => {
+  test.each(losses.map((make) => [make.declaration.name, make] as const))("%s is complete", (name, make) => {
+    expect(make().name).toBe(name);
+    expect(make.name).toBe(name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()));
+    expect(make.declaration.source.length).toBeGreaterThan(5);
+    for (const option of Object.values(make.declaration.options)) expect(fits(option.fallback, option)).toBe(true);
+    const samples = Object.keys(
+      make().metrics?.({ ...logProbs, chosenTokens: column(4, 5), rejectedTokens: column(3, 3) }) ?? {},
+    );
+    expect(Object.keys(make.declaration.metrics ?? {})).toEqual(expect.arrayContaining(samples));
+  });
+
+  it("have different names", () => {
+    expect(new Set(lossNames).size).toBe(22);
+  });
+
+  it("show in the published types what every option is", () => {
+    for (const file of ["dpop", "dpo", "calibrated", "transport", "referenceFree"]) {
+      const lines = readFileSync(join(packageRoot, `dist/preference/losses/${file}.d.ts`), "utf8").split("\n");
+      const options = lines.flatMap((line, i) => (/^ {4}\w+: .*LossOption</.test(line) ? [i] : []));
+      expect(options.length).toBeGreaterThan(1);
+      for (const i of options) expect([lines[i], lines[i - 1]!.trim().slice(-2)]).toEqual([lines[i], "*/"]);
+    }
+  });
+});
+
+test("examples/own-loss.mjs trains with a loss of its own", () => {
+  const folder = mkdtempSync(join(tmpdir(), "smaug-own-loss-"));
+  const pairs = join(folder, "pairs.jsonl");
+  const rows = ["red", "green", "blue"].map((color) => ({ prompt: "A color: ", chosen: color, rejected: `not ${color}` }));
+  writeFileSync(pairs, rows.map((row) => JSON.stringify(row)).join("\n"));
+  const model = join(packageRoot, "test/parity/score/model");
+  const args = [join(packageRoot, "examples/own-loss.mjs"), model, pairs, join(folder, "out")];
+  // Its caches go into the folder, so it has to be told which libtorch was found in the user's.
+  const libtorch = /\S*(?=\/lib\/libtorch_cpu\.so)/.exec(readFileSync("/proc/self/maps", "utf8"))![0];
+  const env = { ...process.env, XDG_CACHE_HOME: folder, LIBTORCH: libtorch };
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", env });
+  rmSync(folder, { recursive: true });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  const lines = stdout.trim().split("\n");
+  expect(lines).toHaveLength(3);
+  // A fresh adapter is the reference: −log σ(0) = ln 2, and no penalty.
+  expect(lines[0]).toBe("step 1: loss 0.6931, penalty 0.0e+0");
+  for (const line of lines) expect(line).toMatch(/^step \d: loss \d+\.\d{4}, penalty \d\.\de[+-]\d+$/);
+});
