@@ -45,6 +45,32 @@ function shortened(message: string): string {
   return more > 0 ? `${message.slice(0, half)} … (${more} characters more) … ${message.slice(-half)}` : message;
 }
 
+/**
+ * A value that an option cannot have. The message spells options as code does; `spelled` writes it for those who spell
+ * them differently, as in a file.
+ */
+export class OptionError extends RangeError {
+  /**
+   * @param option the option whose value it is
+   * @param text the message, by a function that spells an option
+   */
+  constructor(
+    readonly option: string,
+    private readonly text: (spell: (option: string) => string) => string,
+    options?: ErrorOptions,
+  ) {
+    super(
+      text((name) => name),
+      options,
+    );
+  }
+
+  /** The message in another spelling of the options. */
+  spelled(spell: (option: string) => string): string {
+    return this.text(spell);
+  }
+}
+
 /** Runs `work`. An InputError that it throws becomes the error that `convert` returns. */
 export function convertInputErrors<T>(work: () => T, convert: (error: InputError) => Error): T {
   try {

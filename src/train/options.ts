@@ -81,10 +81,10 @@ export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   expectRowsOrPairs(train, "train", rejected);
   if (evaluation !== undefined) expectRowsOrPairs(evaluation, "evaluation", rejected);
   if (tokenizer !== undefined) expectTokenizer(tokenizer);
-  const ofLoss = checkLoss(loss ?? dpop(), model.device);
-  const own = (loss ?? dpop()) as PreferenceLoss;
-  expectAnswersFor(own, train, "train");
-  expectAnswersFor(own, evaluation ?? [], "evaluation");
+  const given = (loss ?? dpop()) as PreferenceLoss;
+  const ofLoss = checkLoss(given, model.device);
+  expectAnswersFor(given, train, "train");
+  expectAnswersFor(given, evaluation ?? [], "evaluation");
   const expect = (name: string, value: unknown, holds: boolean, expected: string): void => {
     if (value !== undefined && !holds) throw new RangeError(`Expected ${expected} for '${name}' but received ${received(value)}`);
   };

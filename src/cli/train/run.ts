@@ -1,7 +1,8 @@
 /** From a resolved configuration to a trainer: the model with its adapters, the rows, the loss. */
 import { problemsError } from "../../base/problems";
 import { type CausalLM, loadAdapter, loadModel, resolveModel } from "../../models";
-import { InputError } from "../../base/errors";
+import { InputError, OptionError } from "../../base/errors";
+import { snakeCase } from "../../base/names";
 import { lora, loraLayers } from "../../nn";
 import { createChecked } from "../../preference/losses/configuration";
 import { loadTokenizer } from "../../text";
@@ -13,6 +14,7 @@ import { NO_ROUTER_LOSS, routerLossProblemsOf } from "./routerLoss";
 import { freshAdapterKeys, noAdapterToTrain } from "./problems";
 import { loadRows } from "./rows";
 import { type ResolvedConfig, toSnakeCase } from "./config";
+import { type RunConfig } from "./arguments";
 
 export interface TrainRun {
   readonly trainer: PreferenceTrainer;
@@ -21,36 +23,25 @@ export interface TrainRun {
   readonly notes: readonly string[];
 }
 
+/** What the model of a run is loaded with. */
+interface ModelSource {
+  readonly revision: string | undefined;
+  /** The folder of the adapter to continue; undefined for a fresh adapter, or none. */
+  readonly adapter: string | undefined;
+  /** Whether an adapter is trained; otherwise all weights are. */
+  readonly trainsAdapter: boolean;
+  readonly device: string;
+  readonly dtype: "float32" | "bfloat16";
+}
+
 /** @param output the run's folder, when the caller has claimed it */
-export async function createRun({ config, given, notes: noted }: ResolvedConfig, output?: RunOutput): Promise<TrainRun> {
-  const notes = [...noted];
+export async function createRun(resolved: ResolvedConfig, output?: RunOutput): Promise<TrainRun> {
+  const { config } = resolved;
+  const notes = [...resolved.notes];
   const loss = createChecked({ ...config, dpopTolerance: null }); // which is left to the trainer
-  const revision = config.modelRevision === "main" ? undefined : config.modelRevision;
-  // An adapter as the model means its base as the model, and the adapter as adapter_name_or_path.
-  const { adapter } = await resolveModel(config.modelNameOrPath!, { revision, adapter: config.adapterNameOrPath ?? undefined });
-  const trainsAdapter = config.usePeft || adapter !== undefined;
-  if (config.refAdapterNameOrPath !== null && !trainsAdapter) throw problemsError([noAdapterToTrain()]);
-  const unread = adapter === undefined ? [] : freshAdapterKeys(given);
-  if (unread.length > 0)
-    notes.push(`${unread.join(", ")}: not used, since the adapter in ${adapter} keeps its own configuration`);
-
-  const device = config.device ?? defaultDevice();
-  if (!hasDevice(device))
-    throw new InputError(`Expected a device that is there for 'device' but received ${device}; smaug doctor shows which are`);
-  const dtype = chooseDType(config, device, trainsAdapter, given, notes);
+  const source = await findModel(resolved, notes);
   const { train, evaluation } = await loadRows(config, notes, loss.answers === "chosen" ? "optional" : "required");
-
-  manualSeed(config.seed); // a fresh adapter is drawn while the model loads
-  const model = await loadModel(config.modelNameOrPath!, {
-    device,
-    dtype,
-    revision,
-    adapter: config.adapterNameOrPath ?? (adapter === undefined && config.usePeft ? newAdapter(config) : undefined),
-  }).catch(throwWithKeys);
-  if (trainsAdapter && adapter === undefined) notes.push(...absentTargets(config, model));
-  notes.push(...routerNotes(config, model));
-  if (config.refAdapterNameOrPath !== null) await loadAdapter(model, config.refAdapterNameOrPath, { name: REFERENCE_ADAPTER });
-
+  const model = await loadTrainedModel(config, source, notes);
   const settings = Object.fromEntries(Object.keys(trainingArguments).map((name) => [name, config[name as keyof typeof config]]));
   const trainer = new PreferenceTrainer(
     {
@@ -59,7 +50,10 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
       train,
       evaluation,
       loss,
-      tokenizer: await loadTokenizer(config.modelNameOrPath!, { revision, adapter: config.adapterNameOrPath ?? undefined }),
+      tokenizer: await loadTokenizer(config.modelNameOrPath!, {
+        revision: source.revision,
+        adapter: config.adapterNameOrPath ?? undefined,
+      }),
       maxLength: config.maxLength,
       truncationMode: config.truncationMode,
       resumeFromCheckpoint: config.resumeFromCheckpoint,
@@ -68,29 +62,61 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
     },
     output,
   );
-  return { trainer, model, device, notes };
+  return { trainer, model, device: source.device, notes };
 }
 
-/** A wrong layer's name, which shows only once the model is read, is named by its key. */
-function throwWithKeys(error: unknown): never {
-  if (!(error instanceof RangeError)) throw error;
-  throw new InputError(
-    error.message
-      .replace("'targetModules'", "'lora_target_modules'")
-      .replace("'modulesToSave'", "'lora_modules_to_save'")
-      .replace("'ensureWeightTying'", "'ensure_weight_tying'"),
-  );
+/** Finds the model and its adapter, and chooses the device and the dtype of the base. */
+async function findModel({ config, given }: ResolvedConfig, notes: string[]): Promise<ModelSource> {
+  const revision = config.modelRevision === "main" ? undefined : config.modelRevision;
+  // An adapter as the model means its base as the model, and the adapter as adapter_name_or_path.
+  const { adapter } = await resolveModel(config.modelNameOrPath!, { revision, adapter: config.adapterNameOrPath ?? undefined });
+  const trainsAdapter = config.usePeft || adapter !== undefined;
+  if (config.refAdapterNameOrPath !== null && !trainsAdapter) throw problemsError([noAdapterToTrain()]);
+  const unread = adapter === undefined ? [] : freshAdapterKeys(given);
+  if (unread.length > 0)
+    notes.push(`${unread.join(", ")}: not used, since the adapter in ${adapter} keeps its own configuration`);
+  const device = config.device ?? defaultDevice();
+  if (!hasDevice(device))
+    throw new InputError(`Expected a device that is there for 'device' but received ${device}; smaug doctor shows which are`);
+  const dtype = chooseDType(config, device, trainsAdapter, given, notes);
+  return { revision, adapter, trainsAdapter, device, dtype };
 }
 
-/** Checks the coefficient of a mixture's auxiliary loss; before the model is read this is known for local folders only. */
-function routerNotes({ routerAuxLossCoef, modelNameOrPath }: ResolvedConfig["config"], model: CausalLM): string[] {
+async function loadTrainedModel(config: RunConfig, source: ModelSource, notes: string[]): Promise<CausalLM> {
+  const { revision, adapter, trainsAdapter, device, dtype } = source;
+  manualSeed(config.seed); // a fresh adapter is drawn while the model loads
+  const model = await loadModel(config.modelNameOrPath!, {
+    device,
+    dtype,
+    revision,
+    adapter: config.adapterNameOrPath ?? (adapter === undefined && config.usePeft ? newAdapter(config) : undefined),
+  }).catch((error: unknown) => {
+    throw error instanceof RangeError ? inputError(error) : error; // which layers there are is known only now
+  });
+  if (trainsAdapter && adapter === undefined) notes.push(...absentTargets(config, model));
+  // Known earlier only for a local folder.
   const isMixture = "numLocalExperts" in model.config;
-  const problems = routerLossProblemsOf(routerAuxLossCoef, isMixture, modelNameOrPath!);
-  if (problems.length > 0) throw problemsError(problems);
-  return isMixture && routerAuxLossCoef === null ? [NO_ROUTER_LOSS] : [];
+  const routerProblems = routerLossProblemsOf(config.routerAuxLossCoef, isMixture, config.modelNameOrPath!);
+  if (routerProblems.length > 0) throw problemsError(routerProblems);
+  if (isMixture && config.routerAuxLossCoef === null) notes.push(NO_ROUTER_LOSS);
+  if (config.refAdapterNameOrPath !== null) await loadAdapter(model, config.refAdapterNameOrPath, { name: REFERENCE_ADAPTER });
+  return model;
 }
 
-function newAdapter(config: ResolvedConfig["config"]): ReturnType<typeof lora> {
+/** The keys of `lora` options that are not their names in snake case. */
+const loraKeys: Readonly<Record<string, string>> = {
+  targetModules: "lora_target_modules",
+  modulesToSave: "lora_modules_to_save",
+};
+
+/** The error about an option of `lora`, in the spelling of the configuration. */
+function inputError(error: RangeError): InputError {
+  const isOption = error instanceof OptionError;
+  const message = isOption ? error.spelled((option) => loraKeys[option] ?? snakeCase(option)) : error.message;
+  return new InputError(message, { cause: error });
+}
+
+function newAdapter(config: RunConfig): ReturnType<typeof lora> {
   const { loraR, loraAlpha, loraDropout, loraTargetModules, loraModulesToSave, ensureWeightTying, useRslora, useDora } = config;
   const targets = loraTargetModules?.length === 1 && loraTargetModules[0] === "all-linear" ? "all-linear" : loraTargetModules;
   return lora({
@@ -106,7 +132,7 @@ function newAdapter(config: ResolvedConfig["config"]): ReturnType<typeof lora> {
 }
 
 /** Targets that are no layer of this model. PEFT passes them over too, so that one list serves several architectures. */
-function absentTargets({ loraTargetModules }: ResolvedConfig["config"], model: CausalLM): string[] {
+function absentTargets({ loraTargetModules }: RunConfig, model: CausalLM): string[] {
   if (loraTargetModules === null || loraTargetModules.includes("all-linear")) return [];
   const names = loraLayers(model).map(([name]) => name);
   const absent = loraTargetModules.filter((target) => !names.some((name) => name === target || name.endsWith(`.${target}`)));
@@ -117,7 +143,7 @@ function absentTargets({ loraTargetModules }: ResolvedConfig["config"], model: C
 
 /** What the base is held in: what trains is in float32 whatever it is. */
 function chooseDType(
-  { bf16 }: ResolvedConfig["config"],
+  { bf16 }: RunConfig,
   device: string,
   trainsAdapter: boolean,
   given: ReadonlySet<string>,

@@ -2,6 +2,7 @@
  * The adapters of a whole model: putting them on, choosing which acts, copying, merging. A model trains at most one,
  * called "default"; others are frozen and act only inside `withAdapter`, as the reference of a preference loss.
  */
+import { OptionError } from "../../base/errors";
 import { received } from "../../base/received";
 import { TorchError } from "../../native/errors";
 import { type Tensor, noGrad } from "../../torch";
@@ -64,17 +65,21 @@ export function planLora(model: Model, config: LoraConfig, adapter: string): Lor
     const embedding = targets.find(([, module]) => module instanceof Embedding);
     const head = tied.find(([copy]) => isTarget(config, copy));
     if (embedding || head)
-      throw new RangeError(
-        `Expected names of linear layers for 'targetModules' but '${embedding ? embedding[0] : head![0]}' is ` +
-          `${embedding ? "an embedding" : "the embedding"}; 'modulesToSave' trains it whole`,
+      throw new OptionError(
+        "targetModules",
+        (spell) =>
+          `Expected names of linear layers for '${spell("targetModules")}' but '${embedding ? embedding[0] : head![0]}' is ` +
+          `${embedding ? "an embedding" : "the embedding"}; '${spell("modulesToSave")}' trains it whole`,
       );
   }
   if (layers.length === 0) {
     const linear = modules.filter(([, module]) => module instanceof LinearLayer);
     const last = [...new Set(linear.map(([name]) => name.split(".").at(-1)))];
-    throw new RangeError(
-      `Expected names of linear layers for 'targetModules' but received ${JSON.stringify(config.targetModules)}; ` +
-        `the model has ${last.join(", ")}`,
+    throw new OptionError(
+      "targetModules",
+      (spell) =>
+        `Expected names of linear layers for '${spell("targetModules")}' but received ` +
+        `${JSON.stringify(config.targetModules)}; the model has ${last.join(", ")}`,
     );
   }
   findingLayers(() => layers.forEach(([name]) => loraScaling(config, name))); // reports errors before work begins
@@ -91,9 +96,11 @@ function placesTrainedWhole(
   for (const [copy, original] of tied) {
     if (!isSavedWhole(config, copy) && !named.has(original)) continue;
     if (!config.ensureWeightTying)
-      throw new RangeError(
-        `Expected true for 'ensureWeightTying' but received false: 'modulesToSave' names ${copy} or ${original}, ` +
-          "which are one weight in this model; training them apart is not supported",
+      throw new OptionError(
+        "ensureWeightTying",
+        (spell) =>
+          `Expected true for '${spell("ensureWeightTying")}' but received false: '${spell("modulesToSave")}' names ${copy} or ` +
+          `${original}, which are one weight in this model; training them apart is not supported`,
       );
     named.add(original);
   }
@@ -101,8 +108,11 @@ function placesTrainedWhole(
   const lost = config.modulesToSave.filter((each) => !names.some((name) => name.endsWith(each)));
   if (lost.length > 0) {
     const last = [...new Set(names.map((name) => name.split(".").at(-1)!))].filter((name) => !/^\d*$/.test(name));
-    throw new RangeError(
-      `Expected names of modules for 'modulesToSave' but received ${JSON.stringify(lost)}; ` + `the model has ${last.join(", ")}`,
+    throw new OptionError(
+      "modulesToSave",
+      (spell) =>
+        `Expected names of modules for '${spell("modulesToSave")}' but received ${JSON.stringify(lost)}; ` +
+        `the model has ${last.join(", ")}`,
     );
   }
 

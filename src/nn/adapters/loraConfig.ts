@@ -2,7 +2,7 @@
  * What a LoRA adapter is made of: ranks, scaling, and PEFT's rules for which layers it sits on and which weights it
  * trains whole. The rules are those of PEFT 0.21 (`check_target_module_exists`, `_set_trainable`, `get_pattern_key`).
  */
-import { convertInputErrors } from "../../base/errors";
+import { OptionError, convertInputErrors } from "../../base/errors";
 import { Pattern, checkPatternSize } from "../../base/patterns";
 import { received } from "../../base/received";
 import { secondsFor, withinTime } from "../../base/timeLimit";
@@ -222,7 +222,19 @@ function patternOf(config: LoraConfig, key: PatternKey, source: string): Pick<Re
   let pattern = patterns.get(source);
   if (!pattern) patterns.set(source, (pattern = new Pattern(new RegExp(source), `'${key}'`)));
   const found = pattern;
-  return { test: (name) => asRangeError(() => found.test(name)), exec: (name) => asRangeError(() => found.exec(name)) };
+  return {
+    test: (name) => asOptionError(key, () => found.test(name)),
+    exec: (name) => asOptionError(key, () => found.exec(name)),
+  };
+}
+
+/** Turns InputErrors about an option, which name it in quotes, into an error that can be spelled differently. */
+function asOptionError<T>(option: string, work: () => T): T {
+  return convertInputErrors(work, (error) => {
+    const [before = "", ...after] = error.message.split(`'${option}'`);
+    const text = (spell: (name: string) => string) => [before, ...after].join(`'${spell(option)}'`);
+    return new OptionError(option, text, { cause: error });
+  });
 }
 
 /** Turns InputErrors into RangeErrors, as for any wrong option; a reader of files adds the file's name. */

@@ -4,8 +4,7 @@
  */
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
-import { makeFolder } from "../../base/files/wholeFiles";
-import { appendWhole } from "../../base/files/wholeFiles";
+import { appendWhole, makeFolder } from "../../base/files/wholeFiles";
 
 export class TensorBoardWriter {
   readonly file: string;
