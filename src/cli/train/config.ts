@@ -12,7 +12,7 @@ import { type Argument, type ArgumentsOf, checkArguments, itemsOf } from "../../
 import { type Answer, foreignKey, isTracker } from "./keys";
 import { runArguments } from "./arguments";
 import { runProblems, unreadSettings } from "./problems";
-import { splitArguments } from "../splitArguments";
+import { splitArguments } from "./splitArguments";
 
 export type RunConfig = ArgumentsOf<typeof runArguments>;
 
