@@ -19,12 +19,12 @@ import { argumentsOf, pasteable, withOption } from "./commandLine";
  */
 export function option<T>(flags: string, argument: Argument<T>): Option {
   const { fallback, help } = argument;
-  const made = new Option(flags, help).argParser((text: string) => valueOf(text, argument) ?? undefined);
+  const made = new Option(flags, help).argParser((text: string) => valueOf(text, argument));
   return fallback === null ? made : made.default(fallback);
 }
 
-function valueOf<T>(text: string, { expected, read, wayOut }: Argument<T>): T {
-  const value = read(text);
+function valueOf<T>(text: string, { expected, read, wayOut }: Argument<T>): NonNullable<T> {
+  const value = read(text) ?? undefined; // an option without a value is left out, not null
   if (value !== undefined) return value;
   const way = wayOut?.(text);
   throw new InvalidArgumentError(`Expected ${expected}${way === undefined ? "" : `; ${way}`}.`);

@@ -23,6 +23,10 @@ test("every command's help has an example", () => {
     expect(smaug([name, "--help"])).toMatchObject({ status: 0, stdout: expect.stringContaining(`$ smaug ${name}`) });
 });
 
+test("help names a command and its options", () => {
+  expect(smaug(["help", "merge"])).toEqual(smaug(["merge", "--help"]));
+});
+
 describe("bad usage ends with 2 and one message", () => {
   test.each([
     [["nonsense"], /unknown command 'nonsense'/],

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { AnswerPair } from "../../src/data/tokenize/tokenizedPair";
 import { correlation, diagnose } from "../../src/evaluate/diagnosis/diagnose";
+import type { Measurement } from "../../src/evaluate/diagnosis/measure";
 import { positionMeans, stageMeans } from "../../src/preference/difference";
-import { type Measurement } from "../../src/evaluate/diagnosis/measure";
 
 const logps = (...values: number[]) => Float64Array.from(values);
 const answer = (...completion: number[]) => ({ ids: Int32Array.from([1, 2, ...completion]), start: 2 });

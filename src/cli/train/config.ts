@@ -12,7 +12,7 @@ import { type Argument, checkArguments, itemsOf } from "../../base/arguments";
 import { type Answer, foreignKey, isTracker } from "./keys";
 import { type RunConfig, runArguments } from "./arguments";
 import { runProblems, unreadSettings } from "./problems";
-import { splitArguments } from "../splitArguments";
+import { splitArguments } from "./splitArguments";
 
 export interface ResolvedConfig {
   readonly config: RunConfig;

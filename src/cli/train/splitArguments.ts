@@ -1,8 +1,8 @@
 /** The arguments of `smaug train`: `[config.yaml] [--key value ...]`. */
-import { InputError } from "../base/errors";
-import { type Problem, conflict } from "../base/problems";
-import { snakeCase } from "../base/names";
-import { runArguments } from "./train/arguments";
+import { InputError } from "../../base/errors";
+import { type Problem, conflict } from "../../base/problems";
+import { snakeCase } from "../../base/names";
+import { runArguments } from "./arguments";
 
 export interface SplitArguments {
   readonly file: string | undefined;
