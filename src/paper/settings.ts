@@ -2,6 +2,7 @@
  * Every number of the experiment. `quick` shows the paper's effect on a laptop in about a minute; `large` has a model 20
  * times as large; `smoke` runs the same path in a few seconds, too short for any effect.
  */
+import { dpop } from "../preference/losses";
 
 export interface Settings {
   readonly task: {
@@ -59,6 +60,8 @@ export interface Settings {
   };
 }
 
+const paper = dpop.declaration.options;
+
 const quick: Settings = {
   task: { problems: 8000, pairs: 600, heldOut: 200, maxTokens: 512 },
   model: { hiddenSize: 64, layers: 3, heads: 4, intermediateSize: 192, ropeTheta: 100, initializerRange: 0.05 },
@@ -77,8 +80,8 @@ const quick: Settings = {
     batchSize: 16,
     learningRate: 5e-4,
     warmupSteps: 5,
-    beta: 0.3,
-    lambda: 50,
+    beta: paper.beta.fallback,
+    lambda: paper.lambda.fallback,
     tolerance: 1e-4,
     curveEvery: 5,
     curvePairs: 64,

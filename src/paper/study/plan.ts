@@ -7,7 +7,7 @@
  * mean over tokens and the same beta, and SLiC is there twice: as published, on the policy's own log-probs, and as TRL
  * has it, a hinge on log-ratios, which is what a comparison made with TRL would show.
  */
-import type { LossConfig } from "../../preference";
+import { type LossConfig, dpop, slic } from "../../preference/losses";
 
 /** In the order of every table. */
 export const STUDY_METHODS = ["reference", "sft", "dpo", "ipo", "slic", "hinge", "dpop"] as const;
@@ -54,15 +54,18 @@ export interface Study {
   readonly slic: { readonly beta: number; readonly lambda: number };
 }
 
+const dpopOptions = dpop.declaration.options;
+const slicOptions = slic.declaration.options;
+
 /** The paper's, on the corpora made here; a user's rows are of low and of high edit distance only. */
 export const paperStudy: Study = {
   corpora: ["low", "high", "control"],
   grid: ["low", "high"],
   betas: [0.1, 0.3, 1],
   lambdas: [5, 50, 500],
-  beta: 0.3,
-  lambda: 50,
-  slic: { beta: 1, lambda: 0.1 },
+  beta: dpopOptions.beta.fallback,
+  lambda: dpopOptions.lambda.fallback,
+  slic: { beta: slicOptions.beta.fallback, lambda: slicOptions.lambda.fallback },
 };
 
 /** The parameters with which a method stands in the comparison. */
