@@ -274,6 +274,7 @@ export class Tensor<D extends DType = DType> extends Handle {
 }
 
 /** Every ATen operator whose first argument is `self` is a method. */
+// biome-ignore lint/correctness/noUnusedVariables: declarations that merge have the same parameters
 export interface Tensor<D extends DType = DType> extends TensorMethods<Tensor, GeneratorHandle> {}
 
 installedOnUse(Tensor.prototype, () => {
@@ -291,6 +292,7 @@ function isMethod(name: string): boolean {
 function methodOf(operator: Operator): (this: Tensor, ...args: unknown[]) => unknown {
   // Array literals cost a third of growing the rest array by `this`.
   return function (this: Tensor, a?: unknown, b?: unknown, ...rest: unknown[]): unknown {
+    // biome-ignore lint/complexity/noArguments: an argument that is undefined counts
     switch (arguments.length) {
       case 0:
         return invokeUnary(operator, this, Tensor);
