@@ -127,22 +127,19 @@ const benches = {
         node: runNode("train.mjs", dtype),
         ...Object.fromEntries(withTrl ? Object.keys(goals).map((mode) => [mode, runPython("train.py", mode, dtype)]) : []),
       }));
-      for (const mode of withTrl ? Object.keys(goals) : [undefined])
-        for (const [key, unit, goal] of [
-          ["pairsPerSecond", "pairs/s", `at least ${goals[mode]}`],
-          ["peakMiB", "MiB", "at most 0.5"],
-        ]) {
-          const of = (side) => median(runs.map((run) => run[side][key]));
-          const figures = mode
-            ? { node: of("node"), torch: of(mode), ratio: median(runs.map((run) => run.node[key] / run[mode][key])) }
-            : { node: of("node") };
-          row(
-            `DPO, 135M, ${dtype}, ${key === "peakMiB" ? "peak" : "speed"}`,
-            figures,
-            unit,
-            mode ? `TRL's ${mode}, ${goal}` : "",
-          );
-        }
+      for (const [key, name, unit, goal] of [
+        ["pairsPerSecond", "speed", "pairs/s", undefined],
+        ["peakMiB", "peak", "MiB", "at most 0.5"],
+      ]) {
+        const of = (side) => median(runs.map((run) => run[side][key]));
+        const title = `DPO, 135M, ${dtype}, ${name}`;
+        if (!withTrl) row(title, { node: of("node") }, unit, "");
+        else
+          for (const [mode, least] of Object.entries(goals)) {
+            const ratio = median(runs.map((run) => run.node[key] / run[mode][key]));
+            row(title, { node: of("node"), torch: of(mode), ratio }, unit, `TRL's ${mode}, ${goal ?? `at least ${least}`}`);
+          }
+      }
     }
   },
 

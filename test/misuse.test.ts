@@ -1,6 +1,7 @@
 /** Errors for arguments that newcomers get wrong. TypeScript rejects most of them; JavaScript does not. */
 import { describe, expect, test, vi } from "vitest";
 import {
+  sft,
   AdamW,
   type GivenRow,
   PreferenceTrainer,
@@ -181,8 +182,10 @@ test("TypeScript accepts rows without an index and rejects what is not rows, a l
     await tokenizePairs(inferred, tokenizer);
     // @ts-expect-error: a path where rows belong
     new PreferenceTrainer({ model, train: "pairs.jsonl" });
-    // @ts-expect-error: a row without its rejected answer
-    new PreferenceTrainer({ model, train: [{ prompt: "a", chosen: "b" }] });
+    new PreferenceTrainer({ model, train: [{ prompt: "a", chosen: "b" }], loss: sft() });
+    new PreferenceTrainer({ model, train: [{ prompt: "a", completion: "b" }], loss: sft() });
+    // @ts-expect-error: a row without any answer
+    new PreferenceTrainer({ model, train: [{ prompt: "a" }] });
     // @ts-expect-error: a loss's name
     new PreferenceTrainer({ model, train, loss: "dpop" });
     // @ts-expect-error: an async loss

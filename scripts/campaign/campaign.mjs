@@ -20,7 +20,7 @@ const BASE_SECONDS = 1.2;
 /** How much longer than asked a campaign may take to reach its least numbers. */
 const OVERTIME = 1.03;
 
-export const LIMITS = { seconds: 10, bytes: 1.5 * 2 ** 30 };
+const LIMITS = { seconds: 10, bytes: 1.5 * 2 ** 30 };
 
 /** How slow this machine is, from 1: limits of time grow with it. */
 export async function measureScale(root) {

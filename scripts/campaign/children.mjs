@@ -25,7 +25,7 @@ function killGroup(child) {
 }
 
 /** Resident bytes of a process and its children; 0 when it is gone. */
-export function residentBytes(pid) {
+function residentBytes(pid) {
   try {
     const own = Number(readFileSync(`/proc/${pid}/statm`, "latin1").split(" ")[1]) * PAGE;
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").split(" ").filter(Boolean);

@@ -69,14 +69,17 @@ export function judgeCommand(outcome, { codes = [0, 2], names = [], isData = fal
   const { code, signal, reason, stderr, stdout } = outcome;
   if (reason === "hang" || reason === "memory") return { type: reason, text: limitText(outcome) };
   if (reason === "killed") return undefined;
-  const said = lastError(stderr);
   if (signal !== null || code > 130 || code === -1)
     return { type: "crash", text: `ended by ${signal ?? `code ${code}`}: ${tail(stderr)}` };
   if (STACK.test(stderr)) return { type: "unclear", text: `a stack trace on stderr: ${tail(stderr)}` };
   if (CONTROL.test(stderr) || (!isData && CONTROL.test(stdout)))
     return { type: "unclear", text: "control characters in the output" };
   if (!codes.includes(code)) return { type: "unclear", text: `exit code ${code}, not ${codes.join(" or ")}: ${tail(stderr)}` };
-  if (code !== 1 && code !== 2) return undefined;
+  return code === 1 || code === 2 ? judgeMessage(code, stderr, names) : undefined;
+}
+
+function judgeMessage(code, stderr, names) {
+  const said = lastError(stderr);
   if (said === undefined) return { type: "unclear", text: `exit code ${code} without a message: ${tail(stderr)}` };
   const why = unclear(said, code === 2 ? names : []);
   return why === undefined ? undefined : { type: "unclear", text: `${why}: ${said.slice(0, 400)}` };
@@ -87,7 +90,7 @@ export function limitText({ reason, peak, seconds }) {
 }
 
 /** The message that ended a command. */
-export function lastError(stderr) {
+function lastError(stderr) {
   const at = stderr.lastIndexOf("error: ");
   return at < 0 ? undefined : stderr.slice(at);
 }

@@ -29,7 +29,7 @@ const IN_PROCESS = [
 ];
 
 /** A kind whose inputs run in a worker, from its module. */
-export async function inProcess(module) {
+async function inProcess(module) {
   const { default: kind } = await import(module);
   return { ...kind, module };
 }

@@ -56,6 +56,27 @@ const WORDS = [
   "constructor",
 ];
 
+/** One damage: the new bytes. `length` bytes at `position` are concerned; `at` returns another position. */
+const EDITS = {
+  flip: (random, bytes, position) => withByte(bytes, position, bytes[position] ^ (1 << random.integer(0, 7))),
+  set: (random, bytes, position) => withByte(bytes, position, random.of([0, 255, 0x7f, 0x80, random.integer(0, 255)])),
+  truncate: (_random, bytes, position) => bytes.subarray(0, position),
+  remove: (_random, bytes, position, length) => Buffer.concat([bytes.subarray(0, position), bytes.subarray(position + length)]),
+  insert: (random, bytes, position, length) =>
+    Buffer.concat([bytes.subarray(0, position), random.bytes(length), bytes.subarray(position)]),
+  repeat: (_random, bytes, position, length) => Buffer.concat([bytes.subarray(0, position + length), bytes.subarray(position)]),
+  swap: (_random, bytes, position, length, at) => swap(bytes, position, at(), length),
+  zero: (_random, bytes, position, length) => Buffer.from(bytes).fill(0, position, Math.min(bytes.length, position + length)),
+  integer: (random, bytes, position) => withInteger(random, bytes, position),
+  append: (random, bytes, _position, length) => Buffer.concat([bytes, random.bytes(length)]),
+};
+
+function withByte(bytes, position, value) {
+  const out = Buffer.from(bytes);
+  out[position] = value;
+  return out;
+}
+
 /** Damaged bytes. */
 export function mutateBytes(random, bytes) {
   let out = Buffer.from(bytes);
@@ -76,30 +97,9 @@ export function mutateBytes(random, bytes) {
       [3, random.integer(1, 16)],
       [1, random.integer(1, 400)],
     ]);
-    const edit = random.of([
-      "flip",
-      "flip",
-      "set",
-      "truncate",
-      "remove",
-      "insert",
-      "repeat",
-      "swap",
-      "zero",
-      "integer",
-      "append",
-    ]);
+    const edit = random.of(["flip", ...Object.keys(EDITS)]);
     notes.push(`${edit} at ${position}`);
-    if (edit === "flip" && out.length > 0) out[position] ^= 1 << random.integer(0, 7);
-    else if (edit === "set" && out.length > 0) out[position] = random.of([0, 255, 0x7f, 0x80, random.integer(0, 255)]);
-    else if (edit === "truncate") out = out.subarray(0, position);
-    else if (edit === "remove") out = Buffer.concat([out.subarray(0, position), out.subarray(position + length)]);
-    else if (edit === "insert") out = Buffer.concat([out.subarray(0, position), random.bytes(length), out.subarray(position)]);
-    else if (edit === "repeat") out = Buffer.concat([out.subarray(0, position + length), out.subarray(position)]);
-    else if (edit === "swap") out = swap(out, position, at(), length);
-    else if (edit === "zero") out = Buffer.from(out).fill(0, position, Math.min(out.length, position + length));
-    else if (edit === "integer") out = withInteger(random, out, position);
-    else if (edit === "append") out = Buffer.concat([out, random.bytes(length)]);
+    if (out.length > 0 || !["flip", "set"].includes(edit)) out = EDITS[edit](random, out, position, length, at);
   }
   return { bytes: out, note: notes.join(", ") };
 }
@@ -246,7 +246,7 @@ const NASTY = [
  *
  * @param keys further keys that the reader knows, to be added
  */
-export function mutateJson(
+function mutateJson(
   random,
   value,
   {

@@ -2,7 +2,7 @@
 import { cpSync, existsSync, lstatSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-export const COUNTS = ["crashes", "hangs", "memory", "unclear", "wrong"];
+const COUNTS = ["crashes", "hangs", "memory", "unclear", "wrong"];
 const TITLES = {
   inputs: "inputs",
   crashes: "crashes",

@@ -48,7 +48,11 @@ export function isRunning(pid: number): boolean {
   return startOf(pid) !== undefined;
 }
 
-/** @throws InputError when the environment says that this is one of several processes */
+/**
+ * Launchers such as torchrun start several processes, each of which would train on all rows into the same folder.
+ *
+ * @throws InputError when the environment says that this is one of several processes
+ */
 export function expectOneProcess(environment: NodeJS.ProcessEnv = process.env): void {
   const text = environment["WORLD_SIZE"]?.trim() ?? "";
   if (text === "" || Number(text) === 1) return;

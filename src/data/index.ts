@@ -1,21 +1,23 @@
 /** Preference data: reading rows, and tokenising them once. */
 export {
+  type AnswerRow,
   type ChatRow,
   type LoadPreferencesOptions,
+  type LoadRowsOptions,
   type PlainRow,
   type PreferenceRow,
+  type TrainingRow,
   isPlain,
   loadPreferences,
   streamPreferences,
 } from "./rows/preferences";
-export type { ColumnMapping } from "./reading/columnMapping";
-export { type GivenRow } from "./rows/givenRows";
-export { type Oddities, type Oddity, type OddityKind } from "./rows/oddities";
+export type { ColumnMapping, RejectedRule } from "./reading/columnMapping";
+export { type GivenAnswer, type GivenRow } from "./rows/givenRows";
+export { type Oddities, type Oddity, type OddityKind, type Refusal } from "./rows/screening";
 export { type Cut, type TruncationMode } from "./tokenize/pairTokenizer";
-export { type Refusal } from "./rows/screening";
-export { type LengthSummary } from "./rows/summary";
 export { type TokenizedAnswer, type TokenizedPair } from "./tokenize/tokenizedPair";
 export {
+  type LengthSummary,
   type TokenStatistics,
   type TokenizeOptions,
   type TokenizedPairs,

@@ -9,15 +9,15 @@ import { isObject } from "../base/values";
 import { InputError } from "../base/errors";
 import { generate } from "../generate";
 import type { CausalLM } from "../models";
-import { expectModel } from "../models/expectModel";
+import { expectModel } from "../models/causalLm";
 import type { Tokenizer } from "../text";
-import { expectTokenizer } from "../text/expectTokenizer";
+import { expectTokenizer } from "../text/tokenizer";
 import { didYouMean } from "../base/names";
 import { checkOptions } from "../base/options";
 import { expectTaskList } from "./evaluate";
 import { integersOf, objectOf, RowError, textOf, textsOf } from "../data/fields";
 import { PythonRandom } from "./python/random";
-import { type PlacedRow, forgetRows, readSplit } from "./rows";
+import { type PlacedRow, TaskRows } from "./rows";
 import { logLikelihoods } from "./scoring";
 import type { Row } from "./tasks/task";
 import { type TaskData, expectTasks, sourceOf } from "./tasks/data";
@@ -130,13 +130,10 @@ export async function continueTexts(
       throw new RangeError(`Expected a positive integer for '${name}' but received ${value}`);
   expectContaminationTasks(tasks);
   expectTasks(data, taskNames());
+  const rows = new TaskRows();
   const drawn: [task: string, texts: string[]][] = [];
-  try {
-    // All of them before any work.
-    for (const task of tasks) drawn.push([task, await itemsOf(task, await sourceOf({ name: task }, data), items)]);
-  } finally {
-    forgetRows();
-  }
+  // All of them before any work.
+  for (const task of tasks) drawn.push([task, await itemsOf(task, rows, await sourceOf({ name: task }, data), items)]);
   const found: Record<string, ContinuedText[]> = {};
   for (const [task, texts] of drawn) {
     found[task] = [];
@@ -161,10 +158,10 @@ export function expectContaminationTasks(tasks: readonly string[]): void {
   }
 }
 
-async function itemsOf(task: string, source: string | undefined, count: number): Promise<string[]> {
+async function itemsOf(task: string, reader: TaskRows, source: string | undefined, count: number): Promise<string[]> {
   const benchmark = BENCHMARKS[task]!;
   const { dataset, subset, split } = benchmark;
-  const rows = await readSplit(source ?? dataset, {
+  const rows = await reader.split(source ?? dataset, {
     split,
     subset: subset === "all" ? undefined : subset,
     files: source === undefined ? [`${subset}/*${split}*`] : undefined,

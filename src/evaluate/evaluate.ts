@@ -4,16 +4,16 @@
  */
 import { received } from "../base/received";
 import type { CausalLM } from "../models";
-import { expectModel } from "../models/expectModel";
+import { expectModel } from "../models/causalLm";
 import type { Tokenizer } from "../text";
-import { expectTokenizer } from "../text/expectTokenizer";
+import { expectTokenizer } from "../text/tokenizer";
 import { checkOptions } from "../base/options";
 import { answersTo } from "./scoring";
 import { answerScores, choiceScores } from "./metrics";
 import { type PreparedTask, prepare } from "./prepare";
 import { Encoder } from "./requests";
 import { type EvaluationResults, type Outcome, type TaskOutcome, resultsOf } from "./results";
-import { forgetRows } from "./rows";
+import { TaskRows } from "./rows";
 import { logLikelihoods } from "./scoring";
 import { findTasks, taskNames } from "./tasks/list";
 import type { AnswerTask, ChoiceTask, Group, Task } from "./tasks/task";
@@ -101,14 +101,11 @@ export async function prepareEvaluation(options: EvaluateOptions): Promise<Prepa
   const started = Date.now();
   const { tasks, groups } = await findTasks(wanted);
   expectTasks(data, [...taskNames(), ...tasks.map(({ name }) => name)]);
+  const rows = new TaskRows();
   const prepared: PreparedTask[] = [];
-  try {
-    for (const task of tasks) {
-      const source = await sourceOf(task, data);
-      prepared.push(await prepare(task, { source, shots: options.numFewshot, limit: options.limit, seed }));
-    }
-  } finally {
-    forgetRows();
+  for (const task of tasks) {
+    const source = await sourceOf(task, data);
+    prepared.push(await prepare(task, { source, shots: options.numFewshot, limit: options.limit, seed, rows }));
   }
   return { options, tasks: prepared, groups, started };
 }

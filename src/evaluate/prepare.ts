@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import { InputError } from "../base/errors";
 import { RowError } from "../data/fields";
 import { PythonRandom } from "./python/random";
-import { type PlacedRow, readFiles, readSplit } from "./rows";
+import { type PlacedRow, TaskRows } from "./rows";
 import type { Item, Row, Task } from "./tasks/task";
 
 /** A question as it is put to the model. */
@@ -37,20 +37,22 @@ export interface PrepareOptions {
   /** The first so many questions; below 1 that share of them. */
   limit?: number | undefined;
   seed: number;
+  /** Where rows are read, to share files with other tasks. */
+  rows?: TaskRows;
 }
 
 export async function prepare(
   task: Task,
-  { source = task.dataset, shots: wanted, limit, seed }: PrepareOptions,
+  { source = task.dataset, shots: wanted, limit, seed, rows: reader = new TaskRows() }: PrepareOptions,
 ): Promise<PreparedTask> {
   const { subset, split, shotSplit } = task;
   const files = source === task.dataset ? (task.files ?? (subset === undefined ? undefined : [`${subset}/*`])) : undefined;
   const shots = task.shotsFixed ? task.shots : (wanted ?? task.shots);
   const given = source === task.dataset ? task.dataFiles : undefined;
   const rowsIn = (split: string, evaluated: boolean): Promise<PlacedRow[]> => {
-    if (!given) return readSplit(source, { split, subset, files, evaluated });
+    if (!given) return reader.split(source, { split, subset, files, evaluated });
     const { [split]: paths } = given;
-    if (paths) return readFiles(paths);
+    if (paths) return reader.ofFiles(paths);
     const there = Object.keys(given)
       .map((each) => `'${each}'`)
       .join(", ");

@@ -34,7 +34,7 @@ export async function logLikelihoods(
   sequences: readonly ScoredSequence[],
   { maxTokens, onProgress, signal }: ScoringOptions = {},
 ): Promise<Likelihood[]> {
-  const { device } = model.parameters().next().value!;
+  const { device } = model;
   const { vocabSize } = model.config;
   for (const { ids } of sequences) {
     const beyond = ids.find((id) => id >= vocabSize);

@@ -18,7 +18,7 @@ export function* decode(
   prompts: readonly (readonly number[])[],
   { processors, eosTokens, minNewTokens, limits, sampled, seed }: Settings,
 ): Generator<readonly number[], void, void> {
-  const { device } = model.parameters().next().value!;
+  const { device } = model;
   const int64 = { dtype: "int64", device } as const;
   const width = Math.max(...prompts.map((prompt) => prompt.length));
   const steps = Math.max(...limits);

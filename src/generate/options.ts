@@ -6,10 +6,10 @@
 import { received } from "../base/received";
 import { isObject } from "../base/values";
 import type { CausalLM } from "../models";
-import { expectModel } from "../models/expectModel";
+import { expectModel } from "../models/causalLm";
 import { InputError } from "../base/errors";
 import type { Tokenizer } from "../text";
-import { expectTokenizer } from "../text/expectTokenizer";
+import { expectTokenizer } from "../text/tokenizer";
 import { checkOptions } from "../base/options";
 import type { ProcessorSettings } from "./sampling";
 

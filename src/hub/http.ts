@@ -20,8 +20,12 @@ export interface HubSettings {
   readonly showProgress: boolean;
 }
 
-export const defaultEndpoint = "https://huggingface.co";
+const defaultEndpoint = "https://huggingface.co";
 
+/**
+ * The settings in the environment variables of huggingface_hub, with its names and its precedence: where the cache is,
+ * which hub is asked, with which token, or whether none may be. Tokens that refresh themselves (OAuth, OIDC) are left out.
+ */
 export function hubSettings(env: Environment = process.env): HubSettings {
   const user = env.HOME || homedir();
   const path = (value: string) => value.replace(/^~(?=\/|$)/, user);

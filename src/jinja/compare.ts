@@ -25,16 +25,18 @@ export function equal(a: Value, b: Value): boolean {
 function isEqual(a: Value, b: Value, parts: Parts | undefined): boolean {
   if (typeof a === "string" && typeof b === "string") return a === b;
   if (a instanceof Undefined || b instanceof Undefined) {
-    if (a instanceof Undefined && a.isStrict) a.fail();
-    if (b instanceof Undefined && b.isStrict) b.fail();
+    for (const each of [a, b]) if (each instanceof Undefined && each.isStrict) each.fail();
     return a instanceof Undefined && b instanceof Undefined;
   }
   const [left, right] = [numeric(a), numeric(b)];
   if (left !== undefined || right !== undefined)
-    // A number may equal a bigint.
+    // biome-ignore lint/suspicious/noDoubleEquals: a number may equal a bigint
     return left !== undefined && right !== undefined && left == right;
   const text = textOf(a);
-  if (text !== undefined) return text === textOf(b);
+  return text === undefined ? areEqualContainers(a, b, parts) : text === textOf(b);
+}
+
+function areEqualContainers(a: Value, b: Value, parts: Parts | undefined): boolean {
   if (Array.isArray(a)) return Array.isArray(b) && sameItems(a, b, parts ?? new Parts());
   if (a instanceof Tuple) return b instanceof Tuple && sameItems(a.items, b.items, parts ?? new Parts());
   if (a instanceof Dict) return b instanceof Dict && sameEntries(a, b, parts ?? new Parts());

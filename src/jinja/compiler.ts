@@ -2,21 +2,30 @@
  * Compiles a template into closures, with the scopes of jinja2/compiler.py: the Python functions and local variables that
  * Jinja2 generates are {@link FunctionScope}s and slots here.
  */
-import { contains, equal, ordered } from "./compare";
-import { type Environment, call } from "./environment";
-import { JinjaError, typeError, unsupported } from "./errors";
-import { limits, tooDeep } from "./limits";
+import type { Environment } from "./environment";
+import { JinjaError, typeError } from "./errors";
+import { ExpressionCompiler } from "./expressions";
+import {
+  Context,
+  type Execute,
+  Flow,
+  Frame,
+  type Place,
+  Printed,
+  type Program,
+  type Run,
+  type Store,
+  functionIn,
+  inner,
+} from "./frames";
+import { limits } from "./limits";
 import type {
-  Arguments,
   Assign,
   AssignBlock,
   Block,
-  Call,
   CallBlock,
-  Comparison,
   Data,
   Expression,
-  Filter,
   FilterBlock,
   For,
   Generation,
@@ -26,125 +35,21 @@ import type {
   Output,
   Signature,
   Statement,
-  Test,
   With,
 } from "./nodes";
 import { childrenOf } from "./nodes";
-import { binary, slice, unary } from "./operators";
 import { str } from "./print";
 import { BlockReference, LoopContext, Macro, Namespace, TemplateReference, unpack } from "./runtime";
-import { FunctionScope, Symbols, type Variable, findUndeclared } from "./symbols";
-import {
-  Dict,
-  Iter,
-  type Keywords,
-  Tuple,
-  Undefined,
-  type Value,
-  isTrue,
-  iterate,
-  listOf,
-  sizeOf,
-  textOf,
-  typeName,
-} from "./values";
-
-/** Maximum nesting of expressions, such as the terms of a sum. */
-const MOST_LEVELS = 500;
-
-/** The output so far. */
-class Printed {
-  text = "";
-
-  write(text: string): void {
-    this.text += text;
-    limits.text(this.text.length);
-  }
-}
-
-/** One rendering. */
-export interface Run {
-  readonly root: Printed;
-  /** The line of the statement being run. */
-  line: number;
-  /** Where text of `{% generation %}` blocks begins and ends, in characters. */
-  readonly generated: [start: number, end: number][];
-}
-
-/** The names that are not local variables: those the caller passed and those set at the template's top level. */
-class Context {
-  readonly variables = new Map<string, Value>();
-
-  constructor(readonly outer: ReadonlyMap<string, Value>) {}
-
-  resolve(name: string): Value | undefined {
-    return this.variables.has(name) ? this.variables.get(name) : this.outer.get(name);
-  }
-}
-
-/** One call of a function: its local variables. */
-class Frame {
-  readonly slots: (Value | undefined)[];
-
-  constructor(
-    size: number,
-    readonly parent: Frame | undefined,
-    readonly context: Context,
-    readonly run: Run,
-  ) {
-    this.slots = new Array<Value | undefined>(size);
-  }
-}
-
-const enum Flow {
-  Next,
-  Break,
-  Continue,
-}
-
-type Evaluate = (frame: Frame) => Value;
-type Execute = (frame: Frame, out: Printed) => Flow;
-type Store = (frame: Frame, value: Value) => void;
-
-/** The context that code is compiled in. */
-interface Place {
-  readonly symbols: Symbols;
-  /** Whether it is outside of all loops, macros and blocks. */
-  readonly isTop: boolean;
-  /** Whether it is in an `if`, where an unknown filter is only an error when it runs. */
-  readonly isSoft: boolean;
-  /** Whether it is in a loop, so that `break` and `continue` are allowed. */
-  readonly isInLoop: boolean;
-}
-
-function inner(place: Place, symbols = new Symbols(place.symbols.scope, place.symbols)): Place {
-  return { symbols, isTop: false, isSoft: false, isInLoop: place.isInLoop };
-}
-
-/** The context of a function within another context. */
-function functionIn(place: Place): Place {
-  const scope = new FunctionScope(place.symbols.scope);
-  return { symbols: new Symbols(scope, place.symbols), isTop: false, isSoft: false, isInLoop: false };
-}
-
-/** Renders a template with variables. @returns the text; `run` holds everything else */
-export type Program = (variables: ReadonlyMap<string, Value>, run: Run) => string;
-
-export function newRun(): Run {
-  return { root: new Printed(), line: 1, generated: [] };
-}
+import { FunctionScope, Symbols, findUndeclared } from "./symbols";
+import { Dict, Iter, type Value, iterate, sizeOf, textOf, typeName } from "./values";
 
 /** @throws JinjaError TemplateAssertionError, with the line */
 export function compile(body: readonly Statement[], environment: Environment): Program {
   return new Compiler(environment).template(body);
 }
 
-class Compiler {
-  private level = 0;
+class Compiler extends ExpressionCompiler {
   private readonly blocks = new Map<string, (context: Context, run: Run, out: Printed) => void>();
-
-  constructor(private readonly environment: Environment) {}
-
   template(body: readonly Statement[]): Program {
     const blocks: Block[] = [];
     const find = (node: Node): void => {
@@ -178,14 +83,6 @@ class Compiler {
     return { symbols, isTop: true, isSoft: false, isInLoop: false };
   }
 
-  private fail(
-    message: string,
-    line: number,
-    kind: "TemplateAssertionError" | "TemplateSyntaxError" = "TemplateAssertionError",
-  ): never {
-    throw new JinjaError(kind, message, line);
-  }
-
   private reference(context: Context, run: Run): TemplateReference {
     return new TemplateReference((name) => {
       const block = this.blocks.get(name);
@@ -210,27 +107,13 @@ class Compiler {
     return (context, run, out) => {
       const frame = new Frame(scope.size, undefined, context, run);
       if (self) frame.slots[self.slot] = this.reference(context, run);
-      if (parent)
-        frame.slots[parent.slot] = this.environment.undefinedBecause(`there is no parent block called '${node.name}'.`, "super");
+      if (parent) frame.slots[parent.slot] = this.environment.undefinedBecause(`there is no parent block called '${node.name}'.`);
       enter(frame);
       statements(frame, out);
     };
   }
 
   // Variables
-
-  /** Reads a variable, which may belong to an enclosing function. */
-  private read(variable: Variable, { symbols }: Place): (frame: Frame) => Value | undefined {
-    const { slot } = variable;
-    const distance = symbols.scope.distanceTo(variable.scope);
-    if (distance === 0) return (frame) => frame.slots[slot];
-    if (distance === 1) return (frame) => frame.parent!.slots[slot];
-    return (frame) => {
-      let outer = frame;
-      for (let i = 0; i < distance; i++) outer = outer.parent!;
-      return outer.slots[slot];
-    };
-  }
 
   /** Sets the variables of a scope to their initial values. */
   private enter(place: Place): (frame: Frame) => void {
@@ -657,9 +540,7 @@ class Compiler {
           const slot = slots[i]!;
           if (frame.slots[slot] !== undefined) return;
           const value = defaults[i];
-          frame.slots[slot] = value
-            ? value(frame)
-            : this.environment.undefinedBecause(`parameter '${param}' was not provided`, param);
+          frame.slots[slot] = value ? value(frame) : this.environment.undefinedBecause(`parameter '${param}' was not provided`);
         });
         const printed = new Printed();
         body(frame, printed);
@@ -703,247 +584,6 @@ class Compiler {
       return Flow.Next;
     };
   }
-
-  // Expressions
-
-  private condition(node: Expression, place: Place): (frame: Frame) => boolean {
-    const evaluate = this.expression(node, place);
-    return (frame) => {
-      const value = evaluate(frame);
-      return typeof value === "boolean" ? value : isTrue(value);
-    };
-  }
-
-  private expression(node: Expression, place: Place): Evaluate {
-    if (++this.level > MOST_LEVELS) throw tooDeep();
-    const evaluate = this.evaluation(node, place);
-    this.level--;
-    return evaluate;
-  }
-
-  private evaluation(node: Expression, place: Place): Evaluate {
-    switch (node.type) {
-      case "Const": {
-        const { value } = node;
-        return () => value;
-      }
-      case "Name": {
-        const { name } = node;
-        const { isStrict } = this.environment;
-        const read = this.read(place.symbols.get(name), place);
-        return (frame) => {
-          const value = read(frame);
-          return value === undefined ? new Undefined(undefined, undefined, name, "UndefinedError", isStrict) : value;
-        };
-      }
-      case "Tuple": {
-        const items = node.items.map((item) => this.expression(item, place));
-        return (frame) => new Tuple(items.map((item) => item(frame)));
-      }
-      case "List": {
-        const items = node.items.map((item) => this.expression(item, place));
-        return (frame) => items.map((item) => item(frame));
-      }
-      case "Dict": {
-        const items = node.items.map(({ key, value }) => [this.expression(key, place), this.expression(value, place)] as const);
-        return (frame) => {
-          const dict = new Dict();
-          for (const [key, value] of items) dict.set(key(frame), value(frame));
-          return dict;
-        };
-      }
-      case "Conditional": {
-        const soft: Place = { ...place, isSoft: true };
-        const [test, then] = [this.condition(node.test, soft), this.expression(node.then, soft)];
-        const hint = `the inline if-expression on line ${node.line} evaluated to false and no else section was defined.`;
-        const otherwise = node.otherwise
-          ? this.expression(node.otherwise, soft)
-          : () => new Undefined(hint, undefined, undefined);
-        return (frame) => (test(frame) ? then(frame) : otherwise(frame));
-      }
-      case "Binary": {
-        const [left, right] = [this.expression(node.left, place), this.expression(node.right, place)];
-        const { operator } = node;
-        return (frame) => binary(operator, left(frame), right(frame));
-      }
-      case "And": {
-        const [left, right] = [this.expression(node.left, place), this.expression(node.right, place)];
-        return (frame) => {
-          const value = left(frame);
-          return isTrue(value) ? right(frame) : value;
-        };
-      }
-      case "Or": {
-        const [left, right] = [this.expression(node.left, place), this.expression(node.right, place)];
-        return (frame) => {
-          const value = left(frame);
-          return isTrue(value) ? value : right(frame);
-        };
-      }
-      case "Unary": {
-        const { operator } = node;
-        if (operator === "not") {
-          const test = this.condition(node.operand, place);
-          return (frame) => !test(frame);
-        }
-        const operand = this.expression(node.operand, place);
-        return (frame) => unary(operator, operand(frame));
-      }
-      case "Compare":
-        return this.comparison(node, place);
-      case "Concat": {
-        const items = node.items.map((item) => this.expression(item, place));
-        return (frame) => {
-          let text = "";
-          for (const value of items.map((item) => item(frame))) text += str(value);
-          limits.text(text.length);
-          return text;
-        };
-      }
-      case "GetAttribute": {
-        const object = this.expression(node.object, place);
-        const { attribute } = node;
-        const { environment } = this;
-        return (frame) => environment.attribute(object(frame), attribute);
-      }
-      case "GetItem": {
-        const object = this.expression(node.object, place);
-        const { key } = node;
-        const { environment } = this;
-        if (key.type === "Slice") {
-          const [start, stop, step] = [key.start, key.stop, key.step].map((each) => each && this.expression(each, place));
-          return (frame) => slice(object(frame), start?.(frame), stop?.(frame), step?.(frame));
-        }
-        const evaluate = this.expression(key, place);
-        return (frame) => environment.item(object(frame), evaluate(frame));
-      }
-      case "Call":
-        return this.call(node, place);
-      case "Filter": {
-        const filter = this.applied(node, place, "filter");
-        const operand = this.expression(node.operand!, place);
-        return (frame) => filter(frame, operand(frame));
-      }
-      case "Test": {
-        const test = this.applied(node, place, "test");
-        const operand = this.expression(node.operand, place);
-        return (frame) => test(frame, operand(frame));
-      }
-      case "Slice":
-      case "NamespaceRef":
-        throw unsupported(`'${node.type}' as an expression`, node.line);
-    }
-  }
-
-  private comparison(node: Extract<Expression, { type: "Compare" }>, place: Place): Evaluate {
-    const left = this.expression(node.left, place);
-    const operands = node.operands.map(({ operator, right }) => ({
-      holds: comparer(operator),
-      right: this.expression(right, place),
-    }));
-    const [only] = operands;
-    if (operands.length === 1) return (frame) => only!.holds(left(frame), only!.right(frame));
-    return (frame) => {
-      let value = left(frame);
-      for (const { holds, right } of operands) {
-        const next = right(frame);
-        if (!holds(value, next)) return false;
-        value = next;
-      }
-      return true;
-    };
-  }
-
-  /** The filters of a block, in order. */
-  private filterOf(node: Filter, place: Place): (frame: Frame, value: Value) => Value {
-    const filter = this.applied(node, place, "filter");
-    if (node.operand === undefined) return filter;
-    const before = this.filterOf(node.operand as Filter, place);
-    return (frame, value) => filter(frame, before(frame, value));
-  }
-
-  /** A filter or test with its arguments, to be applied to a value. */
-  private applied(node: Filter | Test, place: Place, kind: "filter" | "test"): (frame: Frame, value: Value) => Value {
-    const { environment } = this;
-    const work = (kind === "filter" ? environment.filters : environment.tests).get(node.name);
-    const args = this.arguments(node, place);
-    if (work === undefined) {
-      if (!place.isSoft) this.fail(`No ${kind} named '${node.name}'.`, node.line);
-      return () => {
-        throw new JinjaError("TemplateRuntimeError", `No ${kind} named '${node.name}' found.`);
-      };
-    }
-    if (args === undefined)
-      return (_frame, value) => {
-        if (typeof value === "string") limits.reading(value.length);
-        return work(environment, [value], undefined);
-      };
-    return (frame, value) => {
-      if (typeof value === "string") limits.reading(value.length);
-      const { given, keywords } = args(frame);
-      return work(environment, [value, ...given], keywords);
-    };
-  }
-
-  /** The arguments of a call; undefined if there are none. */
-  private arguments(
-    node: Arguments,
-    place: Place,
-  ): ((frame: Frame) => { given: Value[]; keywords: Keywords | undefined }) | undefined {
-    const args = node.args.map((arg) => this.expression(arg, place));
-    const named = node.keywords.map(({ name, value }) => [name, this.expression(value, place)] as const);
-    const spread = node.spread && this.expression(node.spread, place);
-    const keywordSpread = node.keywordSpread && this.expression(node.keywordSpread, place);
-    if (args.length === 0 && named.length === 0 && !spread && !keywordSpread) return undefined;
-    if (named.length === 0 && !spread && !keywordSpread)
-      return (frame) => ({ given: args.map((arg) => arg(frame)), keywords: undefined });
-    return (frame) => {
-      const given = args.map((arg) => arg(frame));
-      if (spread) given.push(...spreadOf(spread(frame)));
-      const keywords: Keywords = new Map();
-      for (const [name, value] of named) keywords.set(name, value(frame));
-      if (keywordSpread) addKeywords(keywords, keywordSpread(frame));
-      return { given, keywords: keywords.size > 0 ? keywords : undefined };
-    };
-  }
-
-  /** @param caller creates the `caller` of a call block */
-  private call(node: Call, place: Place, caller?: (frame: Frame) => Macro): Evaluate {
-    const args = this.arguments(node, place) ?? (() => ({ given: [] as Value[], keywords: undefined as Keywords | undefined }));
-    const { callee, line } = node;
-    if (caller) {
-      const evaluate = this.expression(callee, place);
-      return (frame) => {
-        const own = caller(frame);
-        const value = evaluate(frame);
-        const { given, keywords } = args(frame);
-        frame.run.line = line;
-        return call(value, given, new Map([...(keywords ?? []), ["caller", own]]));
-      };
-    }
-    if (callee.type === "GetAttribute") {
-      const object = this.expression(callee.object, place);
-      const { attribute } = callee;
-      const { environment } = this;
-      return (frame) => {
-        const value = object(frame);
-        // Most calls are method calls, which do not need a function object.
-        if (environment.hasMethod(value, attribute)) {
-          const { given, keywords } = args(frame);
-          return environment.callMethod(value, attribute, given, keywords);
-        }
-        const found = environment.attribute(value, attribute);
-        const { given, keywords } = args(frame);
-        return call(found, given, keywords);
-      };
-    }
-    const evaluate = this.expression(callee, place);
-    return (frame) => {
-      const value = evaluate(frame);
-      const { given, keywords } = args(frame);
-      return call(value, given, keywords);
-    };
-  }
 }
 
 /** A filter block or call block must produce a string: Jinja2 joins it without conversion. */
@@ -951,41 +591,6 @@ function onlyText(value: Value): string {
   const text = textOf(value);
   if (text === undefined) throw typeError(`sequence item 0: expected str instance, ${typeName(value)} found`);
   return text;
-}
-
-function comparer(operator: Comparison): (a: Value, b: Value) => boolean {
-  switch (operator) {
-    case "==":
-      return equal;
-    case "!=":
-      return (a, b) => !equal(a, b);
-    case "in":
-      return (a, b) => contains(b, a);
-    case "not in":
-      return (a, b) => !contains(b, a);
-    default:
-      return (a, b) => ordered(operator, a, b);
-  }
-}
-
-function spreadOf(value: Value): Value[] {
-  try {
-    return listOf(value);
-  } catch (error) {
-    if (error instanceof JinjaError && error.kind === "TypeError")
-      throw typeError(`argument after * must be an iterable, not ${typeName(value)}`);
-    throw error;
-  }
-}
-
-function addKeywords(keywords: Keywords, value: Value): void {
-  if (value instanceof Undefined) value.fail();
-  if (!(value instanceof Dict)) throw typeError(`argument after ** must be a mapping, not ${typeName(value)}`);
-  for (const [key, item] of value.items()) {
-    if (typeof key !== "string") throw typeError("keywords must be strings");
-    if (keywords.has(key)) throw typeError(`got multiple values for keyword argument '${key}'`);
-    keywords.set(key, item);
-  }
 }
 
 /** The expression that reads what was assigned to a target. */

@@ -1,4 +1,5 @@
 /** What templates can use, and how they read attributes and items: Jinja2's Environment and its sandbox. */
+import { missing } from "./print";
 import { typeError } from "./errors";
 import type { FieldAccess } from "./format";
 import { callMethod, hasMethod, methodOf, propertyOf } from "./methods";
@@ -89,12 +90,17 @@ export class Environment implements FieldAccess {
 
   /** The value for something that does not exist. */
   missing(object: Value, name: Value): Undefined {
-    return new Undefined(undefined, object, name, "UndefinedError", this.isStrict);
+    return missing(name, this.isStrict, object);
+  }
+
+  /** The value of a name that does not exist. */
+  missingName(name: string): Undefined {
+    return missing(name, this.isStrict);
   }
 
   /** A value that is undefined for a given reason. */
-  undefinedBecause(hint: string, name?: string): Undefined {
-    return new Undefined(hint, undefined, name, "UndefinedError", this.isStrict);
+  undefinedBecause(hint: string): Undefined {
+    return new Undefined(() => hint, this.isStrict);
   }
 
   private forbids(object: Value, name: string): boolean {
@@ -105,7 +111,7 @@ export class Environment implements FieldAccess {
 
   private unsafe(object: Value, name: string): Undefined {
     const hint = `access to attribute '${name}' of '${typeName(object)}' object is unsafe.`;
-    return new Undefined(hint, object, name, "SecurityError", this.isStrict);
+    return new Undefined(() => hint, this.isStrict, "SecurityError");
   }
 }
 

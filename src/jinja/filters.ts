@@ -2,7 +2,8 @@
 import { equal, ordered, sorted } from "./compare";
 import type { Environment, FilterFunction } from "./environment";
 import { JinjaError, typeError, valueError } from "./errors";
-import { formatPercent, formatValue } from "./format";
+import { formatValue } from "./format";
+import { formatPercent } from "./percent";
 import { json } from "./json";
 import { limits } from "./limits";
 import { attributes, escape, escapeText, stripTags, urlize } from "./markup";

@@ -2,7 +2,7 @@
 export { Environment, type FilterFunction } from "./environment";
 export { JinjaError } from "./errors";
 export { TemplateRefusal } from "./globals";
-export { TemplateLimitError, limitReason, limits, parseReason } from "./limits";
+export { limitReason, limits, parseReason } from "./limits";
 export { CHAT_ENVIRONMENT, type Rendering, Template, strictEnvironment } from "./template";
 export { signature } from "./signature";
 export { SPACE_CLASS, WORD_CLASS, capitalize, strip } from "./strings";

@@ -308,29 +308,28 @@ function backslashed(character: string): string {
 /** Python's `unicode-escape`. */
 function unescaped(text: string): string {
   if (!text.includes("\\")) return text;
-  const result = text.replace(
-    /\\(?:x([\s\S]{0,2})|u([\s\S]{0,4})|U([\s\S]{0,8})|([0-7]{1,3})|(N)|([\s\S]))/gu,
-    (
-      whole,
-      x: string | undefined,
-      u: string | undefined,
-      U: string | undefined,
-      octal: string | undefined,
-      name: string | undefined,
-      letter: string,
-    ) => {
-      if (name !== undefined) throw unsupported("a character by its name (\\N{...})");
-      if (octal !== undefined) return String.fromCharCode(Number.parseInt(octal, 8));
-      const digits = x ?? u ?? U;
-      if (digits === undefined) return ESCAPES[letter] ?? (letter > "\x7f" ? `\\${backslashed(letter)}` : whole);
-      const length = x !== undefined ? 2 : u !== undefined ? 4 : 8;
-      if (digits.length < length || !/^[0-9a-fA-F]+$/.test(digits))
-        throw new JinjaError("TemplateSyntaxError", `truncated \\${whole[1]}${"X".repeat(length)} escape`);
-      const code = Number.parseInt(digits, 16);
-      if (code > 0x10ffff) throw new JinjaError("TemplateSyntaxError", "illegal Unicode character");
-      if (code >= 0xd800 && code <= 0xdfff) throw unsupported(`half a character (${whole})`);
-      return String.fromCodePoint(code);
-    },
-  );
+  const result = text.replace(/\\(?:x([\s\S]{0,2})|u([\s\S]{0,4})|U([\s\S]{0,8})|([0-7]{1,3})|(N)|([\s\S]))/gu, unescapedOne);
   return result;
+}
+
+function unescapedOne(
+  whole: string,
+  x: string | undefined,
+  u: string | undefined,
+  U: string | undefined,
+  octal: string | undefined,
+  name: string | undefined,
+  letter: string,
+): string {
+  if (name !== undefined) throw unsupported("a character by its name (\\N{...})");
+  if (octal !== undefined) return String.fromCharCode(Number.parseInt(octal, 8));
+  const digits = x ?? u ?? U;
+  if (digits === undefined) return ESCAPES[letter] ?? (letter > "\x7f" ? `\\${backslashed(letter)}` : whole);
+  const length = x !== undefined ? 2 : u !== undefined ? 4 : 8;
+  if (digits.length < length || !/^[0-9a-fA-F]+$/.test(digits))
+    throw new JinjaError("TemplateSyntaxError", `truncated \\${whole[1]}${"X".repeat(length)} escape`);
+  const code = Number.parseInt(digits, 16);
+  if (code > 0x10ffff) throw new JinjaError("TemplateSyntaxError", "illegal Unicode character");
+  if (code >= 0xd800 && code <= 0xdfff) throw unsupported(`half a character (${whole})`);
+  return String.fromCodePoint(code);
 }

@@ -122,23 +122,35 @@ export function urlize(value: Value, { limit, rel, target, schemes }: UrlizeOpti
 }
 
 function linkedWord(word: string, trim: (text: string) => string, attributes: string, schemes: readonly string[]): string {
-  let [head, middle, tail] = ["", word, ""];
-  head = /^([(<]|&lt;)+/.exec(middle)?.[0] ?? "";
-  middle = middle.slice(head.length);
-  if (/(?:[)>.,\n]|&gt;)$/.test(middle)) {
-    let end = middle.length;
-    for (;;) {
-      if (/[)>.,\n]/.test(middle[end - 1] ?? "")) end--;
-      else if (middle.endsWith("&gt;", end)) end -= 4;
-      else break;
-    }
-    [middle, tail] = [middle.slice(0, end), middle.slice(end)];
+  const head = /^([(<]|&lt;)+/.exec(word)?.[0] ?? "";
+  const rest = word.slice(head.length);
+  const end = punctuationOf(rest);
+  const [middle, tail] = balanced(rest.slice(0, end), rest.slice(end));
+  if (middle.length > LONGEST_LINK && /@|www\.|:\/\/|\./.test(middle))
+    throw unsupported(`a word of ${middle.length} characters in urlize`);
+  return head + linked(middle, trim, attributes, schemes) + tail;
+}
+
+/** Where the punctuation at the end of a word begins. */
+function punctuationOf(word: string): number {
+  let end = word.length;
+  if (!/(?:[)>.,\n]|&gt;)$/.test(word)) return end;
+  for (;;) {
+    if (/[)>.,\n]/.test(word[end - 1] ?? "")) end--;
+    else if (word.endsWith("&gt;", end)) end -= 4;
+    else return end;
   }
-  for (const [open, close] of [
-    ["(", ")"],
-    ["<", ">"],
-    ["&lt;", "&gt;"],
-  ] as const) {
+}
+
+const BRACKETS = [
+  ["(", ")"],
+  ["<", ">"],
+  ["&lt;", "&gt;"],
+] as const;
+
+/** Moves brackets from the tail that close one in the middle. */
+function balanced(middle: string, tail: string): [string, string] {
+  for (const [open, close] of BRACKETS) {
     const opened = middle.split(open).length - 1;
     if (opened <= middle.split(close).length - 1) continue;
     for (let i = Math.min(opened, tail.split(close).length - 1); i > 0; i--) {
@@ -147,25 +159,20 @@ function linkedWord(word: string, trim: (text: string) => string, attributes: st
       tail = tail.slice(end);
     }
   }
-  if (middle.length > LONGEST_LINK && /@|www\.|:\/\/|\./.test(middle))
-    throw unsupported(`a word of ${middle.length} characters in urlize`);
-  if (HTTP.test(middle)) {
-    const address = /^https?:\/\//.test(middle) ? middle : `https://${middle}`;
-    middle = `<a href="${address}"${attributes}>${trim(middle)}</a>`;
-  } else if (middle.startsWith("mailto:") && EMAIL.test(middle.slice(7))) {
-    middle = `<a href="${middle}">${middle.slice(7)}</a>`;
-  } else if (
-    middle.includes("@") &&
-    !middle.startsWith("www.") &&
-    !middle.startsWith("@") &&
-    !middle.includes(":") &&
-    EMAIL.test(middle)
-  ) {
-    middle = `<a href="mailto:${middle}">${middle}</a>`;
-  } else
-    for (const scheme of schemes)
-      if (middle !== scheme && middle.startsWith(scheme)) middle = `<a href="${middle}"${attributes}>${middle}</a>`;
-  return head + middle + tail;
+  return [middle, tail];
+}
+
+function linked(word: string, trim: (text: string) => string, attributes: string, schemes: readonly string[]): string {
+  if (HTTP.test(word)) {
+    const address = /^https?:\/\//.test(word) ? word : `https://${word}`;
+    return `<a href="${address}"${attributes}>${trim(word)}</a>`;
+  }
+  if (word.startsWith("mailto:") && EMAIL.test(word.slice(7))) return `<a href="${word}">${word.slice(7)}</a>`;
+  if (/^(?!www\.|@)[^:]*@[^:]*$/.test(word) && EMAIL.test(word)) return `<a href="mailto:${word}">${word}</a>`;
+  let link = word;
+  for (const scheme of schemes)
+    if (link !== scheme && link.startsWith(scheme)) link = `<a href="${link}"${attributes}>${link}</a>`;
+  return link;
 }
 
 /** The filter xmlattr. */

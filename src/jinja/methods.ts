@@ -4,7 +4,7 @@ import { JinjaError, typeError, unsupported, valueError } from "./errors";
 import { type FieldAccess, formatBraces } from "./format";
 import { limits } from "./limits";
 import { escape } from "./markup";
-import { fraction, small } from "./numbers";
+import { type Int, fraction, small } from "./numbers";
 import { repr, str } from "./print";
 import { noKeywords, signature } from "./signature";
 import * as strings from "./strings";
@@ -627,14 +627,16 @@ const boolMethods: Methods<boolean> = new Map(
   ]),
 );
 
+const INT_PROPERTIES: ReadonlyMap<string, (value: Int) => Int> = new Map([
+  ["real", (value) => value],
+  ["numerator", (value) => value],
+  ["imag", () => 0],
+  ["denominator", () => 1],
+]);
+
 /** The value of an attribute that is not a method; undefined if there is none. */
 export function propertyOf(object: Value, name: string): Value | undefined {
-  if (isInt(object)) {
-    const value = asInt(object);
-    if (name === "real" || name === "numerator") return value;
-    if (name === "imag") return 0;
-    return name === "denominator" ? 1 : undefined;
-  }
+  if (isInt(object)) return INT_PROPERTIES.get(name)?.(asInt(object));
   if (object instanceof PyFloat) return name === "real" ? object : name === "imag" ? new PyFloat(0) : undefined;
   if (object instanceof Range && (name === "start" || name === "stop" || name === "step")) return object[name];
   if (object instanceof Group && (name === "grouper" || name === "list")) return object[name];

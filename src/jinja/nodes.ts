@@ -256,111 +256,62 @@ export type Statement =
 
 export type Node = Statement | Expression | Data;
 
-function* argumentNodes(node: Arguments): Generator<Node> {
-  yield* node.args;
-  for (const { value } of node.keywords) yield value;
-  if (node.spread) yield node.spread;
-  if (node.keywordSpread) yield node.keywordSpread;
-}
+/** The nodes of a type. */
+type Of<Type, Each = Node> = Each extends { readonly type: infer Own } ? (Type extends Own ? Each : never) : never;
+
+const given = <T extends Node>(nodes: readonly (T | undefined)[]): T[] => nodes.filter((node) => node !== undefined);
+
+const argumentsOf = (node: Arguments): Node[] => [
+  ...node.args,
+  ...node.keywords.map(({ value }) => value),
+  ...given([node.spread, node.keywordSpread]),
+];
+
+const items = (node: { readonly items: readonly Node[] }): readonly Node[] => node.items;
+const body = (node: { readonly body: readonly Node[] }): readonly Node[] => node.body;
+const sides = ({ left, right }: Binary | Logical): Node[] => [left, right];
+const applied = (node: Filter | Test): Node[] => [...given([node.operand]), ...argumentsOf(node)];
+const signed = ({ params, defaults, body }: Signature): Node[] => [...params, ...defaults, ...body];
+const none = (): Node[] => [];
+
+const CHILDREN: { readonly [Type in Node["type"]]: (node: Of<Type>) => readonly Node[] } = {
+  Name: none,
+  NamespaceRef: none,
+  Const: none,
+  Tuple: items,
+  List: items,
+  Dict: (node) => node.items.flatMap(({ key, value }) => [key, value]),
+  Conditional: (node) => [node.test, node.then, ...given([node.otherwise])],
+  Binary: sides,
+  And: sides,
+  Or: sides,
+  Unary: (node) => [node.operand],
+  Compare: (node) => [node.left, ...node.operands.map(({ right }) => right)],
+  Concat: items,
+  GetAttribute: (node) => [node.object],
+  GetItem: (node) => [node.object, node.key],
+  Slice: (node) => given([node.start, node.stop, node.step]),
+  Call: (node) => [node.callee, ...argumentsOf(node)],
+  Filter: applied,
+  Test: applied,
+  Data: none,
+  Output: items,
+  For: (node) => [node.target, node.iterable, ...node.body, ...node.otherwise, ...given([node.test])],
+  If: (node) => [node.test, ...node.body, ...node.elifs, ...node.otherwise],
+  Macro: signed,
+  CallBlock: (node) => [node.call, ...signed(node)],
+  Generation: signed,
+  FilterBlock: (node) => [...node.body, node.filter],
+  With: (node) => [...node.targets, ...node.values, ...node.body],
+  Block: body,
+  Assign: (node) => [node.target, node.value],
+  AssignBlock: (node) => [node.target, ...given([node.filter]), ...node.body],
+  Scope: body,
+  Break: none,
+  Continue: none,
+};
 
 /** The child nodes of a node, in Jinja2's order, on which the search for `caller` and the like depends. */
-export function* childrenOf(node: Node): Generator<Node> {
-  switch (node.type) {
-    case "Tuple":
-    case "List":
-    case "Concat":
-    case "Output":
-      yield* node.items;
-      break;
-    case "Dict":
-      for (const { key, value } of node.items) {
-        yield key;
-        yield value;
-      }
-      break;
-    case "Conditional":
-      yield node.test;
-      yield node.then;
-      if (node.otherwise) yield node.otherwise;
-      break;
-    case "Binary":
-    case "And":
-    case "Or":
-      yield node.left;
-      yield node.right;
-      break;
-    case "Unary":
-      yield node.operand;
-      break;
-    case "Compare":
-      yield node.left;
-      for (const { right } of node.operands) yield right;
-      break;
-    case "GetAttribute":
-      yield node.object;
-      break;
-    case "GetItem":
-      yield node.object;
-      yield node.key;
-      break;
-    case "Slice":
-      for (const each of [node.start, node.stop, node.step]) if (each) yield each;
-      break;
-    case "Call":
-      yield node.callee;
-      yield* argumentNodes(node);
-      break;
-    case "Filter":
-    case "Test":
-      if (node.operand) yield node.operand;
-      yield* argumentNodes(node);
-      break;
-    case "For":
-      yield node.target;
-      yield node.iterable;
-      yield* node.body;
-      yield* node.otherwise;
-      if (node.test) yield node.test;
-      break;
-    case "If":
-      yield node.test;
-      yield* node.body;
-      yield* node.elifs;
-      yield* node.otherwise;
-      break;
-    case "Macro":
-    case "Generation":
-      yield* node.params;
-      yield* node.defaults;
-      yield* node.body;
-      break;
-    case "CallBlock":
-      yield node.call;
-      yield* node.params;
-      yield* node.defaults;
-      yield* node.body;
-      break;
-    case "FilterBlock":
-      yield* node.body;
-      yield node.filter;
-      break;
-    case "With":
-      yield* node.targets;
-      yield* node.values;
-      yield* node.body;
-      break;
-    case "Block":
-    case "Scope":
-      yield* node.body;
-      break;
-    case "Assign":
-      yield node.target;
-      yield node.value;
-      break;
-    case "AssignBlock":
-      yield node.target;
-      if (node.filter) yield node.filter;
-      yield* node.body;
-      break;
-  }
+export function childrenOf(node: Node): readonly Node[] {
+  return (CHILDREN[node.type] as (node: Node) => readonly Node[])(node);
 }

@@ -10,7 +10,7 @@ export type Int = number | bigint;
 const MOST_DIGITS = 4300;
 
 /** The one form of an integer. */
-export function int(value: bigint): Int {
+function int(value: bigint): Int {
   return value >= -9007199254740991n && value <= 9007199254740991n ? Number(value) : value;
 }
 
@@ -126,7 +126,7 @@ export function floatPower(a: number, b: number): number {
   if (Math.abs(a) === 1 && !Number.isFinite(b) && !Number.isNaN(b)) return 1;
   const isOrdinary = Number.isFinite(a) && Number.isFinite(b) && a !== 0;
   // V8's pow is off by one unit in the last place in one case out of ten.
-  const value = !isOrdinary ? Math.pow(a, b) : a < 0 && b % 2 !== 0 ? -exactPower(-a, b) : exactPower(Math.abs(a), b);
+  const value = !isOrdinary ? a ** b : a < 0 && b % 2 !== 0 ? -exactPower(-a, b) : exactPower(Math.abs(a), b);
   if (!Number.isFinite(value) && Number.isFinite(a) && Number.isFinite(b))
     throw new JinjaError("OverflowError", "(34, 'Numerical result out of range')");
   return value;
@@ -337,14 +337,11 @@ export function parseInt_(text: string, base: number, shown: string): Int {
   const match = /^([+-]?)(.*)$/s.exec(asciiDigits(text))!;
   let digits = match[2]!.toLowerCase();
   const prefix = { "0x": 16, "0o": 8, "0b": 2 }[digits.slice(0, 2)];
-  let radix = base;
+  let radix = base === 0 ? 10 : base;
   if (prefix !== undefined && (base === 0 || base === prefix)) {
     radix = prefix;
     digits = digits.slice(2).replace(/^_/, "");
-  } else if (base === 0) {
-    if (/^0/.test(digits) && !/^[0_]+$/.test(digits)) throw wrong();
-    radix = 10;
-  }
+  } else if (base === 0 && /^0/.test(digits) && !/^[0_]+$/.test(digits)) throw wrong();
   if (!/^[0-9a-z]+(_[0-9a-z]+)*$/.test(digits)) throw wrong();
   digits = digits.replaceAll("_", "");
   for (const digit of digits) if (Number.parseInt(digit, 36) >= radix) throw wrong();
@@ -353,17 +350,19 @@ export function parseInt_(text: string, base: number, shown: string): Int {
       `Exceeds the limit (${MOST_DIGITS} digits) for integer string conversion: value has ${digits.length} digits; use sys.set_int_max_str_digits() to increase the limit`,
     );
   limits.integer(digits.length * Math.ceil(Math.log2(radix)));
-  let value: Int;
-  if (digits.length <= 10) value = Number.parseInt(digits, radix);
-  else if (radix === 10) value = int(BigInt(digits));
-  else if (prefix !== undefined || radix === 16 || radix === 8 || radix === 2)
-    value = int(BigInt(`${{ 16: "0x", 8: "0o", 2: "0b" }[radix as 16]}${digits}`));
-  else {
-    let sum = 0n;
-    for (const digit of digits) sum = sum * BigInt(radix) + BigInt(Number.parseInt(digit, 36));
-    value = int(sum);
-  }
+  const value = digits.length <= 10 ? Number.parseInt(digits, radix) : int(bigOf(digits, radix));
   return match[1] === "-" ? negate(value) : value;
+}
+
+/** The prefixes under which BigInt reads digits. */
+const BIGINT_PREFIXES: Readonly<Record<number, string>> = { 2: "0b", 8: "0o", 10: "", 16: "0x" };
+
+function bigOf(digits: string, radix: number): bigint {
+  const prefix = BIGINT_PREFIXES[radix];
+  if (prefix !== undefined) return BigInt(prefix + digits);
+  let sum = 0n;
+  for (const digit of digits) sum = sum * BigInt(radix) + BigInt(Number.parseInt(digit, 36));
+  return sum;
 }
 
 /** `float(text)`. @throws ValueError */

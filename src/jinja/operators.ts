@@ -1,6 +1,6 @@
 /** The operators of expressions. */
 import { JinjaError, typeError, valueError } from "./errors";
-import { formatPercent } from "./format";
+import { formatPercent } from "./percent";
 import { limits } from "./limits";
 import { escape } from "./markup";
 import { type Int, add, divide, divmod, floatDivmod, floatPower, multiply, negate, power, small, toFloat } from "./numbers";
@@ -185,14 +185,7 @@ function clipped(length: number, [from, to, by]: [Int?, Int?, Int?]): { start: n
 
 /** `value[key]`; undefined if Python raises a TypeError, IndexError or KeyError. */
 export function item(value: Value, key: Value): Value | undefined {
-  if (value instanceof Dict) {
-    try {
-      return value.get(key);
-    } catch (error) {
-      if (error instanceof JinjaError && error.kind === "TypeError") return undefined;
-      throw error;
-    }
-  }
+  if (value instanceof Dict) return entry(value, key);
   if (value instanceof Undefined) value.fail();
   if (!isInt(key)) return undefined;
   const at = Number(asInt(key));
@@ -208,6 +201,16 @@ export function item(value: Value, key: Value): Value | undefined {
     return place >= 0 && place < value.length ? value.at(place) : undefined;
   }
   return undefined;
+}
+
+/** The value of a key; undefined if there is none, or it cannot be a key. */
+function entry(dict: Dict, key: Value): Value | undefined {
+  try {
+    return dict.get(key);
+  } catch (error) {
+    if (error instanceof JinjaError && error.kind === "TypeError") return undefined;
+    throw error;
+  }
 }
 
 /** `reversed(value)`. @throws TypeError for values that are not reversible */

@@ -13,7 +13,7 @@ import {
   Tuple,
   Undefined,
   type Value,
-  setDescribe,
+  objectType,
   typeName,
 } from "./values";
 
@@ -126,13 +126,23 @@ export function ascii(value: Value): string {
   return repr(value).replace(/[^\0-\x7f]/gu, escaped);
 }
 
-setDescribe((value) => {
+/** A value in a message. */
+function described(value: Value): string {
   try {
-    return typeof value === "string" ? quoted(value) : repr(value);
+    return literal(value);
   } catch {
     return `<${typeName(value)}>`;
   }
-});
+}
+
+/** The value of a name that does not exist; or of an object's attribute or item. */
+export function missing(name: Value, isStrict: boolean, object?: Value): Undefined {
+  return new Undefined(() => {
+    if (object === undefined) return `${described(name)} is undefined`;
+    if (typeof name !== "string") return `${objectType(object)} has no element ${described(name)}`;
+    return `${described(objectType(object))} has no attribute ${described(name)}`;
+  }, isStrict);
+}
 
 /** A value as quoted in errors of Python's `int` and `float`. */
 export function literal(value: Value): string {

@@ -192,7 +192,7 @@ export class Macro extends Instance {
     if (hasCaller && !hasFoundCaller) {
       const caller = left.get("caller") ?? null;
       left.delete("caller");
-      given.push(caller ?? this.environment.undefinedBecause("No caller defined", "caller"));
+      given.push(caller ?? this.environment.undefinedBecause("No caller defined"));
     }
     if (hasKeywords) given.push(Dict.of(left));
     else if (left.size > 0) {
@@ -337,7 +337,7 @@ export class BlockReference extends Instance {
   override attribute(name: string): Value | undefined {
     if (name === "name") return this.name;
     return name === "super"
-      ? this.environment.undefinedBecause(`there is no parent block called ${repr(this.name)}.`, "super")
+      ? this.environment.undefinedBecause(`there is no parent block called ${repr(this.name)}.`)
       : undefined;
   }
 

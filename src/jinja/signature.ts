@@ -32,22 +32,25 @@ export function signature(name: string, text: string): Bound {
         );
       if (keywords === undefined && args.length >= required) return args as Value[];
       const bound: (Value | undefined)[] = [...args];
-      for (const [keyword, value] of keywords ?? []) {
-        const at = parameters.findIndex((parameter) => parameter.name === keyword);
-        if (at < 0 || isPositional) throw typeError(`${name}() got an unexpected keyword argument '${keyword}'`);
-        if (at < args.length) throw typeError(`${name}() got multiple values for argument '${keyword}'`);
-        bound[at] = value;
-      }
-      const missing = parameters
-        .filter(({ isRequired }, i) => isRequired && bound[i] === undefined)
-        .map((each) => `'${each.name}'`);
-      if (missing.length > 0)
-        throw typeError(
-          `${name}() missing ${missing.length} required positional argument${missing.length === 1 ? "" : "s"}: ${missing.join(" and ")}`,
-        );
+      for (const [keyword, value] of keywords ?? []) bound[place(keyword, args.length)] = value;
+      const missing = parameters.filter(({ isRequired }, i) => isRequired && bound[i] === undefined);
+      if (missing.length > 0) throw typeError(`${name}() missing ${listed(missing)}`);
       return bound;
     },
   };
+
+  /** The position of a keyword argument that comes after `given` others. */
+  function place(keyword: string, given: number): number {
+    const at = parameters.findIndex((parameter) => parameter.name === keyword);
+    if (at < 0 || isPositional) throw typeError(`${name}() got an unexpected keyword argument '${keyword}'`);
+    if (at < given) throw typeError(`${name}() got multiple values for argument '${keyword}'`);
+    return at;
+  }
+}
+
+function listed(missing: readonly Parameter[]): string {
+  const names = missing.map((each) => `'${each.name}'`).join(" and ");
+  return `${missing.length} required positional argument${missing.length === 1 ? "" : "s"}: ${names}`;
 }
 
 function atMost(required: number, most: number): string {

@@ -17,19 +17,13 @@ export type Side = "strip" | "lstrip" | "rstrip";
 
 /** Strips white space, or the characters in `taken`, from the ends. */
 export function strip(text: string, side: Side, taken?: string): string {
-  if (taken === undefined) {
-    let start = 0;
-    let end = text.length;
-    if (side !== "rstrip") while (start < end && SPACE.test(text[start]!)) start++;
-    if (side !== "lstrip") while (end > start && SPACE.test(text[end - 1]!)) end--;
-    return text.slice(start, end);
-  }
-  const set = new Set(taken);
-  const points = isWide(text) ? Array.from(text) : text;
+  const set = taken === undefined ? undefined : new Set(taken);
+  const goes = (character: string) => (set ? set.has(character) : SPACE.test(character));
+  const points = set && isWide(text) ? Array.from(text) : text;
   let start = 0;
   let end = points.length;
-  if (side !== "rstrip") while (start < end && set.has(points[start]!)) start++;
-  if (side !== "lstrip") while (end > start && set.has(points[end - 1]!)) end--;
+  if (side !== "rstrip") while (start < end && goes(points[start]!)) start++;
+  if (side !== "lstrip") while (end > start && goes(points[end - 1]!)) end--;
   return typeof points === "string" ? points.slice(start, end) : points.slice(start, end).join("");
 }
 
@@ -199,29 +193,26 @@ export function expandTabs(text: string, size: number): string {
   return result;
 }
 
+/** Ranges of characters whose title case is not the upper case, with what it is. */
+const TITLES: readonly (readonly [first: number, last: number, title: (code: number) => string])[] = [
+  [0x10d0, 0x10ff, String.fromCodePoint],
+  [0x1c4, 0x1cc, (code) => "ǅǈǋ"[Math.floor((code - 0x1c4) / 3)]!],
+  [0x1f1, 0x1f3, () => "ǲ"],
+  [0x1f80, 0x1faf, (code) => String.fromCodePoint(code | 8)],
+  ...[0x1fb3, 0x1fc3, 0x1ff3].map((code) => [code, code, () => String.fromCodePoint(code + 9)] as const),
+  ...[0x1fbc, 0x1fcc, 0x1ffc].map((code) => [code, code, String.fromCodePoint] as const),
+];
+/** Greek letters with an iota below, which the title case keeps below. */
+const WITH_IOTA = new Set([0x1fb2, 0x1fb4, 0x1fc2, 0x1fc4, 0x1ff2, 0x1ff4, 0x1fb7, 0x1fc7, 0x1ff7]);
+
 /** The title case of one character: `Ǆ` has its own, for others it is the upper case. */
 function titled(character: string): string {
   const code = character.codePointAt(0)!;
   if (code < 0x80) return character.toUpperCase();
-  if (code >= 0x10d0 && code <= 0x10ff) return character;
-  if (code >= 0x1c4 && code <= 0x1cc) return "ǅǈǋ"[Math.floor((code - 0x1c4) / 3)]!;
-  if (code >= 0x1f1 && code <= 0x1f3) return "ǲ";
-  if (code >= 0x1f80 && code <= 0x1faf) return String.fromCodePoint(code | 8);
-  if (code === 0x1fb3 || code === 0x1fc3 || code === 0x1ff3) return String.fromCodePoint(code + 9);
-  if (code === 0x1fbc || code === 0x1fcc || code === 0x1ffc) return character;
+  const own = TITLES.find(([first, last]) => code >= first && code <= last);
+  if (own) return own[2](code);
   const [first = "", ...rest] = character.toUpperCase();
-  if (
-    code === 0x1fb2 ||
-    code === 0x1fb4 ||
-    code === 0x1fc2 ||
-    code === 0x1fc4 ||
-    code === 0x1ff2 ||
-    code === 0x1ff4 ||
-    code === 0x1fb7 ||
-    code === 0x1fc7 ||
-    code === 0x1ff7
-  )
-    return [first, ...rest.slice(0, -1)].join("") + "\u0345";
+  if (WITH_IOTA.has(code)) return [first, ...rest.slice(0, -1)].join("") + "\u0345";
   return code === 0x149 ? first + rest.join("") : first + rest.join("").toLowerCase();
 }
 

@@ -1,5 +1,6 @@
 /** Jinja2 3.1.6 templates, with limits on time and memory. */
-import { type Program, type Run, compile, newRun } from "./compiler";
+import { compile } from "./compiler";
+import { type Program, type Run, newRun } from "./frames";
 import { Environment, type FilterFunction } from "./environment";
 import { JinjaError } from "./errors";
 import { FILTERS, chatToJson } from "./filters";

@@ -146,26 +146,16 @@ export function hashed(value: Value, parts?: Parts): unknown {
     case "bigint":
       return value;
   }
-  if (value === null) return value;
+  return value === null ? value : hashedObject(value, parts);
+}
+
+function hashedObject(value: Exclude<Value, string | boolean | number | bigint | null>, parts: Parts | undefined): unknown {
   if (value instanceof PyFloat) {
     const { value: number } = value;
     return Number.isInteger(number) && !Number.isSafeInteger(number) ? BigInt(number) : number;
   }
   if (value instanceof Markup) return hashed(value.text);
-  if (value instanceof Tuple) {
-    const counted = parts ?? new Parts();
-    counted.enter();
-    const inner = value.items.map((item) => {
-      const hash = hashed(item, counted);
-      return typeof hash === "object" && hash !== null
-        ? `o${identity(hash)}`
-        : `${typeof hash === "string" ? "s" : "n"}${String(hash).length}:${String(hash)}`;
-    });
-    counted.leave();
-    const hash = `\0t${inner.join()}`;
-    limits.copiedText(hash.length);
-    return hash;
-  }
+  if (value instanceof Tuple) return hashedTuple(value, parts ?? new Parts());
   if (value instanceof Undefined) {
     if (value.isStrict) value.fail();
     return "\0u";
@@ -175,6 +165,19 @@ export function hashed(value: Value, parts?: Parts): unknown {
   if (Array.isArray(value) || value instanceof Dict || (value instanceof DictView && value.kind !== "values"))
     throw typeError(`unhashable type: '${typeName(value)}'`);
   return value;
+}
+
+function hashedTuple({ items }: Tuple, parts: Parts): string {
+  parts.enter();
+  const inner = items.map((item) => {
+    const hash = hashed(item, parts);
+    if (typeof hash === "object" && hash !== null) return `o${identity(hash)}`;
+    return `${typeof hash === "string" ? "s" : "n"}${String(hash).length}:${String(hash)}`;
+  });
+  parts.leave();
+  const hash = `\0t${inner.join()}`;
+  limits.copiedText(hash.length);
+  return hash;
 }
 
 const identities = new WeakMap<object, number>();
@@ -208,35 +211,19 @@ export class Iter {
   ) {}
 }
 
-/** The value of a name, attribute or item that does not exist. */
+/** The value of a name, attribute or item that does not exist. See `missing` in print.ts. */
 export class Undefined {
   constructor(
-    private readonly hint: string | undefined,
-    private readonly object: Value | undefined,
-    private readonly name: Value | undefined,
-    private readonly kind: "UndefinedError" | "SecurityError" = "UndefinedError",
+    /** The message of the error when it is used. */
+    private readonly describe: () => string,
     /** Jinja2's StrictUndefined: it can only be tested. */
     readonly isStrict = false,
+    private readonly kind: "UndefinedError" | "SecurityError" = "UndefinedError",
   ) {}
 
-  get message(): string {
-    if (this.hint !== undefined) return this.hint;
-    const name = this.name === undefined ? "None" : describe(this.name);
-    if (this.object === undefined) return `${name} is undefined`;
-    if (typeof this.name !== "string") return `${objectType(this.object)} has no element ${name}`;
-    return `${describe(objectType(this.object))} has no attribute ${name}`;
-  }
-
   fail(): never {
-    throw new JinjaError(this.kind, this.message);
+    throw new JinjaError(this.kind, this.describe());
   }
-}
-
-/** `repr` for messages; set by print.ts, which this file must not import. */
-let describe: (value: Value) => string = String;
-
-export function setDescribe(repr: (value: Value) => string): void {
-  describe = repr;
 }
 
 /** A function, method, macro or class. */
@@ -321,7 +308,7 @@ export function typeName(value: Value): string {
 }
 
 /** How Jinja2's messages describe an object that lacks something. */
-function objectType(value: Value): string {
+export function objectType(value: Value): string {
   if (value === null) return "None";
   if (value instanceof Instance) return `${value.module}.${value.typeName} object`;
   if (value instanceof Markup) return "markupsafe.Markup object";
@@ -480,11 +467,13 @@ export function fromJs(value: unknown, level = 0): Value {
     case "undefined":
       return null;
     case "object":
-      break;
+      return value === null ? null : fromObject(value, level);
     default:
       throw typeError(`a ${typeof value} is not a value for a template`);
   }
-  if (value === null) return null;
+}
+
+function fromObject(value: object, level: number): Value {
   if (value instanceof PyFloat) return value;
   if (level > 200) throw typeError("the values for the template are nested more than 200 levels deep");
   if (Array.isArray(value)) return value.map((item) => fromJs(item, level + 1));

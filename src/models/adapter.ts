@@ -20,9 +20,8 @@ import {
 } from "../nn";
 import { type Tensor, isFloatingPoint, ops, tidy } from "../torch";
 import { adapterConfigJson, parseAdapterConfig } from "./adapterConfig";
-import type { CausalLM } from "./causalLm";
-import { expectCompanions, stageCompanions } from "./companionFiles";
-import { expectModel } from "./expectModel";
+import { type CausalLM, expectModel } from "./causalLm";
+import { expectCompanions, stageCompanions } from "./companions";
 import { FolderError, blaming } from "./folderError";
 import { ADAPTER_CONFIG_FILE, readAdapterJson, resolveAdapter } from "./modelSource";
 import { SafetensorsFile } from "./formats/safetensors/file";
@@ -39,8 +38,8 @@ export interface LoadAdapterOptions {
 }
 
 /**
- * Puts the adapter that was saved in a folder, or is on the hub under that name, on a model that has none called so,
- * and freezes the model's own weights if it is the one that trains. Returns the names of the adapted layers.
+ * Adds an adapter from a folder or the hub to a model that has none of that name, and freezes the model's own weights
+ * if it is the one that trains. Returns the names of the adapted layers.
  *
  * ```ts
  * await loadAdapter(model, "runs/dpop");
@@ -139,7 +138,7 @@ export function adapterTensors(model: CausalLM, name = DEFAULT_ADAPTER): Record<
   return Object.fromEntries([...factors, ...whole]);
 }
 
-/** What PEFT calls a weight that is trained whole: within an adapted layer otherwise, and once more for a tied head. */
+/** PEFT's names of a weight that is trained whole: a different one within an adapted layer, and two for a tied head. */
 function fileNames(model: CausalLM, weight: string, adapted: ReadonlySet<string>): string[] {
   const dot = weight.lastIndexOf(".");
   const layer = weight.slice(0, dot);
@@ -157,7 +156,8 @@ function expectedShapes(model: CausalLM, config: LoraConfig, plan: LoraPlan): Ma
     if (config.useDora) expected.set(`${PREFIX}${name}.lora_magnitude_vector`, [outFeatures]);
   }
   const adapted = new Set(plan.layers.map(([name]) => name));
-  for (const { name, tensor } of plan.whole) for (const file of fileNames(model, name, adapted)) expected.set(file, tensor.shape);
+  for (const { name, slot } of plan.whole)
+    for (const file of fileNames(model, name, adapted)) expected.set(file, slot.original.shape);
   return expected;
 }
 

@@ -1,11 +1,11 @@
 /**
- * PEFT's `adapter_config.json` and the LoRA configuration it stands for. An adapter kind or option that is not
+ * PEFT's `adapter_config.json` as a LoRA configuration. An adapter kind or option that is not
  * supported (target_parameters, trainable_token_indices, ...) is named in the error; so is one that is not known,
- * unless it is off. What only says where an adapter came from, or how it was initialised, is not looked at.
+ * unless it is off. Entries that only say where an adapter came from, or how it was initialised, are ignored.
  */
 import { type LoraConfig, lora } from "../nn";
 import { MOST_NAMES } from "../nn/adapters/loraConfig";
-import { ConfigReader, type HuggingFaceConfig } from "./config/config";
+import { ConfigReader, type HuggingFaceConfig } from "./config";
 
 /** Entries that do not change what a trained adapter computes. */
 const neutral = new Set([

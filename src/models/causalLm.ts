@@ -1,10 +1,11 @@
 /**
- * A language model: a decoder and a head that scores the next token. What it offers to those who train it and generate
- * with it is the same for every architecture. Body and head are separate, so that the head runs only where a token is
- * predicted.
+ * A language model: a decoder and a head that scores the next token. Training and generation use the same interface
+ * for every architecture. Body and head are separate, so that the head runs only where a token is predicted.
  */
+import { received } from "../base/received";
 import {
   type AttentionKernel,
+  DenseWeight,
   Embedding,
   type KvCache,
   type LayerOptions,
@@ -13,11 +14,13 @@ import {
   Module,
   RmsNorm,
   type StateDict,
+  type Weight,
+  linearLayers,
   maskedAttention,
 } from "../nn";
 import type { RepoName } from "../hub";
-import { type Tensor, noGrad, ops } from "../torch";
-import type { HuggingFaceConfig } from "./config/config";
+import { type DType, type Device, type Tensor, noGrad, ops } from "../torch";
+import type { HuggingFaceConfig } from "./config";
 import { type Blueprint, Decoder, type DecoderConfig } from "./decoder";
 
 export interface ForwardOptions {
@@ -33,7 +36,7 @@ export interface ForwardOptions {
    * `[batch, heads, seq, keys]`, or floating-point and added to the scores. Keys count the cached ones.
    */
   mask?: Tensor;
-  /** Instead of a mask: how queries meet keys, for tokens that are laid out in another way. */
+  /** Instead of a mask: how queries meet keys, for tokens in another layout. */
   attend?: AttentionKernel;
   /** Takes the tokens' keys and values, after those it holds. */
   cache?: KvCache;
@@ -45,7 +48,7 @@ export abstract class CausalLM<Config extends DecoderConfig = DecoderConfig> ext
   readonly model: Decoder;
   /** Null when the embedding's weight is also the head's. */
   readonly lmHead: LinearLayer | null;
-  /** Names of weights that are another one's as well (copy: original). A folder may hold either, or both if equal. */
+  /** Tied weights (copy: original). A folder may hold either, or both if equal. */
   readonly tiedWeights: Readonly<Record<string, string>>;
   /** Bends each logit into (-logitSoftcap, logitSoftcap): logitSoftcap tanh(logit / logitSoftcap). */
   readonly logitSoftcap: number | undefined;
@@ -79,10 +82,25 @@ export abstract class CausalLM<Config extends DecoderConfig = DecoderConfig> ext
     return this.model.forward(ids, { attend, ...options });
   }
 
+  /** The device that the model is on. */
+  get device(): Device {
+    return this.model.embedTokens.weight.device;
+  }
+
+  /** The dtype that it computes in. */
+  get dtype(): DType {
+    return this.model.embedTokens.weight.dtype;
+  }
+
+  /** The layers that multiply by a matrix of their own, by name. Of an adapted layer: its base, and the adapter's factors. */
+  linearLayers(): Iterable<[name: string, layer: LinearLayer]> {
+    return linearLayers(this);
+  }
+
   /** Scores of every next token for rows of `hidden`: `[..., hiddenSize]` to `[..., vocabSize]`. */
   head(hidden: Tensor): Tensor {
     const { lmHead, logitSoftcap: cap } = this;
-    const logits = lmHead ? lmHead.forward(hidden) : ops.linear(hidden, this.model.embedTokens.weight);
+    const logits = lmHead ? lmHead.forward(hidden) : this.embeddingMatrix.multiply(hidden);
     return cap === undefined ? logits : logits.div(cap).tanh().mul(cap);
   }
 
@@ -90,9 +108,13 @@ export abstract class CausalLM<Config extends DecoderConfig = DecoderConfig> ext
    * The matrix of the head, `[vocabSize, hiddenSize]`: its logits are `hidden W^T`, then bent by `logitSoftcap`.
    * Undefined when the head is more than that (adapted, say): then only `head` gives the logits.
    */
-  get headWeight(): Tensor | undefined {
-    if (!this.lmHead) return this.model.embedTokens.weight;
-    return this.lmHead instanceof Linear && !this.lmHead.bias ? this.lmHead.weight : undefined;
+  get headWeight(): Weight | undefined {
+    if (!this.lmHead) return this.embeddingMatrix;
+    return this.lmHead instanceof Linear && !this.lmHead.bias ? this.lmHead.matrix : undefined;
+  }
+
+  private get embeddingMatrix(): Weight {
+    return new DenseWeight(this.model.embedTokens.weight);
   }
 
   /** `ids`, `[batch, seq]` int64, to logits `[batch, seq, vocabSize]`. */
@@ -126,4 +148,15 @@ export abstract class CausalLM<Config extends DecoderConfig = DecoderConfig> ext
       } else if (module instanceof RmsNorm) module.reset_();
     }
   }
+}
+
+/**
+ * Throws unless `value` is a model. If it is a folder's name, the message says how to load it.
+ *
+ * @throws TypeError
+ */
+export function expectModel(value: unknown, name = "model"): asserts value is CausalLM {
+  if (value instanceof CausalLM) return;
+  const way = typeof value === "string" ? `; load it with await loadModel(${JSON.stringify(value)})` : "";
+  throw new TypeError(`Expected a model for '${name}' but received ${received(value)}${way}`);
 }

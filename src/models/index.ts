@@ -1,4 +1,4 @@
-/** Models: loading, saving, and generating with them. */
+/** Language models: architectures, loading and saving. */
 export {
   type LoadAdapterOptions,
   type SaveAdapterOptions,
@@ -7,7 +7,7 @@ export {
   saveAdapter,
 } from "./adapter";
 export { CausalLM, type ForwardOptions } from "./causalLm";
-export type { HuggingFaceConfig } from "./config/config";
+export type { HuggingFaceConfig } from "./config";
 export { Decoder, type DecoderConfig, DecoderLayer } from "./decoder";
 export { FolderError } from "./folderError";
 export { type Gemma2Config, Gemma2ForCausalLM, parseGemma2Config } from "./architectures/gemma2";

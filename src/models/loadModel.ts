@@ -2,23 +2,22 @@
  * A Hugging Face model folder (`config.json` and safetensors) or a GGUF file as a model. Everything that can be wrong
  * with it is found before a weight is read. Folders with quantised weights are left out.
  */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { type LoraConfig, applyLora } from "../nn";
-import { type DType, type Device, type Tensor, deviceProperties, empty, isFloatingPoint, ops, tidy } from "../torch";
+import { type DType, type Device, type Tensor, deviceProperties, isFloatingPoint, ops, tidy } from "../torch";
 import { checkOptions } from "../base/options";
 import { loadAdapter } from "./adapter";
 import { architectureOf } from "./architectures/registry";
 import type { CausalLM } from "./causalLm";
-import { expectCompanions } from "./companionFiles";
-import { type HuggingFaceConfig, ConfigReader, savedDType } from "./config/config";
-import { describeShape, layerCountProblems, shapeProblem, sizeProblems } from "./config/sizes";
-import { FolderError, blaming, readJsonObject } from "./folderError";
+import { expectCompanions } from "./companions";
+import { ConfigReader, savedDType } from "./config";
+import { blaming, readJsonObject } from "./folderError";
 import { openGguf } from "./formats/gguf/gguf";
 import { findGguf } from "./formats/gguf/paths";
 import { resolveModel } from "./modelSource";
 import { usableDType } from "./formats/safetensors/file";
-import type { TransformerConfig } from "./transformer";
+import { checkEqual, checkFit, checkSizes } from "./weightChecks";
 import { type Weights, openWeights } from "./weights";
 
 export interface LoadOptions {
@@ -34,7 +33,7 @@ export interface LoadOptions {
   revision?: string;
 }
 
-/** What old folders hold that is no weight: it follows from the config. */
+/** In old folders, but not a weight: it follows from the config. */
 const COMPUTED = /(^|\.)rotary_emb\.inv_freq$/;
 
 /**
@@ -101,7 +100,7 @@ function chooseDType(dtype: DType | "auto", saved: DType | undefined, weights: W
   return dtype;
 }
 
-/** Puts the weights in, after checking that they are the model's; other work gets a turn between them. */
+/** Fills in the weights, after checking that they are the model's, and yields between them. */
 async function fill(model: CausalLM, weights: Weights, configFile: string): Promise<void> {
   const parameters = new Map(model.namedParameters());
   const sources = new Map([...weights.entries.keys()].filter((name) => !COMPUTED.test(name)).map((name) => [name, name]));
@@ -120,7 +119,7 @@ async function fill(model: CausalLM, weights: Weights, configFile: string): Prom
   for (const [copy, original] of repeated) checkEqual(copy, parameters.get(original)!, original, weights);
 }
 
-/** Lets the parameter stand on the mapped file when nothing has to be converted, else copies. */
+/** Makes the parameter a view of the mapped file when nothing has to be converted, and copies otherwise. */
 function put(weights: Weights, name: string, parameter: Tensor): void {
   tidy(() => {
     const asItIs = weights.entries.get(name)!.dtype === parameter.dtype && !deviceProperties(parameter.device).isAccelerator;
@@ -128,71 +127,4 @@ function put(weights: Weights, name: string, parameter: Tensor): void {
     if (view) ops.setData(parameter, view);
     else weights.copyTo(name, parameter.detach());
   });
-}
-
-/** Compares names, shapes and kinds of what the folder holds with what the model has. */
-function checkFit(
-  parameters: ReadonlyMap<string, Tensor>,
-  sources: ReadonlyMap<string, string>,
-  weights: Weights,
-  configFile: string,
-  className: string,
-): void {
-  const problems: string[] = [];
-  for (const [name, { shape }] of parameters) {
-    const source = sources.get(name);
-    if (source === undefined) {
-      problems.push(`Expected a tensor '${name}' ${describeShape(name, shape)} but received none`);
-      continue;
-    }
-    const entry = weights.entries.get(source)!;
-    if (`${entry.shape}` !== `${shape}`) problems.push(shapeProblem(source, shape, entry.shape));
-    else if (!isFloatingPoint(entry.dtype))
-      problems.push(
-        `Expected floating-point values for '${source}' but received ${entry.dtype}; ` + "quantised weights are not supported",
-      );
-  }
-  for (const name of sources.keys())
-    if (!parameters.has(name)) problems.push(`Expected no '${name}': ${className} has no such tensor`);
-  refuse(problems, configFile);
-}
-
-/** Compares the sizes in the config with the weights, so that none makes the model larger than they are. */
-function checkSizes(
-  json: HuggingFaceConfig,
-  parse: (json: HuggingFaceConfig) => TransformerConfig,
-  weights: Weights,
-  configFile: string,
-): void {
-  refuse(layerCountProblems(json, weights), configFile);
-  refuse(
-    sizeProblems(
-      blaming(configFile, () => parse(json)),
-      weights,
-    ),
-    configFile,
-  );
-}
-
-function refuse(problems: readonly string[], configFile: string): void {
-  if (problems.length === 0) return;
-  const more = problems.length > 10 ? `\n  … and ${problems.length - 10} more` : "";
-  const asks = configFile.endsWith(".gguf") ? "its metadata asks" : "its config.json asks";
-  const folder = configFile.endsWith(".gguf") ? configFile : dirname(configFile);
-  throw new FolderError(`The weights in ${folder} are not those ${asks} for:\n  ${problems.slice(0, 10).join("\n  ")}${more}`);
-}
-
-function checkEqual(copy: string, original: Tensor, name: string, weights: Weights): void {
-  const { dtype, device } = original;
-  const { shape, file } = weights.entries.get(copy)!;
-  const equal = tidy(() => {
-    if (`${shape}` !== `${original.shape}`) return false;
-    const values = empty(shape, { dtype, device });
-    weights.copyTo(copy, values);
-    return ops.equal(values, original);
-  });
-  if (!equal)
-    throw new FolderError(
-      `Expected '${copy}' in ${file} to equal '${name}' but received another tensor; ` + "config.json says tie_word_embeddings",
-    );
 }

@@ -76,7 +76,7 @@ export function readAdapterJson(folder: string): Record<string, unknown> {
 }
 
 /** The name of the model that the adapter in a folder was made for. */
-export function baseNameOf(folder: string, json = readAdapterJson(folder)): string {
+function baseNameOf(folder: string, json = readAdapterJson(folder)): string {
   const { base_model_name_or_path: base } = json;
   if (typeof base === "string" && base !== "") return base;
   throw new FolderError(

@@ -3,7 +3,7 @@
  * `rope_parameters` (5). Entries that the kind of scaling does not use are not looked at.
  */
 import { type LayerOptions, RotaryEmbedding, type RopeScaling } from "../nn";
-import type { ConfigReader } from "./config/config";
+import type { ConfigReader } from "./config";
 
 export interface RopeConfig {
   theta: number;
@@ -40,7 +40,7 @@ export function ropeOf(config: ConfigReader, headDim: number, options: RopeOptio
   return ropeFrom(entries, { config, headDim, theta, ...options });
 }
 
-/** What one object of rotary entries says; `theta` stands in for its own. */
+/** What one object of rotary entries says; `theta` is its default. */
 export function ropeFrom(
   entries: ConfigReader,
   options: RopeOptions & { config: ConfigReader; headDim: number; theta: number },
@@ -59,7 +59,7 @@ export function ropeFrom(
 function scalingOf(entries: ConfigReader, config: ConfigReader, dim: number, names = kinds): RopeScaling | undefined {
   const type = names[entries.choice(entries.has("rope_type") ? "rope_type" : "type", Object.keys(names), "default")]!;
   const maxPositions = config.size("max_position_embeddings");
-  // One beside the scaling's entries wins (Phi-3).
+  // One next to the scaling's entries wins (Phi-3).
   const originalMaxPositions = config.size(
     "original_max_position_embeddings",
     entries.size("original_max_position_embeddings", maxPositions),

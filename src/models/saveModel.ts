@@ -1,17 +1,16 @@
 /**
- * A model as a Hugging Face folder: `config.json` and `model.safetensors`, or shards with an index. What stands in the
- * folder stays whole until all new files are written. Tokenizer and generation files come along from the folder the
- * model was loaded from.
+ * A model as a Hugging Face folder: `config.json` and `model.safetensors`, or shards with an index. The files
+ * that are there stay whole until all new ones are written. Tokenizer and generation files are copied from the folder
+ * the model was loaded from.
  */
 import { readdir } from "node:fs/promises";
 import { checkOptions, expectPath } from "../base/options";
 import { loraLayers } from "../nn";
 import { type DType, type Tensor, dispose, isFloatingPoint } from "../torch";
 import { architectureOfModel } from "./architectures/registry";
-import type { CausalLM } from "./causalLm";
-import { stageCompanions } from "./companionFiles";
-import { configText } from "./config/text";
-import { expectModel } from "./expectModel";
+import { type CausalLM, expectModel } from "./causalLm";
+import { stageCompanions } from "./companions";
+import { configText } from "./config";
 import { writable, writeSafetensors, type WritableTensor } from "./formats/safetensors/writer";
 import { StagedFiles } from "../base/files/wholeFiles";
 import { INDEX_FILE, SINGLE_FILE } from "./weights";
@@ -67,7 +66,7 @@ export async function saveModel(model: CausalLM, folder: string, options: SaveOp
 }
 
 /** The config as it was loaded, with the architecture and the dtype that the weights now have. */
-function configOf(model: CausalLM, dtype = model.parameters().next().value!.dtype): Record<string, unknown> {
+function configOf(model: CausalLM, dtype = model.dtype): Record<string, unknown> {
   const { className, modelType } = architectureOfModel(model);
   const given = model.configJson;
   const dtypeKey = "torch_dtype" in given && !("dtype" in given) ? "torch_dtype" : "dtype";

@@ -13,7 +13,7 @@ import {
   activations,
 } from "../nn";
 import type { Tensor } from "../torch";
-import { ConfigReader, type HuggingFaceConfig, savedDType } from "./config/config";
+import { ConfigReader, type HuggingFaceConfig, savedDType } from "./config";
 import { type DecoderConfig, DecoderLayer } from "./decoder";
 import type { RopeConfig } from "./rope";
 

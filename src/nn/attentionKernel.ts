@@ -1,6 +1,6 @@
 /**
- * How queries meet keys. A model's layers say what their attention is (`AttentionRules`); who calls the model says
- * which tokens see each other, by the kernel it hands in: `maskedAttention` for a batch, another one for packed rows.
+ * How queries meet keys. A model's layers say what their attention is (`AttentionRules`); the caller decides which
+ * tokens may attend to each other, by the kernel it passes in: `maskedAttention` for a batch, another for packed rows.
  */
 import { type Device, type Tensor, ones, ops, tidy } from "../torch";
 

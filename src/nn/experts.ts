@@ -3,7 +3,7 @@
  * each token to its best few experts and mixes what they answer. The loss that balances their load is left out.
  */
 import { type Tensor, cat, noGrad } from "../torch";
-import { type Activation, activations } from "./activation";
+import { type Activation, activations } from "./gatedMlp";
 import { Linear, type LinearLayer } from "./linear";
 import { Module } from "./module";
 import type { LayerOptions } from "./parameter";

@@ -1,7 +1,10 @@
-/** The dense layer, and the interface under which adapted (lora.ts) and, later, quantised ones stand in for it. */
-import { type Generator, type Tensor, ops } from "../torch";
+/** The linear layer over any form of weight, and the interface under which adapted ones (adapters/lora.ts) stand in for it. */
+import { received } from "../base/received";
+import { type Generator, Tensor } from "../torch";
 import { Module } from "./module";
 import { type LayerOptions, newParameter } from "./parameter";
+import { ParameterSlot, type SlotValue } from "./parameterSlot";
+import { DenseWeight, type Weight } from "./weights/weight";
 
 /** A learned map of the last dimension, `[..., inFeatures]` to `[..., outFeatures]`. */
 export abstract class LinearLayer extends Module {
@@ -12,29 +15,72 @@ export abstract class LinearLayer extends Module {
 
 export interface LinearOptions extends LayerOptions {
   bias?: boolean;
+  /** The weight, instead of a new dense one. The layer owns it. */
+  weight?: Weight;
 }
 
 /** `x W^T + b`. */
 export class Linear extends LinearLayer {
-  /** `[outFeatures, inFeatures]` */
-  readonly weight: Tensor;
   /** `[outFeatures]` */
   readonly bias: Tensor | null;
+  #matrix: Weight;
+  #slot: ParameterSlot | undefined;
 
   constructor(
     readonly inFeatures: number,
     readonly outFeatures: number,
-    { bias = true, ...options }: LinearOptions = {},
+    { bias = true, weight, ...options }: LinearOptions = {},
   ) {
     super();
-    this.weight = newParameter([outFeatures, inFeatures], options, kaimingUniform_);
+    this.#matrix = weight ?? new DenseWeight(newParameter([outFeatures, inFeatures], options, kaimingUniform_));
     const bound = 1 / Math.sqrt(inFeatures);
     this.bias = bias ? newParameter([outFeatures], options, (b, generator) => b.uniform_(-bound, bound, { generator })) : null;
   }
 
-  forward(x: Tensor): Tensor {
-    return ops.linear(x, this.weight, this.bias);
+  /**
+   * `[outFeatures, inFeatures]`, a parameter.
+   *
+   * @throws TypeError when the weight is not dense; `matrix` has any form
+   */
+  get weight(): Tensor {
+    if (this.#matrix instanceof DenseWeight) return this.#matrix.tensor;
+    throw new TypeError(`Expected a dense weight in the layer but received ${received(this.#matrix)}; read 'matrix' instead`);
   }
+
+  /** What the input is multiplied by, in whatever form it is stored. */
+  get matrix(): Weight {
+    return this.#matrix;
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.#matrix.multiply(x, this.bias);
+  }
+
+  override *children(): ReturnType<Module["children"]> {
+    for (const [suffix, tensor] of this.#matrix.tensors()) yield [`weight${suffix}`, `weight${suffix}`, tensor];
+    yield* super.children();
+  }
+
+  /** @internal */
+  override parameterSlot(field: string): ParameterSlot {
+    if (field !== "weight") return super.parameterSlot(field);
+    const own = this.#matrix instanceof DenseWeight ? this.#matrix.tensor : this.#matrix;
+    return (this.#slot ??= new ParameterSlot(own, (value) => (this.#matrix = asWeight(value))));
+  }
+}
+
+function asWeight(value: SlotValue): Weight {
+  return value instanceof Tensor ? new DenseWeight(value) : value;
+}
+
+/**
+ * The layers of a module that multiply by a matrix of their own, by name. An adapted layer is not one of them: its base
+ * layer and the factors of its adapters are.
+ */
+export function* linearLayers(root: Module): Iterable<[name: string, layer: LinearLayer]> {
+  for (const [name, module] of root.namedModules())
+    if (module instanceof LinearLayer && ![...module.modules()].some((each) => each !== module && each instanceof LinearLayer))
+      yield [name, module];
 }
 
 /**

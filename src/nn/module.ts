@@ -8,6 +8,8 @@
 import { type DType, type Device, Tensor, isFloatingPoint, noGrad, ops, tidy } from "../torch";
 import { conversionOf } from "../torch/tensor";
 import { roleOf } from "./parameter";
+import { ParameterSlot, denseValue } from "./parameterSlot";
+import { received } from "../base/received";
 
 /** Tensors by name, as a checkpoint holds them. */
 export type StateDict = Record<string, Tensor>;
@@ -30,6 +32,7 @@ type Child = [field: string, key: string, value: Tensor | Module];
 export abstract class Module {
   /** Whether dropout is active; set it with `train()` and `eval()`. */
   training = true;
+  #slots: Map<string, ParameterSlot> | undefined;
 
   /** This module and all below it, each once, with its name ("" for this one). */
   *namedModules(): Generator<[name: string, module: Module]> {
@@ -173,11 +176,24 @@ export abstract class Module {
     }
   }
 
-  private setChild(field: string, module: Module): void {
+  /** @internal Puts a module or tensor into a field, or into an element of an array (`name.index`). */
+  setChild(field: string, child: Module | Tensor): void {
     const [name, index] = field.split(".") as [string, string | undefined];
-    const owner = this as unknown as Record<string, Module & Record<string, Module>>;
-    if (index === undefined) Object.assign(owner, { [name]: module });
-    else owner[name]![index] = module;
+    const owner = this as unknown as Record<string, typeof child & Record<string, typeof child>>;
+    if (index === undefined) Object.assign(owner, { [name]: child });
+    else owner[name]![index] = child;
+  }
+
+  /** @internal The slot of the parameter in a field: the same one for all that put something into it. */
+  parameterSlot(field: string): ParameterSlot {
+    const slots = (this.#slots ??= new Map<string, ParameterSlot>());
+    const known = slots.get(field);
+    if (known) return known;
+    const tensor = [...this.children()].find(([each]) => each === field)?.[2];
+    if (!(tensor instanceof Tensor)) throw new TypeError(`Expected a parameter in '${field}' but received ${received(tensor)}`);
+    const slot = new ParameterSlot(tensor, (value) => this.setChild(field, denseValue(value)));
+    slots.set(field, slot);
+    return slot;
   }
 
   private state(): [name: string, tensor: Tensor][] {

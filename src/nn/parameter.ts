@@ -8,7 +8,10 @@ type Role = "parameter" | "buffer" | "transient buffer";
 
 const roles = new WeakMap<Tensor, Role>();
 
-/** What a Module's field is to it; undefined for a tensor that only happens to stand there. */
+/** Those of tensors that are out of their place for now. */
+const rolesInPlace = new WeakMap<Tensor, Role>();
+
+/** What a Module's field is to it; undefined for a tensor that only happens to be there. */
 export function roleOf(tensor: Tensor): Role | undefined {
   return roles.get(tensor);
 }
@@ -29,6 +32,20 @@ export function parameter(data: Tensor, { requiresGrad = true } = {}): Tensor {
 /** Makes a tensor a buffer. One that is not `persistent` can be computed anew and stays out of the state dict. */
 export function buffer(data: Tensor, { persistent = true } = {}): Tensor {
   return own(data, persistent ? "buffer" : "transient buffer");
+}
+
+/** Makes a tensor a transient buffer until `bringBack`: it moves with the module that keeps it, and is none of its weights. */
+export function setAside(tensor: Tensor): Tensor {
+  const role = roles.get(tensor);
+  if (role !== undefined && !rolesInPlace.has(tensor)) rolesInPlace.set(tensor, role);
+  return own(tensor, "transient buffer");
+}
+
+/** Makes a tensor again what it was before `setAside`. */
+export function bringBack(tensor: Tensor): void {
+  const role = rolesInPlace.get(tensor);
+  if (role !== undefined) roles.set(tensor, role);
+  rolesInPlace.delete(tensor);
 }
 
 function own(tensor: Tensor, role: Role): Tensor {

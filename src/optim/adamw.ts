@@ -122,7 +122,7 @@ export class AdamW implements Optimizer {
     for (const parameter of this.parameters()) parameter.grad = null;
   }
 
-  /** What `loadStateDict` needs to go on bit for bit. The tensors are detached aliases: clone to keep a moment. */
+  /** What `loadStateDict` needs to resume bit for bit. The tensors are detached aliases: clone to keep a moment. */
   stateDict(): AdamWStateDict {
     const state: Record<number, ParameterState> = {};
     for (const [i, parameter] of this.parameters().entries()) {

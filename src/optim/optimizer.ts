@@ -48,7 +48,7 @@ export interface Optimizer extends Disposable {
   /** Drops all gradients. */
   zeroGrad(): void;
 
-  /** What `loadStateDict` needs to go on bit for bit. The tensors are detached aliases: clone to keep a moment. */
+  /** What `loadStateDict` needs to resume bit for bit. The tensors are detached aliases: clone to keep a moment. */
   stateDict(): OptimizerStateDict;
 
   /** Copies a saved state in; the groups must hold as many parameters, of the same shapes. */

@@ -50,7 +50,7 @@ export interface StableOptions {
 export const shapes = ["linear", "cosine", "1-sqrt"] as const;
 
 /** How a rate goes from one value to another. */
-export type Shape = (typeof shapes)[number];
+type Shape = (typeof shapes)[number];
 
 /** Full rate, after the warm-up if there is one. */
 export function constantSchedule(options: Partial<ScheduleOptions> = {}): Schedule {

@@ -3,17 +3,16 @@
  * suit it, and come back in the order given.
  */
 import { setImmediate } from "node:timers/promises";
-import { expectCallback } from "../base/options";
+import { checkOptions, expectCallback } from "../base/options";
 import { received } from "../base/received";
 import { expectTokenized } from "../data/rows/givenRows";
 import { type TokenizedPair, answersOf } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
-import { expectModel } from "../models/expectModel";
 import { deviceProperties, tidy } from "../torch";
-import { checkOptions } from "../base/options";
 import { microBatches, packOptionsOf } from "./packed/microBatches";
 import { upload } from "./packed/batch";
 import { type AnswerLogProbs, type LogProbs, answerLogProbs, scorePairs } from "./packed/step";
+import { expectModel } from "../models/causalLm";
 
 export interface ScorePreferencesOptions {
   /** Tokens of a batch, those that its sequences share counted once. Default: 2048 on the CPU, 16384 elsewhere. */
@@ -61,7 +60,7 @@ export async function* scorePreferences(
   expectModel(model);
   expectTokenized(pairs, "pairs");
   checkOptions("scorePreferences", options, ["maxTokens", "onProgress"]);
-  const { device } = model.parameters().next().value!;
+  const { device } = model;
   const { maxTokens = deviceProperties(device).limits.forwardRows, onProgress } = options;
   if (!(Number.isSafeInteger(maxTokens) && maxTokens > 0))
     throw new RangeError(`Expected a positive integer for 'maxTokens' but received ${received(maxTokens)}`);

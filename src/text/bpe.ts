@@ -6,7 +6,6 @@
  * Left out: dropout, prefixes and suffixes of words (checkModel refuses them).
  */
 import { shown } from "../base/values";
-import { byteCharacters } from "./byteLevel";
 import { TokenizerError } from "./errors";
 import type { Step } from "./pipeline";
 
@@ -123,8 +122,8 @@ export class Bpe {
         add(id);
         continue;
       }
-      const bytes = this.bytes.length > 0 ? Array.from(this.utf8.encode(character), (byte) => this.bytes[byte]) : [];
-      if (bytes.length > 0 && !bytes.includes(undefined)) for (const byte of bytes) add(byte!);
+      const bytes = this.bytesOf(character);
+      if (bytes) bytes.forEach(add);
       else if (this.unk !== undefined) {
         if (unknown && !this.fuseUnk) add(this.unk);
         unknown = true;
@@ -132,6 +131,13 @@ export class Bpe {
     }
     if (unknown) add(this.unk!);
     return length;
+  }
+
+  /** The ids of a character's bytes; undefined if the vocabulary does not have all of them. */
+  private bytesOf(character: string): number[] | undefined {
+    if (this.bytes.length === 0) return undefined;
+    const ids = Array.from(this.utf8.encode(character), (byte) => this.bytes[byte]);
+    return ids.includes(undefined) ? undefined : (ids as number[]);
   }
 
   private merge(length: number): void {
@@ -237,4 +243,26 @@ function pop(heap: number[]): number {
   }
   heap[i] = last;
   return top;
+}
+
+/**
+ * GPT-2's characters for bytes: printable ones stand for themselves, the others for what follows U+00FF. With them a
+ * token of any bytes can be written in JSON.
+ */
+const characterOf: readonly string[] = (() => {
+  let next = 256;
+  const isPrintable = (byte: number) => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
+})();
+
+/** The byte of each character. */
+export const byteOf: ReadonlyMap<string, number> = new Map(characterOf.map((character, byte) => [character, byte]));
+
+const utf8 = new TextEncoder();
+
+/** A text's bytes in these characters. */
+function byteCharacters(text: string): string {
+  let written = "";
+  for (const byte of utf8.encode(text)) written += characterOf[byte];
+  return written;
 }

@@ -10,6 +10,7 @@ import {
   limitReason,
   parseReason,
 } from "../jinja";
+import { isObject, shown } from "../base/values";
 
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
@@ -104,4 +105,29 @@ export class ChatRenderer {
       throw new ChatTemplateSyntaxError(`Expected a Jinja template${place} but ${reason}`);
     }
   }
+}
+
+/** The keys under which a message's reasoning is passed; the first one present counts. gpt-oss reads the second. */
+const REASONING = ["reasoning_content", "thinking", "reasoning"] as const;
+
+/**
+ * Copies of the messages as transformers' `apply_chat_template` hands them to a template: keys whose value is null are
+ * left out, and reasoning is passed under all the names that templates read, whichever name it was given.
+ *
+ * @throws TypeError for a message that is not an object
+ */
+export function templateMessages(messages: readonly ChatMessage[]): readonly JsonValue[] {
+  return messages.map((message, i) => {
+    if (!isObject(message))
+      throw new TypeError(
+        `Expected an object such as { role: "user", content: "…" } for message ${i} but received ${shown(message)}`,
+      );
+    const given = Object.fromEntries(
+      Object.entries(message).filter((entry): entry is [string, JsonValue] => (entry[1] ?? null) !== null),
+    );
+    const name = REASONING.find((each) => Object.hasOwn(given, each));
+    if (name === undefined) return given;
+    // The order matters to a template that prints a whole message.
+    return { thinking: given[name]!, ...given, reasoning_content: given[name]! };
+  });
 }

@@ -2,8 +2,8 @@
  * From tokens back to text: the decoders of tokenizer.json as Rust's `tokenizers` runs them. The library's own differ
  * where the bytes are not whole characters, as in a stream of generated tokens, and drop a byte order mark.
  */
-import { byteOf } from "./byteLevel";
-import { expectRoomInTokens } from "./growth";
+import { byteOf } from "./bpe";
+import { expectRoomInTokens } from "./limits";
 import { type Step, steps, unsupported } from "./pipeline";
 
 /** Turns tokens into pieces of text; joined, they are the text. */
@@ -14,46 +14,47 @@ const lossy = new TextDecoder("utf-8", { ignoreBOM: true });
 const strict = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 const utf8 = new TextEncoder();
 
-/** The decoder a tokenizer.json describes. Without one tokens are joined by spaces. */
+/** Makes the decoder of a step; `file` and `key` are for messages. */
+type Factory = (step: Step, file: string, key: string) => Decoder;
+
+const FACTORIES: Readonly<Record<string, Factory>> = {
+  Sequence(step, file, key) {
+    const chain = steps(step, "decoders", file, key).map(([each, name]) => createDecoder(each, file, name));
+    return (tokens) => chain.reduce((pieces, decode) => decode(pieces), tokens);
+  },
+  ByteLevel: () => byteLevel,
+  ByteFallback: () => byteFallback,
+  Fuse: () => (tokens) => [tokens.join("")],
+  Replace(step, file, key) {
+    const { pattern, content } = step as Step & { pattern?: { String?: string }; content?: string };
+    const source: unknown = pattern?.String;
+    if (typeof source !== "string") throw unsupported(file, `${key}.pattern`, pattern);
+    if (content !== undefined && typeof content !== "string") throw unsupported(file, `${key}.content`, content);
+    return (tokens) => {
+      expectRoomInTokens(tokens, source, content?.length ?? 0, `'${key}' in ${file}`);
+      return tokens.map((token) => token.replaceAll(source, () => content ?? ""));
+    };
+  },
+  Strip(step, file, key) {
+    const { content, start = 0, stop = 0 } = step as Step & { content: string; start?: number; stop?: number };
+    if (typeof content !== "string" || content === "") throw unsupported(file, `${key}.content`, content);
+    for (const [name, count] of Object.entries({ start, stop }))
+      if (!Number.isSafeInteger(count) || count < 0) throw unsupported(file, `${key}.${name}`, count);
+    return (tokens) => tokens.map((token) => strip(token, content, start, stop));
+  },
+  Metaspace(step, file, key) {
+    const { replacement = "▁", prepend_scheme, add_prefix_space } = step as Step & { replacement?: string };
+    if (typeof replacement !== "string" || replacement === "") throw unsupported(file, `${key}.replacement`, replacement);
+    const prefixed = prepend_scheme !== "never" && add_prefix_space !== false;
+    return (tokens) => tokens.map((token, i) => token.replaceAll(replacement, i === 0 && prefixed ? "" : " "));
+  },
+};
+
+/** The decoder that a tokenizer.json describes. Without one, tokens are joined by spaces. */
 export function createDecoder(step: Step | null, file: string, key = "decoder"): Decoder {
   if (step === null) return (tokens) => [tokens.join(" ")];
-  switch (step.type) {
-    case "Sequence": {
-      const chain = steps(step, "decoders", file, key).map(([each, name]) => createDecoder(each, file, name));
-      return (tokens) => chain.reduce((pieces, decode) => decode(pieces), tokens);
-    }
-    case "ByteLevel":
-      return byteLevel;
-    case "ByteFallback":
-      return byteFallback;
-    case "Fuse":
-      return (tokens) => [tokens.join("")];
-    case "Replace": {
-      const { pattern, content } = step as Step & { pattern?: { String?: string }; content?: string };
-      const source: unknown = pattern?.String;
-      if (typeof source !== "string") throw unsupported(file, `${key}.pattern`, pattern);
-      if (content !== undefined && typeof content !== "string") throw unsupported(file, `${key}.content`, content);
-      return (tokens) => {
-        expectRoomInTokens(tokens, source, content?.length ?? 0, `'${key}' in ${file}`);
-        return tokens.map((token) => token.replaceAll(source, () => content ?? ""));
-      };
-    }
-    case "Strip": {
-      const { content, start = 0, stop = 0 } = step as Step & { content: string; start?: number; stop?: number };
-      if (typeof content !== "string" || content === "") throw unsupported(file, `${key}.content`, content);
-      for (const [name, count] of Object.entries({ start, stop }))
-        if (!Number.isSafeInteger(count) || count < 0) throw unsupported(file, `${key}.${name}`, count);
-      return (tokens) => tokens.map((token) => strip(token, content, start, stop));
-    }
-    case "Metaspace": {
-      const { replacement = "▁", prepend_scheme, add_prefix_space } = step as Step & { replacement?: string };
-      if (typeof replacement !== "string" || replacement === "") throw unsupported(file, `${key}.replacement`, replacement);
-      const prefixed = prepend_scheme !== "never" && add_prefix_space !== false;
-      return (tokens) => tokens.map((token, i) => token.replaceAll(replacement, i === 0 && prefixed ? "" : " "));
-    }
-    default:
-      throw unsupported(file, `${key}.type`, step.type);
-  }
+  if (!Object.hasOwn(FACTORIES, step.type)) throw unsupported(file, `${key}.type`, step.type);
+  return FACTORIES[step.type]!(step, file, key);
 }
 
 /** A token with any other character (an added token) stands for its own text. */

@@ -32,12 +32,17 @@ export function numberOf(literal: string): number | ExactNumber {
   return BigInt(literal);
 }
 
+/** Whether JavaScript reads every number in a JSON text as Python does; it may say no where it does. */
+export function isExact(text: string): boolean {
+  return !/\d[.eE]|\d{16}|-0|NaN|Infinity/.test(text);
+}
+
 /** Parses JSON, reading numbers with {@link numberOf}. `place` is the file and line, for messages. */
 export function parseExact(text: string, place: string): unknown {
   try {
     return parsePythonJson(text, numberOf);
   } catch (error) {
-    throw new InputError(`Expected JSON that Python can read in ${place}, but found ${(error as Error).message}.`);
+    throw new InputError(`Expected JSON that Python can read in ${place} but received ${(error as Error).message}`);
   }
 }
 

@@ -1,15 +1,15 @@
 /**
- * The limits of one tokenizer: time for its patterns, and the size of what they make of a text.
+ * The limits of one tokenizer: time for its patterns, and the size of what they make of a text, since a few replacements
+ * that each double it would exhaust the memory.
  *
  * Every pattern of tokenizer.json runs in the library's steps, so the limit is around encode(): see base/timeLimit.ts.
- * It is left out for short texts where all patterns are known to be linear (knownPatterns.ts), since it costs as much as
- * encoding a few words, and bulk tokenizers put one around a batch of rows (data/pairTokenizer.ts).
+ * It is left out for short texts where all patterns are known to be linear, since it costs as much as encoding a few
+ * words, and bulk tokenizers put one around a batch of rows (data/tokenize/pairTokenizer.ts).
  */
 import { explained, shownPattern } from "../base/patterns";
 import { secondsFor, withinTime } from "../base/timeLimit";
 import { TokenizerError } from "./errors";
-import { expectRoom, roomFor } from "./growth";
-import type { Origin, Step } from "./pipeline";
+import { type Origin, type Step, runUpTo } from "./pipeline";
 
 /** Characters up to which what is linear in theory needs no watch: tokens to look for, pieces to merge. */
 const SHORT = 16_384;
@@ -105,3 +105,82 @@ export function expectPattern(origin: Origin, file: string, compile: () => unkno
     );
   }
 }
+
+/** Characters that normalizers may make of a text. Unicode's normalization forms make at most 18 of one. */
+function roomFor(characters: number): number {
+  return 2 ** 20 + 32 * characters;
+}
+
+/**
+ * Refuses a replacement whose result has more characters than `room`, before it is made.
+ *
+ * @param length characters that replace each match
+ */
+function expectRoom(text: string, pattern: RegExp, length: number, room: number, place: string): void {
+  if (text.length + (text.length + 1) * length <= room) return;
+  let characters = text.length;
+  for (const [match] of text.matchAll(pattern)) characters += length - match.length;
+  if (characters > room)
+    throw new TokenizerError(`Expected ${place} to make a text of at most ${room} characters but it makes one of ${characters}`);
+}
+
+/** Characters that a decoder may make of the tokens of a text. */
+const MOST_DECODED = 2 ** 22;
+
+/** Refuses replacements in tokens that make a text of more than {@link MOST_DECODED} characters. */
+export function expectRoomInTokens(tokens: readonly string[], from: string, length: number, place: string): void {
+  if (length <= from.length) return;
+  let characters = 0;
+  for (const token of tokens) {
+    characters += token.length;
+    if (from === "") characters += (token.length + 1) * length;
+    else
+      for (let at = token.indexOf(from); at >= 0; at = token.indexOf(from, at + from.length)) characters += length - from.length;
+    if (characters > MOST_DECODED)
+      throw new TokenizerError(`Expected ${place} to make a text of at most ${MOST_DECODED} characters but it makes more`);
+  }
+}
+
+/*
+ * Patterns that need no time limit on short texts, so that limits do not slow down a single encode().
+ *
+ * In each, an alternative is a run of characters of one class, or of two that follow each other, after at most one other
+ * character. A match scans the run it is in at most a few times, once for each alternative that begins there, and then
+ * consumes it, or for `\s+(?!\S)` all of it but one character. So a text of n characters takes a small multiple of n
+ * steps whatever it is; test/text/limits.test.ts tries long runs and mixtures of all their classes.
+ */
+const contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+const rest = " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const lower = "\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}";
+const upper = "\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}";
+const ending = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?";
+
+const known = new Set([
+  // GPT-2, GPT-NeoX, StarCoder, SmolLM; with \s as JavaScript has it
+  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+  `${contractions}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|${rest}`, // Llama 3, SmolLM 3
+  `${contractions}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|${rest}`, // Qwen 2 and 3
+  // GPT-4o
+  `[^\\r\\n\\p{L}\\p{N}]?[${upper}]*[${lower}]+${ending}|[^\\r\\n\\p{L}\\p{N}]?[${upper}]+[${lower}]*${ending}|` +
+    "\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+  "\\p{N}",
+  "\\p{N}+",
+  "\\p{N}{1,3}",
+  "\\s+",
+]);
+
+/**
+ * Whether every pattern among these steps is a known one. A plain string, which is only searched for, counts as known.
+ */
+export function areKnown(...list: (Step | null)[]): boolean {
+  return list.every((step) => {
+    if (step === null) return true;
+    const inner = (step.pretokenizers ?? step.normalizers) as Step[] | undefined;
+    if (inner) return areKnown(...inner);
+    const { Regex: regex } = (step.pattern ?? {}) as { Regex?: string };
+    return regex === undefined || known.has(regex) || own.has(regex);
+  });
+}
+
+/** Patterns that pipeline.ts makes: one class, or a character and the run after it. */
+const own = new Set(["\\A[^ ]", "(?:▁)[^▁]*", runUpTo(" "), "\\A\\s+"]);

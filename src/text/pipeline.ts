@@ -84,12 +84,8 @@ export function preTokenizer(step: Step | null, file: string, key = "pre_tokeniz
   switch (step.type) {
     case "Sequence":
       return sequence(...steps(step, "pretokenizers", file, key).map(([each, name]) => preTokenizer(each, file, name)!));
-    case "ByteLevel": {
-      const bytes = { type: "ByteLevel", add_prefix_space: false, use_regex: false };
-      const prefix = step.add_prefix_space ? [replace({ Regex: "\\A[^ ]" }, " $&")] : [];
-      const pieces = (step.use_regex ?? true) ? [isolate(gpt2, { key, source: gpt2 })] : [];
-      return sequence(...prefix, ...pieces, bytes);
-    }
+    case "ByteLevel":
+      return byteLevel(step, key);
     case "Split":
       return split(step, file, key);
     case "Digits":
@@ -102,18 +98,28 @@ export function preTokenizer(step: Step | null, file: string, key = "pre_tokeniz
       return { type: "Split", pattern: { Regex: `[${word}]+|[^${word}\\s]+` }, behavior: "Removed", invert: true };
     case "WhitespaceSplit":
       return { type: "Split", pattern: { Regex: "\\s+" }, behavior: "Removed", invert: false };
-    case "Metaspace": {
-      const { replacement = "▁", prepend_scheme: scheme = "always", split: splits = true } = step;
-      if (!isCharacter(replacement)) throw unsupported(file, `${key}.replacement`, replacement);
-      if (!["always", "never", "first"].includes(scheme as string)) throw unsupported(file, `${key}.prepend_scheme`, scheme);
-      const prepend_scheme = step.add_prefix_space === false ? "never" : scheme;
-      const spaces = { type: "Metaspace", replacement, prepend_scheme };
-      const mark = { type: "Split", pattern: { String: replacement }, behavior: "MergedWithNext", invert: false };
-      return splits ? sequence(spaces, split(mark, file, key)) : spaces;
-    }
+    case "Metaspace":
+      return metaspace(step, file, key);
     default:
       throw unsupported(file, `${key}.type`, step.type);
   }
+}
+
+function byteLevel(step: Step, key: string): Step {
+  const bytes = { type: "ByteLevel", add_prefix_space: false, use_regex: false };
+  const prefix = step.add_prefix_space ? [replace({ Regex: "\\A[^ ]" }, " $&")] : [];
+  const pieces = (step.use_regex ?? true) ? [isolate(gpt2, { key, source: gpt2 })] : [];
+  return sequence(...prefix, ...pieces, bytes);
+}
+
+function metaspace(step: Step, file: string, key: string): Step {
+  const { replacement = "▁", prepend_scheme: scheme = "always", split: splits = true } = step;
+  if (!isCharacter(replacement)) throw unsupported(file, `${key}.replacement`, replacement);
+  if (!["always", "never", "first"].includes(scheme as string)) throw unsupported(file, `${key}.prepend_scheme`, scheme);
+  const prepend_scheme = step.add_prefix_space === false ? "never" : scheme;
+  const spaces = { type: "Metaspace", replacement, prepend_scheme };
+  const mark = { type: "Split", pattern: { String: replacement }, behavior: "MergedWithNext", invert: false };
+  return splits ? sequence(spaces, split(mark, file, key)) : spaces;
 }
 
 /** Takes ByteLevel off the end of a pre-tokenizer: what is left of it, and whether it was there. */
@@ -201,4 +207,57 @@ export function unsupported(file: string, key: string, value: unknown): Tokenize
     `Expected a supported value for '${key}' in ${file} but received ${shown(value)}; ` +
       "the ids would not be those of the Python library",
   );
+}
+
+/** Pieces of a template; published ones have a handful. */
+const MOST_PIECES = 1_000;
+
+/** @param isToken whether a token has an id */
+export function checkPostProcessor(
+  step: Step | null,
+  file: string,
+  isToken: (token: string) => boolean,
+  key = "post_processor",
+): void {
+  if (step === null) return;
+  const expectToken = (token: unknown, name: string): void => {
+    if (typeof token !== "string" || !isToken(token))
+      throw new TokenizerError(`Expected a token of the vocabulary for '${name}' in ${file} but received ${shown(token)}`);
+  };
+  switch (step.type) {
+    case "ByteLevel":
+      return;
+    case "Sequence":
+      for (const [each, name] of steps(step, "processors", file, key)) checkPostProcessor(each, file, isToken, name);
+      return;
+    case "BertProcessing":
+    case "RobertaProcessing":
+      for (const name of ["cls", "sep"]) expectToken((step[name] as unknown[] | undefined)?.[0], `${key}.${name}[0]`);
+      return;
+    case "TemplateProcessing": {
+      const { single } = step;
+      if (!Array.isArray(single) || single.length > MOST_PIECES)
+        throw new TokenizerError(
+          `Expected a list of at most ${MOST_PIECES} pieces for '${key}.single' in ${file} but received ${shown(single)}`,
+        );
+      let texts = 0;
+      for (const [i, piece] of single.entries()) {
+        const name = `${key}.single[${i}]`;
+        const { SpecialToken: special, Sequence: sequence } = (piece ?? {}) as Record<string, { id?: unknown } | undefined>;
+        if (special) expectToken(special.id, `${name}.SpecialToken.id`);
+        else if (sequence?.id === "A") texts++;
+        else
+          throw new TokenizerError(
+            `Expected a SpecialToken or the Sequence A for '${name}' in ${file} but received ${shown(piece)}`,
+          );
+      }
+      if (texts !== 1)
+        throw new TokenizerError(
+          `Expected the Sequence A, which is the text, once in '${key}.single' in ${file} but received it ${texts} times`,
+        );
+      return;
+    }
+    default:
+      throw unsupported(file, `${key}.type`, step.type);
+  }
 }

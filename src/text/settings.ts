@@ -6,7 +6,7 @@
  */
 import { shown } from "../base/values";
 import { TokenizerError } from "./errors";
-import type { TokenizerJson } from "./folder";
+import type { TokenizerJson } from "./tokenizerJson";
 import type { Step } from "./pipeline";
 
 type Json = Readonly<Record<string, unknown>>;

@@ -13,15 +13,13 @@ import { isObject, shown } from "../base/values";
 import { resolveModel } from "../models/modelSource";
 import { ChatTemplateError, TokenizerError } from "./errors";
 import { Bpe } from "./bpe";
-import { ChatRenderer, type ChatMessage, type JsonValue } from "./chatTemplate";
+import { type ChatMessage, ChatRenderer, type JsonValue, templateMessages } from "./chatTemplate";
 import { withExactNumbers } from "./exactNumbers";
 import { type Decoder, createDecoder } from "./decoder";
-import { type TokenizerFolder, readTokenizerFolder } from "./folder";
-import { areKnown } from "./knownPatterns";
-import { TokenizerLimits, expectPattern } from "./limits";
-import { templateMessages } from "./messages";
-import { type Origin, type Step, checkModel, normalizer, preTokenizer, splitByteLevel } from "./pipeline";
-import { checkPostProcessor } from "./postProcessor";
+import { readTokenizerFolder } from "./folder";
+import type { TokenizerFolder } from "./tokenizerJson";
+import { TokenizerLimits, areKnown, expectPattern } from "./limits";
+import { type Origin, type Step, checkModel, checkPostProcessor, normalizer, preTokenizer, splitByteLevel } from "./pipeline";
 
 type Library = import("@huggingface/tokenizers", { with: { "resolution-mode": "import" }}).Tokenizer;
 
@@ -349,4 +347,15 @@ function leaves(...list: (Step | null)[]): Step[] {
 function encodeLongTexts(library: Library): void {
   const model = library.model as unknown as { tokenize(piece: string): string[]; encode(pieces: string[]): string[] };
   model.encode = (pieces) => pieces.flatMap((piece) => model.tokenize(piece));
+}
+
+/**
+ * Throws unless `value` is a tokenizer. If it is a folder's name, the message says how to load it.
+ *
+ * @throws TypeError
+ */
+export function expectTokenizer(value: unknown, name = "tokenizer"): asserts value is Tokenizer {
+  if (typeof (value as Partial<Tokenizer> | null | undefined)?.encode === "function") return;
+  const way = typeof value === "string" ? `; load it with await loadTokenizer(${JSON.stringify(value)})` : "";
+  throw new TypeError(`Expected a tokenizer for '${name}' but received ${received(value)}${way}`);
 }

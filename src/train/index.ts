@@ -1,8 +1,9 @@
-/** Training: the loop and what is around it. */
+/** Training: the trainer, its settings and what it tells. */
 export { type TrainingArguments, trainingArguments } from "./arguments";
-export { NonFiniteError } from "./nonFinite";
-export { InterruptedError, type Preparation, type PreferenceTrainerOptions } from "./prepare/prepare";
-export type { TrainerEvents, TrainingSummary } from "./loop";
-export { PreferenceTrainer } from "./trainer";
-export type { LogLine, MetricName } from "./metrics/names";
-export type { TrainingStep } from "./metrics/trainingStep";
+export type { TrainingSummary } from "./loop";
+export type { LogLine, MetricName, TrainingStep } from "./metrics/names";
+export { NonFiniteError } from "./metrics/unread";
+export type { PreferenceTrainerOptions } from "./options";
+export type { Preparation } from "./prepare/prepare";
+export { InterruptedError } from "./prepare/start";
+export { PreferenceTrainer, type TrainerEvents } from "./trainer";

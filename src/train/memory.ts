@@ -1,11 +1,14 @@
 /**
- * How many tokens go through the model at once, and whether each layer's activations are kept or computed again: from
- * the memory that is free. The estimate counts what each linear layer keeps for its gradient; a run that needs more all
- * the same halves its batches (loop.ts).
+ * How a run fits into memory: how many tokens go through the model at once, and whether each layer's activations are kept
+ * or recomputed. The plan is made from the memory that is free, by an estimate that counts what each linear layer keeps
+ * for its gradient. Where the estimate was too low, batches are halved.
  */
+import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
-import { LinearLayer, LoraLinear } from "../nn";
+import { OutOfMemoryError } from "../native/errors";
+import { Linear, linearLayers } from "../nn";
 import { type Device, deviceProperties, memory } from "../torch";
+import { type MicroBatchOptions, type Packing, microBatches } from "../preference";
 
 export interface MemoryPlan {
   readonly maxTokens: number;
@@ -32,7 +35,8 @@ export function planMemory(model: CausalLM, options: PlanOptions): MemoryPlan {
   const { device, longestPair, free = memory(device).free } = options;
   const most = deviceProperties(device).limits.trainingRows;
   const kept = bytesPerToken(model);
-  const fitting = (checkpoint: boolean) => Math.floor((SHARE * free) / (checkpoint ? kept.checkpointed : kept.plain));
+  const usable = SHARE * Math.max(0, free - scratchBytes(model));
+  const fitting = (checkpoint: boolean) => Math.floor(usable / (checkpoint ? kept.checkpointed : kept.plain));
   const wanted = options.maxTokens ?? longestPair;
   const checkpoint = options.checkpoint ?? fitting(false) < wanted;
   const fits = fitting(checkpoint);
@@ -48,15 +52,22 @@ export function planMemory(model: CausalLM, options: PlanOptions): MemoryPlan {
 function bytesPerToken(model: CausalLM): { plain: number; checkpointed: number } {
   const { hiddenSize } = model.config;
   const { layers } = model.model;
-  const size = model.model.embedTokens.weight.dtype === "float64" ? 8 : 4; // 16-bit layers keep float32 copies for LoRA
+  const size = model.dtype === "float64" ? 8 : 4; // 16-bit layers keep float32 copies for LoRA
   const byLayer = layers.map((layer) => {
     let elements = 6 * hiddenSize; // norms and residuals
-    for (const module of layer.modules())
-      if (module instanceof LinearLayer && !(module instanceof LoraLinear)) elements += module.inFeatures + module.outFeatures;
+    for (const [, { inFeatures, outFeatures }] of linearLayers(layer)) elements += inFeatures + outFeatures;
     return size * elements;
   });
   const sum = byLayer.reduce((a, b) => a + b, 0);
   return { plain: sum, checkpointed: size * hiddenSize * layers.length + Math.max(...byLayer) };
+}
+
+/** Bytes that the product with one weight takes and frees again: none unless a weight is quantised. */
+function scratchBytes(model: CausalLM): number {
+  return Math.max(
+    0,
+    ...Array.from(model.linearLayers(), ([, layer]) => (layer instanceof Linear ? layer.matrix.scratchBytes : 0)),
+  );
 }
 
 function gib(bytes: number): string {
@@ -75,4 +86,20 @@ export function smallerPlan(
   }
   if (plan.checkpoint) return undefined;
   return { ...plan, checkpoint: true, reason: "activations are computed again, as memory ran out with a single pair" };
+}
+
+/** Runs a pass without gradient over the batches of `pairs`. A batch that does not fit is run in halves; a single pair has to fit. */
+export async function inBatchesThatFit(
+  pairs: readonly TokenizedPair[],
+  options: MicroBatchOptions,
+  pass: (packing: Packing) => Promise<void> | void,
+): Promise<void> {
+  for (const packing of microBatches(pairs, options)) {
+    try {
+      await pass(packing);
+    } catch (error) {
+      if (!(error instanceof OutOfMemoryError) || packing.pairs.length === 1) throw error;
+      await inBatchesThatFit(packing.pairs, { ...options, maxTokens: Math.ceil(packing.ids.length / 2) }, pass);
+    }
+  }
 }

@@ -1,21 +1,58 @@
-/** Checks a trainer's options when it is created, before anything is loaded or computed. */
+/** The options of a PreferenceTrainer, and the checks of them that need no work. */
 import { InputError } from "../base/errors";
 import { didYouMean } from "../base/names";
 import { checkOptions } from "../base/options";
+import { originsOf } from "../base/files/inputFiles";
+import { problemsError } from "../base/problems";
 import { received } from "../base/received";
 import { isObject } from "../base/values";
-import { expectList, expectRows } from "../data/rows/givenRows";
-import { areTokenized } from "../data/tokenize/tokenizedPair";
-import { expectModel } from "../models/expectModel";
-import { type PreferenceLoss, dpop } from "../preference";
-import { expectTokenizer } from "../text/expectTokenizer";
-import { trainingArguments } from "./arguments";
+import type { RejectedRule } from "../data/reading/columnMapping";
+import { type GivenRow, expectList, expectRows } from "../data/rows/givenRows";
+import type { TruncationMode } from "../data/tokenize/pairTokenizer";
+import { type TokenizedPair, areTokenized } from "../data/tokenize/tokenizedPair";
+import type { CausalLM } from "../models";
+import { expectModel } from "../models/causalLm";
+import { type PreferenceLoss, dpop, type PairLogProbs } from "../preference";
+import { trainingArguments, type TrainingArguments } from "./arguments";
 import { checkLoss, expectAnswersFor } from "./lossCheck";
-import { evaluationMetrics } from "./metrics/names";
-import { type PreferenceTrainerOptions, readTrainingArguments } from "./prepare/prepare";
-import { comparingMetrics } from "./metrics/names";
+import { evaluationMetrics, comparingMetrics } from "./metrics/names";
+import { expectTokenizer } from "../text/tokenizer";
+import { type Input, expectApart, expectUsableFolder } from "../base/files/outputFolder";
+import { readArguments } from "../base/arguments";
+import { expectOneProcess } from "../base/processes";
+import type { Tokenizer } from "../text";
+import type { Tensor } from "../torch";
+import { isRunEntry } from "./output/entries";
+import { scheduleProblems } from "./schedule";
 
-const NAMES: readonly (keyof PreferenceTrainerOptions)[] = [
+/** Options of a {@link PreferenceTrainer}: what to train on what, and any of the settings of {@link trainingArguments}. */
+export interface PreferenceTrainerOptions extends Partial<TrainingArguments> {
+  /** If the model has an adapter, the adapter is trained, otherwise all weights. What it computes now is the reference. */
+  model: CausalLM;
+  /** Rows from `loadPreferences` or written by hand, or tokenised pairs. */
+  train: readonly GivenRow[] | readonly TokenizedPair[];
+  evaluation?: readonly GivenRow[] | readonly TokenizedPair[];
+  /** For rows of text. Default: the tokenizer of the adapter's or the model's folder. */
+  tokenizer?: Tokenizer;
+  /**
+   * Default: DPOP with the paper's values. A custom loss is a synchronous function that returns one number per pair,
+   * `[pairs]`. To check this, it is called once with two made-up pairs when the trainer is created.
+   */
+  loss?: PreferenceLoss | ((logProbs: PairLogProbs) => Tensor);
+  /** Maximum number of tokens of a prompt and an answer together; null for no limit. Default: 1024, as in TRL. */
+  maxLength?: number | null;
+  /** Which end of a longer row is kept. Default: `keep_start`, as in TRL. */
+  truncationMode?: TruncationMode;
+  /** A checkpoint to resume from: its folder, or true for the newest in `outputDir`. */
+  resumeFromCheckpoint?: string | boolean | null;
+  /** The configuration to record in the first line of `metrics.jsonl`. Default: the settings. */
+  config?: object;
+  /** Where the rows come from, for messages. */
+  dataName?: string;
+}
+
+/** The options that are not settings of training. */
+const OWN_OPTIONS: readonly (keyof PreferenceTrainerOptions)[] = [
   "model",
   "train",
   "evaluation",
@@ -26,7 +63,6 @@ const NAMES: readonly (keyof PreferenceTrainerOptions)[] = [
   "resumeFromCheckpoint",
   "config",
   "dataName",
-  ...(Object.keys(trainingArguments) as (keyof typeof trainingArguments)[]),
 ];
 
 /**
@@ -37,14 +73,15 @@ const NAMES: readonly (keyof PreferenceTrainerOptions)[] = [
  * out of range; InputError for an invalid setting or row
  */
 export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
-  checkOptions("PreferenceTrainer", options, NAMES);
+  checkOptions("PreferenceTrainer", options, [...OWN_OPTIONS, ...Object.keys(trainingArguments)]);
   const { model, train, evaluation, tokenizer, loss, maxLength, truncationMode, resumeFromCheckpoint, config, dataName } =
     options;
   expectModel(model);
-  expectRowsOrPairs(train, "train");
-  if (evaluation !== undefined) expectRowsOrPairs(evaluation, "evaluation");
+  const rejected = (loss as Partial<PreferenceLoss> | undefined)?.answers === "chosen" ? "optional" : "required";
+  expectRowsOrPairs(train, "train", rejected);
+  if (evaluation !== undefined) expectRowsOrPairs(evaluation, "evaluation", rejected);
   if (tokenizer !== undefined) expectTokenizer(tokenizer);
-  const ofLoss = checkLoss(loss ?? dpop(), model.parameters().next().value!.device);
+  const ofLoss = checkLoss(loss ?? dpop(), model.device);
   const own = (loss ?? dpop()) as PreferenceLoss;
   expectAnswersFor(own, train, "train");
   expectAnswersFor(own, evaluation ?? [], "evaluation");
@@ -74,7 +111,45 @@ function expectMetric(metric: string, names: readonly string[]): void {
 }
 
 /** Rows of text, or tokenised pairs. */
-function expectRowsOrPairs(rows: unknown, name: string): void {
+function expectRowsOrPairs(rows: unknown, name: string, rejected: RejectedRule): void {
   expectList(rows, name, "rows");
-  if (!areTokenized(rows)) expectRows(rows, name);
+  if (!areTokenized(rows)) expectRows(rows, name, rejected);
+}
+
+/**
+ * The settings of a run that is about to start. Also checks the environment and the output folder.
+ *
+ * @throws InputError for an output folder that cannot be used, or that holds one of the run's inputs
+ */
+export function readSettings(options: PreferenceTrainerOptions): TrainingArguments {
+  expectOneProcess();
+  const settings = readTrainingArguments(options);
+  expectUsableFolder(settings.outputDir, "output_dir");
+  expectApart(settings.outputDir, "output_dir", inputsOf(options), isRunEntry);
+  return settings;
+}
+
+/**
+ * The training settings among a trainer's options.
+ *
+ * @throws InputError that names every invalid setting
+ */
+export function readTrainingArguments(options: PreferenceTrainerOptions): TrainingArguments {
+  const values = Object.fromEntries(
+    Object.entries(options).filter(([name]) => !(OWN_OPTIONS as readonly string[]).includes(name)),
+  );
+  const settings = readArguments(trainingArguments, values);
+  const problems = scheduleProblems(settings);
+  if (problems.length > 0) throw problemsError(problems);
+  return settings;
+}
+
+/** The known inputs of the run, which its output must not replace. */
+function inputsOf({ model, train, evaluation = [], dataName }: PreferenceTrainerOptions): Input[] {
+  const data = [...originsOf(train), ...originsOf(evaluation), ...(dataName === undefined ? [] : [dataName])];
+  return [
+    ...(model.folder === undefined ? [] : [{ path: model.folder, option: "model", owner: "model's" }]),
+    ...originsOf(model).map((path) => ({ path, option: "model", owner: "adapter's" })),
+    ...data.map((path) => ({ path, option: "train", owner: "data's" })),
+  ];
 }

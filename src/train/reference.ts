@@ -1,6 +1,5 @@
 /**
- * The reference of a run: which model it is, its log-probs for every pair (from the cache, or computed and kept there),
- * and the check that the run starts where the reference is.
+ * The reference of a run: which model it is, and its log-probs for every pair, from the cache or computed and kept there.
  *
  * The reference is the model as it is at the start, or a second, frozen adapter named "reference". Either way it is one
  * set of base weights.
@@ -16,13 +15,12 @@ import {
   answerLogProbs,
   fingerprint,
   ldWeights,
-  microBatches,
   packOptionsOf,
   scorePairs,
   upload,
 } from "../preference";
 import { type Device, type Tensor, fromTypedArray, tidy } from "../torch";
-import { inBatchesThatFit } from "./outOfMemory";
+import { inBatchesThatFit } from "./memory";
 
 /** The name of a second adapter that is the reference. */
 export const REFERENCE_ADAPTER = "reference";
@@ -147,8 +145,8 @@ export function referenceSums(
     const { chosen, rejected } = values.get(pair)!;
     const alpha = rejected.length > 0 ? ldAlpha : null; // without a rejected answer there is no shorter one
     const weights = alpha === null ? undefined : ldWeights(chosen.length, rejected.length, alpha);
-    sums.chosen[i] = total(chosen, weights?.chosen);
-    sums.rejected[i] = total(rejected, weights?.rejected);
+    sums.chosen[i] = sumOf(chosen, weights?.chosen);
+    sums.rejected[i] = sumOf(rejected, weights?.rejected);
   }
   return {
     referenceChosen: fromTypedArray(sums.chosen, [pairs.length], { device }),
@@ -156,41 +154,8 @@ export function referenceSums(
   };
 }
 
-/** How far the model is from the reference, ρ of both answers in nats, before the first step. */
-export interface StartCheck {
-  readonly pairs: number;
-  /** Largest |ρ| of either answer. */
-  readonly maxAbs: number;
-  /** 99th percentile of |ρ_w|. */
-  readonly chosenP99: number;
-}
-
-/** Runs the pairs of some steps through the model as training will, and compares with the reference's values. */
-export function checkStart(
-  model: CausalLM,
-  steps: readonly (readonly TokenizedPair[])[],
-  values: ReferenceValues,
-  { device, maxTokens }: Pick<ReferenceOptions, "device" | "maxTokens">,
-): StartCheck {
-  const chosen: number[] = [];
-  let maxAbs = 0;
-  for (const packing of steps.flatMap((pairs) => microBatches(pairs, { maxTokens, ...packOptionsOf(model) }))) {
-    const scored = tidy(() => {
-      const batch = upload(packing, device);
-      return answerLogProbs(batch, scorePairs(model, batch).logProbs);
-    });
-    for (const [i, pair] of packing.pairs.entries()) {
-      const reference = values.get(pair)!;
-      const rho = (side: "chosen" | "rejected") => Math.abs(total(scored[i]![side]) - total(reference[side]));
-      chosen.push(rho("chosen"));
-      maxAbs = Math.max(maxAbs, rho("chosen"), rho("rejected"));
-    }
-  }
-  chosen.sort((a, b) => a - b);
-  return { pairs: chosen.length, maxAbs, chosenP99: chosen[Math.ceil(0.99 * chosen.length) - 1]! };
-}
-
-function total(values: LogProbs, weights?: Float32Array): number {
+/** The sum of an answer's log-probs, with `ld_alpha`'s weights when they are given. */
+export function sumOf(values: LogProbs, weights?: Float32Array): number {
   let sum = 0;
   for (const [at, value] of values.entries()) sum += value * (weights?.[at] ?? 1);
   return sum;

@@ -1,17 +1,22 @@
-/** When things happen in a run: how many steps it has, and after which of them it logs, evaluates and saves. */
+/**
+ * The steps of a run: how many it has, which rows each takes, and after which of them it logs, evaluates and saves. All of
+ * it is a function of the settings and the step, so that a run resumed in the middle of an epoch takes the rows it would
+ * have taken. Does not load libtorch.
+ */
 import { type Problem, conflict, problemsError, unfit } from "../base/problems";
 import { kwargsProblems } from "../optim/namedSchedule";
 import type { TrainingArguments } from "./arguments";
+import { Random } from "../base/random";
 
+/** How many steps a run has, and what happens after each of them. Steps are counted from 1. */
 export interface SchedulePlan {
   readonly totalSteps: number;
   readonly stepsPerEpoch: number;
   readonly warmupSteps: number;
-  /** After this many steps (of all, counted from 1). */
   logsAt(step: number): boolean;
   evaluatesAt(step: number): boolean;
   savesAt(step: number): boolean;
-  /** Steps between them. */
+  /** Number of steps between logged lines, evaluations and checkpoints. */
   readonly every: { readonly logging: number; readonly evaluation: number; readonly saving: number };
 }
 
@@ -121,4 +126,44 @@ export function planSchedule(settings: Pick<TrainingArguments, Keys>, stepsPerEp
     savesAt: at(saveStrategy, saving),
     every: { logging, evaluation, saving },
   };
+}
+
+export interface SamplerOptions {
+  rows: number;
+  /** Rows of one optimizer step: batch size times accumulation. The last step of an epoch may have fewer. */
+  rowsPerStep: number;
+  /** Rows per batch, if an epoch's last batch is dropped unless it is full. Default: every row is used. */
+  wholeBatches?: number;
+  /** Shuffled anew in each epoch, or always in the order of the data. */
+  strategy: "random" | "sequential";
+  seed: number;
+}
+
+/** Which rows each optimizer step takes. */
+export class Sampler {
+  readonly stepsPerEpoch: number;
+  private readonly rowsPerEpoch: number;
+  private shuffled: { epoch: number; order: readonly number[] } | undefined;
+
+  constructor(private readonly options: SamplerOptions) {
+    const { rows, rowsPerStep, wholeBatches = 1 } = options;
+    this.rowsPerEpoch = rows - (rows % wholeBatches);
+    this.stepsPerEpoch = Math.ceil(this.rowsPerEpoch / rowsPerStep);
+  }
+
+  /** The row numbers of a step, counted from 0 through all epochs. */
+  rowsOf(step: number): readonly number[] {
+    const { rowsPerStep } = this.options;
+    const from = (step % this.stepsPerEpoch) * rowsPerStep;
+    return this.order(Math.floor(step / this.stepsPerEpoch)).slice(from, Math.min(from + rowsPerStep, this.rowsPerEpoch));
+  }
+
+  private order(epoch: number): readonly number[] {
+    if (this.shuffled?.epoch === epoch) return this.shuffled.order;
+    const { rows, strategy, seed } = this.options;
+    const all = Array.from({ length: rows }, (_, row) => row);
+    const order = strategy === "random" ? new Random(seed, `epoch ${epoch}`).shuffled(all) : all;
+    this.shuffled = { epoch, order };
+    return order;
+  }
 }

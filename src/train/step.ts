@@ -1,7 +1,12 @@
-/** One micro-batch under a loss: forward and backward for training, forward alone for evaluation, both measured. */
+/**
+ * A training step's gradient and an evaluation, as functions of the pairs: no files, no events, no optimizer. Both go
+ * through the model in packed micro-batches; how pairs are packed changes nothing.
+ */
+import { setImmediate } from "node:timers/promises";
 import { type TokenizedPair, hasRejected } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
 import {
+  type MicroBatchOptions,
   type PackedBatch,
   type Packing,
   type PairLogProbs,
@@ -16,45 +21,112 @@ import {
   scorePairs,
   upload,
 } from "../preference";
-import { type Device, type Tensor, fromTypedArray, ops, tidy } from "../torch";
+import { type Device, type Tensor, fromTypedArray, noGrad, ops, tidy } from "../torch";
 import { addByDifference } from "./metrics/differenceMetrics";
 import { type ReferenceValues, referenceSums } from "./reference";
-import { LOGGED_STATISTICS, type StepMetrics } from "./metrics/stepMetrics";
+import { inBatchesThatFit } from "./memory";
+import { LOGGED_STATISTICS, StepMetrics, means } from "./metrics/stepMetrics";
 
-/** What the passes of a step (or of an evaluation) have in common. */
-export interface PassContext {
+/** What computes a loss, whatever the pairs. */
+export interface LossContext {
   readonly model: CausalLM;
   readonly device: Device;
   readonly loss: PreferenceLoss;
   /** Empty for a loss that needs no reference. */
   readonly reference: ReferenceValues;
   readonly ldAlpha: number | null;
+}
+
+/** What the micro-batches of a step, or of an evaluation, have in common. */
+interface PassContext extends LossContext {
   /** All pairs of the step: their number divides the loss, their tokens make a mean over tokens. */
   readonly pairs: readonly TokenizedPair[];
   readonly metrics: StepMetrics;
   /** Whether to measure what costs passes over the vocabulary. */
   readonly logged: boolean;
+}
+
+/** How the gradient of a step is computed, which changes neither it nor the metrics. */
+export interface GradientOptions {
+  /** The pairs in micro-batches. */
+  readonly batches: readonly Packing[];
+  /** Whether to recompute activations in the backward pass. */
   readonly checkpoint: boolean;
+  /** Whether to measure what costs passes over the vocabulary. */
+  readonly logged: boolean;
+}
+
+/**
+ * Adds the gradient of the mean loss over `pairs` to the gradients of the parameters.
+ *
+ * Gradients and metrics are sums over pairs, divided by the number of all pairs of the step, so that micro-batches can be
+ * computed in any order and place and then added up.
+ *
+ * @returns the metrics, on the device; the host reads nothing
+ */
+export function addGradient(pairs: readonly TokenizedPair[], context: LossContext, options: GradientOptions): StepMetrics {
+  const { batches, logged, checkpoint } = options;
+  const metrics = new StepMetrics();
+  const pass = { ...context, pairs, metrics, logged };
+  try {
+    for (const packing of batches) trainBatch(packing, pass, checkpoint);
+    return metrics;
+  } catch (error) {
+    metrics.dispose();
+    throw error;
+  }
 }
 
 /** Adds the gradient of this micro-batch's part of the step's mean loss. */
-export function trainBatch(packing: Packing, context: PassContext): void {
+function trainBatch(packing: Packing, context: PassContext, checkpoint: boolean): void {
   tidy(() => {
     const batch = upload(packing, context.device);
     const weights = tokenWeights(packing, context);
-    const options = { checkpoint: context.checkpoint, weights, statistics: statistics(context) };
     const { tokens } = forwardBackward(
       context.model,
       batch,
       (policy) => pairLosses(policy, packing, context).sum().div(context.pairs.length),
-      options,
+      { checkpoint, weights, statistics: statistics(context) },
     );
     measureTokens(batch, tokens, context);
   });
 }
 
-/** Measures this micro-batch; no gradient. */
-export function evaluateBatch(packing: Packing, context: PassContext): void {
+/** An evaluation: means over its pairs and tokens, and what it took. */
+export interface Evaluation {
+  readonly means: Record<string, number>;
+  readonly batches: number;
+  readonly seconds: number;
+}
+
+/** Computes the metrics of some pairs in evaluation mode, without a gradient. Other work gets a turn between batches. */
+export async function evaluatePairs(
+  pairs: readonly TokenizedPair[],
+  context: LossContext,
+  limits: MicroBatchOptions,
+): Promise<Evaluation> {
+  const start = performance.now();
+  const { model } = context;
+  const { training } = model;
+  const metrics = new StepMetrics();
+  const pass = { ...context, pairs, metrics, logged: true };
+  let batches = 0;
+  model.eval();
+  try {
+    await inBatchesThatFit(pairs, limits, async (packing) => {
+      noGrad(() => evaluateBatch(packing, pass));
+      batches++;
+      await setImmediate();
+    });
+    return { means: means(metrics.read()), batches, seconds: (performance.now() - start) / 1000 };
+  } finally {
+    metrics.dispose();
+    model.train(training);
+  }
+}
+
+/** Measures this micro-batch, without a gradient. */
+function evaluateBatch(packing: Packing, context: PassContext): void {
   tidy(() => {
     const batch = upload(packing, context.device);
     const tokens = scorePairs(context.model, batch, { statistics: statistics(context) });

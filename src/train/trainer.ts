@@ -1,17 +1,37 @@
 /**
  * Preference training, as its users see it: settings in, steps and events out.
  *
- * The parts are in their own files: what a run needs before it can begin (prepare/), the loop (loop.ts), one
- * micro-batch (step.ts), ownership of the output folder (output/ownership.ts), metrics (metrics/), checkpoints
- * (checkpoint/) and logs (observers/).
+ * The parts are in their own folders and files: what a run needs before its first step (prepare/), the gradient of a
+ * step (step.ts), the loop (loop.ts), what it writes and tells (observers/), metrics (metrics/), checkpoints (checkpoint/)
+ * and who owns the output folder (output/).
  */
 import { EventEmitter } from "node:events";
-import { checkpointBytes, spaceWarning } from "./checkpoint/diskSpace";
+import { checkpointBytes, spaceWarning } from "./checkpoint/save";
+import { TrainingLoop, type TrainingSummary } from "./loop";
+import type { MemoryPlan } from "./memory";
+import type { LogLine, TrainingStep } from "./metrics/names";
+import { CheckpointWriter } from "./observers/checkpoints";
+import { FailureMonitor } from "./observers/failureMonitor";
+import type { RunObserver } from "./observers/observer";
+import { RunLogs } from "./observers/runLogs";
+import { type PreferenceTrainerOptions, checkTrainerOptions, readSettings } from "./options";
 import { LIBRARY_WAYS, RunOutput } from "./output/ownership";
-import { type Preparation, type PreferenceTrainerOptions, prepare, readSettings } from "./prepare/prepare";
-import { Run, type TrainerEvents, type TrainingSummary } from "./loop";
-import { checkTrainerOptions } from "./options";
-import type { TrainingStep } from "./metrics/trainingStep";
+import { type Preparation, prepare } from "./prepare/prepare";
+
+/** The events of a trainer, with the arguments of their listeners. */
+export interface TrainerEvents {
+  /** Everything is ready for the first step. */
+  prepared: [preparation: Preparation];
+  /** Progress of the reference pass, in pairs. */
+  reference: [done: number, total: number];
+  step: [step: TrainingStep, totalSteps: number];
+  log: [line: LogLine];
+  evaluate: [line: LogLine];
+  save: [folder: string];
+  /** Batches are smaller from now on, since the device ran out of memory. */
+  plan: [plan: MemoryPlan];
+  warning: [message: string];
+}
 
 /**
  * Trains a model on preference pairs. Iterating runs it, a step at a time; so does `train()`.
@@ -76,19 +96,20 @@ export class PreferenceTrainer extends EventEmitter<TrainerEvents> implements As
       );
     this.hasRun = true;
     let output: RunOutput | undefined;
-    let run: Run | undefined;
+    let loop: TrainingLoop | undefined;
     try {
       output = this.output ?? this.claimOutput();
       const preparation = await this.prepare();
       this.emit("prepared", preparation);
-      const { model, settings } = preparation;
-      const warning = spaceWarning(checkpointBytes(model), settings.outputDir);
-      if (warning !== undefined) this.emit("warning", warning);
-      run = new Run(preparation, this, output);
-      yield* run.steps(() => this.stopping);
-      this.summary = await run.finish();
+      const { model, settings, warnings } = preparation;
+      const noSpace = spaceWarning(checkpointBytes(model), settings.outputDir);
+      if (noSpace !== undefined) this.emit("warning", noSpace);
+      for (const warning of warnings) this.emit("warning", warning);
+      loop = new TrainingLoop(preparation, runObservers(preparation, this, output));
+      yield* loop.steps(() => this.stopping);
+      this.summary = await loop.finish();
     } finally {
-      if (run) run.dispose();
+      if (loop) loop.dispose();
       else this.hasRun = false; // nothing was trained, so the caller may try again
       if (output !== this.output) output?.release();
     }
@@ -98,5 +119,50 @@ export class PreferenceTrainer extends EventEmitter<TrainerEvents> implements As
     const { outputDir, overwriteOutputDir } = readSettings(this.options);
     const resume = this.options.resumeFromCheckpoint ?? null;
     return RunOutput.claim({ folder: outputDir, overwrite: overwriteOutputDir, resume, ways: LIBRARY_WAYS });
+  }
+}
+
+/** What watches a run. The first two write files; of several processes, only one would have them. */
+export function runObservers(
+  preparation: Preparation,
+  events: EventEmitter<TrainerEvents>,
+  output: RunOutput,
+): readonly RunObserver[] {
+  const { loss, train, schedule } = preparation;
+  const warn = (message: string) => void events.emit("warning", message);
+  return [
+    new CheckpointWriter(preparation, output),
+    new RunLogs(preparation, output, warn),
+    new TrainerEventObserver(events, schedule.totalSteps),
+    new FailureMonitor(loss, train.length, warn),
+  ];
+}
+
+/** Emits what happens in a run as events of the trainer. */
+class TrainerEventObserver implements RunObserver {
+  constructor(
+    private readonly events: EventEmitter<TrainerEvents>,
+    private readonly totalSteps: number,
+  ) {}
+
+  afterStep(step: TrainingStep): void {
+    if (step.logged) this.events.emit("log", step.logged);
+    this.events.emit("step", step, this.totalSteps);
+  }
+
+  afterEvaluation(line: LogLine): void {
+    this.events.emit("evaluate", line);
+  }
+
+  onSave(folder: string): void {
+    this.events.emit("save", folder);
+  }
+
+  onSmallerPlan(plan: MemoryPlan): void {
+    this.events.emit("plan", plan);
+  }
+
+  onWarning(message: string): void {
+    this.events.emit("warning", message);
   }
 }

@@ -1,11 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command } from "commander";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { dataCommand } from "../../src/cli/data/command";
-import { run } from "../../src/cli/run";
 import { tinyFolder } from "../text/tiny";
+import { runCommand } from "./command";
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "smaug-inspect-"))));
@@ -25,16 +24,7 @@ function fileOf(rows: readonly object[]): string {
   return file;
 }
 
-/** What `smaug data …` prints and ends with. */
-async function smaug(...args: string[]) {
-  const printed = { stdout: "", stderr: "" };
-  const spies = (["stdout", "stderr"] as const).map((name) =>
-    vi.spyOn(process[name], "write").mockImplementation((text) => ((printed[name] += text), true)),
-  );
-  await run(new Command("smaug").addCommand(dataCommand()), ["node", "smaug", "data", ...args]);
-  for (const spy of spies) spy.mockRestore();
-  return { ...printed, status: process.exitCode ?? 0 };
-}
+const smaug = (...args: string[]) => runCommand(dataCommand(), ...args);
 
 test("shows the rows with their mask, lengths, distances and what is wrong", async () => {
   const { status, stdout } = await smaug("inspect", fileOf(pairs), "--model", tinyFolder(), "--max-length", "8");
@@ -133,4 +123,16 @@ test("a message that quotes a whole file is cut", async () => {
   const { status, stderr } = await smaug("inspect", broken);
   expect(status).toBe(2);
   expect(stderr.length).toBeLessThan(11_000);
+});
+
+test("shows rows without a rejected answer, and says what they are for", async () => {
+  const rows = [
+    { prompt: "a:", completion: "hello" },
+    { prompt: "a:", completion: "b" },
+  ];
+  const { status, stdout } = await smaug("inspect", fileOf(rows), "--model", tinyFolder());
+  expect(status).toBe(0);
+  expect(stdout).toContain("<bos>a:\n  chosen\n│hello│<eos>│\n");
+  expect(stdout).not.toMatch(/edit distance|rejected tokens/);
+  expect(stdout).toMatch(/look at these:\n- no row has a rejected answer: only loss_type sft can train on these\n$/);
 });

@@ -3,12 +3,11 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command } from "commander";
-import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { dataCommand } from "../../src/cli/data/command";
-import { run } from "../../src/cli/run";
 import { loadPreferences } from "../../src/data";
 import { folderOf } from "../parity/fixture";
+import { runCommand } from "./command";
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "smaug-pairs-"))));
@@ -17,16 +16,7 @@ afterEach(() => void (process.exitCode = 0));
 
 const source = (name: string) => folderOf("recipes", name);
 
-/** What `smaug data …` prints and ends with. */
-async function smaug(...args: string[]) {
-  const printed = { stdout: "", stderr: "" };
-  const spies = (["stdout", "stderr"] as const).map((name) =>
-    vi.spyOn(process[name], "write").mockImplementation((text) => ((printed[name] += text), true)),
-  );
-  await run(new Command("smaug").addCommand(dataCommand()), ["node", "smaug", "data", ...args]);
-  for (const spy of spies) spy.mockRestore();
-  return { ...printed, status: process.exitCode ?? 0 };
-}
+const smaug = (...args: string[]) => runCommand(dataCommand(), ...args);
 
 test("writes pairs that train can read, and says what they are like", async () => {
   const out = join(folder, "made", "arc.jsonl");

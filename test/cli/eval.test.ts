@@ -1,35 +1,21 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Command } from "commander";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { evalCommand } from "../../src/cli/eval";
-import { run } from "../../src/cli/run";
 import type { EvaluationResults } from "../../src/evaluate";
 import { loadModel, saveAdapter } from "../../src/models";
 import { lora, loraLayers } from "../../src/nn";
 import { noGrad } from "../../src/torch";
 import { temporaryFolders } from "../models/folders";
 import { fixture, folderOf } from "../parity/fixture";
+import { runCommand } from "./command";
 
 const folder = temporaryFolders();
 const model = folderOf("eval", "model");
 const data = folderOf("eval", "data");
 const harness = fixture<Record<string, { results: Record<string, Record<string, number>> }>>("eval");
 
-afterEach(() => vi.restoreAllMocks());
-
-async function smaug(...args: string[]) {
-  const printed = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const)
-    vi.spyOn(process[name], "write").mockImplementation((text) => ((printed[name] += String(text)), true));
-  const before = process.exitCode;
-  process.exitCode = 0;
-  await run(new Command("smaug").addCommand(evalCommand()), ["node", "smaug", "eval", ...args]);
-  const status = process.exitCode;
-  process.exitCode = before;
-  vi.restoreAllMocks();
-  return { status, ...printed };
-}
+const smaug = (...args: string[]) => runCommand(evalCommand(), ...args);
 
 test("an adapter's folder as the model loads its base with the adapter, and uses the adapter's tokenizer", async () => {
   const path = folder();

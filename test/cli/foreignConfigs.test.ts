@@ -5,15 +5,12 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command } from "commander";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
-import { run } from "../../src/cli/run";
 import { trainCommand } from "../../src/cli/train/command";
 import { resolveConfig } from "../../src/cli/train/config";
-import * as models from "../../src/models";
-import { Generator } from "../../src/torch";
 import { tinyFolder } from "../text/tiny";
+import { runCommand, writeTinyLlama } from "./command";
 
 const scratch = mkdtempSync(join(tmpdir(), "smaug-foreign-"));
 const model = tinyFolder();
@@ -48,36 +45,10 @@ function obey(config: Config, message: string): Config {
 async function train(config: Config): Promise<{ status: unknown; stderr: string }> {
   const file = join(scratch, "run.yaml");
   writeFileSync(file, stringify(config));
-  let stderr = "";
-  vi.spyOn(process.stdout, "write").mockImplementation(() => true);
-  vi.spyOn(process.stderr, "write").mockImplementation((text) => ((stderr += String(text)), true));
-  const before = process.exitCode;
-  process.exitCode = 0;
-  await run(new Command("smaug").addCommand(trainCommand()), ["node", "smaug", "train", file]);
-  const status = process.exitCode;
-  process.exitCode = before;
-  vi.restoreAllMocks();
-  return { status, stderr };
+  return runCommand(trainCommand(), file);
 }
 
-beforeAll(async () => {
-  const tiny = new models.LlamaForCausalLM(
-    {
-      model_type: "llama",
-      architectures: ["LlamaForCausalLM"],
-      vocab_size: 264,
-      hidden_size: 16,
-      intermediate_size: 24,
-      num_hidden_layers: 1,
-      num_attention_heads: 2,
-      initializer_range: 0.3,
-      max_position_embeddings: 200,
-    },
-    { generator: new Generator().manualSeed(4) },
-  );
-  await models.saveModel(tiny, model);
-  tiny.dispose();
-});
+beforeAll(() => writeTinyLlama(model));
 
 /** Rows in the form of the fixture's data set. */
 function data(column: string, splits: readonly string[]): string {

@@ -1,16 +1,14 @@
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command } from "commander";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { generateCommand } from "../../src/cli/generate";
-import { run } from "../../src/cli/run";
 import { generateSync } from "../../src/generate";
-import { LlamaForCausalLM, loadModel, saveAdapter, saveModel } from "../../src/models";
+import { loadModel, saveAdapter } from "../../src/models";
 import { lora } from "../../src/nn";
 import { type Tokenizer, loadTokenizer } from "../../src/text";
-import { Generator } from "../../src/torch";
 import { eos, tinyFolder } from "../text/tiny";
+import { runCommand, writeTinyLlama } from "./command";
 
 /** A small random Llama with the tiny tokenizer; whatever it is asked, it babbles. */
 const folder = tinyFolder({ "generation_config.json": { eos_token_id: eos, temperature: 0.6 } });
@@ -19,40 +17,11 @@ afterAll(() => [folder, scratch].forEach((each) => rmSync(each, { recursive: tru
 
 let tokenizer: Tokenizer;
 beforeAll(async () => {
-  const model = new LlamaForCausalLM(
-    {
-      model_type: "llama",
-      architectures: ["LlamaForCausalLM"],
-      vocab_size: 264,
-      hidden_size: 16,
-      intermediate_size: 24,
-      num_hidden_layers: 1,
-      num_attention_heads: 2,
-      initializer_range: 0.5,
-      max_position_embeddings: 100,
-    },
-    { generator: new Generator().manualSeed(4) },
-  );
-  await saveModel(model, folder);
-  model.dispose();
+  await writeTinyLlama(folder, { range: 0.5, positions: 100 });
   tokenizer = await loadTokenizer(folder);
 });
 
-afterEach(() => vi.restoreAllMocks());
-
-async function smaug(...args: string[]) {
-  const printed = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const)
-    vi.spyOn(process[name], "write").mockImplementation((text) => ((printed[name] += String(text)), true));
-  vi.spyOn(console, "log").mockImplementation((text: string) => void (printed.stdout += `${text}\n`));
-  const before = process.exitCode;
-  process.exitCode = 0;
-  await run(new Command("smaug").addCommand(generateCommand()), ["node", "smaug", "generate", ...args]);
-  const status = process.exitCode;
-  process.exitCode = before;
-  vi.restoreAllMocks();
-  return { status, ...printed };
-}
+const smaug = (...args: string[]) => runCommand(generateCommand(), ...args);
 
 async function answers(text: string, options = {}) {
   const ids = tokenizer.encode(text, { addSpecialTokens: !text.startsWith("<bos>") });

@@ -1,16 +1,15 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Command } from "commander";
-import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { mergeCommand } from "../../src/cli/merge/command";
 import { compareLogProbs, sampleSequences, tokenLogProbs } from "../../src/cli/merge/check";
-import { run } from "../../src/cli/run";
 import { SafetensorsFile, loadModel, saveModel } from "../../src/models";
 import { noGrad, ops, tensor, tidy } from "../../src/torch";
 import { temporaryFolders } from "../models/folders";
 import { expectClose, fixture, folderOf } from "../parity/fixture";
 import { tinyFolder } from "../text/tiny";
+import { runCommand } from "./command";
 
 const folder = temporaryFolders();
 const single = folderOf("folders", "single");
@@ -19,21 +18,7 @@ const adapter = (name: string) => folderOf("adapters", name);
 const { ids } = fixture<{ ids: number[][] }>("weights");
 const { adapters } = fixture<{ adapters: Record<string, { logits: number[] }> }>("adapters");
 
-afterEach(() => vi.restoreAllMocks());
-
-async function smaug(...args: string[]) {
-  const printed = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const)
-    vi.spyOn(process[name], "write").mockImplementation((text) => ((printed[name] += String(text)), true));
-  vi.spyOn(console, "log").mockImplementation((text: string) => void (printed.stdout += `${text}\n`));
-  const before = process.exitCode;
-  process.exitCode = 0;
-  await run(new Command("smaug").addCommand(mergeCommand()), ["node", "smaug", "merge", ...args]);
-  const status = process.exitCode;
-  process.exitCode = before;
-  vi.restoreAllMocks();
-  return { status, ...printed };
-}
+const smaug = (...args: string[]) => runCommand(mergeCommand(), ...args);
 
 const merge = (name: string, out: string, ...more: string[]) =>
   smaug("--model", single, "--adapter", adapter(name), "--out", out, ...more);

@@ -1,33 +1,22 @@
 /** `--out` files of score, data, eval and report: never an input. */
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Command } from "commander";
-import { afterEach, expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { dataCommand } from "../../src/cli/data/command";
 import { evalCommand } from "../../src/cli/eval";
 import { type FileInput, expectNoInput } from "../../src/cli/outputFile";
 import { reportCommand } from "../../src/cli/report";
-import { run } from "../../src/cli/run";
 import { scoreCommand } from "../../src/cli/score";
 import { temporaryFolders } from "../models/folders";
+import { runCommand } from "./command";
 
 const folder = temporaryFolders();
 
-afterEach(() => vi.restoreAllMocks());
+const commands = [dataCommand, evalCommand, reportCommand, scoreCommand];
 
-async function smaug(...args: string[]) {
-  let stderr = "";
-  vi.spyOn(process.stderr, "write").mockImplementation((text) => ((stderr += String(text)), true));
-  const before = process.exitCode;
-  const program = [dataCommand(), evalCommand(), reportCommand(), scoreCommand()].reduce(
-    (all, each) => all.addCommand(each),
-    new Command("smaug"),
-  );
-  await run(program, ["node", "smaug", ...args]);
-  const status = process.exitCode;
-  process.exitCode = before;
-  vi.restoreAllMocks();
-  return { status, stderr };
+function smaug([name, ...args]: readonly string[]) {
+  const command = commands.map((make) => make()).find((each) => each.name() === name)!;
+  return runCommand(command, ...args);
 }
 
 function inputs(): string {
@@ -73,7 +62,7 @@ test.each<[string, string]>([
       ),
     );
   args[0] = line.split(" ")[0]!;
-  const { status, stderr } = await smaug(...args);
+  const { status, stderr } = await smaug(args);
   expect(stderr).toContain("Expected another file for '--out' than for '");
   expect(status).toBe(2);
   expect(existsSync(join(path, file)) ? readFileSync(join(path, file), "utf8") : undefined).toBe(before);

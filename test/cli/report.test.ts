@@ -1,33 +1,18 @@
 import { appendFileSync, cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { Command } from "commander";
 import { parseHTML } from "linkedom";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { reportCommand } from "../../src/cli/report";
-import { run } from "../../src/cli/run";
 import type { Diagnosis } from "../../src/evaluate/diagnosis/diagnose";
 import { temporaryFolders } from "../models/folders";
 import { folderOf } from "../parity/fixture";
 import { writeRun } from "../report/runs";
 import { expectWellFormed } from "../report/xml";
+import { runCommand } from "./command";
 
 const folder = temporaryFolders();
 
-afterEach(() => vi.restoreAllMocks());
-
-async function smaug(...args: string[]) {
-  const printed = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const)
-    vi.spyOn(process[name], "write").mockImplementation((text) => ((printed[name] += String(text)), true));
-  vi.spyOn(console, "log").mockImplementation((text: string) => void (printed.stdout += `${text}\n`));
-  const before = process.exitCode;
-  process.exitCode = 0;
-  await run(new Command("smaug").addCommand(reportCommand()), ["node", "smaug", "report", ...args]);
-  const status = process.exitCode;
-  process.exitCode = before;
-  vi.restoreAllMocks();
-  return { status, ...printed };
-}
+const smaug = (...args: string[]) => runCommand(reportCommand(), ...args);
 
 test("writes the report of a run into its folder and says what was found", async () => {
   const path = writeRun(join(folder(), "dpo"));

@@ -1,32 +1,17 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Command } from "commander";
-import { afterEach, expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { reproduceCommand } from "../../src/cli/reproduce/command";
 import { ReproduceOutput } from "../../src/cli/reproduce/output";
-import { run } from "../../src/cli/run";
 import { OutputLock } from "../../src/base/files/outputFolder";
 import { readResult } from "../../src/paper/study/run";
 import { temporaryFolders } from "../models/folders";
+import { runCommand } from "./command";
 
 const folder = temporaryFolders();
 
-afterEach(() => vi.restoreAllMocks());
-
-async function smaug(...args: string[]) {
-  const printed = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const)
-    vi.spyOn(process[name], "write").mockImplementation((text) => ((printed[name] += String(text)), true));
-  vi.spyOn(console, "error").mockImplementation((text: string) => void (printed.stderr += `${text}\n`));
-  const before = process.exitCode;
-  process.exitCode = 0;
-  await run(new Command("smaug").addCommand(reproduceCommand()), ["node", "smaug", "reproduce", ...args]);
-  const status = process.exitCode;
-  process.exitCode = before;
-  vi.restoreAllMocks();
-  return { status, ...printed };
-}
+const smaug = (...args: string[]) => runCommand(reproduceCommand(), ...args);
 
 test("the paper's comparison leaves its cells, a summary and a report, and goes on from what is there", async () => {
   const out = join(folder(), "study");

@@ -1,8 +1,6 @@
 import { cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Command } from "commander";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { run } from "../../src/cli/run";
 import { scoreCommand } from "../../src/cli/score";
 import { loadPreferences } from "../../src/data/rows/preferences";
 import { tokenizeRows } from "../../src/data/tokenize/tokenizePairs";
@@ -13,6 +11,7 @@ import { memory } from "../../src/torch";
 import { temporaryFolders } from "../models/folders";
 import { fixture, folderOf } from "../parity/fixture";
 import { settledTensors } from "../setup/garbage";
+import { runCommand } from "./command";
 
 interface Line {
   index: number;
@@ -38,18 +37,7 @@ const adapter = folderOf("score", "adapter");
 
 afterEach(() => vi.restoreAllMocks());
 
-async function smaug(...args: string[]) {
-  const printed = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const)
-    vi.spyOn(process[name], "write").mockImplementation((text) => ((printed[name] += String(text)), true));
-  const before = process.exitCode;
-  process.exitCode = 0;
-  await run(new Command("smaug").addCommand(scoreCommand()), ["node", "smaug", "score", ...args]);
-  const status = process.exitCode;
-  process.exitCode = before;
-  vi.restoreAllMocks();
-  return { status, ...printed };
-}
+const smaug = (...args: string[]) => runCommand(scoreCommand(), ...args);
 
 /** A file of these records. */
 function dataOf(records: readonly unknown[]): string {

@@ -12,13 +12,12 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command } from "commander";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { run } from "../../src/cli/run";
 import { referenceCommand, trainCommand } from "../../src/cli/train/command";
 import * as models from "../../src/models";
 import { Generator } from "../../src/torch";
 import { tinyFolder } from "../text/tiny";
+import { runCommand, writeTinyLlama } from "./command";
 
 const scratch = mkdtempSync(join(tmpdir(), "smaug-train-cli-"));
 const model = tinyFolder();
@@ -35,38 +34,10 @@ function file(content: string, name = `file-${++files}`): string {
 const newFolder = () => join(scratch, `out-${++files}`);
 const data = file(jsonl(rows), "pairs.jsonl");
 
-beforeAll(async () => {
-  const tiny = new models.LlamaForCausalLM(
-    {
-      model_type: "llama",
-      architectures: ["LlamaForCausalLM"],
-      vocab_size: 264,
-      hidden_size: 16,
-      intermediate_size: 24,
-      num_hidden_layers: 1,
-      num_attention_heads: 2,
-      initializer_range: 0.3,
-      max_position_embeddings: 200,
-    },
-    { generator: new Generator().manualSeed(4) },
-  );
-  await models.saveModel(tiny, model);
-  tiny.dispose();
-});
+beforeAll(() => writeTinyLlama(model));
 
-async function smaug(command: "train" | "reference", ...args: string[]) {
-  const printed = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const)
-    vi.spyOn(process[name], "write").mockImplementation((text) => ((printed[name] += String(text)), true));
-  const before = process.exitCode;
-  process.exitCode = 0;
-  const program = new Command("smaug").addCommand(trainCommand()).addCommand(referenceCommand());
-  await run(program, ["node", "smaug", command, ...args]);
-  const status = process.exitCode;
-  process.exitCode = before;
-  vi.restoreAllMocks();
-  return { status, ...printed };
-}
+const smaug = (command: "train" | "reference", ...args: string[]) =>
+  runCommand(command === "train" ? trainCommand() : referenceCommand(), ...args);
 
 const base = () => ({
   model_name_or_path: model,

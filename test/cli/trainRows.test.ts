@@ -139,3 +139,18 @@ test("the columns of both sources are mapped, and what neither reads is noted on
   );
   expect([train, evaluation, told]).toEqual([["q"], ["q"], ["not read: score"]]);
 });
+
+test("rows without a rejected answer are read where the loss needs none; else the message names the loss that does", async () => {
+  const answers = file("answers.jsonl", 2, { rejected: undefined });
+  const { config } = resolveConfig(["--model_name_or_path", "base", "--dataset_name", answers]);
+  const { train } = await loadRows(config, [], "optional");
+  expect(train[1]).toEqual({ index: 1, prompt: "answers.jsonl 1", chosen: "a" });
+  await expect(loadRows(config, [])).rejects.toThrow(
+    /'rejected' in '.*answers\.jsonl', line 1, but found only 'prompt', 'chosen'\. .* To train on chosen answers alone, set loss_type: sft\.$/,
+  );
+  const misspelt = file("misspelt.jsonl", 1, { chosen: undefined, chosn: "a" });
+  const other = resolveConfig(["--model_name_or_path", "base", "--dataset_name", misspelt]);
+  await expect(loadRows(other.config, [])).rejects.toThrow(
+    /such as \{"prompt": "2 \+ 2 =", "chosen": " 4", "rejected": " 5"\}\.$/,
+  );
+});

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { normalisedDistance } from "../../src/data/rows/editDistance";
-import { inspectRows } from "../../src/data/rows/inspect";
-import { describeOddities, mergeOddities, note, oddRows } from "../../src/data/rows/oddities";
+import { inspectRows, lengthHistogram, shareHistogram } from "../../src/data/inspect";
+import { describeOddities, mergeOddities, note, oddRows } from "../../src/data/rows/screening";
 import type { PreferenceRow } from "../../src/data/rows/preferenceRow";
-import { lengthHistogram, shareHistogram, summarise } from "../../src/data/rows/summary";
+import { summarise } from "../../src/data/tokenize/tokenizePairs";
 import { loadTokenizer } from "../../src/text";
 import { tinyFolder } from "../text/tiny";
 
@@ -109,7 +109,7 @@ test("with a tokenizer: tokens, what is masked, and what was refused, cut or odd
     rejected: { prompt: "<bos>a:", completion: ["é", "<eos>"] }, // two tokens of one character
   });
   // "hello" against the two tokens of "é" and EOS: 2 of 3. Against "c": 1 of 2. "bcde", cut, against "b": 3 of 4.
-  expect(result.editDistance.mean).toBeCloseTo((2 / 3 + 1 / 2 + 3 / 4) / 3, 12);
+  expect(result.editDistance!.mean).toBeCloseTo((2 / 3 + 1 / 2 + 3 / 4) / 3, 12);
 });
 
 test("without a tokenizer: words, of texts and of conversations", async () => {

@@ -3,7 +3,6 @@ import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type ChoiceTask, readTaskFile } from "../../src/evaluate";
-import { forgetRows } from "../../src/evaluate/rows";
 import { prepare } from "../../src/evaluate/prepare";
 import type { Row } from "../../src/evaluate/tasks/task";
 import { temporaryFolders } from "../models/folders";
@@ -98,7 +97,6 @@ test("a description is a template over the question's row", async () => {
   const file = write({ ...choice, description: "About {{s}}.\n" }, { "rows/test.json": rows });
   const { questions } = await prepare(await readTaskFile(file), { seed: 1 });
   expect(questions.flatMap((each) => each.contexts())).toEqual(["About sums.\n1?", "About more.\n2?"]);
-  forgetRows();
 });
 
 describe("include", () => {
@@ -134,7 +132,6 @@ describe("data_files", () => {
   const textsOf = async (keys: object): Promise<string[]> => {
     const task = (await readTaskFile(write(keys))) as ChoiceTask;
     const { questions, source } = await prepare(task, { seed: 1 });
-    forgetRows();
     expect(source).toBe(keys["dataset_path" as keyof object]);
     return questions.map(({ item }) => ("text" in item ? item.text : ""));
   };
@@ -174,14 +171,12 @@ describe("data_files", () => {
     const task = await readTaskFile(write(withFiles(files, { training_split: "train", num_fewshot: 1 })));
     const { questions } = await prepare(task, { seed: 1 });
     expect(questions[0]!.contexts()).toEqual(["shot a\n\n1?"]);
-    forgetRows();
   });
 
   test("give way to another source", async () => {
     const task = await readTaskFile(write(withFiles({ test: at("f.jsonl", lines) })));
     const { questions } = await prepare(task, { seed: 1, source: at("g.jsonl", '{"q": "other"}\n') });
     expect(questions.map(({ row }) => row["q"])).toEqual(["other"]);
-    forgetRows();
   });
 
   test.each([

@@ -9,7 +9,7 @@ import {
   Module,
   RmsNorm,
   RotaryEmbedding,
-  SwiGlu,
+  GatedMlp,
   causalMask,
   lora,
   maskedAttention,
@@ -224,9 +224,9 @@ describe("modules", () => {
       ),
     ],
     [
-      "SwiGlu",
+      "GatedMlp",
       lifeOf(
-        () => new SwiGlu(8, 12),
+        () => new GatedMlp(8, 12),
         (m) => m.forward(x),
       ),
     ],

@@ -11,13 +11,8 @@ import { stateBytes } from "../../src/optim/optimizer";
 import { forwardBackward, pack, upload } from "../../src/preference";
 import { manualSeed, tensor, tidy, zeros } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
-import {
-  expectFits,
-  openCheckpoint,
-  restoreCheckpoint,
-  saveCheckpoint,
-  verifyCheckpoint,
-} from "../../src/train/checkpoint/checkpoint";
+import { expectFits, openCheckpoint, restoreCheckpoint, verifyCheckpoint } from "../../src/train/checkpoint/restore";
+import { saveCheckpoint } from "../../src/train/checkpoint/save";
 import type { TrainerState } from "../../src/train/checkpoint/state";
 import { tinyModel, tinyPairs } from "../train/tiny";
 import { Sgd } from "./sgd";

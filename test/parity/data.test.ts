@@ -55,7 +55,7 @@ describe.each(["llama2", "llama3", "qwen3", "gemma3"] as const)("%s", (name) => 
       }
       expect(pairs.length + refused.length).toBe(expected.length);
     }
-    // TRL splits both answers where the first one diverges from the prompt; the contract splits each where it diverges.
+    // TRL splits both answers where the first one diverges from the prompt; smaug splits each where it diverges.
     // llama3 and qwen3 add no BOS: where the first token of the prompt merges with the answer, nothing is left.
     expect(seen).toEqual(
       {

@@ -9,7 +9,7 @@ import {
   Module,
   RmsNorm,
   RotaryEmbedding,
-  SwiGlu,
+  GatedMlp,
   applyLora,
   applyRotary,
   lora,
@@ -202,7 +202,7 @@ describe("attention", () => {
 });
 
 test("swiglu matches LlamaMLP with bias", () => {
-  const layer = fillWithWaves(new SwiGlu(16, 12, { bias: true }));
+  const layer = fillWithWaves(new GatedMlp(16, 12, { bias: true }));
   compare(
     layer,
     (x) => layer.forward(x),

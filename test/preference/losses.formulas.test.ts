@@ -79,10 +79,10 @@ function evaluate(loss: PreferenceLoss, logProbs: PairLogProbs) {
 
 const valueOf = (loss: PreferenceLoss, pair: Pair) => evaluate(loss, logProbsOf([pair])).loss[0]!;
 
-/** The notes' pair, 4 and 5 tokens: ρ_w −0.2, ρ_l −1. */
+/** A pair of 4 and 5 tokens: ρ_w −0.2, ρ_l −1. */
 const pair: Pair = [-10.2, -13, -10, -12];
 
-/** Shared paper notes, 6.3, and sums done by hand from the same pair. */
+/** Derived by hand from the losses' formulas. */
 test.each<[string, PreferenceLoss, number]>([
   ["sigmoid", sigmoid({ beta: 0.1 }), 0.653946967],
   ["cDPO: sigmoid with label smoothing", sigmoid({ beta: 0.1, labelSmoothing: 0.1 }), 0.661946967],

@@ -12,7 +12,7 @@ function evaluate(loss: PreferenceLoss, [polW, polL, refW, refL]: readonly [numb
   return { loss: value.item(), chosenGrad: chosen!.item(), rejectedGrad: rejected!.item() };
 }
 
-/** shared paper notes, 1.4: derived there by hand and checked against central differences. */
+/** Derived by hand from Eq. 3 of the paper, and checked against central differences. */
 const golden = [
   {
     name: "init",
@@ -176,7 +176,7 @@ describe("dpop", () => {
   });
 });
 
-describe("from logits to the loss (paper notes 1.5, float64)", () => {
+describe("from logits to the loss (float64)", () => {
   const [T, V] = [6, 7];
   const ids = [
     [1, 3, 2, 5, 0, 6],

@@ -65,45 +65,81 @@ const LOGS = /^(metrics\.jsonl|events\.out\.tfevents\..*|logprobs-.*\.records)$/
 
 /** What in these calls below `root` a power cut could lose, in words; empty when nothing. */
 export function powerCutFaults(calls: readonly FileCall[], root: string, { logs = LOGS } = {}): string[] {
-  const faults: string[] = [];
-  const isBelow = (path: string, folder: string) => path === folder || path.startsWith(`${folder}/`);
-  const isVisible = (path: string) =>
-    relative(root, path)
+  const disk = new Disk(root, logs);
+  for (const each of calls) if (isBelow(each.path, root)) disk[each.call](each.path, each.to);
+  return disk.end();
+}
+
+const isBelow = (path: string, folder: string) => path === folder || path.startsWith(`${folder}/`);
+
+/** What has reached the disk for sure, after each call; the methods are those of {@link FileCall}. */
+class Disk implements Record<FileCall["call"], (path: string, to: string) => void> {
+  private readonly faults: string[] = [];
+  /** Files with writes that are not flushed. */
+  private readonly dirty = new Set<string>();
+  /** Folders in which something got its final name, not flushed since. */
+  private readonly pending = new Map<string, string>();
+
+  constructor(
+    private readonly root: string,
+    private readonly logs: RegExp,
+  ) {}
+
+  open(path: string, to: string): void {
+    if (to !== "append") this.expectTemporary(path);
+  }
+
+  write(path: string): void {
+    this.expectTemporary(path);
+    this.dirty.add(path);
+  }
+
+  fsync(path: string): void {
+    this.dirty.delete(path);
+    this.pending.delete(path);
+  }
+
+  remove(path: string): void {
+    this.forget(path);
+    if (!this.isVisible(path)) return;
+    for (const [folder, newer] of this.pending)
+      if (folder !== path) this.faults.push(`${this.shown(path)} was removed while ${this.shown(newer)} could still be lost`);
+  }
+
+  link(path: string, to: string): void {
+    if (!this.isVisible(to)) return;
+    for (const each of this.dirty)
+      if (isBelow(each, path)) this.faults.push(`${this.shown(to)}: ${this.shown(each)} was not flushed before it got its name`);
+    if (!this.isVisible(path)) this.pending.set(dirname(to), to); // else it was there already, under its old name
+  }
+
+  rename(path: string, to: string): void {
+    if (this.isVisible(path) && !this.isVisible(to)) this.remove(path); // moved out of sight
+    this.link(path, to);
+    this.forget(path);
+  }
+
+  end(): string[] {
+    for (const newer of this.pending.values()) this.faults.push(`${this.shown(newer)} could still be lost at the end`);
+    return [...new Set(this.faults)];
+  }
+
+  private expectTemporary(path: string): void {
+    if (this.isVisible(path) && !this.logs.test(basename(path)))
+      this.faults.push(`${this.shown(path)} was written under its final name`);
+  }
+
+  private forget(path: string): void {
+    for (const each of [...this.dirty]) if (isBelow(each, path)) this.dirty.delete(each);
+  }
+
+  private isVisible(path: string): boolean {
+    return this.shown(path)
       .split("/")
       .every((part) => !part.startsWith("."));
-  const shown = (path: string) => relative(root, path);
-  /** Files with writes that are not flushed. */
-  const dirty = new Set<string>();
-  /** Folders in which something got its final name, not flushed since. */
-  const pending = new Map<string, string>();
-  const named = (from: string, to: string) => {
-    if (!isVisible(to)) return;
-    for (const path of dirty)
-      if (isBelow(path, from)) faults.push(`${shown(to)}: ${shown(path)} was not flushed before it got its name`);
-    if (!isVisible(from)) pending.set(dirname(to), to); // else it was there already, under its old name
-  };
-  const gone = (path: string) => {
-    for (const each of [...dirty]) if (isBelow(each, path)) dirty.delete(each);
-    if (!isVisible(path)) return;
-    for (const [folder, newer] of pending)
-      if (folder !== path) faults.push(`${shown(path)} was removed while ${shown(newer)} could still be lost`);
-  };
-  for (const { call, path, to } of calls) {
-    if (!isBelow(path, root)) continue;
-    if (call === "write" || (call === "open" && to !== "append")) {
-      if (isVisible(path) && !logs.test(basename(path))) faults.push(`${shown(path)} was written under its final name`);
-      if (call === "write") dirty.add(path);
-    } else if (call === "fsync") {
-      dirty.delete(path);
-      pending.delete(path);
-    } else if (call === "remove") gone(path);
-    else if (call === "link") named(path, to);
-    else if (call === "rename") {
-      if (isVisible(path) && !isVisible(to)) gone(path); // moved out of sight
-      named(path, to);
-      for (const each of [...dirty]) if (isBelow(each, path)) dirty.delete(each);
-    }
   }
-  for (const newer of pending.values()) faults.push(`${shown(newer)} could still be lost at the end`);
-  return [...new Set(faults)];
+
+  private shown(path: string): string {
+    return relative(this.root, path);
+  }
 }

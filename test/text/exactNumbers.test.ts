@@ -27,7 +27,7 @@ test("a number is read as in Python, and stays a JavaScript number where that is
     new PyFloat(Infinity),
   ]);
   expect(["-0", "9007199254740993"].map(numberOf)).toEqual([0n, 9007199254740993n]);
-  expect(() => parseExact(`[${"1".repeat(4301)}]`, "line 3")).toThrow("in line 3, but found an integer of 4301 digits");
+  expect(() => parseExact(`[${"1".repeat(4301)}]`, "line 3")).toThrow("in line 3 but received an integer of 4301 digits");
 });
 
 test("a value is JavaScript's, but Python's for a template", () => {

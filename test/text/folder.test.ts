@@ -17,12 +17,12 @@ describe("a missing tokenizer.json", () => {
   test("names the conversion where there is a SentencePiece model", async () => {
     const folder = folderOf({ "tokenizer.model": "\n\u000e", "config.json": {} });
     const message = await fault(folder);
-    expect(message).toContain("found only tokenizer.model, which is not read; convert it once with\n  python -c");
+    expect(message).toContain("received only tokenizer.model, which is not read; convert it once with\n  python -c");
     expect(message).toContain(`save_pretrained(sys.argv[1])' '${folder}'`);
   });
 
   test("is told from a folder without any tokenizer, and from no folder", async () => {
-    expect(await fault(folderOf({ "config.json": {} }))).toContain("found none, nor any other tokenizer");
+    expect(await fault(folderOf({ "config.json": {} }))).toContain("received none, nor any other tokenizer");
     await expect(loadTokenizer("/nowhere/at/all")).rejects.toThrow(
       new FolderError("Expected a model folder at /nowhere/at/all but there is none"),
     );

@@ -7,7 +7,7 @@ import { tokenizeRows } from "../../src/data/tokenize/tokenizePairs";
 import { InputError } from "../../src/base/errors";
 import { loadTokenizer } from "../../src/text";
 import { byteLevelPipelines } from "../../src/text/gguf/pipelines";
-import { areKnown } from "../../src/text/knownPatterns";
+import { areKnown } from "../../src/text/limits";
 import { type Step, preTokenizer } from "../../src/text/pipeline";
 import { tinyFolder, tokenizerConfig, tokenizerJson } from "./tiny";
 

@@ -21,16 +21,11 @@ import { verifyChecksums, writeChecksums } from "../../src/base/files/checksums"
 import { InputError } from "../../src/base/errors";
 import { manualSeed, memory } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
-import {
-  checkpointsIn,
-  openCheckpoint,
-  restoreCheckpoint,
-  saveCheckpoint,
-  verifyCheckpoint,
-} from "../../src/train/checkpoint/checkpoint";
+import { openCheckpoint, restoreCheckpoint, verifyCheckpoint } from "../../src/train/checkpoint/restore";
+import { checkpointsIn, saveCheckpoint } from "../../src/train/checkpoint/save";
 import { createOptimizer } from "../../src/train/prepare/optimizer";
-import type { PreferenceTrainerOptions } from "../../src/train/prepare/prepare";
-import { readSavedState } from "../../src/train/checkpoint/savedState";
+import type { PreferenceTrainerOptions } from "../../src/train/options";
+import { readSavedState } from "../../src/train/checkpoint/state";
 import { tinyModel, tinyPairs } from "./tiny";
 import { settledTensors } from "../setup/garbage";
 

@@ -8,7 +8,7 @@ import { InputError } from "../../src/base/errors";
 import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
 import { type Tensor, noGrad, ops, tensor, tidy } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
-import type { PreferenceTrainerOptions } from "../../src/train/prepare/prepare";
+import type { PreferenceTrainerOptions } from "../../src/train/options";
 import { tinyModel, tinyPairs } from "./tiny";
 
 const root = mkdtempSync(join(tmpdir(), "smaug-chosen-"));

@@ -7,7 +7,7 @@ import { type CausalLM, applyLora, dpop, lora, sigmoid, simpo } from "../../src"
 import type { AnswerPair } from "../../src/data/tokenize/tokenizedPair";
 import { noGrad, tidy } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
-import type { PreferenceTrainerOptions } from "../../src/train/prepare/prepare";
+import type { PreferenceTrainerOptions } from "../../src/train/options";
 import { tinyModel, tinyPairs } from "./tiny";
 import { paddedTokenLogProbs } from "../preference/padded";
 

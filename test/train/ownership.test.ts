@@ -228,34 +228,46 @@ describe("overwriting", () => {
     expect(contents(join(root, `place ${folders}`))).toEqual({ ...begun, "checkpoint-6/mine.txt": "mine" });
   });
 
+  /** Runs with overwriting, killed after so many changes; returns whether it came to its end. */
+  const survives = (changes: number): boolean => {
+    life.left = changes;
+    try {
+      run({ overwrite: true });
+      return true;
+    } catch {
+      return false;
+    } finally {
+      life.left = Infinity;
+    }
+  };
+
+  /** Runs the command with which the refusal restores the old files, if there is one. */
+  const restoresByHand = (): boolean => {
+    const line = /^ {2}(\(cd .*\))$/m.exec(errorOf(claim))?.[1];
+    if (line !== undefined) execFileSync("sh", ["-c", line]);
+    return line !== undefined;
+  };
+
+  const removeTemporary = (): void => {
+    for (const name of readdirSync(folder))
+      if (/^\.smaug(-staging|-\d|\.lock)/.test(name)) rmSync(join(folder, name), { recursive: true });
+  };
+
   test("loses neither run's files, whenever it is killed", () => {
     const seen = new Set<string>();
     for (let changes = 0; ; changes++) {
       const next = changes % 2 === 0 ? "restores" : "starts again";
       folder = join(root, `killed ${changes}`);
       write({ ...old, ...users });
-      life.left = changes;
-      let alive = true;
-      try {
-        run({ overwrite: true });
-      } catch {
-        alive = false;
-      }
-      life.left = Infinity;
-      if (alive) {
+      if (survives(changes)) {
         expect(contents()).toEqual({ ...users, ...begun, "checkpoint-6/mine.txt": "mine" });
         expect([...seen].sort()).toEqual(["new", "old", "restored"]);
         return;
       }
       rmSync(join(folder, ".smaug.lock"), { force: true }); // its process is gone
       if (next === "starts again") run({ overwrite: true }, { fails: true });
-      else {
-        const line = /^ {2}(\(cd .*\))$/m.exec(errorOf(claim))?.[1];
-        if (line !== undefined) execFileSync("sh", ["-c", line]);
-        if (line !== undefined) seen.add("restored");
-      }
-      for (const name of readdirSync(folder))
-        if (/^\.smaug(-staging|-\d|\.lock)/.test(name)) rmSync(join(folder, name), { recursive: true });
+      else if (restoresByHand()) seen.add("restored");
+      removeTemporary();
       const found = contents();
       const kind = found["checkpoint-2/trainer_state.json"] === undefined ? "old" : "new";
       seen.add(kind);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Sampler } from "../../src/train/sampler";
+import { Sampler } from "../../src/train/schedule";
 
 const steps = (sampler: Sampler, count: number) => Array.from({ length: count }, (_, step) => sampler.rowsOf(step));
 

@@ -21,11 +21,12 @@ import {
 import { OutOfMemoryError } from "../../src/native/errors";
 import { memory, noGrad } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
-import { checkpointBytes, spaceWarning } from "../../src/train/checkpoint/diskSpace";
+import { runObservers } from "../../src/train/trainer";
+import { checkpointBytes, spaceWarning } from "../../src/train/checkpoint/save";
 import { LIBRARY_WAYS, RunOutput } from "../../src/train/output/ownership";
-import { Run } from "../../src/train/loop";
-import { Sampler } from "../../src/train/sampler";
-import type { PreferenceTrainerOptions } from "../../src/train/prepare/prepare";
+import { TrainingLoop } from "../../src/train/loop";
+import { Sampler } from "../../src/train/schedule";
+import type { PreferenceTrainerOptions } from "../../src/train/options";
 import { tinyModel, tinyPairs } from "./tiny";
 import { settledTensors } from "../setup/garbage";
 
@@ -683,7 +684,8 @@ describe("what goes wrong", () => {
     const given = options(model, { loss: simpo(), loggingSteps: 5, reportTo: "tensorboard" });
     const trainer = new PreferenceTrainer(given);
     const output = claimed(given.outputDir!);
-    const run = new Run(await trainer.prepare(), trainer, output, { readsLate: true });
+    const prepared = await trainer.prepare();
+    const run = new TrainingLoop(prepared, runObservers(prepared, trainer, output), { readsLate: true });
     const all = (async () => {
       for await (const _ of run.steps(() => false));
     })();
@@ -700,7 +702,8 @@ describe("what goes wrong", () => {
     const given = options(adapted(), { loggingSteps: 4 });
     const trainer = new PreferenceTrainer(given);
     const output = claimed(given.outputDir!);
-    const late = new Run(await trainer.prepare(), trainer, output, { readsLate: true });
+    const prepared = await trainer.prepare();
+    const late = new TrainingLoop(prepared, runObservers(prepared, trainer, output), { readsLate: true });
     for await (const _ of late.steps(() => false));
     await late.finish();
     late.dispose();

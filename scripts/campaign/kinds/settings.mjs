@@ -61,9 +61,9 @@ const FIXED = new Set([
 ]);
 
 /** Arguments of `smaug train` with some settings that are random. `calm` leaves out values that only make a run large. */
-export function someSettings(random, folder, { calm = false } = {}) {
+export function someSettings(random, { calm = false } = {}) {
   const { runArguments } = product("cli/train/arguments.js");
-  const { snakeCase } = product("base/arguments.js");
+  const { snakeCase } = product("base/names.js");
   const keys = Object.keys(runArguments)
     .map(snakeCase)
     .filter((key) => !FIXED.has(key));
@@ -111,7 +111,7 @@ export default {
   minimum: 2000,
   async make(random, folder) {
     writeFileSync(join(folder, "pairs.jsonl"), '{"prompt":"a","chosen":"b","rejected":"c"}\n');
-    const { args, keys } = someSettings(random, folder);
+    const { args, keys } = someSettings(random);
     const all = [...base(folder), ...args];
     return {
       note: JSON.stringify(args).slice(0, 300),

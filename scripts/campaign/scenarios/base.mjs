@@ -1,5 +1,5 @@
 /** What scenarios share: the smallest run there is, how it ends undisturbed, whether files are whole. */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run, start } from "../children.mjs";
 import { judgeCommand, tail } from "../judge.mjs";
@@ -100,7 +100,7 @@ export class Workshop {
 }
 
 /** The final weights and what was logged, for comparing runs. */
-export function resultOf(out) {
+function resultOf(out) {
   const { log_history: lines } = JSON.parse(readFileSync(join(out, "trainer_state.json"), "utf8"));
   const history = lines.filter((line) => "loss" in line).map(({ step, loss, grad_norm }) => ({ step, loss, grad_norm }));
   return { weights: readFileSync(join(out, "adapter_model.safetensors")), history: JSON.stringify(history) };
@@ -161,7 +161,7 @@ export const checkpointsIn = (out) =>
         .sort((a, b) => Number(a.slice(11)) - Number(b.slice(11)));
 
 /** Names in an output folder that only writers in progress have. */
-export const hiddenIn = (out) => (existsSync(out) ? readdirSync(out).filter((name) => name.startsWith(".")) : []);
+const hiddenIn = (out) => (existsSync(out) ? readdirSync(out).filter((name) => name.startsWith(".")) : []);
 
 /** Resumes a run that ended early, as a user would, and compares how it ends. Returns a fault or undefined. */
 export async function finish(shop, folder, cache, expected, changes = {}) {
@@ -190,5 +190,4 @@ export function copy(from, to) {
   cpSync(from, to, { recursive: true });
 }
 
-export const remove = (path) => rmSync(path, { recursive: true, force: true });
 export const wait = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));

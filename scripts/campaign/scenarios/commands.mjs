@@ -56,7 +56,7 @@ export const trainingSettings = {
       join(folder, "pairs.jsonl"),
       Array.from({ length: 6 }, (_, i) => `{"prompt":"the ${i}","chosen":" a ${i}","rejected":" b"}\n`).join(""),
     );
-    const { args } = someSettings(random, folder, { calm: true });
+    const { args } = someSettings(random, { calm: true });
     const command = ["train", ...base(folder), "--max_steps", "2", ...args];
     const note = JSON.stringify(args).slice(0, 300);
     let outcome = await shop.cli(command, { seconds: 30, cwd: folder });

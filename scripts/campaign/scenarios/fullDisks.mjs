@@ -33,7 +33,7 @@ const options = () => (process.getuid() === 0 ? ["-m"] : ["-U", "-r", "-m"]);
 let works;
 
 /** Whether a tmpfs can be mounted in a namespace of our own. */
-export function mountsWork() {
+function mountsWork() {
   works ??=
     spawnSync("unshare", [...options(), "--propagation", "private", "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", "/mnt"])
       .status === 0 && spawnSync("nsenter", ["--version"]).status === 0;

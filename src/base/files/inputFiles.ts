@@ -136,13 +136,19 @@ export function kindOf(stats: Stats): string {
   return "a device";
 }
 
+/** The files that in-memory values were read from. */
 const origins = new WeakMap<object, Set<string>>();
 
+/**
+ * Records that a value was read from a file, so that a run that a program starts does not overwrite the file. Copies of
+ * the value, such as a filtered array, have no recorded origin.
+ */
 export function recordOrigin(value: object, path: string): void {
   const paths = origins.get(value) ?? new Set();
   origins.set(value, paths.add(path));
 }
 
+/** The files that a value was read from. */
 export function originsOf(value: object): readonly string[] {
   return [...(origins.get(value) ?? [])];
 }

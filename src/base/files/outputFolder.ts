@@ -100,6 +100,10 @@ export const LOCK_NAME = ".smaug.lock";
 const held = new Set<OutputLock>();
 const releaseAll = (): void => [...held].reverse().forEach((lock) => lock.release());
 
+/**
+ * A process's claim on an output folder: it holds `.smaug.lock` there from before its work until it ends. A missing
+ * folder is created for the lock, and removed with it if nothing else was written.
+ */
 export class OutputLock {
   /** Called once before the lock is released, also on process exit; must be synchronous. */
   beforeRelease: (() => void) | undefined;

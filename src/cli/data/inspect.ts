@@ -2,8 +2,7 @@
 import { styleText } from "node:util";
 import { Command, InvalidArgumentError } from "commander";
 import { printable } from "../../base/terminal/terminal";
-import type { Inspection, Sample, SampleAnswer } from "../../data/rows/inspect";
-import type { HistogramBin } from "../../data/rows/summary";
+import type { Distribution, HistogramBin, Inspection, Sample, SampleAnswer } from "../../data/inspect";
 import { printJson } from "../output";
 import { type RowFlags, columnMappingOption, datasetConfigOption, rowOptions, splitOption } from "../train/rowOptions";
 
@@ -41,10 +40,10 @@ async function inspect(positional: string | undefined, flags: InspectFlags, comm
   if (maxLength !== undefined && model === undefined)
     command.error("error: --max-length counts tokens; name the tokenizer's folder with --model");
   const { loadPreferences } = await import("../../data/rows/preferences.js");
-  const { inspectRows } = await import("../../data/rows/inspect.js");
+  const { inspectRows } = await import("../../data/inspect.js");
   const { loadTokenizer } = await import("../../text/index.js");
   const { Progress } = await import("../../base/terminal/progress.js");
-  const rows = await loadPreferences(source, rowOptions(flags));
+  const rows = await loadPreferences(source, { ...rowOptions(flags), rejected: "optional" });
   const tokenizer = model === undefined ? undefined : await loadTokenizer(model);
   const progress = new Progress("tokenizing", rows.length);
   const result = await inspectRows(rows, {
@@ -57,14 +56,14 @@ async function inspect(positional: string | undefined, flags: InspectFlags, comm
 }
 
 async function report(source: string, result: Inspection, maxLength: number | undefined): Promise<Line[]> {
-  const { describeRefusals } = await import("../../data/rows/screening.js");
+  const { describeOddities, describeRefusals } = await import("../../data/rows/screening.js");
   const { describeCuts } = await import("../../data/tokenize/tokenizePairs.js");
-  const { describeOddities } = await import("../../data/rows/oddities.js");
   const { unit, rows, usable, refused, cut, odd, lengths, editDistance, samples } = result;
   const remarks = [
     ...(refused.length > 0 ? [describeRefusals(refused, rows)] : []),
     ...(cut.length > 0 ? [describeCuts(cut, { maxLength: maxLength!, truncationMode: "keep_start" })] : []),
     ...describeOddities(odd),
+    ...(lengths.rejected ? [] : ["no row has a rejected answer: only loss_type sft can train on these"]),
   ];
   return [
     ...samples.flatMap((sample) => [...describeSample(sample, unit), ""]),
@@ -73,34 +72,36 @@ async function report(source: string, result: Inspection, maxLength: number | un
       ...bars(histogram, 1),
       "",
     ]),
-    `edit distance between the answers, in ${unit} of the longer one: mean ${editDistance.mean.toFixed(2)}, ` +
-      `median ${editDistance.median.toFixed(2)}`,
-    ...bars(editDistance.histogram, 0),
-    "",
+    ...(editDistance ? describeDistances(editDistance, unit) : []),
     `${usable} of ${rows} rows of ${source} can be trained on${remarks.length > 0 ? "; look at these:" : ""}`,
     ...remarks.map((remark) => `- ${remark}`),
   ];
+}
+
+function describeDistances({ mean, median, histogram }: Distribution, unit: string): string[] {
+  const between = `edit distance between the answers, in ${unit} of the longer one`;
+  return [`${between}: mean ${mean.toFixed(2)}, median ${median.toFixed(2)}`, ...bars(histogram, 0), ""];
 }
 
 /** A line of text, and its format on a terminal. */
 type Line = string | readonly [format: "bold" | "dim", text: string];
 
 function describeSample({ index, chosen, rejected }: Sample, unit: string): Line[] {
-  const same = chosen.prompt === rejected.prompt;
   return [
     ["bold", `row ${index}: prompt (masked), then the ${unit} of the answers, which are learnt`],
     ["dim", ended(shortened(chosen.prompt))],
     ["bold", "  chosen"],
     joined(chosen),
-    ...(same
-      ? []
-      : ([
-          ["bold", "  rejected, whose prompt ends otherwise"],
-          ["dim", ended(shortened(rejected.prompt))],
-        ] as const)),
-    ["bold", "  rejected"],
-    joined(rejected),
+    ...(rejected ? describeRejected(rejected, chosen.prompt) : []),
   ];
+}
+
+function describeRejected(rejected: SampleAnswer, prompt: string): Line[] {
+  const own: Line[] = [
+    ["bold", "  rejected, whose prompt ends otherwise"],
+    ["dim", ended(shortened(rejected.prompt))],
+  ];
+  return [...(rejected.prompt === prompt ? [] : own), ["bold", "  rejected"], joined(rejected)];
 }
 
 /** Each unit between bars, with line breaks to be seen. */

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { CausalLM } from "../../models";
-import { companionPlaces } from "../../models/companionFiles";
+import { companionPlaces } from "../../models/companions";
 import { loadTokenizer } from "../../text";
 import { type DType, noGrad, ops, tensor, tidy } from "../../torch";
 
@@ -49,7 +49,7 @@ export function tokenLogProbs(model: CausalLM, sequences: readonly number[][]): 
   return sequences.map((ids) =>
     tidy(() =>
       noGrad(() => {
-        const row = tensor([ids], { dtype: "int64", device: model.parameters().next().value!.device });
+        const row = tensor([ids], { dtype: "int64", device: model.device });
         const logits = model
           .forward(row)
           .squeeze(0)

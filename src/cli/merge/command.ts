@@ -121,7 +121,7 @@ async function writeMerged(
   { verify, dtype, device }: MergeOptions,
 ): Promise<Pick<MergeResult, "dtype" | "layers" | "whole"> & { scores: Scores | undefined }> {
   const model = await loadModel(base, { dtype: "auto", device });
-  const own = model.parameters().next().value!.dtype;
+  const own = model.dtype;
   const written = dtype ?? own;
   const computed = own === "float64" ? own : "float32";
   // Every weight is rounded once, to the dtype that is written; computing the check in float32 shows nothing but that.

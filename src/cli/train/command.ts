@@ -15,8 +15,8 @@ import { argumentsOf, pasteable, withOption } from "../commandLine";
 import { print, printJson, tell } from "../output";
 import { SIGNALS, commandEnded } from "../signals";
 import { type ResolvedConfig, describeSettings, resolveConfig, toSnakeCase } from "./config";
-import type { DamagedCheckpointError } from "../../train/checkpoint/checkpoint";
 import { RunOutput } from "../../train/output/ownership";
+import type { DamagedCheckpointError } from "../../train/checkpoint/restore";
 
 const interrupted = 130;
 const RESUME = "resume_from_checkpoint";
@@ -149,7 +149,7 @@ function isInterruption(error: unknown): boolean {
   return error instanceof Error && error.name === "InterruptedError";
 }
 
-/** By name: checkpoint.ts loads libtorch. */
+/** By name: the class is in a module that loads libtorch. */
 function isDamaged(error: unknown): error is DamagedCheckpointError {
   return error instanceof Error && error.name === "DamagedCheckpointError";
 }

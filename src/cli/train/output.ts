@@ -25,7 +25,7 @@ export function formatMetrics(line: LogLine, prefix: "" | "eval_" = ""): string 
 /** To standard error: the run in a few lines, and every row that is left out or cut. */
 export function reportPreparation(preparation: Preparation): void {
   const {
-    statement,
+    header,
     tokenized,
     limits,
     plan,
@@ -42,8 +42,7 @@ export function reportPreparation(preparation: Preparation): void {
   } = preparation;
   for (const [name, rows] of Object.entries(tokenized))
     if (rows) for (const line of describeTokenized(rows, limits)) tell(`${name}: ${line}`);
-  const { trained_weights: weights, device } = statement as { trained_weights: number; device: string };
-  tell(`model      ${weights.toLocaleString("en")} weights train, on ${device}`);
+  tell(`model      ${header.trained_weights.toLocaleString("en")} weights train, on ${header.device}`);
   tell(
     `rows       ${train.length} to train on${evaluation.length > 0 ? `, ${evaluation.length} to evaluate on` : ""}; ${schedule.totalSteps} steps`,
   );

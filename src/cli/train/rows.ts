@@ -2,7 +2,8 @@
  * The rows of a run: those to train on, and those to evaluate on, which come from another split, another source, or rows
  * held out of the training split.
  */
-import { type PreferenceRow, loadPreferences } from "../../data";
+import { type LoadPreferencesOptions, type RejectedRule, type TrainingRow, loadPreferences } from "../../data";
+import { MissingRejectedError } from "../../data/reading/columnMapping";
 import { splitNames } from "../../data/reading/dataFiles";
 import { Random } from "../../base/random";
 import { InputError } from "../../base/errors";
@@ -26,12 +27,15 @@ type RowsConfig = Pick<
 >;
 
 export interface RunRows {
-  readonly train: PreferenceRow[];
-  readonly evaluation: PreferenceRow[] | undefined;
+  readonly train: TrainingRow[];
+  readonly evaluation: TrainingRow[] | undefined;
 }
 
-/** @throws InputError when a source cannot be read or has no rows to evaluate on */
-export async function loadRows(config: RowsConfig, notes: string[]): Promise<RunRows> {
+/**
+ * @param rejected whether every row must have a rejected answer, which follows from the loss
+ * @throws InputError when a source cannot be read or has no rows to evaluate on
+ */
+export async function loadRows(config: RowsConfig, notes: string[], rejected: RejectedRule = "required"): Promise<RunRows> {
   const {
     datasetName,
     datasetTrainSplit,
@@ -46,6 +50,7 @@ export async function loadRows(config: RowsConfig, notes: string[]): Promise<Run
   const said = new Set<string>();
   const options = {
     ...(columnMapping === null ? {} : { columnMapping }),
+    rejected,
     onNote: (line: string) => {
       if (!said.has(line)) tell(line); // two splits have the same columns
       said.add(line);
@@ -53,7 +58,7 @@ export async function loadRows(config: RowsConfig, notes: string[]): Promise<Run
   };
   const configured = (name: string | null) => (name === null ? options : { ...options, datasetConfig: name });
   const chosen = configured(datasetConfig);
-  const train = await loadPreferences(source, { ...chosen, split: datasetTrainSplit });
+  const train = await load(source, { ...chosen, split: datasetTrainSplit });
   const isEvaluated = config.evalStrategy !== "no";
   if (testSplitSize !== null) {
     if (!isEvaluated)
@@ -72,13 +77,24 @@ export async function loadRows(config: RowsConfig, notes: string[]): Promise<Run
   const splits = await splitNames(evalDatasetName, { config: named ?? undefined });
   // A source with one split is used whole, unless a split other than the default is requested.
   const split = splits.length > 1 || datasetTestSplit !== "test" ? { split: datasetTestSplit } : {};
-  return { train, evaluation: await loadPreferences(evalDatasetName, { ...configured(named), ...split }) };
+  return { train, evaluation: await load(evalDatasetName, { ...configured(named), ...split }) };
 }
 
 /** The test split of the training rows' source. */
-async function testRows(source: string, options: NonNullable<Parameters<typeof loadPreferences>[1]>): Promise<PreferenceRow[]> {
+async function testRows(source: string, options: RowOptions): Promise<TrainingRow[]> {
   await expectSplit(source, options.split!, options.datasetConfig);
-  return loadPreferences(source, options);
+  return load(source, options);
+}
+
+type RowOptions = LoadPreferencesOptions & { rejected: RejectedRule };
+
+async function load(source: string, options: RowOptions): Promise<TrainingRow[]> {
+  try {
+    return await loadPreferences(source, options);
+  } catch (error) {
+    if (!(error instanceof MissingRejectedError)) throw error;
+    throw new InputError(`${error.message} To train on chosen answers alone, set loss_type: sft.`, { cause: error });
+  }
 }
 
 /**
@@ -110,10 +126,10 @@ async function expectSplit(source: string, split: string, config: string | undef
  * `datasets.train_test_split`: a share is rounded up.
  */
 export function holdOut(
-  rows: readonly PreferenceRow[],
+  rows: readonly TrainingRow[],
   size: number,
   seed: number,
-): { train: PreferenceRow[]; evaluation: PreferenceRow[] } {
+): { train: TrainingRow[]; evaluation: TrainingRow[] } {
   const count = size < 1 ? Math.ceil(size * rows.length) : size;
   if (count >= rows.length)
     throw new InputError(

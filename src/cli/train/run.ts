@@ -38,7 +38,7 @@ export async function createRun({ config, given, notes: noted }: ResolvedConfig,
   if (!hasDevice(device))
     throw new InputError(`Expected a device that is there for 'device' but received ${device}; smaug doctor shows which are`);
   const dtype = chooseDType(config, device, trainsAdapter, given, notes);
-  const { train, evaluation } = await loadRows(config, notes);
+  const { train, evaluation } = await loadRows(config, notes, loss.answers === "chosen" ? "optional" : "required");
 
   manualSeed(config.seed); // a fresh adapter is drawn while the model loads
   const model = await loadModel(config.modelNameOrPath!, {

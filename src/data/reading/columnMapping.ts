@@ -10,12 +10,25 @@ import { InputError } from "../../base/errors";
 const KEYS = ["prompt", "chosen", "rejected", "tools", "chat_template_kwargs"] as const;
 type Key = (typeof KEYS)[number];
 
+/** The columns that may hold the only answer of a row: smaug's name for it, and those of TRL's SFT data sets. */
+export const ANSWER_KEYS = ["chosen", "completion", "messages"] as const;
+export type AnswerKey = (typeof ANSWER_KEYS)[number];
+
 /** Text columns that hold a prompt, or part of one, in files for other programs. */
 const PROMPT_LIKE = ["question", "instruction", "input", "query", "system"];
 /** The columns of plain text rows; `tools` and `chat_template_kwargs` are for templates. */
 const TEXT_KEYS: readonly string[] = ["prompt", "chosen", "rejected"];
 /** How many names a message lists. */
 const MOST_NAMES = 20;
+
+/**
+ * Whether every row must have a rejected answer. Only a loss that reads the chosen answers alone (`sft`) can do without;
+ * then either all rows of a data set have one or none has.
+ */
+export type RejectedRule = "required" | "optional";
+
+/** Rows without a rejected answer where one is required, which the loss `sft` could train on. */
+export class MissingRejectedError extends InputError {}
 
 /** From the file's name of a column to smaug's: `{ question: "prompt" }`. */
 export type ColumnMapping = Readonly<Record<string, string>>;
@@ -28,10 +41,13 @@ export class SourceColumns {
   /** The columns seen, in order of appearance. */
   private readonly seen = new Set<string>();
 
-  /** @throws InputError for an invalid mapping */
+  /**
+   * @throws InputError for an invalid mapping
+   */
   constructor(
     private readonly source: string,
     mapping: ColumnMapping = {},
+    readonly rejected: RejectedRule = "required",
   ) {
     this.renamed = checked(mapping);
   }
@@ -41,8 +57,20 @@ export class SourceColumns {
     this.expectMapped(found, [...this.renamed.keys()], `'${this.source}'`);
     for (const name of found) this.seen.add(name);
     const ours = found.filter((name) => this.nameOf(name) !== undefined);
-    const isPromptThere = ours.some((name) => this.nameOf(name) === "prompt");
-    return isPromptThere ? ours : [...ours, ...found.filter((name) => isPromptLike(name))];
+    const has = (key: string) => ours.some((name) => this.nameOf(name) === key);
+    const missing = this.required.filter((name) => !found.includes(name));
+    if (missing.length > 0 && !has("rejected") && ANSWER_KEYS.some((key) => has(key) || found.includes(key)))
+      throw new MissingRejectedError(
+        `Expected the column ${listed(missing)} in '${this.source}', but found only ${listed(found)}.`,
+      );
+    if (!has("prompt")) ours.push(...found.filter((name) => isPromptLike(name)));
+    const answer = has("chosen") ? undefined : this.answerAmong(found);
+    return answer === undefined ? ours : [...ours, answer];
+  }
+
+  /** The columns that a file must have. */
+  get required(): string[] {
+    return (this.rejected === "required" ? ["chosen", "rejected"] : []).map((key) => this.fileNameOf(key));
   }
 
   /** The file's name for one of smaug's columns. */
@@ -88,7 +116,9 @@ export class SourceColumns {
   /** Notes about the columns that were not read, one line each. */
   notes(isChat: boolean): string[] {
     const keys: readonly string[] = isChat ? KEYS : TEXT_KEYS;
-    const unread = [...this.seen].filter((name) => !keys.includes(this.renamed.get(name) ?? name));
+    const names = [...this.seen];
+    const answer = names.some((name) => this.nameOf(name) === "chosen") ? undefined : this.answerAmong(names);
+    const unread = names.filter((name) => name !== answer && !keys.includes(this.renamed.get(name) ?? name));
     const notes = unread.length > 0 ? [`not read: ${unread.map((name) => excerpt(name)).join(", ")}`] : [];
     if (isChat && unread.includes("system"))
       notes.push(
@@ -96,6 +126,11 @@ export class SourceColumns {
           `the prompt: {"role": "system", "content": ...}`,
       );
     return notes;
+  }
+
+  /** The column that stands in for `chosen` where it may. */
+  private answerAmong(names: readonly string[]): string | undefined {
+    return this.rejected === "optional" ? ANSWER_KEYS.find((key) => names.includes(key) && !this.renamed.has(key)) : undefined;
   }
 
   /** smaug's name for a column of the file. A renamed column is no longer available under its own name. */

@@ -29,9 +29,15 @@ const MOST = 2 ** 20;
  * Chooses the configuration to read; undefined if the card declares none.
  *
  * @param source the data set's name, for messages
+ * @param option what messages call the option that names the configuration
  * @throws InputError when the card does not declare `wanted`, or declares several without a default and none is wanted
  */
-export function chooseConfig(folder: string, source: string, wanted: string | undefined): DataConfig | undefined {
+export function chooseConfig(
+  folder: string,
+  source: string,
+  wanted: string | undefined,
+  option = "'dataset_config' (for eval_dataset_name, 'eval_dataset_config')",
+): DataConfig | undefined {
   const configs = readConfigs(folder);
   const named =
     configs
@@ -49,9 +55,13 @@ export function chooseConfig(folder: string, source: string, wanted: string | un
   if (wanted === undefined && configs.length === 1) return configs[0];
   const received = wanted === undefined ? "received none" : `received '${excerpt(wanted)}'`;
   throw new InputError(
-    `Expected 'dataset_config' (for eval_dataset_name, 'eval_dataset_config') to name one of the configs that the card of '${source}' ` +
-      `declares (${named}), but ${received}.`,
+    `Expected ${option} to name one of the configs that the card of '${source}' ` + `declares (${named}), but ${received}.`,
   );
+}
+
+/** The configuration of this name, if the card of the folder declares it. */
+export function findConfig(folder: string, name: string): DataConfig | undefined {
+  return readConfigs(folder).find((config) => config.name === name);
 }
 
 function readConfigs(folder: string): DataConfig[] {
@@ -106,15 +116,21 @@ export function matchesPattern(path: string, pattern: string): boolean {
 function expressionOf(pattern: string): Pattern {
   let depth = 0;
   const source = pattern.replace(/\*\*\/|\*+|\?|\[!?[^\]/]+\]|[{},]|[.+^$()|\\[\]]/g, (part) => {
-    if (part === "**/") return "(?:[^/]+/)*";
-    if (part.startsWith("*")) return part === "*" ? "[^/]*" : ".*";
-    if (part === "?") return "[^/]";
     if (part === "{") return (depth++, "(?:");
     if (part === "}" && depth > 0) return (depth--, ")");
-    if (part === "," && depth > 0) return "|";
-    if (/^\[.+\]$/.test(part)) return part.replace(/^\[!/, "[^").replace(/\\/g, "\\\\");
-    return part === "," ? "," : `\\${part}`;
+    if (part === ",") return depth > 0 ? "|" : ",";
+    return WILDCARDS.get(part) ?? (/^(\*+|\[.+\])$/.test(part) ? manyOrClass(part) : `\\${part}`);
   });
   const place = `the pattern '${excerpt(pattern)}' of ${CARD}`;
   return new Pattern(compilePattern(`^${source}${")".repeat(depth)}$`, "s", place), place);
+}
+
+const WILDCARDS = new Map([
+  ["**/", "(?:[^/]+/)*"],
+  ["*", "[^/]*"],
+  ["?", "[^/]"],
+]);
+
+function manyOrClass(part: string): string {
+  return part.startsWith("*") ? ".*" : part.replace(/^\[!/, "[^").replace(/\\/g, "\\\\");
 }

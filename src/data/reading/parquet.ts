@@ -4,15 +4,14 @@
  * The file is decoded in a worker thread. A damaged file can make the decoder loop forever, exhaust the memory, or
  * reject a promise that nobody awaits; each of these ends the thread and becomes an error here.
  */
-import { join } from "node:path";
-import { Worker } from "node:worker_threads";
+import { Worker, parentPort, workerData } from "node:worker_threads";
 import { InputError } from "../../base/errors";
+import { canStartWorkers } from "../../base/threads";
+import { isObject } from "../../base/values";
 import { listed } from "./columnMapping";
 import { rememberEntries, rememberNumber, rememberedNumbers } from "../../text/exactNumbers";
 import { type ColumnValues, type ParquetFile, ParquetReader } from "./parquetReader";
-import type { ParquetAnswer, ParquetRequest } from "./parquetWorker";
 import type { Source, SourceRecord } from "./source";
-import { canStartWorkers } from "../tokenize/workerPool";
 
 /** The columns that are read where they are there, and those that have to be. */
 export interface Columns {
@@ -25,6 +24,15 @@ export interface Columns {
    */
   readonly keepNulls?: boolean;
 }
+
+/** What the thread is asked: opens a file in place of the one before, reads some columns of a row group, or closes the file. */
+type ParquetRequest =
+  | { readonly open: string }
+  | { readonly group: number; readonly columns: readonly string[]; readonly keepNulls: boolean }
+  | "close";
+
+/** Its answer. `failure` is what is wrong with the file. */
+type ParquetAnswer = { readonly opened: ParquetFile } | ColumnValues | { readonly failure: string } | "closed";
 
 /** `patience` is the least time allowed to the decoder for a request, in ticks of 100 ms. */
 export async function* readParquet(file: string, columns: Columns, patience = TICKS): Source {
@@ -124,7 +132,7 @@ const idle: Decoder[] = [];
 /** The thread itself. It keeps the process alive only while a request is pending. */
 class Decoder {
   ended: Error | undefined;
-  private readonly worker = new Worker(join(__dirname, "parquetWorker.js"));
+  private readonly worker = new Worker(__filename, { workerData: { decodeParquet: true } });
   private onAnswer: (answer: ParquetAnswer) => void = () => undefined;
   private onEnd: () => void = () => undefined;
 
@@ -171,4 +179,30 @@ class Decoder {
     this.ended ??= new Error("the thread that reads it has ended");
     await this.worker.terminate();
   }
+}
+
+/** The thread's side: the file that is open, and the answers to requests, one after the other. */
+let open: ParquetReader | undefined;
+
+async function answer(request: ParquetRequest): Promise<ParquetAnswer> {
+  if (request === "close" || "open" in request) {
+    const before = open;
+    open = undefined;
+    await before?.close();
+    if (request === "close") return "closed";
+    const { columns, groups } = (open = await ParquetReader.open(request.open));
+    return { opened: { columns, groups } };
+  }
+  const { group, columns, keepNulls } = request;
+  return open!.read(group, columns, keepNulls);
+}
+
+if (parentPort && isObject(workerData) && "decodeParquet" in workerData) {
+  const port = parentPort;
+  const failed = (error: unknown): ParquetAnswer => ({ failure: (error as Error).message });
+  port.on("message", (request: ParquetRequest) => {
+    void answer(request)
+      .catch(failed)
+      .then((each) => port.postMessage(each));
+  });
 }

@@ -11,20 +11,17 @@ export interface SourceRecord {
   readonly place: string;
   /**
    * JSON is parsed when this is first asked for, which may throw; a caller that needs only a few rows need not wait for the
-   * rest. Read it before the next record: the bytes may be gone by then.
+   * rest. A record can be read at any time: its bytes are its own.
    */
   readonly value: unknown;
   /**
-   * The same value with each number read by `numberOf` (src/text/exactNumbers.ts), for JSON; call it while `value` is
-   * current. Left out if the numbers of `value` are already remembered.
+   * The same value with each number read by `numberOf` (src/text/exactNumbers.ts), for JSON. Undefined if the numbers of
+   * `value` are exact as they are, or are remembered already.
    */
   exact?(): unknown;
 }
 
-/**
- * The records of a file, those of a piece at a time: to wait for each alone would take longer than to parse it. Each lot
- * is to be gone through before the next is asked for.
- */
+/** The records of a file in lots, those of one piece at a time: waiting for each alone would take longer than parsing it. */
 export type Source = AsyncGenerator<Iterable<SourceRecord>>;
 
 /** Largest record, or blank space between two records, in bytes. A row of 64 MiB has some 16 million tokens. */
@@ -79,8 +76,8 @@ export function tooLong(place: string, what: string, limit: number): InputError 
 const PIECE = 1 << 18; // bytes
 
 /**
- * The bytes of a text file in pieces, unpacked when its name ends with .gz in any case, without a byte order mark at the start. The
- * next piece may take this one's memory: to free memory a piece would be most of the work.
+ * The bytes of a text file in pieces, unpacked when its name ends with .gz in any case, without a byte order mark at the
+ * start. Each piece has memory of its own, which is never written again: records keep parts of it.
  */
 export async function* readPieces(file: string): AsyncGenerator<Buffer> {
   let start: Buffer = Buffer.alloc(0); // with as many bytes as a byte order mark
@@ -103,17 +100,16 @@ async function* readAll(file: string): AsyncGenerator<Buffer> {
   try {
     const from = (opened = (await openFile(file)).handle);
     if (/\.gz$/i.test(file)) return yield* unpacked(file, from);
-    const readInto = (memory: Buffer) => {
-      const reading = from.read(memory, 0, PIECE);
+    const readNext = () => {
+      const reading = from.read(Buffer.allocUnsafeSlow(PIECE), 0, PIECE);
       reading.catch(() => undefined); // it is awaited below, unless no more is asked for
       return reading;
     };
-    let [next, other] = [Buffer.allocUnsafe(PIECE), Buffer.allocUnsafe(PIECE)];
-    for (let reading = readInto(next); ; [next, other] = [other, next]) {
-      const { bytesRead } = await reading;
+    for (let reading = readNext(); ; ) {
+      const { bytesRead, buffer } = await reading;
       if (bytesRead === 0) return;
-      reading = readInto(other); // while this one is gone through
-      yield next.subarray(0, bytesRead);
+      reading = readNext(); // while this one is worked through
+      yield buffer.subarray(0, bytesRead);
     }
   } catch (error) {
     throw unreadable(file, error);
@@ -126,17 +122,6 @@ async function* unpacked(file: string, from: FileHandle): AsyncGenerator<Buffer>
   const packed = createReadStream(file, { fd: from, autoClose: false, highWaterMark: PIECE });
   // The callback is the stream's own error, which the loop throws.
   for await (const piece of pipeline(packed, createGunzip({ chunkSize: PIECE }), () => undefined)) yield piece as Buffer;
-}
-
-/** A file as a whole, of at most {@link MAX_WHOLE} bytes once unpacked. */
-export async function readBytes(file: string): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  let size = 0;
-  for await (const piece of readPieces(file)) {
-    if ((size += piece.length) > MAX_WHOLE) throw tooLong(`'${file}'`, "a file", MAX_WHOLE);
-    pieces.push(Buffer.from(piece));
-  }
-  return Buffer.concat(pieces);
 }
 
 /** Decodes UTF-8. A byte order mark is a character like any other: {@link readPieces} drops the one that begins a file. */

@@ -2,11 +2,9 @@
  * Preference pairs by a recipe, row by row: the source is read once for the examples of few-shot prompts, then once
  * more for the pairs, and neither time kept. What is drawn for a row depends on the seed and its place alone.
  */
-import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import { isObject } from "../../base/values";
 import { RowError } from "../fields";
-import { resolveDataSet } from "../reading/dataSet";
+import { type DataFile, DataSet, findDataFiles } from "../reading/dataFiles";
 import { Random } from "../../base/random";
 import { streamLots } from "../reading/records";
 import type { SourceRecord } from "../reading/source";
@@ -45,13 +43,14 @@ export interface PairOptions {
 export async function* makePairs(
   recipe: Recipe,
   source: string,
-  { split, config, seed, limit = Infinity, maxShots, onProgress }: PairOptions,
+  options: PairOptions,
   statistics: StatisticsCollector,
 ): AsyncGenerator<PairParts> {
-  const path = await withSubset(recipe, source);
+  const { split, seed, limit = Infinity, maxShots, onProgress } = options;
+  const files = await filesOf(recipe, source, options);
   const name = split === undefined ? `'${source}'` : `the split '${split}' of '${source}'`;
   const { columns, form } = recipe;
-  const lots = () => streamLots(path, { split, config, columns, form });
+  const lots = () => streamLots(files, { columns, form });
   const pool = new ShotPool(seed, maxShots);
   let index = 0;
   if (maxShots > 0)
@@ -62,31 +61,44 @@ export async function* makePairs(
         onProgress?.(index, "examples");
       }
 
-  index = -1;
-  reading: for await (const records of lots())
+  index = 0;
+  for await (const records of lots()) {
     for (const record of records) {
-      if (++index >= limit) break reading;
+      if (index >= limit) break;
       onProgress?.(index + 1, "pairs");
-      const question = questionOf(recipe, record, index);
-      const answers = question instanceof Unusable ? question : wrongAnswers(question, index, seed, statistics);
-      if (answers instanceof Unusable) {
-        statistics.refuse(index, answers.reason);
-        continue;
-      }
-      const { subject, prompt, answer } = question as Question;
-      const shots = pool.draw(index, subject);
-      statistics.use(shots.length);
-      for (const rejected of answers) {
-        statistics.add(answer, rejected);
-        yield { shots, question: prompt, chosen: answer, rejected };
-      }
+      for (const pair of pairsOf(questionOf(recipe, record, index), index, { seed, pool, statistics })) yield pair;
+      index++;
     }
-  if (statistics.rows === 0) throw new InputError(`Expected at least one row in ${name} but found none. ${recipe.form}`);
+    if (index >= limit) break;
+  }
+  if (statistics.rows === 0) throw new InputError(`Expected at least one row in ${name} but found none. ${form}`);
   if (statistics.pairs === 0)
     throw new InputError(
       `Expected rows that make pairs in ${name}, but none does:\n${statistics.describe()}\n` +
-        `Name another file or split. ${recipe.form}`,
+        `Name another file or split. ${form}`,
     );
+}
+
+interface Making {
+  readonly seed: number;
+  readonly pool: ShotPool;
+  readonly statistics: StatisticsCollector;
+}
+
+/** The pairs of one row. */
+function pairsOf(question: Question | Unusable, index: number, { seed, pool, statistics }: Making): PairParts[] {
+  const answers = question instanceof Unusable ? question : wrongAnswers(question, index, seed, statistics);
+  if (answers instanceof Unusable) {
+    statistics.refuse(index, answers.reason);
+    return [];
+  }
+  const { subject, prompt, answer } = question as Question;
+  const shots = pool.draw(index, subject);
+  statistics.use(shots.length);
+  return answers.map((rejected) => {
+    statistics.add(answer, rejected);
+    return { shots, question: prompt, chosen: answer, rejected };
+  });
 }
 
 /** The wrong answers that make a pair with the right one. */
@@ -109,15 +121,11 @@ function wrongAnswers(
   return usable;
 }
 
-/** The folder of the recipe's subset, where the source is a folder that has it. */
-async function withSubset({ subset }: Recipe, source: string): Promise<string> {
-  const path = await resolveDataSet(source);
-  if (subset === undefined) return path;
-  const isThere = await stat(join(path, subset)).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
-  return isThere ? join(path, subset) : path;
+/** The files of the source, or of its part that the recipe is about. */
+async function filesOf({ subset }: Recipe, source: string, { split, config }: PairOptions): Promise<DataFile[]> {
+  if (subset === undefined || config !== undefined) return findDataFiles(source, { split, config });
+  const set = await DataSet.open(source, { files: "all" });
+  return (set.part(subset) ?? set).files(split);
 }
 
 /** The first row says whether the source has the columns; a later one without a value is one row less. */

@@ -6,10 +6,12 @@ import { InputError } from "../../base/errors";
 import { nearest } from "../../base/names";
 import { received } from "../../base/received";
 import { isObject } from "../../base/values";
-import type { ChatRow, PlainRow, PreferenceRow } from "./preferenceRow";
+import type { ChatMessage } from "../../text";
+import { ANSWER_KEYS, type RejectedRule } from "../reading/columnMapping";
 import { type TokenizedPair, areTokenized } from "../tokenize/tokenizedPair";
+import { type ChatRow, type PlainRow, type TrainingRow, splitConversation } from "./preferenceRow";
 
-type Given<Row extends PreferenceRow> = Omit<Row, "index"> & {
+type Given<Row extends TrainingRow> = Omit<Row, "index"> & {
   /** Index in the data set, for messages; the row's index in its list when left out. */
   readonly index?: number;
 };
@@ -21,21 +23,52 @@ type Given<Row extends PreferenceRow> = Omit<Row, "index"> & {
  * const rows: GivenRow[] = [{ prompt: "2 + 2 =", chosen: " 4", rejected: " 5" }];
  * ```
  */
-export type GivenRow = Given<PlainRow> | Given<ChatRow>;
+export type GivenRow = Given<PlainRow> | Given<ChatRow> | GivenAnswer;
+
+type TemplateInputs = Pick<ChatRow, "tools" | "chatTemplateKwargs">;
+type Messages = readonly ChatMessage[];
+
+/**
+ * A row without a rejected answer, for the loss `sft`: `{ prompt, chosen }`, or under TRL's names `{ prompt, completion }`
+ * or `{ messages }`, a conversation whose last message is the answer.
+ */
+export type GivenAnswer = { readonly index?: number; readonly rejected?: undefined } & (
+  | { readonly prompt: string; readonly chosen: string }
+  | { readonly prompt: string; readonly completion: string }
+  | ({ readonly prompt: Messages; readonly chosen: Messages } & TemplateInputs)
+  | ({ readonly prompt: Messages; readonly completion: Messages } & TemplateInputs)
+  | ({ readonly messages: Messages } & TemplateInputs)
+);
 
 const SHAPE = `rows such as { prompt: "2 + 2 =", chosen: " 4", rejected: " 5" }`;
-const PARTS = ["prompt", "chosen", "rejected"] as const;
-const KEYS = ["index", ...PARTS, "tools", "chatTemplateKwargs"];
+const PAIR = ["prompt", "chosen", "rejected"] as const;
+const KEYS = ["index", ...PAIR, "tools", "chatTemplateKwargs"];
 
 /**
  * Throws unless `rows` is a list of rows, each of strings or of conversations.
  *
  * @param name the name of the argument or option
+ * @param rejected "optional" also takes rows without a rejected answer, if none of them has one
  * @throws TypeError when it is not a list; InputError that names the row, such as `train[3]`, when a row is malformed
  */
-export function expectRows(rows: unknown, name: string): asserts rows is readonly GivenRow[] {
+export function expectRows(
+  rows: unknown,
+  name: string,
+  rejected: RejectedRule = "required",
+): asserts rows is readonly GivenRow[] {
   expectList(rows, name, SHAPE);
-  rows.forEach((row, i) => expectRow(row, `${name}[${i}]`));
+  const isPair = (row: unknown) => isObject(row) && row.rejected !== undefined;
+  const arePairs = rejected === "required" || rows.length === 0 || isPair(rows[0]);
+  rows.forEach((row, i) => {
+    if (arePairs || !isPair(row)) return expectRow(row, `${name}[${i}]`, arePairs ? PAIR : answerParts(row));
+    throw new InputError(`Expected no 'rejected' in '${name}[${i}]', as in the rows before it, but received ${received(row)}`);
+  });
+}
+
+/** @throws RangeError for any other value */
+export function expectRejectedRule(rule: unknown): asserts rule is RejectedRule {
+  if (rule !== "required" && rule !== "optional")
+    throw new RangeError(`Expected "required" or "optional" for 'rejected' but received ${received(rule)}`);
 }
 
 /**
@@ -52,10 +85,20 @@ export function expectTokenized(pairs: unknown, name: string): asserts pairs is 
   );
 }
 
-/** The rows with their indices. */
-export function numbered(rows: readonly GivenRow[]): readonly PreferenceRow[] {
-  const isNumbered = (row: GivenRow): row is PreferenceRow => row.index !== undefined;
-  return rows.every(isNumbered) ? rows : rows.map((row, index) => ({ ...row, index: row.index ?? index }) as PreferenceRow);
+/** The rows with their indices, and with answers under smaug's names. */
+export function numbered(rows: readonly GivenRow[]): readonly TrainingRow[] {
+  const isDone = (row: GivenRow): row is TrainingRow => row.index !== undefined && "chosen" in row;
+  return rows.every(isDone) ? rows : rows.map((row, index) => ({ index, ...withChosen(row) }) as TrainingRow);
+}
+
+function withChosen(row: GivenRow): GivenRow {
+  if ("chosen" in row) return row;
+  if ("messages" in row) {
+    const { messages, ...rest } = row;
+    return { ...rest, ...splitConversation(messages) };
+  }
+  const { completion, ...rest } = row;
+  return { ...rest, chosen: completion } as GivenRow;
 }
 
 /** Throws unless `value` is a list. For common mistakes (a path, a Promise, a stream) the message says what to do. */
@@ -72,22 +115,16 @@ export function expectList(value: unknown, name: string, what: string): asserts 
   throw new TypeError(`Expected a list of ${what} for '${name}' but received ${received(value)}${way}`);
 }
 
-function expectRow(row: unknown, place: string): void {
+/** The keys of a row without a rejected answer: the answer under one of its names, and the prompt unless it is in there. */
+function answerParts(row: unknown): readonly string[] {
+  const name = (isObject(row) && ANSWER_KEYS.find((key) => row[key] !== undefined)) || "chosen";
+  return name === "messages" ? [name] : ["prompt", name];
+}
+
+function expectRow(row: unknown, place: string, parts: readonly string[]): void {
   if (!isObject(row)) throw new InputError(`Expected ${SHAPE} but received ${received(row)} for '${place}'`);
-  const { chosen, index, tools, chatTemplateKwargs: kwargs } = row;
-  const isChat = Array.isArray(chosen);
-  for (const part of PARTS) {
-    const value = row[part];
-    const wrong = isChat ? wrongMessages(value) : typeof value === "string" ? undefined : received(value);
-    if (wrong === undefined) continue;
-    const other = Object.keys(row).filter((key) => !KEYS.includes(key));
-    const near = value === undefined ? nearest(part, other) : undefined;
-    const expected = isChat ? "a list of messages" : part === "chosen" ? "a string or a list of messages" : "a string";
-    throw new InputError(
-      `Expected ${expected} for '${place}.${part}'${isChat && part !== "chosen" ? ", like 'chosen'," : ""} but received ` +
-        `${wrong}${near === undefined ? "" : `; did you mean '${near}'?`}`,
-    );
-  }
+  expectParts(row, place, parts);
+  const { index, tools, chatTemplateKwargs: kwargs } = row;
   if (index !== undefined && !(Number.isSafeInteger(index) && (index as number) >= 0))
     throw new InputError(`Expected an integer from 0 for '${place}.index' but received ${received(index)}; it may be left out`);
   if (tools !== undefined && !Array.isArray(tools))
@@ -98,6 +135,30 @@ function expectRow(row: unknown, place: string): void {
     throw new InputError(
       `Expected the name 'chatTemplateKwargs' in '${place}' but received 'chat_template_kwargs', the name used in files`,
     );
+}
+
+/** Checks that the parts are strings, or all of them conversations. */
+function expectParts(row: Readonly<Record<string, unknown>>, place: string, parts: readonly string[]): void {
+  const answer = parts[1] ?? parts[0]!;
+  const isChat = answer === "messages" || Array.isArray(row[answer]);
+  for (const part of parts) {
+    const wrong = isChat ? wrongMessages(row[part]) : typeof row[part] === "string" ? undefined : received(row[part]);
+    if (wrong === undefined) continue;
+    const expected = isChat ? "a list of messages" : part === answer ? "a string or a list of messages" : "a string";
+    const like = isChat && part !== answer ? `, like '${answer}',` : "";
+    throw new InputError(`Expected ${expected} for '${place}.${part}'${like} but received ${wrong}${wayOut(row, part)}`);
+  }
+}
+
+/** For a part that is missing. */
+function wayOut(row: Readonly<Record<string, unknown>>, part: string): string {
+  if (row[part] !== undefined) return "";
+  const near = nearest(
+    part,
+    Object.keys(row).filter((key) => !KEYS.includes(key)),
+  );
+  if (near !== undefined) return `; did you mean '${near}'?`;
+  return part === "rejected" ? "; only the loss sft can do without it" : "";
 }
 
 /** What is wrong with a conversation, if anything. */

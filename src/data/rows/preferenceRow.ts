@@ -6,15 +6,19 @@
  * A `prompt` in text beside answers that are whole conversations (as in UltraFeedback) repeats what is in them: there
  * the prompt is taken from the conversations, as TRL's `maybe_extract_prompt` does.
  *
+ * A row without `rejected`, where that is allowed, has its answer under `chosen` or under TRL's names: `completion`, or
+ * `messages`, a whole conversation. Of a whole conversation the last assistant message is the answer.
+ *
  * Every fault names the file, the line and the key, what was found and what is expected.
  */
 import { isDeepStrictEqual } from "node:util";
 import { parseIfJson } from "../../base/files/inputFiles";
+import { commonPrefixLength } from "../../base/lists";
 import { isObject, shown } from "../../base/values";
 import { InputError } from "../../base/errors";
 import type { ChatMessage, JsonValue } from "../../text";
 import { copyNumbers, hasNumber, parseExact, rememberNumbers } from "../../text/exactNumbers";
-import { SourceColumns, listed } from "../reading/columnMapping";
+import { ANSWER_KEYS, type AnswerKey, MissingRejectedError, SourceColumns, listed } from "../reading/columnMapping";
 import type { SourceRecord } from "../reading/source";
 
 /** A prompt and two answers in text. */
@@ -26,7 +30,7 @@ export interface PlainRow {
   readonly rejected: string;
 }
 
-/** A conversation and two ways to go on with it. */
+/** A conversation and two ways to continue it. */
 export interface ChatRow {
   /** Place in the data set, counted from 0 over rows (blank lines are not rows). */
   readonly index: number;
@@ -42,17 +46,32 @@ export interface ChatRow {
 /** One pair of answers to a prompt. */
 export type PreferenceRow = PlainRow | ChatRow;
 
+type WithoutRejected<Row extends PreferenceRow> = Omit<Row, "rejected"> & { readonly rejected?: undefined };
+
+/** A prompt with the chosen answer alone, for the loss `sft`. */
+export type AnswerRow = WithoutRejected<PlainRow> | WithoutRejected<ChatRow>;
+
+/** What a run trains on: pairs, or for the loss `sft` chosen answers alone. */
+export type TrainingRow = PreferenceRow | AnswerRow;
+
 export const FORM =
   `Every row is an object with texts or lists of messages, such as ` + `{"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}.`;
 
 const MESSAGES = `[{"role": "assistant", "content": "4"}]`;
 
-export function isPlain(row: PreferenceRow): row is PlainRow {
+export function isPlain<Row extends TrainingRow>(row: Row): row is Extract<Row, { readonly prompt: string }> {
   return typeof row.prompt === "string";
 }
 
 type Json = Readonly<Record<string, unknown>>;
 type Part = string | readonly ChatMessage[];
+
+interface Answers<P extends Part> {
+  readonly chosen: P;
+  readonly rejected: P | undefined;
+}
+type Texts = Answers<string>;
+type Messages = Answers<readonly ChatMessage[]>;
 
 /** Makes rows of records; the first decides which kind the others are of. */
 export class RowReader {
@@ -60,37 +79,24 @@ export class RowReader {
   count = 0;
   private isChat: boolean | undefined;
   private hasPrompt: boolean | undefined;
+  private hasRejected: boolean | undefined;
 
   constructor(private readonly columns = new SourceColumns("the rows")) {}
 
-  read(record: SourceRecord): PreferenceRow {
+  read(record: SourceRecord): TrainingRow {
     const { place } = record;
     if (!isObject(record.value))
       throw new InputError(`Expected a JSON object in ${place}, but found ${shown(record.value)}. ${FORM}`);
     const value = this.columns.rename(record.value, place);
     const exact = exactCells(record, this.columns);
-    const chosen = this.part(value, "chosen", place, exact);
-    const rejected = this.part(value, "rejected", place, exact);
+    const { chosen, rejected } = this.answers(value, place, exact);
     const hasPrompt = value.prompt !== undefined;
-    if (hasPrompt !== (this.hasPrompt ??= hasPrompt))
-      throw new InputError(
-        `Expected ${this.hasPrompt ? "" : "no "}'prompt' in ${place}, as in the rows before it, ` + `but found ${keysOf(value)}.`,
-      );
+    this.hasPrompt ??= hasPrompt;
+    expectSameColumns("prompt", this.hasPrompt, hasPrompt, value, place);
     const index = this.count++;
-    if (typeof chosen === "string") {
-      const texts = { chosen, rejected: rejected as string };
-      if (!hasPrompt) {
-        this.columns.expectNoPromptLike(value, place);
-        return { index, ...withCommonCharacters(texts.chosen, texts.rejected) };
-      }
-      if (typeof value.prompt === "string") return { index, prompt: value.prompt, ...texts };
-      throw new InputError(`Expected a string for 'prompt' in ${place}, but found ${shown(value.prompt)}. ${FORM}`);
-    }
-    return {
-      index,
-      ...conversation(value, { chosen, rejected: rejected as readonly ChatMessage[] }, place, exact),
-      ...templateInputs(value, place, exact),
-    };
+    if (typeof chosen === "string") return { index, ...this.texts(value, { chosen, rejected } as Texts, place) };
+    const messages = conversation(value, { chosen, rejected } as Messages, place, exact);
+    return { index, ...messages, ...templateInputs(value, place, exact) };
   }
 
   /** Notes about the columns, after all records. @throws InputError when the mapping names columns that were not found */
@@ -99,13 +105,39 @@ export class RowReader {
     return this.columns.notes(this.isChat === true);
   }
 
+  /** Both answers, or the only one under any of its names. */
+  private answers(value: Json, place: string, exact: ExactCells): Answers<Part> {
+    if (this.columns.rejected === "optional") {
+      const hasRejected = isThere(value.rejected);
+      this.hasRejected ??= hasRejected;
+      expectSameColumns("rejected", this.hasRejected, hasRejected, value, place);
+      const name = ANSWER_KEYS.find((key) => isThere(value[key])) ?? "chosen";
+      if (!hasRejected) return { chosen: this.part(value, name, place, exact), rejected: undefined };
+    }
+    return { chosen: this.part(value, "chosen", place, exact), rejected: this.part(value, "rejected", place, exact) };
+  }
+
+  private texts(value: Json, { chosen, rejected }: Texts, place: string): Parts<string> {
+    if (typeof value.prompt === "string") return partsOf(value.prompt, chosen, rejected);
+    if (value.prompt !== undefined)
+      throw new InputError(`Expected a string for 'prompt' in ${place}, but found ${shown(value.prompt)}. ${FORM}`);
+    this.columns.expectNoPromptLike(value, place);
+    if (rejected !== undefined) return withCommonCharacters(chosen, rejected);
+    throw new InputError(
+      `Expected 'prompt' in ${place}, but found only ${keysOf(value)}: a text alone does not tell where the answer begins.`,
+    );
+  }
+
   /** One answer, of the kind of those before it. */
-  private part(record: Json, key: "chosen" | "rejected", place: string, exact: ExactCells): Part {
+  private part(record: Json, key: AnswerKey | "rejected", place: string, exact: ExactCells): Part {
     const found = record[key];
     if (typeof found !== "string" && !Array.isArray(found)) {
       const what = found === undefined ? `only ${keysOf(record)}` : shown(found);
       const wayOut = isObject(found) && ("role" in found || "from" in found) ? `A conversation is a list, ${MESSAGES}.` : FORM;
-      throw new InputError(`Expected a string or messages for '${key}' in ${place}, but found ${what}. ${wayOut}`);
+      const lacksRejected = found === undefined && !isThere(record.rejected) && ANSWER_KEYS.some((name) => isThere(record[name]));
+      throw new (lacksRejected ? MissingRejectedError : InputError)(
+        `Expected a string or messages for '${key}' in ${place}, but found ${what}. ${wayOut}`,
+      );
     }
     const isChat = typeof found !== "string";
     if (isChat !== (this.isChat ??= isChat))
@@ -117,6 +149,25 @@ export class RowReader {
   }
 }
 
+/** A row's prompt and answers. */
+type Parts<P extends Part> =
+  | { readonly prompt: P; readonly chosen: P; readonly rejected: P }
+  | { readonly prompt: P; readonly chosen: P };
+
+function partsOf<P extends Part>(prompt: P, chosen: P, rejected: P | undefined): Parts<P> {
+  return rejected === undefined ? { prompt, chosen } : { prompt, chosen, rejected };
+}
+
+/** A null is what Arrow writes for a cell that is not there. */
+const isThere = (value: unknown): boolean => value !== undefined && value !== null;
+
+function expectSameColumns(key: string, before: boolean, now: boolean, value: Json, place: string): void {
+  if (before !== now)
+    throw new InputError(
+      `Expected ${before ? "" : "no "}'${key}' in ${place}, as in the rows before it, but found ${keysOf(value)}.`,
+    );
+}
+
 /** A cell of a record with its numbers as they are written; undefined if those are already remembered. */
 type ExactCells = (key: string) => unknown;
 
@@ -125,16 +176,11 @@ function exactCells(record: SourceRecord, columns: SourceColumns): ExactCells {
   return (key) => (isObject((exact ??= record.exact?.())) ? exact[columns.fileNameOf(key)] : undefined);
 }
 
-function conversation(
-  record: Json,
-  { chosen, rejected }: Pick<ChatRow, "chosen" | "rejected">,
-  place: string,
-  exact: ExactCells,
-): Pick<ChatRow, "prompt" | "chosen" | "rejected"> {
+function conversation(record: Json, answers: Messages, place: string, exact: ExactCells): Parts<readonly ChatMessage[]> {
   const { prompt: given } = record;
-  if (given === undefined) return withCommonTurns(chosen, rejected);
+  if (given === undefined) return withOwnPrompt(answers);
   if (typeof given === "string") {
-    const row = withCommonTurns(chosen, rejected);
+    const row = withOwnPrompt(answers);
     const asked = given.trim();
     if (row.prompt.some(({ content }) => typeof content === "string" && content.includes(asked))) return row;
     throw new InputError(
@@ -146,20 +192,18 @@ function conversation(
     throw new InputError(`Expected messages for 'prompt' in ${place}, but found ${shown(given)}. ${FORM}`);
   const prompt = messagesOf(given, "prompt", place, exact);
   if (prompt.length === 0) throw new InputError(`Expected a message for 'prompt' in ${place}, but found none.`);
-  for (const [key, answer] of Object.entries({ chosen, rejected }))
-    if (answer.length >= prompt.length && isDeepStrictEqual(answer.slice(0, prompt.length), prompt))
+  for (const [key, answer] of Object.entries(answers) as [string, Messages["rejected"]][])
+    if (answer && answer.length >= prompt.length && isDeepStrictEqual(answer.slice(0, prompt.length), prompt))
       throw new InputError(
         `Expected the messages after 'prompt' for '${key}' in ${place}, but they begin with the prompt again. ` +
           `Leave 'prompt' out of every row: it is then what both answers begin with.`,
       );
-  return { prompt, chosen, rejected };
+  return partsOf(prompt, answers.chosen, answers.rejected);
 }
 
-function withCommonCharacters(chosen: string, rejected: string): Omit<PlainRow, "index"> {
-  const shorter = Math.min(chosen.length, rejected.length);
-  let end = 0;
-  while (end < shorter && chosen[end] === rejected[end]) end++;
-  if (end === shorter && end > 0)
+function withCommonCharacters(chosen: string, rejected: string): Parts<string> {
+  let end = commonPrefixLength(chosen, rejected);
+  if (end === Math.min(chosen.length, rejected.length) && end > 0)
     end--; // never a whole answer
   else if (end > 0 && chosen[end - 1] === " ") end--;
   const isLow = (text: string) => /[\udc00-\udfff]/.test(text[end] ?? "");
@@ -167,10 +211,15 @@ function withCommonCharacters(chosen: string, rejected: string): Omit<PlainRow, 
   return { prompt: chosen.slice(0, end), chosen: chosen.slice(end), rejected: rejected.slice(end) };
 }
 
-function withCommonTurns(
-  chosen: readonly ChatMessage[],
-  rejected: readonly ChatMessage[],
-): Pick<ChatRow, "prompt" | "chosen" | "rejected"> {
+/** The last assistant message of a whole conversation is the answer. Without one at the end there is no answer. */
+export function splitConversation(messages: readonly ChatMessage[]): Pick<ChatRow, "prompt" | "chosen"> {
+  const end = messages.length - (messages.at(-1)?.role === "assistant" ? 1 : 0);
+  return { prompt: messages.slice(0, end), chosen: messages.slice(end) };
+}
+
+/** The prompt of whole conversations: what both begin with, or what comes before a single one's answer. */
+function withOwnPrompt({ chosen, rejected }: Messages): Parts<readonly ChatMessage[]> {
+  if (rejected === undefined) return splitConversation(chosen);
   const shorter = Math.min(chosen.length, rejected.length);
   let end = 0;
   while (end < shorter && isDeepStrictEqual(chosen[end], rejected[end])) end++;
@@ -181,20 +230,10 @@ function withCommonTurns(
 function messagesOf(list: readonly unknown[], key: string, place: string, exact: ExactCells): ChatMessage[] {
   let isNumeric = false;
   const messages = list.map((message, i) => {
-    const fault = (expected: string, found: unknown, wayOut = "") =>
-      new InputError(`Expected ${expected} for '${key}[${i}]' in ${place}, but found ${shown(found)}.${wayOut}`);
-    if (!isObject(message)) throw fault("a message", message);
-    if (typeof message.role !== "string")
-      throw fault(
-        `a message with a 'role'`,
-        message,
-        "from" in message ? ` ShareGPT's 'from' and 'value' are not read; write ${MESSAGES}.` : "",
-      );
-    const { content } = message;
-    if (Array.isArray(content) && content.some((part) => isObject(part) && part.type !== "text"))
-      throw fault("text alone", content);
-    if (!(content === undefined || content === null || typeof content === "string" || Array.isArray(content)))
-      throw fault("a text as 'content'", content);
+    expectMessage(message, (expected, found, wayOut = "") => {
+      const text = `Expected ${expected} for '${key}[${i}]' in ${place}, but found ${shown(found)}.${wayOut}`;
+      return new InputError(text);
+    });
     let isWhole = true;
     for (const name in message) {
       const value = message[name];
@@ -205,6 +244,22 @@ function messagesOf(list: readonly unknown[], key: string, place: string, exact:
   });
   if (isNumeric) rememberNumbers(messages, exact(key)); // for the template
   return messages;
+}
+
+type Fault = (expected: string, found: unknown, wayOut?: string) => InputError;
+
+function expectMessage(message: unknown, fault: Fault): asserts message is Json {
+  if (!isObject(message)) throw fault("a message", message);
+  if (typeof message.role !== "string") {
+    const isShareGpt = "from" in message;
+    const wayOut = isShareGpt ? ` ShareGPT's 'from' and 'value' are not read; write ${MESSAGES}.` : "";
+    throw fault(`a message with a 'role'`, message, wayOut);
+  }
+  const { content } = message;
+  if (typeof content === "string") return;
+  if (Array.isArray(content) && content.some((part) => isObject(part) && part.type !== "text"))
+    throw fault("text alone", content);
+  if (!(content === undefined || content === null || Array.isArray(content))) throw fault("a text as 'content'", content);
 }
 
 /** Arrow writes null for a key that only other messages have; templates test whether a key is defined. */

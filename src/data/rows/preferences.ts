@@ -11,11 +11,12 @@ import { recordOrigin } from "../../base/files/inputFiles";
 import { received } from "../../base/received";
 import { printable } from "../../base/terminal/terminal";
 import { InputError } from "../../base/errors";
-import { type ColumnMapping, SourceColumns } from "../reading/columnMapping";
-import { FORM, type PlainRow, type PreferenceRow, RowReader, isPlain } from "./preferenceRow";
+import { type ColumnMapping, type RejectedRule, SourceColumns } from "../reading/columnMapping";
+import { FORM, type PlainRow, type PreferenceRow, RowReader, type TrainingRow, isPlain } from "./preferenceRow";
+import { expectRejectedRule } from "./givenRows";
 import { streamRecords } from "../reading/records";
 
-export { type ChatRow, type PlainRow, type PreferenceRow, isPlain } from "./preferenceRow";
+export { type AnswerRow, type ChatRow, type PlainRow, type PreferenceRow, type TrainingRow, isPlain } from "./preferenceRow";
 
 export interface LoadPreferencesOptions {
   /** Which split of a folder or data set. Default: the only one, or "train". */
@@ -30,7 +31,15 @@ export interface LoadPreferencesOptions {
   onNote?: (line: string) => void;
 }
 
-const OPTIONS = ["split", "revision", "datasetConfig", "columnMapping", "onNote"];
+export interface LoadRowsOptions extends LoadPreferencesOptions {
+  /**
+   * Whether every row must have a rejected answer. "optional" also reads rows without one, for the loss `sft`:
+   * `{ prompt, chosen }`, or TRL's `{ prompt, completion }` and `{ messages }`, whose last message is the answer.
+   */
+  rejected: RejectedRule;
+}
+
+const OPTIONS = ["split", "revision", "datasetConfig", "columnMapping", "rejected", "onNote"];
 
 /**
  * Reads preference rows: `chosen` and `rejected`, mostly `prompt`, and with conversations `tools` and
@@ -45,13 +54,15 @@ const OPTIONS = ["split", "revision", "datasetConfig", "columnMapping", "onNote"
  * console.log(rows.length, rows[0]?.chosen);
  * ```
  */
-export async function loadPreferences(source: string, options: LoadPreferencesOptions = {}): Promise<PreferenceRow[]> {
-  const rows: PreferenceRow[] = [];
+export async function loadPreferences(source: string, options: LoadRowsOptions): Promise<TrainingRow[]>;
+export async function loadPreferences(source: string, options?: LoadPreferencesOptions): Promise<PreferenceRow[]>;
+export async function loadPreferences(source: string, options: Partial<LoadRowsOptions> = {}): Promise<TrainingRow[]> {
+  const rows: TrainingRow[] = [];
   const { heap_size_limit: limit } = getHeapStatistics();
   let size = 0;
-  for await (const row of streamPreferences(source, options)) {
+  for await (const row of streamRows(source, options)) {
     rows.push(row);
-    if ((size += sizeOf(row.prompt) + sizeOf(row.chosen) + sizeOf(row.rejected)) > SHARE * (limit - YOUNG))
+    if ((size += sizeOf(row.prompt) + sizeOf(row.chosen) + sizeOf(row.rejected ?? "")) > SHARE * (limit - YOUNG))
       throw new InputError(
         `Expected rows that fit in memory in '${source}', but ${rows.length} of them fill most of the ` +
           `${Math.round(limit / 2 ** 20)} MiB that Node may use. Take fewer rows, or allow it more: ` +
@@ -76,15 +87,22 @@ function sizeOf(part: PreferenceRow["prompt"]): number {
 }
 
 /** The rows of {@link loadPreferences}, one at a time. */
-export async function* streamPreferences(source: string, options: LoadPreferencesOptions = {}): AsyncGenerator<PreferenceRow> {
+export function streamPreferences(source: string, options: LoadRowsOptions): AsyncGenerator<TrainingRow>;
+export function streamPreferences(source: string, options?: LoadPreferencesOptions): AsyncGenerator<PreferenceRow>;
+export function streamPreferences(source: string, options: Partial<LoadRowsOptions> = {}): AsyncGenerator<TrainingRow> {
+  return streamRows(source, options);
+}
+
+async function* streamRows(source: string, options: Partial<LoadRowsOptions>): AsyncGenerator<TrainingRow> {
   if (typeof source !== "string")
     throw new TypeError(`Expected a file, a folder or the name of a data set for 'source' but received ${received(source)}`);
   checkOptions("loadPreferences", options, OPTIONS);
-  const { datasetConfig: config, columnMapping, onNote = toStandardError, ...choice } = options;
+  const { datasetConfig: config, columnMapping, rejected = "required", onNote = toStandardError, ...choice } = options;
   if (typeof onNote !== "function") throw new TypeError(`Expected a function for 'onNote' but received ${received(onNote)}`);
-  const columns = new SourceColumns(source, columnMapping);
+  expectRejectedRule(rejected);
+  const columns = new SourceColumns(source, columnMapping, rejected);
   const reader = new RowReader(columns);
-  const required = ["chosen", "rejected"].map((key) => columns.fileNameOf(key));
+  const { required } = columns;
   const wanted = (found: readonly string[]) => columns.choose(found);
   for await (const record of streamRecords(source, { ...choice, config, columns: { wanted, required, keepNulls: true } }))
     yield reader.read(record);
@@ -96,7 +114,7 @@ function toStandardError(line: string): void {
   process.stderr.write(`${printable(line)}\n`);
 }
 
-/** The rows as texts, for what knows no conversations. */
+/** The rows as texts, for callers that do not handle conversations. */
 export function expectPlainRows(rows: readonly PreferenceRow[], name: string): PlainRow[] {
   return rows.map((row) => {
     if (isPlain(row)) return row;

@@ -1,9 +1,11 @@
 /**
- * Rows that cannot be trained on: rejected with a reason and counted, never silently dropped.
+ * What there is to say about rows: those that cannot be trained on, which are refused with a reason and counted, never
+ * silently dropped; and what is odd about others, counted by kind with the first rows of each, so that nobody has to
+ * find it out from the loss.
  */
-
+import { createHash } from "node:crypto";
 import { InputError } from "../../base/errors";
-import type { PlainRow } from "./preferenceRow";
+import { type PlainRow, type TrainingRow, isPlain } from "./preferenceRow";
 
 /** A row that was left out, and why. */
 export interface Refusal {
@@ -59,4 +61,124 @@ export function describeRefusals(refused: readonly Refusal[], total: number, use
 export function expectSomeKept(kept: readonly unknown[], refused: readonly Refusal[], name: string, use = "trained on"): void {
   if (kept.length > 0) return;
   throw new InputError(`Expected rows that can be ${use} in '${name}', but ` + describeRefusals(refused, refused.length, use));
+}
+
+/** Each kind, and what to say of one row of it, with the verbs in braces. */
+export const ODDITIES = {
+  emptyPrompt: "{has} an empty prompt; without a 'prompt' key it is what both answers begin with",
+  assistantLast:
+    "{has} a prompt that ends with an assistant turn, so the answer starts another; make that turn part of the answers",
+  blankAnswer: "{has} an answer of white space alone",
+  chosenBeginsRejected: "{has} a rejected answer that continues the chosen one",
+  rejectedBeginsChosen: "{has} a chosen answer that continues the rejected one",
+  promptRepeated: "{has} an answer that begins with the whole prompt again",
+  duplicate: "{repeats} an earlier row",
+  contradiction: "{prefers} what an earlier row rejects, and {rejects} what it prefers",
+  noBos: "{does} not begin with BOS, which the tokenizer puts before texts: the chat template leaves it out",
+  noEos: "{has} an answer without EOS: the chat template writes none, so its end is not learnt",
+  twoEos: "{has} an answer that ends with EOS twice: the tokenizer adds one of its own",
+  seam: "{has} a prompt whose last tokens change with the answer; they count as the answer's",
+} as const;
+
+export type OddityKind = keyof typeof ODDITIES;
+
+export interface Oddity {
+  readonly count: number;
+  /** The first ten rows. */
+  readonly first: readonly number[];
+}
+
+/** Counts by kind; kinds that were not seen are not there. */
+export type Oddities = { readonly [kind in OddityKind]?: Oddity };
+
+const FIRST = 10;
+
+/** Counts the row under this kind. */
+export function note(oddities: Oddities, kind: OddityKind, index: number): Oddities {
+  return mergeOddities(oddities, { [kind]: { count: 1, first: [index] } });
+}
+
+/** Both counts together; the rows of `b` come after those of `a`. */
+export function mergeOddities(a: Oddities, b: Oddities): Oddities {
+  const merged: { [kind in OddityKind]?: Oddity } = { ...a };
+  for (const kind of Object.keys(b) as OddityKind[]) {
+    const [old, more] = [a[kind] ?? { count: 0, first: [] }, b[kind]!];
+    merged[kind] = { count: old.count + more.count, first: [...old.first, ...more.first].slice(0, FIRST) };
+  }
+  return merged;
+}
+
+/** The counts as lines for a terminal. */
+export function describeOddities(oddities: Oddities): string[] {
+  return (Object.keys(ODDITIES) as OddityKind[]).flatMap((kind) => {
+    const oddity = oddities[kind];
+    if (!oddity) return [];
+    const rows = oddity.first.join(", ") + (oddity.count > oddity.first.length ? ", …" : "");
+    const isOne = oddity.count === 1;
+    const says = ODDITIES[kind].replace(/\{(\w+)\}/g, (_, verb: string) => (isOne ? verb : plural(verb)));
+    return [`${oddity.count} ${isOne ? "row" : "rows"} (${rows}) ${says}`];
+  });
+}
+
+const plural = (verb: string): string => ({ has: "have", does: "do" })[verb] ?? verb.replace(/s$/, "");
+
+/** What is odd about rows as they are written, before any tokenizer has seen them. */
+export function oddRows(rows: readonly TrainingRow[]): Oddities {
+  let found: Oddities = {};
+  const seen = new Set<string>();
+  for (const row of rows) for (const kind of kindsOf(row, seen)) found = note(found, kind, row.index);
+  return found;
+}
+
+/** `seen` holds the rows before, and then this one. */
+function kindsOf(row: TrainingRow, seen: Set<string>): OddityKind[] {
+  const { chosen, rejected } = texts(row);
+  const answers = rejected === undefined ? [chosen] : [chosen, rejected];
+  const same = digest(row, chosen, rejected);
+  const opposite = rejected === undefined ? undefined : digest(row, rejected, chosen);
+  const isRepeated = seen.has(same);
+  const holds: Partial<Record<OddityKind, boolean>> = {
+    emptyPrompt: row.prompt.length === 0,
+    blankAnswer: answers.some((text) => text !== "" && text.trim() === ""),
+    chosenBeginsRejected: continues(rejected, chosen),
+    rejectedBeginsChosen: continues(chosen, rejected),
+    promptRepeated: isPlain(row) && row.prompt.trim() !== "" && answers.some((text) => text.startsWith(row.prompt)),
+    duplicate: isRepeated,
+    contradiction: !isRepeated && opposite !== undefined && seen.has(opposite),
+  };
+  seen.add(same);
+  return (Object.keys(holds) as OddityKind[]).filter((kind) => holds[kind]);
+}
+
+/** Whether a text is another one and more. */
+function continues(text: string | undefined, start: string | undefined): boolean {
+  return text !== undefined && start !== undefined && start !== "" && text !== start && text.startsWith(start);
+}
+
+/** Whether the prompt ends with an assistant turn, so that the answer is a second one. */
+export function endsWithAssistant(row: TrainingRow): boolean {
+  return !isPlain(row) && row.prompt.at(-1)?.role === "assistant";
+}
+
+/** The answers as texts that can be compared: of messages their content, or their JSON where that is no text. */
+export function texts(row: TrainingRow): { prompt: string; chosen: string; rejected?: string } {
+  if (isPlain(row)) return row;
+  const written = (messages: typeof row.prompt) =>
+    messages
+      .map(({ role: _, content, ...rest }) =>
+        typeof content === "string" && Object.keys(rest).length === 0 ? content : JSON.stringify([content, rest]),
+      )
+      .join("\n");
+  const { prompt, chosen, rejected } = row;
+  return {
+    prompt: written(prompt),
+    chosen: written(chosen),
+    ...(rejected === undefined ? {} : { rejected: written(rejected) }),
+  };
+}
+
+function digest({ prompt }: TrainingRow, chosen: string, rejected: string | undefined): string {
+  return createHash("sha1")
+    .update(JSON.stringify([prompt, chosen, rejected]))
+    .digest("base64");
 }

@@ -10,10 +10,9 @@ import { TimeLimitError, secondsFor, withinTime } from "../../base/timeLimit";
 import { InputError } from "../../base/errors";
 import { ChatTemplateLimitError, ChatTemplateSyntaxError } from "../../text/errors";
 import { type ChatMessage, type Tokenizer, tokenizeAnswers, tokenizeChatAnswers } from "../../text";
-import { type Oddities, type OddityKind, endsWithAssistant, mergeOddities, note } from "../rows/oddities";
-import { type PreferenceRow, isPlain } from "../rows/preferenceRow";
-import type { Refusal } from "../rows/screening";
-import type { TokenizedAnswer, TokenizedPair } from "./tokenizedPair";
+import { type Oddities, type OddityKind, type Refusal, endsWithAssistant, mergeOddities, note } from "../rows/screening";
+import { type TrainingRow, isPlain } from "../rows/preferenceRow";
+import { type TokenizedAnswer, type TokenizedPair, storePairs } from "./tokenizedPair";
 
 /** What to do with prompt and answer when they are too long together: cut off their end, or their beginning. */
 export type TruncationMode = "keep_start" | "keep_end";
@@ -43,6 +42,30 @@ export interface TokenizedRows {
   odd: Oddities;
 }
 
+/** The same with its pairs in one array, as files and threads have them. */
+export interface StoredRows extends Omit<TokenizedRows, "pairs"> {
+  readonly stored: Int32Array;
+}
+
+const nothing = (): TokenizedRows => ({ pairs: [], refused: [], cut: [], odd: {} });
+const stored = ({ pairs, ...rest }: TokenizedRows): StoredRows => ({ stored: storePairs(pairs), ...rest });
+
+/** The results of consecutive batches as one. */
+export function joinRows(parts: readonly StoredRows[]): StoredRows {
+  const joined = new Int32Array(parts.reduce((sum, part) => sum + part.stored.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part.stored, at);
+    at += part.stored.length;
+  }
+  return {
+    stored: joined,
+    refused: parts.flatMap(({ refused }) => refused),
+    cut: parts.flatMap(({ cut }) => cut),
+    odd: parts.reduce((all, { odd }) => mergeOddities(all, odd), {}),
+  };
+}
+
 /** Why the row at hand cannot be trained on. */
 class Reason extends Error {}
 
@@ -62,51 +85,42 @@ export class PairTokenizer {
     this.addsBos = this.bos !== undefined && tokenizer.encode("a")[0] === this.bos;
   }
 
-  addAll(rows: readonly PreferenceRow[]): TokenizedRows {
-    const result: TokenizedRows = { pairs: [], refused: [], cut: [], odd: {} };
-    for (const batch of batchesOf(rows)) this.addBatch(batch, result);
-    return result;
-  }
-
   /**
-   * Adds rows to `result` under one shared time limit: a limit for each text would cost more than the texts. If the
+   * Tokenises rows under one shared time limit: a limit for each text would cost more than the texts. If the
    * batch exceeds it, its rows run again, each under its own limit.
    *
    * @throws TimeLimitError that names the row on which the tokenizer does not end
    */
-  addBatch(rows: readonly PreferenceRow[], result: TokenizedRows): void {
+  tokenizeBatch(rows: readonly TrainingRow[]): StoredRows {
     if (rows.length > 1) {
       const seconds = secondsFor(rows.reduce((sum, row) => sum + charactersOf(row), 0));
       let [at, since] = [0, 0];
       try {
-        const added = withinTime(
+        return withinTime(
           seconds,
           () => {
-            const part: TokenizedRows = { pairs: [], refused: [], cut: [], odd: {} };
+            const result = nothing();
             for (const row of rows) {
               [at, since] = [row.index, performance.now()];
-              this.add(row, part);
+              this.add(row, result);
             }
-            return part;
+            return stored(result);
           },
           () => "a batch took too long",
         );
-        result.pairs.push(...added.pairs);
-        result.refused.push(...added.refused);
-        result.cut.push(...added.cut);
-        result.odd = mergeOddities(result.odd, added.odd);
-        return;
       } catch (error) {
         if (!(error instanceof TimeLimitError) || error.message.startsWith("Row ")) throw error;
         // A row that took nearly all of the time need not run again.
         if (performance.now() - since > 800 * seconds) throw new TimeLimitError(`Row ${at}: ${error.message}`);
       }
     }
+    const result = nothing();
     for (const row of rows) this.add(row, result);
+    return stored(result);
   }
 
   /** Adds the row to `result`. */
-  add(row: PreferenceRow, result: TokenizedRows): void {
+  private add(row: TrainingRow, result: TokenizedRows): void {
     const cut: Cut[] = [];
     const odd = new Set<OddityKind>();
     try {
@@ -125,26 +139,30 @@ export class PairTokenizer {
     }
   }
 
-  private tokenize(row: PreferenceRow, cut: Cut[], odd: Set<OddityKind>): TokenizedPair {
-    for (const side of SIDES) if (isEmpty(row[side], this.tokenizer.eosToken)) throw new Reason(`the ${side} answer is empty`);
+  private tokenize(row: TrainingRow, cut: Cut[], odd: Set<OddityKind>): TokenizedPair {
+    const sides = row.rejected === undefined ? SIDES.slice(0, 1) : SIDES;
+    if (row.rejected === undefined && row.chosen.length === 0 && !isPlain(row))
+      throw new Reason("the conversation does not end with an assistant message");
+    for (const side of sides) if (isEmpty(row[side]!, this.tokenizer.eosToken)) throw new Reason(`the ${side} answer is empty`);
     if (!isPlain(row) && row.prompt.length === 0) throw new Reason("the prompt is empty");
     if (endsWithAssistant(row)) odd.add("assistantLast");
     const { prompt, answers } = isPlain(row)
-      ? tokenizeAnswers(this.tokenizer, row.prompt, [row.chosen, row.rejected])
-      : tokenizeChatAnswers(this.tokenizer, row.prompt, [row.chosen, row.rejected], {
+      ? tokenizeAnswers(this.tokenizer, row.prompt, present(row.chosen, row.rejected))
+      : tokenizeChatAnswers(this.tokenizer, row.prompt, present(row.chosen, row.rejected), {
           ...(row.tools ? { tools: row.tools } : {}),
           ...(row.chatTemplateKwargs ? { chatTemplateKwargs: row.chatTemplateKwargs } : {}),
         });
-    const [chosen, rejected] = SIDES.map((side, i): TokenizedAnswer => {
+    const [chosen, rejected] = sides.map((side, i): TokenizedAnswer => {
       const { ids, start } = answers[i]!;
       this.check(ids, start, side, isPlain(row), odd);
       if (start < prompt.length) odd.add("seam");
       const onCut = (tokens: number, lostEos: boolean) => cut.push({ index: row.index, answer: side, tokens, lostEos });
       return this.fitted(ids, start, onCut);
-    }) as [TokenizedAnswer, TokenizedAnswer];
-    if (areEqual(chosen.ids, rejected.ids))
+    });
+    if (!rejected) return { index: row.index, chosen: chosen! };
+    if (areEqual(chosen!.ids, rejected.ids))
       throw new Reason(`the two answers are identical${cut.length > 0 ? ` once cut to ${this.limits.maxLength}` : ""}`);
-    return { index: row.index, chosen, rejected };
+    return { index: row.index, chosen: chosen!, rejected };
   }
 
   /** One BOS, a token before the completion, a completion, EOS at its end. */
@@ -189,7 +207,7 @@ export class PairTokenizer {
 const BATCH = { rows: 256, characters: 200_000 };
 
 /** Splits rows into batches, smaller ones where rows are long. */
-export function* batchesOf(rows: readonly PreferenceRow[]): Generator<readonly PreferenceRow[]> {
+export function* batchesOf(rows: readonly TrainingRow[]): Generator<readonly TrainingRow[]> {
   let start = 0;
   let characters = 0;
   for (const [i, row] of rows.entries()) {
@@ -202,12 +220,17 @@ export function* batchesOf(rows: readonly PreferenceRow[]): Generator<readonly P
 }
 
 /** Approximate number of characters to tokenize in a row. */
-function charactersOf({ prompt, chosen, rejected }: PreferenceRow): number {
+function charactersOf({ prompt, chosen, rejected }: TrainingRow): number {
   const lengthOf = (part: string | readonly ChatMessage[]): number =>
     typeof part === "string"
       ? part.length
       : part.reduce((sum, { content }) => sum + (typeof content === "string" ? content.length : 100), 0);
-  return 2 * lengthOf(prompt) + lengthOf(chosen) + lengthOf(rejected);
+  return 2 * lengthOf(prompt) + lengthOf(chosen) + lengthOf(rejected ?? "");
+}
+
+/** The answers that a row has. */
+function present<Answer>(chosen: Answer, rejected: Answer | undefined): Answer[] {
+  return rejected === undefined ? [chosen] : [chosen, rejected];
 }
 
 /** No text, or nothing but EOS; of messages, none or no content of any kind. */

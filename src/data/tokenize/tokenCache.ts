@@ -2,7 +2,7 @@
  * Tokenised rows kept in a file, by content: its name is the hash of everything the ids follow from (rows, tokenizer
  * files, limits, this package). A file that is not whole, or is another version's, counts as not there.
  *
- * Layout: "smaugtok", the header's length, the header in JSON, the packed pairs (32-bit integers, little endian),
+ * Layout: "smaugtok", the header's length, the header in JSON, the stored pairs (32-bit integers, little endian),
  * SHA-256 of all that.
  */
 import { createHash } from "node:crypto";
@@ -14,21 +14,19 @@ import { makeFolder, writeWhole } from "../../base/files/wholeFiles";
 import { packageVersion } from "../../native/paths";
 import type { Tokenizer } from "../../text";
 import { exactEntries } from "../../text/exactNumbers";
-import { companionPlaces } from "../../models/companionFiles";
-import { GENERATION_FILE, TEMPLATE_FILE, TEMPLATE_FOLDER } from "../../models/companionNames";
+import { companionPlaces, GENERATION_FILE, TEMPLATE_FILE, TEMPLATE_FOLDER } from "../../models/companions";
 import { readTokenizerFolder } from "../../text/folder";
-import { packPairs, unpackPairs } from "./packedPairs";
-import type { Limits, TokenizedRows } from "./pairTokenizer";
-import type { PreferenceRow } from "../rows/preferenceRow";
+import type { Limits, StoredRows } from "./pairTokenizer";
+import type { TrainingRow } from "../rows/preferenceRow";
 
 const MAGIC = "smaugtok";
-const FORMAT = 3;
+const FORMAT = 4;
 const DIGEST = 32; // bytes
 const MONTH = 30 * 24 * 3600 * 1000; // ms
 
 /** What the ids of rows follow from, as one hash. */
 export async function contentKey(
-  rows: readonly PreferenceRow[],
+  rows: readonly TrainingRow[],
   tokenizer: Tokenizer,
   { maxLength, truncationMode }: Limits,
 ): Promise<string> {
@@ -72,7 +70,7 @@ async function tokenizerFiles({ path, adapterPath }: Tokenizer): Promise<[name: 
     .map(([folder, name]): [string, Buffer] => [name, readInput(join(folder, name), "a tokenizer's file")]);
 }
 
-export async function readTokenCache(folder: string, key: string): Promise<TokenizedRows | undefined> {
+export async function readTokenCache(folder: string, key: string): Promise<StoredRows | undefined> {
   const file = join(folder, key);
   const bytes = contentOf(file);
   if (!bytes || bytes.length < MAGIC.length + 4 + DIGEST) return undefined;
@@ -82,14 +80,14 @@ export async function readTokenCache(folder: string, key: string): Promise<Token
   const start = MAGIC.length + 4;
   const end = start + content.readUInt32LE(MAGIC.length);
   // The digest matches, so smaug wrote this header.
-  const header = JSON.parse(content.toString("utf8", start, end)) as Omit<TokenizedRows, "pairs"> & { key: string };
+  const header = JSON.parse(content.toString("utf8", start, end)) as Omit<StoredRows, "stored"> & { key: string };
   if (header.key !== key) return undefined;
   const now = new Date();
   await utimes(file, now, now).catch(() => undefined); // it stays for another month
   // The integers begin anywhere in the file; a typed array has to begin at a multiple of four.
-  const packed = new Int32Array(Uint8Array.from(content.subarray(end)).buffer);
+  const stored = new Int32Array(Uint8Array.from(content.subarray(end)).buffer);
   const { refused, cut, odd } = header;
-  return { pairs: unpackPairs(packed), refused, cut, odd };
+  return { stored, refused, cut, odd };
 }
 
 function contentOf(file: string): Buffer | undefined {
@@ -101,13 +99,12 @@ function contentOf(file: string): Buffer | undefined {
 }
 
 /** Keeps the rows, and removes what nobody has asked for in a month. */
-export async function writeTokenCache(folder: string, key: string, rows: TokenizedRows): Promise<void> {
-  const { pairs, refused, cut, odd } = rows;
+export async function writeTokenCache(folder: string, key: string, rows: StoredRows): Promise<void> {
+  const { stored, refused, cut, odd } = rows;
   const header = Buffer.from(JSON.stringify({ key, refused, cut, odd }));
   const length = Buffer.alloc(4);
   length.writeUInt32LE(header.length);
-  const packed = packPairs(pairs);
-  const ids = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength);
+  const ids = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
   const content = Buffer.concat([Buffer.from(MAGIC), length, header, ids]);
   makeFolder(folder);
   await writeWhole(join(folder, key), Buffer.concat([content, digestOf(content)]));

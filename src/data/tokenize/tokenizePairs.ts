@@ -9,18 +9,18 @@ import { join } from "node:path";
 import { checkOptions, expectCallback, expectPath } from "../../base/options";
 import { received } from "../../base/received";
 import { InputError } from "../../base/errors";
+import { canStartWorkers } from "../../base/threads";
 import { cacheFolder } from "../../native/paths";
 import type { Tokenizer } from "../../text";
-import { expectTokenizer } from "../../text/expectTokenizer";
-import { type Oddities, describeOddities } from "../rows/oddities";
-import { type GivenRow, expectRows, numbered } from "../rows/givenRows";
-import { type Cut, type Limits, PairTokenizer, type TokenizedRows, type TruncationMode, batchesOf } from "./pairTokenizer";
-import { type PreferenceRow, isPlain } from "../rows/preferenceRow";
-import { type Refusal, describeRefusals, expectSomeKept } from "../rows/screening";
-import { type LengthSummary, summarise } from "../rows/summary";
-import { type TokenizedPair, hasRejected } from "./tokenizedPair";
+import { expectTokenizer } from "../../text/tokenizer";
+import { type GivenRow, expectRows, numbered, expectRejectedRule } from "../rows/givenRows";
+import { type Cut, type Limits, PairTokenizer, type TruncationMode, batchesOf, type StoredRows, joinRows } from "./pairTokenizer";
+import { isPlain, type TrainingRow } from "../rows/preferenceRow";
+import { type Oddities, describeOddities, type Refusal, describeRefusals, expectSomeKept } from "../rows/screening";
+import { type TokenizedPair, readPairs } from "./tokenizedPair";
 import { readTokenCache, writeTokenCache, contentKey } from "./tokenCache";
-import { canStartWorkers, tokenizeInWorkers } from "./workerPool";
+import { tokenizeInWorkers } from "./workers";
+import type { RejectedRule } from "../reading/columnMapping";
 
 export interface TokenizeOptions {
   /** The most tokens prompt and answer may have together. Default: no limit. */
@@ -31,6 +31,8 @@ export interface TokenizeOptions {
   workers?: number;
   /** Where tokenised rows are kept; null keeps none. Default: `smaug/tokens` in the user's cache folder. */
   cacheDir?: string | null;
+  /** Whether every row must have a rejected answer; "optional" for the loss `sft`. Default "required". */
+  rejected?: RejectedRule;
   /** What to call the rows in messages. */
   name?: string;
   onProgress?: (done: number, total: number) => void;
@@ -47,6 +49,16 @@ export interface TokenizedPairs {
   readonly statistics: TokenStatistics;
 }
 
+export interface LengthSummary {
+  readonly min: number;
+  readonly mean: number;
+  readonly median: number;
+  /** 95 of 100 are not longer. */
+  readonly p95: number;
+  readonly max: number;
+  readonly total: number;
+}
+
 export interface TokenStatistics {
   /** Rows that came in; each is one of `pairs` or `refused`. */
   readonly rows: number;
@@ -55,6 +67,7 @@ export interface TokenStatistics {
   readonly prompt: LengthSummary;
   /** Tokens of completions. */
   readonly chosen: LengthSummary;
+  /** All zero if no row has a rejected answer. */
   readonly rejected: LengthSummary;
   /** Whether the tokens were in the cache. */
   readonly cached: boolean;
@@ -82,7 +95,8 @@ export async function tokenizePairs(
   tokenizer: Tokenizer,
   options: TokenizeOptions = {},
 ): Promise<TokenizedPairs> {
-  expectRows(rows, "rows");
+  if (options.rejected !== undefined) expectRejectedRule(options.rejected);
+  expectRows(rows, "rows", options.rejected);
   expectTokenizer(tokenizer);
   const result = await tokenizeRows(numbered(rows), tokenizer, options);
   expectSomeKept(result.pairs, result.refused, options.name ?? "the data");
@@ -91,7 +105,7 @@ export async function tokenizePairs(
 
 /** {@link tokenizePairs} of rows of which none may be left. */
 export async function tokenizeRows(
-  rows: readonly PreferenceRow[],
+  rows: readonly TrainingRow[],
   tokenizer: Tokenizer,
   options: TokenizeOptions = {},
 ): Promise<TokenizedPairs> {
@@ -109,18 +123,19 @@ export async function tokenizeRows(
       : await tokenizeHere(rows, tokenizer, limits, report));
   // A cache that cannot be written (a full disk, a read-only home) costs time, not the run.
   if (!kept && cacheDir !== null) await writeTokenCache(cacheDir, key, made).catch(() => undefined);
-  const { pairs } = made;
+  const { stored, ...rest } = made;
+  const pairs = readPairs(stored);
   const statistics = {
     rows: rows.length,
     pairs: pairs.length,
     prompt: summarise(pairs.map(({ chosen, rejected }) => Math.max(chosen.start, rejected?.start ?? 0))),
     chosen: summarise(pairs.map(({ chosen }) => chosen.ids.length - chosen.start)),
-    rejected: summarise(pairs.filter(hasRejected).map(({ rejected }) => rejected.ids.length - rejected.start)),
+    rejected: summarise(pairs.flatMap(({ rejected }) => (rejected ? [rejected.ids.length - rejected.start] : []))),
     cached: kept !== undefined,
     workers,
     seconds: (performance.now() - start) / 1000,
   };
-  return { ...made, statistics };
+  return { pairs, ...rest, statistics };
 }
 
 /** What was refused, cut or odd, as lines for a terminal; none when all is well. */
@@ -130,6 +145,15 @@ export function describeTokenized({ refused, cut, odd, statistics }: TokenizedPa
     ...(cut.length > 0 ? [describeCuts(cut, limits)] : []),
     ...describeOddities(odd),
   ];
+}
+
+/** All zero when there are none. */
+export function summarise(values: readonly number[]): LengthSummary {
+  if (values.length === 0) return { min: 0, mean: 0, median: 0, p95: 0, max: 0, total: 0 };
+  const sorted = Float64Array.from(values).sort();
+  const at = (share: number) => sorted[Math.ceil(share * sorted.length) - 1]!;
+  const total = sorted.reduce((sum, value) => sum + value, 0);
+  return { min: sorted[0]!, mean: total / sorted.length, median: at(0.5), p95: at(0.95), max: sorted.at(-1)!, total };
 }
 
 /** How many answers were cut, the worst of it, and the first rows. */
@@ -147,41 +171,49 @@ export function describeCuts(cut: readonly Cut[], { maxLength, truncationMode }:
 }
 
 async function tokenizeHere(
-  rows: readonly PreferenceRow[],
+  rows: readonly TrainingRow[],
   tokenizer: Tokenizer,
   limits: Limits,
   report: (done: number) => void,
-): Promise<TokenizedRows> {
-  const worker = new PairTokenizer(tokenizer, limits);
-  const result: TokenizedRows = { pairs: [], refused: [], cut: [], odd: {} };
+): Promise<StoredRows> {
+  const pairTokenizer = new PairTokenizer(tokenizer, limits);
+  const parts: StoredRows[] = [];
   let turn = performance.now();
   let done = 0;
   for (const batch of batchesOf(rows)) {
-    worker.addBatch(batch, result);
+    parts.push(pairTokenizer.tokenizeBatch(batch));
     done += batch.length;
     if (performance.now() - turn < TURN) continue;
     report(done);
     await new Promise((resolve) => setImmediate(resolve));
     turn = performance.now();
   }
-  return result;
+  return joinRows(parts);
 }
 
-function workersFor(rows: readonly PreferenceRow[]): number {
+function workersFor(rows: readonly TrainingRow[]): number {
   if (!canStartWorkers) return 0;
   const most = Math.min(MOST_WORKERS, availableParallelism());
-  const lengthOf = (part: PreferenceRow["prompt"]) => (typeof part === "string" ? part.length : JSON.stringify(part).length);
+  const lengthOf = (part: TrainingRow["prompt"]) => (typeof part === "string" ? part.length : JSON.stringify(part).length);
   let characters = 0;
   for (const { prompt, chosen, rejected } of rows) {
-    characters += 3 * lengthOf(prompt) + lengthOf(chosen) + lengthOf(rejected);
+    characters += 3 * lengthOf(prompt) + lengthOf(chosen) + lengthOf(rejected ?? "");
     if (characters >= most * CHARACTERS_PER_WORKER) return most > 1 ? most : 0;
   }
   const workers = Math.floor(characters / CHARACTERS_PER_WORKER);
   return workers > 1 ? workers : 0;
 }
 
-function checked(options: TokenizeOptions, rows: readonly PreferenceRow[], tokenizer: Tokenizer): Limits {
-  checkOptions("tokenizePairs", options, ["maxLength", "truncationMode", "workers", "cacheDir", "name", "onProgress"]);
+function checked(options: TokenizeOptions, rows: readonly TrainingRow[], tokenizer: Tokenizer): Limits {
+  checkOptions("tokenizePairs", options, [
+    "maxLength",
+    "truncationMode",
+    "workers",
+    "cacheDir",
+    "rejected",
+    "name",
+    "onProgress",
+  ]);
   const { maxLength, truncationMode, workers, cacheDir, onProgress } = options;
   if (maxLength !== undefined && maxLength !== null && !(Number.isSafeInteger(maxLength) && maxLength > 1))
     throw new RangeError(`Expected an integer above 1 for 'maxLength' but received ${received(maxLength)}`);

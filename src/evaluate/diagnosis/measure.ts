@@ -55,7 +55,7 @@ export async function measureRuns(
   options: MeasureOptions = {},
 ): Promise<Measurement> {
   expectBothAnswers(pairs, "the diagnosis");
-  const { device } = reference.parameters().next().value!;
+  const { device } = reference;
   const { maxTokens = deviceProperties(device).limits.forwardRows, onProgress } = options;
   const place = new Map<TokenizedPair, number>(pairs.map((pair, i) => [pair, i]));
   const ches: Ches[] = [];

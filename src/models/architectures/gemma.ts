@@ -1,7 +1,14 @@
 /** What Gemma 2 and 3 share: config entries, and a layer with norms before and after attention and feed-forward. */
-import { type Attention, type AttentionContext, type AttentionOptions, type LayerOptions, OffsetRmsNorm, SwiGlu } from "../../nn";
+import {
+  type Attention,
+  type AttentionContext,
+  type AttentionOptions,
+  type LayerOptions,
+  OffsetRmsNorm,
+  GatedMlp,
+} from "../../nn";
 import type { Tensor } from "../../torch";
-import type { ConfigReader } from "../config/config";
+import type { ConfigReader } from "../config";
 import { type Blueprint, DecoderLayer } from "../decoder";
 import { type TransformerConfig, attentionOptions, layerWindows, transformerConfig } from "../transformer";
 
@@ -36,7 +43,7 @@ export function gemmaConfig(config: ConfigReader, slidingPattern: number): Omit<
   };
 }
 
-/** What the decoder has beside its layers and rotary embeddings. */
+/** What the decoder has besides its layers and rotary embeddings. */
 export function gemmaBlueprint(config: GemmaConfig): Omit<Blueprint, "layer" | "rotary"> {
   const { hiddenSize, rmsNormEps: eps } = config;
   return {
@@ -61,7 +68,7 @@ export class GemmaLayer extends DecoderLayer {
   readonly selfAttn: Attention;
   readonly postAttentionLayernorm: OffsetRmsNorm;
   readonly preFeedforwardLayernorm: OffsetRmsNorm;
-  readonly mlp: SwiGlu;
+  readonly mlp: GatedMlp;
   readonly postFeedforwardLayernorm: OffsetRmsNorm;
 
   constructor(config: GemmaConfig, selfAttn: Attention, options: LayerOptions) {
@@ -72,7 +79,7 @@ export class GemmaLayer extends DecoderLayer {
     this.selfAttn = selfAttn;
     this.postAttentionLayernorm = norm();
     this.preFeedforwardLayernorm = norm();
-    this.mlp = new SwiGlu(hiddenSize, intermediateSize, { activation, ...options });
+    this.mlp = new GatedMlp(hiddenSize, intermediateSize, { activation, ...options });
     this.postFeedforwardLayernorm = norm();
   }
 

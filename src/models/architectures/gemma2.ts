@@ -1,7 +1,7 @@
 /** Gemma 2 (Gemma Team, 2024): windows in every other layer; scores and logits are bent into a range. */
 import { Attention, type LayerOptions } from "../../nn";
 import { CausalLM } from "../causalLm";
-import type { HuggingFaceConfig } from "../config/config";
+import type { HuggingFaceConfig } from "../config";
 import { type GemmaConfig, GemmaLayer, gemmaAttention, gemmaBlueprint, gemmaConfig, gemmaDefaults } from "./gemma";
 import { ropeOf, rotary } from "../rope";
 import { readerOf } from "../transformer";

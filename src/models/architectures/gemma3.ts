@@ -4,7 +4,7 @@
  */
 import { Attention, type LayerOptions, OffsetRmsNorm } from "../../nn";
 import { CausalLM } from "../causalLm";
-import type { ConfigReader, HuggingFaceConfig } from "../config/config";
+import type { ConfigReader, HuggingFaceConfig } from "../config";
 import { type GemmaConfig, GemmaLayer, gemmaAttention, gemmaBlueprint, gemmaConfig, gemmaDefaults } from "./gemma";
 import { type RopeConfig, ropeFrom, rotary } from "../rope";
 import { readerOf } from "../transformer";

@@ -1,7 +1,7 @@
 /** Llama (Touvron et al., 2023), all versions, and the many models that are of its class (SmolLM2, Yi, ...). */
-import { Attention, type LayerOptions, SwiGlu } from "../../nn";
+import { Attention, type LayerOptions, GatedMlp } from "../../nn";
 import { CausalLM } from "../causalLm";
-import type { HuggingFaceConfig } from "../config/config";
+import type { HuggingFaceConfig } from "../config";
 import { ropeOf, rotary } from "../rope";
 import { PreNormLayer, type TransformerConfig, attentionOptions, readerOf, transformerConfig } from "../transformer";
 
@@ -38,7 +38,7 @@ export class LlamaForCausalLM extends CausalLM<LlamaConfig> {
         config,
         {
           selfAttn: new Attention({ ...attentionOptions(config, made), bias: attentionBias }),
-          mlp: new SwiGlu(hiddenSize, intermediateSize, { activation, bias: mlpBias, ...made }),
+          mlp: new GatedMlp(hiddenSize, intermediateSize, { activation, bias: mlpBias, ...made }),
         },
         made,
       );

@@ -1,7 +1,7 @@
 /** Mistral (Jiang et al., 2023): Llama's layers, each token seeing a window of those before it. */
-import { Attention, type LayerOptions, SwiGlu } from "../../nn";
+import { Attention, type LayerOptions, GatedMlp } from "../../nn";
 import { CausalLM } from "../causalLm";
-import type { HuggingFaceConfig } from "../config/config";
+import type { HuggingFaceConfig } from "../config";
 import { ropeOf, rotary } from "../rope";
 import { PreNormLayer, type TransformerConfig, attentionOptions, readerOf, transformerConfig } from "../transformer";
 
@@ -33,7 +33,7 @@ export class MistralForCausalLM extends CausalLM<MistralConfig> {
         config,
         {
           selfAttn: new Attention({ ...attentionOptions(config, made), window }),
-          mlp: new SwiGlu(hiddenSize, intermediateSize, { activation, ...made }),
+          mlp: new GatedMlp(hiddenSize, intermediateSize, { activation, ...made }),
         },
         made,
       );

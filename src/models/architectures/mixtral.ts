@@ -1,7 +1,7 @@
 /** Mixtral (Jiang et al., 2024): Mistral with sparse experts in the place of the feed-forward layer. */
 import { Attention, type LayerOptions, SparseExperts } from "../../nn";
 import { CausalLM } from "../causalLm";
-import type { HuggingFaceConfig } from "../config/config";
+import type { HuggingFaceConfig } from "../config";
 import { type MistralConfig } from "./mistral";
 import { ropeOf, rotary } from "../rope";
 import { PreNormLayer, attentionOptions, readerOf, transformerConfig } from "../transformer";

@@ -3,9 +3,9 @@
  * position. With "longrope" a text that outgrows the original context is turned by other angles as a whole: keys that
  * are cached before that must be computed anew.
  */
-import { FusedAttention, FusedSwiGlu, type LayerOptions } from "../../nn";
+import { FusedAttention, FusedGatedMlp, type LayerOptions } from "../../nn";
 import { CausalLM } from "../causalLm";
-import type { HuggingFaceConfig } from "../config/config";
+import type { HuggingFaceConfig } from "../config";
 import type { MistralConfig } from "./mistral";
 import { ropeOf, rotary } from "../rope";
 import { PreNormLayer, attentionOptions, readerOf, transformerConfig } from "../transformer";
@@ -38,7 +38,7 @@ export class Phi3ForCausalLM extends CausalLM<Phi3Config> {
         config,
         {
           selfAttn: new FusedAttention({ ...attentionOptions(config, made), window }),
-          mlp: new FusedSwiGlu(hiddenSize, intermediateSize, { activation, ...made }),
+          mlp: new FusedGatedMlp(hiddenSize, intermediateSize, { activation, ...made }),
         },
         made,
       );

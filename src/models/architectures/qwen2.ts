@@ -1,7 +1,7 @@
 /** Qwen2 and Qwen2.5 (Yang et al., 2024): Llama's layers with biases of queries, keys and values. */
-import { Attention, type LayerOptions, SwiGlu } from "../../nn";
+import { Attention, type LayerOptions, GatedMlp } from "../../nn";
 import { CausalLM } from "../causalLm";
-import type { ConfigReader, HuggingFaceConfig } from "../config/config";
+import type { ConfigReader, HuggingFaceConfig } from "../config";
 import { ropeOf, rotary } from "../rope";
 import {
   PreNormLayer,
@@ -47,7 +47,7 @@ export class Qwen2ForCausalLM extends CausalLM<Qwen2Config> {
     const layer = (index: number, made: LayerOptions) => {
       const window = slidingWindows[index];
       const selfAttn = new Attention({ ...attentionOptions(config, made), window, bias: true, outputBias: false });
-      const mlp = new SwiGlu(hiddenSize, intermediateSize, { activation, ...made });
+      const mlp = new GatedMlp(hiddenSize, intermediateSize, { activation, ...made });
       return new PreNormLayer(config, { selfAttn, mlp }, made);
     };
     super(json, config, { layer, rotary: [rotary(config.rope, options)] }, options);

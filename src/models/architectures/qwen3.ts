@@ -1,7 +1,7 @@
 /** Qwen3 (Yang et al., 2025), dense: Qwen2 with norms of queries and keys in the place of biases. */
-import { Attention, type LayerOptions, RmsNorm, SwiGlu } from "../../nn";
+import { Attention, type LayerOptions, RmsNorm, GatedMlp } from "../../nn";
 import { CausalLM } from "../causalLm";
-import type { HuggingFaceConfig } from "../config/config";
+import type { HuggingFaceConfig } from "../config";
 import { type Qwen2Config, qwenDefaults, qwenWindows } from "./qwen2";
 import { ropeOf, rotary } from "../rope";
 import { PreNormLayer, attentionOptions, readerOf, transformerConfig } from "../transformer";
@@ -34,7 +34,7 @@ export class Qwen3ForCausalLM extends CausalLM<Qwen3Config> {
         window: slidingWindows[index],
         headNorm: (headDim) => new RmsNorm(headDim, { eps, ...made }),
       });
-      const mlp = new SwiGlu(hiddenSize, intermediateSize, { activation, ...made });
+      const mlp = new GatedMlp(hiddenSize, intermediateSize, { activation, ...made });
       return new PreNormLayer(config, { selfAttn, mlp }, made);
     };
     super(json, config, { layer, rotary: [rotary(config.rope, options)] }, options);

@@ -1,7 +1,7 @@
 /** The architectures there are, by `model_type` and by the name transformers gives the class. */
 import type { LayerOptions } from "../../nn";
 import type { CausalLM } from "../causalLm";
-import type { HuggingFaceConfig } from "../config/config";
+import type { HuggingFaceConfig } from "../config";
 import { Gemma2ForCausalLM, parseGemma2Config } from "./gemma2";
 import { Gemma3ForCausalLM, parseGemma3Config } from "./gemma3";
 import { LlamaForCausalLM, parseLlamaConfig } from "./llama";

@@ -7,25 +7,25 @@ import { TorchError } from "../../native/errors";
 import { type Tensor, noGrad } from "../../torch";
 import { synchronously } from "../../torch/scope";
 import { Embedding } from "../embedding";
-import { LinearLayer } from "../linear";
+import { Linear, LinearLayer } from "../linear";
 import { DEFAULT_ADAPTER, LoraAdapter, LoraLinear } from "./lora";
 import { type LoraConfig, expectLoraConfig, findingLayers, isSavedWhole, isTarget, loraScaling } from "./loraConfig";
 import { Module } from "../module";
 import { roleOf } from "../parameter";
-import { type TensorPlace, WholeTensors } from "./wholeTensors";
+import { type WeightPlace, WholeTensors } from "./wholeTensors";
 
-/** A model whose weights may be one another: copy to original, as a head that is the embedding. */
+/** A model that may have tied weights: copy to original, such as the head to the embedding. */
 type Model = Module & { readonly tiedWeights?: Readonly<Record<string, string>> };
 
 /** What an adapter is put on. */
 export interface LoraPlan {
   readonly layers: readonly [name: string, layer: LinearLayer][];
   /** Weights trained whole. */
-  readonly whole: readonly TensorPlace[];
+  readonly whole: readonly WeightPlace[];
 }
 
 /**
- * Freezes the model and puts an adapter beside every linear layer `config.targetModules` names. Returns their names.
+ * Freezes the model and adds an adapter to every linear layer that `config.targetModules` names. Returns their names.
  * A fresh adapter changes nothing: B is zero.
  */
 export function applyLora(model: Model, config: LoraConfig): string[] {
@@ -86,7 +86,7 @@ function placesTrainedWhole(
   layers: readonly [string, LinearLayer][],
   tied: readonly [copy: string, original: string][],
   config: LoraConfig,
-): TensorPlace[] {
+): WeightPlace[] {
   const named = new Set(modules.filter(([name]) => isSavedWhole(config, name)).map(([name]) => name));
   for (const [copy, original] of tied) {
     if (!isSavedWhole(config, copy) && !named.has(original)) continue;
@@ -106,28 +106,32 @@ function placesTrainedWhole(
     );
   }
 
-  const places = new Map<Tensor, TensorPlace>();
+  const places = new Map<Tensor, WeightPlace>();
   for (const [name, module] of modules) {
     const isNamed = [...named].some((each) => name === each || name.startsWith(`${each}.`));
     const isAdapted = layers.some(([each]) => each === name);
     const withBias = config.bias === "all" || (config.bias === "lora_only" && isAdapted);
     for (const [field, key, tensor] of parametersOf(module))
       if (isNamed || (withBias && key === "bias"))
-        places.set(tensor, { name: `${name}.${key}`, tensor, module: ownerOf(module), field });
+        places.set(tensor, { name: `${name}.${key}`, slot: ownerOf(module).parameterSlot(field) });
   }
   return [...places.values()];
 }
 
+/** A module's own parameters, and the weight of a linear layer in whatever form. */
 function* parametersOf(module: Module): Generator<[field: string, key: string, tensor: Tensor]> {
-  for (const [field, key, child] of ownerOf(module).children())
-    if (!(child instanceof Module) && roleOf(child) === "parameter") yield [field, key, child];
+  const owner = ownerOf(module);
+  for (const [field, key, child] of owner.children()) {
+    if (child instanceof Module) continue;
+    if (roleOf(child) === "parameter" || (owner instanceof Linear && field === "weight")) yield [field, key, child];
+  }
 }
 
 function ownerOf(module: Module): Module {
   return module instanceof LoraLinear ? module.baseLayer : module;
 }
 
-/** The model's own modules: an adapted layer stands for what is in it. */
+/** The model's own modules: an adapted layer counts as one, without what is inside it. */
 function modulesBesideAdapters(model: Module): [name: string, module: Module][] {
   const inner = new Set<Module>();
   for (const module of model.modules())
@@ -256,7 +260,7 @@ function expectAdapter(model: Module, adapter: string): void {
 function wholeTensors(model: Module, { make = false } = {}): WholeTensors | undefined {
   for (const module of model.modules()) if (module instanceof WholeTensors) return module;
   if (!make) return undefined;
-  const wholeTensors = new WholeTensors();
-  Object.assign(model, { wholeTensors }); // a field is a child: what it keeps moves and is freed with the model
-  return wholeTensors;
+  const made = new WholeTensors();
+  model.setChild("wholeTensors", made); // as a child, what it keeps moves and is freed with the model
+  return made;
 }

@@ -8,16 +8,17 @@
  *
  * A layer may have further adapters by name, frozen. Which one acts is a matter of the whole model: adapters.ts.
  */
-import { type Tensor, keep, noGrad, ops, tidy } from "../../torch";
+import { type DType, type Device, type Tensor, noGrad, ops, tidy } from "../../torch";
 import { Linear, LinearLayer } from "../linear";
 import { type LoraConfig, loraRank, loraScaling } from "./loraConfig";
 import { Module } from "../module";
 import { buffer, parameter } from "../parameter";
+import type { ParameterSlot } from "../parameterSlot";
 
 /** The adapter that is trained, merged and saved unless another is named. */
 export const DEFAULT_ADAPTER = "default";
 
-/** The factors beside one layer. */
+/** The low-rank factors of one adapter on one layer. */
 export class LoraAdapter extends Module {
   /** `[r, inFeatures]`, uniform at first, so that B alone makes the fresh adapter a zero */
   readonly lora_A: Linear;
@@ -44,22 +45,22 @@ export class LoraAdapter extends Module {
     super();
     this.#base = base;
     const r = loraRank(config, name);
-    const { device, dtype } = anyTensor(base);
+    const { device, dtype } = kindOf(base);
     const options = { device, dtype: dtype === "float64" ? dtype : "float32", bias: false } as const;
     this.lora_A = new Linear(base.inFeatures, r, { ...options, init: !frozen });
     this.lora_B = new Linear(r, base.outFeatures, { ...options, init: false });
     noGrad(() => [this.lora_B, ...(frozen ? [this.lora_A] : [])].forEach(({ weight }) => weight.zero_()));
     this.scaling = loraScaling(config, name);
     this.dropout = frozen ? 0 : config.dropout;
-    this.lora_magnitude_vector = config.useDora ? parameter(rowLengths(denseWeight(base))) : null;
+    this.lora_magnitude_vector = config.useDora ? parameter(rowLengths(plain(base).matrix.dense())) : null;
     if (frozen) for (const tensor of this.parameters()) buffer(tensor.requiresGrad_(false), { persistent: false });
     this.train(base.training);
   }
 
   /** What the layer answers with the adapter; `base` is what it answers without, `[..., outFeatures]`. */
   adapt(base: Tensor, x: Tensor): Tensor {
-    // Beside a 16-bit base the products are in its dtype, as under autocast: no float32 copy of x, and what is added to
-    // would be rounded all the same. DoRA divides by lengths, and stays in float32.
+    // Over a 16-bit base the products are in its dtype, as under autocast: this saves a float32 copy of x, and the sum is
+    // rounded to 16 bits anyway. DoRA divides by lengths, and stays in float32.
     const dtype = this.lora_magnitude_vector ? this.lora_A.weight.dtype : x.dtype;
     const input = x.to({ dtype });
     const drops = this.training && this.dropout > 0;
@@ -69,10 +70,10 @@ export class LoraAdapter extends Module {
     const update = ops.linear(inner, this.lora_B.weight.to({ dtype }));
     if (!this.lora_magnitude_vector) return base.add(update);
 
-    const { weight, bias } = denseLayer(this.#base);
+    const { matrix, bias } = plain(this.#base);
     const ratio = this.lora_magnitude_vector.div(this.lengths()); // [outFeatures]
     const undropped = bias ? base.sub(bias) : base;
-    const product = drops ? ops.linear(dropped, weight.to({ dtype: dropped.dtype })) : undropped; // W dropout(x)
+    const product = drops ? ops.linear(dropped, matrix.dense().to({ dtype: dropped.dtype })) : undropped; // W dropout(x)
     const change = product.mul(ratio.sub(1)).add(update.mul(ratio));
     return base.add(change).to({ dtype: base.dtype });
   }
@@ -96,11 +97,11 @@ export class LoraAdapter extends Module {
   /** W + s B A. */
   private directions(): Tensor {
     const delta = this.lora_B.weight.matmul(this.lora_A.weight);
-    return denseWeight(this.#base).to({ dtype: delta.dtype }).add(delta, { alpha: this.scaling });
+    return plain(this.#base).matrix.dense().to({ dtype: delta.dtype }).add(delta, { alpha: this.scaling });
   }
 }
 
-/** A linear layer with adapters beside it, of which one acts. */
+/** A linear layer with adapters, of which at most one is active. */
 export class LoraLinear extends LinearLayer {
   readonly inFeatures: number;
   readonly outFeatures: number;
@@ -108,8 +109,7 @@ export class LoraLinear extends LinearLayer {
   readonly adapters = new Map<string, LoraAdapter>();
   /** The adapter that acts, if the layer has it; null for none. */
   active: string | null = DEFAULT_ADAPTER;
-  /** The base weight as it was before merging. */
-  #unmerged: Tensor | undefined;
+  #merged = false;
 
   /** With `config` the layer gets its adapter to train; `name` is the layer's in its model, for the patterns. */
   constructor(
@@ -125,7 +125,7 @@ export class LoraLinear extends LinearLayer {
   }
 
   get merged(): boolean {
-    return this.#unmerged !== undefined;
+    return this.#merged;
   }
 
   /** The adapter that trains. */
@@ -144,22 +144,20 @@ export class LoraLinear extends LinearLayer {
   /** Puts the adapter into the base weight, rounding once. The weight before is kept until `unmerge()`. */
   merge(): void {
     if (this.merged) return;
-    const weight = denseWeight(this.baseLayer);
-    this.#unmerged = keep(tidy(() => weight.detach().clone()));
-    this.fold();
+    this.overwrite();
+    this.#merged = true;
   }
 
   /** Puts the very weight back that was there before `merge()`. */
   unmerge(): void {
-    if (this.#unmerged === undefined) return;
-    const before = this.#unmerged;
-    noGrad(() => denseWeight(this.baseLayer).copy_(before));
-    this.forgetUnmerged();
+    if (!this.merged) return;
+    this.slot.restore();
+    this.#merged = false;
   }
 
   /** Puts the adapter into the base weight for good; only the base layer is of use then. */
   fold(): void {
-    tidy(() => noGrad(() => void denseWeight(this.baseLayer).copy_(this.adapter.mergedWeight())));
+    this.overwrite({ forGood: true });
   }
 
   /** Frees the adapters and leaves the base layer. */
@@ -180,20 +178,26 @@ export class LoraLinear extends LinearLayer {
     for (const [name, adapter] of this.adapters) yield ["", name === DEFAULT_ADAPTER ? "" : name, adapter];
   }
 
+  private get slot(): ParameterSlot {
+    return plain(this.baseLayer).parameterSlot("weight");
+  }
+
+  private overwrite(options?: { forGood: boolean }): void {
+    const { slot } = this;
+    tidy(() => slot.overwrite(this.adapter.mergedWeight(), options));
+  }
+
+  /** The merged weight is the base layer's own from now on. */
   private forgetUnmerged(): void {
-    this.#unmerged?.dispose();
-    this.#unmerged = undefined;
+    if (this.merged) this.slot.settle();
+    this.#merged = false;
   }
 }
 
-/** The layer itself where its weight is a plain tensor: merging and DoRA need to see it. */
-function denseLayer(layer: LinearLayer): Linear {
+/** The layer itself where it multiplies by one matrix and nothing else: merging and DoRA need to see it. */
+function plain(layer: LinearLayer): Linear {
   if (layer instanceof Linear) return layer;
-  throw new TypeError(`Expected a dense layer, for DoRA or to merge into, but received a ${layer.constructor.name}`);
-}
-
-function denseWeight(layer: LinearLayer): Tensor {
-  return denseLayer(layer).weight;
+  throw new TypeError(`Expected a Linear layer, for DoRA or to merge into, but received a ${layer.constructor.name}`);
 }
 
 /** The lengths of a matrix's rows, `[rows]`, in float32 or better. */
@@ -202,8 +206,9 @@ function rowLengths(weight: Tensor): Tensor {
   return tidy(() => noGrad(() => ops.linalgVectorNorm(weight.to({ dtype }), 2, [1])));
 }
 
-/** A tensor of the layer, to know its device and dtype by. */
-function anyTensor(layer: LinearLayer): Tensor {
+/** The device and dtype that a layer computes in. */
+function kindOf(layer: LinearLayer): { readonly device: Device; readonly dtype: DType } {
+  if (layer instanceof Linear) return layer.matrix;
   for (const tensor of layer.parameters()) return tensor;
   for (const [, tensor] of layer.namedBuffers()) return tensor;
   throw new TypeError(`Expected a layer with weights but received a ${layer.constructor.name} without`);

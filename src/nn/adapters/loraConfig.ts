@@ -17,23 +17,23 @@ export interface LoraConfig {
   dropout: number;
   /** Layers by the last parts of their names, by a pattern for whole names, or `"all-linear"`: all but the head. */
   targetModules: readonly string[] | string;
-  /** Layers to leave out of those, named likewise. */
+  /** Layers to leave out, named in the same ways. */
   excludeModules: readonly string[] | string;
   /** Only targets in the layers with these numbers. None given: in all. */
   layersToTransform: readonly number[];
-  /** What stands before a layer's number in its name, as `"layers"`; anything when empty. */
+  /** What precedes a layer's number in its name, such as `"layers"`; anything when empty. */
   layersPattern: readonly string[];
   useRslora: boolean;
   useDora: boolean;
-  /** Other ranks: by a pattern for the end of a layer's name, from a dot or the start on. The first to fit counts. */
+  /** Other ranks, by a pattern for the end of a layer's name, from a dot or its start. The first match counts. */
   rankPattern: Readonly<Record<string, number>>;
-  /** Other alphas, likewise. */
+  /** Other alphas, by the same patterns. */
   alphaPattern: Readonly<Record<string, number>>;
   /** Biases of the model that are trained too: `"lora_only"` those of the adapted layers. */
   bias: "none" | "all" | "lora_only";
   /** Modules trained whole, by the ends of their names: `["embed_tokens", "lm_head"]`. */
   modulesToSave: readonly string[];
-  /** Whether a head that is the embedding goes on being it when one of them is trained whole. */
+  /** Keep a tied head tied when it or the embedding is trained whole. */
   ensureWeightTying: boolean;
 }
 
@@ -67,11 +67,15 @@ const defaults: LoraConfig = {
 export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
   checkOptions("lora", options, Object.keys(defaults));
   const config = { ...defaults, ...given(options) };
-  const { r, alpha, dropout, rankPattern, alphaPattern, layersToTransform, layersPattern, bias } = config;
   checkKinds(config);
-  for (const key of ["targetModules", "excludeModules", "modulesToSave", "layersPattern"] as const)
-    if (typeof config[key] !== "string" && config[key].length > MOST_NAMES)
-      throw new RangeError(`Expected at most ${MOST_NAMES} names for '${key}' but received ${config[key].length}`);
+  checkRanks(config);
+  checkPatterns(config);
+  checkChoices(config);
+  checkLayers(config);
+  return config;
+}
+
+function checkRanks({ r, alpha, rankPattern, alphaPattern }: LoraConfig): void {
   for (const [key, patterns] of Object.entries({ rankPattern, alphaPattern }))
     if (Object.keys(patterns).length > MOST_NAMES)
       throw new RangeError(`Expected at most ${MOST_NAMES} patterns for '${key}' but received more`);
@@ -79,26 +83,35 @@ export function lora(options: Partial<LoraConfig> = {}): LoraConfig {
   checkAlpha("alpha", alpha);
   for (const [pattern, rank] of Object.entries(rankPattern)) checkRank(`rankPattern["${pattern}"]`, rank);
   for (const [pattern, other] of Object.entries(alphaPattern)) checkAlpha(`alphaPattern["${pattern}"]`, other);
+}
+
+function checkPatterns(config: LoraConfig): void {
+  for (const key of ["targetModules", "excludeModules", "modulesToSave", "layersPattern"] as const)
+    if (typeof config[key] !== "string" && config[key].length > MOST_NAMES)
+      throw new RangeError(`Expected at most ${MOST_NAMES} names for '${key}' but received ${config[key].length}`);
   for (const key of ["targetModules", "excludeModules"] as const)
     if (typeof config[key] === "string") checkPattern(key, config[key]);
-  for (const pattern of Object.keys(rankPattern)) checkPattern("rankPattern", pattern);
-  for (const pattern of Object.keys(alphaPattern)) checkPattern("alphaPattern", pattern);
-  for (const pattern of layersPattern) checkPattern("layersPattern", pattern);
-  for (const pattern of config.modulesToSave) checkPattern("modulesToSave", pattern);
+  for (const key of ["rankPattern", "alphaPattern"] as const)
+    for (const pattern of Object.keys(config[key])) checkPattern(key, pattern);
+  for (const key of ["layersPattern", "modulesToSave"] as const) for (const pattern of config[key]) checkPattern(key, pattern);
+}
+
+function checkChoices({ dropout, bias }: LoraConfig): void {
   if (!(typeof dropout === "number" && dropout >= 0 && dropout < 1))
     throw new RangeError(`Expected a number from 0 to below 1 for 'dropout' but received ${received(dropout)}`);
   if (!["none", "all", "lora_only"].includes(bias))
     throw new RangeError(`Expected "none", "all" or "lora_only" for 'bias' but received ${JSON.stringify(bias)}`);
+}
+
+function checkLayers({ layersToTransform, layersPattern, targetModules }: LoraConfig): void {
   if (!layersToTransform.every((layer) => Number.isSafeInteger(layer) && layer >= 0))
     throw new RangeError(`Expected numbers of layers for 'layersToTransform' but received ${JSON.stringify(layersToTransform)}`);
-  if (layersToTransform.length > 0 && typeof config.targetModules === "string")
+  if (layersToTransform.length > 0 && typeof targetModules === "string")
     throw new RangeError(
-      "Expected a list for 'targetModules', since 'layersToTransform' is given, but received " +
-        JSON.stringify(config.targetModules),
+      "Expected a list for 'targetModules', since 'layersToTransform' is given, but received " + JSON.stringify(targetModules),
     );
   if (layersPattern.length > 0 && layersToTransform.length === 0)
     throw new RangeError("Expected 'layersToTransform' with 'layersPattern' but received none");
-  return config;
 }
 
 /** The type of each option. JavaScript would iterate over the letters of a string, and take any string for true. */
@@ -137,7 +150,7 @@ export function expectLoraConfig(config: unknown): asserts config is LoraConfig 
   throw new TypeError(`Expected a configuration from lora() for 'config' but received ${received(config)}${way}`);
 }
 
-/** Runs `find`, which matches many names, under one time limit; otherwise each match has its own. */
+/** Runs `find`, which matches many names, under one time limit instead of one for each match. */
 export function findingLayers<T>(find: () => T): T {
   return asRangeError(() =>
     withinTime(

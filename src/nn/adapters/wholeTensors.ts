@@ -1,35 +1,28 @@
 /**
- * Weights of the model that an adapter trains whole: PEFT's `modules_to_save` and trained biases. A copy stands in the
- * module's field in place of the model's own, under its name, while that adapter acts; the others are kept here. Thus
- * the model needs no wrappers, and a head that is the embedding goes on being it.
+ * Weights of the model that an adapter trains whole: PEFT's `modules_to_save` and trained biases. While that adapter
+ * acts, its copy is in the weight's slot, under its name; the copies of other adapters, and the model's own weight, are
+ * kept here. Thus the model needs no wrappers, and a tied head stays tied.
  *
  * Copies have the dtype of the model's own, as in PEFT.
  */
 import { type Tensor, tidy } from "../../torch";
-import { DEFAULT_ADAPTER } from "./lora";
 import { Module } from "../module";
-import { buffer, parameter } from "../parameter";
+import { parameter, setAside } from "../parameter";
+import { type ParameterSlot, denseValue, tensorsOf } from "../parameterSlot";
+import { DEFAULT_ADAPTER } from "./lora";
 
-/** Where a tensor stands. */
-export interface TensorPlace {
+/** A weight of a model. */
+export interface WeightPlace {
   /** Its name in the model. */
   readonly name: string;
-  readonly tensor: Tensor;
-  readonly module: Module;
-  readonly field: string;
+  readonly slot: ParameterSlot;
 }
 
 /** One weight: the model's own, and the copies of the adapters that train it. */
 class WholeTensor {
   private readonly copies = new Map<string, Tensor>();
 
-  /** The model's own. */
-  private readonly own: Tensor;
-  private standing: Tensor;
-
-  constructor(private readonly place: TensorPlace) {
-    this.own = this.standing = place.tensor;
-  }
+  constructor(private readonly slot: ParameterSlot) {}
 
   get unused(): boolean {
     return this.copies.size === 0;
@@ -39,16 +32,15 @@ class WholeTensor {
     return this.copies.get(adapter);
   }
 
-  /** Adds an adapter's copy of these values, the model's own when left out. */
-  add(adapter: string, values = this.own): Tensor {
+  /** Adds an adapter's copy of these values, of the model's own when left out. The default adapter's is trained. */
+  add(adapter: string, values = denseValue(this.slot.original)): void {
     const copy = tidy(() => values.detach().clone());
-    this.copies.set(adapter, copy);
-    return hidden(copy);
+    this.copies.set(adapter, setAside(parameter(copy, { requiresGrad: adapter === DEFAULT_ADAPTER })));
   }
 
   remove(adapter: string): void {
     const copy = this.copies.get(adapter);
-    if (copy === this.standing) this.show(null);
+    if (copy === this.slot.value) this.slot.restore();
     copy?.dispose();
     this.copies.delete(adapter);
   }
@@ -56,23 +48,22 @@ class WholeTensor {
   /** The adapter's copy becomes the model's own weight; the other copies go. */
   settle(adapter: string): void {
     this.show(adapter);
-    for (const tensor of this.aside()) tensor.dispose();
+    this.slot.settle();
+    for (const copy of this.copies.values()) if (copy !== this.slot.value) copy.dispose();
     this.copies.clear();
   }
 
-  /** Puts the adapter's copy in the field, or the model's own where the adapter has none. */
+  /** Puts the adapter's copy in the slot, or the model's own where the adapter has none. */
   show(adapter: string | null): void {
-    const next = (adapter === null ? undefined : this.copies.get(adapter)) ?? this.own;
-    if (next === this.standing) return;
-    hidden(this.standing);
-    const { module, field } = this.place;
-    Object.assign(module, { [field]: parameter(next, { requiresGrad: next.requiresGrad }) });
-    this.standing = next;
+    const copy = adapter === null ? undefined : this.copies.get(adapter);
+    if (copy) this.slot.replace(copy);
+    else this.slot.restore();
   }
 
-  /** What does not stand in the field. */
-  *aside(): Generator<Tensor> {
-    for (const tensor of [this.own, ...this.copies.values()]) if (tensor !== this.standing) yield tensor;
+  /** What is not in the slot. */
+  aside(): Tensor[] {
+    const { value, original } = this.slot;
+    return [original, ...this.copies.values()].filter((each) => each !== value).flatMap(tensorsOf);
   }
 }
 
@@ -80,16 +71,13 @@ class WholeTensor {
 export class WholeTensors extends Module {
   readonly #tensors = new Map<string, WholeTensor>();
 
-  /** Gives an adapter copies of these; those of the default one are trained. */
-  add(adapter: string, places: readonly TensorPlace[]): void {
-    for (const place of places) {
-      const tensor = this.#tensors.get(place.name) ?? new WholeTensor(place);
-      this.#tensors.set(place.name, tensor);
-      const copy = tensor.add(adapter);
-      if (adapter === DEFAULT_ADAPTER) {
-        copy.requiresGrad = true;
-        tensor.show(adapter);
-      }
+  /** Gives an adapter copies of these, and lets those of the default one act. */
+  add(adapter: string, places: readonly WeightPlace[]): void {
+    for (const { name, slot } of places) {
+      const tensor = this.#tensors.get(name) ?? new WholeTensor(slot);
+      this.#tensors.set(name, tensor);
+      tensor.add(adapter);
+      if (adapter === DEFAULT_ADAPTER) tensor.show(adapter);
     }
   }
 
@@ -101,7 +89,7 @@ export class WholeTensors extends Module {
     }
   }
 
-  /** The copies of an adapter, by the names of the weights they stand for. */
+  /** The copies of an adapter, by the names of the weights they replace. */
   of(adapter: string): [name: string, tensor: Tensor][] {
     return [...this.#tensors].flatMap(([name, tensor]) => {
       const copy = tensor.get(adapter);
@@ -128,11 +116,6 @@ export class WholeTensors extends Module {
   /** @internal */
   override *children(): ReturnType<Module["children"]> {
     for (const [name, tensor] of this.#tensors)
-      for (const [i, aside] of [...tensor.aside()].entries()) yield ["", `${name}.${i}`, aside];
+      for (const [i, aside] of tensor.aside().entries()) yield ["", `${name}.${i}`, aside];
   }
-}
-
-/** Moves with the model, but is none of its weights. */
-function hidden(tensor: Tensor): Tensor {
-  return buffer(tensor, { persistent: false });
 }

@@ -77,7 +77,7 @@ export class OwnModel implements Subject {
         },
       ];
     });
-    const dtype = model.model.embedTokens.weight.dtype;
+    const { dtype } = model;
     this.description = {
       lead:
         `From ${name} every method was trained as an adapter of its own on pairs of low and of high edit distance. ` +

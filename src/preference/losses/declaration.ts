@@ -5,7 +5,7 @@
  */
 import type { Tensor } from "../../torch";
 import { type Argument, type NumberRange, choice, number } from "../../base/arguments";
-import { camelCase } from "../../torch/schemas";
+import { camelCase } from "../../base/names";
 import { checkOptions, given } from "../../base/options";
 import { received } from "../../base/received";
 import { isObject } from "../../base/values";

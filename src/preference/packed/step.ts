@@ -6,7 +6,7 @@
 import { received } from "../../base/received";
 import { isObject } from "../../base/values";
 import type { CausalLM } from "../../models";
-import { expectModel } from "../../models/expectModel";
+import { expectModel } from "../../models/causalLm";
 import { type Tensor, autograd, enableGrad, noGrad, tidy, zeros } from "../../torch";
 import type { PairLogProbs } from "../losses";
 import type { PackedBatch } from "./batch";

@@ -9,6 +9,7 @@
  */
 import type { CausalLM } from "../../models";
 import { type DType, type Tensor, autograd, cat, deviceProperties, empty, enableGrad, noGrad, ops, tidy } from "../../torch";
+import type { Weight } from "../../nn";
 
 /** Values of the same pass, each `[scored]` in float32, without gradient. */
 export interface TokenStatistics {
@@ -130,7 +131,7 @@ function towardsRows(
   logits: Tensor,
   probabilities: Tensor,
   targets: Tensor,
-  weight: Tensor,
+  weight: Weight,
   softcap: number | undefined,
 ): Tensor {
   const at = targets.unsqueeze(1); // [count, 1]
@@ -141,7 +142,7 @@ function towardsRows(
   ); // p - onehot
   // d (c tanh(z / c)) / dz = 1 - tanh²; the logits are bent already
   if (softcap !== undefined) towardsLogits.mul_(logits.to({ dtype: towardsLogits.dtype }).div(softcap).square_().neg_().add_(1));
-  return towardsLogits.to({ dtype: weight.dtype }).matmul(weight).neg_();
+  return weight.pullBack(towardsLogits.to({ dtype: weight.dtype })).neg_();
 }
 
 /** Where chunks begin, and how many rows they have: equal ones, but for the last. */

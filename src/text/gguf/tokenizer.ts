@@ -1,17 +1,19 @@
 /**
  * The tokenizer in a GGUF file's metadata as the text files of a model folder: tokenizer.json, the named tokens, the
- * chat templates. Left out: Unigram and WordPiece vocabularies.
+ * chat templates; read, and written next to a model or an adapter made from it. Left out: Unigram and WordPiece
+ * vocabularies.
  */
 import { shown } from "../../base/values";
 import { FolderError } from "../../models/folderError";
 import { tokenIds } from "../../models/formats/gguf/config";
-import { readGgufHeader } from "../../models/formats/gguf/header";
-import { GgufMetadata } from "../../models/formats/gguf/metadata";
+import { GgufMetadata, readGgufHeader } from "../../models/formats/gguf/header";
 import { TokenizerError } from "../errors";
-import type { AddedToken, TokenizerFolder } from "../folder";
-import { mergesOf } from "./merges";
+import type { AddedToken, TokenizerFolder } from "../tokenizerJson";
 import { type Pipeline, byteLevelPipelines, sentencePiecePipeline } from "./pipelines";
 import type { Step } from "../pipeline";
+import { StagedFiles } from "../../base/files/wholeFiles";
+import { companionPlaces } from "../../models/companions";
+import { findGguf } from "../../models/formats/gguf/paths";
 
 /** Kinds of tokens in `tokenizer.ggml.token_type`. */
 const kinds = { normal: 1, unknown: 2, control: 3, userDefined: 4 };
@@ -152,4 +154,60 @@ function unsupported(metadata: GgufMetadata, key: string, supported: readonly st
     `Expected ${supported.join(", ")} for 'tokenizer.ggml.${key}' in ${metadata.file} but received ` +
       `${JSON.stringify(value)}; it is not supported`,
   );
+}
+
+/**
+ * The merges of a SentencePiece vocabulary, which its GGUF file leaves out: each token is made of any two others that
+ * it is the concatenation of, the best token first, as transformers' `generate_merges` has it.
+ *
+ * @param order for each token how early it is made, higher first; undefined when it never is
+ */
+function mergesOf(tokens: readonly string[], order: readonly (number | undefined)[]): [string, string][] {
+  const known = new Set(tokens);
+  const merges: { order: number; pair: [string, string]; lengths: [number, number] }[] = [];
+  for (const [id, token] of tokens.entries()) {
+    const own = order[id];
+    if (own === undefined) continue;
+    const characters = Array.from(token);
+    let left = token;
+    for (let length = characters.length - 1; length > 0; length--) {
+      left = left.slice(0, -characters[length]!.length);
+      const right = token.slice(left.length);
+      if (known.has(left) && known.has(right))
+        merges.push({ order: own, pair: [left, right], lengths: [length, characters.length - length] });
+    }
+  }
+  // Of one token, or among equals, the longest left part first.
+  merges.sort((a, b) => b.order - a.order || b.lengths[0] - a.lengths[0] || b.lengths[1] - a.lengths[1]);
+  return merges.map(({ pair }) => pair);
+}
+
+/**
+ * Writes tokenizer.json and tokenizer_config.json for a model whose tokenizer is in a GGUF file; does nothing for any
+ * other.
+ */
+export async function saveGgufTokenizer(
+  { folder: model, adapterFolder }: { readonly folder: string | undefined; readonly adapterFolder: string | undefined },
+  folder: string,
+): Promise<void> {
+  const gguf = model === undefined ? undefined : findGguf(companionPlaces(model, adapterFolder).tokenizer);
+  if (gguf === undefined) return;
+  const { json, specialTokens, chatTemplates } = readGgufTokenizer(gguf);
+  const { default: template } = chatTemplates;
+  const config = {
+    clean_up_tokenization_spaces: false,
+    tokenizer_class: "PreTrainedTokenizerFast",
+    ...specialTokens,
+    ...(template === undefined ? {} : { chat_template: template }),
+  };
+  const staged = await StagedFiles.in(folder);
+  try {
+    await staged.add("tokenizer.json", (file) =>
+      file.writeFile(JSON.stringify({ version: "1.0", truncation: null, padding: null, ...json })),
+    );
+    await staged.add("tokenizer_config.json", (file) => file.writeFile(`${JSON.stringify(config, null, 2)}\n`));
+    await staged.commit();
+  } finally {
+    await staged.discard();
+  }
 }

@@ -86,3 +86,20 @@ export type LogLine = Readonly<Partial<Record<MetricName, number>>> & {
  */
 export type StepMetricValues = Readonly<Record<PairMetric | "grad_norm", number>> &
   Readonly<Partial<Record<SpreadMetric | LossMetric | TokenMetric, number>>>;
+
+/**
+ * A completed step. Metrics of a custom loss are included and can be read through another type:
+ *
+ * ```ts
+ * const values: Readonly<Record<string, unknown>> = step;
+ * console.log(values["mine/bonus"]);
+ * ```
+ */
+export type TrainingStep = StepMetricValues & {
+  /** Optimizer steps done, this one included. */
+  readonly step: number;
+  readonly epoch: number;
+  readonly learning_rate: number;
+  /** The line that was logged after it: means since the last one. Absent when none was. */
+  readonly logged?: LogLine;
+};

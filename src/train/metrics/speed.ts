@@ -1,8 +1,8 @@
 /** How fast a run is, what packing saves it, and how much memory it takes. */
 import type { CausalLM } from "../../models";
-import { LinearLayer, LoraLinear } from "../../nn";
 import { type Packing, type PackingStatistics, packingStatistics } from "../../preference";
 import { type Device, deviceDescription, deviceProperties, memory } from "../../torch";
+import { linearLayers } from "../../nn/linear";
 
 /** Dense bf16 rates in FLOP/s of devices, by a part of their names (makers' data sheets). */
 const PEAKS: readonly [name: string, flops: number][] = [
@@ -61,18 +61,12 @@ export class Speedometer {
  * input, 2 more for a weight that trains. Attention's own products, small beside them, are left out.
  */
 function flopsPerToken(model: CausalLM): { body: number; head: number } {
-  const of = (layers: Iterable<LinearLayer>) => {
-    let flops = 0;
-    for (const layer of layers) {
-      const trains = [...layer.parameters()].some(({ requiresGrad }) => requiresGrad);
-      flops += (trains ? 6 : 4) * layer.inFeatures * layer.outFeatures;
-    }
-    return flops;
-  };
-  const linear = [...model.model.modules()].filter(
-    (module): module is LinearLayer => module instanceof LinearLayer && !(module instanceof LoraLinear),
-  );
+  let body = 0;
+  for (const [, layer] of linearLayers(model.model)) {
+    const trains = [...layer.parameters()].some(({ requiresGrad }) => requiresGrad);
+    body += (trains ? 6 : 4) * layer.inFeatures * layer.outFeatures;
+  }
   const { hiddenSize, vocabSize } = model.config;
   const trains = model.headWeight?.requiresGrad ?? true;
-  return { body: of(linear), head: (trains ? 6 : 4) * hiddenSize * vocabSize };
+  return { body, head: (trains ? 6 : 4) * hiddenSize * vocabSize };
 }

@@ -12,7 +12,7 @@ import {
   pairRewards,
 } from "../../preference";
 import { type Tensor, cat, dispose, keep, noGrad, stack, tidy } from "../../torch";
-import { comparingMetrics } from "./names";
+import { comparingMetrics, type LogLine, type TrainingStep } from "./names";
 import { tensor } from "../../torch/create";
 
 /** What is only measured when it is logged, as it costs passes over the vocabulary. */
@@ -173,4 +173,15 @@ export function means(totals: Totals): Record<string, number> {
     values[name + PAIRS] = count;
   }
   return values;
+}
+
+/** A completed step, whose metrics are read from the device when they are asked for: on CUDA, that waits for the step. */
+export function trainingStep(
+  place: { step: number; epoch: number; learning_rate: number; logged?: LogLine },
+  metrics: StepMetrics,
+): TrainingStep {
+  const step = { ...place };
+  for (const name of metrics.names)
+    Object.defineProperty(step, name, { enumerable: true, get: () => means(metrics.read())[name] });
+  return step as unknown as TrainingStep;
 }

@@ -1,9 +1,10 @@
-/** What goes wrong in preference training while every number looks well: said once each, with what to do. */
+/** Warns about failures of preference training that leave every number looking well, once each, and says what to do. */
 import { LEAST_PAIRS, type Sample, pooled } from "../../base/samples";
 import { type PreferenceLoss, lossNeeds } from "../../preference";
-import type { LogLine } from "../metrics/names";
+import type { LogLine, TrainingStep } from "../metrics/names";
+import type { RunObserver } from "./observer";
 
-/** Logged lines in a row after which something is no accident. */
+/** Number of logged lines in a row that have to agree. */
 const LINES = 5;
 const LN2 = Math.log(2);
 /**
@@ -13,19 +14,24 @@ const LN2 = Math.log(2);
  */
 const ERRORS = 4;
 
-export class Watch {
+export class FailureMonitor implements RunObserver {
   /** How many consecutive lines had the chosen answers below the reference, and the rewards of all their pairs. */
   private chosenBelow: { lines: number; rewards?: Sample } = { lines: 0 };
   private lossStuck = 0;
   private readonly said = new Set<string>();
 
-  /** `rows`: the number of rows in training. A pair that comes up again is not another pair. */
+  /** @param rows number of rows in training: a pair that comes up again is not another pair */
   constructor(
     private readonly loss: Pick<PreferenceLoss, "name" | "beta" | "needs">,
     private readonly rows: number,
+    private readonly warn: (message: string) => void = () => undefined,
   ) {}
 
-  /** The warnings that this line gives reason for. */
+  afterStep({ logged }: Pick<TrainingStep, "logged">): void {
+    if (logged) for (const warning of this.after(logged)) this.warn(warning);
+  }
+
+  /** The warnings that a logged line gives reason for. */
   after(line: Pick<LogLine, "loss" | "rewards/chosen" | "rewards/chosen_std" | "rewards/chosen_pairs">): string[] {
     const { "rewards/chosen": mean = NaN, "rewards/chosen_std": std = 0, "rewards/chosen_pairs": count = 1 } = line;
     // Without a reference rewards are log-probs, which are always below 0.
@@ -34,32 +40,38 @@ export class Watch {
     const now = { mean, std, count };
     this.chosenBelow = isBelow ? { lines: lines + 1, rewards: rewards ? pooled([rewards, now]) : now } : { lines: 0 };
     this.lossStuck = Math.abs(line["loss"]! - LN2) < 1e-4 ? this.lossStuck + 1 : 0;
-    const warnings: string[] = [];
-    const below = this.chosenBelow;
-    if (below.lines >= LINES && isNoAccident(below.rewards!, this.rows)) {
-      const nats = mean / (this.loss.beta ?? 1);
-      warnings.push(
-        `the chosen answers have been less likely than under the reference for ${below.lines} logged lines, now by ` +
-          `${(-nats).toFixed(2)} nats per answer, whatever the margin says: the failure that DPOP prevents. ` +
-          (this.loss.name.includes("dpop")
-            ? "Raise dpop_lambda, or lower learning_rate"
-            : `Train with loss_type dpop instead of ${this.loss.name}, or lower learning_rate`),
-      );
-    }
-    if (this.lossStuck >= LINES)
-      warnings.push(
-        `the loss has stayed at ln 2 = 0.6931 for ${LINES} logged lines: nothing is being learnt. Raise learning_rate, and check ` +
-          "that the answers differ (smaug data inspect) and that something is trained (lora_target_modules)",
-      );
-    return warnings.filter((warning) => {
-      const kind = warning.slice(0, 20);
-      return !this.said.has(kind) && this.said.add(kind);
-    });
+    return [this.warningOfFall(mean), this.warningOfStuckLoss()].filter((warning) => warning !== undefined);
+  }
+
+  private warningOfFall(mean: number): string | undefined {
+    const { lines, rewards } = this.chosenBelow;
+    if (lines < LINES || !isSignificant(rewards!, this.rows) || !this.isNew("fall")) return undefined;
+    const { name, beta = 1 } = this.loss;
+    const wayOut = name.includes("dpop") ? "Raise dpop_lambda" : `Train with loss_type dpop instead of ${name}`;
+    return (
+      `the chosen answers have been less likely than under the reference for ${lines} logged lines, now by ` +
+      `${(-mean / beta).toFixed(2)} nats per answer, whatever the margin says: the failure that DPOP prevents. ` +
+      `${wayOut}, or lower learning_rate`
+    );
+  }
+
+  private warningOfStuckLoss(): string | undefined {
+    if (this.lossStuck < LINES || !this.isNew("stuck loss")) return undefined;
+    return (
+      `the loss has stayed at ln 2 = 0.6931 for ${LINES} logged lines: nothing is being learnt. Raise learning_rate, and check ` +
+      "that the answers differ (smaug data inspect) and that something is trained (lora_target_modules)"
+    );
+  }
+
+  private isNew(failure: string): boolean {
+    const isNew = !this.said.has(failure);
+    this.said.add(failure);
+    return isNew;
   }
 }
 
-/** Whether a mean is far enough from 0, over enough pairs. */
-function isNoAccident({ mean, std, count }: Sample, rows: number): boolean {
+/** Whether a mean over enough pairs is far enough from 0. */
+function isSignificant({ mean, std, count }: Sample, rows: number): boolean {
   const pairs = Math.min(count, rows);
   return pairs >= LEAST_PAIRS && Math.abs(mean) > (ERRORS * std) / Math.sqrt(pairs);
 }

@@ -1,92 +1,101 @@
 /**
- * What a run writes as it goes: `metrics.jsonl` (one line that states the run, then one a log), `trainer_state.json` and
- * TensorBoard events under `runs/`. Nothing appears before the first step is done. A log that cannot be written, as on a
- * full disk, does not end the run: it is a warning, and the file is completed as soon as writing works again.
+ * The logs of a run: `metrics.jsonl` (the run header, then the history line by line), `trainer_state.json` and TensorBoard
+ * events under `runs/`. A log that cannot be written, for example on a full disk, does not end the run: it is a warning,
+ * and the file is completed as soon as writing works again.
  */
 import { join } from "node:path";
 import { TensorBoardWriter } from "./tensorboard";
-import type { LogLine } from "../metrics/names";
-import { STATE_FILE, type TrainerState, writeTrainerState } from "../checkpoint/state";
-import { makeFolder } from "../../base/files/wholeFiles";
-import { appendWhole } from "../../base/files/wholeFiles";
-import { writeWhole } from "../../base/files/wholeFiles";
+import type { LogLine, TrainingStep } from "../metrics/names";
+import { STATE_FILE, writeTrainerState } from "../checkpoint/state";
+import { makeFolder, appendWhole, writeWhole } from "../../base/files/wholeFiles";
+import type { RunOutput } from "../output/ownership";
+import type { Preparation } from "../prepare/prepare";
+import type { RunEnd, RunObserver } from "./observer";
 
-/** Milliseconds between two writes of the state beside checkpoints: it holds the whole history. */
+/** Minimum number of milliseconds between two writes of the state apart from checkpoints: it holds the whole history. */
 const STATE_MS = 2000;
 /** Milliseconds before a file that could not be written is tried again. */
 const RETRY_MS = 2000;
 const METRICS = "metrics.jsonl";
 const EVENTS = "runs";
 
-export class RunFiles {
-  private readonly events: TensorBoardWriter | undefined;
+export class RunLogs implements RunObserver {
+  private readonly folder: string;
+  private events: TensorBoardWriter | undefined;
   private stateWritten = 0;
   /** Files that could not be written: why, and when that was last tried. */
   private readonly failing = new Map<string, { readonly message: string; readonly at: number }>();
 
-  private constructor(
-    private readonly folder: string,
-    private readonly statement: object,
+  constructor(
+    private readonly prepared: Pick<Preparation, "settings" | "state" | "header">,
+    private readonly output: Pick<RunOutput, "begin" | "started">,
     private readonly warn: (message: string) => void,
-    tensorboard: boolean,
   ) {
-    this.events = tensorboard ? new TensorBoardWriter(join(folder, EVENTS)) : undefined;
+    this.folder = prepared.settings.outputDir;
   }
 
   /**
-   * Begins the files. The lines of a resumed run's history are written again, those of steps that were lost are not.
-   * What an earlier run left in the folder has been set aside by then (ownership.ts).
+   * Starts the files. What an earlier run left in the folder is set aside first. The history of a resumed run is written
+   * again, without the steps that were lost.
    */
-  static async begin(
-    folder: string,
-    statement: object,
-    history: readonly LogLine[],
-    { tensorboard, warn }: { tensorboard: boolean; warn: (message: string) => void },
-  ): Promise<RunFiles> {
-    makeFolder(folder);
-    const files = new RunFiles(folder, statement, warn, tensorboard);
-    await files.attempt(METRICS, () => files.rewriteMetrics(history));
-    await files.attempt(EVENTS, () => files.events?.flush());
-    return files;
+  async onBegin(): Promise<void> {
+    this.output.begin();
+    makeFolder(this.folder);
+    if (this.prepared.settings.reportTo !== "none") this.events = new TensorBoardWriter(join(this.folder, EVENTS));
+    await this.attempt(METRICS, () => this.rewriteMetrics());
+    await this.attempt(EVENTS, () => this.events?.flush());
+    this.output.started();
   }
 
-  /** Adds a line of metrics; `state` already holds it. */
-  async log(line: LogLine, state: TrainerState): Promise<void> {
+  afterStep({ logged }: Pick<TrainingStep, "logged">): Promise<void> | undefined {
+    return logged && this.log(logged);
+  }
+
+  afterEvaluation(line: LogLine): Promise<void> | undefined {
+    return line.step > 0 ? this.log(line) : undefined; // onBegin writes that of step 0
+  }
+
+  onSave(): Promise<void> {
+    return this.writeState();
+  }
+
+  async onEnd({ line }: RunEnd): Promise<void> {
+    if (line) await this.log(line);
+    await this.complete();
+  }
+
+  /** Adds a line, which the history already has. */
+  private async log(line: LogLine): Promise<void> {
     const isWhole = !this.failing.has(METRICS);
     await this.attempt(METRICS, () =>
-      isWhole
-        ? appendWhole(join(this.folder, METRICS), Buffer.from(`${JSON.stringify(line)}\n`))
-        : this.rewriteMetrics(state.logHistory),
+      isWhole ? appendWhole(join(this.folder, METRICS), Buffer.from(`${JSON.stringify(line)}\n`)) : this.rewriteMetrics(),
     );
     const { step, epoch, ...values } = line;
     const tags = Object.entries(values).map(([name, value]) => [tagOf(name), value]);
-    this.events?.add(step!, Object.fromEntries([...tags, ["train/epoch", epoch]]) as Record<string, number>);
+    this.events?.add(step, Object.fromEntries([...tags, ["train/epoch", epoch]]) as Record<string, number>);
     await this.attempt(EVENTS, () => this.events?.flush());
-    if (performance.now() - this.stateWritten > STATE_MS) await this.writeState(state);
+    if (performance.now() - this.stateWritten > STATE_MS) await this.writeState();
   }
 
-  async writeState(state: TrainerState): Promise<void> {
-    await this.attempt(STATE_FILE, () => writeTrainerState(this.folder, state));
+  private async writeState(): Promise<void> {
+    await this.attempt(STATE_FILE, () => writeTrainerState(this.folder, this.prepared.state));
     this.stateWritten = performance.now();
   }
 
-  /** Completes what could not be written before; the last call of a run. */
-  async complete(state: TrainerState): Promise<void> {
+  /** Completes what could not be written before. */
+  private async complete(): Promise<void> {
     const names = [...this.failing.keys()];
     this.failing.forEach(({ message }, name) => this.failing.set(name, { message, at: -Infinity }));
-    await this.writeState(state);
-    if (names.includes(METRICS)) await this.attempt(METRICS, () => this.rewriteMetrics(state.logHistory));
+    await this.writeState();
+    if (names.includes(METRICS)) await this.attempt(METRICS, () => this.rewriteMetrics());
     if (names.includes(EVENTS)) await this.attempt(EVENTS, () => this.events?.flush());
     if (this.failing.size > 0)
       this.warn(`${this.described()}. What was logged since is missing there; checkpoints and weights are complete`);
   }
 
-  /** Rewrites metrics.jsonl: the statement of the run, then the history. */
-  private async rewriteMetrics(history: readonly LogLine[]): Promise<void> {
-    await writeWhole(
-      join(this.folder, METRICS),
-      [this.statement, ...history].map((line) => `${JSON.stringify(line)}\n`).join(""),
-    );
+  private async rewriteMetrics(): Promise<void> {
+    const lines = [this.prepared.header, ...this.prepared.state.logHistory];
+    await writeWhole(join(this.folder, METRICS), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
   }
 
   /** Writes a log. A failure is reported once, until all logs can be written again. */
@@ -115,7 +124,7 @@ export class RunFiles {
   }
 }
 
-/** Hugging Face's: `eval/…` for what an evaluation measured, `train/…` for the rest. */
+/** The name in TensorBoard, as Hugging Face has it: `eval/…` for metrics of an evaluation, `train/…` for the rest. */
 function tagOf(name: string): string {
   return name.startsWith("eval_") ? `eval/${name.slice("eval_".length)}` : `train/${name}`;
 }

@@ -5,7 +5,7 @@
 import { cpSync, lstatSync, readdirSync, rmSync } from "node:fs";
 import { join, sep } from "node:path";
 import { isFolder, isLink } from "../../base/files/paths";
-import { MODEL_COMPANIONS, TEMPLATE_FOLDER, TOKENIZER_FILES } from "../../models/companionNames";
+import { MODEL_COMPANIONS, TEMPLATE_FOLDER, TOKENIZER_FILES } from "../../models/companions";
 
 /** What a run has logged, at the top of its folder. */
 export const LOGS: readonly string[] = ["metrics.jsonl", "trainer_state.json"];

@@ -1,8 +1,7 @@
 /** Rendered conversations against transformers: the templates of real models, and one of Python's corners. */
 import { describe, expect, test } from "vitest";
 import { type ChatMessage, ChatTemplateError, type JsonValue, loadTokenizer } from "../../../src/text";
-import { ChatRenderer } from "../../../src/text/chatTemplate";
-import { templateMessages } from "../../../src/text/messages";
+import { ChatRenderer, templateMessages } from "../../../src/text/chatTemplate";
 import { tokenizerFolder } from "./fetch";
 import { fixture } from "./lines";
 

@@ -3,7 +3,7 @@ import { applyLora, lora } from "../../../src/nn";
 import { dpop } from "../../../src/preference";
 import { manualSeed } from "../../../src/torch";
 import { PreferenceTrainer } from "../../../src/train";
-import { checkpointsIn } from "../../../src/train/checkpoint/checkpoint";
+import { checkpointsIn } from "../../../src/train/checkpoint/save";
 import { tinyModel, tinyPairs } from "../tiny";
 import { report } from "../../setup/report";
 

@@ -1,13 +1,12 @@
 /**
  * The metadata of a GGUF file as the `config.json` that the model had, in the words of transformers 4, which 5 reads
- * too. What llama.cpp's converter computes into the file is undone here and in ggufNames.ts; a key that nothing here
+ * too. What llama.cpp's converter computes into the file is undone here and in architectures.ts; a key that nothing here
  * asks for could change the numbers, and is an error.
  */
 import { FolderError } from "../../folderError";
 import { architectureNamed } from "./architectures";
 import type { GgufFile } from "./file";
-import { show } from "./header";
-import { GgufMetadata } from "./metadata";
+import { GgufMetadata, show } from "./header";
 
 type Json = Record<string, unknown>;
 

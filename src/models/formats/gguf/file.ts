@@ -1,6 +1,6 @@
 /**
- * The tensors of one GGUF file: places checked as ggml checks them, values turned into a dtype a part at a time, so
- * that no second copy of a tensor stands on the host.
+ * The tensors of one GGUF file: offsets are checked as ggml checks them, and values converted a part at a time, so that
+ * there is never a second copy of a tensor on the host.
  */
 import { closeSync, readSync } from "node:fs";
 import { openInput } from "../../../base/files/inputFiles";

@@ -3,13 +3,12 @@
  * dequantised as they are loaded. The tokenizer is read by src/text.
  */
 import type { Tensor } from "../../../torch";
-import type { HuggingFaceConfig } from "../../config/config";
+import type { HuggingFaceConfig } from "../../config";
 import { FolderError } from "../../folderError";
-import { architectureNamed } from "./architectures";
+import { architectureNamed, changeOf, configTensors, huggingFaceName } from "./architectures";
 import { ggufConfig } from "./config";
 import { type GgufChange, GgufFile } from "./file";
 import { readGgufHeader, show } from "./header";
-import { changeOf, configTensors, huggingFaceName } from "./names";
 import { shardsOf } from "./paths";
 import type { WeightEntry, Weights } from "../../weights";
 

@@ -11,7 +11,7 @@ export interface GgufType {
   /** Weights in a block, and the bytes it takes. */
   readonly blockSize: number;
   readonly blockBytes: number;
-  /** The dtype, when the weights stand there as they are. */
+  /** The dtype, when the weights are stored as they are. */
   readonly dtype?: DType;
   /** Writes the values of the blocks in `bytes`. */
   readonly dequantise?: (bytes: Uint8Array, values: Float32Array) => void;

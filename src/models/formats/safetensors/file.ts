@@ -1,8 +1,8 @@
 /**
- * Reading a safetensors file through a memory map (libtorch's own `from_file`). A tensor that is wanted as it stands is
- * a view of the map: its pages are read when they are used, and writing to them does not reach the file. Any other goes
- * straight to its dtype and device, a few megabytes at a time: no second copy stands on the host, and since each step
- * maps the file anew, pages already read do not count as resident; they stay in the system's page cache.
+ * Reading a safetensors file through a memory map (libtorch's own `from_file`). A tensor that needs no
+ * conversion is a view of the map: its pages are read when they are used, and writing to them does not reach the file.
+ * Any other is converted to its dtype and device a few megabytes at a time: there is no second copy on the host, and
+ * since each step maps the file anew, pages already read do not count as resident; they stay in the system's page cache.
  *
  * A mapped file must not be written over or cut short (that changes the tensors, or ends the process). To replace it by
  * renaming another one, as everything here does, is safe.

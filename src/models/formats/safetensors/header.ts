@@ -1,7 +1,7 @@
 /**
  * The header of a safetensors file (https://github.com/huggingface/safetensors): eight bytes of length, then JSON that
  * gives each tensor's dtype, shape and place in the bytes that follow. Checked as the Rust library does it, so that
- * what is read has no gap, no overlap and no byte too many; a name that stands there twice is an error too.
+ * the tensors leave no gap, do not overlap and end where the file ends; a name that occurs twice is an error too.
  */
 import type { DType } from "../../../torch";
 import { parseJson } from "../../../base/files/inputFiles";
@@ -35,7 +35,7 @@ const formatNames = new Map<DType, FormatDType>(
 );
 
 /** Bytes: room for some 200,000 tensors. The Rust library allows 100 MB, which would need gigabytes once parsed. */
-export const HEADER_LIMIT = 32 * 2 ** 20;
+const HEADER_LIMIT = 32 * 2 ** 20;
 /** NumPy's and libtorch's. */
 const MAX_DIMENSIONS = 64;
 export const LENGTH_BYTES = 8;
@@ -88,7 +88,7 @@ export function parseHeader(file: string, bytes: Buffer, fileSize: number): Safe
 }
 
 /**
- * The header for tensors laid one after another in the order given, its length first. Padded with spaces, so that the
+ * The header for tensors that follow one another in the order given, its length first. Padded with spaces, so that the
  * data starts at a multiple of eight bytes.
  */
 export function formatHeader(
@@ -156,7 +156,7 @@ function keysOf(json: Record<string, unknown>): number {
   return infos.reduce((sum: number, info) => sum + (isObject(info) ? Object.keys(info).length : 0), infos.length);
 }
 
-/** A key that stands twice in one object of valid JSON; `JSON.parse` would keep the last one without a word. */
+/** A key that occurs twice in one object of valid JSON; `JSON.parse` would silently keep the last one. */
 function repeatedKey(json: string): string | undefined {
   const keys: Set<string>[] = []; // of the objects that are open
   for (const [token] of json.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"(?:\s*:)?|[{}]/g)) {
