@@ -1,6 +1,6 @@
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
-import { renderReport } from "../../src/paper/report/report";
+import { renderReport } from "../../src/paper/report";
 import type { ExperimentResult } from "../../src/paper/summary";
 import { resultWith } from "./fixtures";
 

@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { InputError } from "../../base/errors";
 import { expectPlainRows, loadPreferences } from "../../data/rows/preferences";
 import { describeRefusals } from "../../data/rows/screening";
-import { renderReport } from "../../paper/report/report";
+import { renderReport } from "../../paper/report";
 import type { Preset } from "../../paper/settings";
 import { caveat, findings, formatTable, toSummary } from "../../paper/summary";
 import { Progress } from "../../base/terminal/progress";

@@ -18,7 +18,7 @@ export function titleOf({ subject }: Pick<StudyResult, "subject">, corpus: Corpu
 }
 
 /** `-1.27 ± 0.20`; without the deviation for a single seed, a dash for no value. */
-export function spreadText(spread: Spread | null, format: (value: number) => string): string {
+function spreadText(spread: Spread | null, format: (value: number) => string): string {
   if (spread === null) return "-";
   return spread.std === null ? format(spread.mean) : `${format(spread.mean)} ± ${format(spread.std)}`;
 }

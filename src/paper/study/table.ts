@@ -39,7 +39,7 @@ export function cellsOver(
 }
 
 /** Means and deviations of cells; of a measure that some lack (no such token), over those that have it. */
-export function measuresOver(cells: readonly FinishedCell[]): MeasureSpreads {
+function measuresOver(cells: readonly FinishedCell[]): MeasureSpreads {
   const values = (key: keyof Measures) =>
     cells.map(({ measures }) => measures[key]).filter((value): value is number => value !== null);
   return Object.fromEntries(QUANTITIES.map(({ key }) => [key, spreadOf(values(key))])) as MeasureSpreads;
