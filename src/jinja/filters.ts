@@ -1,20 +1,17 @@
 /** Jinja2's filters, as in `x | join(', ')` (jinja2/filters.py). */
 import { equal, ordered, sorted } from "./compare";
 import type { Environment, FilterFunction } from "./environment";
-import { JinjaError, typeError, valueError } from "./errors";
+import { JinjaError, typeError } from "./errors";
+import { argumentError, attributeGetter, attributesGetter, filter, lowered, onText, pairsOf } from "./filter";
 import { formatValue } from "./format";
-import { formatPercent } from "./percent";
-import { json } from "./json";
 import { limits } from "./limits";
-import { attributes, escape, escapeText, stripTags, urlize } from "./markup";
-import { join, methodOf } from "./methods";
-import { type Int, multiply, negate, parseFloat_, parseInt_, roundFloat, roundInt, small, toFloat, truncated } from "./numbers";
+import { attributes, escape, escapeText, stripTags } from "./markup";
+import { type Int, negate, parseFloat_, parseInt_, roundFloat, roundInt, small, toFloat, truncated, multiply } from "./numbers";
 import { binary, reversed } from "./operators";
 import { prettyPrint } from "./pretty";
 import { literal, repr, softStr, str } from "./print";
-import { signature } from "./signature";
-import { SPACE_CLASS, repeat, replace, splitLines, strip } from "./strings";
-import { wrap } from "./textWrap";
+import { strip } from "./strings";
+import { TEXT_FILTERS } from "./textFilters";
 import {
   Dict,
   Group,
@@ -37,82 +34,10 @@ import {
   typeName,
 } from "./values";
 
-type Given = Value | undefined;
-type Work = (environment: Environment, value: Value, ...args: Given[]) => Value;
-
-/** A filter whose first parameter is the value, see {@link signature}. */
-function filter(name: string, parameters: string, work: Work): FilterFunction {
-  const bound = signature(name, parameters);
-  return (environment, args, keywords) => {
-    const [value, ...rest] = bound.bind(args, keywords);
-    return work(environment, value!, ...rest);
-  };
-}
-
-function argumentError(message: string): JinjaError {
-  return new JinjaError("FilterArgumentError", message);
-}
-
 /** An iterator that throws its errors when it is used, like a Python generator. */
 function lazily(make: () => Generator<Value>): Iter {
   return new Iter(make());
 }
-
-/** Applies a string method to a value converted to a string. */
-function onText(method: string): (environment: Environment, value: Value, ...args: Given[]) => Value {
-  return (environment, value, ...args) => {
-    const text = softStr(value);
-    const work = methodOf(environment, text, method) as { call(args: Value[], keywords: undefined): Value };
-    return work.call(
-      args.filter((arg): arg is Value => arg !== undefined),
-      undefined,
-    );
-  };
-}
-
-// Attributes
-
-/** A function that reads an attribute such as `address.city` or `items.0`. */
-function attributeGetter(
-  environment: Environment,
-  attribute: Value,
-  options: { isLowered?: boolean; fallback?: Given } = {},
-): (value: Value) => Value {
-  const { isLowered = false, fallback } = options;
-  const parts = attributeParts(attribute);
-  const hasFallback = fallback !== undefined && fallback !== null;
-  return (value) => {
-    let found = value;
-    for (const part of parts) {
-      found = environment.item(found, part);
-      if (hasFallback && found instanceof Undefined) found = fallback;
-    }
-    return isLowered ? lowered(found) : found;
-  };
-}
-
-function attributeParts(attribute: Value): Value[] {
-  if (attribute === null) return [];
-  const text = textOf(attribute);
-  if (text === undefined) return [attribute];
-  return text.split(".").map((part) => (/^\p{Nd}+$/u.test(part) ? parseInt_(part, 10, part) : part));
-}
-
-/** Reads several attributes, as in `age,name`, for sorting. */
-function attributesGetter(environment: Environment, attribute: Value, isLowered: boolean): (value: Value) => Value[] {
-  const text = textOf(attribute);
-  const getters = (text === undefined ? [attribute] : text.split(",")).map((each) =>
-    attributeGetter(environment, each, { isLowered }),
-  );
-  return (value) => getters.map((get) => get(value));
-}
-
-function lowered(value: Value): Value {
-  if (typeof value === "string") return value.toLowerCase();
-  return value instanceof Markup ? new Markup(value.text.toLowerCase()) : value;
-}
-
-// Choosing items
 
 function testOf(environment: Environment, args: readonly Value[], keywords: Keywords | undefined): (value: Value) => boolean {
   const [name, ...rest] = args;
@@ -233,13 +158,6 @@ const dictSort = filter(
     return sorted(entries, key, index(reverse) !== 0);
   },
 );
-
-function pairsOf(value: Value): Tuple[] {
-  if (value instanceof Undefined) value.fail();
-  if (!(value instanceof Dict)) throw new JinjaError("AttributeError", `'${typeName(value)}' object has no attribute 'items'`);
-  limits.copiedList(value.size);
-  return [...value.items()].map((entry) => new Tuple([...entry]));
-}
 
 const groupBy = filter(
   "do_groupby",
@@ -448,203 +366,6 @@ const fileSize = filter("do_filesizeformat", "value binary=", (_, value, isBinar
 
 // Texts
 
-const TITLE_START = new RegExp(`([-${SPACE_CLASS}({[<]+)`, "u");
-
-const title = filter("do_title", "s", (_, value) =>
-  String(textOf(softStr(value)))
-    .split(TITLE_START)
-    .map((word) => {
-      const [first = ""] = word;
-      return first.toUpperCase() + word.slice(first.length).toLowerCase();
-    })
-    .join(""),
-);
-
-const indent = filter("do_indent", "s width= first= blank=", (_, value, width = 4, isFirst = false, isBlank = false) => {
-  const unit = textOf(width) ?? repeat(" ", Math.max(0, small(index(width))));
-  const text = textOf(value);
-  if (text === undefined) {
-    if (value instanceof Undefined) value.fail();
-    if (Array.isArray(value)) throw new JinjaError("AttributeError", "'list' object has no attribute 'splitlines'");
-    throw typeError(`unsupported operand type(s) for +=: '${typeName(value)}' and 'str'`);
-  }
-  const isMarkup = value instanceof Markup;
-  const lines = splitLines(`${text}\n`);
-  limits.copiedText(text.length + unit.length * (lines.length + 1));
-  let result = isTrue(isBlank)
-    ? lines.join(`\n${unit}`)
-    : lines.map((line, i) => (i === 0 || line === "" ? line : unit + line)).join("\n");
-  if (isTrue(isFirst)) result = unit + result;
-  return isMarkup ? new Markup(result) : result;
-});
-
-const truncate = filter(
-  "do_truncate",
-  "s length= killwords= end= leeway=",
-  (_, value, length = 255, killWords = false, end = "...", leeway = null) => {
-    const [most, slack] = [length, leeway ?? 5].map((each) => Number(index(each!)));
-    const tail = len(end);
-    if (most! < tail) throw new JinjaError("AssertionError", `expected length >= ${tail}, got ${most}`);
-    if (slack! < 0) throw new JinjaError("AssertionError", `expected leeway >= 0, got ${slack}`);
-    if (len(value) <= most! + slack!) return value;
-    const text = textOf(value);
-    if (text === undefined) throw new JinjaError("AttributeError", `'${typeName(value)}' object has no attribute 'rsplit'`);
-    const ending = textOf(end);
-    if (ending === undefined) throw typeError(`can only concatenate str (not "${typeName(end)}") to str`);
-    let part = Array.from(text)
-      .slice(0, most! - tail)
-      .join("");
-    if (!isTrue(killWords)) {
-      const space = part.lastIndexOf(" ");
-      if (space >= 0) part = part.slice(0, space);
-    }
-    return binary("+", value instanceof Markup ? new Markup(part) : part, end);
-  },
-);
-
-const wordWrap = filter(
-  "do_wordwrap",
-  "s width= break_long_words= wrapstring= break_on_hyphens=",
-  (_, value, width = 79, breakWords = true, between = null, breakHyphens = true) => {
-    const text = textOf(value);
-    if (text === undefined) {
-      if (value instanceof Undefined) value.fail();
-      throw new JinjaError("AttributeError", `'${typeName(value)}' object has no attribute 'splitlines'`);
-    }
-    const by = between === null ? "\n" : textOf(between);
-    if (by === undefined) throw new JinjaError("AttributeError", `'${typeName(between)}' object has no attribute 'join'`);
-    const options = { width: Number(index(width)), breaksWords: isTrue(breakWords), breaksHyphens: isTrue(breakHyphens) };
-    const result = splitLines(text)
-      .map((line) => wrap(line, options).join(by))
-      .join(by);
-    limits.copiedText(result.length);
-    return between instanceof Markup ? new Markup(result) : result;
-  },
-);
-
-const format: FilterFunction = (_, [value, ...args], keywords) => {
-  if (value === undefined) throw typeError("do_format() missing 1 required positional argument: 'value'");
-  if (args.length > 0 && keywords !== undefined)
-    throw argumentError("can't handle positional and keyword arguments at the same time");
-  return formatPercent(softStr(value), keywords ? Dict.of(keywords) : new Tuple(args));
-};
-
-const replaceFilter = filter("do_replace", "s old new count=", (_, value, old, by, count = null) => {
-  const most = count === null ? -1 : Number(index(count));
-  return replace(str(value), str(old!), str(by!), most);
-});
-
-const joinFilter = filter("do_join", "value d= attribute=", (environment, value, separator = "", attribute = null) => {
-  const get = attribute === null ? undefined : attributeGetter(environment, attribute);
-  return join(str(separator), value, (item) => str(get ? get(item) : item));
-});
-
-const trim = filter("do_trim", "value chars=", (environment, value, characters = null) =>
-  onText("strip")(environment, value, characters),
-);
-
-const wordCount = filter("do_wordcount", "s", (_, value) => {
-  let count = 0;
-  for (const _word of str(value).matchAll(/[\p{L}\p{N}_]+/gu)) {
-    limits.step();
-    count++;
-  }
-  return count;
-});
-
-// HTML and JSON
-
-const urlizeFilter = filter(
-  "do_urlize",
-  "value trim_url_limit= nofollow= target= rel= extra_schemes=",
-  (_, value, limit = null, noFollow = false, target = null, rel = null, schemes = null) => {
-    const parts = new Set(
-      rel === null || !isTrue(rel)
-        ? []
-        : (textOf(rel) ?? "").split(new RegExp(`[${SPACE_CLASS}]+`)).filter((part) => part !== ""),
-    );
-    if (isTrue(noFollow)) parts.add("nofollow");
-    parts.add("noopener");
-    const extra =
-      schemes === null
-        ? []
-        : [...iterate(schemes)].map((scheme) => textOf(scheme) ?? fail(typeError("expected string or bytes-like object")));
-    for (const scheme of extra)
-      if (!/^(?:[\p{L}\p{N}_.+-]{2,}:\/{0,2})$/u.test(scheme))
-        throw argumentError(`${repr(scheme)} is not a valid URI scheme prefix.`);
-    return urlize(value, {
-      limit: limit === null ? undefined : Number(index(limit)),
-      rel: [...parts].sort().join(" "),
-      target: target === null || !isTrue(target) ? undefined : str(target),
-      schemes: extra,
-    });
-  },
-);
-
-function fail(error: Error): never {
-  throw error;
-}
-
-/** `urllib.parse.quote(text, safe)`. */
-function quote(value: Value, isQuery: boolean): string {
-  const text = str(value);
-  if (/[\ud800-\udfff]/.test(text) && !isWellFormed(text)) throw valueError("surrogates not allowed");
-  limits.copiedText(text.length * 3);
-  const quoted = encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-  return isQuery ? quoted.replaceAll("%20", "+") : quoted.replaceAll("%2F", "/");
-}
-
-function isWellFormed(text: string): boolean {
-  return !/(?:[\ud800-\udbff](?![\udc00-\udfff]))|(?:(?<![\ud800-\udbff])[\udc00-\udfff])/.test(text);
-}
-
-const urlEncode = filter("do_urlencode", "value", (_, value) => {
-  if (textOf(value) !== undefined || value instanceof Undefined) {
-    if (!(value instanceof Undefined)) return quote(value, false);
-    return value.isStrict ? value.fail() : "";
-  }
-  let entries: Iterable<Value>;
-  if (value instanceof Dict) entries = pairsOf(value);
-  else {
-    try {
-      entries = iterate(value);
-    } catch (error) {
-      if (error instanceof JinjaError && error.kind === "TypeError") return quote(value, false);
-      throw error;
-    }
-  }
-  const parts: string[] = [];
-  for (const entry of entries) {
-    limits.step();
-    const pair = listOf(entry);
-    if (pair.length !== 2)
-      throw valueError(
-        pair.length > 2
-          ? "too many values to unpack (expected 2)"
-          : `not enough values to unpack (expected 2, got ${pair.length})`,
-      );
-    parts.push(`${quote(pair[0]!, true)}=${quote(pair[1]!, true)}`);
-  }
-  return parts.join("&");
-});
-
-/** `tojson` of transformers: plain `json.dumps`. */
-export const chatToJson = filter(
-  "tojson",
-  "x ensure_ascii= indent= separators= sort_keys=",
-  (_, value, ascii = false, space = null, separators = null, sortKeys = false) =>
-    json(value, { ascii: isTrue(ascii), indent: space, separators, sortKeys: isTrue(sortKeys) }),
-);
-
-/** Jinja2's own `tojson`, for HTML. */
-const htmlToJson = filter("do_tojson", "value indent=", (_, value, space = null) => {
-  const text = json(value, { ascii: true, indent: space, separators: null, sortKeys: true });
-  return new Markup(text.replace(/[<>&']/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`));
-});
-
 const attr = filter("do_attr", "obj name", (environment, value, name) => {
   const text = textOf(name!);
   if (text === undefined) throw typeError(`attribute name must be string, not '${typeName(name!)}'`);
@@ -655,6 +376,7 @@ const attr = filter("do_attr", "obj name", (environment, value, name) => {
 
 /** All filters, by name. */
 export const FILTERS: ReadonlyMap<string, FilterFunction> = new Map([
+  ...TEXT_FILTERS,
   ["abs", abs],
   ["attr", attr],
   ["batch", batch],
@@ -673,12 +395,9 @@ export const FILTERS: ReadonlyMap<string, FilterFunction> = new Map([
   ["first", first],
   ["float", floatFilter],
   ["forceescape", filter("do_forceescape", "value", (_, value) => new Markup(escapeText(str(value))))],
-  ["format", format],
   ["groupby", groupBy],
-  ["indent", indent],
   ["int", intFilter],
   ["items", items],
-  ["join", joinFilter],
   ["last", last],
   ["length", filter("len", "obj /", (_, value) => len(value))],
   ["list", filter("do_list", "value", (_, value) => listOf(value))],
@@ -690,7 +409,6 @@ export const FILTERS: ReadonlyMap<string, FilterFunction> = new Map([
   ["random", random],
   ["reject", selecting("reject", false, false)],
   ["rejectattr", selecting("rejectattr", false, true)],
-  ["replace", replaceFilter],
   ["reverse", reverse],
   ["round", round],
   ["safe", filter("do_mark_safe", "value", (_, value) => new Markup(str(value)))],
@@ -701,16 +419,8 @@ export const FILTERS: ReadonlyMap<string, FilterFunction> = new Map([
   ["string", filter("soft_str", "s /", (_, value) => softStr(value))],
   ["striptags", filter("do_striptags", "value", (_, value) => stripTags(str(value)))],
   ["sum", sum],
-  ["title", title],
-  ["tojson", htmlToJson],
-  ["trim", trim],
-  ["truncate", truncate],
   ["unique", unique],
   ["upper", filter("do_upper", "s", onText("upper"))],
-  ["urlencode", urlEncode],
-  ["urlize", urlizeFilter],
-  ["wordcount", wordCount],
-  ["wordwrap", wordWrap],
   ["xmlattr", filter("do_xmlattr", "d autospace=", (_, value, autospace = true) => attributes(value, isTrue(autospace)))],
 ]);
 

@@ -114,3 +114,8 @@ test("strftime writes what glibc writes in the C locale", () => {
   expect(strftime(date, "%U %W %V %G %g %u %w %C %k %l%n%t%z%Z")).toBe("05 06 06 2024 24 1 1 20  0 12\n\t");
   expect(strftime(new Date(2027, 0, 1), "%G-%V %U %W %j")).toBe("2026-53 00 00 001"); // a Friday
 });
+
+// Python: '%(a)s %(b)5.1f|%%' % {'a': None, 'b': 2} == 'None   2.0|%'
+test("% takes None by its name", () => {
+  expect(render("{{ '%(a)s %(b)5.1f|%%' % {'a': none, 'b': 2} }}")).toBe("None   2.0|%");
+});
