@@ -43,6 +43,9 @@ import { BlockReference, LoopContext, Macro, Namespace, TemplateReference, unpac
 import { FunctionScope, Symbols, findUndeclared } from "./symbols";
 import { Dict, Iter, type Value, iterate, sizeOf, textOf, typeName } from "./values";
 
+/** Local constants, which cost no look-up in another module. */
+const { Next: NEXT, Break: BREAK, Continue: CONTINUE } = Flow;
+
 /** @throws JinjaError TemplateAssertionError, with the line */
 export function compile(body: readonly Statement[], environment: Environment): Program {
   return new Compiler(environment).template(body);
@@ -183,14 +186,14 @@ class Compiler extends ExpressionCompiler {
 
   private statements(nodes: readonly Statement[], place: Place): Execute {
     const all = nodes.map((node) => this.statement(node, place));
-    if (all.length === 0) return () => Flow.Next;
+    if (all.length === 0) return () => NEXT;
     if (all.length === 1) return all[0]!;
     return (frame, out) => {
       for (const execute of all) {
         const flow = execute(frame, out);
-        if (flow !== Flow.Next) return flow;
+        if (flow !== NEXT) return flow;
       }
-      return Flow.Next;
+      return NEXT;
     };
   }
 
@@ -225,7 +228,7 @@ class Compiler extends ExpressionCompiler {
         return (frame, out) => {
           enter(frame);
           const flow = body(frame, out);
-          if (flow === Flow.Next) leave(frame);
+          if (flow === NEXT) leave(frame);
           return flow;
         };
       }
@@ -237,7 +240,7 @@ class Compiler extends ExpressionCompiler {
             node.line,
             "TemplateSyntaxError",
           );
-        const flow = node.type === "Break" ? Flow.Break : Flow.Continue;
+        const flow = node.type === "Break" ? BREAK : CONTINUE;
         return () => flow;
       }
     }
@@ -248,7 +251,7 @@ class Compiler extends ExpressionCompiler {
     if (parts.length === 1) return parts[0]!;
     return (frame, out) => {
       for (const print of parts) print(frame, out);
-      return Flow.Next;
+      return NEXT;
     };
   }
 
@@ -257,7 +260,7 @@ class Compiler extends ExpressionCompiler {
       const { text } = item;
       return (_frame, out) => {
         out.write(text);
-        return Flow.Next;
+        return NEXT;
       };
     }
     const evaluate = this.expression(item, place);
@@ -266,7 +269,7 @@ class Compiler extends ExpressionCompiler {
       frame.run.line = line;
       const value = evaluate(frame);
       out.write(typeof value === "string" ? value : str(value));
-      return Flow.Next;
+      return NEXT;
     };
   }
 
@@ -327,21 +330,20 @@ class Compiler extends ExpressionCompiler {
         if (loopVariable) frame.slots[loopVariable.slot] = context;
         enter(frame);
         const flow = body(frame, out);
-        if (flow === Flow.Next) isEmpty = false; // as in Jinja2, where break and continue skip this
+        if (flow === NEXT) isEmpty = false; // as in Jinja2, where break and continue skip this
         return flow;
       };
       if (loopVariable) {
         const context = new LoopContext(this.environment, values, recurse, depth);
-        for (let item = context.next(); item !== undefined; item = context.next())
-          if (iterate_(item, context) === Flow.Break) break;
+        for (let item = context.next(); item !== undefined; item = context.next()) if (iterate_(item, context) === BREAK) break;
       } else {
-        for (const item of iterate(values)) if (iterate_(item, undefined) === Flow.Break) break;
+        for (const item of iterate(values)) if (iterate_(item, undefined) === BREAK) break;
       }
       leave(frame);
-      if (!hasElse || !isEmpty) return Flow.Next;
+      if (!hasElse || !isEmpty) return NEXT;
       enterElse(frame);
       const flow = otherwise(frame, out);
-      if (flow === Flow.Next) leaveElse(frame);
+      if (flow === NEXT) leaveElse(frame);
       return flow;
     };
     const filtered = (frame: Frame, values: Value): Value => {
@@ -367,7 +369,7 @@ class Compiler extends ExpressionCompiler {
       };
       frame.run.line = line;
       out.write(render(iterable(frame), 0));
-      return Flow.Next;
+      return NEXT;
     };
   }
 
@@ -403,7 +405,7 @@ class Compiler extends ExpressionCompiler {
         if (!(read(frame) instanceof Namespace))
           throw new JinjaError("TemplateRuntimeError", "cannot assign attribute on non-namespace object");
       store(frame, value(frame));
-      return Flow.Next;
+      return NEXT;
     };
   }
 
@@ -420,12 +422,12 @@ class Compiler extends ExpressionCompiler {
       enter(frame);
       const printed = new Printed();
       const flow = body(frame, printed);
-      if (flow !== Flow.Next) return flow;
+      if (flow !== NEXT) return flow;
       frame.run.line = line;
       const value = filter ? filter(frame, printed.text) : printed.text;
       store(frame, value);
       leave(frame);
-      return Flow.Next;
+      return NEXT;
     };
   }
 
@@ -441,11 +443,11 @@ class Compiler extends ExpressionCompiler {
       enter(frame);
       const printed = new Printed();
       const flow = body(frame, printed);
-      if (flow !== Flow.Next) return flow;
+      if (flow !== NEXT) return flow;
       frame.run.line = line;
       out.write(onlyText(filter(frame, printed.text)));
       leave(frame);
-      return Flow.Next;
+      return NEXT;
     };
   }
 
@@ -463,7 +465,7 @@ class Compiler extends ExpressionCompiler {
       frame.run.line = line;
       stores.forEach((store, i) => store(frame, values[i]!(frame)));
       const flow = body(frame, out);
-      if (flow === Flow.Next) leave(frame);
+      if (flow === NEXT) leave(frame);
       return flow;
     };
   }
@@ -487,7 +489,7 @@ class Compiler extends ExpressionCompiler {
       limits.enter();
       this.blocks.get(node.name)!(context, frame.run, out);
       limits.leave();
-      return Flow.Next;
+      return NEXT;
     };
   }
 
@@ -558,7 +560,7 @@ class Compiler extends ExpressionCompiler {
       const macro = make(frame);
       frame.slots[slot] = macro;
       if (isTop) frame.context.variables.set(name, macro);
-      return Flow.Next;
+      return NEXT;
     };
   }
 
@@ -569,7 +571,7 @@ class Compiler extends ExpressionCompiler {
     return (frame, out) => {
       frame.run.line = line;
       out.write(onlyText(evaluate(frame)));
-      return Flow.Next;
+      return NEXT;
     };
   }
 
@@ -581,7 +583,7 @@ class Compiler extends ExpressionCompiler {
       const start = sizeOf(run.root.text)!;
       run.generated.push([start, start + sizeOf(text)!]);
       out.write(text);
-      return Flow.Next;
+      return NEXT;
     };
   }
 }

@@ -17,14 +17,22 @@ export type Side = "strip" | "lstrip" | "rstrip";
 
 /** Strips white space, or the characters in `taken`, from the ends. */
 export function strip(text: string, side: Side, taken?: string): string {
-  const set = taken === undefined ? undefined : new Set(taken);
-  const goes = (character: string) => (set ? set.has(character) : SPACE.test(character));
-  const points = set && isWide(text) ? Array.from(text) : text;
+  if (taken === undefined) return stripSpace(text, side);
+  const set = new Set(taken);
+  const points = isWide(text) ? Array.from(text) : text;
   let start = 0;
   let end = points.length;
-  if (side !== "rstrip") while (start < end && goes(points[start]!)) start++;
-  if (side !== "lstrip") while (end > start && goes(points[end - 1]!)) end--;
+  if (side !== "rstrip") while (start < end && set.has(points[start]!)) start++;
+  if (side !== "lstrip") while (end > start && set.has(points[end - 1]!)) end--;
   return typeof points === "string" ? points.slice(start, end) : points.slice(start, end).join("");
+}
+
+function stripSpace(text: string, side: Side): string {
+  let start = 0;
+  let end = text.length;
+  if (side !== "rstrip") while (start < end && SPACE.test(text[start]!)) start++;
+  if (side !== "lstrip") while (end > start && SPACE.test(text[end - 1]!)) end--;
+  return text.slice(start, end);
 }
 
 /** `text[start:stop:step]`, with positions within the text. */
