@@ -6,7 +6,7 @@
  *
  * Run: node examples/own-loss.mjs MODEL PAIRS.jsonl OUTPUT_FOLDER
  */
-import { PreferenceTrainer, declareLoss, loadModel, loadPreferences, logRatios, lora, numberOption } from "smaug";
+import { declareLoss, loadModel, loadPreferences, logRatios, lora, numberOption, PreferenceTrainer } from "smaug";
 
 export const squaredDpop = declareLoss({
   name: "squared_dpop",

@@ -1,4 +1,4 @@
-import { AdamW, LlamaForCausalLM, dpop, forwardBackward, pack, policyLogProbs, scorePairs, upload } from "smaug";
+import { AdamW, dpop, forwardBackward, LlamaForCausalLM, pack, policyLogProbs, scorePairs, upload } from "smaug";
 import { tidy } from "smaug/torch";
 
 const model = new LlamaForCausalLM({

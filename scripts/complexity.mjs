@@ -4,7 +4,7 @@
  *
  *   node scripts/complexity.mjs [FOLDER ...]
  */
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
 

@@ -2,7 +2,7 @@
 // tokenizer and the questions that both sides read; `run DIR` scores them. Each prints one JSON line.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { LlamaForCausalLM, evaluate, loadModel, loadTokenizer, saveModel } from "smaug";
+import { evaluate, LlamaForCausalLM, loadModel, loadTokenizer, saveModel } from "smaug";
 import { manualSeed, setNumThreads } from "smaug/torch";
 
 // SmolLM2-135M's shape, random weights.

@@ -1,6 +1,6 @@
 // Greedy generation: the Node side of generate.py, with the same work and the same lines in and out.
 import { createInterface } from "node:readline";
-import { LlamaForCausalLM, generate } from "smaug";
+import { generate, LlamaForCausalLM } from "smaug";
 import { manualSeed, randint, setNumThreads } from "smaug/torch";
 
 // SmolLM2-135M's shape, random weights.

@@ -1,5 +1,5 @@
 // The quickstart's small model and one training step of it, as in step.py.
-import { AdamW, LlamaForCausalLM, clipGradNorm_ } from "smaug";
+import { AdamW, clipGradNorm_, LlamaForCausalLM } from "smaug";
 import { manualSeed, ops, randint, setNumThreads, tidy } from "smaug/torch";
 
 const VOCAB = 58;

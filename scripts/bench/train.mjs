@@ -2,10 +2,10 @@
 // taken as known, as in TRL's best configuration. `node train.mjs float32|bfloat16 [steps]`; prints one JSON line.
 import {
   AdamW,
-  LlamaForCausalLM,
   applyLora,
   clipGradNorm_,
   forwardBackward,
+  LlamaForCausalLM,
   lora,
   microBatches,
   packingStatistics,

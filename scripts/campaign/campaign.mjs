@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { runBatch, runOnce } from "./batches.mjs";
 import { run } from "./children.mjs";
-import { ROOT, environment, parity, product } from "./product.mjs";
+import { environment, parity, product, ROOT } from "./product.mjs";
 import { Random } from "./random.mjs";
 import { Workshop } from "./scenarios/base.mjs";
 

@@ -1,5 +1,5 @@
 /** Copies of fixtures with one file damaged. */
-import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { damageJson, mutateBytes, mutateText, replaceBySpecial } from "./mutate.mjs";
 

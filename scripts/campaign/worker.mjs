@@ -5,8 +5,8 @@
  */
 import { mkdirSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { setTimeout } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { Random } from "./random.mjs";
 
 const { module, seed, folder, inputs, alone, bytes, keep, makeOnly } = JSON.parse(process.argv[2]);

@@ -2,8 +2,9 @@
  * One setting of a run: what it may be, what it is when left out, what it does. Tables of these are the single source of
  * TypeScript types, of YAML keys (snake_case) and of command-line options, so the three cannot differ.
  */
-import { nearest } from "./names";
+
 import { expandHome } from "./files/paths";
+import { nearest } from "./names";
 import { type Problem, problemsError, unfit, unknown } from "./problems";
 import { isObject, shown } from "./values";
 

@@ -1,5 +1,5 @@
 /** What is wrong with a configuration, collected so that one message names all of it. */
-import { InputError, expected } from "./errors";
+import { expected, InputError } from "./errors";
 import { shown } from "./values";
 
 export interface Problem {

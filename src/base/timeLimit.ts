@@ -8,7 +8,7 @@
  * The limit is wall time, and is extended while the process has had less than a quarter of it on a processor, so that a
  * loaded or suspended machine is not mistaken for slow work.
  */
-import { type Context, Script, createContext } from "node:vm";
+import { type Context, createContext, Script } from "node:vm";
 import { InputError } from "./errors";
 
 /** Work on some input took too long and was stopped. */

@@ -6,20 +6,20 @@ import { InputError } from "../base/errors";
 import { makeFolder, writeWhole } from "../base/files/wholeFiles";
 import { Progress } from "../base/terminal/progress";
 import {
-  type EvaluationResults,
-  type TaskData,
   contamination,
   continueTexts,
+  type EvaluationResults,
   evaluatePrepared,
   prepareEvaluation,
   resultsTable,
+  type TaskData,
 } from "../evaluate";
 import { expectContaminationTasks } from "../evaluate/contamination";
 import { loadModel } from "../models";
 import { loadTokenizer } from "../text";
-import { type ModelFlags, adapterOption, deviceOption, dtypeOption, modelOption, option } from "./options";
+import { adapterOption, deviceOption, dtypeOption, type ModelFlags, modelOption, option } from "./options";
 import { print, printJson, tell } from "./output";
-import { type FileInput, expectWritable, modelInputs } from "./outputFile";
+import { expectWritable, type FileInput, modelInputs } from "./outputFile";
 
 interface Flags extends ModelFlags {
   tasks: string;

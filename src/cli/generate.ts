@@ -10,9 +10,9 @@ import { excerpt, isObject, shown } from "../base/values";
 import { templateInputs } from "../data/rows/preferenceRow";
 import { type GenerateOptions, generateStream } from "../generate";
 import { type CausalLM, loadModel } from "../models";
-import { type ChatMessage, type Tokenizer, loadTokenizer } from "../text";
+import { type ChatMessage, loadTokenizer, type Tokenizer } from "../text";
 import { hasNumber, parseExact, rememberNumbers } from "../text/exactNumbers";
-import { type ModelFlags, adapterOption, deviceOption, dtypeOption, modelOption, option } from "./options";
+import { adapterOption, deviceOption, dtypeOption, type ModelFlags, modelOption, option } from "./options";
 import { printJson, tell } from "./output";
 
 interface Flags extends ModelFlags {

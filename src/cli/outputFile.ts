@@ -1,13 +1,13 @@
 /** The file of `--out`: checked before the work, and there only when all of it is written. */
-import { type Stats, accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { pathInside, realPath } from "../base/files/paths";
-import { type Input, linksIn } from "../base/files/outputFolder";
-import { localBaseOf } from "../models/modelSource";
 import { InputError } from "../base/errors";
+import { type Input, linksIn } from "../base/files/outputFolder";
+import { pathInside, realPath } from "../base/files/paths";
 import { StagedFiles } from "../base/files/wholeFiles";
+import { localBaseOf } from "../models/modelSource";
 import { isRunEntry } from "../train/output/entries";
 
 const CHUNK = 1 << 18; // bytes

@@ -23,10 +23,10 @@ import { headline, outcome, warnings } from "../report/findings";
 import { type LoggedRun, readRuns } from "../report/run";
 import { renderRuns } from "../report/runReport";
 import { writeSvgFiles } from "../report/standaloneSvg";
-import { type ModelFlags, deviceOption, dtypeOption, modelOption } from "./options";
+import { deviceOption, dtypeOption, type ModelFlags, modelOption } from "./options";
 import { print, printJson, tell } from "./output";
-import { type FileInput, expectWritable, modelInputs } from "./outputFile";
-import { type RowFlags, columnMappingOption, datasetConfigOption, rowOptions, splitOption } from "./train/rowOptions";
+import { expectWritable, type FileInput, modelInputs } from "./outputFile";
+import { columnMappingOption, datasetConfigOption, type RowFlags, rowOptions, splitOption } from "./train/rowOptions";
 
 interface Flags extends RowFlags, Pick<ModelFlags, "device" | "dtype">, Partial<Pick<ModelFlags, "model">> {
   out?: string;

@@ -3,9 +3,9 @@
  * message on standard error; the stack comes with `DEBUG`.
  */
 import { type Command, CommanderError, type Option } from "commander";
-import { printable } from "../base/terminal/terminal";
-import { resultIsInFiles, settleStandardStreams } from "../base/terminal/streams";
 import { InputError } from "../base/errors";
+import { resultIsInFiles, settleStandardStreams } from "../base/terminal/streams";
+import { printable } from "../base/terminal/terminal";
 import { DeviceError } from "../native/errors";
 import { tell } from "./output";
 

@@ -4,16 +4,16 @@ import { integer, optional } from "../base/arguments";
 import { InputError } from "../base/errors";
 import { Progress } from "../base/terminal/progress";
 import { loadPreferences } from "../data/rows/preferences";
-import { type Refusal, describeRefusals, expectSomeKept } from "../data/rows/screening";
+import { describeRefusals, expectSomeKept, type Refusal } from "../data/rows/screening";
+import { answersOf, type TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { tokenizeRows } from "../data/tokenize/tokenizePairs";
-import { type TokenizedPair, answersOf } from "../data/tokenize/tokenizedPair";
 import { type CausalLM, loadModel } from "../models";
 import { type LogProbs, type PairScore, scorePreferences } from "../preference";
 import { loadTokenizer } from "../text";
-import { type ModelFlags, adapterOption, deviceOption, dtypeOption, modelOption, option } from "./options";
+import { adapterOption, deviceOption, dtypeOption, type ModelFlags, modelOption, option } from "./options";
 import { print, printJson, tell, tellJson } from "./output";
 import { expectWritable, modelInputs, writeLines } from "./outputFile";
-import { type RowFlags, columnMappingOption, datasetConfigOption, rowOptions, splitOption } from "./train/rowOptions";
+import { columnMappingOption, datasetConfigOption, type RowFlags, rowOptions, splitOption } from "./train/rowOptions";
 
 interface Flags extends RowFlags, ModelFlags {
   data: string;

@@ -2,8 +2,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { diagnoseInSubprocess } from "../native/setup/doctor";
 import { examine, supportedText } from "../native/setup/locate";
-import { terminalProgress } from "../native/setup/report";
-import { formatChecks } from "../native/setup/report";
+import { formatChecks, terminalProgress } from "../native/setup/report";
 import { setup } from "../native/setup/setup";
 import { print, printJson } from "./output";
 

@@ -1,26 +1,27 @@
 /** Preference data: reading rows, and tokenising them once. */
+
+export type { ColumnMapping, RejectedRule } from "./reading/columnMapping";
+export type { GivenAnswer, GivenRow } from "./rows/givenRows";
 export {
   type AnswerRow,
   type ChatRow,
+  isPlain,
   type LoadPreferencesOptions,
   type LoadRowsOptions,
+  loadPreferences,
   type PlainRow,
   type PreferenceRow,
-  type TrainingRow,
-  isPlain,
-  loadPreferences,
   streamPreferences,
+  type TrainingRow,
 } from "./rows/preferences";
-export type { ColumnMapping, RejectedRule } from "./reading/columnMapping";
-export { type GivenAnswer, type GivenRow } from "./rows/givenRows";
-export { type Oddities, type Oddity, type OddityKind, type Refusal } from "./rows/screening";
-export { type Cut, type TruncationMode } from "./tokenize/pairTokenizer";
-export { type TokenizedAnswer, type TokenizedPair } from "./tokenize/tokenizedPair";
+export type { Oddities, Oddity, OddityKind, Refusal } from "./rows/screening";
+export type { Cut, TruncationMode } from "./tokenize/pairTokenizer";
+export type { TokenizedAnswer, TokenizedPair } from "./tokenize/tokenizedPair";
 export {
-  type LengthSummary,
-  type TokenStatistics,
-  type TokenizeOptions,
-  type TokenizedPairs,
   describeTokenized,
+  type LengthSummary,
+  type TokenizedPairs,
+  type TokenizeOptions,
+  type TokenStatistics,
   tokenizePairs,
 } from "./tokenize/tokenizePairs";

@@ -4,11 +4,11 @@
  */
 import type { Tokenizer } from "../text";
 import { normalisedDistance } from "./rows/editDistance";
+import { isPlain, type TrainingRow } from "./rows/preferenceRow";
+import { endsWithAssistant, mergeOddities, note, type Oddities, oddRows, type Refusal, screen, texts } from "./rows/screening";
 import type { Cut, TruncationMode } from "./tokenize/pairTokenizer";
-import { type TrainingRow, isPlain } from "./rows/preferenceRow";
-import { type Oddities, type Refusal, endsWithAssistant, mergeOddities, note, oddRows, screen, texts } from "./rows/screening";
-import { type LengthSummary, type TokenizeOptions, summarise, tokenizeRows } from "./tokenize/tokenizePairs";
 import type { TokenizedAnswer } from "./tokenize/tokenizedPair";
+import { type LengthSummary, summarise, type TokenizeOptions, tokenizeRows } from "./tokenize/tokenizePairs";
 
 /** A summary of many values, and their histogram. */
 export interface Distribution extends LengthSummary {

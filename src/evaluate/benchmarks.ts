@@ -2,7 +2,7 @@
  * The benchmarks of the Open LLM Leaderboard (version 1): data sets, splits, wording and counts of
  * lm-evaluation-harness 0.4.13, and the leaderboard's numbers of examples.
  */
-import { integersOf, objectOf, rightOf, RowError, textOf, textsOf } from "../data/fields";
+import { integersOf, objectOf, RowError, rightOf, textOf, textsOf } from "../data/fields";
 import { arcQuestion, hellaswagQuestion } from "../data/recipes/choices";
 import { strip } from "../jinja";
 import { regexFilter } from "./metrics";

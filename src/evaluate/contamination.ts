@@ -4,24 +4,25 @@
  * An item whose own text the model finds likelier than nearly all of these has probably been trained on; the figure is
  * the share of such items. Sampling is our own, so that single draws differ from that tool's.
  */
+
+import { InputError } from "../base/errors";
+import { didYouMean } from "../base/names";
+import { checkOptions } from "../base/options";
 import { received } from "../base/received";
 import { isObject } from "../base/values";
-import { InputError } from "../base/errors";
+import { integersOf, objectOf, RowError, textOf, textsOf } from "../data/fields";
 import { generate } from "../generate";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/causalLm";
 import type { Tokenizer } from "../text";
 import { expectTokenizer } from "../text/tokenizer";
-import { didYouMean } from "../base/names";
-import { checkOptions } from "../base/options";
 import { expectTaskList } from "./evaluate";
-import { integersOf, objectOf, RowError, textOf, textsOf } from "../data/fields";
 import { PythonRandom } from "./python/random";
 import { type PlacedRow, TaskRows } from "./rows";
 import { logLikelihoods } from "./scoring";
-import type { Row } from "./tasks/task";
-import { type TaskData, expectTasks, sourceOf } from "./tasks/data";
+import { expectTasks, sourceOf, type TaskData } from "./tasks/data";
 import { taskNames } from "./tasks/list";
+import type { Row } from "./tasks/task";
 
 /** An item's text and other ends for it. */
 export interface ContinuedText {

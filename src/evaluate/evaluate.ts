@@ -2,22 +2,22 @@
  * Running tasks on a model: all of them are read and checked first, then each is scored. Results have the shape of
  * lm-evaluation-harness 0.4's JSON (results.ts).
  */
+
+import { checkOptions } from "../base/options";
 import { received } from "../base/received";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/causalLm";
 import type { Tokenizer } from "../text";
 import { expectTokenizer } from "../text/tokenizer";
-import { checkOptions } from "../base/options";
-import { answersTo } from "./scoring";
 import { answerScores, choiceScores } from "./metrics";
 import { type PreparedTask, prepare } from "./prepare";
 import { Encoder } from "./requests";
-import { type EvaluationResults, type Outcome, type TaskOutcome, resultsOf } from "./results";
+import { type EvaluationResults, type Outcome, resultsOf, type TaskOutcome } from "./results";
 import { TaskRows } from "./rows";
-import { logLikelihoods } from "./scoring";
+import { answersTo, logLikelihoods } from "./scoring";
+import { expectTasks, sourceOf, type TaskData } from "./tasks/data";
 import { findTasks, taskNames } from "./tasks/list";
 import type { AnswerTask, ChoiceTask, Group, Task } from "./tasks/task";
-import { type TaskData, expectTasks, sourceOf } from "./tasks/data";
 
 export interface EvaluateOptions {
   /** Names (`taskNames()` lists them), files (YAML, or a JavaScript module), or custom tasks. */

@@ -1,20 +1,23 @@
 /** Scoring models on benchmarks and custom tasks. */
 export {
   type ContaminationResult,
-  type ContinueOptions,
   type ContinuedText,
+  type ContinueOptions,
   contamination,
   continueTexts,
 } from "./contamination";
 export {
   type EvaluateOptions,
-  type PreparedEvaluation,
   evaluate,
   evaluatePrepared,
+  type PreparedEvaluation,
   prepareEvaluation,
 } from "./evaluate";
 export { regexFilter } from "./metrics";
-export { type EvaluationResults, type Sample, type TaskResults, resultsTable } from "./results";
+export { type EvaluationResults, resultsTable, type Sample, type TaskResults } from "./results";
+export type { TaskData } from "./tasks/data";
+export { readTaskFile } from "./tasks/file";
+export { readTaskModule, taskNames } from "./tasks/list";
 export type {
   AnswerFilter,
   AnswerTask,
@@ -29,6 +32,3 @@ export type {
   Row as TaskRow,
   Task,
 } from "./tasks/task";
-export { readTaskFile } from "./tasks/file";
-export type { TaskData } from "./tasks/data";
-export { readTaskModule, taskNames } from "./tasks/list";

@@ -4,8 +4,8 @@
  * continuation. What is longer than the model's context loses tokens on the left.
  */
 import { InputError } from "../base/errors";
-import type { Tokenizer } from "../text";
 import { strip } from "../jinja";
+import type { Tokenizer } from "../text";
 
 /** A sequence whose tokens from `start` on are scored. */
 export interface ScoredSequence {

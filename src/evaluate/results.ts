@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { packageVersion } from "../native/paths";
-import { type Scores, type Summary, mean, pooled, standardError } from "./metrics";
+import { mean, pooled, type Scores, type Summary, standardError } from "./metrics";
 import type { PreparedTask } from "./prepare";
 import { leaderboard } from "./tasks/list";
 import type { Group, Item, Task } from "./tasks/task";

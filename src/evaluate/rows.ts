@@ -5,10 +5,10 @@
  */
 import { InputError } from "../base/errors";
 import { excerpt, isObject, shown } from "../base/values";
+import type { Row } from "../data/fields";
 import { type DataFile, DataSet, dataFile } from "../data/reading/dataFiles";
 import { streamLots } from "../data/reading/records";
 import { hasNumber, rememberNumbers } from "../text/exactNumbers";
-import type { Row } from "../data/fields";
 
 export interface PlacedRow {
   readonly row: Row;

@@ -4,11 +4,11 @@ import { InputError } from "../base/errors";
 import { generate } from "../generate";
 import type { CausalLM } from "../models";
 import { upload } from "../preference/packed/batch";
-import { scorePairs } from "../preference/packed/step";
 import { commonLength, layOut } from "../preference/packed/packing";
+import { scorePairs } from "../preference/packed/step";
+import type { Tokenizer } from "../text";
 import { deviceProperties, tidy } from "../torch";
 import type { ScoredSequence } from "./requests";
-import type { Tokenizer } from "../text";
 
 export interface Likelihood {
   /** Sum over the scored tokens, in nats. */

@@ -4,8 +4,8 @@
  * a step brings the new tokens over. Rows that have ended are computed on with the others. Beam search is left out.
  */
 import type { CausalLM } from "../models";
-import { KvCache, causalMask } from "../nn";
-import { type Tensor, arange, dispose, eye, keep, noGrad, tensor, tidy } from "../torch";
+import { causalMask, KvCache } from "../nn";
+import { arange, dispose, eye, keep, noGrad, type Tensor, tensor, tidy } from "../torch";
 import type { Settings } from "./options";
 import { drawUniforms, processScores, sample } from "./sampling";
 

@@ -5,7 +5,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { CausalLM } from "../models";
 import { decode } from "./decoding";
-import { type GenerateOptions, type Settings, resolve } from "./options";
+import { type GenerateOptions, resolve, type Settings } from "./options";
 import { TextStream } from "./textStream";
 
 /** Why an answer ended: an end-of-text token, a stop string, or the most tokens it may have. */

@@ -3,14 +3,15 @@
  * folder's generation_config.json are not applied: greedy unless asked otherwise, whatever the folder says. Only which
  * tokens end a text is taken from it.
  */
+
+import { InputError } from "../base/errors";
+import { checkOptions } from "../base/options";
 import { received } from "../base/received";
 import { isObject } from "../base/values";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/causalLm";
-import { InputError } from "../base/errors";
 import type { Tokenizer } from "../text";
 import { expectTokenizer } from "../text/tokenizer";
-import { checkOptions } from "../base/options";
 import type { ProcessorSettings } from "./sampling";
 
 export interface GenerateOptions {

@@ -7,7 +7,7 @@
  * what a row gets depends on the seed, its place in the batch and its own prompt, not on the other rows or on how many
  * there are.
  */
-import { type Device, Generator, type Tensor, ops, rand, randint, stack, tidy } from "../torch";
+import { type Device, Generator, ops, rand, randint, stack, type Tensor, tidy } from "../torch";
 
 /** The settings under which scores are processed; an absent one is a step that is left out. */
 export interface ProcessorSettings {

@@ -10,8 +10,8 @@
 import { existsSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { readlink, rename, rm, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { flushFolder, makeFolder, temporaryName, writeWhole } from "../base/files/wholeFiles";
 import { readInputText } from "../base/files/inputFiles";
+import { flushFolder, makeFolder, temporaryName, writeWhole } from "../base/files/wholeFiles";
 import type { RepoKind } from "./request";
 
 export const COMMIT = /^[0-9a-f]{40}$/;

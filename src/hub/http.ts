@@ -2,13 +2,14 @@
  * HTTP to the hub: the token, patience, second tries, and answers that refuse turned into errors that say what to do.
  * Node's fetch follows the redirects to the CDN and drops the token when it leaves the hub's origin.
  */
+
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readInputText } from "../base/files/inputFiles";
 import { type Environment, packageVersion } from "../native/paths";
 import { HubError } from "./errors";
 import type { RepoKind } from "./request";
-import { homedir } from "node:os";
-import { join } from "node:path";
-import { readInputText } from "../base/files/inputFiles";
 
 export interface HubSettings {
   /** Without a slash at the end. */

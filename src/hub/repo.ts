@@ -3,8 +3,8 @@
  * checked before any of it becomes a path.
  */
 import type { ListFileEntry } from "@huggingface/hub";
-import { HubError } from "./errors";
 import { COMMIT } from "./cache";
+import { HubError } from "./errors";
 import type { HubClient } from "./http";
 
 export interface RepoFile {

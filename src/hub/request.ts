@@ -9,8 +9,8 @@
 import { existsSync } from "node:fs";
 import { expandHome } from "../base/files/paths";
 import { received } from "../base/received";
-import { HubError } from "./errors";
 import { listed } from "../base/values";
+import { HubError } from "./errors";
 
 export type RepoKind = "model" | "dataset";
 

@@ -4,16 +4,16 @@
  */
 import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import { checkOptions } from "../base/options";
 import { makeFolder } from "../base/files/wholeFiles";
+import { checkOptions } from "../base/options";
 import { printable } from "../base/terminal/terminal";
-import { RepoCache, danglingTarget, sizeOf } from "./cache";
+import { danglingTarget, RepoCache, sizeOf } from "./cache";
 import { fetchBlob } from "./download";
 import { HubError } from "./errors";
-import { type Files, type RepoKind, type Selection, checkSelected, parseName, selection } from "./request";
 import { HubClient, hubSettings } from "./http";
-import { DownloadProgress, bytes } from "./progress";
-import { type Listing, type RepoFile, listRepo } from "./repo";
+import { bytes, DownloadProgress } from "./progress";
+import { type Listing, listRepo, type RepoFile } from "./repo";
+import { checkSelected, type Files, parseName, type RepoKind, type Selection, selection } from "./request";
 
 export interface ResolveOptions {
   /** A branch, a tag or a commit; `main` when neither this nor the name says. */

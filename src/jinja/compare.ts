@@ -1,20 +1,20 @@
 /** Equality, order and membership. */
 import { typeError } from "./errors";
-import { Parts, limits } from "./limits";
+import { limits, Parts } from "./limits";
 import {
   Dict,
   DictView,
-  PyFloat,
-  Range,
-  Tuple,
-  Undefined,
-  type Value,
   hashed,
   isInt,
   isWide,
   iterate,
+  PyFloat,
+  Range,
+  Tuple,
   textOf,
   typeName,
+  Undefined,
+  type Value,
 } from "./values";
 
 /** `a == b`. */

@@ -10,13 +10,13 @@ import {
   type Execute,
   Flow,
   Frame,
+  functionIn,
+  inner,
   type Place,
   Printed,
   type Program,
   type Run,
   type Store,
-  functionIn,
-  inner,
 } from "./frames";
 import { limits } from "./limits";
 import type {
@@ -40,8 +40,8 @@ import type {
 import { childrenOf } from "./nodes";
 import { str } from "./print";
 import { BlockReference, LoopContext, Macro, Namespace, TemplateReference, unpack } from "./runtime";
-import { FunctionScope, Symbols, findUndeclared } from "./symbols";
-import { Dict, Iter, type Value, iterate, sizeOf, textOf, typeName } from "./values";
+import { FunctionScope, findUndeclared, Symbols } from "./symbols";
+import { Dict, Iter, iterate, sizeOf, textOf, typeName, type Value } from "./values";
 
 /** Local constants, which cost no look-up in another module. */
 const { Next: NEXT, Break: BREAK, Continue: CONTINUE } = Flow;

@@ -1,11 +1,12 @@
 /** What templates can use, and how they read attributes and items: Jinja2's Environment and its sandbox. */
-import { missing } from "./print";
+
 import { typeError } from "./errors";
 import type { FieldAccess } from "./format";
 import { callMethod, hasMethod, methodOf, propertyOf } from "./methods";
 import { item } from "./operators";
 import type { ParserOptions } from "./parser";
-import { Callable, Instance, type Keywords, Undefined, type Value, typeName } from "./values";
+import { missing } from "./print";
+import { Callable, Instance, type Keywords, typeName, Undefined, type Value } from "./values";
 
 /** A filter or test. The first argument is the value it is applied to. */
 export type FilterFunction = (environment: Environment, args: Value[], keywords: Keywords | undefined) => Value;

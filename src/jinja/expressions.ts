@@ -1,6 +1,6 @@
 /** Compiles expressions into closures. */
 import { contains, equal, ordered } from "./compare";
-import { type Environment, call } from "./environment";
+import { call, type Environment } from "./environment";
 import { JinjaError, typeError, unsupported } from "./errors";
 import type { Evaluate, Frame, Place } from "./frames";
 import { limits, tooDeep } from "./limits";
@@ -26,7 +26,7 @@ import { binary, slice, unary } from "./operators";
 import { str } from "./print";
 import type { Macro } from "./runtime";
 import type { Variable } from "./symbols";
-import { Dict, type Keywords, Tuple, Undefined, type Value, isTrue, listOf, typeName } from "./values";
+import { Dict, isTrue, type Keywords, listOf, Tuple, typeName, Undefined, type Value } from "./values";
 
 /** Maximum nesting of expressions, such as the terms of a sum. */
 const MOST_LEVELS = 500;

@@ -6,7 +6,7 @@ import { methodOf } from "./methods";
 import { parseInt_ } from "./numbers";
 import { softStr } from "./print";
 import { signature } from "./signature";
-import { Dict, Markup, Tuple, Undefined, type Value, textOf, typeName } from "./values";
+import { Dict, Markup, Tuple, textOf, typeName, Undefined, type Value } from "./values";
 
 export type Given = Value | undefined;
 export type Work = (environment: Environment, value: Value, ...args: Given[]) => Value;

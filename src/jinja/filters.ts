@@ -6,32 +6,32 @@ import { argumentError, attributeGetter, attributesGetter, filter, lowered, onTe
 import { formatValue } from "./format";
 import { limits } from "./limits";
 import { attributes, escape, escapeText, stripTags } from "./markup";
-import { type Int, negate, parseFloat_, parseInt_, roundFloat, roundInt, small, toFloat, truncated, multiply } from "./numbers";
+import { type Int, multiply, negate, parseFloat_, parseInt_, roundFloat, roundInt, small, toFloat, truncated } from "./numbers";
 import { binary, reversed } from "./operators";
 import { prettyPrint } from "./pretty";
 import { literal, repr, softStr, str } from "./print";
 import { strip } from "./strings";
 import { TEXT_FILTERS } from "./textFilters";
 import {
+  asInt,
   Dict,
   Group,
-  Iter,
-  Markup,
-  PyFloat,
-  Tuple,
-  Undefined,
-  type Keywords,
-  type Value,
-  asInt,
   hashed,
+  Iter,
   index,
   isInt,
   isTrue,
   iterate,
+  type Keywords,
   len,
   listOf,
+  Markup,
+  PyFloat,
+  Tuple,
   textOf,
   typeName,
+  Undefined,
+  type Value,
 } from "./values";
 
 /** An iterator that throws its errors when it is used, like a Python generator. */

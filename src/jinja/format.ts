@@ -3,10 +3,10 @@ import { JinjaError, typeError, valueError } from "./errors";
 import { aligned, character, floatDigits, generalDigits, isBelow, signText } from "./layout";
 import { limits } from "./limits";
 import { escape } from "./markup";
-import { type Int, floatText, intText, toFloat } from "./numbers";
+import { floatText, type Int, intText, toFloat } from "./numbers";
 import { ascii, repr, str } from "./print";
 import { repeat } from "./strings";
-import { Markup, PyFloat, type Value, asInt, isInt, textOf, typeName } from "./values";
+import { asInt, isInt, Markup, PyFloat, textOf, typeName, type Value } from "./values";
 
 /** A format specification, as in `{:>10.2f}`. */
 interface Spec {

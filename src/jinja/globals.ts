@@ -3,11 +3,11 @@ import { JinjaError, typeError, unsupported, valueError } from "./errors";
 import { limits } from "./limits";
 import { entriesOf, fromKeys } from "./methods";
 import { small } from "./numbers";
+import { str } from "./print";
 import { Cycler, Joiner, Namespace } from "./runtime";
 import { noKeywords, signature } from "./signature";
 import { strftime } from "./strftime";
-import { str } from "./print";
-import { Builtin, Dict, Instance, type Keywords, Range, type Value, index, textOf, typeName } from "./values";
+import { Builtin, Dict, Instance, index, type Keywords, Range, textOf, typeName, type Value } from "./values";
 
 /** Maximum length of a range in Jinja2's sandbox. */
 const MOST_RANGE = 100_000;

@@ -1,11 +1,11 @@
 /** `json.dumps`. */
-import { typeError } from "./errors";
-import { Parts, limits } from "./limits";
-import { floatText, intText } from "./numbers";
+
 import { sorted } from "./compare";
+import { typeError } from "./errors";
+import { limits, Parts } from "./limits";
+import { floatText, intText, small } from "./numbers";
 import { repeat } from "./strings";
-import { Dict, PyFloat, Tuple, type Value, asInt, index, isInt, isTrue, iterate, textOf, typeName } from "./values";
-import { small } from "./numbers";
+import { asInt, Dict, index, isInt, isTrue, iterate, PyFloat, Tuple, textOf, typeName, type Value } from "./values";
 
 export interface JsonOptions {
   readonly ascii: boolean;

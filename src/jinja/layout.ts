@@ -1,7 +1,7 @@
 /** Parts of both kinds of formatting: alignment, signs, characters, and the digits of floats. */
 import { JinjaError } from "./errors";
 import { limits } from "./limits";
-import { type Int, exponentText, fixed, scientific } from "./numbers";
+import { exponentText, fixed, type Int, scientific } from "./numbers";
 import { repeat } from "./strings";
 import { codePoints } from "./values";
 

@@ -2,8 +2,8 @@
 import { JinjaError, typeError, unsupported, valueError } from "./errors";
 import { limits } from "./limits";
 import { str } from "./print";
-import { SPACE_CLASS, WORD_CLASS as WORD, split } from "./strings";
-import { Dict, Markup, Undefined, type Value, codePoints, textOf, typeName } from "./values";
+import { SPACE_CLASS, split, WORD_CLASS as WORD } from "./strings";
+import { codePoints, Dict, Markup, textOf, typeName, Undefined, type Value } from "./values";
 
 const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", '"': "&#34;" };
 

@@ -2,7 +2,7 @@
 import { typeError } from "./errors";
 import type { FieldAccess } from "./format";
 import { signature } from "./signature";
-import { type Keywords, type Value, index, textOf, typeName } from "./values";
+import { index, type Keywords, textOf, typeName, type Value } from "./values";
 
 export type Given = Value | undefined;
 export type Method<Self> = (self: Self, ...args: Given[]) => Value;

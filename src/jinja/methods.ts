@@ -3,28 +3,28 @@ import { contains, equal, sorted } from "./compare";
 import { JinjaError, typeError, unsupported, valueError } from "./errors";
 import type { FieldAccess } from "./format";
 import { limits } from "./limits";
-import { clamped, optionalInt, table, type Given, type Methods, type Raw } from "./method";
-import { type Int, fraction } from "./numbers";
+import { clamped, type Given, type Methods, optionalInt, type Raw, table } from "./method";
+import { fraction, type Int } from "./numbers";
 import { repr } from "./print";
 import * as strings from "./strings";
 import { textMethods } from "./textMethods";
 import {
+  asInt,
   Builtin,
   Dict,
   DictView,
   Group,
+  isInt,
+  isTrue,
+  iterate,
   type Keywords,
+  listOf,
   Markup,
   PyFloat,
   Range,
   Tuple,
   Undefined,
   type Value,
-  asInt,
-  isInt,
-  isTrue,
-  iterate,
-  listOf,
 } from "./values";
 
 function place(items: readonly Value[], value: Value, start: Given, stop: Given): number {

@@ -1,26 +1,26 @@
 /** The operators of expressions. */
 import { JinjaError, typeError, valueError } from "./errors";
-import { formatPercent } from "./percent";
 import { limits } from "./limits";
 import { escape } from "./markup";
-import { type Int, add, divide, divmod, floatDivmod, floatPower, multiply, negate, power, small, toFloat } from "./numbers";
+import { add, divide, divmod, floatDivmod, floatPower, type Int, multiply, negate, power, small, toFloat } from "./numbers";
+import { formatPercent } from "./percent";
 import { characterAt, repeat, sliceText } from "./strings";
 import {
+  asInt,
+  codePoints,
   Dict,
   DictView,
   Instance,
   Iter,
+  isInt,
   Markup,
   PyFloat,
   Range,
   Tuple,
-  Undefined,
-  type Value,
-  asInt,
-  codePoints,
-  isInt,
   textOf,
   typeName,
+  Undefined,
+  type Value,
 } from "./values";
 
 export type Operator = "+" | "-" | "*" | "/" | "//" | "%" | "**";

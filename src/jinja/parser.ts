@@ -1,6 +1,6 @@
 /** Parses a template into its syntax tree, as jinja2/parser.py does. */
 import { unsupported } from "./errors";
-import { ExpressionParser, type Wanted, describe } from "./expressionParser";
+import { describe, ExpressionParser, type Wanted } from "./expressionParser";
 import { type LexerOptions, type Token, tokenize } from "./lexer";
 import type {
   Block,

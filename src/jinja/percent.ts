@@ -5,7 +5,7 @@ import { limits } from "./limits";
 import { escape } from "./markup";
 import { type Int, intText, small, toFloat, truncated } from "./numbers";
 import { ascii, repr, str } from "./print";
-import { Dict, Markup, PyFloat, Range, Tuple, Undefined, type Value, asInt, codePoints, isInt, textOf, typeName } from "./values";
+import { asInt, codePoints, Dict, isInt, Markup, PyFloat, Range, Tuple, textOf, typeName, Undefined, type Value } from "./values";
 
 const CONVERSION = /%(?:\(((?:[^()]|\([^()]*\))*)\))?([-+ #0]*)(\*|\d+)?(?:\.(\*|\d*))?[hlL]?([\s\S])?/y;
 

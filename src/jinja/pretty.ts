@@ -1,11 +1,10 @@
 /** Python's `pprint.pformat` with its default settings: 80 columns, sorted keys. */
-import { sorted } from "./compare";
+import { ordered, sorted } from "./compare";
 import { JinjaError, typeError } from "./errors";
-import { Parts, limits } from "./limits";
+import { limits, Parts } from "./limits";
 import { repr } from "./print";
 import { SPACE_CLASS, splitLines } from "./strings";
-import { Dict, Tuple, type Value, codePoints, typeName } from "./values";
-import { ordered } from "./compare";
+import { codePoints, Dict, Tuple, typeName, type Value } from "./values";
 
 const WIDTH = 80;
 

@@ -1,6 +1,6 @@
 /** `str` and `repr`. */
 import { unsupported } from "./errors";
-import { Parts, limits } from "./limits";
+import { limits, Parts } from "./limits";
 import { floatText, intText } from "./numbers";
 import {
   Callable,
@@ -8,13 +8,13 @@ import {
   DictView,
   Instance,
   Markup,
+  objectType,
   PyFloat,
   Range,
   Tuple,
+  typeName,
   Undefined,
   type Value,
-  objectType,
-  typeName,
 } from "./values";
 
 /** `str(value)`. */

@@ -6,7 +6,7 @@ import { limits } from "./limits";
 import { entriesOf } from "./methods";
 import { repr } from "./print";
 import { noKeywords, signature } from "./signature";
-import { Builtin, Dict, Instance, type Keywords, Tuple, type Value, iterate, sizeOf } from "./values";
+import { Builtin, Dict, Instance, iterate, type Keywords, sizeOf, Tuple, type Value } from "./values";
 
 /** A loop whose state the template can query. Like Jinja2's, it reads ahead only when necessary. */
 export class LoopContext extends Instance {

@@ -1,5 +1,5 @@
 /** Resolves names to variables and scopes, like jinja2/idtracking.py. */
-import { type Node, type Statement, childrenOf } from "./nodes";
+import { childrenOf, type Node, type Statement } from "./nodes";
 
 /** The variables of one function: the template, a macro, a recursive loop, a block. */
 export class FunctionScope {

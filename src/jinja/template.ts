@@ -1,16 +1,16 @@
 /** Jinja2 3.1.6 templates, with limits on time and memory. */
 import { compile } from "./compiler";
-import { type Program, type Run, newRun } from "./frames";
 import { Environment, type FilterFunction } from "./environment";
 import { JinjaError } from "./errors";
 import { FILTERS } from "./filters";
-import { chatToJson } from "./textFilters";
+import { newRun, type Program, type Run } from "./frames";
 import { CHAT_GLOBALS, globalsOf } from "./globals";
 import { MOST_SOURCE, TemplateLimitError, TemplateLimits, within } from "./limits";
 import type { Statement } from "./nodes";
 import { parse } from "./parser";
 import { TESTS } from "./tests";
-import { type Value, fromJs } from "./values";
+import { chatToJson } from "./textFilters";
+import { fromJs, type Value } from "./values";
 
 /** The environment in which transformers renders chat templates. */
 export const CHAT_ENVIRONMENT = new Environment({

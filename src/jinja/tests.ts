@@ -4,23 +4,23 @@ import type { Environment, FilterFunction } from "./environment";
 import { JinjaError } from "./errors";
 import { binary } from "./operators";
 import { str } from "./print";
+import { Cycler, LoopContext, Namespace, TemplateReference } from "./runtime";
 import { signature } from "./signature";
 import { isCase } from "./strings";
 import {
   Callable,
   Dict,
-  Instance,
-  Markup,
-  PyFloat,
-  Undefined,
-  type Value,
   hashed,
+  Instance,
   isInt,
   iterate,
+  Markup,
+  PyFloat,
   sizeOf,
   textOf,
+  Undefined,
+  type Value,
 } from "./values";
-import { Cycler, LoopContext, Namespace, TemplateReference } from "./runtime";
 
 type Work = (value: Value, other: Value, environment: Environment) => boolean;
 

@@ -9,10 +9,10 @@ import { small } from "./numbers";
 import { binary } from "./operators";
 import { formatPercent } from "./percent";
 import { repr, softStr, str } from "./print";
-import { SPACE_CLASS, repeat, replace, splitLines } from "./strings";
+import { repeat, replace, SPACE_CLASS, splitLines } from "./strings";
 import { join } from "./textMethods";
 import { wrap } from "./textWrap";
-import { Dict, Markup, Tuple, Undefined, type Value, index, isTrue, iterate, len, listOf, textOf, typeName } from "./values";
+import { Dict, index, isTrue, iterate, len, listOf, Markup, Tuple, textOf, typeName, Undefined, type Value } from "./values";
 
 const TITLE_START = new RegExp(`([-${SPACE_CLASS}({[<]+)`, "u");
 

@@ -3,24 +3,24 @@ import { typeError, unsupported, valueError } from "./errors";
 import { type FieldAccess, formatBraces } from "./format";
 import { limits } from "./limits";
 import { escape } from "./markup";
-import { clamped, optionalInt, table, text, type Given, type Method, type Methods, type Raw } from "./method";
+import { clamped, type Given, type Method, type Methods, optionalInt, type Raw, table, text } from "./method";
 import { small } from "./numbers";
 import { str } from "./print";
 import { noKeywords, signature } from "./signature";
 import * as strings from "./strings";
 import {
-  Dict,
-  type Keywords,
-  Markup,
-  Tuple,
-  Undefined,
-  type Value,
   codePoints,
+  Dict,
   index,
   isInt,
   iterate,
+  type Keywords,
+  Markup,
+  Tuple,
   textOf,
   typeName,
+  Undefined,
+  type Value,
 } from "./values";
 
 function size(value: Value): number {

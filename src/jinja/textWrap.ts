@@ -1,7 +1,7 @@
 /** Python's `textwrap.wrap`, with the settings of the wordwrap filter. */
 import { unsupported, valueError } from "./errors";
 import { limits } from "./limits";
-import { WORD_CLASS as WORD, strip } from "./strings";
+import { strip, WORD_CLASS as WORD } from "./strings";
 import { isWide } from "./values";
 
 const SPACE = "\\t\\n\\v\\f\\r ";

@@ -13,7 +13,7 @@
  */
 import { JinjaError, typeError } from "./errors";
 import { PyFloat } from "./float";
-import { Parts, limits } from "./limits";
+import { limits, Parts } from "./limits";
 import type { Int } from "./numbers";
 
 export { PyFloat };

@@ -4,28 +4,28 @@
  * the model is changed.
  */
 import { join } from "node:path";
-import { checkOptions, expectPath } from "../base/options";
 import { recordOrigin } from "../base/files/inputFiles";
 import { hasEntry } from "../base/files/paths";
 import { StagedFiles } from "../base/files/wholeFiles";
+import { checkOptions, expectPath } from "../base/options";
 import {
+  addAdapter,
   DEFAULT_ADAPTER,
   type LoraConfig,
   type LoraPlan,
-  addAdapter,
   loraLayers,
   loraRank,
   planLora,
   tensorsTrainedWhole,
 } from "../nn";
-import { type Tensor, isFloatingPoint, ops, tidy } from "../torch";
+import { isFloatingPoint, ops, type Tensor, tidy } from "../torch";
 import { adapterConfigJson, parseAdapterConfig } from "./adapterConfig";
 import { type CausalLM, expectModel } from "./causalLm";
 import { expectCompanions, stageCompanions } from "./companions";
-import { FolderError, blaming } from "./folderError";
-import { ADAPTER_CONFIG_FILE, readAdapterJson, resolveAdapter } from "./modelSource";
+import { blaming, FolderError } from "./folderError";
 import { SafetensorsFile } from "./formats/safetensors/file";
 import { writable, writeSafetensors } from "./formats/safetensors/writer";
+import { ADAPTER_CONFIG_FILE, readAdapterJson, resolveAdapter } from "./modelSource";
 
 const WEIGHTS_FILE = "adapter_model.safetensors";
 const PREFIX = "base_model.model.";

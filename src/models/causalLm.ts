@@ -3,6 +3,7 @@
  * for every architecture. Body and head are separate, so that the head runs only where a token is predicted.
  */
 import { received } from "../base/received";
+import type { RepoName } from "../hub";
 import {
   type AttentionKernel,
   DenseWeight,
@@ -11,15 +12,14 @@ import {
   type LayerOptions,
   Linear,
   type LinearLayer,
+  linearLayers,
   Module,
+  maskedAttention,
   RmsNorm,
   type StateDict,
   type Weight,
-  linearLayers,
-  maskedAttention,
 } from "../nn";
-import type { RepoName } from "../hub";
-import { type DType, type Device, type Tensor, noGrad, ops } from "../torch";
+import { type Device, type DType, noGrad, ops, type Tensor } from "../torch";
 import type { HuggingFaceConfig } from "./config";
 import { type Blueprint, Decoder, type DecoderConfig } from "./decoder";
 

@@ -4,10 +4,10 @@
  */
 import { readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { MAX_INPUT_BYTES, expectRegularFile, readInput } from "../base/files/inputFiles";
+import { expectRegularFile, MAX_INPUT_BYTES, readInput } from "../base/files/inputFiles";
 import { hasEntry, isFolder } from "../base/files/paths";
 import type { StagedFiles } from "../base/files/wholeFiles";
-import { FolderError, asFolderError, filesIn } from "./folderError";
+import { asFolderError, FolderError, filesIn } from "./folderError";
 
 export const TEMPLATE_FILE = "chat_template.jinja";
 

@@ -9,11 +9,11 @@ import {
   type KvCache,
   type LayerOptions,
   Module,
+  maskedAttention,
   RmsNorm,
   type RotaryEmbedding,
-  maskedAttention,
 } from "../nn";
-import { type DType, type Tensor, arange, tensor, tidy } from "../torch";
+import { arange, type DType, type Tensor, tensor, tidy } from "../torch";
 
 /** The entries of `config.json` that every architecture has, checked and complete. */
 export interface DecoderConfig {

@@ -1,6 +1,6 @@
 /** What is wrong with a folder of weights, a model's or an adapter's, and reading the JSON in it. */
 import { readdirSync } from "node:fs";
-import { InputError, convertInputErrors } from "../base/errors";
+import { convertInputErrors, InputError } from "../base/errors";
 import { parseJson, readInputText } from "../base/files/inputFiles";
 
 /** A model or adapter folder that cannot be used: the message names the file, and what was expected. */

@@ -4,9 +4,9 @@
  */
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { type LoraConfig, applyLora } from "../nn";
-import { type DType, type Device, type Tensor, deviceProperties, isFloatingPoint, ops, tidy } from "../torch";
 import { checkOptions } from "../base/options";
+import { applyLora, type LoraConfig } from "../nn";
+import { type Device, type DType, deviceProperties, isFloatingPoint, ops, type Tensor, tidy } from "../torch";
 import { loadAdapter } from "./adapter";
 import { architectureOf } from "./architectures/registry";
 import type { CausalLM } from "./causalLm";
@@ -15,10 +15,10 @@ import { ConfigReader, savedDType } from "./config";
 import { blaming, readJsonObject } from "./folderError";
 import { openGguf } from "./formats/gguf/gguf";
 import { findGguf } from "./formats/gguf/paths";
-import { resolveModel } from "./modelSource";
 import { usableDType } from "./formats/safetensors/file";
+import { resolveModel } from "./modelSource";
 import { checkEqual, checkFit, checkSizes } from "./weightChecks";
-import { type Weights, openWeights } from "./weights";
+import { openWeights, type Weights } from "./weights";
 
 export interface LoadOptions {
   /**

@@ -2,7 +2,7 @@
  * The rotary entries of `config.json`, in both generations of transformers: `rope_theta` and `rope_scaling` (4), or
  * `rope_parameters` (5). Entries that the kind of scaling does not use are not looked at.
  */
-import { type LayerOptions, RotaryEmbedding, type RopeScaling } from "../nn";
+import { type LayerOptions, type RopeScaling, RotaryEmbedding } from "../nn";
 import type { ConfigReader } from "./config";
 
 export interface RopeConfig {

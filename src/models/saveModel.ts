@@ -4,15 +4,15 @@
  * the model was loaded from.
  */
 import { readdir } from "node:fs/promises";
+import { StagedFiles } from "../base/files/wholeFiles";
 import { checkOptions, expectPath } from "../base/options";
 import { loraLayers } from "../nn";
-import { type DType, type Tensor, dispose, isFloatingPoint } from "../torch";
+import { type DType, dispose, isFloatingPoint, type Tensor } from "../torch";
 import { architectureOfModel } from "./architectures/registry";
 import { type CausalLM, expectModel } from "./causalLm";
 import { stageCompanions } from "./companions";
 import { configText } from "./config";
-import { writable, writeSafetensors, type WritableTensor } from "./formats/safetensors/writer";
-import { StagedFiles } from "../base/files/wholeFiles";
+import { type WritableTensor, writable, writeSafetensors } from "./formats/safetensors/writer";
 import { INDEX_FILE, SINGLE_FILE } from "./weights";
 
 export interface SaveOptions {

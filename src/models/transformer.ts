@@ -7,10 +7,10 @@ import {
   type AttentionContext,
   type AttentionLayer,
   type AttentionOptions,
+  activations,
   type LayerOptions,
   type Module,
   RmsNorm,
-  activations,
 } from "../nn";
 import type { Tensor } from "../torch";
 import { ConfigReader, type HuggingFaceConfig, savedDType } from "./config";

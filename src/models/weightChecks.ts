@@ -5,9 +5,9 @@
  * holds.
  */
 import { dirname } from "node:path";
-import { type Tensor, empty, isFloatingPoint, ops, tidy } from "../torch";
+import { empty, isFloatingPoint, ops, type Tensor, tidy } from "../torch";
 import type { HuggingFaceConfig } from "./config";
-import { FolderError, blaming } from "./folderError";
+import { blaming, FolderError } from "./folderError";
 import type { TransformerConfig } from "./transformer";
 import type { WeightEntry, Weights } from "./weights";
 

@@ -6,7 +6,7 @@
 import { isAbsolute, join, normalize, sep } from "node:path";
 import { hasEntry } from "../base/files/paths";
 import { listed } from "../base/values";
-import { type DType, type Tensor, dispose, keep } from "../torch";
+import { type DType, dispose, keep, type Tensor } from "../torch";
 import { FolderError, filesIn, readJsonObject } from "./folderError";
 import { SafetensorsFile } from "./formats/safetensors/file";
 

@@ -5,12 +5,12 @@
 import { relative } from "node:path";
 import nodeGypBuild from "node-gyp-build";
 import { findAddon } from "./addon";
-import { fetchedDefect, libraryDefect } from "./setup/libraries";
 import { NativeLoadError } from "./errors";
 import type { NativeBinding } from "./interface";
-import { hostChecks } from "./setup/host";
-import { type Libtorch, libraryFiles, locate, type Located, supportedText } from "./setup/locate";
 import { type Environment, packageRoot } from "./paths";
+import { hostChecks } from "./setup/host";
+import { fetchedDefect, libraryDefect } from "./setup/libraries";
+import { type Libtorch, type Located, libraryFiles, locate, supportedText } from "./setup/locate";
 import { type Check, formatChecks } from "./setup/report";
 
 interface Loader {

@@ -10,7 +10,7 @@ import { Linear, type LinearLayer } from "./linear";
 import { Module } from "./module";
 import type { LayerOptions } from "./parameter";
 import type { RmsNorm } from "./rmsNorm";
-import { type RotaryAngles, applyRotary } from "./rotary";
+import { applyRotary, type RotaryAngles } from "./rotary";
 
 export interface AttentionOptions extends LayerOptions {
   hiddenSize: number;

@@ -2,7 +2,7 @@
  * How queries meet keys. A model's layers say what their attention is (`AttentionRules`); the caller decides which
  * tokens may attend to each other, by the kernel it passes in: `maskedAttention` for a batch, another for packed rows.
  */
-import { type Device, type Tensor, ones, ops, tidy } from "../torch";
+import { type Device, ones, ops, type Tensor, tidy } from "../torch";
 
 /** What a layer asks of its attention, whatever the layout of the tokens. */
 export interface AttentionRules {

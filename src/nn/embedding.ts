@@ -1,5 +1,5 @@
 /** A table of vectors looked up by id. */
-import { type Tensor, noGrad, ops, tidy } from "../torch";
+import { noGrad, ops, type Tensor, tidy } from "../torch";
 import { Module } from "./module";
 import { type LayerOptions, newParameter } from "./parameter";
 

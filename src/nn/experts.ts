@@ -2,7 +2,7 @@
  * A sparse mixture of feed-forward layers (Shazeer et al., 2017) as in Mixtral (Jiang et al., 2024): a router gives
  * each token to its best few experts and mixes what they answer. The loss that balances their load is left out.
  */
-import { type Tensor, cat, noGrad } from "../torch";
+import { cat, noGrad, type Tensor } from "../torch";
 import { type Activation, activations } from "./gatedMlp";
 import { Linear, type LinearLayer } from "./linear";
 import { Module } from "./module";

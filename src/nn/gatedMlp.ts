@@ -2,7 +2,7 @@
  * The gated feed-forward layer (Shazeer, 2020): down(act(gate(x)) * up(x)). With SiLU it is Llama's SwiGLU, with GELU
  * Gemma's GeGLU; Phi-3 has gate and up in one matrix.
  */
-import { type Tensor, ops } from "../torch";
+import { ops, type Tensor } from "../torch";
 import { Linear, type LinearLayer, type LinearOptions } from "./linear";
 import { Module } from "./module";
 

@@ -3,7 +3,7 @@
  * with room to spare, which grow by a quarter: a token costs what it adds, not a copy of all before it. Paged caches
  * and dropping tokens are left out. Scopes do not free a cache, `dispose()` does.
  */
-import { type Tensor, cat, dispose, empty, isGradEnabled, keep, tidy } from "../torch";
+import { cat, dispose, empty, isGradEnabled, keep, type Tensor, tidy } from "../torch";
 
 /** One layer's buffers, `[batch, kvHeads, capacity, headDim]`, of which the first `length` tokens are held. */
 interface Layer {

@@ -5,11 +5,12 @@
  * Names are the path of fields in Hugging Face's snake_case: `layers[0].selfAttn.qProj.weight` is
  * `layers.0.self_attn.q_proj.weight`. Hooks and state-dict versioning of PyTorch's Module are left out.
  */
-import { type DType, type Device, Tensor, isFloatingPoint, noGrad, ops, tidy } from "../torch";
+
+import { received } from "../base/received";
+import { type Device, type DType, isFloatingPoint, noGrad, ops, Tensor, tidy } from "../torch";
 import { conversionOf } from "../torch/tensor";
 import { roleOf } from "./parameter";
-import { ParameterSlot, denseValue } from "./parameterSlot";
-import { received } from "../base/received";
+import { denseValue, ParameterSlot } from "./parameterSlot";
 
 /** Tensors by name, as a checkpoint holds them. */
 export type StateDict = Record<string, Tensor>;

@@ -2,7 +2,7 @@
  * Tensors a module owns: parameters, which an optimizer may train, and buffers, which are constants that move with the
  * module. Both stay out of every scope, so a module built inside `tidy` outlives it; `Module.dispose()` frees them.
  */
-import { type DType, type Device, type Generator, Tensor, empty, keep } from "../torch";
+import { type Device, type DType, empty, type Generator, keep, type Tensor } from "../torch";
 
 type Role = "parameter" | "buffer" | "transient buffer";
 

@@ -3,7 +3,7 @@
  * adapter's copy (`modules_to_save`), a merged weight, one in another form. What is in the slot is the layer's
  * parameter: it is used, listed, trained and saved. What is not is left out of all of these.
  */
-import { Tensor, dispose, keep, noGrad, tidy } from "../torch";
+import { dispose, keep, noGrad, Tensor, tidy } from "../torch";
 import { bringBack, parameter, setAside } from "./parameter";
 import type { Weight } from "./weights/weight";
 

@@ -2,7 +2,7 @@
  * Root mean square normalisation (Zhang and Sennrich, 2019): `x / sqrt(mean(x^2) + eps) * weight` over the last
  * dimension. 16-bit inputs are normalised in float32, as Llama does; the weight is applied before rounding back.
  */
-import { type Tensor, ops } from "../torch";
+import { ops, type Tensor } from "../torch";
 import { Module } from "./module";
 import { type LayerOptions, newParameter } from "./parameter";
 

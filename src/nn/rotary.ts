@@ -7,7 +7,7 @@
  * how long the text is: by default, as far as any position of the call reaches, as in transformers. Keys in a cache stay
  * turned as they were.
  */
-import { type DType, type Device, type Tensor, arange, cat, fromTypedArray, noGrad, ops, tidy } from "../torch";
+import { arange, cat, type Device, type DType, fromTypedArray, noGrad, ops, type Tensor, tidy } from "../torch";
 import { Module } from "./module";
 import { buffer } from "./parameter";
 

@@ -2,10 +2,11 @@
  * AdamW (Loshchilov and Hutter, 2019) through libtorch's fused kernel: one call for all parameters of a group that
  * share a dtype and a device. amsgrad and maximize are left out.
  */
+
+import { checkOptions, given } from "../base/options";
 import { received } from "../base/received";
 import { TorchError } from "../native/errors";
-import { Tensor, dispose, keep, noGrad, ops, tidy, zeros } from "../torch";
-import { checkOptions, given } from "../base/options";
+import { dispose, keep, noGrad, ops, Tensor, tidy, zeros } from "../torch";
 import { wayToParameters } from "./clip";
 import type { Optimizer, OptimizerGroup, StateLayout } from "./optimizer";
 

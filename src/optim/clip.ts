@@ -1,6 +1,6 @@
 /** Clipping gradients by their norm over all parameters, as `torch.nn.utils.clip_grad_norm_`. */
 import { received } from "../base/received";
-import { type Tensor, noGrad, ops, stack, tidy, zeros } from "../torch";
+import { noGrad, ops, stack, type Tensor, tidy, zeros } from "../torch";
 
 /**
  * Scales all gradients in place so that their joint 2-norm is at most `maxNorm`, and returns the norm they had, a

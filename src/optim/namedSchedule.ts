@@ -7,12 +7,10 @@
  */
 import { InputError } from "../base/errors";
 import { checkOptions } from "../base/options";
-import { type Problem, conflict, problemsError } from "../base/problems";
+import { conflict, type Problem, problemsError } from "../base/problems";
 import { received } from "../base/received";
 import { shown } from "../base/values";
 import {
-  type Schedule,
-  type ScheduleOptions,
   constantSchedule,
   cosineSchedule,
   cosineWarmupWithMinLrSchedule,
@@ -21,6 +19,8 @@ import {
   inverseSqrtSchedule,
   linearSchedule,
   polynomialSchedule,
+  type Schedule,
+  type ScheduleOptions,
   shapes,
   warmupStableDecaySchedule,
 } from "./schedule";

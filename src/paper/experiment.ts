@@ -10,19 +10,19 @@ import { packageVersion } from "../native/paths";
 import type { LossConfig } from "../preference";
 import { completionOf } from "../preference/difference";
 import { versions } from "../torch";
-import { type ModelOutput, inShort, sum, toMethodResult } from "./measure";
+import { inShort, type ModelOutput, sum, toMethodResult } from "./measure";
+import { type Preset, presets } from "./settings";
 import {
+  byMethod,
   type ExperimentResult,
-  METHODS,
   METHOD_NAMES,
+  METHODS,
   type Method,
   type SampleAnswer,
   type SampleScores,
-  byMethod,
 } from "./summary";
-import { type Preset, presets } from "./settings";
-import { type Task, arithmeticTask, rowsTask } from "./task";
-import { SmallBench, countWeights, modelConfig, trainReference, withOneThread } from "./training";
+import { arithmeticTask, rowsTask, type Task } from "./task";
+import { countWeights, modelConfig, SmallBench, trainReference, withOneThread } from "./training";
 
 /** Shows how far a phase has come. */
 export interface PhaseProgress {

@@ -4,12 +4,13 @@
  *
  * Token means are over tokens, all pairs together.
  */
+
+import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { generateSync } from "../generate";
 import type { CausalLM } from "../models";
 import { type AnswerLogProbs, type LogProbs, scorePreferences } from "../preference";
-import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { positionMeans, stageMeans } from "../preference/difference";
-import { type Pair, type Question, finalAnswer } from "./task";
+import { finalAnswer, type Pair, type Question } from "./task";
 import type { Vocabulary } from "./vocabulary";
 
 /** Means over pairs; null where no pair has such a token. The names are those of summary.json. */

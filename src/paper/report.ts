@@ -19,20 +19,20 @@ import {
   table,
   versionsText,
 } from "../report/sections";
-import { TOKEN_STYLE, changeLegend, changedToken, tokenLines } from "../report/tokens";
+import { changedToken, changeLegend, TOKEN_STYLE, tokenLines } from "../report/tokens";
 import {
+  caveat,
+  cell,
   type ExperimentResult,
-  METHODS,
+  findings,
   METHOD_NAMES,
+  METHODS,
   type Method,
+  outcome,
   QUANTITIES,
   type Quantity,
   type SampleAnswer,
   type SampleScores,
-  caveat,
-  cell,
-  findings,
-  outcome,
 } from "./summary";
 
 type Draw = (chart: Chart) => Html;

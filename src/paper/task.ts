@@ -4,13 +4,13 @@
  */
 
 import { InputError } from "../base/errors";
+import { Random } from "../base/random";
+import { corruptIntermediateResult } from "../data/recipes/corruption";
 import { firstDifference, normalisedDistance } from "../data/rows/editDistance";
 import type { PlainRow } from "../data/rows/preferences";
+import { expectSomeKept, type Refusal, reasonToRefuse, screen } from "../data/rows/screening";
 import type { AnswerPair, TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { completionOf } from "../preference/difference";
-import { Random } from "../base/random";
-import { type Refusal, expectSomeKept, reasonToRefuse, screen } from "../data/rows/screening";
-import { corruptIntermediateResult } from "../data/recipes/corruption";
 import { generateProblems, generateQuestions } from "./problems";
 import type { Settings } from "./settings";
 import { Vocabulary } from "./vocabulary";

@@ -10,12 +10,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { type CausalLM, type HuggingFaceConfig, LlamaForCausalLM } from "../models";
-import { type AnswerLogProbs, type LossConfig, createLoss } from "../preference";
+import { type AnswerLogProbs, createLoss, type LossConfig } from "../preference";
 import { type Device, Generator, getNumThreads, setNumThreads, tidy } from "../torch";
 import { PreferenceTrainer, type TrainingArguments } from "../train";
-import { type ModelOutput, answerQuestions, curvePoint, mean, scoreRows } from "./measure";
+import { answerQuestions, curvePoint, type ModelOutput, mean, scoreRows } from "./measure";
 import type { Settings } from "./settings";
-import { type Task, longestAnswer } from "./task";
+import { longestAnswer, type Task } from "./task";
 
 /** The `config.json` of the shape. */
 export function modelConfig(settings: Settings["model"], vocabularySize: number): HuggingFaceConfig {

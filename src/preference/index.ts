@@ -1,29 +1,29 @@
 export * from "./losses";
-export { type MicroBatchOptions, microBatches, packOptionsOf } from "./packed/microBatches";
 export { packedAttention } from "./packed/attention";
 export { type PackedBatch, upload } from "./packed/batch";
+export { type MicroBatchOptions, microBatches, packOptionsOf } from "./packed/microBatches";
+export {
+  type Packing,
+  type PackingStatistics,
+  type PackOptions,
+  type PairCompletions,
+  pack,
+  packingStatistics,
+  type Strand,
+} from "./packed/packing";
 export {
   type AnswerLogProbs,
-  type LogProbs,
-  type PolicyLogProbs,
-  type StepOptions,
-  type StepResult,
   answerLogProbs,
   answerSums,
   forwardBackward,
+  type LogProbs,
+  type PolicyLogProbs,
   policyLogProbs,
+  type StepOptions,
+  type StepResult,
   scorePairs,
 } from "./packed/step";
-export {
-  type PackOptions,
-  type Packing,
-  type PackingStatistics,
-  type PairCompletions,
-  type Strand,
-  pack,
-  packingStatistics,
-} from "./packed/packing";
-export { type PairScore, type ScorePreferencesOptions, scorePreferences } from "./score";
-export { type ScoreOptions, type TokenScores, type TokenStatistic } from "./packed/tokenScores";
-export { fingerprint } from "./reference/fingerprint";
+export type { ScoreOptions, TokenScores, TokenStatistic } from "./packed/tokenScores";
 export { ReferenceCache, type ReferenceLogProbs } from "./reference/cache";
+export { fingerprint } from "./reference/fingerprint";
+export { type PairScore, type ScorePreferencesOptions, scorePreferences } from "./score";

@@ -6,13 +6,13 @@ import { setImmediate } from "node:timers/promises";
 import { checkOptions, expectCallback } from "../base/options";
 import { received } from "../base/received";
 import { expectTokenized } from "../data/rows/givenRows";
-import { type TokenizedPair, answersOf } from "../data/tokenize/tokenizedPair";
+import { answersOf, type TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
-import { deviceProperties, tidy } from "../torch";
-import { microBatches, packOptionsOf } from "./packed/microBatches";
-import { upload } from "./packed/batch";
-import { type AnswerLogProbs, type LogProbs, answerLogProbs, scorePairs } from "./packed/step";
 import { expectModel } from "../models/causalLm";
+import { deviceProperties, tidy } from "../torch";
+import { upload } from "./packed/batch";
+import { microBatches, packOptionsOf } from "./packed/microBatches";
+import { type AnswerLogProbs, answerLogProbs, type LogProbs, scorePairs } from "./packed/step";
 
 export interface ScorePreferencesOptions {
   /** Tokens of a batch, those that its sequences share counted once. Default: 2048 on the CPU, 16384 elsewhere. */

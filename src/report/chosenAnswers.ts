@@ -14,7 +14,7 @@
  * at most the number of rows. If a run did not log the spread of its pairs, the scatter of its last five lines is used
  * instead: s and n are those of the lines' means, and ρ̄ must be three errors away, which is as rare by chance.
  */
-import { ERRORS, LEAST_PAIRS, type Sample, pooled } from "../base/samples";
+import { ERRORS, LEAST_PAIRS, pooled, type Sample } from "../base/samples";
 import type { LoggedRun, RunLine } from "./run";
 
 /** Maximum number of logged lines that "at the end" and "at the start" average; with few lines, each is a quarter. */

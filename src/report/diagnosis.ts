@@ -7,7 +7,6 @@ import { type Html, html, short, signed, withMinus } from "./html";
 import { SERIES } from "./page";
 import {
   type Compared,
-  type TableRow,
   figure,
   folded,
   note,
@@ -15,9 +14,10 @@ import {
   positionsChart,
   section,
   stacked,
+  type TableRow,
   table,
 } from "./sections";
-import { changeLegend, changedToken, tokenLines } from "./tokens";
+import { changedToken, changeLegend, tokenLines } from "./tokens";
 
 /** What was measured of the answers, and some of them to look at. */
 export interface DiagnosedAnswers {

@@ -1,7 +1,7 @@
 /** What a run came to, in numbers and in sentences, and what went wrong in it. */
-import { type ChosenAnswers, LINES, chosenAnswers, few } from "./chosenAnswers";
+import { type ChosenAnswers, chosenAnswers, few, LINES } from "./chosenAnswers";
 import { short, signed } from "./html";
-import { type LoggedRun, type RunLine, configOf } from "./run";
+import { configOf, type LoggedRun, type RunLine } from "./run";
 
 const LN2 = Math.log(2);
 

@@ -7,13 +7,12 @@ import { writeWhole } from "../base/files/wholeFiles";
 import { type DiagnosedAnswers, diagnosisSections } from "./diagnosis";
 import { type Chart, type Line, legend, loadCharts } from "./figures";
 import { headline, meanAt, outcome, warnings } from "./findings";
-import { type Html, breakable, html, short } from "./html";
-import { ENDS, type MetricGroup, type Picture, curve, firstGroup, groupsOf, pointsOf, thinned } from "./metrics";
-import { SERIES, page } from "./page";
-import { type LoggedRun, type RunLine, configOf, readRuns } from "./run";
+import { breakable, type Html, html, short } from "./html";
+import { curve, ENDS, firstGroup, groupsOf, type MetricGroup, type Picture, pointsOf, thinned } from "./metrics";
+import { page, SERIES } from "./page";
+import { configOf, type LoggedRun, type RunLine, readRuns } from "./run";
 import {
   type Compared,
-  type TableRow,
   figure,
   folded,
   footer,
@@ -23,6 +22,7 @@ import {
   section,
   settingsList,
   stacked,
+  type TableRow,
   table,
   versionsText,
 } from "./sections";

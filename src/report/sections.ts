@@ -3,7 +3,7 @@
  * plain data, so that the report of training runs and that of a study are made of the same ones.
  */
 import type { Chart, Line } from "./figures";
-import { type Content, type Html, breakable, html, withMinus } from "./html";
+import { breakable, type Content, type Html, html, withMinus } from "./html";
 
 /** A model or run that a report compares, with the colour that it has everywhere. */
 export interface Compared {

@@ -3,7 +3,7 @@
  * colours are those of the day, and nothing depends on a page. Each is XML that drawing programs read, too.
  */
 import { StagedFiles } from "../base/files/wholeFiles";
-import { type Chart, type Size, loadPlotted } from "./figures";
+import { type Chart, loadPlotted, type Size } from "./figures";
 import { Html, html } from "./html";
 import { LIGHT } from "./page";
 

@@ -1,16 +1,17 @@
 /** Chat templates, rendered as transformers renders them. */
-import { ChatTemplateError, ChatTemplateLimitError, ChatTemplateSyntaxError } from "./errors";
+
+import { isObject, shown } from "../base/values";
 import {
   CHAT_ENVIRONMENT,
   JinjaError,
+  limitReason,
   type PyFloat,
+  parseReason,
   type Rendering,
   Template,
   TemplateRefusal,
-  limitReason,
-  parseReason,
 } from "../jinja";
-import { isObject, shown } from "../base/values";
+import { ChatTemplateError, ChatTemplateLimitError, ChatTemplateSyntaxError } from "./errors";
 
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 

@@ -14,7 +14,7 @@ import { findGguf } from "../models/formats/gguf/paths";
 import { TokenizerError } from "./errors";
 import { readGgufTokenizer } from "./gguf/tokenizer";
 import { withSettings } from "./settings";
-import { type TokenizerFolder, addTokens, isId, readSpecialTokens, readTokenizer } from "./tokenizerJson";
+import { addTokens, isId, readSpecialTokens, readTokenizer, type TokenizerFolder } from "./tokenizerJson";
 
 type Json = Readonly<Record<string, unknown>>;
 

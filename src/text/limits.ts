@@ -9,7 +9,7 @@
 import { explained, shownPattern } from "../base/patterns";
 import { secondsFor, withinTime } from "../base/timeLimit";
 import { TokenizerError } from "./errors";
-import { type Origin, type Step, runUpTo } from "./pipeline";
+import { type Origin, runUpTo, type Step } from "./pipeline";
 
 /** Characters up to which what is linear in theory needs no watch: tokens to look for, pieces to merge. */
 const SHORT = 16_384;

@@ -6,8 +6,8 @@
  */
 import { shown } from "../base/values";
 import { TokenizerError } from "./errors";
-import type { TokenizerJson } from "./tokenizerJson";
 import type { Step } from "./pipeline";
+import type { TokenizerJson } from "./tokenizerJson";
 
 type Json = Readonly<Record<string, unknown>>;
 

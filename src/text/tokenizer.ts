@@ -11,15 +11,15 @@ import { checkOptions } from "../base/options";
 import { received } from "../base/received";
 import { isObject, shown } from "../base/values";
 import { resolveModel } from "../models/modelSource";
-import { ChatTemplateError, TokenizerError } from "./errors";
 import { Bpe } from "./bpe";
 import { type ChatMessage, ChatRenderer, type JsonValue, templateMessages } from "./chatTemplate";
+import { createDecoder, type Decoder } from "./decoder";
+import { ChatTemplateError, TokenizerError } from "./errors";
 import { withExactNumbers } from "./exactNumbers";
-import { type Decoder, createDecoder } from "./decoder";
 import { readTokenizerFolder } from "./folder";
+import { areKnown, expectPattern, TokenizerLimits } from "./limits";
+import { checkModel, checkPostProcessor, normalizer, type Origin, preTokenizer, type Step, splitByteLevel } from "./pipeline";
 import type { TokenizerFolder } from "./tokenizerJson";
-import { TokenizerLimits, areKnown, expectPattern } from "./limits";
-import { type Origin, type Step, checkModel, checkPostProcessor, normalizer, preTokenizer, splitByteLevel } from "./pipeline";
 
 type Library = import("@huggingface/tokenizers", { with: { "resolution-mode": "import" }}).Tokenizer;
 

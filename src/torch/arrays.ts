@@ -1,6 +1,6 @@
 /** Nested arrays of values, as users write tensors, and the flat typed arrays that cross into libtorch. */
 import { receivedInCode } from "../base/received";
-import { type DType, type TypedArray, dtypeOfArray, isFloatingPoint } from "./dtype";
+import { type DType, dtypeOfArray, isFloatingPoint, type TypedArray } from "./dtype";
 
 type Value = number | bigint | boolean;
 

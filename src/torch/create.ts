@@ -4,11 +4,11 @@
  */
 import { checkOptions } from "../base/options";
 import { receivedInCode } from "../base/received";
-import { type NestedArray, flatten, naturalDType, shapeOf, toTypedArray } from "./arrays";
+import { flatten, type NestedArray, naturalDType, shapeOf, toTypedArray } from "./arrays";
 import type { Device } from "./device";
-import { type DType, type TypedArray, dtypeCode, dtypeOfArray, isTypedArray } from "./dtype";
+import { type DType, dtypeCode, dtypeOfArray, isTypedArray, type TypedArray } from "./dtype";
 import type { Generator } from "./generator";
-import { type Tensor, atenOperator, copyOf } from "./tensor";
+import { atenOperator, copyOf, type Tensor } from "./tensor";
 
 export interface TensorOptions {
   dtype?: DType;

@@ -3,7 +3,7 @@
  * by their edges. The rules are those of torch/_tensor_str.py; shape, dtype and device always follow the values. Values
  * that are not laid out in memory (sparse, quantised, meta tensors) are left out.
  */
-import { type ArrayOf, type DType, type TypedArray, isComplex, isFloatingPoint } from "./dtype";
+import { type ArrayOf, type DType, isComplex, isFloatingPoint, type TypedArray } from "./dtype";
 
 const PRECISION = 4; // digits after the point
 const SUMMARISE_FROM = 1000; // elements

@@ -2,7 +2,7 @@
 import { binding } from "../native/binding";
 import type { Device } from "./device";
 import { GeneratorHandle } from "./scope";
-import { Tensor, slotOf } from "./tensor";
+import { slotOf, Tensor } from "./tensor";
 
 /** The seed as a signed integer of 64 bits; negative seeds and those from 2^63 are the same bits, as in PyTorch. */
 function checkSeed(seed: number | bigint): number | bigint {

@@ -7,9 +7,9 @@
  */
 import { receivedInCode } from "../base/received";
 import { binding } from "../native/binding";
-import { REFUSED, isComplexNumber, nameOfKind } from "./arguments";
+import { isComplexNumber, nameOfKind, REFUSED } from "./arguments";
 import { dtypeOfCode } from "./dtype";
-import { type Operator, type Overload, type Parameter, describeOperator } from "./schemas";
+import { describeOperator, type Operator, type Overload, type Parameter } from "./schemas";
 import { Handle } from "./scope";
 
 /** The class of tensors that a call returns. */

@@ -3,7 +3,7 @@ import { receivedInCode } from "../base/received";
 import { binding } from "../native/binding";
 import { invoke } from "./operators";
 import type { Ops } from "./ops.generated";
-import { type Operator, atenOperators, camelCase, installedOnUse } from "./schemas";
+import { atenOperators, camelCase, installedOnUse, type Operator } from "./schemas";
 import type { GeneratorHandle } from "./scope";
 import { Tensor } from "./tensor";
 

@@ -6,25 +6,25 @@ import { inspect } from "node:util";
 import { description, receivedInCode } from "../base/received";
 import { binding } from "../native/binding";
 import type { Scalar } from "./arguments";
-import { type NestedArray, flatten, holdsBits, nested, shapeOf, toTypedArray } from "./arrays";
+import { flatten, holdsBits, type NestedArray, nested, shapeOf, toTypedArray } from "./arrays";
 import type { Device } from "./device";
 import { edgesOf, formatTensor } from "./display";
 import {
   type ArrayOf,
   type DType,
-  type TypedArray,
   dtypeCode,
   dtypeOfArray,
   dtypeOfCode,
   dtypes,
   isComplex,
   isDType,
+  type TypedArray,
   viewOf,
 } from "./dtype";
-import { type IndexInto, applyViews } from "./indexing";
+import { applyViews, type IndexInto } from "./indexing";
 import { invoke, invokeBinary, invokeUnary } from "./operators";
 import type { TensorMethods } from "./ops.generated";
-import { type Operator, atenOperators, installedOnUse } from "./schemas";
+import { atenOperators, installedOnUse, type Operator } from "./schemas";
 import { type GeneratorHandle, Handle, tidy } from "./scope";
 
 export interface BackwardOptions {

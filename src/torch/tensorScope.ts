@@ -4,7 +4,7 @@
  */
 import { promiseHooks } from "node:v8";
 import { DisposedTensorError } from "../native/errors";
-import { type Handle, Scope, enter, leave, within } from "./scope";
+import { enter, type Handle, leave, Scope, within } from "./scope";
 
 /** The blocks opened in this synchronous run that have not ended. */
 const blocks = new Set<Block>();

@@ -3,8 +3,7 @@
  * line) and TRL 1.16's defaults, except where the paper sets one: a learning rate of 5e-5. Where a default is `null`, the run
  * chooses and says what it chose.
  */
-import { scheduleNames } from "../optim/namedSchedule";
-import { isOptimizer } from "../optim/optimizer";
+
 import {
   type ArgumentsOf,
   choice,
@@ -18,6 +17,8 @@ import {
   text,
   withWayOut,
 } from "../base/arguments";
+import { scheduleNames } from "../optim/namedSchedule";
+import { isOptimizer } from "../optim/optimizer";
 import { ldAlpha } from "../preference/losses/combinations";
 import { dpop } from "../preference/losses/dpop";
 

@@ -3,22 +3,22 @@
  * gradient is a function of the pairs (step.ts); files and events are the observers' (observers/).
  */
 import { setImmediate } from "node:timers/promises";
-import { type TokenizedPair, answersOf } from "../data/tokenize/tokenizedPair";
+import { answersOf, type TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { OutOfMemoryError } from "../native/errors";
 import { clipGradNorm_ } from "../optim";
-import { type Packing, microBatches, pack, packOptionsOf } from "../preference";
+import { microBatches, type Packing, pack, packOptionsOf } from "../preference";
 import { deviceProperties, tidy } from "../torch";
-import { type LossContext, addGradient, evaluatePairs } from "./step";
-import { type MemoryPlan, smallerPlan } from "./memory";
-import type { Preparation } from "./prepare/prepare";
-import { Speedometer } from "./metrics/speed";
-import { StepMetrics, means, trainingStep } from "./metrics/stepMetrics";
-import type { LogLine, TrainingStep } from "./metrics/names";
-import type { TrainerState } from "./checkpoint/state";
-import { UnreadSteps } from "./metrics/unread";
-import type { RunObserver } from "./observers/observer";
 import { judgeEvaluation, restoreBest } from "./best";
 import { checkpointFolder } from "./checkpoint/save";
+import type { TrainerState } from "./checkpoint/state";
+import { type MemoryPlan, smallerPlan } from "./memory";
+import type { LogLine, TrainingStep } from "./metrics/names";
+import { Speedometer } from "./metrics/speed";
+import { means, type StepMetrics, trainingStep } from "./metrics/stepMetrics";
+import { UnreadSteps } from "./metrics/unread";
+import type { RunObserver } from "./observers/observer";
+import type { Preparation } from "./prepare/prepare";
+import { addGradient, evaluatePairs, type LossContext } from "./step";
 
 /** How a run ended. */
 export interface TrainingSummary {

@@ -4,9 +4,9 @@
  */
 import { InputError } from "../base/errors";
 import { received } from "../base/received";
-import { type PairLogProbs, type PreferenceLoss, createLoss, weightedSum, wpo } from "../preference/losses";
-import { NOT_ASYNC, expectLossFunction } from "../preference/losses/loss";
-import { type Device, Tensor, fromTypedArray, tidy } from "../torch";
+import { createLoss, type PairLogProbs, type PreferenceLoss, weightedSum, wpo } from "../preference/losses";
+import { expectLossFunction, NOT_ASYNC } from "../preference/losses/loss";
+import { type Device, fromTypedArray, Tensor, tidy } from "../torch";
 
 /** Nats, tokens and WPO's means of the two pairs. The policy differs from the reference, so that no loss is at a kink. */
 const SAMPLE = {

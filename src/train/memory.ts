@@ -7,8 +7,8 @@ import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
 import { OutOfMemoryError } from "../native/errors";
 import { Linear, linearLayers } from "../nn";
+import { type MicroBatchOptions, microBatches, type Packing } from "../preference";
 import { type Device, deviceProperties, memory } from "../torch";
-import { type MicroBatchOptions, type Packing, microBatches } from "../preference";
 
 export interface MemoryPlan {
   readonly maxTokens: number;

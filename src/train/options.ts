@@ -1,27 +1,28 @@
 /** The options of a PreferenceTrainer, and the checks of them that need no work. */
+
+import { readArguments } from "../base/arguments";
 import { InputError } from "../base/errors";
+import { originsOf } from "../base/files/inputFiles";
+import { expectApart, expectUsableFolder, type Input } from "../base/files/outputFolder";
 import { didYouMean } from "../base/names";
 import { checkOptions } from "../base/options";
-import { originsOf } from "../base/files/inputFiles";
 import { problemsError } from "../base/problems";
+import { expectOneProcess } from "../base/processes";
 import { received } from "../base/received";
 import { isObject } from "../base/values";
 import type { RejectedRule } from "../data/reading/columnMapping";
-import { type GivenRow, expectList, expectRows } from "../data/rows/givenRows";
+import { expectList, expectRows, type GivenRow } from "../data/rows/givenRows";
 import type { TruncationMode } from "../data/tokenize/pairTokenizer";
-import { type TokenizedPair, areTokenized } from "../data/tokenize/tokenizedPair";
+import { areTokenized, type TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/causalLm";
-import { type PreferenceLoss, dpop, type PairLogProbs } from "../preference";
-import { trainingArguments, type TrainingArguments } from "./arguments";
-import { checkLoss, expectAnswersFor } from "./lossCheck";
-import { evaluationMetrics, comparingMetrics } from "./metrics/names";
-import { expectTokenizer } from "../text/tokenizer";
-import { type Input, expectApart, expectUsableFolder } from "../base/files/outputFolder";
-import { readArguments } from "../base/arguments";
-import { expectOneProcess } from "../base/processes";
+import { dpop, type PairLogProbs, type PreferenceLoss } from "../preference";
 import type { Tokenizer } from "../text";
+import { expectTokenizer } from "../text/tokenizer";
 import type { Tensor } from "../torch";
+import { type TrainingArguments, trainingArguments } from "./arguments";
+import { checkLoss, expectAnswersFor } from "./lossCheck";
+import { comparingMetrics, evaluationMetrics } from "./metrics/names";
 import { isRunEntry } from "./output/entries";
 import { scheduleProblems } from "./schedule";
 
@@ -134,7 +135,7 @@ export function readSettings(options: PreferenceTrainerOptions): TrainingArgumen
  *
  * @throws InputError that names every invalid setting
  */
-export function readTrainingArguments(options: PreferenceTrainerOptions): TrainingArguments {
+function readTrainingArguments(options: PreferenceTrainerOptions): TrainingArguments {
   const values = Object.fromEntries(
     Object.entries(options).filter(([name]) => !(OWN_OPTIONS as readonly string[]).includes(name)),
   );

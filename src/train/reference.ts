@@ -6,20 +6,20 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
-import { type CausalLM, adapterTensors } from "../models";
+import { adapterTensors, type CausalLM } from "../models";
 import { hasAdapter, loraLayers, tensorsTrainedWhole, withAdapter } from "../nn";
 import {
-  type LogProbs,
-  ReferenceCache,
-  type ReferenceLogProbs,
   answerLogProbs,
   fingerprint,
+  type LogProbs,
   ldWeights,
   packOptionsOf,
+  ReferenceCache,
+  type ReferenceLogProbs,
   scorePairs,
   upload,
 } from "../preference";
-import { type Device, type Tensor, fromTypedArray, tidy } from "../torch";
+import { type Device, fromTypedArray, type Tensor, tidy } from "../torch";
 import { inBatchesThatFit } from "./memory";
 
 /** The name of a second adapter that is the reference. */
@@ -106,7 +106,7 @@ function asReference<T>(model: CausalLM, fn: () => T): T {
 }
 
 /** What the reference computes; a fresh adapter, which computes nothing, does not count. */
-export async function referenceFingerprint(model: CausalLM): Promise<string> {
+async function referenceFingerprint(model: CausalLM): Promise<string> {
   return startFingerprint(model, hasAdapter(model, REFERENCE_ADAPTER) ? REFERENCE_ADAPTER : undefined);
 }
 

@@ -3,10 +3,10 @@
  * it is a function of the settings and the step, so that a run resumed in the middle of an epoch takes the rows it would
  * have taken. Does not load libtorch.
  */
-import { type Problem, conflict, problemsError, unfit } from "../base/problems";
+import { conflict, type Problem, problemsError, unfit } from "../base/problems";
+import { Random } from "../base/random";
 import { kwargsProblems } from "../optim/namedSchedule";
 import type { TrainingArguments } from "./arguments";
-import { Random } from "../base/random";
 
 /** How many steps a run has, and what happens after each of them. Steps are counted from 1. */
 export interface SchedulePlan {

@@ -3,29 +3,29 @@
  * through the model in packed micro-batches; how pairs are packed changes nothing.
  */
 import { setImmediate } from "node:timers/promises";
-import { type TokenizedPair, hasRejected } from "../data/tokenize/tokenizedPair";
+import { hasRejected, type TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
 import {
+  forwardBackward,
+  ldWeights,
+  lossNeeds,
   type MicroBatchOptions,
   type PackedBatch,
   type Packing,
   type PairLogProbs,
   type PolicyLogProbs,
   type PreferenceLoss,
-  type TokenScores,
-  type TokenStatistic,
-  forwardBackward,
-  ldWeights,
-  lossNeeds,
   policyLogProbs,
   scorePairs,
+  type TokenScores,
+  type TokenStatistic,
   upload,
 } from "../preference";
-import { type Device, type Tensor, fromTypedArray, noGrad, ops, tidy } from "../torch";
-import { addByDifference } from "./metrics/differenceMetrics";
-import { type ReferenceValues, referenceSums } from "./reference";
+import { type Device, fromTypedArray, noGrad, ops, type Tensor, tidy } from "../torch";
 import { inBatchesThatFit } from "./memory";
-import { LOGGED_STATISTICS, StepMetrics, means } from "./metrics/stepMetrics";
+import { addByDifference } from "./metrics/differenceMetrics";
+import { LOGGED_STATISTICS, means, StepMetrics } from "./metrics/stepMetrics";
+import { type ReferenceValues, referenceSums } from "./reference";
 
 /** What computes a loss, whatever the pairs. */
 export interface LossContext {

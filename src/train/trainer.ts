@@ -14,7 +14,7 @@ import { CheckpointWriter } from "./observers/checkpoints";
 import { FailureMonitor } from "./observers/failureMonitor";
 import type { RunObserver } from "./observers/observer";
 import { RunLogs } from "./observers/runLogs";
-import { type PreferenceTrainerOptions, checkTrainerOptions, readSettings } from "./options";
+import { checkTrainerOptions, type PreferenceTrainerOptions, readSettings } from "./options";
 import { LIBRARY_WAYS, RunOutput } from "./output/ownership";
 import { type Preparation, prepare } from "./prepare/prepare";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { InputError, expected } from "../../src/base/errors";
+import { expected, InputError } from "../../src/base/errors";
 
 test("a message that quotes a value without end keeps both of its ends", () => {
   const { message } = new InputError(`Expected a model at ${"x".repeat(1_000_000)} in config.json`);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { InputError } from "../../src/base/errors";
-import { Pattern, checkPatternSize, compilePattern } from "../../src/base/patterns";
-import { TimeLimitError, allowance, withinTime } from "../../src/base/timeLimit";
+import { checkPatternSize, compilePattern, Pattern } from "../../src/base/patterns";
+import { allowance, TimeLimitError, withinTime } from "../../src/base/timeLimit";
 
 const text = `${"a".repeat(40)}!`;
 

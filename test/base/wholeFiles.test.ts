@@ -1,11 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { publishFolder, removeAbandoned, StagedFiles, stagingFolder, writeWhole } from "../../src/base/files/wholeFiles";
 import { thisProcess } from "../../src/base/processes";
-import { StagedFiles, publishFolder, removeAbandoned, stagingFolder, writeWhole } from "../../src/base/files/wholeFiles";
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "smaug-"))));

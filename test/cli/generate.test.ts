@@ -6,7 +6,7 @@ import { generateCommand } from "../../src/cli/generate";
 import { generateSync } from "../../src/generate";
 import { loadModel, saveAdapter } from "../../src/models";
 import { lora } from "../../src/nn";
-import { type Tokenizer, loadTokenizer } from "../../src/text";
+import { loadTokenizer, type Tokenizer } from "../../src/text";
 import { eos, tinyFolder } from "../text/tiny";
 import { runCommand, writeTinyLlama } from "./command";
 

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { mergeCommand } from "../../src/cli/merge/command";
 import { compareLogProbs, sampleSequences, tokenLogProbs } from "../../src/cli/merge/check";
-import { SafetensorsFile, loadModel, saveModel } from "../../src/models";
+import { mergeCommand } from "../../src/cli/merge/command";
+import { loadModel, SafetensorsFile, saveModel } from "../../src/models";
 import { noGrad, ops, tensor, tidy } from "../../src/torch";
 import { temporaryFolders } from "../models/folders";
 import { expectClose, fixture, folderOf } from "../parity/fixture";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { dataCommand } from "../../src/cli/data/command";
 import { evalCommand } from "../../src/cli/eval";
-import { type FileInput, expectNoInput } from "../../src/cli/outputFile";
+import { expectNoInput, type FileInput } from "../../src/cli/outputFile";
 import { reportCommand } from "../../src/cli/report";
 import { scoreCommand } from "../../src/cli/score";
 import { temporaryFolders } from "../models/folders";

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { OutputLock } from "../../src/base/files/outputFolder";
 import { reproduceCommand } from "../../src/cli/reproduce/command";
 import { ReproduceOutput } from "../../src/cli/reproduce/output";
-import { OutputLock } from "../../src/base/files/outputFolder";
 import { readResult } from "../../src/paper/study/run";
 import { temporaryFolders } from "../models/folders";
 import { runCommand } from "./command";

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { resolveConfig, toSnakeCase } from "../../src/cli/train/config";
 import { InputError } from "../../src/base/errors";
+import { resolveConfig, toSnakeCase } from "../../src/cli/train/config";
 import { packageRoot } from "../../src/native/paths";
 
 let folder: string;

@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { InputError } from "../../src/base/errors";
 import { originsOf } from "../../src/base/files/inputFiles";
 import { resolveConfig } from "../../src/cli/train/config";
 import { holdOut, loadRows } from "../../src/cli/train/rows";
-import { InputError } from "../../src/base/errors";
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "smaug-rows-"))));

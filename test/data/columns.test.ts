@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { InputError } from "../../src/base/errors";
 import type { ColumnMapping } from "../../src/data/reading/columnMapping";
 import { loadPreferences } from "../../src/data/rows/preferences";
-import { InputError } from "../../src/base/errors";
 import { folderOf } from "../parity/fixture";
 
 let folder: string;

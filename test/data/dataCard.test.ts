@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { InputError } from "../../src/base/errors";
 import { matchesPattern } from "../../src/data/reading/dataCard";
 import { findDataFiles, splitNames } from "../../src/data/reading/dataFiles";
 import { loadPreferences } from "../../src/data/rows/preferences";
-import { InputError } from "../../src/base/errors";
 import { freshHub } from "../hub/fixtures";
 
 const made: string[] = [];

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -7,7 +7,7 @@ import { parseJsonText } from "../../src/base/formats/pythonJson";
 import type { ChatRow, PlainRow } from "../../src/data/rows/preferenceRow";
 import { contentKey } from "../../src/data/tokenize/tokenCache";
 import { type TokenizeOptions, tokenizeRows } from "../../src/data/tokenize/tokenizePairs";
-import { type Tokenizer, loadTokenizer } from "../../src/text";
+import { loadTokenizer, type Tokenizer } from "../../src/text";
 import { parseExact, rememberNumbers } from "../../src/text/exactNumbers";
 import { writeGguf } from "../models/ggufFiles";
 import { tinyFolder, tokenizerConfig, tokenizerJson } from "../text/tiny";

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/base/errors";
 import type { PreferenceRow } from "../../src/data/rows/preferenceRow";
-import { type TokenizeOptions, describeTokenized, tokenizePairs, tokenizeRows } from "../../src/data/tokenize/tokenizePairs";
-import { type ChatMessage, type Tokenizer, loadTokenizer } from "../../src/text";
+import { describeTokenized, type TokenizeOptions, tokenizePairs, tokenizeRows } from "../../src/data/tokenize/tokenizePairs";
+import { type ChatMessage, loadTokenizer, type Tokenizer } from "../../src/text";
 import { bos, eos, hello, tinyFolder, tokenizerConfig, tokenizerJson } from "../text/tiny";
 
 const tokenizer = await loadTokenizer(tinyFolder());

@@ -7,8 +7,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symli
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { cacheFolder, packageRoot } from "../../src/native/paths";
 import { publishFolder, stagingFolder } from "../../src/base/files/wholeFiles";
+import { cacheFolder, packageRoot } from "../../src/native/paths";
 import { realLibtorch } from "../native/fixtures";
 
 const minutes = 60_000;

@@ -3,12 +3,12 @@
  * losses and weights of the uninterrupted run, its adapter loads, its token cache is left alone.
  */
 import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
-import { SafetensorsFile, loadModel, loadPreferences, loadTokenizer, scorePreferences, tokenizePairs } from "../../src";
+import { loadModel, loadPreferences, loadTokenizer, SafetensorsFile, scorePreferences, tokenizePairs } from "../../src";
 import { tidy } from "../../src/torch";
 
 const root = join(__dirname, "..", "..");

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { contamination, continueTexts } from "../../src/evaluate";
 import { meanLosses } from "../../src/evaluate/contamination";
 import { type CausalLM, loadModel } from "../../src/models";
-import { type Tokenizer, loadTokenizer } from "../../src/text";
+import { loadTokenizer, type Tokenizer } from "../../src/text";
 import { memory } from "../../src/torch";
 import { temporaryFolders } from "../models/folders";
 import { fixture, folderOf } from "../parity/fixture";

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type EvaluateOptions, type EvaluationResults, evaluate } from "../../src/evaluate";
 import { PythonRandom } from "../../src/evaluate/python/random";
 import { type CausalLM, loadModel } from "../../src/models";
-import { type Tokenizer, loadTokenizer } from "../../src/text";
+import { loadTokenizer, type Tokenizer } from "../../src/text";
 import { fixture, folderOf } from "../parity/fixture";
 
 interface Expected {

@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { InputError } from "../../src/base/errors";
 import { allowance } from "../../src/base/timeLimit";
 import { regexFilter } from "../../src/evaluate";
 import { exactMatch } from "../../src/evaluate/metrics";
-import type { AnswerTask } from "../../src/evaluate/tasks/task";
 import { readTaskFile } from "../../src/evaluate/tasks/file";
+import type { AnswerTask } from "../../src/evaluate/tasks/task";
 import { RowTemplate } from "../../src/evaluate/tasks/template";
-import { InputError } from "../../src/base/errors";
 import { isTarget, lora, loraRank } from "../../src/nn/adapters/loraConfig";
 
 const { seconds } = allowance;

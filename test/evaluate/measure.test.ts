@@ -1,8 +1,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { expectBothAnswers, type TokenizedAnswer } from "../../src/data/tokenize/tokenizedPair";
 import { tokenizePairs } from "../../src/data/tokenize/tokenizePairs";
-import { type TokenizedAnswer, expectBothAnswers } from "../../src/data/tokenize/tokenizedPair";
+import { measureRuns } from "../../src/evaluate/diagnosis/measure";
+import { baseOf, closeRuns, openRuns } from "../../src/evaluate/diagnosis/runs";
 import { tokenTexts } from "../../src/evaluate/diagnosis/samples";
 import { type CausalLM, loadModel, saveModel } from "../../src/models";
 import { completionOf } from "../../src/preference/difference";
@@ -11,8 +13,6 @@ import { memory, tensor, tidy } from "../../src/torch";
 import { temporaryFolders } from "../models/folders";
 import { fixture, folderOf } from "../parity/fixture";
 import { settledTensors } from "../setup/garbage";
-import { measureRuns } from "../../src/evaluate/diagnosis/measure";
-import { baseOf, closeRuns, openRuns } from "../../src/evaluate/diagnosis/runs";
 
 type Expected = Record<"chosen_token_logps" | "rejected_token_logps", number[]>;
 const { rows, ...expected } = fixture<{

@@ -1,11 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, dirname, relative } from "node:path";
-import { afterAll, expect, test, describe } from "vitest";
+import { dirname, join, relative } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { findDataFiles } from "../../src/data/reading/dataFiles";
 import { TaskRows } from "../../src/evaluate/rows";
 import { RowTemplate } from "../../src/evaluate/tasks/template";
 import { folderOf } from "../parity/fixture";
-import { findDataFiles } from "../../src/data/reading/dataFiles";
 
 const folder = mkdtempSync(join(tmpdir(), "smaug-eval-rows-"));
 afterAll(() => rmSync(folder, { recursive: true }));

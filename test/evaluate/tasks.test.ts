@@ -15,7 +15,7 @@ import { exactMatch, pooled, standardError } from "../../src/evaluate/metrics";
 import { Encoder } from "../../src/evaluate/requests";
 import { batchesOf } from "../../src/evaluate/scoring";
 import { type CausalLM, loadModel } from "../../src/models";
-import { type Tokenizer, loadTokenizer } from "../../src/text";
+import { loadTokenizer, type Tokenizer } from "../../src/text";
 import { memory } from "../../src/torch";
 import { freshHub } from "../hub/fixtures";
 import { temporaryFolders } from "../models/folders";

@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { InputError } from "../../src/base/errors";
 import { type GenerateOptions, generate, generateStream, generateSync } from "../../src/generate";
 import { drawUniforms, sample } from "../../src/generate/sampling";
 import { LlamaForCausalLM } from "../../src/models";
-import { InputError } from "../../src/base/errors";
-import { type Tokenizer, loadTokenizer } from "../../src/text";
+import { loadTokenizer, type Tokenizer } from "../../src/text";
 import { Generator, manualSeed, memory, tensor, tidy, zeros } from "../../src/torch";
 import "../setup/leaks";
-import { eos, tinyFolder } from "../text/tiny";
 import { settledTensors } from "../setup/garbage";
+import { eos, tinyFolder } from "../text/tiny";
 
 const config = {
   vocab_size: 270, // 6 more than the tiny tokenizer has

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { TextStream } from "../../src/generate/textStream";
-import { type Tokenizer, loadTokenizer } from "../../src/text";
+import { loadTokenizer, type Tokenizer } from "../../src/text";
 import { eos, tinyFolder, tokenizerJson } from "../text/tiny";
 
 let tokenizer: Tokenizer;

@@ -4,7 +4,7 @@ import type * as timers from "node:timers/promises";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { HubError, resolveFolder } from "../../src/hub";
 import { freshHub, noise } from "./fixtures";
-import { type HubServer, commit, gitSha1 } from "./server";
+import { commit, gitSha1, type HubServer } from "./server";
 
 // Pauses between tries take no time here.
 vi.mock("node:timers/promises", async (original) => ({

@@ -1,8 +1,8 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { parseName } from "../../src/hub/request";
 import { hubSettings } from "../../src/hub/http";
+import { parseName } from "../../src/hub/request";
 import { temporaryFolder, writeTree } from "../native/fixtures";
 
 test.each([

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { DownloadProgress, bytes } from "../../src/hub/progress";
+import { bytes, DownloadProgress } from "../../src/hub/progress";
 
 function recorder(isTTY: boolean) {
   const written: string[] = [];

@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { type ResolveOptions, resolveFolder } from "../../src/hub";
 import { freshHub, listenToStderr, noise, text } from "./fixtures";
-import { HubServer, commit, digestOf, gitSha1, sendFile, sha256 } from "./server";
+import { commit, digestOf, gitSha1, HubServer, sendFile, sha256 } from "./server";
 
 const weights = noise(300_000);
 const files = {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { CHAT_ENVIRONMENT, JinjaError, PyFloat, Template, strictEnvironment } from "../../src/jinja";
+import { CHAT_ENVIRONMENT, JinjaError, PyFloat, strictEnvironment, Template } from "../../src/jinja";
 import { strftime } from "../../src/jinja/strftime";
 
 const render = (source: string, variables = {}) => new Template(source, CHAT_ENVIRONMENT).render(variables, 5).text;

@@ -1,42 +1,42 @@
 /** What an operation leaves behind: handles and bytes, by `toLeakNothing`. */
 import { describe, expect, test } from "vitest";
+import { LlamaForCausalLM } from "../../src/models";
 import {
   Attention,
+  causalMask,
   Embedding,
+  GatedMlp,
   KvCache,
   Linear,
   LoraLinear,
-  Module,
-  RmsNorm,
-  RotaryEmbedding,
-  GatedMlp,
-  causalMask,
   lora,
+  Module,
   maskedAttention,
   parameter,
+  RmsNorm,
+  RotaryEmbedding,
 } from "../../src/nn";
-import { LlamaForCausalLM } from "../../src/models";
 import { AdamW, clipGradNorm_ } from "../../src/optim";
 import { dpop, forwardBackward, pack, sigmoid, upload } from "../../src/preference";
-import { answerOf } from "../preference/padded";
 import {
-  Generator,
-  Tensor,
-  TensorScope,
   arange,
   autograd,
   cat,
   dispose,
   fromTypedArray,
+  Generator,
   keep,
   noGrad,
   ones,
   ops,
   randn,
+  type Tensor,
+  TensorScope,
   tensor,
   tidy,
   zeros,
 } from "../../src/torch";
+import { answerOf } from "../preference/padded";
 import "../setup/leaks";
 
 describe("the matcher", () => {

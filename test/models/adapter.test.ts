@@ -1,20 +1,20 @@
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import {
+  adapterTensors,
   type CausalLM,
   LlamaForCausalLM,
-  SafetensorsFile,
-  adapterTensors,
   loadAdapter,
   loadModel,
+  SafetensorsFile,
   saveAdapter,
 } from "../../src/models";
-import { type Linear, applyLora, lora, loraLayers, tensorsTrainedWhole } from "../../src/nn";
+import { applyLora, type Linear, lora, loraLayers, tensorsTrainedWhole } from "../../src/nn";
 import { memory, noGrad } from "../../src/torch";
 import { folderOf } from "../parity/fixture";
-import { temporaryFolders } from "./folders";
 import { settledTensors } from "../setup/garbage";
+import { temporaryFolders } from "./folders";
 
 const folder = temporaryFolders();
 const single = folderOf("folders", "single");
@@ -294,7 +294,7 @@ describe("a folder that cannot be read", () => {
         rmSync(join(path, weights));
         writeFileSync(join(path, "adapter_model.bin"), "");
       },
-      /received adapter_model\.bin: such a file can run code .*\n  python -c ".*save_file\(.*weights_only=True/,
+      /received adapter_model\.bin: such a file can run code .*\n {2}python -c ".*save_file\(.*weights_only=True/,
     ],
   ])("%s", async (_, damage, message) => {
     const copy = folder(list);

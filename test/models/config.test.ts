@@ -10,8 +10,8 @@ import {
   parseQwen2Config,
   parseQwen3Config,
 } from "../../src/models";
-import { configText } from "../../src/models/config";
 import { architectureOf } from "../../src/models/architectures/registry";
+import { configText } from "../../src/models/config";
 
 const sizes = { vocab_size: 11, hidden_size: 8, intermediate_size: 12, num_hidden_layers: 2, num_attention_heads: 4 };
 

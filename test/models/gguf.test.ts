@@ -7,9 +7,9 @@ import { openGguf } from "../../src/models/formats/gguf/gguf";
 import { readGgufHeader } from "../../src/models/formats/gguf/header";
 import { memory, noGrad, tensor, tidy } from "../../src/torch";
 import { folderOf } from "../parity/fixture";
-import { temporaryFolders } from "./folders";
-import { type TensorSpec, ggufBytes, writeGguf } from "./ggufFiles";
 import { settledTensors } from "../setup/garbage";
+import { temporaryFolders } from "./folders";
+import { ggufBytes, type TensorSpec, writeGguf } from "./ggufFiles";
 
 const folder = temporaryFolders();
 const files = folderOf("gguf");

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { applyLora, lora } from "../../src/nn";
 import { LlamaForCausalLM } from "../../src/models";
+import { applyLora, lora } from "../../src/nn";
 import { AdamW, clipGradNorm_ } from "../../src/optim";
-import { Generator, arange, memory, ops, tensor, tidy, zeros } from "../../src/torch";
+import { arange, Generator, memory, ops, tensor, tidy, zeros } from "../../src/torch";
 import { leakedBy } from "../parity/fixture";
 
 const config = {

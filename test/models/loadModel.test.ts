@@ -5,8 +5,8 @@ import { type CausalLM, LlamaForCausalLM, loadModel, saveModel } from "../../src
 import { lora, loraLayers } from "../../src/nn";
 import { Generator, memory, noGrad, tensor, tidy } from "../../src/torch";
 import { folderOf } from "../parity/fixture";
-import { temporaryFolders, writeSafetensorsFile } from "./folders";
 import { settledTensors } from "../setup/garbage";
+import { temporaryFolders, writeSafetensorsFile } from "./folders";
 
 const folder = temporaryFolders();
 const single = folderOf("folders", "single");
@@ -190,7 +190,7 @@ describe("a folder that cannot be read", () => {
     [
       "only pickled weights",
       (path: string) => renameSync(join(path, "model.safetensors"), join(path, "pytorch_model.bin")),
-      /only pytorch_model\.bin: such a file can run code .*\n  python -c ".*save_pretrained\('.*'\)"/,
+      /only pytorch_model\.bin: such a file can run code .*\n {2}python -c ".*save_pretrained\('.*'\)"/,
     ],
   ])("%s", async (_, damage, message) => {
     const copy = folder(single);

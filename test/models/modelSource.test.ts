@@ -1,5 +1,5 @@
 /** What the name of a model stands for: a base, or an adapter that names one. */
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { loadModel, resolveModel, saveAdapter } from "../../src/models";

@@ -1,23 +1,23 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { temporaryName } from "../../src/base/files/wholeFiles";
+import { thisProcess } from "../../src/base/processes";
 import {
   type CausalLM,
   LlamaForCausalLM,
-  SafetensorsFile,
   loadAdapter,
   loadModel,
+  SafetensorsFile,
   saveAdapter,
   saveModel,
 } from "../../src/models";
-import { thisProcess } from "../../src/base/processes";
-import { temporaryName } from "../../src/base/files/wholeFiles";
 import { applyLora, lora, loraLayers } from "../../src/nn";
 import { Generator, memory, noGrad } from "../../src/torch";
 import { folderOf } from "../parity/fixture";
-import { temporaryFolders } from "./folders";
 import { settledTensors } from "../setup/garbage";
+import { temporaryFolders } from "./folders";
 
 const folder = temporaryFolders();
 const single = folderOf("folders", "single");

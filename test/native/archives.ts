@@ -1,7 +1,7 @@
 /** Zip archives made byte by byte, so that they may be as wrong as an archive from outside. */
 import { createHash } from "node:crypto";
-import { crc32, deflateRawSync } from "node:zlib";
 import { readFileSync } from "node:fs";
+import { crc32, deflateRawSync } from "node:zlib";
 import { findAddon } from "../../src/native/addon";
 import { packageRoot } from "../../src/native/paths";
 

@@ -1,10 +1,10 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { packageRoot } from "../../src/native/paths";
 import { type Diagnosis, diagnose } from "../../src/native/setup/doctor";
 import { hostChecks, isOlder } from "../../src/native/setup/host";
 import { type Check, formatChecks, hasProblem } from "../../src/native/setup/report";
-import { packageRoot } from "../../src/native/paths";
 import { crashingLibtorch, fakeLibtorch, packageFolder, programs, realLibtorch, temporaryFolder } from "./fixtures";
 
 describe("diagnose", () => {

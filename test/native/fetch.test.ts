@@ -5,9 +5,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { delimiter, join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { fetchLibtorch } from "../../src/native/setup/fetch";
-import { thisProcess } from "../../src/base/processes";
 import { stagingFolder, temporaryName } from "../../src/base/files/wholeFiles";
+import { thisProcess } from "../../src/base/processes";
+import { fetchLibtorch } from "../../src/native/setup/fetch";
 import { library, libtorchEntries, sha256, zip } from "./archives";
 import { programs, temporaryFolder, writeTree } from "./fixtures";
 

@@ -15,8 +15,8 @@ import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
 import { findAddon, prebuildFolder, sourceStamp, stampFile } from "../../src/native/addon";
 import { attemptLoad } from "../../src/native/load";
-import type { Libtorch } from "../../src/native/setup/locate";
 import { packageRoot } from "../../src/native/paths";
+import type { Libtorch } from "../../src/native/setup/locate";
 
 /** An empty folder that goes away with the test. */
 export function temporaryFolder(): string {

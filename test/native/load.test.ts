@@ -4,8 +4,8 @@ import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { buildFolder, findAddon } from "../../src/native/addon";
 import { attemptLoad, type LoadAttempt } from "../../src/native/load";
-import { libraryFiles } from "../../src/native/setup/locate";
 import { packageRoot } from "../../src/native/paths";
+import { libraryFiles } from "../../src/native/setup/locate";
 import { fakeLibtorch, linkedLibtorch, packageFolder, prebuiltFile, realLibtorch, temporaryFolder, writeTree } from "./fixtures";
 
 const real = realLibtorch();

@@ -3,7 +3,7 @@ import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { unpackLibtorch } from "../../src/native/setup/unpack";
-import { library, libtorchEntries, sha256, zip, type ZipEntry } from "./archives";
+import { library, libtorchEntries, sha256, type ZipEntry, zip } from "./archives";
 import { temporaryFolder, writeTree } from "./fixtures";
 
 /** Unpacks an archive of these bytes. `above` is the folder where the archive and the target are. */

@@ -1,24 +1,24 @@
 import { describe, expect, test } from "vitest";
 import {
-  Embedding,
-  Linear,
-  type LinearLayer,
-  type LoraConfig,
-  Module,
-  RmsNorm,
   addAdapter,
   applyLora,
   copyAdapter,
+  Embedding,
   hasAdapter,
+  Linear,
+  type LinearLayer,
+  type LoraConfig,
   lora,
   loraLayers,
+  Module,
   mergeAndUnload,
+  RmsNorm,
   removeAdapter,
   tensorsTrainedWhole,
   withAdapter,
   withoutAdapters,
 } from "../../src/nn";
-import { type Tensor, manualSeed, noGrad, ops, tensor, tidy } from "../../src/torch";
+import { manualSeed, noGrad, ops, type Tensor, tensor, tidy } from "../../src/torch";
 import "../setup/leaks";
 
 class Block extends Module {

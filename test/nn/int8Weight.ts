@@ -1,6 +1,6 @@
 /** A second form of weight for tests: eight bits a value, with one scale for each row. */
-import { Linear, type Module, type Weight, buffer } from "../../src/nn";
-import { type DType, type Tensor, noGrad, tidy } from "../../src/torch";
+import { buffer, Linear, type Module, type Weight } from "../../src/nn";
+import { type DType, noGrad, type Tensor, tidy } from "../../src/torch";
 
 export class Int8Weight implements Weight {
   readonly requiresGrad = false;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { KvCache } from "../../src/nn";
-import { type Tensor, arange, cat, memory, noGrad, ones, tidy } from "../../src/torch";
+import { arange, cat, memory, noGrad, ones, type Tensor, tidy } from "../../src/torch";
 import "../setup/leaks";
 
 /** Keys or values of `count` tokens from the `from`-th on, `[batch 2, heads 1, count, dim 2]`, all different. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { Attention, Embedding, KvCache, Linear, RmsNorm, RotaryEmbedding, causalMask } from "../../src/nn";
-import { Generator, arange, cat, noGrad, randn, tensor, tidy } from "../../src/torch";
+import { Attention, causalMask, Embedding, KvCache, Linear, RmsNorm, RotaryEmbedding } from "../../src/nn";
+import { arange, cat, Generator, noGrad, randn, tensor, tidy } from "../../src/torch";
 import { leakedBy } from "../parity/fixture";
 
 describe("linear", () => {

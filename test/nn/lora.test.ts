@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { Linear, type LinearLayer, LoraLinear, Module, applyLora, lora, loraLayers, withoutAdapters } from "../../src/nn";
-import { type DType, type Tensor, manualSeed, memory, noGrad, ops, randn, tidy } from "../../src/torch";
+import { applyLora, Linear, type LinearLayer, LoraLinear, lora, loraLayers, Module, withoutAdapters } from "../../src/nn";
+import { type DType, manualSeed, memory, noGrad, ops, randn, type Tensor, tidy } from "../../src/torch";
 
 class Model extends Module {
   readonly qProj: LinearLayer;

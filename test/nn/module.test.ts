@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { Embedding, Linear, type LinearLayer, Module, RmsNorm, buffer, parameter } from "../../src/nn";
+import { buffer, Embedding, Linear, type LinearLayer, Module, parameter, RmsNorm } from "../../src/nn";
 import { AdamW } from "../../src/optim";
-import { type Tensor, arange, memory, ones, tensor, tidy, zeros } from "../../src/torch";
+import { arange, memory, ones, type Tensor, tensor, tidy, zeros } from "../../src/torch";
 
 class Block extends Module {
   readonly qProj: LinearLayer = new Linear(3, 2, { bias: false });

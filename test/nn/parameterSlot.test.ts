@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { applyLora, lora } from "../../src";
-import { Linear, Module, RmsNorm, parameter } from "../../src/nn";
-import { type Tensor, ones, tensor, tidy } from "../../src/torch";
+import { Linear, Module, parameter, RmsNorm } from "../../src/nn";
+import { ones, type Tensor, tensor, tidy } from "../../src/torch";
 import "../setup/leaks";
 import { tinyModel } from "../train/tiny";
 

@@ -7,16 +7,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import {
-  type LoraConfig,
-  type Module,
-  SafetensorsFile,
   applyLora,
   copyAdapter,
   forwardBackward,
+  type LoraConfig,
   lora,
   loraLayers,
+  type Module,
   mergeAndUnload,
   pack,
+  SafetensorsFile,
   saveModel,
   scorePairs,
   upload,
@@ -24,7 +24,7 @@ import {
   withoutAdapters,
 } from "../../src";
 import { Linear } from "../../src/nn";
-import { type Tensor, manualSeed, noGrad, ops, randn, tidy } from "../../src/torch";
+import { manualSeed, noGrad, ops, randn, type Tensor, tidy } from "../../src/torch";
 import { planMemory } from "../../src/train/memory";
 import "../setup/leaks";
 import { tinyModel, tinyPairs } from "../train/tiny";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parameter } from "../../src/nn";
 import { AdamW } from "../../src/optim";
-import { type Tensor, memory, tensor, tidy, zeros } from "../../src/torch";
+import { memory, type Tensor, tensor, tidy, zeros } from "../../src/torch";
 import { leakedBy } from "../parity/fixture";
 
 const weight = (...values: number[]) => parameter(tensor(values));

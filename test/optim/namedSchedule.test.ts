@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type NamedScheduleOptions, type ScheduleName, getSchedule } from "../../src/optim";
+import { getSchedule, type NamedScheduleOptions, type ScheduleName } from "../../src/optim";
 
 const options = { totalSteps: 8, baseLr: 2e-4 };
 

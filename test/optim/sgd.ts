@@ -1,6 +1,6 @@
 /** A second optimizer for tests: stochastic gradient descent with momentum, in plain operations. */
 import type { Optimizer, OptimizerGroup, OptimizerStateDict, StateLayout } from "../../src/optim";
-import { type Tensor, dispose, keep, noGrad, ops, tidy } from "../../src/torch";
+import { dispose, keep, noGrad, ops, type Tensor, tidy } from "../../src/torch";
 
 export class Sgd implements Optimizer {
   static readonly layout: StateLayout = { optimizer: "SGD", tensors: { momentumBuffer: "parameter" } };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Random } from "../../src/base/random";
-import { type Problem, generateProblems } from "../../src/paper/problems";
+import { generateProblems, type Problem } from "../../src/paper/problems";
 import { finalAnswer } from "../../src/paper/task";
 import { Vocabulary } from "../../src/paper/vocabulary";
 

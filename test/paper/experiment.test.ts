@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { runExperiment } from "../../src/paper/experiment";
-import { METHODS, METHOD_NAMES, toSummary } from "../../src/paper/summary";
+import { METHOD_NAMES, METHODS, toSummary } from "../../src/paper/summary";
 import { getNumThreads, setNumThreads } from "../../src/torch";
 import { settledTensors } from "../setup/garbage";
 

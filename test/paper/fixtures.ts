@@ -1,6 +1,6 @@
 import type { Measures } from "../../src/paper/measure";
-import { type ExperimentResult, type Method, byMethod } from "../../src/paper/summary";
 import { presets } from "../../src/paper/settings";
+import { byMethod, type ExperimentResult, type Method } from "../../src/paper/summary";
 
 const measures: Measures = {
   chosen_logp: -1,

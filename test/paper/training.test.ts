@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { presets } from "../../src/paper/settings";
 import {
-  TemporaryFolder,
   copyModel,
   countWeights,
   createModel,
   modelConfig,
+  TemporaryFolder,
   trainMethod,
   trainReference,
 } from "../../src/paper/training";

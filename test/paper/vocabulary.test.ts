@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Vocabulary, splitIntoPieces } from "../../src/paper/vocabulary";
+import { splitIntoPieces, Vocabulary } from "../../src/paper/vocabulary";
 
 test("pieces are words and signs with the space on either side, and single digits", () => {
   expect(splitIntoPieces("28 + 10 = 38. #### 38").join("|")).toBe("2|8| + |1|0| = |3|8|. |#### |3|8");

@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { type CausalLM, SafetensorsFile, adapterTensors, loadAdapter, loadModel, saveAdapter, saveModel } from "../../src/models";
+import { adapterTensors, type CausalLM, loadAdapter, loadModel, SafetensorsFile, saveAdapter, saveModel } from "../../src/models";
 import { mergeAndUnload, tensorsTrainedWhole, withAdapter, withoutAdapters } from "../../src/nn";
-import { type Tensor, manualSeed, noGrad, tensor, tidy } from "../../src/torch";
+import { manualSeed, noGrad, type Tensor, tensor, tidy } from "../../src/torch";
 import { backward, expectClose, fixture, folderOf } from "./fixture";
 
 const expected = fixture<{

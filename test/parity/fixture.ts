@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { Module } from "../../src/nn";
-import { type DType, type Tensor, fromTypedArray, memory, noGrad, tidy } from "../../src/torch";
+import { type DType, fromTypedArray, memory, noGrad, type Tensor, tidy } from "../../src/torch";
 
 /** What scripts/parity/<name>.py wrote. */
 export function fixture<T>(name: string): T {

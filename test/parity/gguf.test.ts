@@ -6,8 +6,8 @@ import { GgufFile } from "../../src/models/formats/gguf/file";
 import { readGgufHeader } from "../../src/models/formats/gguf/header";
 import { dispose, empty, memory, noGrad, tensor, tidy } from "../../src/torch";
 import { temporaryFolders } from "../models/folders";
-import { expectClose, fixture, folderOf } from "./fixture";
 import { settledTensors } from "../setup/garbage";
+import { expectClose, fixture, folderOf } from "./fixture";
 
 const expected = fixture<{
   ids: number[][];

@@ -1,7 +1,7 @@
 /** The templates of lm-evaluation-harness's own task files (MIT licence), over rows that scripts/parity/harnessTemplates.py made. */
 import { expect, test } from "vitest";
-import { RowTemplate } from "../../src/evaluate/tasks/template";
 import { pythonLiteral } from "../../src/evaluate/python/literal";
+import { RowTemplate } from "../../src/evaluate/tasks/template";
 import { fixture } from "./fixture";
 
 interface Case {

@@ -6,10 +6,10 @@ import {
   CHAT_ENVIRONMENT,
   type Environment,
   JinjaError,
-  PyFloat,
-  Template,
   limitReason,
+  PyFloat,
   strictEnvironment,
+  Template,
 } from "../../src/jinja";
 
 type Case = [template: string, text: string | null, exception?: string];

@@ -1,8 +1,8 @@
 /** The Llama model against transformers' LlamaForCausalLM (scripts/parity/llama.py). */
 import { describe, expect, test } from "vitest";
 import { generateSync } from "../../src/generate";
-import { LlamaForCausalLM } from "../../src/models";
 import type { HuggingFaceConfig } from "../../src/models";
+import { LlamaForCausalLM } from "../../src/models";
 import { type DType, ops, tensor, tidy } from "../../src/torch";
 import { expectClose, expectGradients, fillWithWaves, fixture, leakedBy } from "./fixture";
 

@@ -1,7 +1,7 @@
 /** Every loss of TRL against TRL's own code, from logits to the gradient towards them (scripts/parity/losses.py). */
 import { describe, expect, test } from "vitest";
-import { type LossConfig, createLoss, ldWeights, pairRewards } from "../../src/preference";
-import { type Tensor, fromTypedArray, tensor } from "../../src/torch";
+import { createLoss, type LossConfig, ldWeights, pairRewards } from "../../src/preference";
+import { fromTypedArray, type Tensor, tensor } from "../../src/torch";
 import { expectClose, fixture, wave } from "./fixture";
 
 interface Case {

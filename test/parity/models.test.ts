@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { type CausalLM, loadModel } from "../../src/models";
 import { KvCache } from "../../src/nn";
-import { type DType, type Tensor, arange, cat, noGrad, ops, tensor, tidy } from "../../src/torch";
+import { arange, cat, type DType, noGrad, ops, type Tensor, tensor, tidy } from "../../src/torch";
 import { expectClose, fixture, folderOf, leakedBy, wave } from "./fixture";
 
 interface Variant {

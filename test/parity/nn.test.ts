@@ -2,20 +2,20 @@
 import { describe, expect, test } from "vitest";
 import {
   Attention,
-  Embedding,
-  Linear,
-  type LinearLayer,
-  LoraLinear,
-  Module,
-  RmsNorm,
-  RotaryEmbedding,
-  GatedMlp,
   applyLora,
   applyRotary,
+  Embedding,
+  GatedMlp,
+  Linear,
+  type LinearLayer,
+  type LoraLinear,
   lora,
+  Module,
   maskedAttention,
+  RmsNorm,
+  RotaryEmbedding,
 } from "../../src/nn";
-import { type Tensor, manualSeed, tensor, tidy } from "../../src/torch";
+import { manualSeed, type Tensor, tensor, tidy } from "../../src/torch";
 import { backward, expectClose, expectGradients, fillWithWaves, fixture, leakedBy, wave } from "./fixture";
 
 interface Case {

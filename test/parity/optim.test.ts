@@ -4,10 +4,10 @@ import { parameter } from "../../src/nn";
 import {
   AdamW,
   type AdamWStateDict,
-  type NamedScheduleOptions,
-  type ScheduleName,
   clipGradNorm_,
   getSchedule,
+  type NamedScheduleOptions,
+  type ScheduleName,
 } from "../../src/optim";
 import { type DType, type Tensor, tidy, zeros } from "../../src/torch";
 import { expectClose, fixture, wave } from "./fixture";

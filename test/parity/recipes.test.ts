@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { arc, hellaswag } from "../../src/data/recipes/choices";
 import { metamath } from "../../src/data/recipes/metamath";
 import { makePairs } from "../../src/data/recipes/pairs";
-import { type Recipe, pairOf } from "../../src/data/recipes/recipe";
+import { pairOf, type Recipe } from "../../src/data/recipes/recipe";
 import { StatisticsCollector } from "../../src/data/recipes/statistics";
 import { fixture, folderOf } from "./fixture";
 

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { loadModel } from "../../src";
-import { createLoss } from "../../src/preference";
 import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
+import { createLoss } from "../../src/preference";
 import { PreferenceTrainer } from "../../src/train";
-import { type MetricColumns, type Trace, deviation, modelFolder, traceRows, traces } from "./trl/fixture";
+import { deviation, type MetricColumns, modelFolder, type Trace, traceRows, traces } from "./trl/fixture";
 
 const root = mkdtempSync(join(tmpdir(), "smaug-trl-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -1,13 +1,13 @@
 /** Model folders that transformers saved, and its answers with them (scripts/parity/weights.py). */
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { generateSync } from "../../src/generate";
-import { loadModel, saveModel, type CausalLM } from "../../src/models";
-import { type Tensor, memory, noGrad, tensor, tidy } from "../../src/torch";
-import { expectClose, fixture, folderOf } from "./fixture";
+import { type CausalLM, loadModel, saveModel } from "../../src/models";
+import { memory, noGrad, type Tensor, tensor, tidy } from "../../src/torch";
 import { settledTensors } from "../setup/garbage";
+import { expectClose, fixture, folderOf } from "./fixture";
 
 const expected = fixture<{
   ids: number[][];

@@ -1,18 +1,18 @@
 import { describe, expect, it, test } from "vitest";
 import { InputError } from "../../src/base/errors";
 import {
-  type LossConfig,
-  type PairLogProbs,
-  type PreferenceLoss,
   aot,
   cpo,
   createLoss,
   discopop,
-  dpoShift,
   dpop,
+  dpoShift,
   exoPair,
   hinge,
+  type LossConfig,
   lossNames,
+  type PairLogProbs,
+  type PreferenceLoss,
   robust,
   sft,
   sigmoid,

@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { describe, expect, expectTypeOf, it, test } from "vitest";
 import { packageRoot } from "../../src/native/paths";
 import {
-  type PairLogProbs,
   choiceOption,
   declareLoss,
   dpop,
   logRatios,
   lossNames,
   numberOption,
+  type PairLogProbs,
   pairRewards,
   weightedSum,
   wpo,

@@ -1,7 +1,5 @@
 import { describe, expect, it, test } from "vitest";
 import {
-  type PairLogProbs,
-  type PreferenceLoss,
   aot,
   aotUnpaired,
   apoDown,
@@ -12,8 +10,8 @@ import {
   createLoss,
   defineLoss,
   discopop,
-  dpoShift,
   dpop,
+  dpoShift,
   exoPair,
   hinge,
   ipo,
@@ -22,6 +20,8 @@ import {
   lossNeeds,
   ncaPair,
   orpo,
+  type PairLogProbs,
+  type PreferenceLoss,
   pairRewards,
   robust,
   sft,
@@ -33,7 +33,7 @@ import {
   weightedSum,
   wpo,
 } from "../../src/preference";
-import { type DType, type Tensor, autograd, tensor } from "../../src/torch";
+import { autograd, type DType, type Tensor, tensor } from "../../src/torch";
 
 type Pair = readonly [policyChosen: number, policyRejected: number, referenceChosen: number, referenceRejected: number];
 

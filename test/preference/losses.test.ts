@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type PreferenceLoss, dpop, sigmoid } from "../../src/preference";
-import { type Tensor, autograd, tensor } from "../../src/torch";
+import { dpop, type PreferenceLoss, sigmoid } from "../../src/preference";
+import { autograd, type Tensor, tensor } from "../../src/torch";
 
 const double = (values: number[], requiresGrad = false): Tensor => tensor(values, { dtype: "float64", requiresGrad });
 

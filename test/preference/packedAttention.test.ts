@@ -3,7 +3,7 @@ import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
 import { maskedAttention } from "../../src/nn";
 import { type PackedBatch, pack, packedAttention, upload } from "../../src/preference";
 import { strandOffsets } from "../../src/preference/packed/attention";
-import { type Tensor, autograd, cat, manualSeed, noGrad, randn, tensor, tidy } from "../../src/torch";
+import { autograd, cat, manualSeed, noGrad, randn, type Tensor, tensor, tidy } from "../../src/torch";
 import "../setup/leaks";
 
 const answer = (prompt: number[], completion: number[]) => ({

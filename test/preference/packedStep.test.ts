@@ -1,23 +1,23 @@
 import { describe, expect, test } from "vitest";
 import type { AnswerPair, TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
 import { type CausalLM, Gemma2ForCausalLM, LlamaForCausalLM, MistralForCausalLM } from "../../src/models";
-import { Linear, LoraLinear, applyLora, lora } from "../../src/nn";
+import { applyLora, Linear, LoraLinear, lora } from "../../src/nn";
 import {
-  type LogProbs,
-  type MicroBatchOptions,
-  type PolicyLogProbs,
-  type StepOptions,
   answerLogProbs,
   dpop,
   forwardBackward,
+  type LogProbs,
+  type MicroBatchOptions,
   microBatches,
+  type PolicyLogProbs,
   pack,
   packOptionsOf,
+  type StepOptions,
   scorePairs,
   sft,
   upload,
 } from "../../src/preference";
-import { type DType, Generator, type Tensor, manualSeed, memory, noGrad, ops, tensor, tidy } from "../../src/torch";
+import { type DType, Generator, manualSeed, memory, noGrad, ops, type Tensor, tensor, tidy } from "../../src/torch";
 import { answerOf, paddedLogProbs, paddedTokenLogProbs } from "./padded";
 import "../setup/leaks";
 

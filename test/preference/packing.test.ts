@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type AnswerPair, type TokenizedPair, answersOf } from "../../src/data/tokenize/tokenizedPair";
-import { type Packing, microBatches, pack, packingStatistics } from "../../src/preference";
+import { type AnswerPair, answersOf, type TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
+import { microBatches, type Packing, pack, packingStatistics } from "../../src/preference";
 import { answerOf } from "./padded";
 
 const pair = (index: number, prompt: number[], chosen: number[], rejected: number[]): AnswerPair => ({

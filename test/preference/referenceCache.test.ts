@@ -1,13 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { InputError } from "../../src/base/errors";
 import { RecordStore } from "../../src/base/records/store";
 import type { AnswerPair } from "../../src/data/tokenize/tokenizedPair";
-import { fingerprint } from "../../src/preference/reference/fingerprint";
 import { ReferenceCache } from "../../src/preference/reference/cache";
+import { fingerprint } from "../../src/preference/reference/fingerprint";
 import { tensor } from "../../src/torch";
 
 const root = mkdtempSync(join(tmpdir(), "smaug-reference-"));

@@ -5,8 +5,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { generateSync } from "../../src/generate";
 import { type CausalLM, loadModel } from "../../src/models";
 import { cacheFolder } from "../../src/native/paths";
-import { type Tokenizer, loadTokenizer } from "../../src/text";
-import { type Tensor, noGrad, ops, tensor, tidy } from "../../src/torch";
+import { loadTokenizer, type Tokenizer } from "../../src/text";
+import { noGrad, ops, type Tensor, tensor, tidy } from "../../src/torch";
 import { fixture } from "../parity/fixture";
 import { blocks, hard, lines } from "../parity/text/lines";
 

@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { TokenizerError, loadTokenizer } from "../../src/text";
+import { loadTokenizer, TokenizerError } from "../../src/text";
 import { temporaryFolders } from "../models/folders";
 import { writeGguf } from "../models/ggufFiles";
 import { tokenizerFolder } from "../parity/text/fetch";

@@ -2,13 +2,13 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { InputError } from "../../src/base/errors";
 import { allowance } from "../../src/base/timeLimit";
 import { tokenizeRows } from "../../src/data/tokenize/tokenizePairs";
-import { InputError } from "../../src/base/errors";
 import { loadTokenizer } from "../../src/text";
 import { byteLevelPipelines } from "../../src/text/gguf/pipelines";
 import { areKnown } from "../../src/text/limits";
-import { type Step, preTokenizer } from "../../src/text/pipeline";
+import { preTokenizer, type Step } from "../../src/text/pipeline";
 import { tinyFolder, tokenizerConfig, tokenizerJson } from "./tiny";
 
 const { seconds } = allowance;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { tokenizeRows } from "../../src/data/tokenize/tokenizePairs";
 import { InputError } from "../../src/base/errors";
+import { tokenizeRows } from "../../src/data/tokenize/tokenizePairs";
 import { ChatTemplateError, loadTokenizer } from "../../src/text";
 import { ChatRenderer } from "../../src/text/chatTemplate";
 import { tinyFolder, tokenizerConfig } from "./tiny";

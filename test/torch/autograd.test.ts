@@ -1,14 +1,14 @@
 /** Recording and backward: gradients, graphs kept and freed, modes. Gradients of operators: sweep and gradcheck. */
 import { describe, expect, test } from "vitest";
 import {
-  type Tensor,
-  TorchError,
   autograd,
   enableGrad,
   isGradEnabled,
   memory,
   noGrad,
   ones,
+  type Tensor,
+  TorchError,
   tensor,
   tidy,
   zeros,

@@ -1,22 +1,22 @@
 /** Making tensors: factories, nested and typed arrays, every dtype (conversions against scripts/parity/binding.py). */
 import { describe, expect, test } from "vitest";
 import {
-  type DType,
-  type NestedArray,
-  type Tensor,
-  type TensorOptions,
-  type TypedArray,
   arange,
   cat,
+  type DType,
   empty,
   eye,
   fromTypedArray,
   full,
   linspace,
+  type NestedArray,
   ones,
   rand,
   randn,
   stack,
+  type Tensor,
+  type TensorOptions,
+  type TypedArray,
   tensor,
   zeros,
 } from "../../src/torch";

@@ -1,7 +1,7 @@
 /** Tensors, arguments and results as scripts/parity/encoded.py writes them. */
 import { expect } from "vitest";
+import { arange, type DType, fromTypedArray, ops, Tensor, tensor } from "../../src/torch";
 import { camelCase } from "../../src/torch/schemas";
-import { type DType, Tensor, arange, fromTypedArray, ops, tensor } from "../../src/torch";
 import { expectClose, wave } from "../parity/fixture";
 
 /** A number, or the name of one JSON cannot hold; complex ones are pairs. */
@@ -60,7 +60,7 @@ export function makeTensor(spec: EncodedTensor): Tensor {
 }
 
 /** An argument as the binding takes it; collects the tensors in the order of their appearance. */
-export function decode(value: Encoded, tensors: Tensor[]): unknown {
+function decode(value: Encoded, tensors: Tensor[]): unknown {
   if (Array.isArray(value)) return value.map((element) => decode(element, tensors));
   if (typeof value !== "object" || value === null) return value;
   const made = makeTensor(value);

@@ -6,17 +6,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { binding } from "../../src/native/binding";
-import { camelCase } from "../../src/torch/schemas";
-import { Handle } from "../../src/torch/scope";
 import {
+  type autograd,
   type DType,
   type Generator,
   type Index,
-  Tensor,
-  type autograd,
   type ops as installedOps,
   type slice as installedSlice,
+  Tensor,
 } from "../../src/torch";
+import { camelCase } from "../../src/torch/schemas";
+import { Handle } from "../../src/torch/scope";
 
 interface Script {
   generate(from: typeof binding, naming: typeof camelCase, tensorProperties: Set<string>): string;

@@ -1,6 +1,6 @@
 /** Gradients of operators and of small compositions against finite differences. */
 import { describe, expect, test } from "vitest";
-import { type Tensor, autograd, enableGrad, noGrad, ops, tensor, tidy } from "../../src/torch";
+import { autograd, enableGrad, noGrad, ops, type Tensor, tensor, tidy } from "../../src/torch";
 import { wave } from "../parity/fixture";
 
 const double = (shape: number[], phase = 0) => wave(shape, 1, phase, "float64").requiresGrad_();

@@ -1,8 +1,8 @@
 /** Indexing against PyTorch's `x[...]` and `x[...] = value` (scripts/parity/binding.py). */
 import { describe, expect, test } from "vitest";
-import { type Index, Slice, Tensor, arange, full, memory, ones, slice, tensor, tidy, zeros } from "../../src/torch";
+import { arange, full, type Index, memory, ones, Slice, slice, Tensor, tensor, tidy, zeros } from "../../src/torch";
 import { fixture, wave } from "../parity/fixture";
-import { type EncodedTensor, type Result, expectNumbers, expectResult, makeTensor } from "./encoded";
+import { type EncodedTensor, expectNumbers, expectResult, makeTensor, type Result } from "./encoded";
 
 type EncodedIndex = (number | string | boolean | null | unknown[] | EncodedTensor)[];
 

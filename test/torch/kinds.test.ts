@@ -1,7 +1,7 @@
 /** An operator for every kind of argument and of result in ATen's schemas; a kind new in a libtorch fails here. */
 import { describe, expect, test } from "vitest";
 import { binding } from "../../src/native/binding";
-import { Generator, NotImplementedError, type Tensor, arange, empty, op, ops, ones, tensor, zeros } from "../../src/torch";
+import { arange, empty, Generator, NotImplementedError, ones, op, ops, type Tensor, tensor, zeros } from "../../src/torch";
 
 const float = (...values: number[]) => tensor(values);
 const int = (...values: number[]) => tensor(values, { dtype: "int64" });

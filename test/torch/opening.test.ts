@@ -3,9 +3,9 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { formatChecks } from "../../src/native/setup/report";
 import { attemptLoad } from "../../src/native/load";
 import { hostChecks } from "../../src/native/setup/host";
+import { formatChecks } from "../../src/native/setup/report";
 import { temporaryFolder } from "../native/fixtures";
 
 const dist = (path: string) => JSON.stringify(join(__dirname, "../../dist", path));

@@ -1,10 +1,8 @@
 /** Calling operators: the overload a call takes, what comes back, what numbers mean. Kinds of argument: kinds.test. */
 import { describe, expect, test } from "vitest";
 import {
-  type DType,
-  type Scalar,
-  Tensor,
   arange,
+  type DType,
   empty,
   fromTypedArray,
   hasOp,
@@ -12,6 +10,8 @@ import {
   ones,
   op,
   ops,
+  type Scalar,
+  Tensor,
   tensor,
   tidy,
   zeros,

@@ -2,10 +2,9 @@
 import { describe, expect, test } from "vitest";
 import {
   DeviceError,
-  Generator,
-  type Tensor,
   empty,
   fromTypedArray,
+  Generator,
   getRngState,
   manualSeed,
   ops,
@@ -14,6 +13,7 @@ import {
   randn,
   randperm,
   setRngState,
+  type Tensor,
   zeros,
 } from "../../src/torch";
 import { fixture } from "../parity/fixture";

@@ -1,6 +1,6 @@
 /** Reading tensors: single values, arrays and lists, waiting or not, from any layout; conversion with `to`. */
 import { describe, expect, expectTypeOf, test } from "vitest";
-import { type DType, DeviceError, type Tensor, arange, dtypes, full, memory, ops, tensor, tidy, zeros } from "../../src/torch";
+import { arange, DeviceError, type DType, dtypes, full, memory, ops, type Tensor, tensor, tidy, zeros } from "../../src/torch";
 
 describe("reading", () => {
   test("item gives a number, a boolean, a bigint beyond 2^53, or both parts of a complex number", () => {

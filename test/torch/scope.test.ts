@@ -2,17 +2,17 @@ import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Linear, Module, parameter } from "../../src/nn";
 import {
-  DisposedTensorError,
-  type Tensor,
-  TensorScope,
   autograd,
   cat,
+  DisposedTensorError,
   dispose,
   keep,
   memory,
   noGrad,
   ones,
   randn,
+  type Tensor,
+  TensorScope,
   tensor,
   tidy,
   zeros,

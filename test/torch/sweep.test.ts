@@ -1,6 +1,6 @@
 /** The operators a trainer of language models uses against PyTorch: results and gradients (scripts/parity/sweep.py). */
 import { expect, test } from "vitest";
-import { type Tensor, autograd, tidy } from "../../src/torch";
+import { autograd, type Tensor, tidy } from "../../src/torch";
 import { fixture, wave } from "../parity/fixture";
 import { type Call, expectNumbers, expectResult, make, outputs } from "./encoded";
 

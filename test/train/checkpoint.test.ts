@@ -5,8 +5,8 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
-  readFileSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -16,18 +16,18 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type CausalLM, applyLora, lora, sigmoid } from "../../src";
-import { verifyChecksums, writeChecksums } from "../../src/base/files/checksums";
+import { applyLora, type CausalLM, lora, sigmoid } from "../../src";
 import { InputError } from "../../src/base/errors";
+import { verifyChecksums, writeChecksums } from "../../src/base/files/checksums";
 import { manualSeed, memory } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
 import { openCheckpoint, restoreCheckpoint, verifyCheckpoint } from "../../src/train/checkpoint/restore";
 import { checkpointsIn, saveCheckpoint } from "../../src/train/checkpoint/save";
-import { createOptimizer } from "../../src/train/prepare/optimizer";
-import type { PreferenceTrainerOptions } from "../../src/train/options";
 import { readSavedState } from "../../src/train/checkpoint/state";
-import { tinyModel, tinyPairs } from "./tiny";
+import type { PreferenceTrainerOptions } from "../../src/train/options";
+import { createOptimizer } from "../../src/train/prepare/optimizer";
 import { settledTensors } from "../setup/garbage";
+import { tinyModel, tinyPairs } from "./tiny";
 
 const root = mkdtempSync(join(tmpdir(), "smaug-saved-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -3,13 +3,13 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { type CausalLM, applyLora, dpop, lora, sigmoid, simpo } from "../../src";
+import { applyLora, type CausalLM, dpop, lora, sigmoid, simpo } from "../../src";
 import type { AnswerPair } from "../../src/data/tokenize/tokenizedPair";
 import { noGrad, tidy } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
 import type { PreferenceTrainerOptions } from "../../src/train/options";
-import { tinyModel, tinyPairs } from "./tiny";
 import { paddedTokenLogProbs } from "../preference/padded";
+import { tinyModel, tinyPairs } from "./tiny";
 
 const root = mkdtempSync(join(tmpdir(), "smaug-difference-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

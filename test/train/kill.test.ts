@@ -1,11 +1,11 @@
 /** `kill -9` at moments of a run: what stands is whole, and the run goes on to the end it would have had. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { SafetensorsFile } from "../../src/models";
 import { Random } from "../../src/base/random";
+import { SafetensorsFile } from "../../src/models";
 import { ReferenceCache } from "../../src/preference";
 
 const root = mkdtempSync(join(tmpdir(), "smaug-kill-"));

@@ -4,8 +4,8 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readFileSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -15,10 +15,10 @@ import { hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { InputError } from "../../src/base/errors";
-import { stateOf, thisProcess } from "../../src/base/processes";
 import { findConflict } from "../../src/base/files/outputFolder";
-import { type OutputRequest, RunOutput } from "../../src/train/output/ownership";
+import { stateOf, thisProcess } from "../../src/base/processes";
 import { copyForeignEntries, isRunEntry, removeCheckpoint } from "../../src/train/output/entries";
+import { type OutputRequest, RunOutput } from "../../src/train/output/ownership";
 
 /** Changes of the file system that are still made; after that the process is as good as killed. */
 const life = vi.hoisted(() => ({ left: Infinity }));

@@ -1,6 +1,6 @@
 /** Adapters of a mixture's experts that PEFT 0.21.2 cannot use (found with scripts/parity/trained_adapters.py). */
 import { expect, test } from "vitest";
-import { type LoraConfig, MixtralForCausalLM, applyLora, lora } from "../../src";
+import { applyLora, type LoraConfig, lora, MixtralForCausalLM } from "../../src";
 import { peftProblems } from "../../src/train/prepare/model";
 import { tinyConfig } from "./tiny";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
-import { StepMetrics, joinTotals, means } from "../../src/train/metrics/stepMetrics";
 import { sigmoid } from "../../src/preference";
-import { Tensor, memory, tensor, tidy, zeros } from "../../src/torch";
+import { memory, Tensor, tensor, tidy, zeros } from "../../src/torch";
+import { joinTotals, means, StepMetrics } from "../../src/train/metrics/stepMetrics";
 
 function measured(loss: number, pairs: number): StepMetrics {
   const metrics = new StepMetrics();

@@ -1,7 +1,7 @@
 /** A tiny model and pairs in tokens for tests of training. */
 import { type CausalLM, LlamaForCausalLM } from "../../src";
-import type { AnswerPair } from "../../src/data/tokenize/tokenizedPair";
 import { Random } from "../../src/base/random";
+import type { AnswerPair } from "../../src/data/tokenize/tokenizedPair";
 import { Generator } from "../../src/torch";
 
 export const tinyConfig = {

@@ -1,18 +1,19 @@
 /** Runs of the trainer on a tiny model: what they leave, that they go on bit for bit, and that packing changes nothing. */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+
 import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import {
-  type CausalLM,
-  type PairLogProbs,
   applyLora,
+  type CausalLM,
   dpop,
   hasAdapter,
   loadAdapter,
   loadPreferences,
   lora,
+  type PairLogProbs,
   saveAdapter,
   sft,
   sigmoid,
@@ -21,14 +22,14 @@ import {
 import { OutOfMemoryError } from "../../src/native/errors";
 import { memory, noGrad } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
-import { runObservers } from "../../src/train/trainer";
 import { checkpointBytes, spaceWarning } from "../../src/train/checkpoint/save";
-import { LIBRARY_WAYS, RunOutput } from "../../src/train/output/ownership";
 import { TrainingLoop } from "../../src/train/loop";
-import { Sampler } from "../../src/train/schedule";
 import type { PreferenceTrainerOptions } from "../../src/train/options";
-import { tinyModel, tinyPairs } from "./tiny";
+import { LIBRARY_WAYS, RunOutput } from "../../src/train/output/ownership";
+import { Sampler } from "../../src/train/schedule";
+import { runObservers } from "../../src/train/trainer";
 import { settledTensors } from "../setup/garbage";
+import { tinyModel, tinyPairs } from "./tiny";
 
 const root = mkdtempSync(join(tmpdir(), "smaug-train-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

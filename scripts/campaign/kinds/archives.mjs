@@ -1,10 +1,11 @@
 /** Damaged archives of libtorch: `setup` must unpack them right, or refuse; nothing may land outside its folder. */
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+
 import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { replace } from "../folders.mjs";
-import { mutateBytes, withInteger } from "../mutate.mjs";
 import { unclear } from "../judge.mjs";
+import { mutateBytes, withInteger } from "../mutate.mjs";
 import { product, wrong } from "../product.mjs";
 
 const FILES = {

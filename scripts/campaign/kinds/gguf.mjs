@@ -1,5 +1,5 @@
 /** Damaged GGUF: bytes, counts, lengths, types and offsets of its header. */
-import { readFileSync, readdirSync, truncateSync } from "node:fs";
+import { readdirSync, readFileSync, truncateSync } from "node:fs";
 import { basename, join } from "node:path";
 import { replace } from "../folders.mjs";
 import { mutateBytes, withInteger } from "../mutate.mjs";

@@ -1,6 +1,7 @@
 /** Damaged gzip of JSON Lines, several members, and texts that unpack to far more than they take. */
-import { gunzipSync, gzipSync } from "node:zlib";
+
 import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { replace } from "../folders.mjs";
 import { mutateBytes } from "../mutate.mjs";
 import { wrong } from "../product.mjs";

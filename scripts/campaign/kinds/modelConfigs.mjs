@@ -1,5 +1,5 @@
 /** Damaged config.json and generation_config.json over whole weights. */
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { copyFolder, damageFile, replace } from "../folders.mjs";
 import { sameJson } from "../mutate.mjs";

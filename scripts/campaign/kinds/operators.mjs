@@ -1,7 +1,8 @@
 /** Random operators with random arguments through the binding, but for those that the project excludes (test/native/programs/exclusions.ts). */
-import { inspect } from "node:util";
+
 import { join } from "node:path";
-import { ROOT, product, require, wrong } from "../product.mjs";
+import { inspect } from "node:util";
+import { product, ROOT, require, wrong } from "../product.mjs";
 
 const [FLOAT32, FLOAT64, INT64, BOOL, COMPLEX64, BFLOAT16] = [6, 7, 4, 11, 9, 15];
 const floats = (...values) => new Uint8Array(new Float32Array(values).buffer);

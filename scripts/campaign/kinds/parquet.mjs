@@ -1,5 +1,5 @@
 /** Damaged Parquet, of every codec: bytes anywhere, and in the footer. */
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { replace } from "../folders.mjs";
 import { mutateBytes, replaceBySpecial, withInteger } from "../mutate.mjs";

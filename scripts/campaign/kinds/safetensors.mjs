@@ -1,5 +1,5 @@
 /** Damaged safetensors: the header's JSON, its length, the bytes. Tensors that are read are compared with a plain reader. */
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { copyFolder, replace } from "../folders.mjs";
 import { damageJson, mutateBytes, replaceBySpecial, sameJson, withInteger } from "../mutate.mjs";

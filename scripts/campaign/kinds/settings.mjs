@@ -1,6 +1,7 @@
 /** Random settings on the command line and in YAML: a message that names the key, or a configuration. */
-import { join } from "node:path";
+
 import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { judgeInput, parity, product, wrong } from "../product.mjs";
 
 const VALUES = [

@@ -1,5 +1,5 @@
 /** Damaged evaluation tasks (YAML with templates), then their prompts for a few rows. */
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { replace } from "../folders.mjs";
 import { mutateText, replaceBySpecial } from "../mutate.mjs";

@@ -1,5 +1,5 @@
 /** Damaged model.safetensors.index.json, and shards that are missing, swapped or damaged. */
-import { readFileSync, readdirSync, renameSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { copyFolder, damageFile, replace } from "../folders.mjs";
 import { damageJson, sameJson } from "../mutate.mjs";

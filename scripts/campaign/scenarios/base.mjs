@@ -1,5 +1,5 @@
 /** What scenarios share: the smallest run there is, how it ends undisturbed, whether files are whole. */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run, start } from "../children.mjs";
 import { judgeCommand, tail } from "../judge.mjs";

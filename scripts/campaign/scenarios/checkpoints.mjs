@@ -2,7 +2,7 @@
  * Damaged checkpoints: resuming from one is refused by name, or, where the damage touches nothing that counts, ends as the
  * undisturbed run does.
  */
-import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { judgeCommand } from "../judge.mjs";
 import { damageJson, mutateBytes, replaceBySpecial } from "../mutate.mjs";

@@ -1,9 +1,9 @@
 /** SIGKILL at random moments of commands that write. What exists is intact, nothing finished is lost, and repeating the command succeeds. */
-import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { judgeCommand } from "../judge.mjs";
 import { parity } from "../product.mjs";
-import { MODEL, checkpointsIn, copy, differs, finish, notWhole, wait } from "./base.mjs";
+import { checkpointsIn, copy, differs, finish, MODEL, notWhole, wait } from "./base.mjs";
 
 export default {
   name: "kills",

@@ -1,5 +1,5 @@
 /** A damaged reference store: its values are computed again, never taken as they are, and no run ends of it. */
-import { readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { judgeCommand } from "../judge.mjs";
 import { mutateBytes, replaceBySpecial } from "../mutate.mjs";

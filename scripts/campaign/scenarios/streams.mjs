@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { start } from "../children.mjs";
 import { judgeCommand } from "../judge.mjs";
 import { CLI, parity } from "../product.mjs";
-import { MODEL, differs, notWhole } from "./base.mjs";
+import { differs, MODEL, notWhole } from "./base.mjs";
 
 export default {
   name: "streams",

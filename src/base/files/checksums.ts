@@ -3,12 +3,12 @@
  * flipped bit, a truncated or replaced file) is detected before anything is read from it. Also digests of single files.
  */
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fstatSync, openSync, readSync, readdirSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { basename, isAbsolute, join, normalize, relative, sep } from "node:path";
 import { InputError } from "../errors";
-import { openInput, parseJson, readInputText } from "./inputFiles";
 import { isObject } from "../values";
+import { openInput, parseJson, readInputText } from "./inputFiles";
 
 export const CHECKSUMS_FILE = "checksums.json";
 

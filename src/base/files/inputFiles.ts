@@ -2,7 +2,7 @@
  * Reads files from outside, within limits. A FIFO or a device never ends, a huge file does not fit in memory, and
  * deeply nested JSON overflows the stack of the code that walks it: each is an {@link InputError} that names the file.
  */
-import { type Stats, closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from "node:fs";
 import { InputError } from "../errors";
 import { parseJsonText } from "../formats/pythonJson";
 

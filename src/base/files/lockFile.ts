@@ -4,11 +4,11 @@
  * host cannot be checked and is left for the user to remove. Node has no `flock`, and not every network file system
  * honours it.
  */
-import { type Stats, closeSync, linkSync, lstatSync, openSync, readSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, linkSync, lstatSync, openSync, readSync, renameSync, rmSync, type Stats, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { InputError } from "../errors";
-import { shellQuoted } from "./paths";
 import { type ProcessIdentity, stateOf, thisProcess } from "../processes";
+import { shellQuoted } from "./paths";
 import { temporaryName } from "./wholeFiles";
 
 /** Who holds a lock, and since when (milliseconds since 1970). */

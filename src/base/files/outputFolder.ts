@@ -5,9 +5,9 @@
 import { accessSync, constants, existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { InputError } from "../errors";
+import { LockFile } from "./lockFile";
 import { isLink, pathInside, realPath, shellQuoted } from "./paths";
 import { makeFolder, removeEmptyFolders } from "./wholeFiles";
-import { LockFile } from "./lockFile";
 
 /** Fails now rather than after the work when nothing could be written there; creates nothing. `name` is the option's. */
 export function expectUsableFolder(folder: string, name: string): void {

@@ -6,7 +6,7 @@
  * - the given name: all entries are here, and new files may have been written. The caller decides.
  * - `.smaug-discarded`: the replacement is in place. The remaining entries are removed.
  */
-import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { InputError } from "../errors";
 import { hasEntry, shellQuoted } from "./paths";

@@ -17,8 +17,8 @@ import {
   openSync,
   readdirSync,
   renameSync,
-  rmSync,
   rmdirSync,
+  rmSync,
   statSync,
   writeSync,
 } from "node:fs";

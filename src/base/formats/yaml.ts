@@ -6,13 +6,13 @@
 import {
   type Alias,
   type Document,
-  Lexer,
-  type Node,
   isAlias,
   isCollection,
   isNode,
   isPair,
   isScalar,
+  Lexer,
+  type Node,
   parseDocument,
 } from "yaml";
 import { InputError } from "../errors";

@@ -8,11 +8,11 @@ import { lstatSync, rmSync, statfsSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { LockFile } from "../files/lockFile";
-import { StagedFiles, flushFolder } from "../files/wholeFiles";
-import { FILE_HEADER, TableBuilder, keyOf, readRecord, readTable } from "./format";
+import { flushFolder, StagedFiles } from "../files/wholeFiles";
+import { FILE_HEADER, keyOf, readRecord, readTable, TableBuilder } from "./format";
 import { RecordIndex } from "./recordIndex";
 import { scanRecords } from "./scan";
-import { OpenFile, type SegmentName, claim, listSegments, newSegmentName } from "./segments";
+import { claim, listSegments, newSegmentName, OpenFile, type SegmentName } from "./segments";
 
 /**
  * Number of small files up to which nothing is merged. Files of `LARGE` bytes are never merged, as copying them

@@ -3,7 +3,7 @@
  * intact header.
  */
 import { readSync } from "node:fs";
-import { FILE_HEADER, type Found, HEADER_BYTES, MARKER, type RecordHeader, headerAt, isTrailer, recordBytes } from "./format";
+import { FILE_HEADER, type Found, HEADER_BYTES, headerAt, isTrailer, MARKER, type RecordHeader, recordBytes } from "./format";
 
 /** Bytes read at a time. */
 const WINDOW = 2 ** 18;

@@ -4,7 +4,7 @@
  * `NAME-CREATED-RANDOM-unclosed.records` first: a writer that is alive after all notices, and continues in another file.
  */
 import { randomBytes } from "node:crypto";
-import { type Stats, closeSync, constants, fstatSync, openSync, readSync, readdirSync, renameSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, renameSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { hostDigest, stateOf, thisProcess } from "../processes";
 

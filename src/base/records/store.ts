@@ -18,11 +18,11 @@ import {
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { flushFolder, makeFolder } from "../files/wholeFiles";
-import { FILE_HEADER, TableBuilder, keyOf, readRecord, readTable, recordBytes, valueOf, writeRecord } from "./format";
+import { FILE_HEADER, keyOf, readRecord, readTable, recordBytes, TableBuilder, valueOf, writeRecord } from "./format";
 import { mergeFiles, mergeSmallFiles } from "./merge";
 import { RecordIndex } from "./recordIndex";
 import { scanRecords } from "./scan";
-import { OpenFile, type SegmentName, identityOf, listSegments, newSegmentName, readAt } from "./segments";
+import { identityOf, listSegments, newSegmentName, OpenFile, readAt, type SegmentName } from "./segments";
 
 interface Segment {
   name: SegmentName | undefined; // undefined for a file that this store has written

@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { printable } from "../../base/terminal/terminal";
 import type { Distribution, HistogramBin, Inspection, Sample, SampleAnswer } from "../../data/inspect";
 import { printJson } from "../output";
-import { type RowFlags, columnMappingOption, datasetConfigOption, rowOptions, splitOption } from "../train/rowOptions";
+import { columnMappingOption, datasetConfigOption, type RowFlags, rowOptions, splitOption } from "../train/rowOptions";
 
 interface InspectFlags extends RowFlags {
   input?: string;

@@ -1,6 +1,6 @@
 /** `smaug data pairs`: chosen and rejected from any two columns. */
 import type { Command } from "commander";
-import { type RecipeFlags, makePairFile, pairsCommand } from "./recipe";
+import { makePairFile, pairsCommand, type RecipeFlags } from "./recipe";
 
 interface PairsFlags extends RecipeFlags {
   promptColumn: string;

@@ -1,6 +1,6 @@
 /** `smaug data metamath`, `arc` and `hellaswag`: the paper's pairs from the original data sets. */
 import type { Command } from "commander";
-import { type RecipeFlags, makePairFile, pairsCommand } from "./recipe";
+import { makePairFile, pairsCommand, type RecipeFlags } from "./recipe";
 
 const MAX_SHOTS = 4; // the paper's
 

@@ -4,8 +4,8 @@ import { escapeJson } from "../../base/terminal/terminal";
 import type { Recipe } from "../../data/recipes/recipe";
 import type { Distances, Statistics } from "../../data/recipes/statistics";
 import { printJson, tell, tellJson } from "../output";
+import { expectWritable, type FileInput, writeLines } from "../outputFile";
 import { datasetConfigOption, splitOption } from "../train/rowOptions";
-import { type FileInput, expectWritable, writeLines } from "../outputFile";
 
 export interface RecipeFlags {
   input?: string;

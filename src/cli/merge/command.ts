@@ -5,7 +5,7 @@
 import { basename, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { InputError } from "../../base/errors";
-import { type Input, findConflict } from "../../base/files/outputFolder";
+import { findConflict, type Input } from "../../base/files/outputFolder";
 import { type CausalLM, loadAdapter, loadModel, saveModel } from "../../models";
 import { readAdapterJson, resolveModel } from "../../models/modelSource";
 import { loraLayers, mergeAndUnload, tensorsTrainedWhole } from "../../nn";
@@ -13,17 +13,17 @@ import { saveGgufTokenizer } from "../../text";
 import type { DType } from "../../torch";
 import { isRunEntry } from "../../train/output/entries";
 import {
-  WEIGHT_DTYPES,
   adapterOption,
   addOverwriteOption,
   deviceOption,
   isOverwriting,
   modelOption,
   overwritingCommand,
+  WEIGHT_DTYPES,
 } from "../options";
 import { print, printJson, tell } from "../output";
 import { exitOnSignals } from "../signals";
-import { type MergeCheck, compareLogProbs, sampleSequences, tokenLogProbs } from "./check";
+import { compareLogProbs, type MergeCheck, sampleSequences, tokenLogProbs } from "./check";
 import { ModelOutput } from "./modelOutput";
 
 interface MergeOptions {

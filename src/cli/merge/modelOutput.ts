@@ -1,13 +1,13 @@
 /** The folder that a command writes a model to: claimed before the work, and replaced all at once at its end. */
-import { mkdirSync, readdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../base/errors";
-import { OutputLock, expectUsableFolder } from "../../base/files/outputFolder";
+import { expectUsableFolder, OutputLock } from "../../base/files/outputFolder";
 import { realPath } from "../../base/files/paths";
-import { SetAside, removeEntries } from "../../base/files/setAside";
+import { removeEntries, SetAside } from "../../base/files/setAside";
 import { flush, temporaryName } from "../../base/files/wholeFiles";
-import { PREVIOUS, recoverFolder } from "../../train/output/ownership";
 import { holdingsOf, modelEntriesIn, runEntriesIn } from "../../train/output/entries";
+import { PREVIOUS, recoverFolder } from "../../train/output/ownership";
 
 export class ModelOutput {
   private aside: SetAside | undefined;

@@ -1,26 +1,26 @@
 /** `smaug reproduce`: the paper's effect or its whole comparison from nothing, as tables, a summary and a report. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { InputError } from "../../base/errors";
+import { Progress } from "../../base/terminal/progress";
 import { expectPlainRows, loadPreferences } from "../../data/rows/preferences";
 import { describeRefusals } from "../../data/rows/screening";
 import { renderReport } from "../../paper/report";
 import type { Preset } from "../../paper/settings";
 import { caveat, findings, formatTable, toSummary } from "../../paper/summary";
-import { Progress } from "../../base/terminal/progress";
-import { print, printJson, tell } from "../output";
 import { addOverwriteOption, isOverwriting, overwritingCommand } from "../options";
+import { print, printJson, tell } from "../output";
+import { exitOnSignals } from "../signals";
+import { columnMappingOption, datasetConfigOption, rowOptions } from "../train/rowOptions";
 import { ReproduceOutput } from "./output";
 import {
+  checkStudyFlags,
+  flagOf,
+  reproduceStudy,
   STUDY_OPTIONS,
   STUDY_PRESETS,
   type StudyFlags,
   type StudyPreset,
-  checkStudyFlags,
-  flagOf,
-  reproduceStudy,
 } from "./study";
-import { columnMappingOption, datasetConfigOption, rowOptions } from "../train/rowOptions";
-import { exitOnSignals } from "../signals";
 
 interface ReproduceOptions extends Omit<StudyFlags, "out"> {
   preset: Preset | StudyPreset;

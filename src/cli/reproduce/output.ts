@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { join, sep } from "node:path";
 import { InputError } from "../../base/errors";
 import { readInputJson } from "../../base/files/inputFiles";
-import { type Input, LOCK_NAME, OutputLock, expectApart, expectUsableFolder } from "../../base/files/outputFolder";
+import { expectApart, expectUsableFolder, type Input, LOCK_NAME, OutputLock } from "../../base/files/outputFolder";
 import { realPath } from "../../base/files/paths";
 import { StagedFiles } from "../../base/files/wholeFiles";
 

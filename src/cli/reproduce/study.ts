@@ -2,18 +2,18 @@
 import { createHash } from "node:crypto";
 import { InputError } from "../../base/errors";
 import { kebabCase } from "../../base/names";
-import { expectPlainRows, loadPreferences } from "../../data/rows/preferences";
+import { Progress } from "../../base/terminal/progress";
 import type { PreferenceRow } from "../../data/rows/preferenceRow";
+import { expectPlainRows, loadPreferences } from "../../data/rows/preferences";
 import { describeRefusals, expectSomeKept } from "../../data/rows/screening";
 import { expectBothAnswers } from "../../data/tokenize/tokenizedPair";
 import { presets } from "../../paper/settings";
 import type { Study } from "../../paper/study/plan";
 import type { Subject } from "../../paper/study/subject";
 import type { DType } from "../../torch";
-import { Progress } from "../../base/terminal/progress";
 import { print, printJson, tell } from "../output";
-import type { ReproduceOutput } from "./output";
 import { type RowFlags, rowOptions } from "../train/rowOptions";
+import type { ReproduceOutput } from "./output";
 
 /** Named here, so that the help needs no libtorch. */
 export const STUDY_PRESETS = ["paper", "paper-large", "paper-smoke"] as const;

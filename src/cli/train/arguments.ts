@@ -3,8 +3,7 @@
  * those of training from its table. Names and defaults are TRL 1.16's, except the paper's loss with its β and λ. Loads no
  * libtorch: `--help` prints it.
  */
-import { lossArguments } from "../../preference/losses/configuration";
-import { trainingArguments } from "../../train/arguments";
+
 import {
   type ArgumentsOf,
   choice,
@@ -22,6 +21,8 @@ import {
   texts,
   withWayOut,
 } from "../../base/arguments";
+import { lossArguments } from "../../preference/losses/configuration";
+import { trainingArguments } from "../../train/arguments";
 
 export const runArguments = {
   modelNameOrPath: optional(

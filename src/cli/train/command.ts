@@ -1,22 +1,22 @@
 /** `smaug train` and `smaug reference`: a configuration file with TRL's keys, or the same keys as options. */
 import { Command } from "commander";
 import { InputError } from "../../base/errors";
-import { expectOneProcess } from "../../base/processes";
-import { type Input, expectApart, expectUsableFolder } from "../../base/files/outputFolder";
+import { expectApart, expectUsableFolder, type Input } from "../../base/files/outputFolder";
 import { hasEntry } from "../../base/files/paths";
+import { snakeCase } from "../../base/names";
 import { problemsError, unfit } from "../../base/problems";
+import { expectOneProcess } from "../../base/processes";
+import { Progress } from "../../base/terminal/progress";
 import { shown } from "../../base/values";
 import { repoName } from "../../hub/request";
 import { localBaseOf } from "../../models/modelSource";
-import { snakeCase } from "../../base/names";
-import { Progress } from "../../base/terminal/progress";
+import type { DamagedCheckpointError } from "../../train/checkpoint/restore";
 import { isRunEntry } from "../../train/output/entries";
+import { RunOutput } from "../../train/output/ownership";
 import { argumentsOf, pasteable, withOption } from "../commandLine";
 import { print, printJson, tell } from "../output";
-import { SIGNALS, commandEnded } from "../signals";
-import { type ResolvedConfig, describeSettings, resolveConfig, toSnakeCase } from "./config";
-import { RunOutput } from "../../train/output/ownership";
-import type { DamagedCheckpointError } from "../../train/checkpoint/restore";
+import { commandEnded, SIGNALS } from "../signals";
+import { describeSettings, type ResolvedConfig, resolveConfig, toSnakeCase } from "./config";
 
 const interrupted = 130;
 const RESUME = "resume_from_checkpoint";

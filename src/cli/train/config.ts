@@ -2,15 +2,16 @@
  * What `smaug train` is asked to do: a YAML (or JSON) file with TRL's keys, and the command line, which overrides it.
  * Nothing is silently ignored: every key is a setting, a note, or part of the one error that names everything to change.
  */
-import { nearest, snakeCase } from "../../base/names";
+
+import { type Argument, checkArguments, itemsOf } from "../../base/arguments";
+import { InputError } from "../../base/errors";
 import { shellQuoted } from "../../base/files/paths";
+import { readYaml } from "../../base/formats/yaml";
+import { nearest, snakeCase } from "../../base/names";
 import { type Problem, problemsError, unfit, unknown, unwanted } from "../../base/problems";
 import { isObject, shown } from "../../base/values";
-import { readYaml } from "../../base/formats/yaml";
-import { InputError } from "../../base/errors";
-import { type Argument, checkArguments, itemsOf } from "../../base/arguments";
-import { type Answer, foreignKey, isTracker } from "./keys";
 import { type RunConfig, runArguments } from "./arguments";
+import { type Answer, foreignKey, isTracker } from "./keys";
 import { runProblems, unreadSettings } from "./problems";
 import { splitArguments } from "./splitArguments";
 

@@ -2,15 +2,16 @@
  * Checks for settings that are valid on their own but conflict: everything known before the model and data are read.
  * `--print-config` and a run make the same checks.
  */
-import { type Problem, conflict, missing, unfit } from "../../base/problems";
+
 import { hasEntry } from "../../base/files/paths";
-import { isAdapter } from "../../models/modelSource";
-import { rowProblems } from "./rowKeys";
-import { routerLossProblems } from "./routerLoss";
-import { type RunConfig, runArguments } from "./arguments";
-import { scheduleProblems } from "../../train/schedule";
-import { lossConflicts } from "../../preference/losses/configuration";
 import { snakeCase } from "../../base/names";
+import { conflict, missing, type Problem, unfit } from "../../base/problems";
+import { isAdapter } from "../../models/modelSource";
+import { lossConflicts } from "../../preference/losses/configuration";
+import { scheduleProblems } from "../../train/schedule";
+import { type RunConfig, runArguments } from "./arguments";
+import { routerLossProblems } from "./routerLoss";
+import { rowProblems } from "./rowKeys";
 
 /** All problems of a configuration in which every value fits its own setting. */
 export function runProblems(config: RunConfig): Problem[] {

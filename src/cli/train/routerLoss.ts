@@ -4,8 +4,8 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Problem, conflict } from "../../base/problems";
 import { readInputJson } from "../../base/files/inputFiles";
+import { conflict, type Problem } from "../../base/problems";
 import { isObject } from "../../base/values";
 
 const KEY = "router_aux_loss_coef";

@@ -1,6 +1,6 @@
 /** Checks the keys that say which rows a run reads, before any row is read. */
 import { InputError } from "../../base/errors";
-import { type Problem, conflict } from "../../base/problems";
+import { conflict, type Problem } from "../../base/problems";
 import { expectColumnMapping } from "../../data/reading/columnMapping";
 import type { RunConfig } from "./arguments";
 

@@ -1,8 +1,8 @@
 /** Options shared by the commands that read preference rows: which rows to read, and how to name their columns. */
 import { InvalidArgumentError, Option } from "commander";
+import { parseRenaming } from "../../base/arguments";
 import { type ColumnMapping, expectColumnMapping } from "../../data/reading/columnMapping";
 import type { LoadPreferencesOptions } from "../../data/rows/preferences";
-import { parseRenaming } from "../../base/arguments";
 import { tell } from "../output";
 
 export interface RowFlags {

@@ -2,15 +2,16 @@
  * The rows of a run: those to train on, and those to evaluate on, which come from another split, another source, or rows
  * held out of the training split.
  */
-import { type LoadPreferencesOptions, type RejectedRule, type TrainingRow, loadPreferences } from "../../data";
-import { MissingRejectedError } from "../../data/reading/columnMapping";
-import { splitNames } from "../../data/reading/dataFiles";
-import { Random } from "../../base/random";
+
 import { InputError } from "../../base/errors";
 import { recordOrigin } from "../../base/files/inputFiles";
+import { Random } from "../../base/random";
+import { type LoadPreferencesOptions, loadPreferences, type RejectedRule, type TrainingRow } from "../../data";
+import { MissingRejectedError } from "../../data/reading/columnMapping";
+import { splitNames } from "../../data/reading/dataFiles";
 import { repoName } from "../../hub";
-import type { RunConfig } from "./arguments";
 import { tell } from "../output";
+import type { RunConfig } from "./arguments";
 
 type RowsConfig = Pick<
   RunConfig,

@@ -1,8 +1,9 @@
 /** From a resolved configuration to a trainer: the model with its adapters, the rows, the loss. */
-import { problemsError } from "../../base/problems";
-import { type CausalLM, loadAdapter, loadModel, resolveModel } from "../../models";
+
 import { InputError, OptionError } from "../../base/errors";
 import { snakeCase } from "../../base/names";
+import { problemsError } from "../../base/problems";
+import { type CausalLM, loadAdapter, loadModel, resolveModel } from "../../models";
 import { lora, loraLayers } from "../../nn";
 import { createChecked } from "../../preference/losses/configuration";
 import { loadTokenizer } from "../../text";
@@ -10,11 +11,11 @@ import { defaultDevice, deviceProperties, hasDevice, manualSeed } from "../../to
 import { PreferenceTrainer, type TrainingArguments, trainingArguments } from "../../train";
 import type { RunOutput } from "../../train/output/ownership";
 import { REFERENCE_ADAPTER } from "../../train/reference";
-import { NO_ROUTER_LOSS, routerLossProblemsOf } from "./routerLoss";
-import { freshAdapterKeys, noAdapterToTrain } from "./problems";
-import { loadRows } from "./rows";
+import type { RunConfig } from "./arguments";
 import { type ResolvedConfig, toSnakeCase } from "./config";
-import { type RunConfig } from "./arguments";
+import { freshAdapterKeys, noAdapterToTrain } from "./problems";
+import { NO_ROUTER_LOSS, routerLossProblemsOf } from "./routerLoss";
+import { loadRows } from "./rows";
 
 export interface TrainRun {
   readonly trainer: PreferenceTrainer;

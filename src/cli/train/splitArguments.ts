@@ -1,7 +1,7 @@
 /** The arguments of `smaug train`: `[config.yaml] [--key value ...]`. */
 import { InputError } from "../../base/errors";
-import { type Problem, conflict } from "../../base/problems";
 import { snakeCase } from "../../base/names";
+import { conflict, type Problem } from "../../base/problems";
 import { runArguments } from "./arguments";
 
 export interface SplitArguments {

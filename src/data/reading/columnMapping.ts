@@ -3,8 +3,9 @@
  * anything else, like `rename_columns` in datasets. Columns that are not read are named once: nothing is silently
  * dropped.
  */
-import { excerpt, isObject, shown } from "../../base/values";
+
 import { InputError } from "../../base/errors";
+import { excerpt, isObject, shown } from "../../base/values";
 
 /** The names of a row's columns. */
 const KEYS = ["prompt", "chosen", "rejected", "tools", "chat_template_kwargs"] as const;

@@ -6,9 +6,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../base/errors";
 import { readInputText } from "../../base/files/inputFiles";
-import { Pattern, compilePattern } from "../../base/patterns";
-import { excerpt, isObject, shown } from "../../base/values";
 import { parseYaml } from "../../base/formats/yaml";
+import { compilePattern, Pattern } from "../../base/patterns";
+import { excerpt, isObject, shown } from "../../base/values";
 
 /** One configuration: the folder its files are in and, if the card says so, which files make up each split. */
 export interface DataConfig {

@@ -15,9 +15,9 @@
 import type { Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, relative, sep } from "node:path";
-import { DATA_ENDINGS, HubError, type ResolveOptions, repoName, resolveFolder } from "../../hub";
 import { InputError } from "../../base/errors";
-import { CARD, type DataConfig, chooseConfig, findConfig, matchesPattern } from "./dataCard";
+import { DATA_ENDINGS, HubError, type ResolveOptions, repoName, resolveFolder } from "../../hub";
+import { CARD, chooseConfig, type DataConfig, findConfig, matchesPattern } from "./dataCard";
 import { expectFile, unreadable } from "./source";
 
 export type DataKind = "jsonl" | "json" | "parquet";
@@ -295,7 +295,7 @@ function noData(name: string, files: readonly string[]): string {
 }
 
 /** The paths of all files in a folder, sorted; what begins with a dot is left out. Links are followed. */
-export async function filesUnder(folder: string): Promise<string[]> {
+async function filesUnder(folder: string): Promise<string[]> {
   const found: string[] = [];
   await addFiles(folder, [], { found, folders: 0 });
   return found;

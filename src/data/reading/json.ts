@@ -12,7 +12,7 @@ import { excerpt, isObject, shown } from "../../base/values";
 import { isExact, parseExact } from "../../text/exactNumbers";
 import { FORM } from "../rows/preferenceRow";
 import { listElements } from "./jsonArray";
-import { MAX_RECORD, MAX_WHOLE, type Source, type SourceRecord, decodeText, linesOf, readPieces, tooLong } from "./source";
+import { decodeText, linesOf, MAX_RECORD, MAX_WHOLE, readPieces, type Source, type SourceRecord, tooLong } from "./source";
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -4,12 +4,12 @@
  * The file is decoded in a worker thread. A damaged file can make the decoder loop forever, exhaust the memory, or
  * reject a promise that nobody awaits; each of these ends the thread and becomes an error here.
  */
-import { Worker, parentPort, workerData } from "node:worker_threads";
+import { parentPort, Worker, workerData } from "node:worker_threads";
 import { InputError } from "../../base/errors";
 import { canStartWorkers } from "../../base/threads";
 import { isObject } from "../../base/values";
+import { rememberEntries, rememberedNumbers, rememberNumber } from "../../text/exactNumbers";
 import { listed } from "./columnMapping";
-import { rememberEntries, rememberNumber, rememberedNumbers } from "../../text/exactNumbers";
 import { type ColumnValues, type ParquetFile, ParquetReader } from "./parquetReader";
 import type { Source, SourceRecord } from "./source";
 

@@ -5,7 +5,7 @@
  *
  * Sizes in the file are not trusted: each is checked against the file, or a limit, before memory is allocated for it.
  */
-import type { AsyncBuffer, Compressors, FileMetaData, SchemaTree } from "hyparquet" with { "resolution-mode": "import" };
+
 import type { FileHandle } from "node:fs/promises";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { InputError } from "../../base/errors";
@@ -14,6 +14,11 @@ import { excerpt } from "../../base/values";
 import { PyFloat } from "../../jinja/float";
 import { type ExactEntry, exactEntries, floatOf, numberOf, rememberNumber } from "../../text/exactNumbers";
 import { decodeText, openFile } from "./source";
+
+type AsyncBuffer = import("hyparquet", { with: { "resolution-mode": "import" }}).AsyncBuffer;
+type Compressors = import("hyparquet", { with: { "resolution-mode": "import" }}).Compressors;
+type FileMetaData = import("hyparquet", { with: { "resolution-mode": "import" }}).FileMetaData;
+type SchemaTree = import("hyparquet", { with: { "resolution-mode": "import" }}).SchemaTree;
 
 /** Bytes of the description of a file's columns and row groups, at its end. */
 const MAX_METADATA = 128 * 2 ** 20;

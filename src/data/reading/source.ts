@@ -1,10 +1,10 @@
 /** Records as they stand in a file, each with its place for messages, and what reading a file can fail with. */
-import { type Stats, constants, createReadStream } from "node:fs";
+import { constants, createReadStream, type Stats } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { MAX_INPUT_BYTES, kindOf } from "../../base/files/inputFiles";
 import { InputError } from "../../base/errors";
+import { kindOf, MAX_INPUT_BYTES } from "../../base/files/inputFiles";
 
 /** One record, not yet judged. `place` is such as `'pairs.jsonl', line 3`. */
 export interface SourceRecord {

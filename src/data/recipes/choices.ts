@@ -4,7 +4,7 @@
  * the very texts it is scored with.
  */
 import { capitalize, strip } from "../../jinja";
-import { type Row, RowError, objectOf, rightOf, textOf, textsOf } from "../fields";
+import { objectOf, type Row, RowError, rightOf, textOf, textsOf } from "../fields";
 import { type Question, type Recipe, Unusable } from "./recipe";
 
 const NONE_CORRECT = "no choice is the correct one";

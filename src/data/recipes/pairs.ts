@@ -2,13 +2,14 @@
  * Preference pairs by a recipe, row by row: the source is read once for the examples of few-shot prompts, then once
  * more for the pairs, and neither time kept. What is drawn for a row depends on the seed and its place alone.
  */
+
+import { InputError } from "../../base/errors";
+import { Random } from "../../base/random";
 import { isObject } from "../../base/values";
 import { RowError } from "../fields";
 import { type DataFile, DataSet, findDataFiles } from "../reading/dataFiles";
-import { Random } from "../../base/random";
 import { streamLots } from "../reading/records";
 import type { SourceRecord } from "../reading/source";
-import { InputError } from "../../base/errors";
 import { type PairParts, type Question, type Recipe, Unusable } from "./recipe";
 import { ShotPool } from "./shots";
 import type { StatisticsCollector } from "./statistics";

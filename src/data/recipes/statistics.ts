@@ -1,10 +1,10 @@
 /** What came of the rows: how many pairs, which rows make none and why, and how far the answers are apart. */
 import { Random } from "../../base/random";
-import { normalisedDistance, textDistances } from "../rows/editDistance";
 import type { Tokenizer } from "../../text";
+import { normalisedDistance, textDistances } from "../rows/editDistance";
 
 /** Up to here an edit distance counts as low: MetaMath's pairs are mostly below, those of ARC and HellaSwag above. */
-export const LOW = 0.1;
+const LOW = 0.1;
 
 /** Tokens are counted in a uniform sample of this many pairs. */
 export const TOKEN_SAMPLE = 10_000;

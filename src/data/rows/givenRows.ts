@@ -8,8 +8,8 @@ import { received } from "../../base/received";
 import { isObject } from "../../base/values";
 import type { ChatMessage } from "../../text";
 import { ANSWER_KEYS, type RejectedRule } from "../reading/columnMapping";
-import { type TokenizedPair, areTokenized } from "../tokenize/tokenizedPair";
-import { type ChatRow, type PlainRow, type TrainingRow, splitConversation } from "./preferenceRow";
+import { areTokenized, type TokenizedPair } from "../tokenize/tokenizedPair";
+import { type ChatRow, type PlainRow, splitConversation, type TrainingRow } from "./preferenceRow";
 
 type Given<Row extends TrainingRow> = Omit<Row, "index"> & {
   /** Index in the data set, for messages; the row's index in its list when left out. */

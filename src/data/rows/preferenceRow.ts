@@ -12,13 +12,13 @@
  * Every fault names the file, the line and the key, what was found and what is expected.
  */
 import { isDeepStrictEqual } from "node:util";
+import { InputError } from "../../base/errors";
 import { parseIfJson } from "../../base/files/inputFiles";
 import { commonPrefixLength } from "../../base/lists";
 import { isObject, shown } from "../../base/values";
-import { InputError } from "../../base/errors";
 import type { ChatMessage, JsonValue } from "../../text";
 import { copyNumbers, hasNumber, parseExact, rememberNumbers } from "../../text/exactNumbers";
-import { ANSWER_KEYS, type AnswerKey, MissingRejectedError, SourceColumns, listed } from "../reading/columnMapping";
+import { ANSWER_KEYS, type AnswerKey, listed, MissingRejectedError, SourceColumns } from "../reading/columnMapping";
 import type { SourceRecord } from "../reading/source";
 
 /** A prompt and two answers in text. */

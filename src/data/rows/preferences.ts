@@ -6,17 +6,17 @@
  * What a row is worth in training is not judged here: see tokenizePairs.ts.
  */
 import { getHeapStatistics } from "node:v8";
-import { checkOptions } from "../../base/options";
+import { InputError } from "../../base/errors";
 import { recordOrigin } from "../../base/files/inputFiles";
+import { checkOptions } from "../../base/options";
 import { received } from "../../base/received";
 import { printable } from "../../base/terminal/terminal";
-import { InputError } from "../../base/errors";
 import { type ColumnMapping, type RejectedRule, SourceColumns } from "../reading/columnMapping";
-import { FORM, type PlainRow, type PreferenceRow, RowReader, type TrainingRow, isPlain } from "./preferenceRow";
-import { expectRejectedRule } from "./givenRows";
 import { streamRecords } from "../reading/records";
+import { expectRejectedRule } from "./givenRows";
+import { FORM, isPlain, type PlainRow, type PreferenceRow, RowReader, type TrainingRow } from "./preferenceRow";
 
-export { type AnswerRow, type ChatRow, type PlainRow, type PreferenceRow, type TrainingRow, isPlain } from "./preferenceRow";
+export { type AnswerRow, type ChatRow, isPlain, type PlainRow, type PreferenceRow, type TrainingRow } from "./preferenceRow";
 
 export interface LoadPreferencesOptions {
   /** Which split of a folder or data set. Default: the only one, or "train". */

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { InputError } from "../../base/errors";
-import { type PlainRow, type TrainingRow, isPlain } from "./preferenceRow";
+import { isPlain, type PlainRow, type TrainingRow } from "./preferenceRow";
 
 /** A row that was left out, and why. */
 export interface Refusal {

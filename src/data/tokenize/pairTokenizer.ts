@@ -6,13 +6,14 @@
  * the two agree wherever the answers change the prompt's tokens alike. Exactly one BOS is expected where there is one, and
  * EOS at the end of plain answers.
  */
-import { TimeLimitError, secondsFor, withinTime } from "../../base/timeLimit";
+
 import { InputError } from "../../base/errors";
-import { ChatTemplateLimitError, ChatTemplateSyntaxError } from "../../text/errors";
+import { secondsFor, TimeLimitError, withinTime } from "../../base/timeLimit";
 import { type ChatMessage, type Tokenizer, tokenizeAnswers, tokenizeChatAnswers } from "../../text";
-import { type Oddities, type OddityKind, type Refusal, endsWithAssistant, mergeOddities, note } from "../rows/screening";
-import { type TrainingRow, isPlain } from "../rows/preferenceRow";
-import { type TokenizedAnswer, type TokenizedPair, storePairs } from "./tokenizedPair";
+import { ChatTemplateLimitError, ChatTemplateSyntaxError } from "../../text/errors";
+import { isPlain, type TrainingRow } from "../rows/preferenceRow";
+import { endsWithAssistant, mergeOddities, note, type Oddities, type OddityKind, type Refusal } from "../rows/screening";
+import { storePairs, type TokenizedAnswer, type TokenizedPair } from "./tokenizedPair";
 
 /** What to do with prompt and answer when they are too long together: cut off their end, or their beginning. */
 export type TruncationMode = "keep_start" | "keep_end";
@@ -239,6 +240,6 @@ function isEmpty(answer: string | readonly ChatMessage[], eosToken: string | und
   return answer.every(({ role: _, ...rest }) => Object.values(rest).every((value) => (value ?? "") === ""));
 }
 
-export function areEqual(a: Int32Array, b: Int32Array): boolean {
+function areEqual(a: Int32Array, b: Int32Array): boolean {
   return a.length === b.length && a.every((id, i) => id === b[i]);
 }

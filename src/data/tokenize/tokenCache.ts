@@ -11,13 +11,13 @@ import { readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { readInput } from "../../base/files/inputFiles";
 import { makeFolder, writeWhole } from "../../base/files/wholeFiles";
+import { companionPlaces, GENERATION_FILE, TEMPLATE_FILE, TEMPLATE_FOLDER } from "../../models/companions";
 import { packageVersion } from "../../native/paths";
 import type { Tokenizer } from "../../text";
 import { exactEntries } from "../../text/exactNumbers";
-import { companionPlaces, GENERATION_FILE, TEMPLATE_FILE, TEMPLATE_FOLDER } from "../../models/companions";
 import { readTokenizerFolder } from "../../text/folder";
-import type { Limits, StoredRows } from "./pairTokenizer";
 import type { TrainingRow } from "../rows/preferenceRow";
+import type { Limits, StoredRows } from "./pairTokenizer";
 
 const MAGIC = "smaugtok";
 const FORMAT = 4;

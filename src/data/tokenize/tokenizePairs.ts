@@ -6,21 +6,21 @@
  */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { InputError } from "../../base/errors";
 import { checkOptions, expectCallback, expectPath } from "../../base/options";
 import { received } from "../../base/received";
-import { InputError } from "../../base/errors";
 import { canStartWorkers } from "../../base/threads";
 import { cacheFolder } from "../../native/paths";
 import type { Tokenizer } from "../../text";
 import { expectTokenizer } from "../../text/tokenizer";
-import { type GivenRow, expectRows, numbered, expectRejectedRule } from "../rows/givenRows";
-import { type Cut, type Limits, PairTokenizer, type TruncationMode, batchesOf, type StoredRows, joinRows } from "./pairTokenizer";
-import { isPlain, type TrainingRow } from "../rows/preferenceRow";
-import { type Oddities, describeOddities, type Refusal, describeRefusals, expectSomeKept } from "../rows/screening";
-import { type TokenizedPair, readPairs } from "./tokenizedPair";
-import { readTokenCache, writeTokenCache, contentKey } from "./tokenCache";
-import { tokenizeInWorkers } from "./workers";
 import type { RejectedRule } from "../reading/columnMapping";
+import { expectRejectedRule, expectRows, type GivenRow, numbered } from "../rows/givenRows";
+import { isPlain, type TrainingRow } from "../rows/preferenceRow";
+import { describeOddities, describeRefusals, expectSomeKept, type Oddities, type Refusal } from "../rows/screening";
+import { batchesOf, type Cut, joinRows, type Limits, PairTokenizer, type StoredRows, type TruncationMode } from "./pairTokenizer";
+import { contentKey, readTokenCache, writeTokenCache } from "./tokenCache";
+import { readPairs, type TokenizedPair } from "./tokenizedPair";
+import { tokenizeInWorkers } from "./workers";
 
 export interface TokenizeOptions {
   /** The most tokens prompt and answer may have together. Default: no limit. */

@@ -2,13 +2,13 @@
  * Rows tokenised by several threads, chunk by chunk; the result is that of one thread. This file runs on both sides: a
  * worker that it starts loads the tokenizer for itself, then answers each chunk of rows with stored pairs.
  */
-import { Worker, parentPort, workerData } from "node:worker_threads";
+import { parentPort, Worker, workerData } from "node:worker_threads";
 import { InputError } from "../../base/errors";
 import { isObject } from "../../base/values";
-import { type Tokenizer, loadTokenizer } from "../../text";
+import { loadTokenizer, type Tokenizer } from "../../text";
 import { type ExactEntry, exactEntries, rememberEntries } from "../../text/exactNumbers";
 import type { TrainingRow } from "../rows/preferenceRow";
-import { type Limits, PairTokenizer, type StoredRows, batchesOf, joinRows } from "./pairTokenizer";
+import { batchesOf, joinRows, type Limits, PairTokenizer, type StoredRows } from "./pairTokenizer";
 
 const CHUNK = 256; // rows: some hundred milliseconds of work
 

@@ -9,12 +9,12 @@ import { pooled } from "../../base/samples";
 import { normalisedDistance } from "../../data/rows/editDistance";
 import type { AnswerLogProbs, LogProbs } from "../../preference";
 import {
-  type PositionMean,
-  type TokenMean,
   completionOf,
   differenceOf,
+  type PositionMean,
   positionMeans,
   stageMeans,
+  type TokenMean,
 } from "../../preference/difference";
 import type { Ches, Measurement } from "./measure";
 

@@ -3,21 +3,21 @@
  * (Razin et al., arXiv 2410.08847) under the reference.
  */
 import { setImmediate } from "node:timers/promises";
-import { type AnswerPair, type TokenizedPair, expectBothAnswers } from "../../data/tokenize/tokenizedPair";
+import { type AnswerPair, expectBothAnswers, type TokenizedPair } from "../../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../../models";
 import { withAdapter } from "../../nn";
 import {
   type AnswerLogProbs,
-  type PackedBatch,
   answerLogProbs,
   microBatches,
+  type PackedBatch,
   packOptionsOf,
   scorePairs,
   upload,
 } from "../../preference";
 import { predictingRows } from "../../preference/packed/body";
 import { scoreTokens } from "../../preference/packed/tokenScores";
-import { type Tensor, deviceProperties, fromTypedArray, noGrad, tidy } from "../../torch";
+import { deviceProperties, fromTypedArray, noGrad, type Tensor, tidy } from "../../torch";
 import type { TrainedRun } from "./runs";
 
 /** Log-probs of the same pairs under several models. */

@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { InputError } from "../../base/errors";
 import type { PreferenceRow } from "../../data/rows/preferenceRow";
 import { contentKey } from "../../data/tokenize/tokenCache";
-import { type TokenizeOptions, type TokenizedPairs, tokenizeRows } from "../../data/tokenize/tokenizePairs";
+import { type TokenizedPairs, type TokenizeOptions, tokenizeRows } from "../../data/tokenize/tokenizePairs";
 import { type CausalLM, FolderError, type LoadOptions, loadAdapter, loadModel } from "../../models";
 import { readAdapterJson, resolveModel } from "../../models/modelSource";
-import { type Tokenizer, loadTokenizer } from "../../text";
+import { loadTokenizer, type Tokenizer } from "../../text";
 
 /** What a run left: an adapter, which is now on the reference, or a model. */
 export interface TrainedRun {

@@ -1,5 +1,5 @@
 /** The filter `regex_replace` of lm-evaluation-harness: Python's `re.sub` in a template. */
-import { Pattern, checkPatternSize, compilePattern } from "../../base/patterns";
+import { checkPatternSize, compilePattern, Pattern } from "../../base/patterns";
 import { type FilterFunction, JinjaError, limits, signature, textOf } from "../../jinja";
 import { pythonPattern } from "./pattern";
 

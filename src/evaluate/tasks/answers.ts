@@ -6,7 +6,7 @@ import { strip } from "../../jinja";
 import { placedFilter } from "../metrics";
 import { pythonPattern } from "../python/pattern";
 import type { AnswerFilter, ChoiceMetric, MatchRules } from "./task";
-import { type TaskKeys, type Yaml, checkKeys, objectOf } from "./yaml";
+import { checkKeys, objectOf, type TaskKeys, type Yaml } from "./yaml";
 
 const CHOICE_METRICS = ["acc", "acc_norm", "acc_bytes"];
 

@@ -7,7 +7,7 @@ import { didYouMean } from "../../base/names";
 import { received } from "../../base/received";
 import { isObject, shown } from "../../base/values";
 import type { Task } from "./task";
-import { type Yaml, checkKeys, objectOf } from "./yaml";
+import { checkKeys, objectOf, type Yaml } from "./yaml";
 
 /** The keys of a task file about its rows. */
 export interface DataKeys {

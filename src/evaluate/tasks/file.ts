@@ -10,7 +10,7 @@ import { choiceMetricsOf, filtersOf, generationOf, matchOf } from "./answers";
 import { dataOf } from "./data";
 import type { AnswerTask, ChoiceTask, Task } from "./task";
 import { choiceReader, expectOne, expectText, goldReader, textReader } from "./template";
-import { TaskKeys, type Yaml, checkKeys, objectOf } from "./yaml";
+import { checkKeys, objectOf, TaskKeys, type Yaml } from "./yaml";
 
 /** Keys that have no use for the other kind of task. */
 const USELESS = { multiple_choice: ["generation_kwargs", "filter_list"], generate_until: ["doc_to_choice"] } as const;

@@ -3,10 +3,10 @@
  * `doc_to_text`, `doc_to_target` and `doc_to_choice` are the name of a column, or a template whose output may be a Python
  * list. Lines with blocks stay, and a name that the row does not have is an error.
  */
-import { InputError, convertInputErrors } from "../../base/errors";
+import { convertInputErrors, InputError } from "../../base/errors";
 import { shown } from "../../base/values";
 import { RowError } from "../../data/fields";
-import { JinjaError, Template, limitReason, parseReason, strictEnvironment } from "../../jinja";
+import { JinjaError, limitReason, parseReason, strictEnvironment, Template } from "../../jinja";
 import { withExactNumbers } from "../../text/exactNumbers";
 import { pythonLiteral } from "../python/literal";
 import { regexReplace } from "../python/regexReplace";

@@ -1,8 +1,8 @@
 /** Reads the keys of a task's YAML file and of the files it includes. */
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { shown } from "../../base/values";
 import { InputError } from "../../base/errors";
 import { didYouMean } from "../../base/names";
+import { shown } from "../../base/values";
 
 export type Yaml = Readonly<Record<string, unknown>>;
 

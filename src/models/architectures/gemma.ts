@@ -3,14 +3,14 @@ import {
   type Attention,
   type AttentionContext,
   type AttentionOptions,
+  GatedMlp,
   type LayerOptions,
   OffsetRmsNorm,
-  GatedMlp,
 } from "../../nn";
 import type { Tensor } from "../../torch";
 import type { ConfigReader } from "../config";
 import { type Blueprint, DecoderLayer } from "../decoder";
-import { type TransformerConfig, attentionOptions, layerWindows, transformerConfig } from "../transformer";
+import { attentionOptions, layerWindows, type TransformerConfig, transformerConfig } from "../transformer";
 
 export interface GemmaConfig extends TransformerConfig {
   attentionBias: boolean;

@@ -1,9 +1,9 @@
 /** Llama (Touvron et al., 2023), all versions, and the many models that are of its class (SmolLM2, Yi, ...). */
-import { Attention, type LayerOptions, GatedMlp } from "../../nn";
+import { Attention, GatedMlp, type LayerOptions } from "../../nn";
 import { CausalLM } from "../causalLm";
 import type { HuggingFaceConfig } from "../config";
 import { ropeOf, rotary } from "../rope";
-import { PreNormLayer, type TransformerConfig, attentionOptions, readerOf, transformerConfig } from "../transformer";
+import { attentionOptions, PreNormLayer, readerOf, type TransformerConfig, transformerConfig } from "../transformer";
 
 export interface LlamaConfig extends TransformerConfig {
   attentionBias: boolean;

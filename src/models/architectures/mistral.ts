@@ -1,9 +1,9 @@
 /** Mistral (Jiang et al., 2023): Llama's layers, each token seeing a window of those before it. */
-import { Attention, type LayerOptions, GatedMlp } from "../../nn";
+import { Attention, GatedMlp, type LayerOptions } from "../../nn";
 import { CausalLM } from "../causalLm";
 import type { HuggingFaceConfig } from "../config";
 import { ropeOf, rotary } from "../rope";
-import { PreNormLayer, type TransformerConfig, attentionOptions, readerOf, transformerConfig } from "../transformer";
+import { attentionOptions, PreNormLayer, readerOf, type TransformerConfig, transformerConfig } from "../transformer";
 
 export interface MistralConfig extends TransformerConfig {
   /** Tokens a token sees, itself included; all before it when undefined. */

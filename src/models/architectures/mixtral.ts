@@ -2,9 +2,9 @@
 import { Attention, type LayerOptions, SparseExperts } from "../../nn";
 import { CausalLM } from "../causalLm";
 import type { HuggingFaceConfig } from "../config";
-import { type MistralConfig } from "./mistral";
 import { ropeOf, rotary } from "../rope";
-import { PreNormLayer, attentionOptions, readerOf, transformerConfig } from "../transformer";
+import { attentionOptions, PreNormLayer, readerOf, transformerConfig } from "../transformer";
+import type { MistralConfig } from "./mistral";
 
 export interface MixtralConfig extends MistralConfig {
   numLocalExperts: number;

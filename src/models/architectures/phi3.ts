@@ -6,9 +6,9 @@
 import { FusedAttention, FusedGatedMlp, type LayerOptions } from "../../nn";
 import { CausalLM } from "../causalLm";
 import type { HuggingFaceConfig } from "../config";
-import type { MistralConfig } from "./mistral";
 import { ropeOf, rotary } from "../rope";
-import { PreNormLayer, attentionOptions, readerOf, transformerConfig } from "../transformer";
+import { attentionOptions, PreNormLayer, readerOf, transformerConfig } from "../transformer";
+import type { MistralConfig } from "./mistral";
 
 export type Phi3Config = MistralConfig;
 

@@ -1,14 +1,14 @@
 /** Qwen2 and Qwen2.5 (Yang et al., 2024): Llama's layers with biases of queries, keys and values. */
-import { Attention, type LayerOptions, GatedMlp } from "../../nn";
+import { Attention, GatedMlp, type LayerOptions } from "../../nn";
 import { CausalLM } from "../causalLm";
 import type { ConfigReader, HuggingFaceConfig } from "../config";
 import { ropeOf, rotary } from "../rope";
 import {
-  PreNormLayer,
-  type TransformerConfig,
   attentionOptions,
   layerWindows,
+  PreNormLayer,
   readerOf,
+  type TransformerConfig,
   transformerConfig,
 } from "../transformer";
 

@@ -1,10 +1,10 @@
 /** Qwen3 (Yang et al., 2025), dense: Qwen2 with norms of queries and keys in the place of biases. */
-import { Attention, type LayerOptions, RmsNorm, GatedMlp } from "../../nn";
+import { Attention, GatedMlp, type LayerOptions, RmsNorm } from "../../nn";
 import { CausalLM } from "../causalLm";
 import type { HuggingFaceConfig } from "../config";
-import { type Qwen2Config, qwenDefaults, qwenWindows } from "./qwen2";
 import { ropeOf, rotary } from "../rope";
-import { PreNormLayer, attentionOptions, readerOf, transformerConfig } from "../transformer";
+import { attentionOptions, PreNormLayer, readerOf, transformerConfig } from "../transformer";
+import { type Qwen2Config, qwenDefaults, qwenWindows } from "./qwen2";
 
 export interface Qwen3Config extends Qwen2Config {
   attentionBias: boolean;

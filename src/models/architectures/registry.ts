@@ -2,15 +2,15 @@
 import type { LayerOptions } from "../../nn";
 import type { CausalLM } from "../causalLm";
 import type { HuggingFaceConfig } from "../config";
+import type { TransformerConfig } from "../transformer";
 import { Gemma2ForCausalLM, parseGemma2Config } from "./gemma2";
 import { Gemma3ForCausalLM, parseGemma3Config } from "./gemma3";
 import { LlamaForCausalLM, parseLlamaConfig } from "./llama";
 import { MistralForCausalLM, parseMistralConfig } from "./mistral";
 import { MixtralForCausalLM, parseMixtralConfig } from "./mixtral";
 import { Phi3ForCausalLM, parsePhi3Config } from "./phi3";
-import { Qwen2ForCausalLM, parseQwen2Config } from "./qwen2";
-import { Qwen3ForCausalLM, parseQwen3Config } from "./qwen3";
-import type { TransformerConfig } from "../transformer";
+import { parseQwen2Config, Qwen2ForCausalLM } from "./qwen2";
+import { parseQwen3Config, Qwen3ForCausalLM } from "./qwen3";
 
 export interface Architecture {
   readonly modelType: string;

@@ -9,10 +9,10 @@ import { dirname, join } from "node:path";
 import { digestOf } from "../../base/files/checksums";
 import { flush, flushFolder, makeFolder, stagingFolder, writeWhole } from "../../base/files/wholeFiles";
 import { buildFolder, sourceStamp, stampFile } from "../addon";
+import type { Environment } from "../paths";
 import { buildToolChecks } from "./host";
 import type { Libtorch } from "./locate";
-import type { Environment } from "../paths";
-import { type Progress, SetupError, formatChecks, hasProblem } from "./report";
+import { formatChecks, hasProblem, type Progress, SetupError } from "./report";
 
 /** A unit that includes ATen takes about this much to compile, in bytes. */
 const memoryPerCompiler = 2 ** 31;

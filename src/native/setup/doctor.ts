@@ -1,11 +1,11 @@
 /** `smaug doctor`: everything that has to be right before a tensor can be made, then a product on every device. */
 import type { NativeBinding } from "../interface";
-import { buildToolChecks, cudaDriver, hostChecks, pipCheck } from "./host";
-import { crashCheck, inSubprocess } from "./subprocess";
 import { attemptLoad } from "../load";
-import { type Libtorch, locate, supportedText } from "./locate";
 import { type Environment, packageRoot, packageVersion } from "../paths";
+import { buildToolChecks, cudaDriver, hostChecks, pipCheck } from "./host";
+import { type Libtorch, locate, supportedText } from "./locate";
 import { type Check, hasProblem } from "./report";
+import { crashCheck, inSubprocess } from "./subprocess";
 
 export interface Diagnosis {
   ok: boolean;

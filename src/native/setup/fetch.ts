@@ -8,11 +8,11 @@ import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expectDigest } from "../../base/files/checksums";
 import { publishFolder, stagingFolder } from "../../base/files/wholeFiles";
-import { download, nameOf, UnreachableError } from "./download";
-import { examine, libraryFiles } from "./locate";
-import { fetchedDefect, hasManifest, libraryDefect, writeManifest } from "./libraries";
 import { cacheFolder, type Environment } from "../paths";
-import { officialArchive, pinned, type PinnedArchive, wheels as pinnedWheels } from "./pins";
+import { download, nameOf, UnreachableError } from "./download";
+import { fetchedDefect, hasManifest, libraryDefect, writeManifest } from "./libraries";
+import { examine, libraryFiles } from "./locate";
+import { officialArchive, type PinnedArchive, pinned, wheels as pinnedWheels } from "./pins";
 import { type Progress, SetupError } from "./report";
 import { unpackLibtorch } from "./unpack";
 

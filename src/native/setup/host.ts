@@ -1,5 +1,5 @@
 /** What the machine offers: Node and the C library for running, a compiler, CMake and pip for setting up. */
-import { spawnSync, type SpawnSyncOptions } from "node:child_process";
+import { type SpawnSyncOptions, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import type { Environment } from "../paths";
 import type { Check } from "./report";

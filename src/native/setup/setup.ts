@@ -5,14 +5,14 @@
 import { dirname, resolve } from "node:path";
 import { makeFolder, writeWhole } from "../../base/files/wholeFiles";
 import { findAddon, isCurrent, sourceStamp } from "../addon";
-import { buildAddons } from "./build";
-import { loadInSubprocess } from "./subprocess";
-import { fetchedFolder, fetchLibtorch, type FetchOptions } from "./fetch";
-import { hostChecks, pythonTorch } from "./host";
-import { choiceFile, chosenFolder, examine, type Libtorch, libraryFiles, locate, supportedText } from "./locate";
-import { fetchedDefect, libraryDefect } from "./libraries";
 import { type Environment, packageRoot } from "../paths";
-import { type Progress, SetupError, formatChecks, hasProblem } from "./report";
+import { buildAddons } from "./build";
+import { type FetchOptions, fetchedFolder, fetchLibtorch } from "./fetch";
+import { hostChecks, pythonTorch } from "./host";
+import { fetchedDefect, libraryDefect } from "./libraries";
+import { choiceFile, chosenFolder, examine, type Libtorch, libraryFiles, locate, supportedText } from "./locate";
+import { formatChecks, hasProblem, type Progress, SetupError } from "./report";
+import { loadInSubprocess } from "./subprocess";
 
 export interface SetupOptions {
   /** Use the libtorch in this folder. */

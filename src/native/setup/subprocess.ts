@@ -5,8 +5,8 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import type { LoadAttempt } from "../load";
-import type { Libtorch } from "./locate";
 import { type Environment, packageRoot } from "../paths";
+import type { Libtorch } from "./locate";
 
 /** Loading takes a second, on a cold disk some more. */
 const timeout = 120_000;

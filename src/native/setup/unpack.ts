@@ -8,9 +8,9 @@ import { basename, dirname, join } from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { crc32 } from "node:zlib";
-import { makeFolder } from "../../base/files/wholeFiles";
 import { type Entry, openPromise, type ZipFile } from "yauzl";
 import { expectRegularFile } from "../../base/files/inputFiles";
+import { makeFolder } from "../../base/files/wholeFiles";
 import { printable } from "../../base/terminal/terminal";
 
 // Headers, shared libraries and the file with the version; not Python's, not libtorch's own tests, no static libraries.

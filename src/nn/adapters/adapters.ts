@@ -5,14 +5,14 @@
 import { OptionError } from "../../base/errors";
 import { received } from "../../base/received";
 import { TorchError } from "../../native/errors";
-import { type Tensor, noGrad } from "../../torch";
+import { noGrad, type Tensor } from "../../torch";
 import { synchronously } from "../../torch/scope";
 import { Embedding } from "../embedding";
 import { Linear, LinearLayer } from "../linear";
-import { DEFAULT_ADAPTER, LoraAdapter, LoraLinear } from "./lora";
-import { type LoraConfig, expectLoraConfig, findingLayers, isSavedWhole, isTarget, loraScaling } from "./loraConfig";
 import { Module } from "../module";
 import { roleOf } from "../parameter";
+import { DEFAULT_ADAPTER, LoraAdapter, LoraLinear } from "./lora";
+import { expectLoraConfig, findingLayers, isSavedWhole, isTarget, type LoraConfig, loraScaling } from "./loraConfig";
 import { type WeightPlace, WholeTensors } from "./wholeTensors";
 
 /** A model that may have tied weights: copy to original, such as the head to the embedding. */

@@ -8,12 +8,12 @@
  *
  * A layer may have further adapters by name, frozen. Which one acts is a matter of the whole model: adapters.ts.
  */
-import { type DType, type Device, type Tensor, noGrad, ops, tidy } from "../../torch";
+import { type Device, type DType, noGrad, ops, type Tensor, tidy } from "../../torch";
 import { Linear, LinearLayer } from "../linear";
-import { type LoraConfig, loraRank, loraScaling } from "./loraConfig";
 import { Module } from "../module";
 import { buffer, parameter } from "../parameter";
 import type { ParameterSlot } from "../parameterSlot";
+import { type LoraConfig, loraRank, loraScaling } from "./loraConfig";
 
 /** The adapter that is trained, merged and saved unless another is named. */
 export const DEFAULT_ADAPTER = "default";

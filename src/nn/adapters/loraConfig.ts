@@ -2,12 +2,12 @@
  * What a LoRA adapter is made of: ranks, scaling, and PEFT's rules for which layers it sits on and which weights it
  * trains whole. The rules are those of PEFT 0.21 (`check_target_module_exists`, `_set_trainable`, `get_pattern_key`).
  */
-import { OptionError, convertInputErrors } from "../../base/errors";
-import { Pattern, checkPatternSize } from "../../base/patterns";
+import { convertInputErrors, OptionError } from "../../base/errors";
+import { checkOptions, given } from "../../base/options";
+import { checkPatternSize, Pattern } from "../../base/patterns";
 import { received } from "../../base/received";
 import { secondsFor, withinTime } from "../../base/timeLimit";
 import { isObject, shortened } from "../../base/values";
-import { checkOptions, given } from "../../base/options";
 
 export interface LoraConfig {
   /** Rank. */

@@ -8,7 +8,7 @@
 import { type Tensor, tidy } from "../../torch";
 import { Module } from "../module";
 import { parameter, setAside } from "../parameter";
-import { type ParameterSlot, denseValue, tensorsOf } from "../parameterSlot";
+import { denseValue, type ParameterSlot, tensorsOf } from "../parameterSlot";
 import { DEFAULT_ADAPTER } from "./lora";
 
 /** A weight of a model. */

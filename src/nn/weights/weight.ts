@@ -4,7 +4,7 @@
  * `Weight`. A layer is made with it (`Linear`'s option `weight`), or gets it later, through the slot of its parameter
  * (parameterSlot.ts).
  */
-import { type DType, type Device, type Tensor, ops } from "../../torch";
+import { type Device, type DType, ops, type Tensor } from "../../torch";
 import { itemSize } from "../../torch/dtype";
 
 /** A matrix W, `[outFeatures, inFeatures]`. */

@@ -8,9 +8,9 @@
  * where the claim needs room to improve, no difference could show, and the claim is unclear instead of confirmed.
  */
 import { type Measures, mean } from "../measure";
-import { type Corpus, type Parameters, type Study, type StudyMethod, parametersOf } from "./plan";
+import { type Corpus, type Parameters, parametersOf, type Study, type StudyMethod } from "./plan";
 import type { StudyResult } from "./run";
-import { type Spread, cellsOver, spreadOf } from "./table";
+import { cellsOver, type Spread, spreadOf } from "./table";
 
 /** Measures of one seed. */
 type Of = (corpus: Corpus, method: StudyMethod, parameters?: Parameters) => Measures;

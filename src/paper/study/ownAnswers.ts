@@ -1,11 +1,12 @@
 /** Whether a user's model answers held-out prompts rightly: in its own words, or by choosing among the rows' answers. */
+
+import { startOfFinalPart } from "../../data/recipes/corruption";
 import type { AnswerPair } from "../../data/tokenize/tokenizedPair";
 import { answersTo } from "../../evaluate/scoring";
 import type { CausalLM } from "../../models";
+import type { AnswerLogProbs, LogProbs } from "../../preference";
 import { completionOf } from "../../preference/difference";
 import type { Tokenizer } from "../../text";
-import { startOfFinalPart } from "../../data/recipes/corruption";
-import type { AnswerLogProbs, LogProbs } from "../../preference";
 import { type Answer, sum } from "../measure";
 import { finalAnswer } from "../task";
 

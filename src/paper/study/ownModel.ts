@@ -4,20 +4,20 @@
  * accuracy are of those.
  */
 import { join } from "node:path";
-import type { AnswerPair } from "../../data/tokenize/tokenizedPair";
-import { firstDifference, normalisedDistance } from "../../data/rows/editDistance";
-import { Random } from "../../base/random";
-import type { CausalLM } from "../../models";
 import { InputError } from "../../base/errors";
-import { type LossConfig, createLoss, fingerprint } from "../../preference";
+import { Random } from "../../base/random";
+import { firstDifference, normalisedDistance } from "../../data/rows/editDistance";
+import type { AnswerPair } from "../../data/tokenize/tokenizedPair";
+import type { CausalLM } from "../../models";
+import { applyLora, lora, removeAdapter } from "../../nn";
+import { createLoss, fingerprint, type LossConfig } from "../../preference";
 import { completionOf } from "../../preference/difference";
 import type { Tokenizer } from "../../text";
 import { type Device, manualSeed } from "../../torch";
-import { applyLora, lora, removeAdapter } from "../../nn";
 import { PreferenceTrainer } from "../../train";
 import type { PhaseProgress } from "../experiment";
 import { type CurvePoint, curvePoint, inShort, mean, scoreRows, toMethodResult } from "../measure";
-import { type HeldOutQuestion, type WayToAnswer, answerOwn, chanceOf, questionsOf, wayToAnswer } from "./ownAnswers";
+import { answerOwn, chanceOf, type HeldOutQuestion, questionsOf, type WayToAnswer, wayToAnswer } from "./ownAnswers";
 import { type Cell, type Corpus, cellName } from "./plan";
 import type { Bench, CellResult, RowSource, Subject, SubjectDescription } from "./subject";
 

@@ -7,7 +7,7 @@
  * mean over tokens and the same beta, and SLiC is there twice: as published, on the policy's own log-probs, and as TRL
  * has it, a hinge on log-ratios, which is what a comparison made with TRL would show.
  */
-import { type LossConfig, dpop, slic } from "../../preference/losses";
+import { dpop, type LossConfig, slic } from "../../preference/losses";
 
 /** In the order of every table. */
 export const STUDY_METHODS = ["reference", "sft", "dpo", "ipo", "slic", "hinge", "dpop"] as const;

@@ -16,22 +16,22 @@ import {
   table,
 } from "../../report/sections";
 import { mean } from "../measure";
-import { REFERENCE_DASH, curvesChart, experimentFooter } from "../report";
+import { curvesChart, experimentFooter, REFERENCE_DASH } from "../report";
 import { testClaims } from "./claims";
-import { type Corpus, STUDY_METHODS, STUDY_NAMES, type StudyMethod, parametersOf } from "./plan";
+import { type Corpus, parametersOf, STUDY_METHODS, STUDY_NAMES, type StudyMethod } from "./plan";
 import type { FinishedCell, StudyResult } from "./run";
 import {
-  COLUMNS,
   ablationCells,
+  COLUMNS,
   claimMeasured,
+  claimsInShort,
   claimText,
   claimVerdict,
-  claimsInShort,
   editDistanceOf,
   studyCaveat,
   titleOf,
 } from "./summary";
-import { type Spread, cellsOver, comparison } from "./table";
+import { cellsOver, comparison, type Spread } from "./table";
 
 type Draw = (chart: Chart) => Html;
 

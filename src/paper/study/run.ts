@@ -11,8 +11,8 @@ import { makeFolder, writeWhole } from "../../base/files/wholeFiles";
 import { isObject } from "../../base/values";
 import { packageVersion } from "../../native/paths";
 import { versions } from "../../torch";
-import { type Cell, STUDY_NAMES, type Study, cellName, cellsOf, lossOf } from "./plan";
 import type { StartPhase } from "../experiment";
+import { type Cell, cellName, cellsOf, lossOf, STUDY_NAMES, type Study } from "./plan";
 import type { CellResult, ReferenceResult, Subject, SubjectDescription } from "./subject";
 
 export interface StudyOptions {

@@ -4,7 +4,7 @@ import { QUANTITIES, type Quantity } from "../summary";
 import { type ClaimResult, testClaims } from "./claims";
 import { type Corpus, STUDY_NAMES } from "./plan";
 import type { StudyResult } from "./run";
-import { type MeasureSpreads, type Row, type Spread, ablation, comparison, spreadOf } from "./table";
+import { ablation, comparison, type MeasureSpreads, type Row, type Spread, spreadOf } from "./table";
 
 const CORPUS_NAMES: Record<Corpus, string> = {
   low: "low edit distance",

@@ -1,8 +1,8 @@
 /** The study's cells with the seeds taken together: the mean of each measure, and how far it scatters. */
 
-import { QUANTITIES } from "../summary";
 import { type Measures, mean, sum } from "../measure";
-import { type Corpus, type Parameters, STUDY_METHODS, type StudyMethod, parametersOf } from "./plan";
+import { QUANTITIES } from "../summary";
+import { type Corpus, type Parameters, parametersOf, STUDY_METHODS, type StudyMethod } from "./plan";
 import type { FinishedCell, StudyResult } from "./run";
 
 export interface Spread {

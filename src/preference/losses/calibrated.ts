@@ -2,7 +2,7 @@
  * Losses that judge each answer's own log-ratio ρ = log π(y|x) − log π_ref(y|x), so that the chosen answer has an optimum of
  * its own, above the reference; and DPO-Shift, which weighs the two ratios differently.
  */
-import { type OptionsOf, beta, declareLoss, numberOption, setting } from "./declaration";
+import { beta, declareLoss, numberOption, type OptionsOf, setting } from "./declaration";
 import { logRatios } from "./loss";
 
 const scaled = {

@@ -1,16 +1,16 @@
 /** Losses made of other losses, weighted sums and WPO; and LD-DPO's weights, which change the sums that losses take. */
 import { received } from "../../base/received";
 import type { Tensor } from "../../torch";
+import { expectFits, numberOption } from "./declaration";
 import {
-  type LossNeed,
-  type LossTraits,
-  type PairLogProbs,
-  type PreferenceLoss,
   defineLoss,
   expectLossFunction,
+  type LossNeed,
+  type LossTraits,
   lossNeeds,
+  type PairLogProbs,
+  type PreferenceLoss,
 } from "./loss";
-import { expectFits, numberOption } from "./declaration";
 
 /** Of one loss among several. */
 export const weight = numberOption(1, "weight of one loss among several");

@@ -3,19 +3,20 @@
  * follows from it: the function that creates the loss, the TypeScript types of its options, their checks, the keys of a
  * configuration and their help (configuration.ts). Loads no libtorch.
  */
-import type { Tensor } from "../../torch";
-import { type Argument, type NumberRange, choice, number } from "../../base/arguments";
+
+import { type Argument, choice, type NumberRange, number } from "../../base/arguments";
 import { camelCase } from "../../base/names";
 import { checkOptions, given } from "../../base/options";
 import { received } from "../../base/received";
 import { isObject } from "../../base/values";
+import type { Tensor } from "../../torch";
 import {
+  defineLoss,
   type LossNeed,
   type LossTraits,
   type PairLogProbs,
   type PairValues,
   type PreferenceLoss,
-  defineLoss,
   withProperties,
 } from "./loss";
 

@@ -17,8 +17,8 @@
  * TRL's forward KL does not stop and is infinite from ρ = −89 on. The square in `ipo` may still overflow.
  */
 import type { Tensor } from "../../torch";
-import { type OptionsOf, beta, choiceOption, declareLoss, labelSmoothing, numberOption, setting } from "./declaration";
-import { type PairLogProbs, type PairValues, logRatios, meanOverTokens, smoothedLogistic } from "./loss";
+import { beta, choiceOption, declareLoss, labelSmoothing, numberOption, type OptionsOf, setting } from "./declaration";
+import { logRatios, meanOverTokens, type PairLogProbs, type PairValues, smoothedLogistic } from "./loss";
 
 export const divergenceTypes = ["reverse_kl", "forward_kl", "js_divergence", "alpha_divergence"] as const;
 export type DivergenceType = (typeof divergenceTypes)[number];

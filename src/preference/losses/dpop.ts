@@ -10,16 +10,16 @@
  */
 import type { Tensor } from "../../torch";
 import {
-  type OptionsOf,
   beta,
   choiceOption,
   declareLoss,
   labelSmoothing,
   numberOption,
+  type OptionsOf,
   openSetting,
   setting,
 } from "./declaration";
-import { type PairLogProbs, logRatios, smoothedLogistic } from "./loss";
+import { logRatios, type PairLogProbs, smoothedLogistic } from "./loss";
 
 export const dpopPlacements = ["inside_beta", "inside", "outside"] as const;
 

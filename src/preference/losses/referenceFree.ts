@@ -3,8 +3,8 @@
  * of them with that cross-entropy (CE) as a second term.
  */
 import type { Tensor } from "../../torch";
-import { type OptionsOf, beta, declareLoss, labelSmoothing, numberOption, openSetting, setting } from "./declaration";
-import { type PairLogProbs, type PairValues, meanOverTokens, smoothedLogistic } from "./loss";
+import { beta, declareLoss, labelSmoothing, numberOption, type OptionsOf, openSetting, setting } from "./declaration";
+import { meanOverTokens, type PairLogProbs, type PairValues, smoothedLogistic } from "./loss";
 
 const crossEntropyWeight = <Default extends number>(fallback: Default) =>
   openSetting("cpoAlpha", numberOption(fallback, "weight of the cross-entropy in cpo and simpo", { min: 0 }));

@@ -6,7 +6,7 @@
  * changes the objective (hence `scope: "batch"`), and element i of the result is that of rank i, not of pair i.
  */
 import type { Tensor } from "../../torch";
-import { type OptionsOf, beta, declareLoss, labelSmoothing } from "./declaration";
+import { beta, declareLoss, labelSmoothing, type OptionsOf } from "./declaration";
 import { logRatios, smoothedLogistic } from "./loss";
 
 const source = "Melnyk et al. 2024, arXiv 2406.05882";

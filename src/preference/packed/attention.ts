@@ -4,7 +4,7 @@
  * scores, float32), one ordinary attention per strand. One attention with a mask over all rows took four times as long.
  */
 import { type AttentionKernel, type AttentionRules, causalMask, maskedAttention } from "../../nn";
-import { type Tensor, cat, deviceProperties, fromTypedArray, ops, tidy } from "../../torch";
+import { cat, deviceProperties, fromTypedArray, ops, type Tensor, tidy } from "../../torch";
 import type { PackedBatch } from "./batch";
 import type { Strand } from "./packing";
 

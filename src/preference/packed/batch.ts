@@ -1,6 +1,6 @@
 /** A packing on a device: all its integers in one transfer, and nothing read back from there. */
-import { type Device, type Tensor, fromTypedArray } from "../../torch";
-import { type Packing, expectPacking } from "./packing";
+import { type Device, fromTypedArray, type Tensor } from "../../torch";
+import { expectPacking, type Packing } from "./packing";
 
 /** Tensors are int64. Its creator (or the creator's scope) owns them. */
 export interface PackedBatch {

@@ -5,7 +5,7 @@
  */
 import type { CausalLM } from "../../models";
 import type { AttentionContext, Module } from "../../nn";
-import { type Tensor, autograd, enableGrad, fromTypedArray, getRngState, noGrad, setRngState, tidy } from "../../torch";
+import { autograd, enableGrad, fromTypedArray, getRngState, noGrad, setRngState, type Tensor, tidy } from "../../torch";
 import { packedAttention } from "./attention";
 import type { PackedBatch } from "./batch";
 

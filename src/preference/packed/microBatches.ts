@@ -6,7 +6,7 @@ import { checkOptions } from "../../base/options";
 import { expectTokenized } from "../../data/rows/givenRows";
 import type { TokenizedPair } from "../../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../../models";
-import { type PackOptions, type Packing, pack } from "./packing";
+import { type Packing, type PackOptions, pack } from "./packing";
 
 export interface MicroBatchOptions extends PackOptions {
   /** Tokens a batch may have after sharing. A pair that has more stands alone. No limit when left out. */

@@ -10,7 +10,7 @@
 import { received } from "../../base/received";
 import { isObject } from "../../base/values";
 import { expectList, expectTokenized } from "../../data/rows/givenRows";
-import { type TokenizedAnswer, type TokenizedPair, answersOf } from "../../data/tokenize/tokenizedPair";
+import { answersOf, type TokenizedAnswer, type TokenizedPair } from "../../data/tokenize/tokenizedPair";
 
 /** The tokens one sequence adds: a run of rows. Each sees the strand's rows up to its own, and what they share. */
 export interface Strand {

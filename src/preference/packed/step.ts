@@ -7,11 +7,11 @@ import { received } from "../../base/received";
 import { isObject } from "../../base/values";
 import type { CausalLM } from "../../models";
 import { expectModel } from "../../models/causalLm";
-import { type Tensor, autograd, enableGrad, noGrad, tidy, zeros } from "../../torch";
+import { autograd, enableGrad, noGrad, type Tensor, tidy, zeros } from "../../torch";
 import type { PairLogProbs } from "../losses";
 import type { PackedBatch } from "./batch";
 import { bodyPass, predictingRows } from "./body";
-import { type ScoreOptions, type TokenScores, scoreTokens, scoreTokensWithGradient } from "./tokenScores";
+import { type ScoreOptions, scoreTokens, scoreTokensWithGradient, type TokenScores } from "./tokenScores";
 
 /**
  * The policy's part of what a loss takes: the rest is the reference's. Of a rejected answer that a row does not have,

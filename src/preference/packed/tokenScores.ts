@@ -8,8 +8,8 @@
  * by chunk with autograd once the scalars are known.
  */
 import type { CausalLM } from "../../models";
-import { type DType, type Tensor, autograd, cat, deviceProperties, empty, enableGrad, noGrad, ops, tidy } from "../../torch";
 import type { Weight } from "../../nn";
+import { autograd, cat, type DType, deviceProperties, empty, enableGrad, noGrad, ops, type Tensor, tidy } from "../../torch";
 
 /** Values of the same pass, each `[scored]` in float32, without gradient. */
 export interface TokenStatistics {

@@ -8,11 +8,11 @@
 import { createHash } from "node:crypto";
 import { accessSync, constants, statfsSync } from "node:fs";
 import { join } from "node:path";
-import { makeFolder } from "../../base/files/wholeFiles";
 import { InputError } from "../../base/errors";
+import { makeFolder } from "../../base/files/wholeFiles";
 import { expectPath } from "../../base/options";
 import { type RecordEntry, RecordStore } from "../../base/records/store";
-import { type TokenizedAnswer, type TokenizedPair, answersOf } from "../../data/tokenize/tokenizedPair";
+import { answersOf, type TokenizedAnswer, type TokenizedPair } from "../../data/tokenize/tokenizedPair";
 import { cacheFolder } from "../../native/paths";
 import type { AnswerLogProbs, LogProbs } from "../packed/step";
 

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
-import { type Tensor, deviceProperties, noGrad, tidy } from "../../torch";
+import { deviceProperties, noGrad, type Tensor, tidy } from "../../torch";
 
 /** Elements brought to the host at a time. */
 const STEP = 4 << 20;

@@ -3,17 +3,18 @@
  * chat templates; read, and written next to a model or an adapter made from it. Left out: Unigram and WordPiece
  * vocabularies.
  */
+
+import { StagedFiles } from "../../base/files/wholeFiles";
 import { shown } from "../../base/values";
+import { companionPlaces } from "../../models/companions";
 import { FolderError } from "../../models/folderError";
 import { tokenIds } from "../../models/formats/gguf/config";
 import { GgufMetadata, readGgufHeader } from "../../models/formats/gguf/header";
-import { TokenizerError } from "../errors";
-import type { AddedToken, TokenizerFolder } from "../tokenizerJson";
-import { type Pipeline, byteLevelPipelines, sentencePiecePipeline } from "./pipelines";
-import type { Step } from "../pipeline";
-import { StagedFiles } from "../../base/files/wholeFiles";
-import { companionPlaces } from "../../models/companions";
 import { findGguf } from "../../models/formats/gguf/paths";
+import { TokenizerError } from "../errors";
+import type { Step } from "../pipeline";
+import type { AddedToken, TokenizerFolder } from "../tokenizerJson";
+import { byteLevelPipelines, type Pipeline, sentencePiecePipeline } from "./pipelines";
 
 /** Kinds of tokens in `tokenizer.ggml.token_type`. */
 const kinds = { normal: 1, unknown: 2, control: 3, userDefined: 4 };

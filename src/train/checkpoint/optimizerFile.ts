@@ -1,10 +1,11 @@
 /** `optimizer.safetensors` of a checkpoint: the optimizer's state, by the number of the parameter. */
-import { snakeCase } from "../../base/names";
+
 import { InputError } from "../../base/errors";
+import { snakeCase } from "../../base/names";
 import { SafetensorsFile } from "../../models/formats/safetensors/file";
 import type { Optimizer, OptimizerStateDict, StateKind, StateLayout } from "../../optim/optimizer";
-import { type Tensor } from "../../torch/tensor";
 import { tidy } from "../../torch/scope";
+import type { Tensor } from "../../torch/tensor";
 
 const NAME = /^(0|[1-9]\d*)\.([a-z_]+)$/;
 

@@ -3,15 +3,15 @@ import { existsSync, readdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { InputError } from "../../base/errors";
 import { CHECKSUMS_FILE, hasChecksums, verifyChecksums } from "../../base/files/checksums";
-import { type CausalLM, FolderError, SafetensorsFile, adapterTensors } from "../../models";
+import { adapterTensors, type CausalLM, FolderError, SafetensorsFile } from "../../models";
 import { openWeights } from "../../models/weights";
 import { hasAdapter } from "../../nn";
-import { type Device, type Tensor, setRngState, tidy } from "../../torch";
-import { OptimizerFile, shownEntry } from "./optimizerFile";
-import { readSavedState, STATE_FILE, type TrainerState } from "./state";
-import type { StateLayout } from "../../optim/optimizer";
 import { adamwLayout } from "../../optim/adamw";
-import { OPTIMIZER_FILE, RNG_FILE, type Resumable, checkpointsIn, generatorsOf, rngStates } from "./save";
+import type { StateLayout } from "../../optim/optimizer";
+import { type Device, setRngState, type Tensor, tidy } from "../../torch";
+import { OptimizerFile, shownEntry } from "./optimizerFile";
+import { checkpointsIn, generatorsOf, OPTIMIZER_FILE, type Resumable, RNG_FILE, rngStates } from "./save";
+import { readSavedState, STATE_FILE, type TrainerState } from "./state";
 
 /** A checkpoint is damaged; `whole` is the newest one next to it that is intact. */
 export class DamagedCheckpointError extends InputError {

@@ -67,9 +67,9 @@ export const newProgress = () => ({
 });
 
 export const STATE_FILE = "trainer_state.json";
-export const FORMAT = 3;
+const FORMAT = 3;
 /** The format before checkpoints had checksums; otherwise the same. */
-export const WITHOUT_CHECKSUMS = 2;
+const WITHOUT_CHECKSUMS = 2;
 
 export async function writeTrainerState(folder: string, state: TrainerState): Promise<void> {
   await writeWhole(join(folder, STATE_FILE), `${JSON.stringify(toJson(state), null, 2)}\n`);

@@ -10,12 +10,13 @@
  *
  * Every token counts as 1, whatever weight `ld_alpha` gives it. What a line has no tokens for is left out of it.
  */
-import { STAGES, differenceOf, stageBounds } from "../../preference/difference";
-import type { StepMetrics } from "./stepMetrics";
-import type { Packing } from "../../preference";
-import { type Tensor, fromTypedArray, noGrad, tidy } from "../../torch";
-import type { ReferenceValues } from "../reference";
+
 import { hasRejected } from "../../data/tokenize/tokenizedPair";
+import type { Packing } from "../../preference";
+import { differenceOf, STAGES, stageBounds } from "../../preference/difference";
+import { fromTypedArray, noGrad, type Tensor, tidy } from "../../torch";
+import type { ReferenceValues } from "../reference";
+import type { StepMetrics } from "./stepMetrics";
 
 /** Of each stage the mean over tokens, then that over pairs. */
 const NAMES = STAGES.flatMap((stage) => [`chosen_${stage}`, `chosen_${stage}_macro`]);
@@ -35,7 +36,7 @@ export function addByDifference(
   for (const [i, pair] of packing.pairs.entries()) {
     if (!hasRejected(pair)) continue;
     const tokens = packing.completions[i]!.chosen;
-    const values = reference?.get(pair)!.chosen;
+    const values = reference?.get(pair)?.chosen;
     const bounds = stageBounds(differenceOf(pair), tokens.length);
     for (const [stage, part] of STAGES.entries()) {
       const [from, to] = bounds[part];

@@ -1,8 +1,8 @@
 /** How fast a run is, what packing saves it, and how much memory it takes. */
 import type { CausalLM } from "../../models";
+import { linearLayers } from "../../nn/linear";
 import { type Packing, type PackingStatistics, packingStatistics } from "../../preference";
 import { type Device, deviceDescription, deviceProperties, memory } from "../../torch";
-import { linearLayers } from "../../nn/linear";
 
 /** Dense bf16 rates in FLOP/s of devices, by a part of their names (makers' data sheets). */
 const PEAKS: readonly [name: string, flops: number][] = [

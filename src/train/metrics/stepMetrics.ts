@@ -4,16 +4,16 @@
  * size add up to means over pairs (or over tokens, for what is measured by token).
  */
 import {
+  answerSums,
   type PackedBatch,
   type PairLogProbs,
   type PreferenceLoss,
-  type TokenScores,
-  answerSums,
   pairRewards,
+  type TokenScores,
 } from "../../preference";
-import { type Tensor, cat, dispose, keep, noGrad, stack, tidy } from "../../torch";
-import { comparingMetrics, type LogLine, type TrainingStep } from "./names";
+import { cat, dispose, keep, noGrad, stack, type Tensor, tidy } from "../../torch";
 import { tensor } from "../../torch/create";
+import { comparingMetrics, type LogLine, type TrainingStep } from "./names";
 
 /** What is only measured when it is logged, as it costs passes over the vocabulary. */
 export const LOGGED_STATISTICS = ["entropy", "hits", "meanLogits"] as const;

@@ -3,9 +3,9 @@
  * finite ends the run when it is read; until then a flag on the device keeps it from the weights.
  */
 import type { TokenizedPair } from "../../data/tokenize/tokenizedPair";
-import { type Tensor, keep } from "../../torch";
+import { keep, type Tensor } from "../../torch";
 import type { TrainerState } from "../checkpoint/state";
-import { StepMetrics, joinTotals, means } from "./stepMetrics";
+import { joinTotals, means, StepMetrics } from "./stepMetrics";
 
 interface UnreadStep {
   readonly step: number;

@@ -1,8 +1,9 @@
 /** Writes a run's checkpoints and final weights, and removes checkpoints beyond the limit. */
+
+import { bestCheckpoint } from "../best";
 import { rotateCheckpoints, saveCheckpoint, saveWeights } from "../checkpoint/save";
 import type { RunOutput } from "../output/ownership";
 import type { Preparation } from "../prepare/prepare";
-import { bestCheckpoint } from "../best";
 import type { RunEnd, RunObserver } from "./observer";
 
 export class CheckpointWriter implements RunObserver {

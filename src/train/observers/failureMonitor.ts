@@ -1,6 +1,6 @@
 /** Warns about failures of preference training that leave every number looking well, once each, and says what to do. */
-import { LEAST_PAIRS, type Sample, pooled } from "../../base/samples";
-import { type PreferenceLoss, lossNeeds } from "../../preference";
+import { LEAST_PAIRS, pooled, type Sample } from "../../base/samples";
+import { lossNeeds, type PreferenceLoss } from "../../preference";
 import type { LogLine, TrainingStep } from "../metrics/names";
 import type { RunObserver } from "./observer";
 

@@ -4,13 +4,13 @@
  * and the file is completed as soon as writing works again.
  */
 import { join } from "node:path";
-import { TensorBoardWriter } from "./tensorboard";
-import type { LogLine, TrainingStep } from "../metrics/names";
+import { appendWhole, makeFolder, writeWhole } from "../../base/files/wholeFiles";
 import { STATE_FILE, writeTrainerState } from "../checkpoint/state";
-import { makeFolder, appendWhole, writeWhole } from "../../base/files/wholeFiles";
+import type { LogLine, TrainingStep } from "../metrics/names";
 import type { RunOutput } from "../output/ownership";
 import type { Preparation } from "../prepare/prepare";
 import type { RunEnd, RunObserver } from "./observer";
+import { TensorBoardWriter } from "./tensorboard";
 
 /** Minimum number of milliseconds between two writes of the state apart from checkpoints: it holds the whole history. */
 const STATE_MS = 2000;

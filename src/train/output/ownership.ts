@@ -9,12 +9,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../base/errors";
 import { readInputJson } from "../../base/files/inputFiles";
-import { OutputLock } from "../../base/files/outputFolder";
+import { expectUsableFolder, OutputLock } from "../../base/files/outputFolder";
 import { pathInside, realPath } from "../../base/files/paths";
-import { SetAside, removeEntries } from "../../base/files/setAside";
+import { removeEntries, SetAside } from "../../base/files/setAside";
 import { removeAbandoned } from "../../base/files/wholeFiles";
-import { expectUsableFolder } from "../../base/files/outputFolder";
-import { type Holdings, LOGS, eventFilesIn, holdingsOf, logEntriesIn, resultEntriesIn, runEntriesIn } from "./entries";
+import { eventFilesIn, type Holdings, holdingsOf, LOGS, logEntriesIn, resultEntriesIn, runEntriesIn } from "./entries";
 
 /** The folder of what a run, or another command, has set aside to overwrite. */
 export const PREVIOUS = ".smaug-previous";

@@ -1,9 +1,9 @@
 /** The optimizer of a run and its learning rate. */
 import type { CausalLM } from "../../models";
-import { AdamW, type Schedule, getSchedule } from "../../optim";
+import { AdamW, getSchedule, type Schedule } from "../../optim";
+import type { Optimizer } from "../../optim/optimizer";
 import type { TrainingArguments } from "../arguments";
 import type { SchedulePlan } from "../schedule";
-import type { Optimizer } from "../../optim/optimizer";
 
 type Keys = "learningRate" | "weightDecay" | "adamBeta1" | "adamBeta2" | "adamEpsilon";
 

@@ -3,24 +3,25 @@
  * its memory, the checkpoint it resumes from, reference log-probs. Whatever is wrong shows here, before any work is lost.
  * Nothing is written except to caches.
  */
-import { createOptimizer, createSchedule } from "./optimizer";
-import { Sampler, type SchedulePlan, planSchedule } from "../schedule";
-import { type TrainerState, newProgress } from "../checkpoint/state";
-import type { CausalLM } from "../../models";
+
 import { InputError } from "../../base/errors";
+import type { CausalLM } from "../../models";
 import type { Schedule } from "../../optim";
-import { type PreferenceLoss, dpop } from "../../preference";
-import { type Device } from "../../torch";
-import type { TrainingArguments } from "../arguments";
-import { type MemoryPlan, planMemory } from "../memory";
 import type { Optimizer } from "../../optim/optimizer";
-import { type OpenedCheckpoint, expectFits, openCheckpoint, restoreCheckpoint } from "../checkpoint/restore";
+import { dpop, type PreferenceLoss } from "../../preference";
+import type { Device } from "../../torch";
+import type { TrainingArguments } from "../arguments";
+import { expectFits, type OpenedCheckpoint, openCheckpoint, restoreCheckpoint } from "../checkpoint/restore";
+import { newProgress, type TrainerState } from "../checkpoint/state";
+import { type MemoryPlan, planMemory } from "../memory";
 import { type PreferenceTrainerOptions, readSettings } from "../options";
+import { planSchedule, Sampler, type SchedulePlan } from "../schedule";
 import { expectTrainable, resetModel } from "./model";
-import { type RunIdentity, expectSameRun, identityOf, resumeWarnings } from "./resume";
-import { type RunRows, expectEvaluationRows, longestPair, prepareRows } from "./rows";
+import { createOptimizer, createSchedule } from "./optimizer";
+import { expectSameRun, identityOf, type RunIdentity, resumeWarnings } from "./resume";
+import { expectEvaluationRows, longestPair, prepareRows, type RunRows } from "./rows";
 import { type RunHeader, runHeader } from "./runHeader";
-import { type PreparationHooks, type RunReference, chooseTolerance, prepareReference, startWarnings } from "./start";
+import { chooseTolerance, type PreparationHooks, prepareReference, type RunReference, startWarnings } from "./start";
 
 /** What was found and chosen before the first step of a run. */
 export interface Preparation extends RunRows, StepPlan, RunReference {

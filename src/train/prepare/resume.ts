@@ -1,9 +1,9 @@
 /** What a run has in common with the run that it resumes, and what it may change. */
 import { InputError } from "../../base/errors";
+import type { TokenizedPair } from "../../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../../models";
 import { loraLayers } from "../../nn";
 import type { PreferenceLoss } from "../../preference";
-import type { TokenizedPair } from "../../data/tokenize/tokenizedPair";
 import type { TrainingArguments } from "../arguments";
 import type { OpenedCheckpoint } from "../checkpoint/restore";
 import type { TrainerState } from "../checkpoint/state";

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { InputError } from "../../base/errors";
 import { originsOf } from "../../base/files/inputFiles";
 import type { TruncationMode } from "../../data/tokenize/pairTokenizer";
-import { type TokenizedPair, answersOf, areTokenized } from "../../data/tokenize/tokenizedPair";
+import { answersOf, areTokenized, type TokenizedPair } from "../../data/tokenize/tokenizedPair";
 import { type TokenizedPairs, tokenizePairs } from "../../data/tokenize/tokenizePairs";
 import type { CausalLM } from "../../models";
 import { type PreferenceLoss, pack, packOptionsOf } from "../../preference";

@@ -3,10 +3,10 @@ import type { TokenizedPair } from "../../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../../models";
 import { hasAdapter } from "../../nn";
 import {
-  type PreferenceLoss,
   answerLogProbs,
   lossNeeds,
   microBatches,
+  type PreferenceLoss,
   packOptionsOf,
   scorePairs,
   upload,
@@ -17,7 +17,7 @@ import type { MemoryPlan } from "../memory";
 import { REFERENCE_ADAPTER, type ReferenceValues, referencePass, sumOf } from "../reference";
 import type { Sampler } from "../schedule";
 import type { TrainableModel } from "./model";
-import { type RunRows, longestCompletion } from "./rows";
+import { longestCompletion, type RunRows } from "./rows";
 
 /** Pairs that the check of the start looks at, at least, if there are as many. */
 const CHECKED_PAIRS = 64;

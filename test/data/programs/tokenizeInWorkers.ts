@@ -4,8 +4,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { PreferenceRow } from "../../../src/data/rows/preferenceRow";
 import { tokenizeRows } from "../../../src/data/tokenize/tokenizePairs";
 import { loadTokenizer } from "../../../src/text";
-import { report } from "../../setup/report";
 import { parseExact, rememberNumbers } from "../../../src/text/exactNumbers";
+import { report } from "../../setup/report";
 import { tinyFolder, tokenizerConfig } from "../../text/tiny";
 
 async function main(): Promise<void> {

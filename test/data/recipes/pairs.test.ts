@@ -6,8 +6,8 @@ import { InputError } from "../../../src/base/errors";
 import { arc, hellaswag } from "../../../src/data/recipes/choices";
 import { columnPairs } from "../../../src/data/recipes/columns";
 import { metamath } from "../../../src/data/recipes/metamath";
-import { type PairOptions, makePairs } from "../../../src/data/recipes/pairs";
-import { type Recipe, lineOf, pairOf } from "../../../src/data/recipes/recipe";
+import { makePairs, type PairOptions } from "../../../src/data/recipes/pairs";
+import { lineOf, pairOf, type Recipe } from "../../../src/data/recipes/recipe";
 import { StatisticsCollector } from "../../../src/data/recipes/statistics";
 import type { Tokenizer } from "../../../src/text";
 

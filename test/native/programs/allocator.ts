@@ -1,5 +1,5 @@
 /** The allocator under traffic, in a process of its own: `allocator.ts SCENARIO` reports MB. */
-import { TensorScope, emptyCache, keep, memory, ones, empty, tidy } from "../../../src/torch";
+import { empty, emptyCache, keep, memory, ones, TensorScope, tidy } from "../../../src/torch";
 import { report } from "../../setup/report";
 
 const MB = 2 ** 20;

@@ -8,7 +8,7 @@ import fc from "fast-check";
 import { binding } from "../../../src/native/binding";
 import type { NativeBinding } from "../../../src/native/interface";
 import { report } from "../../setup/report";
-import { type Want, argumentsFor } from "./arguments";
+import { argumentsFor, type Want } from "./arguments";
 
 const [seed, runs] = process.argv.slice(2).map(Number) as [number, number];
 

@@ -1,7 +1,7 @@
 /** The addon in worker threads: `workers.ts SCENARIO`. Workers are this file again, with the name of what they do. */
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import type * as Torch from "../../../src/torch";
 import { report } from "../../setup/report";
 

@@ -1,5 +1,5 @@
 import type { Measures } from "../../../src/paper/measure";
-import { type Cell, type Study, cellsOf, paperStudy } from "../../../src/paper/study/plan";
+import { type Cell, cellsOf, paperStudy, type Study } from "../../../src/paper/study/plan";
 import type { StudyResult } from "../../../src/paper/study/run";
 
 /** A result with the measures a test gives to each cell; what it leaves out is the same everywhere. */

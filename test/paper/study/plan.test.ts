@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { STUDY_METHODS, cellName, cellsOf, lossOf, paperStudy } from "../../../src/paper/study/plan";
+import { cellName, cellsOf, lossOf, paperStudy, STUDY_METHODS } from "../../../src/paper/study/plan";
 import { createLoss } from "../../../src/preference";
 
 const cells = cellsOf(paperStudy, 4);

@@ -1,10 +1,10 @@
-import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { presets } from "../../../src/paper/settings";
-import { type Study, cellName, cellsOf, paperStudy } from "../../../src/paper/study/plan";
-import { type StudyResult, runStudy } from "../../../src/paper/study/run";
-import { SmallModel, generatedCorpora } from "../../../src/paper/study/smallModel";
+import { cellName, cellsOf, paperStudy, type Study } from "../../../src/paper/study/plan";
+import { runStudy, type StudyResult } from "../../../src/paper/study/run";
+import { generatedCorpora, SmallModel } from "../../../src/paper/study/smallModel";
 import { getNumThreads, memory, setNumThreads } from "../../../src/torch";
 import { temporaryFolders } from "../../models/folders";
 import { settledTensors } from "../../setup/garbage";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { testClaims } from "../../../src/paper/study/claims";
-import { claimsInShort, formatStudy, studyCaveat, toStudySummary } from "../../../src/paper/study/summary";
 import { paperStudy } from "../../../src/paper/study/plan";
+import { claimsInShort, formatStudy, studyCaveat, toStudySummary } from "../../../src/paper/study/summary";
 import { studyWith } from "./fixtures";
 
 const MEASURES = ["accuracy", "chosen_logp", "rejected_logp", "token_logp_after", "token_logp_at", "token_logp_before"];

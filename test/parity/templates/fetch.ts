@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cacheFolder } from "../../../src/native/paths";
 import { publishFolder, stagingFolder } from "../../../src/base/files/wholeFiles";
+import { cacheFolder } from "../../../src/native/paths";
 
 /** A Python package, and the folder in it that holds the templates. */
 export interface Wheel {

@@ -2,8 +2,8 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { cacheFolder } from "../../../src/native/paths";
 import { publishFolder, stagingFolder } from "../../../src/base/files/wholeFiles";
+import { cacheFolder } from "../../../src/native/paths";
 
 const version = "3.7.2";
 

@@ -1,6 +1,6 @@
 /** Token ids and decoded texts against Python's `tokenizers`, on 12,000 lines and for the tokenizers people use. */
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Tokenizer, loadTokenizer } from "../../../src/text";
+import { loadTokenizer, type Tokenizer } from "../../../src/text";
 import { tokenizerFolder } from "./fetch";
 import { blocks, fixture, hard, idLists, lines } from "./lines";
 

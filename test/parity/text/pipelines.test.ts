@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Tokenizer as Library } from "@huggingface/tokenizers";
 import { describe, expect, test } from "vitest";
 import { loadTokenizer } from "../../../src/text";
-import { type Step, normalizer, preTokenizer } from "../../../src/text/pipeline";
+import { normalizer, preTokenizer, type Step } from "../../../src/text/pipeline";
 import { digest, fixture, generator, hard, lines } from "./lines";
 
 interface Case {

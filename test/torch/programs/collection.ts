@@ -1,6 +1,6 @@
 /** What garbage collection does for tensors that nobody disposes: `node --expose-gc`. */
 import { setImmediate as turn } from "node:timers/promises";
-import { type Tensor, TensorScope, memory, ones } from "../../../src/torch";
+import { memory, ones, type Tensor, TensorScope } from "../../../src/torch";
 import { report } from "../../setup/report";
 
 const collect = (globalThis as unknown as { gc: () => void }).gc;

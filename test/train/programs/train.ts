@@ -4,8 +4,8 @@ import { dpop } from "../../../src/preference";
 import { manualSeed } from "../../../src/torch";
 import { PreferenceTrainer } from "../../../src/train";
 import { checkpointsIn } from "../../../src/train/checkpoint/save";
-import { tinyModel, tinyPairs } from "../tiny";
 import { report } from "../../setup/report";
+import { tinyModel, tinyPairs } from "../tiny";
 
 const [outputDir, referenceCache] = process.argv.slice(2) as [string, string];
 

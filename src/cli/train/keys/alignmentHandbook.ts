@@ -1,6 +1,6 @@
 /** Keys of Hugging Face's alignment-handbook; many TRL configurations started as its recipes. */
 import { isObject } from "../../../base/values";
-import { type Answer, type Project, each, isEmpty, leaveOut, moot, plain, write } from "./answer";
+import { type Answer, each, isEmpty, leaveOut, moot, type Project, plain, write } from "./answer";
 
 const mixtures = "only one data set is supported: put the files in one folder and set dataset_name to it";
 

@@ -2,15 +2,15 @@
 import { isObject } from "../../../base/values";
 import {
   type Answer,
-  type Project,
-  type Settings,
   defaultsOf,
   each,
   isEmpty,
   leaveOut,
   moot,
+  type Project,
   plain,
   renamed,
+  type Settings,
   write,
 } from "./answer";
 

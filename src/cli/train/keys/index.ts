@@ -3,7 +3,7 @@
  * configuration show which project it is for: `datasets` is axolotl's next to `base_model`, and TRL's elsewhere.
  */
 import { alignmentHandbook } from "./alignmentHandbook";
-import { type Answer, type Project, type Settings, moot } from "./answer";
+import { type Answer, moot, type Project, type Settings } from "./answer";
 import { axolotl } from "./axolotl";
 import { llamaFactory } from "./llamaFactory";
 import { trl } from "./trl";

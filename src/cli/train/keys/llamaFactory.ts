@@ -1,15 +1,15 @@
 /** LLaMA-Factory's keys (0.9.5: `hparams/*.py`). Those that are Hugging Face's are in trl.ts. */
 import {
   type Answer,
-  type Project,
-  type Settings,
   defaultsOf,
   each,
   isEmpty,
   leaveOut,
   moot,
+  type Project,
   plain,
   renamed,
+  type Settings,
   write,
 } from "./answer";
 

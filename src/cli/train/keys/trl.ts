@@ -2,9 +2,10 @@
  * Keys of TRL and Hugging Face configurations that are not smaug settings (TRL 1.16, transformers 5.24, and some from
  * older versions).
  */
-import { isObject } from "../../../base/values";
+
 import { parseJson } from "../../../base/arguments";
-import { type Project, type Rule, type Settings, each, isEmpty, leaveOut, moot, plain, read, write } from "./answer";
+import { isObject } from "../../../base/values";
+import { each, isEmpty, leaveOut, moot, type Project, plain, type Rule, read, type Settings, write } from "./answer";
 
 const oneProcess = leaveOut("one process trains on one device");
 const wholeRows = leaveOut("use max_length, which limits prompt and answer together");

@@ -4,9 +4,9 @@
  */
 import { closeSync, readSync } from "node:fs";
 import { openInput } from "../../../base/files/inputFiles";
-import { type Tensor, fromTypedArray, noGrad, tidy, zeros } from "../../../torch";
-import { FolderError, asFolderError } from "../../folderError";
-import { type GgufHeader, align } from "./header";
+import { fromTypedArray, noGrad, type Tensor, tidy, zeros } from "../../../torch";
+import { asFolderError, FolderError } from "../../folderError";
+import { align, type GgufHeader } from "./header";
 import { type GgufType, ggufTypes, otherTypes } from "./types";
 
 /**

@@ -5,12 +5,12 @@
 import type { Tensor } from "../../../torch";
 import type { HuggingFaceConfig } from "../../config";
 import { FolderError } from "../../folderError";
+import type { WeightEntry, Weights } from "../../weights";
 import { architectureNamed, changeOf, configTensors, huggingFaceName } from "./architectures";
 import { ggufConfig } from "./config";
 import { type GgufChange, GgufFile } from "./file";
 import { readGgufHeader, show } from "./header";
 import { shardsOf } from "./paths";
-import type { WeightEntry, Weights } from "../../weights";
 
 /** The model in a GGUF file: its config, and its weights by Hugging Face's names. */
 export function openGguf(path: string): { config: HuggingFaceConfig; weights: Weights } {

@@ -7,7 +7,7 @@
  */
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { openInput } from "../../../base/files/inputFiles";
-import { FolderError, asFolderError } from "../../folderError";
+import { asFolderError, FolderError } from "../../folderError";
 
 export type GgufValue = number | boolean | string | readonly GgufValue[];
 

@@ -10,9 +10,9 @@
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { expectRegularFile, openInput } from "../../../base/files/inputFiles";
 import { TorchError } from "../../../native/errors";
-import { type DType, type Device, type Tensor, empty, noGrad, ops, tidy } from "../../../torch";
-import { FolderError, asFolderError } from "../../folderError";
-import { LENGTH_BYTES, type TensorEntry, headerLength, parseHeader } from "./header";
+import { type Device, type DType, empty, noGrad, ops, type Tensor, tidy } from "../../../torch";
+import { asFolderError, FolderError } from "../../folderError";
+import { headerLength, LENGTH_BYTES, parseHeader, type TensorEntry } from "./header";
 
 /** Bytes mapped and converted in one step. */
 const STEP = 16 << 20;

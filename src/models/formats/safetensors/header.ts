@@ -3,10 +3,11 @@
  * gives each tensor's dtype, shape and place in the bytes that follow. Checked as the Rust library does it, so that
  * the tensors leave no gap, do not overlap and end where the file ends; a name that occurs twice is an error too.
  */
-import type { DType } from "../../../torch";
+
 import { parseJson } from "../../../base/files/inputFiles";
 import { isObject, shown } from "../../../base/values";
-import { FolderError, asFolderError } from "../../folderError";
+import type { DType } from "../../../torch";
+import { asFolderError, FolderError } from "../../folderError";
 
 /** The format's dtypes that libtorch has, and the bytes of one element. Its 4-bit and 6-bit ones are left out. */
 const formatDTypes = {

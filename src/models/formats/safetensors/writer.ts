@@ -3,7 +3,7 @@
  * aligned, then by name. Values leave the device a few megabytes at a time.
  */
 import { type FileHandle, open } from "node:fs/promises";
-import { type DType, type Tensor, isFloatingPoint, noGrad, tidy } from "../../../torch";
+import { type DType, isFloatingPoint, noGrad, type Tensor, tidy } from "../../../torch";
 import { byteSize, formatHeader, itemSizeOf } from "./header";
 
 /** Bytes brought to the host in one step. */
