@@ -28,8 +28,12 @@ const IN_PROCESS = [
   "operators",
 ];
 
-/** A kind whose inputs run in a worker, from its module. */
-async function inProcess(module) {
+/**
+ * A kind whose inputs run in a worker, from its module.
+ *
+ * @public test/e2e/campaign.test.ts calls it
+ */
+export async function inProcess(module) {
   const { default: kind } = await import(module);
   return { ...kind, module };
 }

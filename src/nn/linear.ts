@@ -56,6 +56,7 @@ export class Linear extends LinearLayer {
     return this.#matrix.multiply(x, this.bias);
   }
 
+  /** @internal */
   override *children(): ReturnType<Module["children"]> {
     for (const [suffix, tensor] of this.#matrix.tensors()) yield [`weight${suffix}`, `weight${suffix}`, tensor];
     yield* super.children();

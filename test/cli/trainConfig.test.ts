@@ -384,7 +384,8 @@ describe("settings of losses", () => {
   });
 
   test("print without libtorch", () => {
-    const data = file('{"prompt": "a", "chosen": "b", "rejected": "c"}');
+    const data = join(folder, "pairs.jsonl");
+    writeFileSync(data, '{"prompt": "a", "chosen": "b", "rejected": "c"}');
     const base = ["--model_name_or_path", join(packageRoot, "test/parity/score/model"), "--dataset_name", data];
     const { status, stdout, stderr } = printConfig([...base, "--dpop_lambda", "7", "--dpop-placement", "inside"]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });

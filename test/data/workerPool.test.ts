@@ -10,6 +10,6 @@ test("two threads make the same as one, in order; a thread's failure is the call
     calls: 8, // chunks of 256 rows
     last: 2000,
     numbers: "20.0;a<eos>b<eos>",
-    failure: "Expected a tokenizer.json in 'FOLDER' but found none, nor any other tokenizer",
+    failure: "Expected a tokenizer.json in 'FOLDER' but received none, nor any other tokenizer",
   });
 });

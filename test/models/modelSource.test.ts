@@ -171,7 +171,7 @@ describe("the tokenizer of an adapter's folder", () => {
   test("must be complete", async () => {
     const path = adapterOf(base());
     writeFileSync(join(path, "tokenizer_config.json"), JSON.stringify(tokenizerConfig));
-    await expect(loadTokenizer(path)).rejects.toThrow(`Expected a tokenizer.json in '${path}' but found none`);
+    await expect(loadTokenizer(path)).rejects.toThrow(`Expected a tokenizer.json in '${path}' but received none`);
   });
 
   test("is saved with the adapter, and with a model that it is merged into", async () => {

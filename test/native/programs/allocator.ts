@@ -9,8 +9,8 @@ const peak = () => process.resourceUsage().maxRSS / 1024;
 const scenarios: Record<string, () => unknown> = {
   /** 51 MB live at a time, 7.5 GB in all. */
   scopes() {
+    const x = ones([MB / 4]); // opens libtorch
     const before = resident();
-    const x = ones([MB / 4]);
     for (let i = 0; i < 150; i++) {
       using _ = new TensorScope();
       for (let k = 0; k < 50; k++) x.add(1);
