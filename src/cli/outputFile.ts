@@ -1,4 +1,4 @@
-/** The file of `--out`: checked before the work, and there only when all of it is written. */
+/** The file of `--out`: checked before the work, and replaced only once it is written whole. */
 import { accessSync, closeSync, constants, existsSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
@@ -30,7 +30,7 @@ export function expectWritable(out: string, inputs: readonly FileInput[] = []): 
   if (there?.isDirectory()) throw new InputError(`Expected a file for '--out' but '${out}' is a folder; name a file in it`);
   if (there && !there.isFile())
     // a device would be replaced by a file
-    throw new InputError(`Expected a file for '--out' but '${out}' is none; name a new one, or - for standard output`);
+    throw new InputError(`Expected a file for '--out' but '${out}' is not one; name a new file, or - for standard output`);
   expectNoInput(out, inputs);
   for (let path = dirname(resolve(out)); ; path = dirname(path)) {
     const stats = statOf(path);
@@ -94,7 +94,7 @@ export async function writeLines<T>(out: string, items: AsyncIterable<T>, lineOf
   const staged = await StagedFiles.in(dirname(out));
   try {
     await staged.add(basename(out), async (file) => {
-      // Both go on while the next lines are made. To flush all at the end would take a tenth of the time.
+      // Both continue while the next lines are made. Flushing only at the end would take a tenth of the total time.
       let [writing, flushing] = [Promise.resolve(), Promise.resolve()];
       let unflushed = 0;
       try {
@@ -119,7 +119,7 @@ export async function writeLines<T>(out: string, items: AsyncIterable<T>, lineOf
   }
 }
 
-/** Many lines at once: a write each would take most of the time. Two memories in turn, so each is for two steps. */
+/** Many lines per chunk: one write per line would take most of the time. Two buffers alternate, so each lasts two steps. */
 async function* inChunks<T>(items: AsyncIterable<T>, lineOf: (item: T) => string): AsyncGenerator<Buffer> {
   let [chunk, other] = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)];
   let end = 0;

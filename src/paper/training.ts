@@ -44,8 +44,7 @@ export function createModel(config: HuggingFaceConfig, seed: number, device: Dev
 
 /** A model with the weights of another of the same configuration; the caller disposes it. */
 export function copyModel(config: HuggingFaceConfig, source: CausalLM): LlamaForCausalLM {
-  const { device } = source.parameters().next().value!;
-  const copy = new LlamaForCausalLM(config, { init: false, device });
+  const copy = new LlamaForCausalLM(config, { init: false, device: source.device });
   tidy(() => copy.loadStateDict(source.stateDict()));
   return copy;
 }
@@ -158,7 +157,7 @@ export async function trainReference(options: ReferenceOptions): Promise<{ model
   (await run({ ...constant, maxSteps: sft.maxSteps + sft.decaySteps }, isDone, false)).dispose();
   const [reachedGoal, steps] = [metGoal(), losses.length];
 
-  // The same run goes on from its checkpoint, now that the number of its steps is known.
+  // Resume the same run, now that the number of its steps is known.
   const warmupSteps = Math.min(sft.warmupSteps, steps);
   const falling = { num_decay_steps: sft.decaySteps, num_stable_steps: steps - warmupSteps, decay_type: "linear" };
   const decay = { lrSchedulerType: "warmup_stable_decay", lrSchedulerKwargs: falling, warmupSteps } as const;

@@ -18,7 +18,7 @@ export function splitIntoPieces(text: string): string[] {
 }
 
 export class Vocabulary {
-  /** The token that ends an answer; it stands for no text. */
+  /** The token that ends an answer; it decodes to nothing. */
   readonly endId = 0;
   private readonly ids: Map<string, number>;
 
@@ -62,12 +62,12 @@ export class Vocabulary {
     return { ids: Int32Array.from([...before, ...this.encode(answer), this.endId]), start: before.length };
   }
 
-  /** The text of ids; end tokens stand for none. */
+  /** The text of ids; end tokens decode to nothing. */
   decode(ids: Iterable<number>): string {
     return Array.from(ids, (id) => this.piece(id)).join("");
   }
 
-  /** The text one id stands for; empty for the end token. */
+  /** The text of one id; empty for the end token. */
   piece(id: number): string {
     if (id === this.endId) return "";
     const piece = this.pieces[id - 1];

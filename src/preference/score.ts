@@ -1,6 +1,6 @@
 /**
- * Log-probs of preference pairs, by the same packed pass as training. Pairs go through the model in the batches that
- * suit it, and come back in the order given.
+ * Log-probs of preference pairs, by the same packed pass as training. Pairs are batched to suit the model, and come back
+ * in the order given.
  */
 import { setImmediate } from "node:timers/promises";
 import { checkOptions, expectCallback } from "../base/options";
@@ -17,11 +17,11 @@ import { type AnswerLogProbs, answerLogProbs, type LogProbs, scorePairs } from "
 export interface ScorePreferencesOptions {
   /** Tokens of a batch, those that its sequences share counted once. Default: 2048 on the CPU, 16384 elsewhere. */
   maxTokens?: number;
-  /** Called after each batch with the pairs that are scored, whether given yet or not. */
+  /** Called after each batch with the number of pairs scored so far. */
   onProgress?: (done: number, total: number) => void;
 }
 
-/** What a pair's answers are worth to the model. */
+/** The log-probs of a pair's answers under the model. */
 export interface PairScore {
   /** Place of the row in its data set, counted from 0. */
   readonly index: number;
@@ -34,12 +34,12 @@ export interface PairScore {
   readonly rejectedTokenLogps: LogProbs;
 }
 
-/** Batches that are laid out together: enough for pairs to find others of their prompt, and few enough for memory. */
+/** Batches that are laid out together: enough to find pairs that share a prompt, few enough for memory. */
 const BATCHES_AHEAD = 32;
 
 /**
- * Scores pairs one after the other, in their order. Nothing is kept of those already given; other work gets a turn
- * between batches. The model is used as it is: with its adapter, and with dropout if it is in training mode.
+ * Scores pairs one by one, in their order. Scores already given are not kept, and the event loop runs between batches.
+ * The model is used as it is: with its adapter, and with dropout if it is in training mode.
  *
  * ```ts
  * const model = await loadModel("models/SmolLM2-135M-Instruct");
@@ -49,8 +49,8 @@ const BATCHES_AHEAD = 32;
  * ```
  *
  * @throws TypeError when an argument has the wrong type
- * @throws RangeError when `maxTokens` is no positive integer, or a token id is beyond the model's vocabulary
- * @throws Error when a log-prob is no number, as weights with NaN give
+ * @throws RangeError when `maxTokens` is not a positive integer, or a token id is beyond the model's vocabulary
+ * @throws Error when a log-prob is NaN or infinite, as with weights that hold NaN
  */
 export async function* scorePreferences(
   model: CausalLM,
@@ -81,7 +81,7 @@ export async function* scorePreferences(
   }
 }
 
-/** Runs of pairs with about as many tokens. */
+/** Splits pairs into runs of about `tokens` tokens. */
 function* windows(pairs: readonly TokenizedPair[], tokens: number): Generator<readonly TokenizedPair[]> {
   let [start, sum] = [0, 0];
   for (const [i, pair] of pairs.entries()) {

@@ -48,7 +48,7 @@ export function diagnosisSections(answers: DiagnosedAnswers, draw: Draw): Html[]
 /** What happened after the first difference, in a sentence. */
 export function finding({ models: [reference, ...runs] }: Diagnosis): string {
   const after = ({ chosen }: ModelDiagnosis) => chosen.after.micro;
-  if (after(reference!) === null) return "No chosen answer goes on after the first difference.";
+  if (after(reference!) === null) return "No chosen answer continues after the first difference.";
   const each = runs.map((run) => `${nats(after(run)!)} under ${run.name}`).join(", ");
   return (
     `After the first difference a chosen token has a mean log-prob of ${each}, ` +
@@ -168,7 +168,7 @@ ${draw(chart)}</div>`;
     note(
       "A dot is a pair: how many nats its chosen answer gained or lost against the reference, by how far its two answers are " +
         "apart. Edit distance is over tokens, as a share of the longer answer. CHES compares the reference's last hidden " +
-        "states of both answers (length-normalised); a high one is said to foretell that the chosen answer falls. r is " +
+        "states of both answers (length-normalised); a high one is said to predict that the chosen answer falls. r is " +
         "Pearson's correlation, ρ that of the ranks.",
     ),
     figure(halves(MEASURES[0])),

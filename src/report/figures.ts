@@ -26,7 +26,7 @@ export interface Line {
 export interface Chart {
   /** What a screen reader says. */
   readonly description: string;
-  /** What a picture that stands alone says below it; on a page the text around it does. */
+  /** The text below a standalone picture; on a page, the surrounding text takes its place. */
   readonly caption?: string;
   readonly xLabel: string;
   readonly yLabel: string;
@@ -43,7 +43,7 @@ export interface Chart {
   readonly names?: "ends" | "above" | "elsewhere";
   /** Points are dots that no line joins, and x need not be whole. */
   readonly scatter?: boolean;
-  /** One narrow drawing, to stand beside another. */
+  /** Narrow, to fit next to another drawing. */
   readonly half?: boolean;
 }
 
@@ -88,7 +88,7 @@ export async function loadPlotted(): Promise<(chart: Chart, size: Size) => SvgEl
   return (chart, size) => plotElement(plot, document, chart, size);
 }
 
-/** Names of lines beside pieces of them. */
+/** The legend: the names of lines, each next to a piece of its line. */
 export function legend(lines: readonly Pick<Line, "name" | "color" | "dash">[]): Html {
   const entries = lines.map(
     ({ name, color, dash }) => html`<span><svg width="22" height="8" aria-hidden="true"><line

@@ -28,7 +28,7 @@ export function html(strings: TemplateStringsArray, ...values: Content[]): Html 
   return new Html(strings.reduce((text, part, i) => text + render(values[i - 1]!) + part));
 }
 
-/** A name that may go on in the next line after _ and /. */
+/** A name that may break across lines after _ and /. */
 export const breakable = (name: string): Html => new Html(escapeHtml(name).replace(/[_/]/g, "$&<wbr>"));
 
 /** Numbers with a minus sign instead of a hyphen. */

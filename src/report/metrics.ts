@@ -137,7 +137,7 @@ const GROUPS: readonly MetricGroup[] = [
   },
 ];
 
-/** Metrics that no picture is needed of. */
+/** Metrics that are not drawn. */
 const UNSEEN = new Set([
   // One token a pair: the same as the mean over tokens.
   "token_logps/chosen_at_macro",

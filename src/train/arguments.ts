@@ -1,7 +1,7 @@
 /**
  * The settings of training, with Hugging Face's and TRL's names (in camelCase; snake_case in files and on the command
- * line) and TRL 1.16's defaults, except where the paper sets one: a learning rate of 5e-5. Where a default is `null`, the run
- * chooses and says what it chose.
+ * line) and TRL 1.16's defaults, except for the learning rate, which is the paper's. Where a default is `null`, the run
+ * chooses and reports its choice.
  */
 
 import {

@@ -80,7 +80,7 @@ export class TrainingLoop {
       const isBest = settings.saveStrategy === "best" && state.bestStep === step;
       if (schedule.savesAt(step) || isBest) await this.save();
       yield result;
-      await setImmediate(); // other work gets a turn, such as a signal handler that calls stop()
+      await setImmediate(); // yield, so that a signal handler can call stop()
       if (isStalled) this.end = "stalled";
       else if (isStopped() && step < schedule.totalSteps) {
         await this.save();

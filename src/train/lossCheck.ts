@@ -18,7 +18,7 @@ const SAMPLE = {
   rejectedTokens: [5, 8],
   wpoChosen: [-1, -2],
   wpoRejected: [-1.5, -1],
-} as const; // prettier-ignore
+} as const;
 const PAIRS = 2;
 
 /** Functions that create losses, in addition to those that `declareLoss` makes. */

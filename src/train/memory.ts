@@ -1,7 +1,7 @@
 /**
  * How a run fits into memory: how many tokens go through the model at once, and whether each layer's activations are kept
- * or recomputed. The plan is made from the memory that is free, by an estimate that counts what each linear layer keeps
- * for its gradient. Where the estimate was too low, batches are halved.
+ * or recomputed. The plan follows from the free memory and an estimate of what each linear layer keeps for its gradient.
+ * Where the estimate was too low, batches are halved.
  */
 import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
@@ -13,11 +13,11 @@ import { type Device, deviceProperties, memory } from "../torch";
 export interface MemoryPlan {
   readonly maxTokens: number;
   readonly checkpoint: boolean;
-  /** Why, for people. */
+  /** Why, in words for the user. */
   readonly reason: string;
 }
 
-/** Share of free memory that activations may take; the rest is for gradients, chunks of logits and what is not known. */
+/** Share of free memory that activations may take; the rest is for gradients, chunks of logits and what the estimate misses. */
 const SHARE = 0.5;
 
 export interface PlanOptions {
@@ -62,7 +62,7 @@ function bytesPerToken(model: CausalLM): { plain: number; checkpointed: number }
   return { plain: sum, checkpointed: size * hiddenSize * layers.length + Math.max(...byLayer) };
 }
 
-/** Bytes that the product with one weight takes and frees again: none unless a weight is quantised. */
+/** Bytes that a product with one weight allocates and frees again; 0 unless a weight is quantised. */
 function scratchBytes(model: CausalLM): number {
   return Math.max(
     0,

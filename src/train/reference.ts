@@ -1,8 +1,7 @@
 /**
- * The reference of a run: which model it is, and its log-probs for every pair, from the cache or computed and kept there.
+ * The reference of a run and its log-probs for every pair, which are read from the cache, or computed and cached.
  *
- * The reference is the model as it is at the start, or a second, frozen adapter named "reference". Either way it is one
- * set of base weights.
+ * The reference is the model as it is at the start, or a second, frozen adapter named "reference" on the same base weights.
  */
 import { setImmediate } from "node:timers/promises";
 import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
@@ -41,14 +40,14 @@ export interface ReferenceOptions {
   /** Folder of the cache; the user's when null. */
   readonly cacheFolder: string | null;
   onProgress?(done: number, total: number): void;
-  /** Told of damage in the cache, a line for each file. */
+  /** Reports damage in the cache, one line per file. */
   onWarning?(message: string): void;
-  /** Asked between batches: an error ends the pass; what was computed stays in the cache. */
+  /** Called between batches. If it throws, the pass ends; what was computed stays in the cache. */
   checkInterrupted?(): void;
 }
 
 /**
- * Looks every pair up in the cache and computes what is missing, batch by batch, each kept as soon as it is there. The
+ * Looks every pair up in the cache and computes the missing ones. Each batch is cached as soon as it is computed. The
  * model must be as it is at the start of training.
  */
 export async function referencePass(
@@ -91,7 +90,7 @@ export async function referencePass(
   }
 }
 
-/** Nothing that is no number goes into the cache. */
+/** Never cache a NaN. */
 function expectFinite({ index }: TokenizedPair, { chosen, rejected }: ReferenceLogProbs): void {
   if ([...chosen, ...rejected].every(Number.isFinite)) return;
   throw new Error(
@@ -105,12 +104,12 @@ function asReference<T>(model: CausalLM, fn: () => T): T {
   return hasAdapter(model, REFERENCE_ADAPTER) ? withAdapter(model, REFERENCE_ADAPTER, fn) : fn();
 }
 
-/** What the reference computes; a fresh adapter, which computes nothing, does not count. */
+/** Identifies what the reference computes. A fresh adapter, whose output is 0, does not count. */
 async function referenceFingerprint(model: CausalLM): Promise<string> {
   return startFingerprint(model, hasAdapter(model, REFERENCE_ADAPTER) ? REFERENCE_ADAPTER : undefined);
 }
 
-/** What the model computes as it is now, with the adapter that trains or with another one. */
+/** Identifies what the model computes as it is now, with the adapter that trains or with the named one. */
 export async function startFingerprint(model: CausalLM, adapter?: string): Promise<string> {
   const state = model.stateDict();
   try {
@@ -122,7 +121,7 @@ export async function startFingerprint(model: CausalLM, adapter?: string): Promi
       for (const [name, { adapters }] of loraLayers(model, adapter)) {
         const { lora_A, lora_B, lora_magnitude_vector: lengths, scaling } = adapters.get(adapter ?? "default")!;
         if (lengths) tensors.set(`${name}.lora_magnitude_vector`, lengths);
-        if (tidy(() => lora_B.weight.detach().countNonzero().item()) === 0) continue; // A counts for nothing
+        if (tidy(() => lora_B.weight.detach().countNonzero().item()) === 0) continue; // B is 0, so A has no effect
         tensors.set(`${name}.lora_A`, lora_A.weight).set(`${name}.lora_B`, lora_B.weight);
         scalings[name] = scaling;
       }

@@ -27,7 +27,7 @@ import { addByDifference } from "./metrics/differenceMetrics";
 import { LOGGED_STATISTICS, means, StepMetrics } from "./metrics/stepMetrics";
 import { type ReferenceValues, referenceSums } from "./reference";
 
-/** What computes a loss, whatever the pairs. */
+/** What the loss of any pairs is computed with. */
 export interface LossContext {
   readonly model: CausalLM;
   readonly device: Device;
@@ -99,7 +99,7 @@ export interface Evaluation {
   readonly seconds: number;
 }
 
-/** Computes the metrics of some pairs in evaluation mode, without a gradient. Other work gets a turn between batches. */
+/** Computes the metrics of some pairs in evaluation mode, without a gradient. Yields to the event loop between batches. */
 export async function evaluatePairs(
   pairs: readonly TokenizedPair[],
   context: LossContext,
@@ -135,14 +135,14 @@ function evaluateBatch(packing: Packing, context: PassContext): void {
   });
 }
 
-/** What is measured by token, on logged steps only. */
+/** Measures what is a mean over tokens, on logged steps only. */
 function measureTokens(batch: PackedBatch, tokens: TokenScores, { metrics, loss, reference, logged }: PassContext): void {
   if (!logged) return;
   metrics.addTokens(batch, tokens);
   addByDifference(metrics, batch.packing, tokens.logProbs, lossNeeds(loss, "reference") ? reference : undefined);
 }
 
-/** The loss of each pair, `[pairs]`, measured. */
+/** Computes and measures the loss of each pair, `[pairs]`. */
 function pairLosses(policy: PolicyLogProbs, packing: Packing, context: PassContext): Tensor {
   const { loss, reference, device, ldAlpha, pairs, metrics } = context;
   const zero = () => ops.zerosLike(policy.policyChosen).detach();

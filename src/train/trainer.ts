@@ -3,7 +3,7 @@
  *
  * The parts are in their own folders and files: what a run needs before its first step (prepare/), the gradient of a
  * step (step.ts), the loop (loop.ts), what it writes and tells (observers/), metrics (metrics/), checkpoints (checkpoint/)
- * and who owns the output folder (output/).
+ * and ownership of the output folder (output/).
  */
 import { EventEmitter } from "node:events";
 import { checkpointBytes, spaceWarning } from "./checkpoint/save";
@@ -62,7 +62,7 @@ export class PreferenceTrainer extends EventEmitter<TrainerEvents> implements As
     checkTrainerOptions(options);
   }
 
-  /** Ends after the step at hand: it writes a checkpoint, from which the run can go on, and no final weights. */
+  /** Stops the run after the current step. It writes a checkpoint to resume from, and no final weights. */
   stop(): void {
     this.stopping = true;
   }
@@ -78,7 +78,7 @@ export class PreferenceTrainer extends EventEmitter<TrainerEvents> implements As
     return this.summary;
   }
 
-  /** Everything before the first step: whatever is wrong shows here. The reference is then in its cache. */
+  /** Does everything before the first step, so that whatever is wrong shows here, and fills the reference cache. */
   prepare(): Promise<Preparation> {
     return prepare(this.options, {
       onReference: (done, total) => this.emit("reference", done, total),
@@ -122,7 +122,7 @@ export class PreferenceTrainer extends EventEmitter<TrainerEvents> implements As
   }
 }
 
-/** What watches a run. The first two write files; of several processes, only one would have them. */
+/** The observers of a run. The first two write files; of several processes, only one would have them. */
 export function runObservers(
   preparation: Preparation,
   events: EventEmitter<TrainerEvents>,

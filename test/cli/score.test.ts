@@ -258,7 +258,7 @@ describe("bad input", () => {
   test("a device as --out", async () => {
     const { status, stderr } = await smaug("--model", model, "--data", data(), "--out", "/dev/null");
     expect(status).toBe(2);
-    expect(stderr).toMatch(/'\/dev\/null' is none; name a new one, or - for standard output/);
+    expect(stderr).toMatch(/'\/dev\/null' is not one; name a new file, or - for standard output/);
   });
 
   test("the data as --out, or a folder that is a file", async () => {

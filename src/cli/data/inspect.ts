@@ -98,7 +98,7 @@ function describeSample({ index, chosen, rejected }: Sample, unit: string): Line
 
 function describeRejected(rejected: SampleAnswer, prompt: string): Line[] {
   const own: Line[] = [
-    ["bold", "  rejected, whose prompt ends otherwise"],
+    ["bold", "  rejected, whose prompt ends differently"],
     ["dim", ended(shortened(rejected.prompt))],
   ];
   return [...(rejected.prompt === prompt ? [] : own), ["bold", "  rejected"], joined(rejected)];

@@ -1,4 +1,4 @@
-/** Whether a merged model answers as the model with its adapter beside it did: log-probs of a few texts compared. */
+/** Checks that a merged model answers like the model with its adapter, by the log-probs of a few texts. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { CausalLM } from "../../models";
@@ -62,7 +62,7 @@ export function tokenLogProbs(model: CausalLM, sequences: readonly number[][]): 
   );
 }
 
-/** Compares what two models say of the same sequences. A difference that is no number fails. */
+/** Compares two models' log-probs of the same sequences. A NaN difference fails. */
 export function compareLogProbs(a: readonly Float64Array[], b: readonly Float64Array[], written: DType): MergeCheck {
   const deltas = a.map((values, i) => Array.from(values, (value, token) => value - b[i]![token]!));
   const largest = (values: readonly number[]) => Math.max(...values.map(Math.abs));

@@ -132,7 +132,7 @@ function newAdapter(config: RunConfig): ReturnType<typeof lora> {
   });
 }
 
-/** Targets that are no layer of this model. PEFT passes them over too, so that one list serves several architectures. */
+/** Notes the targets that match no layer of this model. PEFT ignores them too, so that one list serves several architectures. */
 function absentTargets({ loraTargetModules }: RunConfig, model: CausalLM): string[] {
   if (loraTargetModules === null || loraTargetModules.includes("all-linear")) return [];
   const names = loraLayers(model).map(([name]) => name);
@@ -142,7 +142,7 @@ function absentTargets({ loraTargetModules }: RunConfig, model: CausalLM): strin
     : [];
 }
 
-/** What the base is held in: what trains is in float32 whatever it is. */
+/** The dtype of the base; weights that train are always float32. */
 function chooseDType(
   { bf16 }: RunConfig,
   device: string,

@@ -69,7 +69,7 @@ export async function answerOwn(
     tokenizer,
     questions.map(({ prompt }) => prompt),
     {
-      until: ["Question:"], // a model that goes on with a next one, as the evaluation harness ends GSM8K's answers
+      until: ["Question:"], // a model that continues with another question; the evaluation harness ends GSM8K's answers in the same way
       maxTokens: longest + ROOM,
       batchSize: BATCH,
     },

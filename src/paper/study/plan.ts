@@ -47,7 +47,7 @@ export interface Study {
   readonly grid: readonly Corpus[];
   readonly betas: readonly number[];
   readonly lambdas: readonly number[];
-  /** Those with which a loss stands in the comparison. */
+  /** The parameters of all losses in the comparison. */
   readonly beta: number;
   readonly lambda: number;
   /** Of SLiC as published: HALOs' defaults. */
@@ -68,7 +68,7 @@ export const paperStudy: Study = {
   slic: { beta: slicOptions.beta.fallback, lambda: slicOptions.lambda.fallback },
 };
 
-/** The parameters with which a method stands in the comparison. */
+/** A method's parameters in the comparison. */
 export function parametersOf({ beta, lambda, slic }: Study, method: StudyMethod): Parameters {
   if (method === "reference" || method === "sft") return { beta: null, lambda: null };
   if (method === "slic") return slic;

@@ -10,8 +10,8 @@ const crossEntropyWeight = <Default extends number>(fallback: Default) =>
   openSetting("cpoAlpha", numberOption(fallback, "weight of the cross-entropy in cpo and simpo", { min: 0 }));
 
 /**
- * Supervised fine-tuning on the chosen answers, which needs no rejected ones: the mean cross-entropy of all chosen tokens of the optimizer step. Divided
- * among the pairs it is
+ * Supervised fine-tuning on the chosen answers, which needs no rejected ones: the mean cross-entropy of all chosen tokens of
+ * the optimizer step. Divided among the pairs it is
  *
  *   L = −log π(y_w|x)/n̄,   n̄ = the mean number of chosen tokens a pair over the step (`meanChosenTokens`)
  *
@@ -40,7 +40,7 @@ export type SftOptions = OptionsOf<typeof sft.declaration.options>;
 /**
  * SLiC-HF: max(0, δ − log π(y_w|x) + log π(y_l|x)) − λ·log π(y_w|x), a hinge on the policy's own log-probs and a pull towards
  * the chosen answer. δ is named `beta` in HALOs and here. TRL's `hinge` is another loss: on log-ratios, without the pull. As
- * in HALOs the rewards are the log-probs themselves: δ is no scale.
+ * in HALOs the rewards are the log-probs themselves: δ is not a scale.
  */
 export const slic = declareLoss({
   name: "slic",

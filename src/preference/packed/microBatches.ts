@@ -1,6 +1,6 @@
 /**
- * Which pairs go through the model together. Pairs of one prompt stay together, since it is then computed once; the
- * batches are as few as the limits allow, and even in tokens, so that none costs more time or memory than it must.
+ * Which pairs go through the model together. Pairs with the same prompt stay together, so that it is computed once. There
+ * are as few batches as the limits allow, with about the same number of tokens each.
  */
 import { checkOptions } from "../../base/options";
 import { expectTokenized } from "../../data/rows/givenRows";
@@ -9,7 +9,7 @@ import type { CausalLM } from "../../models";
 import { type Packing, type PackOptions, pack } from "./packing";
 
 export interface MicroBatchOptions extends PackOptions {
-  /** Tokens a batch may have after sharing. A pair that has more stands alone. No limit when left out. */
+  /** Tokens a batch may have after sharing. A pair that has more gets a batch of its own. No limit when left out. */
   maxTokens?: number;
   /** Pairs a batch may have. No limit when left out. */
   maxPairs?: number;

@@ -31,7 +31,7 @@ export interface TokenScores extends Partial<TokenStatistics> {
 }
 
 export interface ScoreOptions {
-  /** What is wanted beside the log-probs. */
+  /** What to compute in addition to the log-probs. */
   statistics?: readonly TokenStatistic[];
   /** Rows of a chunk; by memory when left out. */
   chunkRows?: number;
@@ -145,7 +145,7 @@ function towardsRows(
   return weight.pullBack(towardsLogits.to({ dtype: weight.dtype })).neg_();
 }
 
-/** Where chunks begin, and how many rows they have: equal ones, but for the last. */
+/** Where chunks begin, and how many rows they have; all but the last are equal. */
 function chunks(model: CausalLM, rows: Tensor, { chunkRows }: ScoreOptions): [start: number, count: number][] {
   const { chunkBytes } = deviceProperties(rows.device).limits; // of logits in float32
   const most = chunkRows ?? Math.max(1, Math.floor(chunkBytes / (4 * model.config.vocabSize)));

@@ -1,17 +1,17 @@
 /**
- * What a model computes, as a hash of its content: settings and every weight. Two folders with the same weights have one
- * fingerprint, and a folder whose weights were exchanged has another.
+ * Identifies what a model computes by a hash of its settings and every weight. Two folders with the same weights have the
+ * same fingerprint; replacing a folder's weights changes it.
  */
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { deviceProperties, noGrad, type Tensor, tidy } from "../../torch";
 
-/** Elements brought to the host at a time. */
+/** Elements copied to the host at a time. */
 const STEP = 4 << 20;
 
 /**
  * The SHA-256 of settings and tensors, as hex digits. The order of the tensors does not matter; name, dtype, shape, kind
- * of device and every bit of the values do. Other work gets a turn between tensors.
+ * of device and every bit of the values do. Yields to the event loop between tensors.
  *
  * ```ts
  * const id = await fingerprint(model.config, model.namedParameters());

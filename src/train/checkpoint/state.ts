@@ -1,7 +1,7 @@
 /**
- * `trainer_state.json`: where a run is and what it has logged, with Hugging Face's keys; what is ours (sums that are not
- * logged yet, the measured tolerance, what the run was made from) stands under `stateful_callbacks`, where their reader
- * lets it pass. savedState.ts reads it.
+ * `trainer_state.json`: the progress and the history of a run, under Hugging Face's keys. State that is only ours (sums that
+ * are not logged yet, the measured tolerance, what the run was made from) is under `stateful_callbacks`, which their reader
+ * ignores.
  */
 import { basename, join, resolve } from "node:path";
 import { InputError } from "../../base/errors";
@@ -11,7 +11,7 @@ import { isObject, shown } from "../../base/values";
 import type { LogLine } from "../metrics/names";
 import type { Totals } from "../metrics/stepMetrics";
 
-/** What of a run's state is ours. */
+/** The part of a run's state that Hugging Face's format does not have. */
 export interface OwnState {
   /** Evaluations since the best one. */
   evaluationsSinceBest: number;
@@ -25,11 +25,11 @@ export interface OwnState {
   dpopTolerance: number | null;
   /** Largest |β ρ| before the first step; null for a loss without reference. */
   step0MaxAbs: number | null;
-  /** How batches were made: others would round otherwise. */
+  /** How batches were made: other batches round differently. */
   plan: { maxTokens: number; checkpoint: boolean };
   /** Fingerprint of the model at the start. */
   start: string;
-  /** What a run that goes on has to share. */
+  /** What must not change when the run is resumed. */
   fixed: Record<string, unknown>;
   /** The whole configuration, to tell what else has changed. */
   config: Record<string, unknown>;
@@ -68,7 +68,7 @@ export const newProgress = () => ({
 
 export const STATE_FILE = "trainer_state.json";
 const FORMAT = 3;
-/** The format before checkpoints had checksums; otherwise the same. */
+/** The same format, before checkpoints had checksums. */
 const WITHOUT_CHECKSUMS = 2;
 
 export async function writeTrainerState(folder: string, state: TrainerState): Promise<void> {
@@ -193,7 +193,7 @@ function readHistory(json: Fields, globalStep: number): LogLine[] {
     if (step > globalStep) line.fail("step", `at most the ${globalStep} of 'global_step'`);
     last = step;
     const kind = `${"loss" in line.values ? "training" : "eval_runtime" in line.values ? "evaluation" : "other"} ${step}`;
-    if (seen.has(kind)) line.fail("step", `a step later than that of the line before`);
+    if (seen.has(kind)) line.fail("step", "a step later than that of the line before");
     seen.add(kind);
     for (const name of Object.keys(line.values)) if (line.value(name) !== null) line.number(name); // null was NaN
     return line.values as LogLine;

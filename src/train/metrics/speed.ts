@@ -1,4 +1,4 @@
-/** How fast a run is, what packing saves it, and how much memory it takes. */
+/** The speed of a run, the tokens that packing saves, and peak memory. */
 import type { CausalLM } from "../../models";
 import { linearLayers } from "../../nn/linear";
 import { type Packing, type PackingStatistics, packingStatistics } from "../../preference";
@@ -28,7 +28,7 @@ export class Speedometer {
     this.peak = PEAKS.find(([part]) => name.includes(part))?.[1];
   }
 
-  /** Counts the batches of a step, and says how many pairs and operations they were. */
+  /** Counts the batches of a step, and returns their pairs and operations. */
   add(batches: readonly Packing[]): { pairs: number; flops: number } {
     const statistics = packingStatistics(batches);
     const flops = statistics.tokens * this.perToken.body + statistics.scoredTokens * this.perToken.head;
@@ -37,7 +37,7 @@ export class Speedometer {
     return { pairs: batches.reduce((sum, { pairs }) => sum + pairs.length, 0), flops };
   }
 
-  /** Since the last call. Tokens are those of both answers with their prompts, whatever packing made of them. */
+  /** The metrics since the last call. Tokens are those of both answers with their prompts, before packing. */
   read(): Record<string, number> {
     const { time, flops, packed } = this.since;
     const seconds = (performance.now() - time) / 1000;
@@ -58,7 +58,7 @@ export class Speedometer {
 
 /**
  * Operations a token's matrix products take, forward and backward: 2 per weight forward, 2 for the gradient towards the
- * input, 2 more for a weight that trains. Attention's own products, small beside them, are left out.
+ * input, 2 more for a weight that trains. Attention's own products are small in comparison and left out.
  */
 function flopsPerToken(model: CausalLM): { body: number; head: number } {
   let body = 0;

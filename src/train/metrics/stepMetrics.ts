@@ -1,7 +1,7 @@
 /**
- * What is measured of a step, summed on the device and brought to the host in one read, when somebody asks: a step that
- * is not logged reads nothing. Each metric is a sum and what it is a mean over, so that steps and micro-batches of any
- * size add up to means over pairs (or over tokens, for what is measured by token).
+ * The metrics of a step, summed on the device and read by the host in one transfer, on demand: a step that is not logged
+ * reads nothing. Each metric is a sum and a count, so that micro-batches and steps of any size add up to means over pairs,
+ * or over tokens for token metrics.
  */
 import {
   answerSums,
@@ -15,7 +15,7 @@ import { cat, dispose, keep, noGrad, stack, type Tensor, tidy } from "../../torc
 import { tensor } from "../../torch/create";
 import { comparingMetrics, type LogLine, type TrainingStep } from "./names";
 
-/** What is only measured when it is logged, as it costs passes over the vocabulary. */
+/** Measured on logged steps only, since they cost passes over the vocabulary. */
 export const LOGGED_STATISTICS = ["entropy", "hits", "meanLogits"] as const;
 
 /** A sum, how many values it is over, and the sum of their squares if their spread is measured. */
@@ -58,8 +58,11 @@ export class StepMetrics {
   }
 
   /**
-   * Adds a micro-batch's pairs: TRL's metrics and the loss's own. `losses` is each pair's, `[pairs]`. What is about rejected
-   * answers is measured over the pairs at the places `compared`, those that have one; over all when left out.
+   * Adds a micro-batch's pairs: TRL's metrics and the loss's own.
+   *
+   * @param losses of each pair, `[pairs]`
+   * @param compared the places of the pairs that have a rejected answer, over which metrics about rejected answers are
+   * measured; default: all
    */
   addPairs(loss: PreferenceLoss, losses: Tensor, logProbs: PairLogProbs, compared?: readonly number[]): void {
     tidy(() =>
@@ -85,7 +88,7 @@ export class StepMetrics {
     );
   }
 
-  /** Adds what was measured by token: of both answers the entropy, of the chosen ones how many were likeliest. */
+  /** Adds token metrics: the entropy over both answers, and how many chosen tokens were the likeliest. */
   addTokens(batch: PackedBatch, { entropy, hits, meanLogits }: TokenScores): void {
     const tokensOf = (side: "chosen" | "rejected") =>
       batch.packing.completions.reduce((sum, completion) => sum + completion[side].length, 0);
@@ -116,7 +119,7 @@ export class StepMetrics {
     return Object.keys(means(totals));
   }
 
-  /** What was added up. The first call brings it from the device. */
+  /** The totals. The first call reads them from the device. */
   read(): Totals {
     StepMetrics.readAll([this]);
     return this.totals!;
@@ -175,7 +178,7 @@ export function means(totals: Totals): Record<string, number> {
   return values;
 }
 
-/** A completed step, whose metrics are read from the device when they are asked for: on CUDA, that waits for the step. */
+/** A completed step whose metrics are read from the device on access: on CUDA, that waits for the step. */
 export function trainingStep(
   place: { step: number; epoch: number; learning_rate: number; logged?: LogLine },
   metrics: StepMetrics,
