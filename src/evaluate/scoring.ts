@@ -1,10 +1,11 @@
 /** What a model makes of many prompts: the log-likelihoods of given continuations, or answers in its own words. */
 import { setImmediate } from "node:timers/promises";
 import { InputError } from "../base/errors";
+import { commonPrefixLength } from "../base/lists";
 import { generate } from "../generate";
 import type { CausalLM } from "../models";
 import { upload } from "../preference/packed/batch";
-import { commonLength, layOut } from "../preference/packed/packing";
+import { compareIds, layOut } from "../preference/packed/packing";
 import { scorePairs } from "../preference/packed/step";
 import type { Tokenizer } from "../text";
 import { deviceProperties, tidy } from "../torch";
@@ -74,13 +75,13 @@ export async function logLikelihoods(
  * most of the next sequence is there already, it may grow to twice its size.
  */
 export function batchesOf(sequences: readonly ScoredSequence[], maxTokens: number): number[][] {
-  const order = sequences.map((_, at) => at).sort((a, b) => compare(sequences[a]!.ids, sequences[b]!.ids) || a - b);
+  const order = sequences.map((_, at) => at).sort((a, b) => compareIds(sequences[a]!.ids, sequences[b]!.ids) || a - b);
   const batches: number[][] = [];
   let tokens = 0;
   let before: Int32Array = new Int32Array();
   for (const at of order) {
     const { ids } = sequences[at]!;
-    const shared = commonLength(before, ids);
+    const shared = commonPrefixLength(before, ids);
     const grown = tokens + ids.length - shared;
     const isCheap = 2 * shared > ids.length && grown <= 2 * maxTokens;
     if (batches.length > 0 && (grown <= maxTokens || isCheap)) {
@@ -93,11 +94,6 @@ export function batchesOf(sequences: readonly ScoredSequence[], maxTokens: numbe
     before = ids;
   }
   return batches;
-}
-
-function compare(a: Int32Array, b: Int32Array): number {
-  const at = commonLength(a, b);
-  return (a[at] ?? -1) - (b[at] ?? -1);
 }
 
 export interface AnswerOptions {

@@ -9,8 +9,9 @@ import type { Refusal } from "../data/rows/screening";
 import { packageVersion } from "../native/paths";
 import type { LossConfig } from "../preference";
 import { completionOf } from "../preference/difference";
+import { sumOf } from "../preference/packed/step";
 import { versions } from "../torch";
-import { inShort, type ModelOutput, sum, toMethodResult } from "./measure";
+import { inShort, type ModelOutput, toMethodResult } from "./measure";
 import { type Preset, presets } from "./settings";
 import {
   byMethod,
@@ -113,7 +114,7 @@ async function run({ seed, preset, data, startPhase, onRefusals }: ExperimentOpt
 
 /** The pairs whose chosen answer DPO changed most for the worse, in the middle, and most for the better. */
 function pickSamples({ pairs, vocabulary }: Task, outputs: Record<Method, ModelOutput>): SampleScores[] {
-  const change = (i: number) => sum(outputs.dpo.scores[i]!.chosen) - sum(outputs.reference.scores[i]!.chosen);
+  const change = (i: number) => sumOf(outputs.dpo.scores[i]!.chosen) - sumOf(outputs.reference.scores[i]!.chosen);
   const ranked = pairs.map((pair, i) => ({ pair, i, change: change(i) })).sort((a, b) => a.change - b.change);
   const ranks = { Lowest: 0, Median: Math.floor(ranked.length / 2), Highest: ranked.length - 1 };
   return Object.entries(ranks).map(([name, rank]) => {

@@ -8,8 +8,9 @@
 import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { generateSync } from "../generate";
 import type { CausalLM } from "../models";
-import { type AnswerLogProbs, type LogProbs, scorePreferences } from "../preference";
+import { type AnswerLogProbs, scorePreferences } from "../preference";
 import { positionMeans, stageMeans } from "../preference/difference";
+import { sumOf } from "../preference/packed/step";
 import { finalAnswer, type Pair, type Question } from "./task";
 import type { Vocabulary } from "./vocabulary";
 
@@ -66,11 +67,7 @@ const LEAST_SHARE = 0.1;
 /** Prompts in one batch of generation. */
 const BATCH = 100;
 
-export function sum(values: readonly number[] | LogProbs): number {
-  let total = 0;
-  for (const value of values) total += value;
-  return total;
-}
+export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 /** NaN for no values. */
 export const mean = (values: readonly number[]): number => sum(values) / values.length;
@@ -98,7 +95,7 @@ export function toMethodResult(output: ModelOutput, pairs: readonly Pick<Pair, "
 
 /** Means of whole answers' log-probs, as a point of a curve over the steps. */
 export function curvePoint(step: number, scores: readonly AnswerLogProbs[]): CurvePoint {
-  const meanSum = (side: keyof AnswerLogProbs) => mean(scores.map((score) => sum(score[side])));
+  const meanSum = (side: keyof AnswerLogProbs) => mean(scores.map((score) => sumOf(score[side])));
   return { step, chosen: meanSum("chosen"), rejected: meanSum("rejected") };
 }
 
@@ -147,7 +144,7 @@ async function chooseAnswers(model: CausalLM, questions: readonly Question[], vo
   const scores = await scoreRows(model, rows);
   const taken: { text: string; place: number; score: number }[] = [];
   choices.forEach(({ text, place }, i) => {
-    const score = sum(scores[i]!.chosen) / text.length;
+    const score = sumOf(scores[i]!.chosen) / text.length;
     if (place === 0) taken.push({ text, place, score });
     else if (score >= taken.at(-1)!.score) taken[taken.length - 1] = { text, place, score };
   });

@@ -12,7 +12,7 @@ import { expectModel } from "../models/causalLm";
 import { deviceProperties, tidy } from "../torch";
 import { upload } from "./packed/batch";
 import { microBatches, packOptionsOf } from "./packed/microBatches";
-import { type AnswerLogProbs, answerLogProbs, type LogProbs, scorePairs } from "./packed/step";
+import { type AnswerLogProbs, answerLogProbs, type LogProbs, scorePairs, sumOf } from "./packed/step";
 
 export interface ScorePreferencesOptions {
   /** Tokens of a batch, those that its sequences share counted once. Default: 2048 on the CPU, 16384 elsewhere. */
@@ -93,18 +93,11 @@ function* windows(pairs: readonly TokenizedPair[], tokens: number): Generator<re
 }
 
 function scoreOf({ index }: TokenizedPair, { chosen, rejected }: AnswerLogProbs): PairScore {
-  const [chosenLogp, rejectedLogp] = [sum(chosen), sum(rejected)];
+  const [chosenLogp, rejectedLogp] = [sumOf(chosen), sumOf(rejected)];
   for (const logp of [chosenLogp, rejectedLogp])
     if (!Number.isFinite(logp))
       throw new Error(
         `Expected a log-prob for row ${index} but the model gives ${logp}; its weights or activations overflow or hold NaN`,
       );
   return { index, chosenLogp, rejectedLogp, chosenTokenLogps: chosen, rejectedTokenLogps: rejected };
-}
-
-/** In double precision: a sum of a thousand float32 would be rounded by 1e-4. */
-function sum(values: LogProbs): number {
-  let total = 0;
-  for (const value of values) total += value;
-  return total;
 }

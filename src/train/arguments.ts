@@ -11,6 +11,7 @@ import {
   flag,
   integer,
   mapping,
+  nullable,
   number,
   optional,
   path,
@@ -24,6 +25,16 @@ import { dpop } from "../preference/losses/dpop";
 
 const { tolerance } = dpop.declaration.options;
 const auto = choice(["auto"], "auto", "auto measures the rounding");
+
+/** The lengths of rows, which apply to rows of text only. */
+export const lengthArguments = {
+  maxLength: nullable(integer(1024, "maximum number of tokens of prompt and answer together; null for no limit", { min: 2 })),
+  truncationMode: choice(
+    ["keep_start", "keep_end"],
+    "keep_start",
+    "which end of a longer row to keep; truncated rows are counted and listed",
+  ),
+} as const;
 
 export const trainingArguments = {
   outputDir: path("trainer_output", "folder for the adapter or model, checkpoints, logs and the report"),

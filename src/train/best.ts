@@ -49,14 +49,16 @@ export function bestCheckpoint({
  *
  * @returns a warning if the checkpoint is gone or damaged; the model then keeps its weights
  */
-export function restoreBest(run: Pick<Preparation, "model" | "state" | "settings" | "resumed">): string | undefined {
+export function restoreBest(
+  run: Pick<Preparation, "model" | "optimizer" | "state" | "settings" | "resumed">,
+): string | undefined {
   const { bestStep, globalStep } = run.state;
   if (bestStep === null || bestStep === globalStep) return undefined;
   const best = bestCheckpoint(run);
   const kept = "the final weights are those of the last step";
   if (best === undefined) return `the best checkpoint, of step ${bestStep}, is gone; ${kept}`;
   try {
-    verifyCheckpoint(best);
+    verifyCheckpoint(best, run.optimizer.layout);
     restoreWeights(run.model, best);
     return undefined;
   } catch (error) {

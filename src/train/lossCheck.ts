@@ -4,6 +4,7 @@
  */
 import { InputError } from "../base/errors";
 import { received } from "../base/received";
+import type { RejectedRule } from "../data/reading/columnMapping";
 import { createLoss, type PairLogProbs, type PreferenceLoss, weightedSum, wpo } from "../preference/losses";
 import { expectLossFunction, NOT_ASYNC } from "../preference/losses/loss";
 import { type Device, fromTypedArray, Tensor, tidy } from "../torch";
@@ -59,6 +60,11 @@ export function checkLoss(loss: unknown, device: Device): string[] {
   });
 }
 
+/** Whether rows must have a rejected answer for this loss. */
+export function rejectedRule(loss: Pick<PreferenceLoss, "answers">): RejectedRule {
+  return loss.answers === "chosen" ? "optional" : "required";
+}
+
 /**
  * Throws unless every row has the answers that the loss reads.
  *
@@ -70,7 +76,7 @@ export function expectAnswersFor(
   rows: readonly { readonly index?: number; readonly rejected?: unknown }[],
   name: string,
 ): void {
-  if (loss.answers === "chosen") return;
+  if (rejectedRule(loss) === "optional") return;
   const at = rows.findIndex(({ rejected }) => rejected === undefined);
   if (at < 0) return;
   throw new InputError(

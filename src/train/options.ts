@@ -21,7 +21,7 @@ import type { Tokenizer } from "../text";
 import { expectTokenizer } from "../text/tokenizer";
 import type { Tensor } from "../torch";
 import { type TrainingArguments, trainingArguments } from "./arguments";
-import { checkLoss, expectAnswersFor } from "./lossCheck";
+import { checkLoss, expectAnswersFor, rejectedRule } from "./lossCheck";
 import { comparingMetrics, evaluationMetrics } from "./metrics/names";
 import { isRunEntry } from "./output/entries";
 import { scheduleProblems } from "./schedule";
@@ -75,17 +75,16 @@ const OWN_OPTIONS: readonly (keyof PreferenceTrainerOptions)[] = [
  */
 export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   checkOptions("PreferenceTrainer", options, [...OWN_OPTIONS, ...Object.keys(trainingArguments)]);
-  const { model, train, evaluation, tokenizer, loss, maxLength, truncationMode, resumeFromCheckpoint, config, dataName } =
-    options;
+  const { model, train, evaluation, tokenizer, maxLength, truncationMode, resumeFromCheckpoint, config, dataName } = options;
   expectModel(model);
-  const rejected = (loss as Partial<PreferenceLoss> | undefined)?.answers === "chosen" ? "optional" : "required";
+  const loss = lossOf(options);
+  const rejected = rejectedRule(loss);
   expectRowsOrPairs(train, "train", rejected);
   if (evaluation !== undefined) expectRowsOrPairs(evaluation, "evaluation", rejected);
   if (tokenizer !== undefined) expectTokenizer(tokenizer);
-  const given = (loss ?? dpop()) as PreferenceLoss;
-  const ofLoss = checkLoss(given, model.device);
-  expectAnswersFor(given, train, "train");
-  expectAnswersFor(given, evaluation ?? [], "evaluation");
+  const ofLoss = checkLoss(loss, model.device);
+  expectAnswersFor(loss, train, "train");
+  expectAnswersFor(loss, evaluation ?? [], "evaluation");
   const expect = (name: string, value: unknown, holds: boolean, expected: string): void => {
     if (value !== undefined && !holds) throw new RangeError(`Expected ${expected} for '${name}' but received ${received(value)}`);
   };
@@ -100,6 +99,11 @@ export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   const compares = evaluation === undefined || evaluation.some(({ rejected }) => rejected !== undefined);
   const measured = evaluationMetrics.filter((metric) => compares || !comparingMetrics.includes(metric));
   if (metricForBestModel !== null) expectMetric(metricForBestModel, [...measured, ...ofLoss]);
+}
+
+/** The loss to train with; unchecked. */
+export function lossOf({ loss }: Pick<PreferenceTrainerOptions, "loss">): PreferenceLoss {
+  return (loss ?? dpop()) as PreferenceLoss;
 }
 
 /** Checks the metric; with an unknown one, no evaluation would ever be the best. */

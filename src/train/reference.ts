@@ -10,7 +10,6 @@ import { hasAdapter, loraLayers, tensorsTrainedWhole, withAdapter } from "../nn"
 import {
   answerLogProbs,
   fingerprint,
-  type LogProbs,
   ldWeights,
   packOptionsOf,
   ReferenceCache,
@@ -18,6 +17,7 @@ import {
   scorePairs,
   upload,
 } from "../preference";
+import { sumOf } from "../preference/packed/step";
 import { type Device, fromTypedArray, type Tensor, tidy } from "../torch";
 import { inBatchesThatFit } from "./memory";
 
@@ -151,11 +151,4 @@ export function referenceSums(
     referenceChosen: fromTypedArray(sums.chosen, [pairs.length], { device }),
     referenceRejected: fromTypedArray(sums.rejected, [pairs.length], { device }),
   };
-}
-
-/** The sum of an answer's log-probs, with `ld_alpha`'s weights when they are given. */
-export function sumOf(values: LogProbs, weights?: Float32Array): number {
-  let sum = 0;
-  for (const [at, value] of values.entries()) sum += value * (weights?.[at] ?? 1);
-  return sum;
 }

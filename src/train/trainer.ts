@@ -101,8 +101,8 @@ export class PreferenceTrainer extends EventEmitter<TrainerEvents> implements As
       output = this.output ?? this.claimOutput();
       const preparation = await this.prepare();
       this.emit("prepared", preparation);
-      const { model, settings, warnings } = preparation;
-      const noSpace = spaceWarning(checkpointBytes(model), settings.outputDir);
+      const { model, optimizer, settings, warnings } = preparation;
+      const noSpace = spaceWarning(checkpointBytes(model, optimizer.layout), settings.outputDir);
       if (noSpace !== undefined) this.emit("warning", noSpace);
       for (const warning of warnings) this.emit("warning", warning);
       loop = new TrainingLoop(preparation, runObservers(preparation, this, output));

@@ -84,7 +84,7 @@ describe("a checkpoint of another optimizer", () => {
       referenceCache,
       ...options,
     }).train();
-    ({ state } = verifyCheckpoint(join(outputDir, "checkpoint-2")));
+    ({ state } = verifyCheckpoint(join(outputDir, "checkpoint-2"), adamwLayout));
   });
 
   test("resumes to the bit, with the tensors of its layout", async () => {
@@ -115,7 +115,7 @@ describe("a checkpoint of another optimizer", () => {
     train(model, optimizer, 1, 1);
     const outputDir = join(root, "other");
     const folder = await saveCheckpoint(outputDir, state, { model, optimizer, device: "cpu" });
-    expect(() => openCheckpoint(true, outputDir)).toThrow(
+    expect(() => openCheckpoint(true, outputDir, adamwLayout)).toThrow(
       /Expected the state of AdamW in .*optimizer.safetensors but received a tensor '0.momentum_buffer'/,
     );
     expect(() => expectFits(folder, { model, optimizer: new AdamW(trained(model)), device: "cpu" })).toThrow(

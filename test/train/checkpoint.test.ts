@@ -19,13 +19,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { applyLora, type CausalLM, lora, sigmoid } from "../../src";
 import { InputError } from "../../src/base/errors";
 import { verifyChecksums, writeChecksums } from "../../src/base/files/checksums";
+import { adamwLayout } from "../../src/optim/adamw";
 import { manualSeed, memory } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
-import { openCheckpoint, restoreCheckpoint, verifyCheckpoint } from "../../src/train/checkpoint/restore";
+import * as checkpoints from "../../src/train/checkpoint/restore";
 import { checkpointsIn, saveCheckpoint } from "../../src/train/checkpoint/save";
 import { readSavedState } from "../../src/train/checkpoint/state";
 import type { PreferenceTrainerOptions } from "../../src/train/options";
-import { createOptimizer } from "../../src/train/prepare/optimizer";
+import { createOptimizer } from "../../src/train/prepare/model";
 import { settledTensors } from "../setup/garbage";
 import { tinyModel, tinyPairs } from "./tiny";
 
@@ -34,6 +35,9 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 let folders = 0;
 const newFolder = () => join(root, `run-${++folders}`);
 const train = tinyPairs(12);
+
+const openCheckpoint = (which: string | true, outputDir: string) => checkpoints.openCheckpoint(which, outputDir, adamwLayout);
+const verifyCheckpoint = (folder: string) => checkpoints.verifyCheckpoint(folder, adamwLayout);
 
 /** Fresh adapters are drawn: every model of these tests is the same one. */
 function adapted(): CausalLM {
@@ -396,9 +400,9 @@ test("saving and restoring leave no handle behind", async () => {
   });
   const parts = { model, optimizer, device: "cpu" } as const;
   const { folder, state } = verifyCheckpoint(join(original, "checkpoint-4"));
-  restoreCheckpoint(folder, parts);
+  checkpoints.restoreCheckpoint(folder, parts);
   const before = await settledTensors();
-  restoreCheckpoint(folder, parts);
+  checkpoints.restoreCheckpoint(folder, parts);
   const saved = await saveCheckpoint(newFolder(), state, parts);
   expect(memory().tensors).toBe(before);
   for (const name of ["optimizer", "adapter_model", "rng_state"].map((each) => `${each}.safetensors`))

@@ -6,8 +6,9 @@ import { answersTo } from "../../evaluate/scoring";
 import type { CausalLM } from "../../models";
 import type { AnswerLogProbs, LogProbs } from "../../preference";
 import { completionOf } from "../../preference/difference";
+import { sumOf } from "../../preference/packed/step";
 import type { Tokenizer } from "../../text";
-import { type Answer, sum } from "../measure";
+import type { Answer } from "../measure";
 import { finalAnswer } from "../task";
 
 /** A prompt with the answers that its rows give. */
@@ -78,7 +79,7 @@ export async function answerOwn(
 }
 
 function chosenOf({ pairs }: HeldOutQuestion, scores: readonly AnswerLogProbs[]): Answer {
-  const perCharacter = (logps: LogProbs, text: string) => sum(logps) / Math.max(1, text.length);
+  const perCharacter = (logps: LogProbs, text: string) => sumOf(logps) / Math.max(1, text.length);
   const wrong = pairs.find(
     ({ at, chosen, rejected }) => perCharacter(scores[at]!.chosen, chosen) <= perCharacter(scores[at]!.rejected, rejected),
   );

@@ -137,6 +137,16 @@ export function answerLogProbs({ packing }: PackedBatch, logProbs: Tensor): Answ
   return packing.completions.map(({ chosen, rejected }) => ({ chosen: read(chosen), rejected: read(rejected) }));
 }
 
+/**
+ * The sum of an answer's log-probs, weighted by `ld_alpha` if weights are given. In double precision: a sum of a thousand
+ * float32 would be rounded by 1e-4.
+ */
+export function sumOf(logProbs: LogProbs, weights?: Float32Array): number {
+  let sum = 0;
+  for (const [at, value] of logProbs.entries()) sum += value * (weights?.[at] ?? 1);
+  return sum;
+}
+
 function sides(byPair: Tensor): [chosen: Tensor, rejected: Tensor] {
   return [byPair.select(1, 0), byPair.select(1, 1)];
 }

@@ -6,7 +6,6 @@ import { CHECKSUMS_FILE, hasChecksums, verifyChecksums } from "../../base/files/
 import { adapterTensors, type CausalLM, FolderError, SafetensorsFile } from "../../models";
 import { openWeights } from "../../models/weights";
 import { hasAdapter } from "../../nn";
-import { adamwLayout } from "../../optim/adamw";
 import type { StateLayout } from "../../optim/optimizer";
 import { type Device, setRngState, type Tensor, tidy } from "../../torch";
 import { OptimizerFile, shownEntry } from "./optimizerFile";
@@ -42,9 +41,10 @@ export interface OpenedCheckpoint {
 /**
  * Finds the checkpoint that `resume_from_checkpoint` means, and checks all of its files.
  *
+ * @param layout of the state of the run's optimizer
  * @throws DamagedCheckpointError that names the file, and the newest checkpoint to resume from instead
  */
-export function openCheckpoint(which: string | true, outputDir: string, layout = adamwLayout): OpenedCheckpoint {
+export function openCheckpoint(which: string | true, outputDir: string, layout: StateLayout): OpenedCheckpoint {
   const folder = findCheckpoint(which, outputDir);
   try {
     const problem = whyNoCheckpoint(folder);
@@ -71,7 +71,7 @@ export function openCheckpoint(which: string | true, outputDir: string, layout =
  *
  * @throws InputError that names the file
  */
-export function verifyCheckpoint(folder: string, layout = adamwLayout): OpenedCheckpoint {
+export function verifyCheckpoint(folder: string, layout: StateLayout): OpenedCheckpoint {
   const { state, hasChecksums: needsChecksums } = readVerified(folder);
   for (const name of readdirSync(folder)) if (name.endsWith(".safetensors")) new SafetensorsFile(join(folder, name));
   new OptimizerFile(join(folder, OPTIMIZER_FILE), layout).expectSteps(state.globalStep);

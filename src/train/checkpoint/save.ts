@@ -12,8 +12,7 @@ import { publishFolder, stagingFolder } from "../../base/files/wholeFiles";
 import { adapterTensors, type CausalLM, saveAdapter, saveModel } from "../../models";
 import { saveTensors } from "../../models/formats/safetensors/writer";
 import { hasAdapter } from "../../nn";
-import { adamwLayout } from "../../optim/adamw";
-import { type Optimizer, stateBytes } from "../../optim/optimizer";
+import { type Optimizer, type StateLayout, stateBytes } from "../../optim/optimizer";
 import { saveGgufTokenizer } from "../../text";
 import { type Device, deviceProperties, dispose, getRngState, type Tensor } from "../../torch";
 import { itemSize } from "../../torch/dtype";
@@ -103,11 +102,11 @@ export function rngStates(device: Device): Record<string, Tensor> {
 const CHECKPOINTS = 2;
 
 /** Bytes of a checkpoint: the weights that are saved, the optimizer's state, and the generators' states. */
-export function checkpointBytes(model: CausalLM): number {
+export function checkpointBytes(model: CausalLM, layout: StateLayout): number {
   const saved = hasAdapter(model) ? Object.values(adapterTensors(model)) : [...model.parameters()];
   const bytes = saved.reduce((sum, tensor) => sum + tensor.numel() * itemSize(tensor.dtype), 0);
   const trained = [...model.parameters()].filter(({ requiresGrad }) => requiresGrad);
-  const optimizer = trained.reduce((sum, tensor) => sum + stateBytes(adamwLayout, tensor), 0);
+  const optimizer = trained.reduce((sum, tensor) => sum + stateBytes(layout, tensor), 0);
   using state = getRngState("cpu");
   return bytes + optimizer + state.numel();
 }

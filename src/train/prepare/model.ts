@@ -1,7 +1,8 @@
-/** The model of a run: what of it trains, its state before the first random number is drawn, and what PEFT will make of it. */
+/** The model of a run: which weights train and by which optimizer, seed and dropout, and whether PEFT can use its adapter. */
 import { InputError } from "../../base/errors";
 import type { CausalLM } from "../../models";
 import { loraLayers, tensorsTrainedWhole } from "../../nn";
+import { AdamW, type Optimizer } from "../../optim";
 import { type Device, manualSeed } from "../../torch";
 import type { TrainingArguments } from "../arguments";
 
@@ -34,6 +35,22 @@ export function resetModel(
   for (const [, { adapter }] of loraLayers(model)) adapter.dropout = disableDropout ? 0 : adapter.config.dropout;
   for (const problem of peftProblems(model))
     warn(`PEFT 0.21 cannot use this adapter, but smaug can, and smaug merge can merge it into the model: ${problem}`);
+}
+
+/** Makes AdamW over the weights that train. Norms and biases do not decay, as in Hugging Face's Trainer. */
+export function createOptimizer(
+  model: CausalLM,
+  settings: Pick<TrainingArguments, "learningRate" | "weightDecay" | "adamBeta1" | "adamBeta2" | "adamEpsilon">,
+): Optimizer {
+  const { learningRate: lr, weightDecay, adamBeta1, adamBeta2, adamEpsilon: eps } = settings;
+  const trained = [...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad);
+  const decays = (name: string) => !/(^|[._])(bias|norm|layernorm)([._]|$)/.test(name);
+  const group = (decaying: boolean) => trained.filter(([name]) => decays(name) === decaying).map(([, tensor]) => tensor);
+  const groups = [
+    { params: group(true), weightDecay },
+    { params: group(false), weightDecay: 0 },
+  ].filter(({ params }) => params.length > 0);
+  return new AdamW(groups, { lr, betas: [adamBeta1, adamBeta2], eps });
 }
 
 /** Router and experts of a mixture: linear layers here, plain tensors in transformers. */

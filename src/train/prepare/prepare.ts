@@ -6,18 +6,16 @@
 
 import { InputError } from "../../base/errors";
 import type { CausalLM } from "../../models";
-import type { Schedule } from "../../optim";
-import type { Optimizer } from "../../optim/optimizer";
-import { dpop, type PreferenceLoss } from "../../preference";
+import { getSchedule, type Optimizer, type Schedule } from "../../optim";
+import type { PreferenceLoss } from "../../preference";
 import type { Device } from "../../torch";
 import type { TrainingArguments } from "../arguments";
 import { expectFits, type OpenedCheckpoint, openCheckpoint, restoreCheckpoint } from "../checkpoint/restore";
 import { newProgress, type TrainerState } from "../checkpoint/state";
 import { type MemoryPlan, planMemory } from "../memory";
-import { type PreferenceTrainerOptions, readSettings } from "../options";
+import { lossOf, type PreferenceTrainerOptions, readSettings } from "../options";
 import { planSchedule, Sampler, type SchedulePlan } from "../schedule";
-import { expectTrainable, resetModel } from "./model";
-import { createOptimizer, createSchedule } from "./optimizer";
+import { createOptimizer, expectTrainable, resetModel } from "./model";
 import { expectSameRun, identityOf, type RunIdentity, resumeWarnings } from "./resume";
 import { expectEvaluationRows, longestPair, prepareRows, type RunRows } from "./rows";
 import { type RunHeader, runHeader } from "./runHeader";
@@ -55,16 +53,16 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   const trainable = expectTrainable(options.model);
   const { model, device } = trainable;
   expectEvaluationRows(settings, options.evaluation, hooks.onWarning);
+  const optimizer = createOptimizer(model, settings);
   const { resumeFromCheckpoint: which } = options;
-  const checkpoint = which ? openCheckpoint(which, settings.outputDir) : undefined;
+  const checkpoint = which ? openCheckpoint(which, settings.outputDir, optimizer.layout) : undefined;
 
   resetModel(model, settings, hooks.onWarning);
   const rows = await prepareRows(options);
   const steps = planSteps(settings, rows.train.length);
   const plan = planBatches(settings, trainable, rows, checkpoint);
-  const optimizer = createOptimizer(model, settings);
 
-  const loss = (options.loss ?? dpop()) as PreferenceLoss;
+  const loss = lossOf(options);
   const identity = await identityOf(model, rows.train, loss, settings);
   const resumable = { model, optimizer, device };
   if (checkpoint) {
@@ -111,7 +109,9 @@ function planSteps(settings: TrainingArguments, rows: number): StepPlan {
         "lower per_device_train_batch_size or leave dataloader_drop_last out",
     );
   const schedule = planSchedule(settings, sampler.stepsPerEpoch);
-  return { sampler, schedule, lrFactor: createSchedule(settings, schedule) };
+  const { warmupSteps, totalSteps } = schedule;
+  const { lrSchedulerType, lrSchedulerKwargs: kwargs, learningRate: baseLr } = settings;
+  return { sampler, schedule, lrFactor: getSchedule(lrSchedulerType, { warmupSteps, totalSteps, baseLr, kwargs }) };
 }
 
 /** A resumed run makes the batches that it made, whatever memory is free now: others would round differently. */

@@ -6,10 +6,11 @@ import type { TruncationMode } from "../../data/tokenize/pairTokenizer";
 import { answersOf, areTokenized, type TokenizedPair } from "../../data/tokenize/tokenizedPair";
 import { type TokenizedPairs, tokenizePairs } from "../../data/tokenize/tokenizePairs";
 import type { CausalLM } from "../../models";
-import { type PreferenceLoss, pack, packOptionsOf } from "../../preference";
+import { pack, packOptionsOf } from "../../preference";
 import { loadTokenizer } from "../../text";
-import type { TrainingArguments } from "../arguments";
-import type { PreferenceTrainerOptions } from "../options";
+import { lengthArguments, type TrainingArguments } from "../arguments";
+import { rejectedRule } from "../lossCheck";
+import { lossOf, type PreferenceTrainerOptions } from "../options";
 
 /** The rows of a run in tokens. */
 export interface RunRows {
@@ -46,8 +47,9 @@ export function expectEvaluationRows(
  * @throws InputError if there is no row to train on, or a row does not fit the model
  */
 export async function prepareRows(options: PreferenceTrainerOptions): Promise<RunRows> {
-  const { model, maxLength = 1024, truncationMode = "keep_start", dataName } = options;
-  const rejected = (options.loss as Partial<PreferenceLoss> | undefined)?.answers === "chosen" ? "optional" : "required";
+  const { maxLength: length, truncationMode: mode } = lengthArguments;
+  const { model, maxLength = length.fallback, truncationMode = mode.fallback, dataName } = options;
+  const rejected = rejectedRule(lossOf(options));
   const limits = { maxLength: maxLength ?? undefined, truncationMode };
   const tokenized: { train?: TokenizedPairs; evaluation?: TokenizedPairs } = {};
   const inTokens = async (which: "train" | "evaluation", rows: PreferenceTrainerOptions["train"]) => {

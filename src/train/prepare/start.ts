@@ -11,10 +11,11 @@ import {
   scorePairs,
   upload,
 } from "../../preference";
+import { sumOf } from "../../preference/packed/step";
 import { tidy } from "../../torch";
 import type { TrainingArguments } from "../arguments";
 import type { MemoryPlan } from "../memory";
-import { REFERENCE_ADAPTER, type ReferenceValues, referencePass, sumOf } from "../reference";
+import { REFERENCE_ADAPTER, type ReferenceValues, referencePass } from "../reference";
 import type { Sampler } from "../schedule";
 import type { TrainableModel } from "./model";
 import { longestCompletion, type RunRows } from "./rows";
