@@ -3,8 +3,7 @@
 import { Command } from "commander";
 import { guardStandardStreams } from "../base/terminal/streams";
 import { packageVersion } from "../native/paths";
-import { run } from "./run";
-import { ownProcess } from "./signals";
+import { ownProcess, run } from "./run";
 
 interface Entry {
   /** What follows the name in the list of commands. */

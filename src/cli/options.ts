@@ -1,12 +1,15 @@
 /**
- * How commands declare options. A value is checked by an argument of base/arguments.ts, as the keys of `smaug train` are,
- * so that a number, a choice or a flag is read and refused in the same words everywhere. And the options that several
- * commands share.
+ * How commands declare options, the options that several commands share, and command lines to paste. A value is checked by
+ * an argument of base/arguments.ts, as the keys of `smaug train` are, so that a number, a choice or a flag is read and
+ * refused in the same words everywhere.
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type Argument, flag } from "../base/arguments";
+import { type Argument, flag, parseRenaming } from "../base/arguments";
+import { shellQuoted } from "../base/files/paths";
+import { type ColumnMapping, expectColumnMapping } from "../data/reading/columnMapping";
+import type { LoadPreferencesOptions } from "../data/rows/preferences";
 import type { DType } from "../torch";
-import { argumentsOf, pasteable, withOption } from "./commandLine";
+import { tell } from "./output";
 
 /**
  * An option with a value.
@@ -30,7 +33,7 @@ function valueOf<T>(text: string, { expected, read, wayOut }: Argument<T>): NonN
   throw new InvalidArgumentError(`Expected ${expected}${way === undefined ? "" : `; ${way}`}.`);
 }
 
-/** What commands that load a model have. */
+/** The flags of commands that load a model. */
 export interface ModelFlags {
   readonly model: string;
   readonly adapter?: string;
@@ -56,6 +59,41 @@ export const dtypeOption = (): Option =>
     ...WEIGHT_DTYPES,
   ]);
 
+/** Which preference rows a command reads, and how their columns are named. */
+export interface RowFlags {
+  split?: string;
+  datasetConfig?: string;
+  columnMapping?: ColumnMapping;
+}
+
+export const splitOption = (): Option => new Option("--split <name>", "split of a folder or data set to read");
+
+export const datasetConfigOption = (): Option =>
+  new Option("--dataset-config <name>", "which of the configs declared in the data set's card; its default config when left out");
+
+export const columnMappingOption = (): Option =>
+  new Option(
+    "--column-mapping <names>",
+    "renames columns, from the file's name to smaug's: question=prompt,good=chosen",
+  ).argParser(parseMapping);
+
+/** The options for `loadPreferences`. */
+export function rowOptions({ split, datasetConfig, columnMapping }: RowFlags): LoadPreferencesOptions {
+  return {
+    ...(split === undefined ? {} : { split }),
+    ...(datasetConfig === undefined ? {} : { datasetConfig }),
+    ...(columnMapping === undefined ? {} : { columnMapping }),
+    onNote: tell,
+  };
+}
+
+function parseMapping(text: string): ColumnMapping {
+  const mapping = parseRenaming(text);
+  if (!mapping) throw new InvalidArgumentError("Expected pairs such as question=prompt,good=chosen.");
+  expectColumnMapping(mapping);
+  return mapping;
+}
+
 const OVERWRITE = "overwrite_output_dir";
 
 /** Adds `--overwrite-output-dir`, of the commands that write a folder. `train` has it as a key. Its value may be left out. */
@@ -71,7 +109,31 @@ export function isOverwriting(command: Command): boolean {
   return (options.overwriteOutputDir ?? options.overwrite_output_dir) === true;
 }
 
-/** The command that was given, with the option, ready to paste. */
+/** The command that was given, with the option added, ready to paste. */
 export function overwritingCommand(command: Command): string {
   return pasteable(withOption(argumentsOf(command), OVERWRITE, "true"));
+}
+
+/** The arguments after `smaug` of the command that is running. */
+export function argumentsOf(command: Command): readonly string[] {
+  let root = command;
+  while (root.parent) root = root.parent;
+  return (root as Command & { rawArgs: readonly string[] }).rawArgs.slice(2);
+}
+
+/** The arguments with the option `name` set to `value`, or without it when `value` is undefined. */
+export function withOption(args: readonly string[], name: string, value: string | undefined): string[] {
+  const isOption = (arg: string) => arg.startsWith("--") && arg.slice(2).split("=")[0]!.replaceAll("-", "_") === name;
+  const kept: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    if (!isOption(args[i]!)) kept.push(args[i]!);
+    else if (!args[i]!.includes("=") && args[i + 1] !== undefined && !args[i + 1]!.startsWith("--")) i++;
+  }
+  return value === undefined ? kept : [...kept, `--${name}`, value];
+}
+
+/** Through npx if the running command was started that way. */
+export function pasteable(args: readonly string[]): string {
+  const program = process.env.npm_command === "exec" ? ["npx", "smaug"] : ["smaug"];
+  return [...program, ...args].map(shellQuoted).join(" ");
 }

@@ -23,10 +23,19 @@ import { headline, outcome, warnings } from "../report/findings";
 import { type LoggedRun, readRuns } from "../report/run";
 import { renderRuns } from "../report/runReport";
 import { writeSvgFiles } from "../report/standaloneSvg";
-import { deviceOption, dtypeOption, type ModelFlags, modelOption } from "./options";
+import {
+  columnMappingOption,
+  datasetConfigOption,
+  deviceOption,
+  dtypeOption,
+  type ModelFlags,
+  modelOption,
+  type RowFlags,
+  rowOptions,
+  splitOption,
+} from "./options";
 import { print, printJson, tell } from "./output";
 import { expectWritable, type FileInput, modelInputs } from "./outputFile";
-import { columnMappingOption, datasetConfigOption, type RowFlags, rowOptions, splitOption } from "./train/rowOptions";
 
 interface Flags extends RowFlags, Pick<ModelFlags, "device" | "dtype">, Partial<Pick<ModelFlags, "model">> {
   out?: string;

@@ -1,7 +1,8 @@
 /**
  * Runs the command line: exit code 0 when done, 1 when the work failed, 2 for bad usage or bad input. An error is one
- * message on standard error; the stack comes with `DEBUG`.
+ * message on standard error; the stack comes with `DEBUG`. Also the signals that end a command.
  */
+import { constants } from "node:os";
 import { type Command, CommanderError, type Option } from "commander";
 import { InputError } from "../base/errors";
 import { resultIsInFiles, settleStandardStreams } from "../base/terminal/streams";
@@ -54,4 +55,37 @@ function takeUnderscores(option: Option): void {
   const asked = option as Option & { is(arg: string): boolean };
   const is = asked.is.bind(asked);
   asked.is = (arg) => is(arg) || (arg.startsWith("--") && arg.replaceAll("_", "-") === option.long);
+}
+
+/** Signals that end a command. */
+export const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/**
+ * Exits on Ctrl-C and the like, for a command that cannot be resumed. Exit handlers then run: an unhandled signal would
+ * leave the lock and the hidden files in the output folder.
+ *
+ * @returns a function that stops handling signals
+ */
+export function exitOnSignals(): () => void {
+  const exit = (signal: NodeJS.Signals): void => process.exit(128 + constants.signals[signal]);
+  for (const signal of SIGNALS) process.on(signal, exit);
+  return () => {
+    SIGNALS.forEach((signal) => process.off(signal, exit));
+    commandEnded();
+  };
+}
+
+let ownsProcess = false;
+
+/** Declares that this process runs only the command line, unlike a test or a program that calls a command. */
+export function ownProcess(): void {
+  ownsProcess = true;
+}
+
+/**
+ * Called when a command has stopped handling signals because its work is done. A signal that arrives while the last output
+ * is written must not change the exit code to that of a killed process.
+ */
+export function commandEnded(): void {
+  if (ownsProcess) for (const signal of SIGNALS) process.on(signal, () => process.exit());
 }

@@ -10,10 +10,21 @@ import { tokenizeRows } from "../data/tokenize/tokenizePairs";
 import { type CausalLM, loadModel } from "../models";
 import { type LogProbs, type PairScore, scorePreferences } from "../preference";
 import { loadTokenizer } from "../text";
-import { adapterOption, deviceOption, dtypeOption, type ModelFlags, modelOption, option } from "./options";
+import {
+  adapterOption,
+  columnMappingOption,
+  datasetConfigOption,
+  deviceOption,
+  dtypeOption,
+  type ModelFlags,
+  modelOption,
+  option,
+  type RowFlags,
+  rowOptions,
+  splitOption,
+} from "./options";
 import { print, printJson, tell, tellJson } from "./output";
 import { expectWritable, modelInputs, writeLines } from "./outputFile";
-import { columnMappingOption, datasetConfigOption, type RowFlags, rowOptions, splitOption } from "./train/rowOptions";
 
 interface Flags extends RowFlags, ModelFlags {
   data: string;

@@ -3,8 +3,9 @@ import { styleText } from "node:util";
 import { Command, InvalidArgumentError } from "commander";
 import { printable } from "../../base/terminal/terminal";
 import type { Distribution, HistogramBin, Inspection, Sample, SampleAnswer } from "../../data/inspect";
+import { lengthArguments } from "../../train/arguments";
+import { columnMappingOption, datasetConfigOption, type RowFlags, rowOptions, splitOption } from "../options";
 import { printJson } from "../output";
-import { columnMappingOption, datasetConfigOption, type RowFlags, rowOptions, splitOption } from "../train/rowOptions";
 
 interface InspectFlags extends RowFlags {
   input?: string;
@@ -13,6 +14,8 @@ interface InspectFlags extends RowFlags {
   json?: boolean;
 }
 
+/** As a run cuts rows unless told differently. */
+const truncationMode = lengthArguments.truncationMode.fallback;
 const BAR = 40; // columns
 const ENDS = 300; // characters of a long prompt that are shown at each end
 const WORDS = 120; // words or tokens of a long answer that are shown at each end
@@ -48,7 +51,7 @@ async function inspect(positional: string | undefined, flags: InspectFlags, comm
   const progress = new Progress("tokenizing", rows.length);
   const result = await inspectRows(rows, {
     ...(tokenizer ? { tokenizer } : {}),
-    ...(maxLength === undefined ? {} : { maxLength, truncationMode: "keep_start" as const }), // TRL's default
+    ...(maxLength === undefined ? {} : { maxLength, truncationMode }),
     onProgress: (done) => progress.update(done),
   });
   if (json) printJson({ source, ...result });
@@ -61,7 +64,7 @@ async function report(source: string, result: Inspection, maxLength: number | un
   const { unit, rows, usable, refused, cut, odd, lengths, editDistance, samples } = result;
   const remarks = [
     ...(refused.length > 0 ? [describeRefusals(refused, rows)] : []),
-    ...(cut.length > 0 ? [describeCuts(cut, { maxLength: maxLength!, truncationMode: "keep_start" })] : []),
+    ...(cut.length > 0 ? [describeCuts(cut, { maxLength: maxLength!, truncationMode })] : []),
     ...describeOddities(odd),
     ...(lengths.rejected ? [] : ["no row has a rejected answer: only loss_type sft can train on these"]),
   ];

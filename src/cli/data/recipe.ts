@@ -3,9 +3,9 @@ import { Command, InvalidArgumentError } from "commander";
 import { escapeJson } from "../../base/terminal/terminal";
 import type { Recipe } from "../../data/recipes/recipe";
 import type { Distances, Statistics } from "../../data/recipes/statistics";
+import { datasetConfigOption, splitOption } from "../options";
 import { printJson, tell, tellJson } from "../output";
 import { expectWritable, type FileInput, writeLines } from "../outputFile";
-import { datasetConfigOption, splitOption } from "../train/rowOptions";
 
 export interface RecipeFlags {
   input?: string;

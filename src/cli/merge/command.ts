@@ -22,7 +22,7 @@ import {
   WEIGHT_DTYPES,
 } from "../options";
 import { print, printJson, tell } from "../output";
-import { exitOnSignals } from "../signals";
+import { exitOnSignals } from "../run";
 import { compareLogProbs, type MergeCheck, sampleSequences, tokenLogProbs } from "./check";
 import { ModelOutput } from "./modelOutput";
 

@@ -7,10 +7,16 @@ import { describeRefusals } from "../../data/rows/screening";
 import { renderReport } from "../../paper/report";
 import type { Preset } from "../../paper/settings";
 import { caveat, findings, formatTable, toSummary } from "../../paper/summary";
-import { addOverwriteOption, isOverwriting, overwritingCommand } from "../options";
+import {
+  addOverwriteOption,
+  columnMappingOption,
+  datasetConfigOption,
+  isOverwriting,
+  overwritingCommand,
+  rowOptions,
+} from "../options";
 import { print, printJson, tell } from "../output";
-import { exitOnSignals } from "../signals";
-import { columnMappingOption, datasetConfigOption, rowOptions } from "../train/rowOptions";
+import { exitOnSignals } from "../run";
 import { ReproduceOutput } from "./output";
 import {
   checkStudyFlags,

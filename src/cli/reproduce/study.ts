@@ -11,8 +11,8 @@ import { presets } from "../../paper/settings";
 import type { Study } from "../../paper/study/plan";
 import type { Subject } from "../../paper/study/subject";
 import type { DType } from "../../torch";
+import { type RowFlags, rowOptions } from "../options";
 import { print, printJson, tell } from "../output";
-import { type RowFlags, rowOptions } from "../train/rowOptions";
 import type { ReproduceOutput } from "./output";
 
 /** Named here, so that the help needs no libtorch. */

@@ -6,12 +6,10 @@
 
 import {
   type ArgumentsOf,
-  choice,
   either,
   flag,
   integer,
   matching,
-  nullable,
   number,
   optional,
   path,
@@ -22,7 +20,7 @@ import {
   withWayOut,
 } from "../../base/arguments";
 import { lossArguments } from "../../preference/losses/configuration";
-import { trainingArguments } from "../../train/arguments";
+import { lengthArguments, trainingArguments } from "../../train/arguments";
 
 export const runArguments = {
   modelNameOrPath: optional(
@@ -50,12 +48,7 @@ export const runArguments = {
   evalDatasetConfig: optional(text("", "which of the configs declared in the card of eval_dataset_name")),
   testSplitSize: optional(share("rows to hold out of the training split for evaluation: a share if below 1, otherwise a count")),
   ...lossArguments,
-  maxLength: nullable(integer(1024, "maximum number of tokens of prompt and answer together; null for no limit", { min: 2 })),
-  truncationMode: choice(
-    ["keep_start", "keep_end"],
-    "keep_start",
-    "which end of a longer row to keep; truncated rows are counted and listed",
-  ),
+  ...lengthArguments,
   bf16: withWayOut(
     optional(flag(true, "keep the frozen base in bfloat16; default true on CUDA, and on a CPU that has bfloat16 instructions")),
     (value) => (value === "auto" || value === "full" ? "leave it out to let the device decide" : undefined),

@@ -13,9 +13,9 @@ import { localBaseOf } from "../../models/modelSource";
 import type { DamagedCheckpointError } from "../../train/checkpoint/restore";
 import { isRunEntry } from "../../train/output/entries";
 import { RunOutput } from "../../train/output/ownership";
-import { argumentsOf, pasteable, withOption } from "../commandLine";
+import { argumentsOf, pasteable, withOption } from "../options";
 import { print, printJson, tell } from "../output";
-import { commandEnded, SIGNALS } from "../signals";
+import { commandEnded, SIGNALS } from "../run";
 import { describeSettings, type ResolvedConfig, resolveConfig, toSnakeCase } from "./config";
 
 const interrupted = 130;

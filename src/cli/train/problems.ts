@@ -3,15 +3,19 @@
  * `--print-config` and a run make the same checks.
  */
 
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { InputError } from "../../base/errors";
+import { readInputJson } from "../../base/files/inputFiles";
 import { hasEntry } from "../../base/files/paths";
 import { snakeCase } from "../../base/names";
 import { conflict, missing, type Problem, unfit } from "../../base/problems";
+import { isObject } from "../../base/values";
+import { expectColumnMapping } from "../../data/reading/columnMapping";
 import { isAdapter } from "../../models/modelSource";
 import { lossConflicts } from "../../preference/losses/configuration";
 import { scheduleProblems } from "../../train/schedule";
 import { type RunConfig, runArguments } from "./arguments";
-import { routerLossProblems } from "./routerLoss";
-import { rowProblems } from "./rowKeys";
 
 /** All problems of a configuration in which every value fits its own setting. */
 export function runProblems(config: RunConfig): Problem[] {
@@ -61,4 +65,79 @@ export function freshAdapterKeys(given: ReadonlySet<string>): string[] {
 /** Adapter settings that were given although no adapter is trained. */
 export function unreadSettings(config: RunConfig, given: ReadonlySet<string>): string[] {
   return trainsAdapter(config) === true ? [] : freshAdapterKeys(given).map((key) => `${key} (without use_peft)`);
+}
+
+/** An invalid column mapping, conflicting keys for evaluation rows, and a config of data that is not named. */
+function rowProblems({ columnMapping, evalDatasetName, evalDatasetConfig, testSplitSize }: RunConfig): Problem[] {
+  const problems = columnMapping === null ? [] : mappingProblems(columnMapping);
+  if (evalDatasetName !== null && testSplitSize !== null)
+    problems.push(
+      conflict(
+        ["test_split_size", "eval_dataset_name"],
+        "one of 'eval_dataset_name' and 'test_split_size'",
+        `${evalDatasetName} and ${testSplitSize}: each says what to evaluate on. Leave one out.`,
+      ),
+    );
+  if (evalDatasetConfig !== null && evalDatasetName === null)
+    problems.push(
+      conflict(
+        ["eval_dataset_config", "eval_dataset_name"],
+        "'eval_dataset_name' with 'eval_dataset_config'",
+        `only ${evalDatasetConfig}: dataset_config is that of dataset_name`,
+      ),
+    );
+  return problems;
+}
+
+function mappingProblems(mapping: Readonly<Record<string, string>>): Problem[] {
+  try {
+    expectColumnMapping(mapping);
+    return [];
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return [conflict("column_mapping", error.message)];
+  }
+}
+
+/**
+ * The weight of the loss that balances tokens across a mixture's experts. That loss is not implemented, so the value must be
+ * 0 or null for a mixture. As in TRL 1.16, it must be null for a dense model.
+ */
+const ROUTER_KEY = "router_aux_loss_coef";
+
+/** What is wrong with the value, if the model's local folder shows whether it is a mixture. */
+function routerLossProblems({ modelNameOrPath: folder, routerAuxLossCoef: coef }: RunConfig): Problem[] {
+  if (coef === null || folder === null) return [];
+  return routerLossProblemsOf(coef, isMixtureFolder(folder), folder);
+}
+
+/** @param isMixture undefined if unknown */
+export function routerLossProblemsOf(coef: number | null, isMixture: boolean | undefined, model: string): Problem[] {
+  if (coef === null) return [];
+  if (isMixture === false)
+    return [
+      conflict(ROUTER_KEY, `null for '${ROUTER_KEY}' with ${model}, which is not a mixture of experts,`, `${coef}; leave it out`),
+    ];
+  if (coef === 0) return [];
+  return [
+    conflict(
+      ROUTER_KEY,
+      `0 for '${ROUTER_KEY}'`,
+      `${coef}: the auxiliary loss of mixtures is not supported yet; write ${ROUTER_KEY}: 0`,
+    ),
+  ];
+}
+
+/** The note for a mixture when no coefficient is given. */
+export const NO_ROUTER_LOSS = `no auxiliary loss is added for the mixture's router, unlike in TRL; set ${ROUTER_KEY}: 0 to silence this note`;
+
+function isMixtureFolder(folder: string): boolean | undefined {
+  const file = join(folder, "config.json");
+  if (!existsSync(file)) return undefined;
+  try {
+    const config = readInputJson(file, "a model's configuration");
+    return isObject(config) ? Object.keys(config).some((key) => /^(num_(local_)?|n_routed_)experts$/.test(key)) : undefined;
+  } catch {
+    return undefined; // loading the model reports what is wrong
+  }
 }

@@ -9,12 +9,12 @@ import { createChecked } from "../../preference/losses/configuration";
 import { loadTokenizer } from "../../text";
 import { defaultDevice, deviceProperties, hasDevice, manualSeed } from "../../torch";
 import { PreferenceTrainer, type TrainingArguments, trainingArguments } from "../../train";
+import { rejectedRule } from "../../train/lossCheck";
 import type { RunOutput } from "../../train/output/ownership";
 import { REFERENCE_ADAPTER } from "../../train/reference";
 import type { RunConfig } from "./arguments";
 import { type ResolvedConfig, toSnakeCase } from "./config";
-import { freshAdapterKeys, noAdapterToTrain } from "./problems";
-import { NO_ROUTER_LOSS, routerLossProblemsOf } from "./routerLoss";
+import { freshAdapterKeys, NO_ROUTER_LOSS, noAdapterToTrain, routerLossProblemsOf } from "./problems";
 import { loadRows } from "./rows";
 
 export interface TrainRun {
@@ -41,7 +41,7 @@ export async function createRun(resolved: ResolvedConfig, output?: RunOutput): P
   const notes = [...resolved.notes];
   const loss = createChecked({ ...config, dpopTolerance: null }); // which is left to the trainer
   const source = await findModel(resolved, notes);
-  const { train, evaluation } = await loadRows(config, notes, loss.answers === "chosen" ? "optional" : "required");
+  const { train, evaluation } = await loadRows(config, notes, rejectedRule(loss));
   const model = await loadTrainedModel(config, source, notes);
   const settings = Object.fromEntries(Object.keys(trainingArguments).map((name) => [name, config[name as keyof typeof config]]));
   const trainer = new PreferenceTrainer(
