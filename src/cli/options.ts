@@ -53,11 +53,8 @@ export const deviceOption = (help = "cpu, cuda, cuda:1"): Option => new Option("
 /** The dtypes that weights may have. */
 export const WEIGHT_DTYPES = ["float32", "bfloat16", "float16", "float64"] as const;
 
-export const dtypeOption = (): Option =>
-  new Option("--dtype <name>", "of the weights; float32 on the CPU and auto elsewhere when left out").choices([
-    "auto",
-    ...WEIGHT_DTYPES,
-  ]);
+export const dtypeOption = (help = "of the weights; float32 on the CPU and auto elsewhere when left out"): Option =>
+  new Option("--dtype <name>", help).choices(["auto", ...WEIGHT_DTYPES]);
 
 /** Which preference rows a command reads, and how their columns are named. */
 export interface RowFlags {

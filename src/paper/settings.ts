@@ -3,6 +3,7 @@
  * times as large; `smoke` runs the same path in a few seconds, too short for any effect.
  */
 import { dpop } from "../preference/losses";
+import { trainingArguments } from "../train/arguments";
 
 export interface Settings {
   readonly task: {
@@ -107,3 +108,24 @@ const smoke: Settings = {
 
 export const presets = { quick, large, smoke };
 export type Preset = keyof typeof presets;
+
+/** How adapters are trained on a user's model (study/ownModel.ts). */
+export interface OwnSettings {
+  /** Optimizer steps of a cell. */
+  readonly steps: number;
+  /** Pairs in a step. */
+  readonly batchSize: number;
+  readonly learningRate: number;
+  /** The most prompts that are held out. */
+  readonly heldOut: number;
+  /** Rank of the adapter, which is on all linear layers. */
+  readonly rank: number;
+}
+
+export const ownDefaults: OwnSettings = {
+  steps: 1000,
+  batchSize: 8,
+  learningRate: trainingArguments.learningRate.fallback,
+  heldOut: 100,
+  rank: 16,
+};

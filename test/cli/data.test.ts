@@ -82,7 +82,7 @@ test.each([
   ],
   [["inspect"], /missing required argument 'source'/],
   [["inspect", "nowhere.jsonl"], /error: Expected a data file at 'nowhere\.jsonl', but there is no such file/],
-  [["inspect", "pairs.jsonl", "--max-length", "0", "--model", "."], /Expected an integer above 1/],
+  [["inspect", "pairs.jsonl", "--max-length", "0", "--model", "."], /Expected an integer from 2\./],
   [["inspect", "pairs.jsonl", "--max-length", "8"], /--max-length counts tokens; name .* with --model/],
 ])("%j is bad usage", async (args, message) => {
   expect(await smaug(...args)).toEqual({ status: 2, stdout: "", stderr: expect.stringMatching(message) });

@@ -161,6 +161,6 @@ test("options that a preset does not read are refused before any work", async ()
   expect(device.stderr).toMatch(/Expected a device that is here \(cpu.*\) but received 'cuda:63'/);
   const none = await smaug("--preset", "paper", "--seeds", "0", "--out", out);
   expect(none.status).toBe(2);
-  expect(none.stderr).toMatch(/Expected a positive integer/);
+  expect(none.stderr).toMatch(/Expected an integer from 1\./);
   expect(existsSync(out)).toBe(false);
 });

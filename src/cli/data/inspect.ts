@@ -1,10 +1,11 @@
 /** `smaug data inspect`: rows as the model will see them, lengths, distances, and what is wrong with the data. */
 import { styleText } from "node:util";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
+import { integer, optional } from "../../base/arguments";
 import { printable } from "../../base/terminal/terminal";
 import type { Distribution, HistogramBin, Inspection, Sample, SampleAnswer } from "../../data/inspect";
 import { lengthArguments } from "../../train/arguments";
-import { columnMappingOption, datasetConfigOption, type RowFlags, rowOptions, splitOption } from "../options";
+import { columnMappingOption, datasetConfigOption, option, type RowFlags, rowOptions, splitOption } from "../options";
 import { printJson } from "../output";
 
 interface InspectFlags extends RowFlags {
@@ -29,7 +30,12 @@ export function inspectCommand(): Command {
     .addOption(splitOption())
     .addOption(datasetConfigOption())
     .addOption(columnMappingOption())
-    .option("--max-length <n>", "maximum number of tokens of prompt and answer together, as in training", parseLength)
+    .addOption(
+      option(
+        "--max-length <n>",
+        optional(integer(0, "maximum number of tokens of prompt and answer together, as in training", { min: 2 })),
+      ),
+    )
     .option("--json", "print one JSON object")
     .addHelpText("after", "\nExample:\n  $ smaug data inspect pairs.jsonl --model models/SmolLM2-135M-Instruct\n")
     .action(inspect);
@@ -139,10 +145,4 @@ function bars(histogram: readonly HistogramBin[], step: 0 | 1): string[] {
     const bar = "█".repeat(count === 0 ? 0 : Math.max(1, Math.round((count / most) * BAR)));
     return `  ${labels[i]!.padStart(width)} ${bar} ${count}`;
   });
-}
-
-function parseLength(text: string): number {
-  const length = Number(text);
-  if (/^\d+$/.test(text) && length > 1) return length;
-  throw new InvalidArgumentError("Expected an integer above 1.");
 }

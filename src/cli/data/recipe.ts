@@ -1,9 +1,10 @@
-/** What the commands that make pairs have in common: their options, the work, and the statistics at its end. */
-import { Command, InvalidArgumentError } from "commander";
+/** What the commands that make pairs have in common: their options, making the pairs, and the statistics. */
+import { Command } from "commander";
+import { integer, optional } from "../../base/arguments";
 import { escapeJson } from "../../base/terminal/terminal";
 import type { Recipe } from "../../data/recipes/recipe";
 import type { Distances, Statistics } from "../../data/recipes/statistics";
-import { datasetConfigOption, splitOption } from "../options";
+import { datasetConfigOption, option, splitOption } from "../options";
 import { printJson, tell, tellJson } from "../output";
 import { expectWritable, type FileInput, writeLines } from "../outputFile";
 
@@ -29,20 +30,14 @@ interface Summary extends Statistics {
   readonly rows_per_second: number;
 }
 
-const SHOWN = 1000; // rows between two updates of the status line
+const ROWS_PER_UPDATE = 1000; // of the status line
 const LABELS = { examples: "reading examples", pairs: "making pairs" };
 
 /** A command with the options of all recipes. */
 export function pairsCommand(
   name: string,
   description: string,
-  {
-    dataset,
-    maxShots,
-  }: {
-    dataset?: string;
-    maxShots: number;
-  },
+  { dataset, maxShots }: { dataset?: string; maxShots: number },
 ): Command {
   const source = "a JSONL, JSON or Parquet file, a folder of them, or a data set of the hub";
   const command = new Command(name).description(description);
@@ -52,9 +47,16 @@ export function pairsCommand(
     .option("--out <file>", "where the pairs go, a JSON line each; - is standard output", "-")
     .addOption(splitOption())
     .addOption(datasetConfigOption())
-    .option("--seed <n>", "what is drawn follows from it: the same seed, the same bytes", whole(0), 0)
-    .option("--limit <n>", "take the first rows only; theirs are the same pairs as without", whole(1))
-    .option("--max-shots <n>", "worked examples before a question: from 0 to this, equally likely", whole(0), maxShots)
+    .addOption(option("--seed <n>", integer(0, "seed of every draw: the same seed gives the same bytes", { min: 0 })))
+    .addOption(
+      option("--limit <n>", optional(integer(0, "take the first rows only; their pairs are the same as without it", { min: 1 }))),
+    )
+    .addOption(
+      option(
+        "--max-shots <n>",
+        integer(maxShots, "worked examples before a question: from 0 to this, equally likely", { min: 0 }),
+      ),
+    )
     .option("--model <folder>", "edit distances in the tokens of this model too (a folder or a name of the hub)")
     .option("--json", "print the statistics as one JSON object");
 }
@@ -86,7 +88,7 @@ export async function makePairFile(recipe: Recipe, flags: RecipeFlags): Promise<
       maxShots,
       onProgress: (rows, phase) => {
         if (!progress.has(phase)) progress.set(phase, new Progress(LABELS[phase]));
-        if (rows % SHOWN === 0) progress.get(phase)!.update(rows, "rows");
+        if (rows % ROWS_PER_UPDATE === 0) progress.get(phase)!.update(rows, "rows");
       },
     },
     statistics,
@@ -136,11 +138,3 @@ async function describe(summary: Summary): Promise<string> {
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-
-function whole(from: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= from) return value;
-    throw new InvalidArgumentError(`Expected an integer from ${from} on.`);
-  };
-}

@@ -1,17 +1,20 @@
 /** `smaug reproduce`: the paper's effect or its whole comparison from nothing, as tables, a summary and a report. */
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
+import { type Argument, integer, number, optional } from "../../base/arguments";
 import { InputError } from "../../base/errors";
 import { Progress } from "../../base/terminal/progress";
 import { expectPlainRows, loadPreferences } from "../../data/rows/preferences";
 import { describeRefusals } from "../../data/rows/screening";
 import { renderReport } from "../../paper/report";
-import type { Preset } from "../../paper/settings";
+import { ownDefaults as own, type Preset } from "../../paper/settings";
 import { caveat, findings, formatTable, toSummary } from "../../paper/summary";
 import {
   addOverwriteOption,
   columnMappingOption,
   datasetConfigOption,
+  dtypeOption,
   isOverwriting,
+  option,
   overwritingCommand,
   rowOptions,
 } from "../options";
@@ -24,9 +27,13 @@ import {
   reproduceStudy,
   STUDY_OPTIONS,
   STUDY_PRESETS,
+  STUDY_SEEDS,
   type StudyFlags,
   type StudyPreset,
 } from "./study";
+
+/** A number of things, which may be left out. */
+const count = (help: string): Argument<number | null> => optional(integer(0, help, { min: 1 }));
 
 interface ReproduceOptions extends Omit<StudyFlags, "out"> {
   preset: Preset | StudyPreset;
@@ -45,8 +52,8 @@ export function reproduceCommand(): Command {
         .choices(["quick", "smoke", ...STUDY_PRESETS])
         .default("quick"),
     )
-    .option("--seed <n>", "the same seed gives the same numbers; of several, the first", parseSeed, 0)
-    .option("--seeds <n>", "how many seeds the paper presets take (default: 3)", parseCount)
+    .addOption(option("--seed <n>", integer(0, "the same seed gives the same numbers; of several, the first", { min: 0 })))
+    .addOption(option("--seeds <n>", count(`how many seeds the paper presets take (default: ${STUDY_SEEDS})`)))
     .option(
       "--data <files...>",
       "rows with prompt, chosen and rejected, instead of generated ones: a JSONL, JSON or " +
@@ -57,22 +64,23 @@ export function reproduceCommand(): Command {
     .addOption(columnMappingOption())
     .option(
       "--model <folder>",
-      "with --preset paper and --data: a model folder or hub id to train adapters on, " + "instead of a small model made here",
+      "with --preset paper and --data: a model folder or hub id to train adapters on, instead of a small model made here",
     )
     .option("--device <name>", "with a paper preset: cpu, cuda, cuda:1 (default: cpu)")
+    .addOption(dtypeOption("of the weights of --model; float32 on the CPU and auto elsewhere when left out"))
+    .addOption(option("--steps <n>", count(`optimizer steps of each cell of --model (default: ${own.steps}, the paper's)`)))
+    .addOption(option("--batch-size <n>", count(`pairs in a step of --model (default: ${own.batchSize})`)))
     .addOption(
-      new Option("--dtype <name>", "of the weights of --model; float32 on the CPU and auto elsewhere when left out").choices([
-        "auto",
-        "float32",
-        "bfloat16",
-        "float16",
-        "float64",
-      ]),
+      option(
+        "--learning-rate <x>",
+        optional(
+          number(0, `of --model (default: ${own.learningRate.toExponential()}, the paper's)`, { above: 0, below: Infinity }),
+        ),
+      ),
     )
-    .option("--steps <n>", "optimizer steps of each cell of --model (default: 1000, the paper's)", parseCount)
-    .option("--batch-size <n>", "pairs in a step of --model (default: 8)", parseCount)
-    .option("--learning-rate <x>", "of --model (default: 5e-5, the paper's)", parseRate)
-    .option("--held-out <n>", "the most prompts held out with --model, at most a tenth of all (default: 100)", parseCount)
+    .addOption(
+      option("--held-out <n>", count(`the most prompts held out with --model, at most a tenth of all (default: ${own.heldOut})`)),
+    )
     .option("--no-grid", "with a paper preset: only the comparison, without beta and lambda")
     .option(
       "--out <folder>",
@@ -117,7 +125,7 @@ function checkOptions(preset: Preset, { data = [], ...others }: Omit<ReproduceOp
   for (const name of STUDY_OPTIONS)
     if (others[name] !== undefined && others[name] !== true)
       throw new InputError(
-        `Expected no '${flagOf(name)}' with '--preset ${preset}', which runs one seed of a small ` + "model; take --preset paper",
+        `Expected no '${flagOf(name)}' with '--preset ${preset}', which runs one seed of a small model; take --preset paper`,
       );
   if (data.length > 1)
     throw new InputError(`Expected one file for '--data' with '--preset ${preset}' but received ${data.length}`);
@@ -145,21 +153,3 @@ async function reproduceOne(preset: Preset, { seed, data, json, ...flags }: OneO
 }
 
 const isStudy = (preset: Preset | StudyPreset): preset is StudyPreset => (STUDY_PRESETS as readonly string[]).includes(preset);
-
-function parseSeed(text: string): number {
-  const seed = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(seed)) return seed;
-  throw new InvalidArgumentError("Expected a non-negative integer.");
-}
-
-function parseCount(text: string): number {
-  const count = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(count) && count > 0) return count;
-  throw new InvalidArgumentError("Expected a positive integer.");
-}
-
-function parseRate(text: string): number {
-  const rate = Number(text);
-  if (text.trim() !== "" && Number.isFinite(rate) && rate > 0) return rate;
-  throw new InvalidArgumentError("Expected a positive number.");
-}

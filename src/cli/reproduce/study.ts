@@ -7,7 +7,7 @@ import type { PreferenceRow } from "../../data/rows/preferenceRow";
 import { expectPlainRows, loadPreferences } from "../../data/rows/preferences";
 import { describeRefusals, expectSomeKept } from "../../data/rows/screening";
 import { expectBothAnswers } from "../../data/tokenize/tokenizedPair";
-import { presets } from "../../paper/settings";
+import { ownDefaults, presets } from "../../paper/settings";
 import type { Study } from "../../paper/study/plan";
 import type { Subject } from "../../paper/study/subject";
 import type { DType } from "../../torch";
@@ -17,6 +17,8 @@ import type { ReproduceOutput } from "./output";
 
 /** Named here, so that the help needs no libtorch. */
 export const STUDY_PRESETS = ["paper", "paper-large", "paper-smoke"] as const;
+/** Seeds of a study, unless told differently. */
+export const STUDY_SEEDS = 3;
 export type StudyPreset = (typeof STUDY_PRESETS)[number];
 
 const SETTINGS = { paper: presets.quick, "paper-large": presets.large, "paper-smoke": presets.smoke };
@@ -47,7 +49,7 @@ export interface StudyFlags extends Omit<RowFlags, "split"> {
 }
 
 export async function reproduceStudy(preset: StudyPreset, flags: StudyFlags, output: ReproduceOutput): Promise<void> {
-  const { seed, seeds: count = 3, out, json } = flags;
+  const { seed, seeds: count = STUDY_SEEDS, out, json } = flags;
   const { runStudy } = await import("../../paper/study/run.js"); // loads libtorch, as do those below
   const { paperStudy } = await import("../../paper/study/plan.js");
   const { renderStudyReport } = await import("../../paper/study/report.js");
@@ -126,7 +128,7 @@ async function createSubject(preset: StudyPreset, flags: StudyFlags): Promise<Su
 
 /** A user's model; its rows are read before it is loaded. */
 async function ownModel(name: string, flags: StudyFlags): Promise<Subject> {
-  const { OWN_DEFAULTS, OwnModel } = await import("../../paper/study/ownModel.js");
+  const { OwnModel } = await import("../../paper/study/ownModel.js");
   const { splitByDistance } = await import("../../paper/study/subject.js");
   const { tokenizeRows } = await import("../../data/tokenize/tokenizePairs.js");
   const { completionOf } = await import("../../preference/difference.js");
@@ -149,8 +151,8 @@ async function ownModel(name: string, flags: StudyFlags): Promise<Subject> {
       sources.push({ name: source, rows: pairs, digest: digestOf(rows) });
     }
     const halves = splitByDistance(sources, ({ chosen, rejected }) => [completionOf(chosen), completionOf(rejected)]);
-    const given = Object.entries(flags).filter(([key, value]) => key in OWN_DEFAULTS && value !== undefined);
-    const settings = { ...OWN_DEFAULTS, ...Object.fromEntries(given) };
+    const given = Object.entries(flags).filter(([key, value]) => key in ownDefaults && value !== undefined);
+    const settings = { ...ownDefaults, ...Object.fromEntries(given) };
     return await OwnModel.of({ folder, name, model, sources: halves, tokenizer, settings, device });
   } catch (error) {
     model.dispose();

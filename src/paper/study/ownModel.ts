@@ -17,23 +17,10 @@ import { type Device, manualSeed } from "../../torch";
 import { PreferenceTrainer } from "../../train";
 import type { PhaseProgress } from "../experiment";
 import { type CurvePoint, curvePoint, inShort, mean, scoreRows, toMethodResult } from "../measure";
+import type { OwnSettings } from "../settings";
 import { answerOwn, chanceOf, type HeldOutQuestion, questionsOf, type WayToAnswer, wayToAnswer } from "./ownAnswers";
 import { type Cell, type Corpus, cellName } from "./plan";
 import type { Bench, CellResult, RowSource, Subject, SubjectDescription } from "./subject";
-
-export interface OwnSettings {
-  /** Optimizer steps of a cell. */
-  readonly steps: number;
-  /** Pairs in a step. */
-  readonly batchSize: number;
-  readonly learningRate: number;
-  /** The most prompts that are held out. */
-  readonly heldOut: number;
-  /** Rank of the adapter, which is on all linear layers. */
-  readonly rank: number;
-}
-
-export const OWN_DEFAULTS: OwnSettings = { steps: 1000, batchSize: 8, learningRate: 5e-5, heldOut: 100, rank: 16 };
 
 type Sources = Readonly<Record<"low" | "high", RowSource<AnswerPair>>>;
 

@@ -4,8 +4,9 @@ import { expect, test } from "vitest";
 import { type PlainRow, tokenizePairs } from "../../../src/data";
 import { expectBothAnswers } from "../../../src/data/tokenize/tokenizedPair";
 import { loadModel } from "../../../src/models";
+import { ownDefaults } from "../../../src/paper/settings";
 import { chanceOf, questionsOf, wayToAnswer } from "../../../src/paper/study/ownAnswers";
-import { OWN_DEFAULTS, OwnModel } from "../../../src/paper/study/ownModel";
+import { OwnModel } from "../../../src/paper/study/ownModel";
 import { paperStudy, type Study } from "../../../src/paper/study/plan";
 import { runStudy } from "../../../src/paper/study/run";
 import { splitByDistance } from "../../../src/paper/study/subject";
@@ -20,7 +21,7 @@ import { settledTensors } from "../../setup/garbage";
 const folder = temporaryFolders();
 const name = folderOf("score", "model");
 const study: Study = { ...paperStudy, corpora: ["low", "high"], grid: [] };
-const settings = { ...OWN_DEFAULTS, steps: 3, batchSize: 2, learningRate: 1e-2, heldOut: 2, rank: 2 };
+const settings = { ...ownDefaults, steps: 3, batchSize: 2, learningRate: 1e-2, heldOut: 2, rank: 2 };
 
 const words = ["one", "two", "four", "five", "six", "nine", "ten", "sky"];
 /** A prompt with two wrong choices, which are two rows. */
