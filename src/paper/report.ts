@@ -20,11 +20,13 @@ import {
   versionsText,
 } from "../report/sections";
 import { changedToken, changeLegend, TOKEN_STYLE, tokenLines } from "../report/tokens";
+import { describeModel, describeOptimizer } from "./settings";
 import {
   caveat,
   cell,
   type ExperimentResult,
   findings,
+  fixed,
   METHOD_NAMES,
   METHODS,
   type Method,
@@ -44,7 +46,6 @@ const DASHES = "6 4";
 
 /** What the method's name and colour are everywhere. */
 const compared = (method: Method): Compared => ({ name: METHOD_NAMES[method], color: method });
-const decimals = (digits: number) => (value: number) => value.toFixed(digits);
 const PAPER = html`The method: Pal et al.,
 <i>Smaug: Fixing Failure Modes of Preference Optimisation with DPO-Positive</i>, arXiv 2402.13228.`;
 
@@ -178,7 +179,7 @@ ${draw(chart("rejected", DASHES))}`,
       `Whole answers, measured on ${Math.min(curvePairs, counts.pairs)} of the training pairs every ${curveEvery} steps: the ` +
         "chosen above (solid), the rejected below (dashed), each on its own scale.",
     ),
-    numbersTable(["step", ...heads], rows, decimals(3)),
+    numbersTable(["step", ...heads], rows, fixed(3)),
   );
 }
 
@@ -204,7 +205,7 @@ function positionsSection({ methods }: ExperimentResult, draw: Draw): Html {
         "the same context, so the loss does not touch them directly; those to its right are the same tokens in another " +
         "context, and it is there that the paper sees DPO take likelihood away.",
     ),
-    numbersTable(["tokens after", "pairs", ...METHODS.map((method) => METHOD_NAMES[method])], rows, decimals(4)),
+    numbersTable(["tokens after", "pairs", ...METHODS.map((method) => METHOD_NAMES[method])], rows, fixed(4)),
   );
 }
 
@@ -253,11 +254,7 @@ function settingsOf(result: ExperimentResult): [name: string, text: string][] {
   const { settings, counts, reference, seconds, editDistance } = result;
   const { model, sft, preference, optimizer } = settings;
   return [
-    [
-      "Model",
-      `Llama shape: hidden size ${model.hiddenSize}, ${model.layers} layers, ${model.heads} heads, ` +
-        `MLP ${model.intermediateSize}, RoPE theta ${model.ropeTheta}, tied embeddings; vocabulary ${counts.vocabulary}`,
-    ],
+    ["Model", `${describeModel(model)}; vocabulary ${counts.vocabulary}`],
     [
       "Reference",
       `SFT on ${counts.examples} examples, answers only: batch ${sft.batchSize}, ` +
@@ -271,11 +268,7 @@ function settingsOf(result: ExperimentResult): [name: string, text: string][] {
         `learning rate ${preference.learningRate}, warm-up ${preference.warmupSteps}, then linearly to 0; ` +
         `β ${preference.beta}, λ ${preference.lambda}, tolerance ${preference.tolerance} nats; all weights train`,
     ],
-    [
-      "Optimizer",
-      `AdamW, betas ${optimizer.betas.join(" and ")}, weight decay ${optimizer.weightDecay}, ` +
-        `gradient norm at most ${optimizer.maxGradNorm}`,
-    ],
+    ["Optimizer", describeOptimizer(optimizer)],
     [
       "Pairs",
       `${counts.pairs}; mean edit distance ${(100 * editDistance).toFixed(1)}% of the tokens` +

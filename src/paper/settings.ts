@@ -109,6 +109,20 @@ const smoke: Settings = {
 export const presets = { quick, large, smoke };
 export type Preset = keyof typeof presets;
 
+/** For tables of settings. */
+export function describeModel(model: Settings["model"]): string {
+  const { hiddenSize, layers, heads, intermediateSize, ropeTheta } = model;
+  return (
+    `Llama shape: hidden size ${hiddenSize}, ${layers} layers, ${heads} heads, MLP ${intermediateSize}, ` +
+    `RoPE theta ${ropeTheta}, tied embeddings`
+  );
+}
+
+/** For tables of settings. */
+export function describeOptimizer({ betas, weightDecay, maxGradNorm }: Settings["optimizer"]): string {
+  return `AdamW, betas ${betas.join(" and ")}, weight decay ${weightDecay}, gradient norm at most ${maxGradNorm}`;
+}
+
 /** How adapters are trained on a user's model (study/ownModel.ts). */
 export interface OwnSettings {
   /** Optimizer steps of a cell. */

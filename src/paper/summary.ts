@@ -70,8 +70,8 @@ export interface Quantity {
   readonly format: (value: number) => string;
 }
 
-const fixed = (digits: number) => (value: number) => value.toFixed(digits);
-const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
+export const fixed = (digits: number) => (value: number) => value.toFixed(digits);
+export const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
 
 const WHOLE = "log-prob of the whole answer";
 const TOKEN = "log-prob of a token of the chosen answer";

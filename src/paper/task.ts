@@ -101,20 +101,28 @@ export function rowsTask(rows: readonly PlainRow[], name: string, seed: number, 
   );
   expectSomeKept(kept, refused, name);
 
-  const prompts = new Random(seed, "held-out").shuffled([...new Set(kept.map((row) => row.prompt))]);
-  if (prompts.length < 2) {
-    throw new InputError(
-      `Expected at least two different prompts in '${name}' but found one; ` +
-        "accuracy is measured on prompts that are held out of training. Add rows.",
-    );
-  }
-  const count = Math.min(settings.heldOut, Math.max(1, Math.floor(prompts.length / 10)));
-  const heldOutPrompts = new Set(prompts.slice(0, count));
+  const prompts = kept.map(({ prompt }) => prompt);
+  const heldOutPrompts = drawHeldOut(prompts, name, seed, settings.heldOut);
   const answers = new Map(kept.map((row) => [row.prompt, row.chosen]));
   const heldOut = [...heldOutPrompts].map((prompt) => ({ prompt, answer: answers.get(prompt)! }));
   const train = kept.filter((row) => !heldOutPrompts.has(row.prompt));
   const questions = train.map(({ prompt, chosen }) => ({ prompt, answer: chosen }));
   return assemble(vocabulary, questions, train.slice(0, settings.pairs), heldOut, refused);
+}
+
+/**
+ * Draws the prompts to hold out of training: a tenth of them, at least one and at most `most`.
+ *
+ * @throws InputError when all prompts are the same
+ */
+export function drawHeldOut(prompts: readonly string[], name: string, seed: number, most: number): ReadonlySet<string> {
+  const different = new Random(seed, "held-out").shuffled([...new Set(prompts)]);
+  if (different.length < 2)
+    throw new InputError(
+      `Expected at least two different prompts in '${name}' but found one; ` +
+        "the results are measured on prompts that are held out of training. Add rows.",
+    );
+  return new Set(different.slice(0, Math.min(most, Math.max(1, Math.floor(different.length / 10)))));
 }
 
 function assemble(

@@ -58,7 +58,7 @@ export function chosenAnswers(run: LoggedRun): ChosenAnswers | undefined {
   const place = evaluation ? `${ofTraining}, since the evaluation has only ${pairs(evaluation.sample.count)}` : ofTraining;
   if (samples.every((sample) => sample !== undefined)) {
     const sample = pooled(samples);
-    const { rows } = run.statement;
+    const { rows } = run.header;
     const count = typeof rows === "number" ? Math.min(sample.count, rows) : sample.count;
     return judge({ ...sample, count }, `${pairs(count)} of ${place}`);
   }
@@ -69,12 +69,12 @@ export function chosenAnswers(run: LoggedRun): ChosenAnswers | undefined {
 const REWARD = "rewards/chosen";
 
 function judged(
-  { statement }: LoggedRun,
+  { header }: LoggedRun,
   { mean, std, count }: Sample,
   over: string,
   { least, errors } = { least: LEAST_PAIRS, errors: ERRORS },
 ): ChosenAnswers {
-  const { dpop_tolerance: tolerance } = statement;
+  const { dpop_tolerance: tolerance } = header;
   const rounding = Math.max(NOTHING, typeof tolerance === "number" ? tolerance : 0);
   const error = count > 1 ? std / Math.sqrt(count) : undefined;
   const verdict = (): ChosenAnswers["verdict"] => {

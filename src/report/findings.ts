@@ -80,13 +80,13 @@ export function outcome(run: LoggedRun): string {
 
 /** What went wrong in a run, with what to do. */
 export function warnings(run: LoggedRun): string[] {
-  const { lines, name, beta, nonFinite, statement, totalSteps, closing } = run;
+  const { lines, name, beta, nonFinite, header, totalSteps, closing } = run;
   const found: string[] = [];
   const chosen = chosenAnswers(run);
   if (chosen?.verdict === "fell") {
     const rewards = lines.filter((line) => line["rewards/chosen"] !== undefined);
     const lowest = rewards.reduce((a, b) => (b["rewards/chosen"]! < a["rewards/chosen"]! ? b : a));
-    const usesDpop = `${String(statement["loss"])} ${String(configOf(statement)["loss_type"])}`.includes("dpop");
+    const usesDpop = `${String(header["loss"])} ${String(configOf(header)["loss_type"])}`.includes("dpop");
     found.push(
       `${name}: the chosen answers end ${(-chosen.nats).toFixed(2)} nats per answer below the reference, whatever the ` +
         `margin says (lowest: ${signed(lowest["rewards/chosen"]! / beta!)} at step ${lowest["step"]}). This is the failure that ` +

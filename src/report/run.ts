@@ -1,7 +1,7 @@
 /**
- * What a training run has left in its folder: the statement of the run and the lines it logged, from `metrics.jsonl`.
- * Where that is missing, as after a run of TRL's, `trainer_state.json` of the folder or of its newest checkpoint has to
- * do: it has the lines and no statement.
+ * What a training run has left in its folder: the run header and the lines it logged, from `metrics.jsonl`. Where that is
+ * missing, as after a run of TRL's, the `trainer_state.json` of the folder or of its newest checkpoint is read, which has
+ * the lines but no header.
  */
 import { type Dirent, existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve, sep } from "node:path";
@@ -18,15 +18,15 @@ export interface LoggedRun {
   /** The folder's name, with as many names above it as tell it from the others'. */
   readonly name: string;
   readonly folder: string;
-  /** What the run says of itself: versions, `config` and more. Empty when it has left no statement. */
-  readonly statement: Readonly<Record<string, unknown>>;
+  /** The run header: versions, `config` and more. Empty when there is none. */
+  readonly header: Readonly<Record<string, unknown>>;
   /** Lines of training steps, by step. */
   readonly lines: readonly RunLine[];
   /** Lines of evaluations, their names without `eval_`. */
   readonly evaluations: readonly RunLine[];
   /** What was logged at the end of training: `train_runtime` and its like. */
   readonly closing: RunLine | undefined;
-  /** Steps whose loss or gradient norm was no finite number. */
+  /** Steps whose loss or gradient norm was NaN or infinite. */
   readonly nonFinite: readonly number[];
   /** Optimizer steps the run was to take. */
   readonly totalSteps: number | undefined;
@@ -54,7 +54,7 @@ export function readRuns(folders: readonly string[]): LoggedRun[] {
 function readRun(folder: string, name: string): LoggedRun {
   const entries = entriesOf(folder);
   const state = existsSync(join(folder, METRICS)) ? undefined : findState(folder, entries);
-  const { statement, records, notes = [] } = state === undefined ? readMetrics(join(folder, METRICS)) : readState(state);
+  const { header, records, notes = [] } = state === undefined ? readMetrics(join(folder, METRICS)) : readState(state);
   const steps = records.filter((record) => typeof record["step"] === "number" && Math.abs(record["step"]) <= LARGEST);
   const lines = steps.filter((record) => "loss" in record).map(numbersOf);
   if (lines.length === 0)
@@ -63,14 +63,14 @@ function readRun(folder: string, name: string): LoggedRun {
         (notes.length > 0 ? notes.join("; ") : "the run has not come to its first line (logging_steps)"),
     );
   const closing = steps.find((record) => "train_runtime" in record);
-  const config = configOf(statement);
-  const beta = statement["beta"] ?? config["beta"];
-  const hasReference = statement["reference_rows"] !== 0;
-  const totalSteps = statement["total_steps"] ?? statement["max_steps"];
+  const config = configOf(header);
+  const beta = header["beta"] ?? config["beta"];
+  const hasReference = header["reference_rows"] !== 0;
+  const totalSteps = header["total_steps"] ?? header["max_steps"];
   return {
     name,
     folder,
-    statement,
+    header,
     lines,
     evaluations: steps.flatMap((record) => (Object.keys(record).some(isOfEvaluation) ? [evaluationOf(record)] : [])),
     closing: closing && numbersOf(closing),
@@ -84,14 +84,14 @@ function readRun(folder: string, name: string): LoggedRun {
 }
 
 interface Logged {
-  readonly statement: Json;
+  readonly header: Json;
   readonly records: readonly Json[];
   readonly notes?: readonly string[];
 }
 
 /** The resolved configuration with Hugging Face's names, also of a run that was started from a program. */
-export function configOf(statement: LoggedRun["statement"]): Json {
-  const config = isObject(statement["config"]) ? statement["config"] : {};
+export function configOf(header: LoggedRun["header"]): Json {
+  const config = isObject(header["config"]) ? header["config"] : {};
   return Object.fromEntries(Object.entries(config).map(([name, value]) => [snakeCase(name), value]));
 }
 
@@ -132,14 +132,14 @@ function readMetrics(file: string): Logged {
       notes.push(`the last line of '${file}', line ${lines.length + 1}, is cut off and was skipped`);
     }
   const [first, ...rest] = records;
-  return first && !("step" in first) ? { statement: first, records: rest, notes } : { statement: {}, records, notes };
+  return first && !("step" in first) ? { header: first, records: rest, notes } : { header: {}, records, notes };
 }
 
 function readState(file: string): Logged {
   const { log_history: history, max_steps } = parsed(readInputText(file, "the state of a run"), `'${file}'`);
   if (!Array.isArray(history) || !history.every(isObject))
     throw new InputError(`Expected a list of logged lines for 'log_history' in '${file}' but received ${shown(history)}`);
-  return { statement: max_steps === undefined ? {} : { max_steps }, records: history };
+  return { header: max_steps === undefined ? {} : { max_steps }, records: history };
 }
 
 function parsed(text: string, place: string): Json {

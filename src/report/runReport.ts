@@ -203,10 +203,10 @@ function settingsSection(runs: readonly LoggedRun[]): Html {
     .filter((name) => !isSame(name))
     .map((name) => ({ head: breakable(name), cells: settings.map((each) => each.get(name) ?? null) }));
   const same = names.filter(isSame).map((name) => [name, settings[0]!.get(name)!] as const);
-  const versions = runs.map(({ statement }) => versionsText(statement["versions"] ?? {}));
+  const versions = runs.map(({ header }) => versionsText(header["versions"] ?? {}));
   const body = section(
     "Settings",
-    names.length === 0 ? note("The folder has no metrics.jsonl with a statement of the run.") : "",
+    names.length === 0 ? note("The folder has no metrics.jsonl with a run header.") : "",
     different.length === 0
       ? ""
       : html`${note("What differs between the runs.")}${table(runs.map(compared), different, { className: "texts" })}`,
@@ -218,12 +218,12 @@ function settingsSection(runs: readonly LoggedRun[]): Html {
 ${footer([...new Set(versions)].filter((text) => text !== "").join(" / "))}`;
 }
 
-/** What a run states of itself and its configuration, as text; without what is not set. */
-function settingsOf({ statement, closing }: LoggedRun): Map<string, string> {
-  const { config: _, versions: __, ...stated } = statement;
+/** The run header and the configuration as text, without what is not set. */
+function settingsOf({ header, closing }: LoggedRun): Map<string, string> {
+  const { config: _, versions: __, ...stated } = header;
   const runtime = closing?.["train_runtime"];
   const all = {
-    ...configOf(statement),
+    ...configOf(header),
     ...stated,
     ...(runtime === undefined ? {} : { train_runtime: `${runtime.toFixed(1)} s` }),
   };

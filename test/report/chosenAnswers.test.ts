@@ -4,7 +4,7 @@ import { chosenAnswers } from "../../src/report/chosenAnswers";
 import { headline, outcome, warnings } from "../../src/report/findings";
 import { type LoggedRun, readRuns } from "../../src/report/run";
 import { temporaryFolders } from "../models/folders";
-import { type RunFixture, statement, writeRun } from "./runs";
+import { header, type RunFixture, writeRun } from "./runs";
 
 const folder = temporaryFolders();
 const runOf = (options: RunFixture, name = "dpo"): LoggedRun => readRuns([writeRun(join(folder(), name), options)])[0]!;
@@ -37,7 +37,7 @@ describe("a verdict on the chosen answers", () => {
   const errorOf = (std: number) => (2 * Math.sqrt((35 * std ** 2) / 39)) / Math.sqrt(40);
 
   test("pools the last lines into one sample of their pairs", () => {
-    const short = { steps: 20, statement: { ...statement, total_steps: 20 } };
+    const short = { steps: 20, header: { ...header, total_steps: 20 } };
     const run = runOf(flat(-0.135, 0.3, 8, short));
     expect(chosenAnswers(run)).toMatchObject({
       verdict: "fell",
@@ -59,7 +59,7 @@ describe("a verdict on the chosen answers", () => {
       steps: 120,
       chosen: (step) => (step % 2 ? -1 : -3),
       spread: { std: 0, pairs: 1 },
-      statement: { ...statement, total_steps: 120 },
+      header: { ...header, total_steps: 120 },
     });
     expect(chosenAnswers(run)).toMatchObject({
       nats: -4,
@@ -77,7 +77,7 @@ describe("a verdict on the chosen answers", () => {
   });
 
   test("counts a pair once, however often it was trained on", () => {
-    const run = runOf(flat(-1, 0.1, 8, { statement: { ...statement, rows: 16 } }));
+    const run = runOf(flat(-1, 0.1, 8, { header: { ...header, rows: 16 } }));
     expect(chosenAnswers(run)).toMatchObject({ verdict: "unclear", over: "16 pairs of the last 13 logged lines" });
   });
 
@@ -111,8 +111,8 @@ describe("a verdict on the chosen answers", () => {
   });
 
   test("is not given without β, reference or rewards", () => {
-    expect(chosenAnswers(runOf({ statement: null }))).toBeUndefined();
-    expect(chosenAnswers(runOf({ statement: { ...statement, reference_rows: 0 } }))).toBeUndefined();
+    expect(chosenAnswers(runOf({ header: null }))).toBeUndefined();
+    expect(chosenAnswers(runOf({ header: { ...header, reference_rows: 0 } }))).toBeUndefined();
   });
 
   test("for a run that did not log the spread uses the scatter of five lines, at three errors", () => {

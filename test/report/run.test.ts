@@ -4,15 +4,15 @@ import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/base/errors";
 import { configOf, readRuns } from "../../src/report/run";
 import { temporaryFolders } from "../models/folders";
-import { historyOf, statement, writeRun } from "./runs";
+import { header, historyOf, writeRun } from "./runs";
 
 const folder = temporaryFolders();
 const read = (path: string) => readRuns([path])[0]!;
 
 describe("a run", () => {
-  test("has its statement, its lines, its evaluations and what was logged last", () => {
+  test("has its header, its lines, its evaluations and what was logged last", () => {
     const run = read(writeRun(join(folder(), "dpo"), { steps: 4, evaluateEvery: 2 }));
-    expect(run).toMatchObject({ name: "dpo", statement, totalSteps: 60, beta: 0.5, nonFinite: [] });
+    expect(run).toMatchObject({ name: "dpo", header, totalSteps: 60, beta: 0.5, nonFinite: [] });
     expect(run.lines.map(({ step }) => step)).toEqual([1, 2, 3, 4]);
     expect(run.evaluations).toEqual([
       { loss: 0.25, "rewards/chosen": -0.1, runtime: 1, step: 2 },
@@ -23,7 +23,7 @@ describe("a run", () => {
 
   test("may log a metric with the name of a method, and values beyond what can be drawn", () => {
     const path = folder();
-    const lines: object[] = [statement, { step: 1, loss: 0.5, constructor: 2 }, { step: 2, loss: 1e200, toString: 1e-320 }];
+    const lines: object[] = [header, { step: 1, loss: 0.5, constructor: 2 }, { step: 2, loss: 1e200, toString: 1e-320 }];
     mkdirSync(path, { recursive: true });
     writeFileSync(join(path, "metrics.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
     const {
@@ -36,16 +36,16 @@ describe("a run", () => {
   });
 
   test("without a reference has no β to divide by", () => {
-    expect(read(writeRun(folder(), { statement: { ...statement, reference_rows: 0 } })).beta).toBeUndefined();
+    expect(read(writeRun(folder(), { header: { ...header, reference_rows: 0 } })).beta).toBeUndefined();
   });
 
   test.each([1e-320, 1e300, 0, -1, "0.5"])("with a β of %j has none: quotients could not be drawn", (beta) => {
-    expect(read(writeRun(folder(), { statement: { ...statement, beta } })).beta).toBeUndefined();
+    expect(read(writeRun(folder(), { header: { ...header, beta } })).beta).toBeUndefined();
   });
 
   test("started from a program has its settings under Hugging Face's names", () => {
-    const run = read(writeRun(folder(), { statement: { ...statement, beta: 0.3, config: { learningRate: 1, adamBeta1: 0.9 } } }));
-    expect(configOf(run.statement)).toEqual({ learning_rate: 1, adam_beta1: 0.9 });
+    const run = read(writeRun(folder(), { header: { ...header, beta: 0.3, config: { learningRate: 1, adamBeta1: 0.9 } } }));
+    expect(configOf(run.header)).toEqual({ learning_rate: 1, adam_beta1: 0.9 });
     expect(run.beta).toBe(0.3);
   });
 
@@ -59,7 +59,7 @@ describe("a run", () => {
     };
     writeFileSync(join(path, "trainer_state.json"), JSON.stringify(state).replace('"loss":0.5', '"loss": NaN'));
     const run = read(path);
-    expect(run).toMatchObject({ statement: { max_steps: 9 }, totalSteps: 9, beta: undefined, nonFinite: [1] });
+    expect(run).toMatchObject({ header: { max_steps: 9 }, totalSteps: 9, beta: undefined, nonFinite: [1] });
     expect(run.lines.map(({ loss }) => loss)).toEqual([undefined, 0.5, 0.5]);
   });
 

@@ -6,11 +6,11 @@ import type { Chart } from "../../src/report/figures";
 import { readRuns } from "../../src/report/run";
 import { renderRunReport, renderRuns, writeRunReport } from "../../src/report/runReport";
 import { temporaryFolders } from "../models/folders";
-import { type RunFixture, statement, writeRun } from "./runs";
+import { header, type RunFixture, writeRun } from "./runs";
 
 const folder = temporaryFolders();
 const dpop = {
-  statement: { ...statement, loss: "dpop", config: { ...statement.config, loss_type: "dpop", beta: 0.25 } },
+  header: { ...header, loss: "dpop", config: { ...header.config, loss_type: "dpop", beta: 0.25 } },
   chosen: (step: number) => step / 100,
   more: { "dpop/penalty_mean": 0.1, "dpop/penalty_active": 0.25 },
 };
@@ -41,7 +41,7 @@ describe("the page", () => {
   test("escapes what comes from files", async () => {
     const evil = `</style><script>alert("1")</script>`;
     const text = await textOf(
-      { statement: { ...statement, model: evil, config: { beta: 0.5, [evil]: evil } }, more: { [evil]: 1 } },
+      { header: { ...header, model: evil, config: { beta: 0.5, [evil]: evil } }, more: { [evil]: 1 } },
       "<b>",
     );
     expect(text).not.toMatch(/<script|<b>, after/);
@@ -108,7 +108,7 @@ describe("against the reference", () => {
   });
 
   test("a run that does not say its β shows its rewards as they are", async () => {
-    const document = await open(["dpo", {}], ["trl", { statement: null }]);
+    const document = await open(["dpo", {}], ["trl", { header: null }]);
     expect(titles(document)).toContain("Rewards");
     expect(table(section(document, "Rewards"))[2]).toEqual(["2", "−0.2", "−2", "−0.2", "−2"]);
     expect(document.querySelector("h1")!.textContent).toBe("dpo and trl, side by side");
@@ -225,9 +225,9 @@ describe("a warning", () => {
   });
 
   test("leaves a fall within the tolerance alone", async () => {
-    const tolerant = { ...dpop, chosen: () => -0.01, statement: { ...dpop.statement, dpop_tolerance: 0.05 } };
+    const tolerant = { ...dpop, chosen: () => -0.01, header: { ...dpop.header, dpop_tolerance: 0.05 } };
     expect(warningsOf(await open(["dpop", tolerant]))).toEqual([]);
-    expect(warningsOf(await open(["dpop", { ...tolerant, statement: dpop.statement }]))).toHaveLength(1);
+    expect(warningsOf(await open(["dpop", { ...tolerant, header: dpop.header }]))).toHaveLength(1);
   });
 
   test("says that nothing is learnt", async () => {

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export interface RunFixture {
-  statement?: Record<string, unknown> | null;
+  header?: Record<string, unknown> | null;
   steps?: number;
   /** Reward of the chosen answer over steps. */
   chosen?: (step: number) => number;
@@ -16,7 +16,7 @@ export interface RunFixture {
   isFinished?: boolean;
 }
 
-export const statement = {
+export const header = {
   versions: { smaug: "0.1.0", node: "v20.20.2", libtorch: "2.13.0" },
   config: { loss_type: "sigmoid", beta: 0.5, learning_rate: 5e-5, lora_target_modules: ["q_proj", "v_proj"] },
   loss: "sigmoid",
@@ -79,7 +79,7 @@ export function historyOf(options: RunFixture = {}): Record<string, number | nul
 
 /** Writes the metrics.jsonl of a run, and returns its folder. */
 export function writeRun(folder: string, options: RunFixture = {}): string {
-  const { statement: stated = statement } = options;
+  const { header: stated = header } = options;
   const lines = [...(stated ? [stated] : []), ...historyOf(options)];
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "metrics.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));

@@ -4,7 +4,6 @@
  * accuracy are of those.
  */
 import { join } from "node:path";
-import { InputError } from "../../base/errors";
 import { Random } from "../../base/random";
 import { firstDifference, normalisedDistance } from "../../data/rows/editDistance";
 import type { AnswerPair } from "../../data/tokenize/tokenizedPair";
@@ -18,6 +17,7 @@ import { PreferenceTrainer } from "../../train";
 import type { PhaseProgress } from "../experiment";
 import { type CurvePoint, curvePoint, inShort, mean, scoreRows, toMethodResult } from "../measure";
 import type { OwnSettings } from "../settings";
+import { drawHeldOut } from "../task";
 import { answerOwn, chanceOf, type HeldOutQuestion, questionsOf, type WayToAnswer, wayToAnswer } from "./ownAnswers";
 import { type Cell, type Corpus, cellName } from "./plan";
 import type { Bench, CellResult, RowSource, Subject, SubjectDescription } from "./subject";
@@ -108,14 +108,7 @@ export class OwnModel implements Subject {
   private split(seed: number, corpus: Corpus) {
     const { sources, settings, tokenizer } = this.options;
     const { rows, name } = sources[corpus as keyof Sources];
-    const prompts = new Random(seed, "held-out").shuffled([...new Set(rows.map(promptOf))]);
-    if (prompts.length < 2)
-      throw new InputError(
-        `Expected at least two different prompts in ${name} but found one; what is measured is ` +
-          "measured on prompts that are held out of training. Add rows.",
-      );
-    const count = Math.min(settings.heldOut, Math.max(1, Math.floor(prompts.length / 10)));
-    const held = new Set(prompts.slice(0, count));
+    const held = drawHeldOut(rows.map(promptOf), name, seed, settings.heldOut);
     const heldOut = rows.filter((pair) => held.has(promptOf(pair)));
     const rest = rows.filter((pair) => !held.has(promptOf(pair)));
     // No more than are trained on: each costs a reference.

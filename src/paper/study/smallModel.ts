@@ -12,7 +12,7 @@ import type { LossConfig } from "../../preference";
 import type { Device } from "../../torch";
 import type { PhaseProgress, StartPhase } from "../experiment";
 import { inShort, toMethodResult } from "../measure";
-import type { Settings } from "../settings";
+import { describeModel, describeOptimizer, type Settings } from "../settings";
 import { arithmeticTask, choiceTask, rowsTask, type Task } from "../task";
 import { modelConfig, SmallBench, trainReference, withOneThread } from "../training";
 import { splitIntoPieces } from "../vocabulary";
@@ -226,11 +226,7 @@ function settingsInWords(corpora: readonly SmallCorpus[], device: Device): [stri
     }) => `${goalLoss} nats a token on up to ${task.problems} examples (${reference})`,
   );
   return [
-    [
-      "Model",
-      `Llama shape: hidden size ${model.hiddenSize}, ${model.layers} layers, ${model.heads} heads, ` +
-        `MLP ${model.intermediateSize}, RoPE theta ${model.ropeTheta}, tied embeddings; float32 on ${device}; all weights train`,
-    ],
+    ["Model", `${describeModel(model)}; float32 on ${device}; all weights train`],
     [
       "References",
       `SFT: batch ${sft.batchSize}, learning rate ${sft.learningRate}, until the mean of ` +
@@ -241,10 +237,6 @@ function settingsInWords(corpora: readonly SmallCorpus[], device: Device): [stri
       `${preference.steps} steps of ${preference.batchSize} pairs, learning rate ${preference.learningRate}, ` +
         `warm-up ${preference.warmupSteps}, then linearly to 0`,
     ],
-    [
-      "Optimizer",
-      `AdamW, betas ${optimizer.betas.join(" and ")}, weight decay ${optimizer.weightDecay}, ` +
-        `gradient norm at most ${optimizer.maxGradNorm}`,
-    ],
+    ["Optimizer", describeOptimizer(optimizer)],
   ];
 }

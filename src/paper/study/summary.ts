@@ -1,6 +1,6 @@
 /** The numbers of a study: summary.json, and the tables for a terminal. */
 
-import { QUANTITIES, type Quantity } from "../summary";
+import { percent, QUANTITIES, type Quantity } from "../summary";
 import { type ClaimResult, testClaims } from "./claims";
 import { type Corpus, STUDY_NAMES } from "./plan";
 import type { StudyResult } from "./run";
@@ -141,8 +141,6 @@ export function studyCaveat({ references }: StudyResult): string | null {
     "It is not yet sure of its answers, and the effect needs a model that is."
   );
 }
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
 
 /** Columns in line: the first `left` of them to the left, the others to the right. */
 function aligned(rows: readonly string[][], left = 1): string {
