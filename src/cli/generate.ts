@@ -1,4 +1,4 @@
-/** `smaug generate`: what a model folder answers to a prompt or to conversations, as it comes or as JSON. */
+/** `smaug generate`: a model's answers to a prompt or to conversations, streamed or as JSON. */
 import { Command, Option } from "commander";
 import { integer, number, optional } from "../base/arguments";
 import { InputError } from "../base/errors";

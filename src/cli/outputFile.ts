@@ -8,7 +8,7 @@ import { type Input, linksIn } from "../base/files/outputFolder";
 import { pathInside, realPath } from "../base/files/paths";
 import { StagedFiles } from "../base/files/wholeFiles";
 import { localBaseOf } from "../models/modelSource";
-import { isRunEntry } from "../train/output/entries";
+import { isRunEntry, REPORT_FILE } from "../train/output/entries";
 
 const CHUNK = 1 << 18; // bytes
 const FLUSH = 1 << 26; // bytes
@@ -74,7 +74,7 @@ function isRead(folder: string, inside: string, kind: FileInput["kind"]): boolea
     if (!/\.(jsonl|ndjson|json|parquet)(\.gz)?$/.test(name)) return false;
     return kind === "data" || (existsSync(join(folder, inside)) && !holdsResults(join(folder, inside)));
   }
-  return name !== "report.html" && (isRunEntry(inside) || [".safetensors", ".gguf", ".bin", ".model"].includes(extname(name)));
+  return name !== REPORT_FILE && (isRunEntry(inside) || [".safetensors", ".gguf", ".bin", ".model"].includes(extname(name)));
 }
 
 /** Whether a file holds results of `smaug eval`, which may be replaced. */

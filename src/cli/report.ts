@@ -23,6 +23,7 @@ import { headline, outcome, warnings } from "../report/findings";
 import { type LoggedRun, readRuns } from "../report/run";
 import { renderRuns } from "../report/runReport";
 import { writeSvgFiles } from "../report/standaloneSvg";
+import { REPORT_FILE } from "../train/output/entries";
 import {
   columnMappingOption,
   datasetConfigOption,
@@ -79,7 +80,7 @@ export function reportCommand(): Command {
 
 async function report(folders: string[], flags: Flags): Promise<void> {
   const { out, svg, data, json } = flags;
-  const file = out ?? (folders.length > 1 ? "report.html" : join(folders[0]!, "report.html"));
+  const file = out ?? (folders.length > 1 ? REPORT_FILE : join(folders[0]!, REPORT_FILE));
   expectNoIdleFlags(flags);
   expectWritable(file, inputsOf(folders, flags));
   if (svg !== undefined) expectUsableFolder(svg, "--svg");

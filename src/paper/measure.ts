@@ -45,7 +45,7 @@ export interface Answer {
   readonly correct: boolean;
 }
 
-/** What one model gave, in full. */
+/** Everything measured of one model. */
 export interface ModelOutput {
   /** Of the pairs, in their order. */
   readonly scores: readonly AnswerLogProbs[];
@@ -72,7 +72,7 @@ export const sum = (values: readonly number[]): number => values.reduce((total, 
 /** NaN for no values. */
 export const mean = (values: readonly number[]): number => sum(values) / values.length;
 
-/** Reduces what a model gave to its means and lines. */
+/** Reduces a model's output to its means and lines. */
 export function toMethodResult(output: ModelOutput, pairs: readonly Pick<Pair, "difference">[]): MethodResult {
   const { scores, answers, curve } = output;
   const differences = pairs.map(({ difference }) => difference);

@@ -44,7 +44,7 @@ const TRAINED = METHODS.filter((method) => method !== "reference");
 export const REFERENCE_DASH = "2 4";
 const DASHES = "6 4";
 
-/** What the method's name and colour are everywhere. */
+/** A method's name and colour, the same everywhere. */
 const compared = (method: Method): Compared => ({ name: METHOD_NAMES[method], color: method });
 const PAPER = html`The method: Pal et al.,
 <i>Smaug: Fixing Failure Modes of Preference Optimisation with DPO-Positive</i>, arXiv 2402.13228.`;

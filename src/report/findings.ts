@@ -1,4 +1,4 @@
-/** What a run came to, in numbers and in sentences, and what went wrong in it. */
+/** The outcome of a run, in numbers and in sentences, and warnings about it. */
 import { type ChosenAnswers, chosenAnswers, few, LINES } from "./chosenAnswers";
 import { short, signed } from "./html";
 import { configOf, type LoggedRun, type RunLine } from "./run";
@@ -51,7 +51,7 @@ function natsOf({ nats, error }: ChosenAnswers): string {
   return error === undefined ? signed(nats) : `${signed(nats)} ± ${error.toFixed(2)}`;
 }
 
-/** What a run came to, as a sentence. */
+/** The outcome of a run, as a sentence. */
 export function outcome(run: LoggedRun): string {
   const { lines, name, beta, totalSteps } = run;
   const against = chosenAnswers(run);
@@ -78,7 +78,7 @@ export function outcome(run: LoggedRun): string {
   return `${name}, after ${steps}: ${chosen === undefined ? "" : `${chosen}; `}${parts.join(", ")} (${which}).${way}`;
 }
 
-/** What went wrong in a run, with what to do. */
+/** Warnings about a run, with what to do. */
 export function warnings(run: LoggedRun): string[] {
   const { lines, name, beta, nonFinite, header, totalSteps, closing } = run;
   const found: string[] = [];
@@ -102,7 +102,7 @@ export function warnings(run: LoggedRun): string[] {
     );
   if (nonFinite.length > 0)
     found.push(
-      `${name}: loss or gradient was no finite number at step ${nonFinite.slice(0, 5).join(", ")}${nonFinite.length > 5 ? " and more" : ""}.`,
+      `${name}: loss or gradient was not finite at step ${nonFinite.slice(0, 5).join(", ")}${nonFinite.length > 5 ? " and more" : ""}.`,
     );
   const step = lines.at(-1)!["step"]!;
   if (totalSteps !== undefined && step < totalSteps && !closing)

@@ -1,4 +1,4 @@
-/** HTML by template: whatever is put in is escaped, unless it is HTML made the same way. And numbers as text. */
+/** HTML templates that escape every value, except HTML made the same way; and numbers as text. */
 
 /** Text that is HTML already. */
 export class Html {

@@ -1,4 +1,4 @@
-/** What every report is: one HTML file that loads nothing and runs nothing, with one style sheet. */
+/** The page of a report: one HTML file with one style sheet, which loads nothing and runs no script. */
 import { Html, html } from "./html";
 
 /** A whole page with these sections in its body. `style` is added to the style sheet that all reports share. */

@@ -10,6 +10,7 @@ import { expectShallow, readInputText } from "../base/files/inputFiles";
 import { snakeCase } from "../base/names";
 import { printable } from "../base/terminal/terminal";
 import { excerpt, isObject, shown } from "../base/values";
+import { METRICS_FILE, STATE_FILE, stepOf } from "../train/output/entries";
 
 /** The finite numbers of a logged line by name, `step` among them. */
 export type RunLine = Readonly<Record<string, number>>;
@@ -38,9 +39,6 @@ export interface LoggedRun {
 
 type Json = Readonly<Record<string, unknown>>;
 
-const METRICS = "metrics.jsonl";
-const STATE = "trainer_state.json";
-
 /**
  * Reads the runs in these folders.
  *
@@ -53,13 +51,13 @@ export function readRuns(folders: readonly string[]): LoggedRun[] {
 
 function readRun(folder: string, name: string): LoggedRun {
   const entries = entriesOf(folder);
-  const state = existsSync(join(folder, METRICS)) ? undefined : findState(folder, entries);
-  const { header, records, notes = [] } = state === undefined ? readMetrics(join(folder, METRICS)) : readState(state);
+  const state = existsSync(join(folder, METRICS_FILE)) ? undefined : findState(folder, entries);
+  const { header, records, notes = [] } = state === undefined ? readMetrics(join(folder, METRICS_FILE)) : readState(state);
   const steps = records.filter((record) => typeof record["step"] === "number" && Math.abs(record["step"]) <= LARGEST);
   const lines = steps.filter((record) => "loss" in record).map(numbersOf);
   if (lines.length === 0)
     throw new InputError(
-      `Expected logged steps in '${state ?? join(folder, METRICS)}' but received none; ` +
+      `Expected logged steps in '${state ?? join(folder, METRICS_FILE)}' but received none; ` +
         (notes.length > 0 ? notes.join("; ") : "the run has not come to its first line (logging_steps)"),
     );
   const closing = steps.find((record) => "train_runtime" in record);
@@ -104,17 +102,16 @@ function entriesOf(folder: string): Dirent[] {
 }
 
 function findState(folder: string, entries: readonly Dirent[]): string {
-  const stepOf = (name: string) => Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? -1);
-  const checkpoints = entries.map(({ name }) => name).filter((name) => stepOf(name) >= 0);
-  checkpoints.sort((a, b) => stepOf(b) - stepOf(a));
-  const found = ["", ...checkpoints].map((name) => join(folder, name, STATE)).find((file) => existsSync(file));
+  const checkpoints = entries.map(({ name }) => name).filter((name) => stepOf(name) !== undefined);
+  checkpoints.sort((a, b) => stepOf(b)! - stepOf(a)!);
+  const found = ["", ...checkpoints].map((name) => join(folder, name, STATE_FILE)).find((file) => existsSync(file));
   if (found !== undefined) return found;
   const others = entries
     .slice(0, 5)
     .map(({ name }) => `'${name}'`)
     .join(", ");
   throw new InputError(
-    `Expected ${METRICS} or ${STATE} in '${folder}' but received ${others || "no file"}; name the output_dir of a run`,
+    `Expected ${METRICS_FILE} or ${STATE_FILE} in '${folder}' but received ${others || "no file"}; name the output_dir of a run`,
   );
 }
 

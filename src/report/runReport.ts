@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { writeWhole } from "../base/files/wholeFiles";
+import { REPORT_FILE } from "../train/output/entries";
 import { type DiagnosedAnswers, diagnosisSections } from "./diagnosis";
 import { type Chart, type Line, legend, loadCharts } from "./figures";
 import { headline, meanAt, outcome, warnings } from "./findings";
@@ -52,7 +53,7 @@ export async function renderRunReport(folders: readonly string[]): Promise<strin
 
 /** Writes a run's report.html into its folder, whole or not at all, and returns its path. */
 export async function writeRunReport(outputDir: string): Promise<string> {
-  const file = join(outputDir, "report.html");
+  const file = join(outputDir, REPORT_FILE);
   await writeWhole(file, await renderRunReport([outputDir]));
   return file;
 }

@@ -13,7 +13,7 @@ export interface Compared {
 }
 
 export interface Introduction {
-  /** What the report is of, above the title. */
+  /** The subject of the report, above the title. */
   readonly kicker: string;
   readonly title: string;
   readonly lead?: string;
@@ -96,7 +96,7 @@ ${caption === "" ? "" : html`<figcaption>${caption}</figcaption>`}
 </figure>`;
 }
 
-/** What is folded away until it is asked for. */
+/** Content that is folded until the reader opens it. */
 export const folded = (summary: string, content: Content): Html =>
   html`<details><summary>${summary}</summary>${content}</details>`;
 

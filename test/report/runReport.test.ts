@@ -239,7 +239,7 @@ describe("a warning", () => {
   test("says that a loss was no number, and that a run is not at its end", async () => {
     const broken = { ...dpop, steps: 40, isFinished: false, loss: (step: number) => (step === 7 ? null : 0.5) };
     expect(warningsOf(await open(["dpop", broken]))).toEqual([
-      "dpop: loss or gradient was no finite number at step 7.",
+      "dpop: loss or gradient was not finite at step 7.",
       "dpop: not finished. Its last logged step is 40 of 60.",
     ]);
   });

@@ -15,7 +15,7 @@ interface InspectFlags extends RowFlags {
   json?: boolean;
 }
 
-/** As a run cuts rows unless told differently. */
+/** The default of runs. */
 const truncationMode = lengthArguments.truncationMode.fallback;
 const BAR = 40; // columns
 const ENDS = 300; // characters of a long prompt that are shown at each end

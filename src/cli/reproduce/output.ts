@@ -9,8 +9,9 @@ import { readInputJson } from "../../base/files/inputFiles";
 import { expectApart, expectUsableFolder, type Input, LOCK_NAME, OutputLock } from "../../base/files/outputFolder";
 import { realPath } from "../../base/files/paths";
 import { StagedFiles } from "../../base/files/wholeFiles";
+import { REPORT_FILE } from "../../train/output/entries";
 
-/** What tells one command's results from another's. */
+/** Identifies the command that made results. */
 export interface ReproduceIdentity {
   readonly preset: string;
   readonly seed: number;
@@ -20,8 +21,7 @@ export interface ReproduceIdentity {
 }
 
 const SUMMARY = "summary.json";
-const REPORT = "report.html";
-const WRITTEN = new Set([SUMMARY, REPORT, "cells", "references", "runs", LOCK_NAME]);
+const WRITTEN = new Set([SUMMARY, REPORT_FILE, "cells", "references", "runs", LOCK_NAME]);
 
 export class ReproduceOutput {
   private constructor(
@@ -56,12 +56,12 @@ export class ReproduceOutput {
     const staged = await StagedFiles.in(this.folder);
     try {
       await staged.add(SUMMARY, (file) => file.writeFile(`${JSON.stringify(summary, null, 2)}\n`));
-      await staged.add(REPORT, (file) => file.writeFile(report));
+      await staged.add(REPORT_FILE, (file) => file.writeFile(report));
       await staged.commit();
     } finally {
       await staged.discard();
     }
-    return { summary, names: [REPORT, SUMMARY].map((name) => join(this.folder, name)).join("\n") };
+    return { summary, names: [REPORT_FILE, SUMMARY].map((name) => join(this.folder, name)).join("\n") };
   }
 
   /** Called at the end, after success and failure. */
@@ -70,11 +70,12 @@ export class ReproduceOutput {
   }
 }
 
-/** What is wrong with the results in the folder, if there are any of another command. */
+/** Describes results of another command in the folder, if there are any. */
 function otherResults(folder: string, { preset, seed, model, data }: ReproduceIdentity): string | undefined {
   const expected = `Expected a folder without another command's results for '--out' but ${folder}`;
   const file = join(folder, SUMMARY);
-  if (!existsSync(file)) return existsSync(join(folder, REPORT)) ? `${expected} holds a ${REPORT} and no ${SUMMARY}` : undefined;
+  if (!existsSync(file))
+    return existsSync(join(folder, REPORT_FILE)) ? `${expected} holds a ${REPORT_FILE} and no ${SUMMARY}` : undefined;
   const found = readSummary(file);
   if (!found) return `${expected} holds a ${SUMMARY} that smaug reproduce did not write`;
   const made = found["made_from"] as { model?: unknown; data?: unknown } | undefined;

@@ -17,13 +17,13 @@ import type { ReproduceOutput } from "./output";
 
 /** Named here, so that the help needs no libtorch. */
 export const STUDY_PRESETS = ["paper", "paper-large", "paper-smoke"] as const;
-/** Seeds of a study, unless told differently. */
+/** Default number of seeds. */
 export const STUDY_SEEDS = 3;
 export type StudyPreset = (typeof STUDY_PRESETS)[number];
 
 const SETTINGS = { paper: presets.quick, "paper-large": presets.large, "paper-smoke": presets.smoke };
 
-/** What a user's model is trained with. */
+/** Options that apply to a user's model only. */
 const OWN_OPTIONS = ["dtype", "steps", "batchSize", "learningRate", "heldOut"] as const;
 /** Options of these presets alone. */
 export const STUDY_OPTIONS = ["seeds", "model", "grid", "device", ...OWN_OPTIONS] as const;

@@ -80,7 +80,7 @@ async function train(args: readonly string[], typed: readonly string[], flags: F
   }
 }
 
-/** What Ctrl-C does, which is different before the trainer exists. */
+/** The handler of Ctrl-C, which changes once the trainer exists. */
 interface Stopping {
   stop: () => void;
 }
@@ -134,7 +134,7 @@ async function trainInto(
   }
 }
 
-/** The run's report; that it cannot be made takes nothing from the run. */
+/** Writes the run's report. If that fails, the run still succeeds, with a warning. */
 async function reportOf(outputDir: string): Promise<string | undefined> {
   const { writeRunReport } = await import("../../report/runReport.js");
   try {
@@ -184,7 +184,7 @@ async function checkInputs(resolved: ResolvedConfig): Promise<void> {
   await expectSplits(resolved.config);
 }
 
-/** What each input may be. */
+/** The expected value of each input. */
 const kindsOfInput = {
   modelNameOrPath: "an existing folder or GGUF file, or a model on the hub",
   adapterNameOrPath: "an existing folder, or an adapter on the hub",
@@ -193,7 +193,7 @@ const kindsOfInput = {
   evalDatasetName: "an existing file or folder, or a data set on the hub",
 } as const;
 
-/** Names that look like paths must exist. Whether the hub has the others is seen when they are fetched. */
+/** Checks that paths exist. Names on the hub are checked when they are fetched. */
 function expectInputsFound({ config }: ResolvedConfig): void {
   const problems = Object.entries(kindsOfInput).flatMap(([key, expected]) => {
     const name = config[key as keyof typeof kindsOfInput];
@@ -206,7 +206,7 @@ function expectInputsFound({ config }: ResolvedConfig): void {
   if (problems.length > 0) throw problemsError(problems);
 }
 
-/** Before anything is loaded: what the run reads must not be what it writes. */
+/** Checks, before anything is loaded, that the run does not write over its inputs. */
 function expectInputsKept({ config, file }: ResolvedConfig): void {
   expectUsableFolder(config.outputDir, "output_dir");
   const inputs: [string | null | undefined, string, string][] = [

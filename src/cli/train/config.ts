@@ -1,5 +1,5 @@
 /**
- * What `smaug train` is asked to do: a YAML (or JSON) file with TRL's keys, and the command line, which overrides it.
+ * The configuration of `smaug train`: a YAML (or JSON) file with TRL's keys, and the command line, which overrides it.
  * Nothing is silently ignored: every key is a setting, a note, or part of the one error that names everything to change.
  */
 

@@ -1,4 +1,4 @@
-/** What `smaug train` says on a terminal: what was found and chosen before the first step, and metrics in few words. */
+/** The terminal output of `smaug train`: the run as it was prepared, and short metrics. */
 import { describeTokenized } from "../../data";
 import type { LogLine, Preparation } from "../../train";
 import type { Measured } from "../../train/metrics/names";

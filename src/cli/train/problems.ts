@@ -105,7 +105,7 @@ function mappingProblems(mapping: Readonly<Record<string, string>>): Problem[] {
  */
 const ROUTER_KEY = "router_aux_loss_coef";
 
-/** What is wrong with the value, if the model's local folder shows whether it is a mixture. */
+/** Problems with the value, as far as the model's local folder shows whether it is a mixture. */
 function routerLossProblems({ modelNameOrPath: folder, routerAuxLossCoef: coef }: RunConfig): Problem[] {
   if (coef === null || folder === null) return [];
   return routerLossProblemsOf(coef, isMixtureFolder(folder), folder);

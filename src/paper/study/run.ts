@@ -1,7 +1,7 @@
 /**
  * Runs the paper's comparison cell by cell, so that a run that was stopped resumes where it was. Each finished cell is kept
- * in the folder as `cells/NAME.json`, which appears whole or not at all and holds the settings it was made with; what was
- * made with others is as if it were not there. On the CPU the same seeds give the same numbers bit for bit, in one run or
+ * in the folder as `cells/NAME.json`, which appears whole or not at all and holds the settings it was made with. Cells with
+ * other settings are ignored. On the CPU the same seeds give the same numbers bit for bit, in one run or
  * in several.
  */
 import { dirname, join } from "node:path";
@@ -46,7 +46,7 @@ export interface StudyResult {
   readonly cells: readonly FinishedCell[];
 }
 
-/** Runs what is not finished of a study. */
+/** Runs the unfinished cells of a study. */
 export async function runStudy(options: StudyOptions): Promise<StudyResult> {
   const { preset, study, subject, seeds, folder, overwriting, startPhase, onPlan } = options;
   const store = new StudyStore(folder, subject);
@@ -132,7 +132,7 @@ class StudyStore {
   }
 }
 
-/** What a file holds that was written with these settings by this version; undefined otherwise. */
+/** The result in a file if it was written with these settings by this version. */
 export async function readResult<T>(file: string, settings: object): Promise<T | undefined> {
   const stored = readStored<T>(file);
   return JSON.stringify(stored?.settings) === JSON.stringify(complete(settings)) ? stored?.result : undefined;
@@ -146,7 +146,7 @@ function readSettings(file: string): object | undefined {
   return others;
 }
 
-/** What {@link writeResult} wrote; undefined when the file is missing or is not one of its. */
+/** Reads what {@link writeResult} wrote; undefined when the file is missing or not one of its. */
 function readStored<T>(file: string): { settings?: object; result?: T } | undefined {
   try {
     return (readInputJson(file, "a result") as { settings?: object; result?: T } | null) ?? undefined;

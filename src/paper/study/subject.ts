@@ -28,7 +28,7 @@ export interface Bench extends Disposable {
   readonly steps: number;
 }
 
-/** What a cell came to. */
+/** The result of a cell. */
 export interface CellResult extends MethodResult {
   /** Mean normalised edit distance of the pairs, in tokens. */
   readonly editDistance: number;
@@ -62,7 +62,7 @@ export interface CorpusDescription {
   readonly heldOut: number;
 }
 
-/** Rows with what they are called and what tells them from others. */
+/** Rows with their name and a digest that identifies them. */
 export interface RowSource<Row> {
   readonly name: string;
   readonly digest: string;

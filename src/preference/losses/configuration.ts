@@ -77,7 +77,7 @@ export const lossNames: readonly LossName[] = losses.map(({ declaration }) => de
 
 type ReadSetting = Setting<LossKey, LossOption<unknown>>;
 
-/** What a loss reads of a configuration: its options by name. */
+/** The options of a loss that a configuration can set, by name. */
 function readBy(name: string): [option: string, ReadSetting][] {
   const options = Object.entries(declarations.get(name)!.options) as [string, LossOption<unknown> & Partial<ReadSetting>][];
   return options.filter((entry): entry is [string, ReadSetting] => entry[1].key !== undefined);
@@ -130,7 +130,7 @@ export function createLoss(config: LossConfig = {}): PreferenceLoss {
   return createChecked(config);
 }
 
-/** A configuration in which what is left out may also be null, as in a run's. */
+/** A configuration whose missing keys may also be null, as in a run's. */
 type OpenConfig = { readonly [Key in keyof LossConfig]: LossConfig[Key] | null };
 
 /** The same for a configuration that is known to be sound; it may have other keys. */
@@ -160,7 +160,7 @@ function valueProblems(config: LossConfig): Problem[] {
     .map(({ key, says }) => unfit(snakeCase(key), says, shown(config[key])));
 }
 
-/** What is wrong with the names and weights, and with settings that fit on their own but not together. Keys are in snake case. */
+/** Problems with the names and weights, and with settings that conflict with each other. Keys are in snake case. */
 export function lossConflicts(config: OpenConfig): Problem[] {
   const names = namesIn(config);
   const wrongNames = nameProblems(names);

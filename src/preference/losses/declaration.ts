@@ -20,7 +20,7 @@ import {
   withProperties,
 } from "./loss";
 
-/** All that there is to know of a loss. A formula, and whatever else takes `settings`, gets every option's value. */
+/** Everything about a loss. The functions that take `settings` get the value of every option. */
 export interface LossDeclaration<
   Name extends string,
   Table extends OptionTable,
@@ -44,11 +44,11 @@ export interface LossDeclaration<
   readonly rewards?: (logProbs: PairLogProbs, settings: Settings) => PairValues;
   /** Further values to log, by name, `[pairs]` each; undefined if the settings switch one off. */
   readonly metrics?: Readonly<Record<Metric, (logProbs: PairLogProbs, settings: Settings) => Tensor | undefined>>;
-  /** The option that says which drop, in nats, is rounding. Unless it is given, the trainer measures it at the start. */
+  /** The option that sets which drop, in nats, counts as rounding. Unless given, the trainer measures it at the start. */
   readonly tolerance?: keyof Table & string;
 }
 
-/** A declaration with whatever options. */
+/** A declaration with any options. */
 export type AnyDeclaration = LossDeclaration<string, OptionTable, string, never>;
 
 /** Creates a loss with the options given. */
@@ -149,7 +149,7 @@ function expectDeclaration(declaration: AnyDeclaration): void {
 /** An option of a loss. `Default` is part of the type, so that editors show it. */
 export interface LossOption<T, Default extends T = T> extends Argument<T> {
   readonly fallback: Default;
-  /** What it may be, for the library's errors; `expected` says it for a configuration's. */
+  /** The expected value in the library's errors; `expected` is that in a configuration's. */
   readonly says: string;
   readonly range?: LossRange;
 }
@@ -179,7 +179,7 @@ export interface LossRange extends NumberRange {
   readonly note?: string;
 }
 
-/** A finite number. `help` says what it is, in a few words. */
+/** A finite number. `help` describes it in a few words. */
 export function numberOption<Default extends number>(
   fallback: Default,
   help: string,

@@ -49,8 +49,8 @@ export const dpop = declareLoss({
     /** Where the penalty goes: within β as in the paper, within the sigmoid only, or outside of both. */
     placement: setting("dpopPlacement", choiceOption(dpopPlacements, "inside_beta", "where DPOP's penalty goes")),
     /**
-     * Nats: a drop of the chosen answer up to this is rounding and not penalised. 0 is the bare formula, and what counts
-     * when left out, unless the trainer measures what rounding comes to.
+     * A drop of the chosen answer up to this many nats counts as rounding and is not penalised. 0, the default, is the bare
+     * formula. A trainer measures the rounding unless this is set.
      */
     tolerance: openSetting(
       "dpopTolerance",

@@ -1,5 +1,5 @@
 /**
- * What every preference loss takes and returns, what a trainer has to know about one, and terms that formulas share.
+ * The interface of a preference loss, the properties that a trainer reads, and terms that formulas share.
  *
  * A loss sees a pair only through sums over its answers' tokens, so one forward pass serves all losses. It returns one
  * number per pair; the objective is the mean over the pairs of the whole optimizer step, however they are split.
@@ -9,7 +9,7 @@ import { received } from "../../base/received";
 import { isObject } from "../../base/values";
 import type { Tensor } from "../../torch";
 
-/** Sums of token log-probs over each answer, log π(y|x) in nats, `[pairs]` each, and what else some losses need. */
+/** Sums of token log-probs over each answer, log π(y|x) in nats, `[pairs]` each, and further values for some losses. */
 export interface PairLogProbs {
   policyChosen: Tensor;
   /** Zeros where a row has no rejected answer, which only a loss of the chosen answers allows (`PreferenceLoss.answers`). */
@@ -161,7 +161,7 @@ export function expectLossFunction(loss: unknown, name: string): void {
   throw new TypeError(`Expected a loss, such as dpop(), for '${name}' but received ${received(loss)}${wayToLoss(loss)}`);
 }
 
-/** How to get from what was given to a loss. */
+/** How to turn the given value into a loss. */
 function wayToLoss(value: unknown): string {
   if (typeof value === "string") return `; create it with createLoss({ lossType: ${JSON.stringify(value)} })`;
   if (typeof value === "function") return `, which is async; ${NOT_ASYNC}`;

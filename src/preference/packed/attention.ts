@@ -9,7 +9,7 @@ import type { PackedBatch } from "./batch";
 import type { Strand } from "./packing";
 
 /**
- * The kernel for one batch; what it needs of the layout it makes once, for all layers.
+ * The kernel for one batch. Masks and offsets are made once, for all layers.
  *
  * ```ts
  * const hidden = model.hidden(batch.ids, { positions: batch.positions, attend: packedAttention(batch) });
@@ -24,7 +24,7 @@ export function packedAttention(batch: PackedBatch): AttentionKernel {
   return (q, k, v, rules) => (flashCan(q, rules) ? flash : byStrand)(q, k, v, rules);
 }
 
-/** What the flash attention kernels take; dropout is left to the general form, whose random numbers can be replayed. */
+/** Whether the flash attention kernels support this. Dropout needs the general form, whose random numbers can be replayed. */
 function flashCan(q: Tensor, { softcap, dropout }: AttentionRules): boolean {
   const halfPrecision = q.dtype === "float16" || q.dtype === "bfloat16";
   return halfPrecision && softcap === undefined && dropout === 0 && q.size(-1) <= 256 && q.size(-1) % 8 === 0;

@@ -21,7 +21,7 @@ export function predictingRows(model: CausalLM, batch: PackedBatch): Tensor {
   return tidy(() => noGrad(() => forwardWhole(model, batch)));
 }
 
-/** With gradient, ready to go back. To be called inside a scope, which frees what the pass holds. */
+/** With gradient, ready for `backward`. Must be called inside a scope, which frees the pass's tensors. */
 export function bodyPass(model: CausalLM, batch: PackedBatch, { checkpoint = false } = {}): BodyPass {
   if (checkpoint) return checkpointedPass(model, batch);
   const rows = tidy(() => enableGrad(() => forwardWhole(model, batch)));

@@ -1,11 +1,10 @@
 /**
- * Laying preference pairs out for one forward pass without computing anything twice. What sequences begin with in
- * common is laid once: the prompt of a pair, whatever its answers begin with in common, the prompt of several pairs, a
- * system prompt of all of them. There is no padding, and the last token of a sequence, which predicts nothing, is left
+ * Lays out preference pairs for one forward pass without computing anything twice. A common prefix is laid out once: the
+ * prompt of a pair, tokens that both answers begin with, the prompt of several pairs, a system prompt of all of them. There
+ * is no padding, and the last token of a sequence, which predicts nothing, is left
  * out. microBatches.ts decides which batch a pair goes to; batch.ts holds the tensors.
  *
- * The sequences are sorted, so that each has most in common with the one before it; a sequence then lays down what the
- * one before it does not have. That is a prefix tree whose branches are the sequences' own tails (`Strand`).
+ * The sequences are sorted, so that each has the longest common prefix with the one before it, and adds only the rest. That is a prefix tree whose branches are the sequences' own tails (`Strand`).
  */
 import { commonPrefixLength } from "../../base/lists";
 import { received } from "../../base/received";
@@ -13,7 +12,7 @@ import { isObject } from "../../base/values";
 import { expectList, expectTokenized } from "../../data/rows/givenRows";
 import { answersOf, type TokenizedAnswer, type TokenizedPair } from "../../data/tokenize/tokenizedPair";
 
-/** The tokens one sequence adds: a run of rows. Each sees the strand's rows up to its own, and what they share. */
+/** The tokens that one sequence adds: a run of rows. Each attends to the shared rows and the strand's rows up to its own. */
 export interface Strand {
   /** Row of its first token. */
   readonly first: number;
@@ -150,7 +149,7 @@ export function layOut(answers: readonly TokenizedAnswer[], sharePrefixes = true
   };
 }
 
-/** What the given batches save; sums over all of them. */
+/** The statistics of the given batches, summed. */
 export function packingStatistics(batches: readonly Packing[]): PackingStatistics {
   const total: PackingStatistics = { tokens: 0, plainTokens: 0, paddedTokens: 0, completionTokens: 0, scoredTokens: 0 };
   expectList(batches, "batches", "batches from microBatches or pack");

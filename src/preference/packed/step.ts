@@ -14,8 +14,8 @@ import { bodyPass, predictingRows } from "./body";
 import { type ScoreOptions, scoreTokens, scoreTokensWithGradient, type TokenScores } from "./tokenScores";
 
 /**
- * The policy's part of what a loss takes: the rest is the reference's. Of a rejected answer that a row does not have,
- * sums and token counts are 0.
+ * The policy's part of `PairLogProbs`; the rest is the reference's. Sums and token counts of a missing rejected answer
+ * are 0.
  */
 export type PolicyLogProbs = Omit<PairLogProbs, "referenceChosen" | "referenceRejected" | "meanChosenTokens"> &
   Required<Pick<PairLogProbs, "chosenTokens" | "rejectedTokens">>;

@@ -1,6 +1,6 @@
 /**
- * Reference log-probs on disk, one entry a pair, found by what they depend on and nothing else: the content of the
- * reference model and the tokens of the pair. Another learning rate, beta, loss or output folder finds them again.
+ * Reference log-probs on disk, one entry per pair. The key is what they depend on and nothing else: the content of the
+ * reference model and the tokens of the pair. A run with another learning rate, beta, loss or output folder reuses them.
  *
  * Processes share the folder. Every entry is verified when it is read; a damaged one counts as missing and is computed
  * again (base/records).
@@ -21,7 +21,7 @@ export type ReferenceLogProbs = Readonly<AnswerLogProbs>;
 
 /** Prefix of the files' names: another meaning of keys or values needs another prefix. Format 1 was LMDB's. */
 const NAME = "logprobs-2";
-/** Bytes that have to be free in addition to what is written. */
+/** Bytes that must stay free. */
 const SPARE = 1 << 20;
 
 export class ReferenceCache {
@@ -52,7 +52,7 @@ export class ReferenceCache {
     }
   }
 
-  /** What is known of a pair under the reference of that fingerprint. */
+  /** The values of a pair under the reference with this fingerprint, if cached. */
   get(reference: string, pair: TokenizedPair): ReferenceLogProbs | undefined {
     const value = this.store.get(keyOf(reference, pair));
     return value && decode(value, pair);

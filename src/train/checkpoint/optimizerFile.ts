@@ -1,4 +1,4 @@
-/** `optimizer.safetensors` of a checkpoint: the optimizer's state, by the number of the parameter. */
+/** `optimizer.safetensors` of a checkpoint: the optimizer's state, by parameter number. */
 
 import { InputError } from "../../base/errors";
 import { snakeCase } from "../../base/names";
@@ -14,7 +14,7 @@ function fileName(number: string | number, part: string): string {
   return `${number}.${snakeCase(part)}`;
 }
 
-/** What the file holds of an optimizer. */
+/** The tensors of the file for an optimizer. */
 export function optimizerTensors(optimizer: Optimizer): Record<string, Tensor> {
   const { state } = optimizer.stateDict();
   return Object.fromEntries(
@@ -100,7 +100,7 @@ export class OptimizerFile {
   }
 }
 
-/** A tensor of a file, for messages. */
+/** Describes a tensor of a file, for messages. */
 export function shownEntry(entry: { readonly dtype: string; readonly shape: readonly number[] } | undefined): string {
   return entry ? `${entry.dtype} [${entry.shape.join(", ")}]` : "none";
 }

@@ -8,9 +8,10 @@ import { openWeights } from "../../models/weights";
 import { hasAdapter } from "../../nn";
 import type { StateLayout } from "../../optim/optimizer";
 import { type Device, setRngState, type Tensor, tidy } from "../../torch";
+import { STATE_FILE } from "../output/entries";
 import { OptimizerFile, shownEntry } from "./optimizerFile";
 import { checkpointsIn, generatorsOf, OPTIMIZER_FILE, type Resumable, RNG_FILE, rngStates } from "./save";
-import { readSavedState, STATE_FILE, type TrainerState } from "./state";
+import { readSavedState, type TrainerState } from "./state";
 
 /** A checkpoint is damaged; `whole` is the newest one next to it that is intact. */
 export class DamagedCheckpointError extends InputError {
@@ -66,8 +67,8 @@ export function openCheckpoint(which: string | true, outputDir: string, layout: 
 }
 
 /**
- * Checks every file of a checkpoint: against its checksums, or where an older version wrote none, whether each is a
- * file of its kind.
+ * Checks every file of a checkpoint against its checksums or, where an older version wrote none, that it is a file of its
+ * kind.
  *
  * @throws InputError that names the file
  */
@@ -162,7 +163,7 @@ export function restoreWeights(model: CausalLM, folder: string): void {
   });
 }
 
-/** What a run trains and saves: the adapter, or all weights. */
+/** The tensors that a run trains and saves: those of the adapter, or all. */
 function trainedTensors(model: CausalLM): Record<string, Tensor> {
   return hasAdapter(model) ? adapterTensors(model) : model.stateDict();
 }
@@ -206,7 +207,7 @@ function findCheckpoint(which: string | true, outputDir: string): string {
   throw new InputError(`${problem}; did you mean ${newest!.folder}?`);
 }
 
-/** Why a folder is not one that `saveCheckpoint` made; undefined when it looks like one. */
+/** Why a folder is not a checkpoint; undefined when it looks like one. */
 function whyNoCheckpoint(folder: string): string | undefined {
   const missing = [STATE_FILE, OPTIMIZER_FILE, RNG_FILE].find((name) => !existsSync(join(folder, name)));
   if (missing === undefined) return undefined;

@@ -16,15 +16,14 @@ import { type Optimizer, type StateLayout, stateBytes } from "../../optim/optimi
 import { saveGgufTokenizer } from "../../text";
 import { type Device, deviceProperties, dispose, getRngState, type Tensor } from "../../torch";
 import { itemSize } from "../../torch/dtype";
-import { copyForeignEntries, isCheckpoint, removeCheckpoint } from "../output/entries";
+import { checkpointName, copyForeignEntries, isCheckpoint, removeCheckpoint, stepOf } from "../output/entries";
 import { optimizerTensors } from "./optimizerFile";
 import { type TrainerState, writeTrainerState } from "./state";
 
 export const OPTIMIZER_FILE = "optimizer.safetensors";
 export const RNG_FILE = "rng_state.safetensors";
-const NAME = /^checkpoint-(\d+)$/;
 
-/** What a checkpoint is made from and restored into. */
+/** What a checkpoint saves and restores, in addition to the state. */
 export interface Resumable {
   readonly model: CausalLM;
   readonly optimizer: Optimizer;
@@ -33,7 +32,7 @@ export interface Resumable {
 
 /** The folder of the checkpoint after a step. */
 export function checkpointFolder(outputDir: string, step: number): string {
-  return join(outputDir, `checkpoint-${step}`);
+  return join(outputDir, checkpointName(step));
 }
 
 /** Writes `checkpoint-N`, whole or not at all, and returns its folder. */
@@ -69,9 +68,9 @@ export function checkpointsIn(outputDir: string): { step: number; folder: string
   if (!isFolder(outputDir)) return [];
   return readdirSync(outputDir)
     .flatMap((name) => {
-      const step = NAME.exec(name)?.[1];
+      const step = stepOf(name);
       const folder = join(outputDir, name);
-      return step === undefined || !isFolder(folder) ? [] : [{ step: Number(step), folder }];
+      return step === undefined || !isFolder(folder) ? [] : [{ step, folder }];
     })
     .sort((a, b) => a.step - b.step);
 }

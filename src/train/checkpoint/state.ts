@@ -10,6 +10,7 @@ import { writeWhole } from "../../base/files/wholeFiles";
 import { isObject, shown } from "../../base/values";
 import type { LogLine } from "../metrics/names";
 import type { Totals } from "../metrics/stepMetrics";
+import { checkpointName, STATE_FILE, stepOf } from "../output/entries";
 
 /** The part of a run's state that Hugging Face's format does not have. */
 export interface OwnState {
@@ -66,7 +67,6 @@ export const newProgress = () => ({
   flops: 0,
 });
 
-export const STATE_FILE = "trainer_state.json";
 const FORMAT = 3;
 /** The same format, before checkpoints had checksums. */
 const WITHOUT_CHECKSUMS = 2;
@@ -92,7 +92,7 @@ function toJson(state: TrainerState): object {
   return {
     best_global_step: bestStep,
     best_metric: bestMetric,
-    best_model_checkpoint: bestStep === null ? null : `checkpoint-${bestStep}`,
+    best_model_checkpoint: bestStep === null ? null : checkpointName(bestStep),
     epoch,
     eval_steps: every.evaluation,
     global_step: globalStep,
@@ -139,8 +139,8 @@ function readFields(folder: string, json: Fields, smaug: Fields): TrainerState {
   const maxSteps = json.integer("max_steps", 1);
   const globalStep = json.integer("global_step", 0);
   if (globalStep > maxSteps) json.fail("global_step", `at most the ${maxSteps} of 'max_steps'`);
-  const named = /^checkpoint-(\d+)$/.exec(basename(resolve(folder)))?.[1];
-  if (named !== undefined && globalStep !== Number(named)) json.fail("global_step", `${named}, as the folder's name says,`);
+  const named = stepOf(basename(resolve(folder)));
+  if (named !== undefined && globalStep !== named) json.fail("global_step", `${named}, as the folder's name says,`);
   const epoch = json.number("epoch", 0);
   if (epoch > 0 !== globalStep > 0) json.fail("epoch", `${globalStep > 0 ? "more than 0" : "0"} after step ${globalStep}`);
 
@@ -148,7 +148,7 @@ function readFields(folder: string, json: Fields, smaug: Fields): TrainerState {
   const bestStep = json.nullOr("best_global_step", () => json.integer("best_global_step", 1));
   if (bestStep !== null && bestStep > globalStep) json.fail("best_global_step", `at most the ${globalStep} of 'global_step'`);
   if (bestMetric !== null && bestStep === null) json.fail("best_global_step", "the step of 'best_metric'");
-  const bestName = bestStep === null ? null : `checkpoint-${bestStep}`;
+  const bestName = bestStep === null ? null : checkpointName(bestStep);
   if (json.value("best_model_checkpoint") !== bestName) json.fail("best_model_checkpoint", shown(bestName));
 
   const flops = smaug.number("flops", 0);

@@ -1,4 +1,4 @@
-/** Warns about failures of preference training that leave every number looking well, once each, and says what to do. */
+/** Warns once about each failure of preference training that the usual metrics do not show, and says what to do. */
 import { LEAST_PAIRS, pooled, type Sample } from "../../base/samples";
 import { lossNeeds, type PreferenceLoss } from "../../preference";
 import type { LogLine, TrainingStep } from "../metrics/names";

@@ -1,5 +1,5 @@
 /**
- * What watches a run, in the way of transformers' TrainerCallback. The loop decides what happens when; only observers
+ * The interface of a run's observers, like transformers' TrainerCallback. The loop decides what happens when; only observers
  * write files, so that of several processes all but one can do without them. Hooks are called in the order of the
  * observers, and the loop waits for each.
  */

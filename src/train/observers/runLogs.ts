@@ -5,8 +5,9 @@
  */
 import { join } from "node:path";
 import { appendWhole, makeFolder, writeWhole } from "../../base/files/wholeFiles";
-import { STATE_FILE, writeTrainerState } from "../checkpoint/state";
+import { writeTrainerState } from "../checkpoint/state";
 import type { LogLine, TrainingStep } from "../metrics/names";
+import { EVENTS_FOLDER, METRICS_FILE, STATE_FILE } from "../output/entries";
 import type { RunOutput } from "../output/ownership";
 import type { Preparation } from "../prepare/prepare";
 import type { RunEnd, RunObserver } from "./observer";
@@ -16,8 +17,6 @@ import { TensorBoardWriter } from "./tensorboard";
 const STATE_MS = 2000;
 /** Milliseconds before a file that could not be written is tried again. */
 const RETRY_MS = 2000;
-const METRICS = "metrics.jsonl";
-const EVENTS = "runs";
 
 export class RunLogs implements RunObserver {
   private readonly folder: string;
@@ -41,9 +40,9 @@ export class RunLogs implements RunObserver {
   async onBegin(): Promise<void> {
     this.output.begin();
     makeFolder(this.folder);
-    if (this.prepared.settings.reportTo !== "none") this.events = new TensorBoardWriter(join(this.folder, EVENTS));
-    await this.attempt(METRICS, () => this.rewriteMetrics());
-    await this.attempt(EVENTS, () => this.events?.flush());
+    if (this.prepared.settings.reportTo !== "none") this.events = new TensorBoardWriter(join(this.folder, EVENTS_FOLDER));
+    await this.attempt(METRICS_FILE, () => this.rewriteMetrics());
+    await this.attempt(EVENTS_FOLDER, () => this.events?.flush());
     this.output.started();
   }
 
@@ -66,14 +65,14 @@ export class RunLogs implements RunObserver {
 
   /** Adds a line, which the history already has. */
   private async log(line: LogLine): Promise<void> {
-    const isWhole = !this.failing.has(METRICS);
-    await this.attempt(METRICS, () =>
-      isWhole ? appendWhole(join(this.folder, METRICS), Buffer.from(`${JSON.stringify(line)}\n`)) : this.rewriteMetrics(),
+    const isWhole = !this.failing.has(METRICS_FILE);
+    await this.attempt(METRICS_FILE, () =>
+      isWhole ? appendWhole(join(this.folder, METRICS_FILE), Buffer.from(`${JSON.stringify(line)}\n`)) : this.rewriteMetrics(),
     );
     const { step, epoch, ...values } = line;
     const tags = Object.entries(values).map(([name, value]) => [tagOf(name), value]);
     this.events?.add(step, Object.fromEntries([...tags, ["train/epoch", epoch]]) as Record<string, number>);
-    await this.attempt(EVENTS, () => this.events?.flush());
+    await this.attempt(EVENTS_FOLDER, () => this.events?.flush());
     if (performance.now() - this.stateWritten > STATE_MS) await this.writeState();
   }
 
@@ -87,15 +86,15 @@ export class RunLogs implements RunObserver {
     const names = [...this.failing.keys()];
     this.failing.forEach(({ message }, name) => this.failing.set(name, { message, at: -Infinity }));
     await this.writeState();
-    if (names.includes(METRICS)) await this.attempt(METRICS, () => this.rewriteMetrics());
-    if (names.includes(EVENTS)) await this.attempt(EVENTS, () => this.events?.flush());
+    if (names.includes(METRICS_FILE)) await this.attempt(METRICS_FILE, () => this.rewriteMetrics());
+    if (names.includes(EVENTS_FOLDER)) await this.attempt(EVENTS_FOLDER, () => this.events?.flush());
     if (this.failing.size > 0)
       this.warn(`${this.described()}. What was logged since is missing there; checkpoints and weights are complete`);
   }
 
   private async rewriteMetrics(): Promise<void> {
     const lines = [this.prepared.header, ...this.prepared.state.logHistory];
-    await writeWhole(join(this.folder, METRICS), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    await writeWhole(join(this.folder, METRICS_FILE), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
   }
 
   /** Writes a log. A failure is reported once, until all logs can be written again. */

@@ -1,6 +1,6 @@
 /**
  * Scalars as TensorBoard's event files: TFRecords (length, masked CRC-32C, data, masked CRC-32C) that hold `Event`
- * protocol buffers of a wall time, a step and summaries. Only scalars; no package on npm that is kept writes them.
+ * protocol buffers of a wall time, a step and summaries. Only scalars. No maintained npm package writes them.
  */
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";

@@ -7,12 +7,16 @@ import { join, sep } from "node:path";
 import { isFolder, isLink } from "../../base/files/paths";
 import { MODEL_COMPANIONS, TEMPLATE_FOLDER, TOKENIZER_FILES } from "../../models/companions";
 
-/** What a run has logged, at the top of its folder. */
-export const LOGS: readonly string[] = ["metrics.jsonl", "trainer_state.json"];
-const REPORT = "report.html";
-const EVENTS_FOLDER = "runs";
+export const METRICS_FILE = "metrics.jsonl";
+export const STATE_FILE = "trainer_state.json";
+export const REPORT_FILE = "report.html";
+/** The folder of TensorBoard's event files. */
+export const EVENTS_FOLDER = "runs";
+
+/** The logs at the top of a run's folder. */
+export const LOGS: readonly string[] = [METRICS_FILE, STATE_FILE];
 const EVENTS = /^events\.out\.tfevents\./;
-const CHECKPOINT = /^checkpoint-\d+$/;
+const CHECKPOINT = /^checkpoint-(\d+)$/;
 const ADAPTER = /^adapter_(model\.safetensors|config\.json)$/;
 const MODEL = /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/;
 const TOKENIZER = new Set(TOKENIZER_FILES);
@@ -24,6 +28,15 @@ const STATE = new RegExp(
 /** Weights in a form that is not written here, and therefore stays. */
 const FOREIGN_WEIGHTS = /^(adapter_model|pytorch_model.*)\.bin$/;
 
+/** The name of the checkpoint after a step. */
+export const checkpointName = (step: number): string => `checkpoint-${step}`;
+
+/** The step of a checkpoint by its name; undefined if it is not a checkpoint's name. */
+export function stepOf(name: string): number | undefined {
+  const step = CHECKPOINT.exec(name)?.[1];
+  return step === undefined ? undefined : Number(step);
+}
+
 const isOwnWeights = (name: string): boolean => name === "adapter_model.safetensors" || MODEL.test(name);
 const isWeights = (name: string): boolean => isOwnWeights(name) || FOREIGN_WEIGHTS.test(name);
 
@@ -32,30 +45,29 @@ export interface Holdings {
   readonly checkpoints: readonly string[];
   /** Names of files with weights, such as `adapter_model.safetensors`. */
   readonly weights: readonly string[];
-  /** Whether weights as a run writes them are all there: their configuration is written after them. */
+  /** Whether a run has written all of its weights: their configuration is written after them. */
   readonly complete: boolean;
 }
 
 export function holdingsOf(folder: string): Holdings {
   const names = namesIn(folder);
   const checkpoints = names.filter((name) => isCheckpoint(join(folder, name), name));
-  const stepOf = (name: string) => Number(name.slice("checkpoint-".length));
   const weights = names.filter(isWeights);
   const own = weights.filter(isOwnWeights);
   const config = own.some((name) => name.startsWith("adapter_")) ? "adapter_config.json" : "config.json";
   return {
-    checkpoints: checkpoints.sort((a, b) => stepOf(a) - stepOf(b)),
+    checkpoints: checkpoints.sort((a, b) => stepOf(a)! - stepOf(b)!),
     weights,
     complete: own.length > 0 && names.includes(config),
   };
 }
 
-/** Whether a folder of that name is a checkpoint, not a folder of the user's. */
+/** Whether a folder of that name is a checkpoint, as opposed to a folder of the user's. */
 export function isCheckpoint(folder: string, name: string): boolean {
   return CHECKPOINT.test(name) && namesIn(folder).some((each) => STATE.test(each) || isWeights(each));
 }
 
-/** What runs have written into a folder, as paths inside it. */
+/** Everything that runs have written into a folder, as paths inside it. */
 export function runEntriesIn(folder: string): string[] {
   const checkpoints = namesIn(folder).filter((name) => isCheckpoint(join(folder, name), name));
   return [
@@ -71,13 +83,13 @@ export function modelEntriesIn(folder: string): string[] {
   return weights.length === 0 ? [] : [...weights, ...tokenizerEntriesIn(folder)];
 }
 
-/** What a finished run has and an unfinished one has not: weights with their configuration, and the report. */
+/** What only a finished run has: weights with their configuration, and the report. */
 export function resultEntriesIn(folder: string): string[] {
-  return [...weightEntriesIn(folder), ...filesIn(folder).filter((name) => name === REPORT)];
+  return [...weightEntriesIn(folder), ...filesIn(folder).filter((name) => name === REPORT_FILE)];
 }
 
 export function logEntriesIn(folder: string): string[] {
-  return [...filesIn(folder).filter((name) => LOGS.includes(name) || name === REPORT), ...eventsIn(folder)];
+  return [...filesIn(folder).filter((name) => LOGS.includes(name) || name === REPORT_FILE), ...eventsIn(folder)];
 }
 
 /** TensorBoard's event files; where `runs` is a link they may be other runs' too. */
@@ -94,13 +106,13 @@ function eventNamesIn(folder: string): string[] {
   return filesIn(join(folder, EVENTS_FOLDER)).filter((name) => EVENTS.test(name));
 }
 
-/** What a run, ours or another program's, writes into a checkpoint. */
+/** Everything that a run, ours or another program's, writes into a checkpoint. */
 function checkpointEntriesIn(folder: string): string[] {
   const isOwn = (name: string) => STATE.test(name) || ADAPTER.test(name) || MODEL.test(name) || MODEL_COMPANIONS.has(name);
   return [...filesIn(folder).filter(isOwn), ...tokenizerEntriesIn(folder)];
 }
 
-/** Removes a checkpoint, but none of the user's files in it. */
+/** Removes a checkpoint, except the user's own files in it. */
 export function removeCheckpoint(folder: string): void {
   const entries = checkpointEntriesIn(folder);
   if (isLink(folder)) return rmSync(folder);
@@ -117,13 +129,13 @@ export function copyForeignEntries(from: string, to: string): void {
     if (!own.has(name)) cpSync(join(from, name), join(to, name), { recursive: true, verbatimSymlinks: true });
 }
 
-/** Whether a run writes that path inside its folder, or may one day: no input may be there. */
+/** Whether a run writes, or might write, that path inside its folder. No input may be there. */
 export function isRunEntry(path: string): boolean {
   const [first = "", second] = path.split(sep);
   if (first === EVENTS_FOLDER) return second === undefined || EVENTS.test(second);
   return (
     LOGS.includes(first) ||
-    first === REPORT ||
+    first === REPORT_FILE ||
     ADAPTER.test(first) ||
     MODEL.test(first) ||
     CHECKPOINT.test(first) ||
@@ -134,7 +146,7 @@ export function isRunEntry(path: string): boolean {
   );
 }
 
-/** Weights, and the files next to them whose names tell that a run wrote them. */
+/** Weights, and the files next to them whose names show that a run wrote them. */
 function weightEntriesIn(folder: string): string[] {
   const names = filesIn(folder);
   const adapter = names.filter((name) => ADAPTER.test(name));
@@ -159,7 +171,7 @@ function namesIn(folder: string): string[] {
   return isFolder(folder) ? readdirSync(folder) : [];
 }
 
-/** Names of what is not a folder: a folder named like a file of a run is the user's. */
+/** Names of everything but folders: a folder named like a file of a run is the user's. */
 function filesIn(folder: string): string[] {
   if (!isFolder(folder)) return [];
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [] : [entry.name]));

@@ -1,9 +1,9 @@
 /**
  * Ownership of a run's folder. One run at a time holds it. A folder with another run's checkpoints or weights is
  * refused before any work, unless that run is resumed or is to be overwritten. What is overwritten is set aside in a
- * hidden folder when the new run writes its first file, and deleted once the new run's first checkpoint or final
- * weights are in place; a run that ends earlier puts it back. A resumed run sets aside the results
- * of its earlier end in the same way.
+ * hidden folder when the new run writes its first file, and deleted once the new run's first checkpoint or final weights
+ * are in place; a run that ends earlier puts it back. A resumed run sets aside the results of its earlier end in the same
+ * way.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -13,9 +13,18 @@ import { expectUsableFolder, OutputLock } from "../../base/files/outputFolder";
 import { pathInside, realPath } from "../../base/files/paths";
 import { removeEntries, SetAside } from "../../base/files/setAside";
 import { removeAbandoned } from "../../base/files/wholeFiles";
-import { eventFilesIn, type Holdings, holdingsOf, LOGS, logEntriesIn, resultEntriesIn, runEntriesIn } from "./entries";
+import {
+  eventFilesIn,
+  type Holdings,
+  holdingsOf,
+  LOGS,
+  logEntriesIn,
+  resultEntriesIn,
+  runEntriesIn,
+  STATE_FILE,
+} from "./entries";
 
-/** The folder of what a run, or another command, has set aside to overwrite. */
+/** The hidden folder of what a run, or another command, is about to overwrite. */
 export const PREVIOUS = ".smaug-previous";
 /** Results of an earlier end of the run that is being resumed. */
 const RESULTS = ".smaug-results";
@@ -29,7 +38,7 @@ export interface OutputRequest {
   readonly ways: { readonly resume: string; readonly overwrite: string };
 }
 
-/** The same for a program. */
+/** For a program. */
 export const LIBRARY_WAYS = { resume: "resumeFromCheckpoint: true", overwrite: "overwriteOutputDir: true" };
 
 export class RunOutput {
@@ -204,13 +213,13 @@ function refusal(
 
 /** Whether a checkpoint from elsewhere, such as a copy, is of the run whose files are in the folder. */
 function isSameRun(folder: string, { checkpoints }: Holdings, checkpoint: string): boolean {
-  const [here, there] = [join(folder, checkpoints.at(-1) ?? "."), checkpoint].map(identityOf);
+  const [here, there] = [join(folder, checkpoints.at(-1) ?? "."), checkpoint].map(runIn);
   return here !== undefined && here === there;
 }
 
-/** What stays the same all through a run: the model it began with, its rows, its seed. */
-function identityOf(folder: string): string | undefined {
-  const file = join(folder, "trainer_state.json");
+/** Identifies a run by the model it began with, its rows and its seed. */
+function runIn(folder: string): string | undefined {
+  const file = join(folder, STATE_FILE);
   if (!existsSync(file)) return undefined;
   try {
     const state = readInputJson(file, "the state of a run") as { stateful_callbacks?: { smaug?: Record<string, unknown> } };

@@ -1,6 +1,6 @@
 /**
  * Everything a run needs before its first step, in stages: settings, model, rows in tokens, the plan of its steps and of
- * its memory, the checkpoint it resumes from, reference log-probs. Whatever is wrong shows here, before any work is lost.
+ * its memory, the checkpoint it resumes from, reference log-probs. Errors show here, before any work is lost.
  * Nothing is written except to caches.
  */
 
@@ -21,7 +21,7 @@ import { expectEvaluationRows, longestPair, prepareRows, type RunRows } from "./
 import { type RunHeader, runHeader } from "./runHeader";
 import { chooseTolerance, type PreparationHooks, prepareReference, type RunReference, startWarnings } from "./start";
 
-/** What was found and chosen before the first step of a run. */
+/** The result of preparing a run: all that its steps need. */
 export interface Preparation extends RunRows, StepPlan, RunReference {
   readonly settings: TrainingArguments;
   readonly model: CausalLM;
@@ -114,7 +114,7 @@ function planSteps(settings: TrainingArguments, rows: number): StepPlan {
   return { sampler, schedule, lrFactor: getSchedule(lrSchedulerType, { warmupSteps, totalSteps, baseLr, kwargs }) };
 }
 
-/** A resumed run makes the batches that it made, whatever memory is free now: others would round differently. */
+/** A resumed run keeps its batches, whatever memory is free now: other batches would round differently. */
 function planBatches(
   settings: TrainingArguments,
   { model, device }: Pick<Preparation, "model" | "device">,
@@ -130,7 +130,6 @@ function planBatches(
   });
 }
 
-/** What the state of a run is made of. */
 interface StateInputs extends Pick<Preparation, "settings" | "plan" | "loss"> {
   readonly steps: StepPlan;
   readonly reference: RunReference;
@@ -138,7 +137,7 @@ interface StateInputs extends Pick<Preparation, "settings" | "plan" | "loss"> {
   readonly config: object;
 }
 
-/** The state of a run that begins, or that resumes from what was saved. */
+/** The state of a new run, or of one that resumes from `saved`. */
 function stateOf(
   { settings, steps, plan, loss, reference, identity, config }: StateInputs,
   saved: TrainerState | undefined,

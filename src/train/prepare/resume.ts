@@ -1,4 +1,4 @@
-/** What a run has in common with the run that it resumes, and what it may change. */
+/** Which settings a resumed run must share with the run it resumes, and warnings about the others. */
 import { InputError } from "../../base/errors";
 import type { TokenizedPair } from "../../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../../models";
@@ -10,7 +10,7 @@ import type { TrainerState } from "../checkpoint/state";
 import { startFingerprint } from "../reference";
 import { digestOf } from "./rows";
 
-/** What has to be the same in every part of a run that is resumed. */
+/** What must be the same whenever a run is resumed. */
 export type RunIdentity = Pick<TrainerState, "start" | "fixed">;
 
 /** The identity of a run, while its model is as it is at the start. */
@@ -69,7 +69,7 @@ export function resumeWarnings(
   return [...warnings, ...changedSettings(state.config, config).map((change) => `${change} in the run that goes on`)];
 }
 
-/** Settings that have nothing to do with what is trained, in both spellings. */
+/** Settings that do not affect training, in both spellings. */
 const IMMATERIAL = new Set([
   "output_dir",
   "outputDir",

@@ -1,4 +1,4 @@
-/** The reference of a run before its first step: its values, how far the model is from it, and what rounding makes of 0. */
+/** The reference of a run before its first step: its values, the model's distance from it, and the tolerance for rounding. */
 import type { TokenizedPair } from "../../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../../models";
 import { hasAdapter } from "../../nn";
@@ -20,11 +20,11 @@ import type { Sampler } from "../schedule";
 import type { TrainableModel } from "./model";
 import { longestCompletion, type RunRows } from "./rows";
 
-/** Pairs that the check of the start looks at, at least, if there are as many. */
+/** The check of the start looks at this many pairs or, if there are fewer, at all. */
 const CHECKED_PAIRS = 64;
 /** |ρ| at the start, in nats, above which the reference cannot be the model that is trained. Rounding stays below. */
 const START_LIMIT = 3e-3;
-/** The same where log-probs are rounded to 16 bits, or computed from what is; times √(tokens of the longest answer). */
+/** The same for 16-bit models, times √(tokens of the longest answer). */
 const START_LIMIT_16_BIT = 0.1;
 /** The least tolerance that `auto` chooses, in nats. */
 const LEAST_TOLERANCE = 1e-6;
@@ -57,7 +57,7 @@ export interface ReferenceInputs extends TrainableModel, RunRows {
   readonly plan: MemoryPlan;
 }
 
-/** What a caller of {@link prepareReference} is told, and can tell it. */
+/** Callbacks for progress and warnings, and the check for a stop. */
 export interface PreparationHooks {
   onReference(done: number, total: number): void;
   onWarning(message: string): void;
@@ -156,8 +156,8 @@ export function startWarnings({ start, startIsReference }: RunReference): string
 }
 
 /**
- * DPOP's tolerance in nats; null for a loss without one. `auto` is twice the 99th percentile of what rounding makes of
- * ρ = 0, or 0 where the start is not the reference.
+ * DPOP's tolerance in nats; null for a loss without one. `auto` is twice the 99th percentile of |ρ|, which is rounding
+ * noise, where the start is the reference, and 0 elsewhere.
  */
 export function chooseTolerance(
   setting: number | "auto",
