@@ -1,5 +1,6 @@
 /** From a resolved configuration to a trainer: the model with its adapters, the rows, the loss. */
 
+import { readArguments } from "../../base/arguments";
 import { InputError, OptionError } from "../../base/errors";
 import { snakeCase } from "../../base/names";
 import { problemsError } from "../../base/problems";
@@ -11,7 +12,7 @@ import { defaultDevice, deviceProperties, hasDevice, manualSeed } from "../../to
 import { PreferenceTrainer, type TrainingArguments, trainingArguments } from "../../train";
 import type { RunOutput } from "../../train/output/ownership";
 import { REFERENCE_ADAPTER } from "../../train/reference";
-import type { RunConfig } from "./arguments";
+import { type RunConfig, runArguments } from "./arguments";
 import { type ResolvedConfig, toSnakeCase } from "./config";
 import { freshAdapterKeys, noAdapterToTrain } from "./problems";
 import { NO_ROUTER_LOSS, routerLossProblemsOf } from "./routerLoss";
@@ -59,6 +60,7 @@ export async function createRun(resolved: ResolvedConfig, output?: RunOutput): P
       truncationMode: config.truncationMode,
       resumeFromCheckpoint: config.resumeFromCheckpoint,
       config: toSnakeCase(config),
+      configDefaults: toSnakeCase(readArguments(runArguments, {})),
       dataName: config.datasetName!,
     },
     output,
