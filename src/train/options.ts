@@ -48,6 +48,12 @@ export interface PreferenceTrainerOptions extends Partial<TrainingArguments> {
   resumeFromCheckpoint?: string | boolean | null;
   /** The configuration to record in the first line of `metrics.jsonl`. Default: the settings. */
   config?: object;
+  /**
+   * What the settings in `config` are when they are left out.
+   *
+   * @internal
+   */
+  configDefaults?: Readonly<Record<string, unknown>>;
   /** Where the rows come from, for messages. */
   dataName?: string;
 }
@@ -63,6 +69,7 @@ const OWN_OPTIONS: readonly (keyof PreferenceTrainerOptions)[] = [
   "truncationMode",
   "resumeFromCheckpoint",
   "config",
+  "configDefaults",
   "dataName",
 ];
 

@@ -148,6 +148,10 @@ test("rows without a rejected answer are read where the loss needs none; else th
   await expect(loadRows(config, [])).rejects.toThrow(
     /'rejected' in '.*answers\.jsonl', line 1, but found only 'prompt', 'chosen'\. .* To train on chosen answers alone, set loss_type: sft\.$/,
   );
+  const weighted = { ...config, lossType: ["sft"], useWeighting: true }; // WPO weights by both answers
+  await expect(loadRows(weighted, [])).rejects.toThrow(
+    "To train on chosen answers alone, set loss_type: sft and use_weighting: false.",
+  );
   const misspelt = file("misspelt.jsonl", 1, { chosen: undefined, chosn: "a" });
   const other = resolveConfig(["--model_name_or_path", "base", "--dataset_name", misspelt]);
   await expect(loadRows(other.config, [])).rejects.toThrow(

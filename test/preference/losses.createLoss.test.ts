@@ -98,6 +98,8 @@ describe("a configuration that cannot be meant", () => {
     [{ lossType: "toString" }, 'received "toString"'],
     [{ lossType: [] }, "'loss_type' but received []"],
     [{ lossType: 3 as never }, "'loss_type' but received 3"],
+    [{ lossType: null as never }, "a name or a list of names for 'loss_type' but received null"],
+    [{ lossWeights: null as never }, "a list of numbers for 'loss_weights' but received null"],
     [
       { lossType: ["sigmoid", "sft"], lossWeights: [1] },
       "2 numbers for 'loss_weights', one for each of sigmoid, sft, but received 1",

@@ -104,6 +104,10 @@ describe("a user's own declaration", () => {
       "Expected numberOption(…) or choiceOption(…) for 'options.beta' of a loss but received 0.1",
     ],
     [{ ...whole, needs: "reference" }, "for 'needs' of a loss but received \"reference\""],
+    [{ ...whole, needs: ["refs"] }, 'Expected a list of "reference", "tokens" and "wpo"'],
+    [{ ...whole, scope: "pair" }, 'Expected "batch" or nothing for \'scope\' of a loss but received "pair"'],
+    [{ ...whole, answers: "choosen" }, 'Expected "chosen" or nothing for \'answers\' of a loss but received "choosen"'],
+    [{ ...whole, rewards: 3 }, "for 'rewards' of a loss but received 3"],
     [{ ...whole, formula: 3 }, "for 'formula' of a loss but received 3"],
     [{ ...whole, tolerance: "slack" }, "Expected the name of an option for 'tolerance' of a loss but received \"slack\""],
   ])("%j is refused", (declaration, message) => {

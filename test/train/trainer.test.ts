@@ -398,6 +398,22 @@ describe("going on from a checkpoint", () => {
     expect(warnings).toContain("learningRate is 0.001, and was 0.01 in the run that goes on");
   });
 
+  test("a setting that its version did not know counts as its default", async () => {
+    const first = await run({ config: { lr: 1, old: true }, saveStrategy: "steps", saveSteps: 2, maxSteps: 4 });
+    const warnings: string[] = [];
+    const trainer = new PreferenceTrainer(
+      options(adapted(), {
+        config: { lr: 1, off: false, open: null, count: 3 },
+        configDefaults: { old: true, off: false, count: 2 },
+        maxSteps: 4,
+        resumeFromCheckpoint: join(first.folder, "checkpoint-2"),
+      }),
+    );
+    trainer.on("warning", (message) => warnings.push(message));
+    await trainer.train();
+    expect(warnings.filter((message) => message.includes("and was"))).toEqual(["count is 3, and was 2 in the run that goes on"]);
+  });
+
   test("a run that is to overwrite an earlier one replaces it", async () => {
     const outputDir = newFolder();
     await run({ outputDir, saveStrategy: "steps", saveSteps: 3, maxSteps: 6 }, tinyModel());

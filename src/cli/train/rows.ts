@@ -23,6 +23,7 @@ type RowsConfig = Pick<
   | "evalDatasetName"
   | "evalDatasetConfig"
   | "testSplitSize"
+  | "useWeighting"
   | "evalStrategy"
   | "seed"
 >;
@@ -52,6 +53,7 @@ export async function loadRows(config: RowsConfig, notes: string[], rejected: Re
   const options = {
     ...(columnMapping === null ? {} : { columnMapping }),
     rejected,
+    settings: config.useWeighting ? "loss_type: sft and use_weighting: false" : "loss_type: sft",
     onNote: (line: string) => {
       if (!said.has(line)) tell(line); // two splits have the same columns
       said.add(line);
@@ -87,14 +89,18 @@ async function testRows(source: string, options: RowOptions): Promise<TrainingRo
   return load(source, options);
 }
 
-type RowOptions = LoadPreferencesOptions & { rejected: RejectedRule };
+interface RowOptions extends LoadPreferencesOptions {
+  readonly rejected: RejectedRule;
+  /** Those with which chosen answers are enough. */
+  readonly settings: string;
+}
 
-async function load(source: string, options: RowOptions): Promise<TrainingRow[]> {
+async function load(source: string, { settings, ...options }: RowOptions): Promise<TrainingRow[]> {
   try {
     return await loadPreferences(source, options);
   } catch (error) {
     if (!(error instanceof MissingRejectedError)) throw error;
-    throw new InputError(`${error.message} To train on chosen answers alone, set loss_type: sft.`, { cause: error });
+    throw new InputError(`${error.message} To train on chosen answers alone, set ${settings}.`, { cause: error });
   }
 }
 

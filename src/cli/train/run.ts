@@ -1,5 +1,6 @@
 /** From a resolved configuration to a trainer: the model with its adapters, the rows, the loss. */
 
+import { readArguments } from "../../base/arguments";
 import { InputError, OptionError } from "../../base/errors";
 import { snakeCase } from "../../base/names";
 import { problemsError } from "../../base/problems";
@@ -12,7 +13,7 @@ import { PreferenceTrainer, type TrainingArguments, trainingArguments } from "..
 import { rejectedRule } from "../../train/lossCheck";
 import type { RunOutput } from "../../train/output/ownership";
 import { REFERENCE_ADAPTER } from "../../train/reference";
-import type { RunConfig } from "./arguments";
+import { type RunConfig, runArguments } from "./arguments";
 import { type ResolvedConfig, toSnakeCase } from "./config";
 import { freshAdapterKeys, NO_ROUTER_LOSS, noAdapterToTrain, routerLossProblemsOf } from "./problems";
 import { loadRows } from "./rows";
@@ -59,6 +60,7 @@ export async function createRun(resolved: ResolvedConfig, output?: RunOutput): P
       truncationMode: config.truncationMode,
       resumeFromCheckpoint: config.resumeFromCheckpoint,
       config: toSnakeCase(config),
+      configDefaults: toSnakeCase(readArguments(runArguments, {})),
       dataName: config.datasetName!,
     },
     output,

@@ -153,11 +153,18 @@ function valueIn(config: OpenConfig, key: LossKey): unknown {
   return config[key] ?? defaultOf(key);
 }
 
+const NAMES = "a name or a list of names";
+const WEIGHTS = "a list of numbers";
+
 /** The settings of single losses that do not fit. */
 function valueProblems(config: LossConfig): Problem[] {
-  return [...settings.values()]
+  const { lossType, lossWeights } = config as OpenConfig; // in a run's configuration null stands for what is left out
+  const problems = [...settings.values()]
     .filter((option) => config[option.key] !== undefined && !fits(config[option.key], option))
     .map(({ key, says }) => unfit(snakeCase(key), says, shown(config[key])));
+  if (lossType === null) problems.push(unfit("loss_type", NAMES, "null"));
+  if (lossWeights === null) problems.push(unfit("loss_weights", WEIGHTS, "null"));
+  return problems;
 }
 
 /** Problems with the names and weights, and with settings that conflict with each other. Keys are in snake case. */
@@ -182,7 +189,7 @@ const papersNames = new Map([
 ]);
 
 function nameProblems(names: readonly string[]): Problem[] {
-  if (!Array.isArray(names) || names.length === 0) return [unfit("loss_type", "a name or a list of names", shown(names))];
+  if (!Array.isArray(names) || names.length === 0) return [unfit("loss_type", NAMES, shown(names))];
   return names
     .filter((name) => !declarations.has(name))
     .map((name) => {
@@ -193,7 +200,7 @@ function nameProblems(names: readonly string[]): Problem[] {
 
 function weightProblems(weights: OpenConfig["lossWeights"], names: readonly string[]): Problem[] {
   if (weights === undefined || weights === null) return [];
-  if (!Array.isArray(weights)) return [unfit("loss_weights", "a list of numbers", shown(weights))];
+  if (!Array.isArray(weights)) return [unfit("loss_weights", WEIGHTS, shown(weights))];
   if (weights.length !== names.length)
     return [
       conflict(

@@ -133,7 +133,7 @@ function expectDeclaration(declaration: AnyDeclaration): void {
     "metrics",
     "tolerance",
   ]);
-  const { name, options, needs, formula, tolerance } = declaration as Partial<AnyDeclaration>;
+  const { name, options, needs, scope, answers, formula, rewards, tolerance } = declaration as Partial<AnyDeclaration>;
   const expect = (holds: boolean, expected: string, key: string, value: unknown) => {
     if (!holds) throw new TypeError(`Expected ${expected} for '${key}' of a loss but received ${received(value)}`);
   };
@@ -141,7 +141,11 @@ function expectDeclaration(declaration: AnyDeclaration): void {
   expect(isObject(options), "an object of options", "options", options);
   for (const [option, value] of Object.entries(options!))
     expect(isObject(value) && "read" in value, "numberOption(…) or choiceOption(…)", `options.${option}`, value);
-  expect(Array.isArray(needs), 'a list of "reference", "tokens" and "wpo", which may be empty,', "needs", needs);
+  const isNeeds = Array.isArray(needs) && needs.every((need) => ["reference", "tokens", "wpo"].includes(need));
+  expect(isNeeds, 'a list of "reference", "tokens" and "wpo", which may be empty,', "needs", needs);
+  expect(scope === undefined || scope === "batch", '"batch" or nothing', "scope", scope);
+  expect(answers === undefined || answers === "chosen", '"chosen" or nothing', "answers", answers);
+  expect(rewards === undefined || typeof rewards === "function", "a function of the log-probs", "rewards", rewards);
   expect(typeof formula === "function", "a function of the log-probs and the settings", "formula", formula);
   expect(tolerance === undefined || Object.hasOwn(options!, tolerance), "the name of an option", "tolerance", tolerance);
 }

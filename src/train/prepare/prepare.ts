@@ -4,12 +4,13 @@
  * Nothing is written except to caches.
  */
 
+import { readArguments } from "../../base/arguments";
 import { InputError } from "../../base/errors";
 import type { CausalLM } from "../../models";
 import { getSchedule, type Optimizer, type Schedule } from "../../optim";
 import type { PreferenceLoss } from "../../preference";
 import type { Device } from "../../torch";
-import type { TrainingArguments } from "../arguments";
+import { type TrainingArguments, trainingArguments } from "../arguments";
 import { expectFits, type OpenedCheckpoint, openCheckpoint, restoreCheckpoint } from "../checkpoint/restore";
 import { newProgress, type TrainerState } from "../checkpoint/state";
 import { type MemoryPlan, planMemory } from "../memory";
@@ -72,6 +73,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   const isResumed = checkpoint !== undefined;
   const reference = await prepareReference({ ...trainable, ...rows, ...steps, settings, loss, plan }, hooks, { isResumed });
   const config = options.config ?? settings;
+  const defaults = options.configDefaults ?? readArguments(trainingArguments, {});
   const state = stateOf({ settings, steps, plan, loss, reference, identity, config }, checkpoint?.state);
 
   if (checkpoint) restoreCheckpoint(checkpoint.folder, resumable);
@@ -89,7 +91,7 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
     loss: withTolerance(loss, state.dpopTolerance),
     state,
     resumed,
-    warnings: [...(checkpoint ? resumeWarnings(checkpoint, state) : []), ...startWarnings(reference)],
+    warnings: [...(checkpoint ? resumeWarnings(checkpoint, state, defaults) : []), ...startWarnings(reference)],
     header: runHeader({ ...trainable, ...rows, ...reference, config, loss, plan, state, resumed }),
   };
 }

@@ -56,17 +56,24 @@ export function expectSameRun({ state: saved, folder }: OpenedCheckpoint, { star
   }
 }
 
-/** What the user should know about the checkpoint, and about settings that are not what they were. */
+type Settings = Readonly<Record<string, unknown>>;
+
+/**
+ * What the user should know about the checkpoint, and about settings that are not what they were.
+ *
+ * @param defaults what settings are when they are left out; null for those that are not here
+ */
 export function resumeWarnings(
   { folder, state, isVerified }: OpenedCheckpoint,
   { maxSteps, config }: Pick<TrainerState, "maxSteps" | "config">,
+  defaults: Settings,
 ): string[] {
   const warnings: string[] = [];
   if (!isVerified)
     warnings.push(`${folder} has no checksums, as an older version of smaug wrote it: its files were not checked for damage`);
   if (state.globalStep > maxSteps)
     warnings.push(`${folder} is of step ${state.globalStep}, and this run has only ${maxSteps} steps: nothing is left to train`);
-  return [...warnings, ...changedSettings(state.config, config).map((change) => `${change} in the run that goes on`)];
+  return [...warnings, ...changedSettings(state.config, config, defaults).map((change) => `${change} in the run that goes on`)];
 }
 
 /** Settings that do not affect training, in both spellings. */
@@ -80,10 +87,13 @@ const IMMATERIAL = new Set([
   "referenceCache",
 ]);
 
-function changedSettings(before: Record<string, unknown>, now: Record<string, unknown>): string[] {
+/** A setting that one side lacks, since its version of smaug did not know it, counts as its default. */
+function changedSettings(before: Settings, now: Settings, defaults: Settings): string[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter((name) => !IMMATERIAL.has(name));
-  const shown = (value: unknown) => JSON.stringify(value) ?? "not given";
-  return names.flatMap((name) =>
-    shown(before[name]) === shown(now[name]) ? [] : [`${name} is ${shown(now[name])}, and was ${shown(before[name])}`],
-  );
+  const shownIn = (config: Settings, name: string) =>
+    JSON.stringify(config[name] === undefined ? (defaults[name] ?? null) : config[name]);
+  return names.flatMap((name) => {
+    const [was, is] = [shownIn(before, name), shownIn(now, name)];
+    return was === is ? [] : [`${name} is ${is}, and was ${was}`];
+  });
 }
