@@ -104,8 +104,8 @@ export function rowsTask(rows: readonly PlainRow[], name: string, seed: number, 
   const prompts = new Random(seed, "held-out").shuffled([...new Set(kept.map((row) => row.prompt))]);
   if (prompts.length < 2) {
     throw new InputError(
-      `Expected at least two different prompts in '${name}' but found one; ` +
-        "accuracy is measured on prompts that are held out of training. Add rows.",
+      `Expected at least two different prompts in '${name}' but received one; add rows: ` +
+        "accuracy is measured on prompts that are held out of training",
     );
   }
   const count = Math.min(settings.heldOut, Math.max(1, Math.floor(prompts.length / 10)));

@@ -44,7 +44,7 @@ export async function* readParquet(file: string, columns: Columns, patience = TI
     const names = chosen.filter((key) => found.includes(key));
     const missing = required.filter((key) => !found.includes(key));
     if (missing.length > 0)
-      throw new InputError(`Expected the column ${listed(missing)} in '${file}', but found only ${listed(found)}.`);
+      throw new InputError(`Expected the column ${listed(missing)} in '${file}' but received only ${listed(found)}`);
     let start = 0;
     for (const [group, { rows }] of reader.groups.entries()) {
       const { values } = await reader.read(group, names, keepNulls);

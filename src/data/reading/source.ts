@@ -50,7 +50,7 @@ export function unreadable(file: string, error: unknown): InputError {
 /** Refuses what is not a regular file: a pipe may never end, and a device never does. */
 export function expectFile(file: string, stats: Stats): void {
   if (stats.isFile()) return;
-  throw new InputError(`Expected a data file at '${file}', but it is ${kindOf(stats)}.`);
+  throw new InputError(`Expected a data file at '${file}', but it is ${kindOf(stats)}`);
 }
 
 /** Opens a regular file without waiting for the writer of a pipe. */
@@ -70,7 +70,7 @@ export async function openFile(file: string): Promise<{ handle: FileHandle; size
 
 /** The error for a record, or a file that is read as a whole, above its limit. */
 export function tooLong(place: string, what: string, limit: number): InputError {
-  return new InputError(`Expected ${what} of at most ${limit / 2 ** 20} MiB in ${place}, but found more.`);
+  return new InputError(`Expected ${what} of at most ${limit / 2 ** 20} MiB in ${place} but received more`);
 }
 
 const PIECE = 1 << 18; // bytes
@@ -129,7 +129,7 @@ export function decodeText(bytes: Uint8Array, place: string): string {
   try {
     return utf8.decode(bytes);
   } catch {
-    throw new InputError(`Expected UTF-8 text in ${place}, but found bytes that are not. Convert the file first.`);
+    throw new InputError(`Expected UTF-8 text in ${place} but received bytes that are not; convert the file first`);
   }
 }
 

@@ -29,7 +29,7 @@ export interface Recipe {
   /** A folder of the data set, where it has several. */
   readonly subset?: string;
   readonly columns: { readonly wanted?: readonly string[]; readonly required: readonly string[] };
-  /** What a row looks like, in a sentence for errors. */
+  /** What a row looks like, or how to name its columns, as the way out of an error. */
   readonly form: string;
   /** @throws InputError when a value is of another type than the data set has */
   read(row: Row): Question | Unusable;

@@ -124,8 +124,8 @@ export class OwnModel implements Subject {
     const prompts = new Random(seed, "held-out").shuffled([...new Set(rows.map(promptOf))]);
     if (prompts.length < 2)
       throw new InputError(
-        `Expected at least two different prompts in ${name} but found one; what is measured is ` +
-          "measured on prompts that are held out of training. Add rows.",
+        `Expected at least two different prompts in ${name} but received one; add rows: what is measured is ` +
+          "measured on prompts that are held out of training",
       );
     const count = Math.min(settings.heldOut, Math.max(1, Math.floor(prompts.length / 10)));
     const held = new Set(prompts.slice(0, count));

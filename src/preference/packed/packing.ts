@@ -2,7 +2,7 @@
  * Laying preference pairs out for one forward pass without computing anything twice. What sequences begin with in
  * common is laid once: the prompt of a pair, whatever its answers begin with in common, the prompt of several pairs, a
  * system prompt of all of them. There is no padding, and the last token of a sequence, which predicts nothing, is left
- * out. Which batch a pair goes to is microBatches.ts; the tensors are packedBatch.ts.
+ * out. Which batch a pair goes to is microBatches.ts; its tensors are batch.ts.
  *
  * The sequences are sorted, so that each has most in common with the one before it; a sequence then lays down what the
  * one before it does not have. That is a prefix tree whose branches are the sequences' own tails (`Strand`).

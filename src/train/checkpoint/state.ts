@@ -1,7 +1,7 @@
 /**
  * `trainer_state.json`: where a run is and what it has logged, with Hugging Face's keys; what is ours (sums that are not
  * logged yet, the measured tolerance, what the run was made from) stands under `stateful_callbacks`, where their reader
- * lets it pass. savedState.ts reads it.
+ * lets it pass.
  */
 import { basename, join, resolve } from "node:path";
 import { InputError } from "../../base/errors";
