@@ -3,7 +3,7 @@
  * it in JavaScript and in options passed through a variable, where it would be ignored.
  */
 import { didYouMean } from "./names";
-import { received } from "./received";
+import { received } from "./values";
 
 /** Longer lists are left out of the message, which then only suggests the nearest name. */
 const MOST_LISTED = 20;

@@ -4,7 +4,7 @@
  */
 
 import { checkOptions } from "../base/options";
-import { received } from "../base/received";
+import { received } from "../base/values";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/causalLm";
 import type { Tokenizer } from "../text";

@@ -3,7 +3,7 @@
  * place for (the leaderboard's average, counts of what was cut short) is under `smaug`. And their table.
  */
 import { createHash } from "node:crypto";
-import { packageVersion } from "../native/paths";
+import { packageVersion } from "../base/package";
 import { mean, pooled, type Scores, type Summary, standardError } from "./metrics";
 import type { PreparedTask } from "./prepare";
 import { leaderboard } from "./tasks/list";

@@ -6,8 +6,7 @@
 
 import { InputError } from "../base/errors";
 import { checkOptions } from "../base/options";
-import { received } from "../base/received";
-import { isObject } from "../base/values";
+import { isObject, received } from "../base/values";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/causalLm";
 import type { Tokenizer } from "../text";

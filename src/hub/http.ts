@@ -7,7 +7,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readInputText } from "../base/files/inputFiles";
-import { type Environment, packageVersion } from "../native/paths";
+import { type Environment, packageVersion } from "../base/package";
 import { HubError } from "./errors";
 import type { RepoKind } from "./request";
 

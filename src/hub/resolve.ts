@@ -6,7 +6,7 @@ import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFolder } from "../base/files/wholeFiles";
 import { checkOptions } from "../base/options";
-import { printable } from "../base/terminal/terminal";
+import { printable } from "../base/terminal/printable";
 import { danglingTarget, RepoCache, sizeOf } from "./cache";
 import { fetchBlob } from "./download";
 import { HubError } from "./errors";

@@ -6,7 +6,7 @@
  * `layers.0.self_attn.q_proj.weight`. Hooks and state-dict versioning of PyTorch's Module are left out.
  */
 
-import { received } from "../base/received";
+import { received } from "../base/values";
 import { type Device, type DType, isFloatingPoint, noGrad, ops, Tensor, tidy } from "../torch";
 import { conversionOf } from "../torch/tensor";
 import { roleOf } from "./parameter";

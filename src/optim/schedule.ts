@@ -4,7 +4,7 @@
  * a metric and so are no functions of the step. By name and with `lr_scheduler_kwargs`: namedSchedule.ts.
  */
 import { checkOptions } from "../base/options";
-import { received } from "../base/received";
+import { received } from "../base/values";
 
 /** The factor of the learning rate in step k. */
 export type Schedule = (step: number) => number;

@@ -8,8 +8,7 @@
  */
 import { InputError } from "../base/errors";
 import { checkOptions } from "../base/options";
-import { received } from "../base/received";
-import { isObject, shown } from "../base/values";
+import { isObject, received, shown } from "../base/values";
 import { resolveModel } from "../models/modelSource";
 import { Bpe } from "./bpe";
 import { type ChatMessage, ChatRenderer, type JsonValue, templateMessages } from "./chatTemplate";

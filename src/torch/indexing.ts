@@ -2,7 +2,7 @@
  * Indexing with Python's meaning: `t[0, 1:3, None, ..., mask]` is `index(t, [0, slice(1, 3), null, "...", mask])`.
  * What can be a view is one; tensors, masks and integer arrays go to ATen's `index` and `index_put_` at the end.
  */
-import { receivedInCode } from "../base/received";
+import { receivedInCode } from "../base/values";
 import { IndexError } from "../native/errors";
 import type { NestedArray } from "./arrays";
 import { type DType, isComplex, isFloatingPoint } from "./dtype";

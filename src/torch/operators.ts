@@ -5,7 +5,7 @@
  *
  * `Tensor` is built on this file, so calls are given the class of their results.
  */
-import { receivedInCode } from "../base/received";
+import { receivedInCode } from "../base/values";
 import { binding } from "../native/binding";
 import { isComplexNumber, nameOfKind, REFUSED } from "./arguments";
 import { dtypeOfCode } from "./dtype";

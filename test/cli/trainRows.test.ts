@@ -150,7 +150,5 @@ test("rows without a rejected answer are read where the loss needs none; else th
   );
   const misspelt = file("misspelt.jsonl", 1, { chosen: undefined, chosn: "a" });
   const other = resolveConfig(["--model_name_or_path", "base", "--dataset_name", misspelt]);
-  await expect(loadRows(other.config, [])).rejects.toThrow(
-    /such as \{"prompt": "2 \+ 2 =", "chosen": " 4", "rejected": " 5"\}\.$/,
-  );
+  await expect(loadRows(other.config, [])).rejects.toThrow(/such as \{"prompt": "2 \+ 2 =", "chosen": " 4", "rejected": " 5"\}$/);
 });

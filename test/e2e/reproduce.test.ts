@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { packageRoot, packageVersion } from "../../src/native/paths";
+import { packageRoot, packageVersion } from "../../src/base/package";
 
 const main = join(packageRoot, "dist/cli/main.js");
 let folder: string;

@@ -3,7 +3,7 @@
  * seconds. Either way a last line stays and says what the phase came to. Goes to stderr, so that stdout holds results.
  * Control characters in it, which may come from the names of files and tasks, are escaped.
  */
-import { printable } from "./terminal";
+import { printable } from "./printable";
 
 /** The part of a write stream that is used. */
 export interface ProgressStream {

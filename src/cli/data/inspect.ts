@@ -1,7 +1,7 @@
 /** `smaug data inspect`: rows as the model will see them, lengths, distances, and what is wrong with the data. */
 import { styleText } from "node:util";
 import { Command, InvalidArgumentError } from "commander";
-import { printable } from "../../base/terminal/terminal";
+import { printable } from "../../base/terminal/printable";
 import type { Distribution, HistogramBin, Inspection, Sample, SampleAnswer } from "../../data/inspect";
 import { printJson } from "../output";
 import { columnMappingOption, datasetConfigOption, type RowFlags, rowOptions, splitOption } from "../train/rowOptions";

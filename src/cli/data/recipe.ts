@@ -1,6 +1,6 @@
 /** What the commands that make pairs have in common: their options, the work, and the statistics at its end. */
 import { Command, InvalidArgumentError } from "commander";
-import { escapeJson } from "../../base/terminal/terminal";
+import { escapeJson } from "../../base/terminal/printable";
 import type { Recipe } from "../../data/recipes/recipe";
 import type { Distances, Statistics } from "../../data/recipes/statistics";
 import { printJson, tell, tellJson } from "../output";

@@ -7,7 +7,7 @@ import { getHeapStatistics } from "node:v8";
 import { expected, InputError } from "../../base/errors";
 import { expectShallow } from "../../base/files/inputFiles";
 import { parseJsonText } from "../../base/formats/pythonJson";
-import { printable } from "../../base/terminal/terminal";
+import { printable } from "../../base/terminal/printable";
 import { excerpt, isObject, shown } from "../../base/values";
 import { isExact, parseExact } from "../../text/exactNumbers";
 import { FORM } from "../rows/preferenceRow";

@@ -6,7 +6,7 @@
  */
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import { InputError } from "../../base/errors";
-import { canStartWorkers } from "../../base/threads";
+import { canStartWorkers } from "../../base/processes";
 import { isObject } from "../../base/values";
 import { rememberEntries, rememberedNumbers, rememberNumber } from "../../text/exactNumbers";
 import { listed } from "./columnMapping";

@@ -4,8 +4,7 @@
  */
 import { InputError } from "../../base/errors";
 import { nearest } from "../../base/names";
-import { received } from "../../base/received";
-import { isObject } from "../../base/values";
+import { isObject, received } from "../../base/values";
 import type { ChatMessage } from "../../text";
 import { ANSWER_KEYS, type RejectedRule } from "../reading/columnMapping";
 import { areTokenized, type TokenizedPair } from "../tokenize/tokenizedPair";

@@ -4,8 +4,7 @@ import { readdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { InputError } from "../../base/errors";
 import { didYouMean } from "../../base/names";
-import { received } from "../../base/received";
-import { isObject, shown } from "../../base/values";
+import { isObject, received, shown } from "../../base/values";
 import type { Task } from "./task";
 import { checkKeys, objectOf, type Yaml } from "./yaml";
 

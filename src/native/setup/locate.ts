@@ -6,7 +6,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readInputJson, readInputText } from "../../base/files/inputFiles";
-import { cacheFolder, type Environment } from "../paths";
+import { cacheFolder, type Environment } from "../../base/package";
 
 /** The libtorch minors the addon is written for. */
 const supported = { oldest: 11, newest: 14 };

@@ -2,7 +2,7 @@
  * What setup and doctor tell the user: the found/expected table (also the body of a load error), lines of progress, and
  * the error that ends a setup.
  */
-import { printable } from "../../base/terminal/terminal";
+import { printable } from "../../base/terminal/printable";
 
 export interface Check {
   /** What was looked at: `libtorch`, `compiler`. */

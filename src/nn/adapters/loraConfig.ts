@@ -5,9 +5,8 @@
 import { convertInputErrors, OptionError } from "../../base/errors";
 import { checkOptions, given } from "../../base/options";
 import { checkPatternSize, Pattern } from "../../base/patterns";
-import { received } from "../../base/received";
 import { secondsFor, withinTime } from "../../base/timeLimit";
-import { isObject, shortened } from "../../base/values";
+import { isObject, received, shortened } from "../../base/values";
 
 export interface LoraConfig {
   /** Rank. */

@@ -7,8 +7,7 @@
  * The sequences are sorted, so that each has most in common with the one before it; a sequence then lays down what the
  * one before it does not have. That is a prefix tree whose branches are the sequences' own tails (`Strand`).
  */
-import { received } from "../../base/received";
-import { isObject } from "../../base/values";
+import { isObject, received } from "../../base/values";
 import { expectList, expectTokenized } from "../../data/rows/givenRows";
 import { answersOf, type TokenizedAnswer, type TokenizedPair } from "../../data/tokenize/tokenizedPair";
 
