@@ -30,7 +30,10 @@ export interface Circumstances {
  * // Expected a number above 0 for 'beta' in dpop.yaml but received 0
  * ```
  *
- * @param received the value as the message shows it, see `shown` and `received`
+ * Use it where its parts are variables, as in helpers that check a key given to them, or where there is a way out. A
+ * sentence that names everything literally is as short, and easier to search for, as a template literal.
+ *
+ * @param received the value as the message shows it, see `shown` and `received` of values.ts
  */
 export function expected(what: string, received: string, { name, where, wayOut }: Circumstances = {}): string {
   const about = name === undefined ? "" : ` for '${name}'`;

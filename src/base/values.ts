@@ -30,7 +30,7 @@ export function listed(names: readonly string[], most = 5): string {
 }
 
 /** A value for a message, as JSON, cut to fit, control characters escaped. */
-export function shown(value: unknown): string {
+export function shown(value: unknown, length = SHOWN): string {
   if (value === undefined) return "nothing";
   if (typeof value === "number") return String(value); // JSON has no NaN
   if (Array.isArray(value) && value.length > SHOWN) return `a list of ${value.length}`;
@@ -40,7 +40,7 @@ export function shown(value: unknown): string {
   } catch {
     text = "a value that is too large to show"; // or a bigint, or an object that contains itself
   }
-  return excerpt(text);
+  return excerpt(text, length);
 }
 
 /** Characters of a string, and keys of an object, in the description of an argument. */

@@ -1,10 +1,12 @@
 /** What a model makes of many prompts: the log-likelihoods of given continuations, or answers in its own words. */
+
 import { setImmediate } from "node:timers/promises";
 import { InputError } from "../base/errors";
+import { commonPrefixLength } from "../base/lists";
 import { generate } from "../generate";
 import type { CausalLM } from "../models";
 import { upload } from "../preference/packed/batch";
-import { commonLength, layOut } from "../preference/packed/packing";
+import { layOut } from "../preference/packed/packing";
 import { scorePairs } from "../preference/packed/step";
 import type { Tokenizer } from "../text";
 import { deviceProperties, tidy } from "../torch";
@@ -80,7 +82,7 @@ export function batchesOf(sequences: readonly ScoredSequence[], maxTokens: numbe
   let before: Int32Array = new Int32Array();
   for (const at of order) {
     const { ids } = sequences[at]!;
-    const shared = commonLength(before, ids);
+    const shared = commonPrefixLength(before, ids);
     const grown = tokens + ids.length - shared;
     const isCheap = 2 * shared > ids.length && grown <= 2 * maxTokens;
     if (batches.length > 0 && (grown <= maxTokens || isCheap)) {
@@ -96,7 +98,7 @@ export function batchesOf(sequences: readonly ScoredSequence[], maxTokens: numbe
 }
 
 function compare(a: Int32Array, b: Int32Array): number {
-  const at = commonLength(a, b);
+  const at = commonPrefixLength(a, b);
   return (a[at] ?? -1) - (b[at] ?? -1);
 }
 

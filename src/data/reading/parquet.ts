@@ -119,7 +119,7 @@ class ParquetThread implements ParquetFile {
       if (typeof answer === "string" || !("failure" in answer)) return answer;
       fault = new InputError(answer.failure);
     } catch (error) {
-      const message = `Expected a Parquet file that can be read at '${this.file}', but ${(error as Error).message}.`;
+      const message = `Expected a Parquet file that can be read at '${this.file}', but ${(error as Error).message}`;
       fault = new InputError(message, { cause: error });
     }
     await this.decoder.end();

@@ -3,7 +3,7 @@
  * Hugging Face hub lays them, or a data set of the hub. Read piece by piece: of a big file only the rows stay in
  * memory.
  *
- * What a row is worth in training is not judged here: see tokenizePairs.ts.
+ * What a row is worth in training is not judged here: see tokenize/tokenizePairs.ts.
  */
 import { getHeapStatistics } from "node:v8";
 import { expected, InputError } from "../../base/errors";

@@ -7,6 +7,7 @@
  * The sequences are sorted, so that each has most in common with the one before it; a sequence then lays down what the
  * one before it does not have. That is a prefix tree whose branches are the sequences' own tails (`Strand`).
  */
+import { commonPrefixLength } from "../../base/lists";
 import { isObject, received } from "../../base/values";
 import { expectList, expectTokenized } from "../../data/rows/givenRows";
 import { answersOf, type TokenizedAnswer, type TokenizedPair } from "../../data/tokenize/tokenizedPair";
@@ -105,7 +106,7 @@ export function layOut(answers: readonly TokenizedAnswer[], sharePrefixes = true
   let beforeRows: Int32Array = new Int32Array();
   for (const answer of order) {
     const sequence = answers[answer]!.ids.subarray(0, -1);
-    const shared = sharePrefixes ? commonLength(before, sequence) : 0;
+    const shared = sharePrefixes ? commonPrefixLength(before, sequence) : 0;
     const rows = new Int32Array(sequence.length);
     rows.set(beforeRows.subarray(0, shared));
     for (let at = shared; at < sequence.length; at++) {
@@ -176,17 +177,9 @@ function checkPair({ index, chosen, rejected }: TokenizedPair): void {
   if (rejected) check("rejected", rejected);
 }
 
-/** How many tokens two sequences begin with in common. */
-export function commonLength(a: Int32Array, b: Int32Array): number {
-  const limit = Math.min(a.length, b.length);
-  let at = 0;
-  while (at < limit && a[at] === b[at]) at++;
-  return at;
-}
-
 /** Lexicographic order. */
 function compare(a: Int32Array, b: Int32Array): number {
-  const at = commonLength(a, b);
+  const at = commonPrefixLength(a, b);
   return (a[at] ?? -1) - (b[at] ?? -1);
 }
 
