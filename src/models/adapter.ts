@@ -24,7 +24,7 @@ import { isFloatingPoint, ops, type Tensor, tidy } from "../torch";
 import { adapterConfigJson, parseAdapterConfig } from "./adapterConfig";
 import { type CausalLM, expectModel } from "./causalLm";
 import { expectCompanions, stageCompanions } from "./companions";
-import { blaming, FolderError } from "./folderError";
+import { blaming, FolderError } from "./folder";
 import { SafetensorsFile } from "./formats/safetensors/file";
 import { writable, writeSafetensors } from "./formats/safetensors/writer";
 import { ADAPTER_CONFIG_FILE, readAdapterJson, resolveAdapter } from "./modelSource";

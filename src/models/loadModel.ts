@@ -12,7 +12,7 @@ import { architectureOf } from "./architectures/registry";
 import type { CausalLM } from "./causalLm";
 import { expectCompanions } from "./companions";
 import { ConfigReader, savedDType } from "./config";
-import { blaming, readJsonObject } from "./folderError";
+import { blaming, readJsonObject } from "./folder";
 import { openGguf } from "./formats/gguf/gguf";
 import { findGguf } from "./formats/gguf/paths";
 import { usableDType } from "./formats/safetensors/file";

@@ -9,7 +9,7 @@ import { dirname } from "node:path";
 import { problemLines } from "../base/problems";
 import { empty, isFloatingPoint, ops, type Tensor, tidy } from "../torch";
 import type { HuggingFaceConfig } from "./config";
-import { blaming, FolderError } from "./folderError";
+import { blaming, FolderError } from "./folder";
 import type { TransformerConfig } from "./transformer";
 import type { WeightEntry, Weights } from "./weights";
 

@@ -7,7 +7,7 @@ import { isAbsolute, join, normalize, sep } from "node:path";
 import { hasEntry } from "../base/files/paths";
 import { isObject, listed, shown } from "../base/values";
 import { type DType, dispose, keep, type Tensor } from "../torch";
-import { FolderError, filesIn, readJsonObject } from "./folderError";
+import { FolderError, filesIn, readJsonObject } from "./folder";
 import { SafetensorsFile } from "./formats/safetensors/file";
 
 export const SINGLE_FILE = "model.safetensors";

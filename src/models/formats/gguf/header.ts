@@ -9,7 +9,7 @@
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { openInput } from "../../../base/files/inputFiles";
 import { shown } from "../../../base/values";
-import { asFolderError, FolderError } from "../../folderError";
+import { asFolderError, FolderError } from "../../folder";
 
 export type GgufValue = number | boolean | string | readonly GgufValue[];
 

@@ -1,4 +1,4 @@
-/** What is wrong with a folder of weights, a model's or an adapter's, and reading the JSON in it. */
+/** A folder of weights, a model's or an adapter's: what can be wrong with it, and reading the JSON files in it. */
 
 import { readdirSync } from "node:fs";
 import { convertInputErrors, InputError } from "../base/errors";
