@@ -49,8 +49,8 @@ function shortened(message: string): string {
 }
 
 /**
- * A value that an option cannot have. The message spells options as code does; `spelled` writes it for those who spell
- * them differently, as in a file.
+ * A value that an option cannot have. The message spells options as code does; `spelled` rewrites it for
+ * places where options are spelled differently, such as a file.
  */
 export class OptionError extends RangeError {
   /**

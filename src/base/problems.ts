@@ -83,7 +83,7 @@ export function conflict(keys: string | readonly [string, ...string[]], what: st
   return { key: all[0]!, keys: all, line: lowered(sentence("")), sentence };
 }
 
-/** A sentence that goes on after a colon. */
+/** A sentence as it continues after a colon. */
 function lowered(sentence: string): string {
   return sentence.charAt(0).toLowerCase() + sentence.slice(1);
 }

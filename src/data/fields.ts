@@ -34,7 +34,7 @@ export function objectOf(row: Row, key: string): Row {
   return value;
 }
 
-/** Refuses a right answer that is no choice, and fewer than two choices. */
+/** Rejects a right answer that is not one of the choices, and fewer than two choices. */
 export function rightOf(gold: number, choices: readonly unknown[], key: string, row: Row): number {
   if (choices.length < 2) throw new RowError(`Expected at least two choices but received ${choices.length}`);
   if (Number.isSafeInteger(gold) && gold >= 0 && gold < choices.length) return gold;

@@ -28,7 +28,7 @@ export interface TaskOutcome extends PreparedTask {
   readonly unfinished: number;
 }
 
-/** Values by `metric,filter` and `metric_stderr,filter`, beside `name`, `alias`, `sample_len`. */
+/** Values by `metric,filter` and `metric_stderr,filter`, alongside `name`, `alias`, `sample_len`. */
 export type TaskResults = Record<string, number | string | Record<string, number>>;
 
 /** A question with its responses. */

@@ -1,6 +1,6 @@
 /**
  * The options of generation, under transformers' names in camelCase, checked and completed. Sampling settings in a
- * folder's generation_config.json are not applied: greedy unless asked otherwise, whatever the folder says. Only which
+ * folder's generation_config.json are not applied: greedy unless the caller asks for sampling, whatever the folder says. Only which
  * tokens end a text is taken from it.
  */
 

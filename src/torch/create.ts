@@ -37,7 +37,7 @@ const aten = {
 
 const optionNames = ["dtype", "device", "requiresGrad", "generator"];
 
-/** The op's own options; `requiresGrad` is no argument of any schema. */
+/** The op's own options; `requiresGrad` is not an argument of any schema. */
 function forOp(options: RandomOptions, defaultDType: DType = "float32"): Record<string, unknown> {
   checkOptions("a new tensor", options, optionNames);
   const { dtype, device, generator } = options;

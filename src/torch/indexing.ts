@@ -87,7 +87,7 @@ export function applyViews<T extends Indexable<T>>(
   let view = tensor.alias();
   let dim = 0; // of the view
   let source = 0; // the dimension of the tensor it is
-  let covered = 0; // dimensions of the view that `advanced` stands for
+  let covered = 0; // dimensions of the view that `advanced` covers
   const advanced: (T | null)[] = [];
   for (const index of parsed) {
     if (index === "...") dim += dims - consumed;

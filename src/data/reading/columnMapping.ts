@@ -129,7 +129,7 @@ export class SourceColumns {
     return notes;
   }
 
-  /** The column that stands in for `chosen` where it may. */
+  /** The column that may replace `chosen`. */
   private answerAmong(names: readonly string[]): string | undefined {
     return this.rejected === "optional" ? ANSWER_KEYS.find((key) => names.includes(key) && !this.renamed.has(key)) : undefined;
   }

@@ -1,4 +1,4 @@
-/** Records as they stand in a file, each with its place for messages, and what reading a file can fail with. */
+/** Records as a file holds them, each with its place for messages, and the errors of reading a file. */
 import { constants, createReadStream, type Stats } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { pipeline } from "node:stream";
@@ -21,7 +21,7 @@ export interface SourceRecord {
   exact?(): unknown;
 }
 
-/** The records of a file in lots, those of one piece at a time: waiting for each alone would take longer than parsing it. */
+/** The records of a file in batches, one piece of the file at a time: waiting for each alone would take longer than parsing it. */
 export type Source = AsyncGenerator<Iterable<SourceRecord>>;
 
 /** Largest record, or blank space between two records, in bytes. A row of 64 MiB has some 16 million tokens. */

@@ -3,7 +3,7 @@
  * a file holds one kind. Where there is no `prompt`, it is what both answers begin with: the longest common prefix, in
  * characters or in turns, without a space at its end, and never a whole answer.
  *
- * A `prompt` in text beside answers that are whole conversations (as in UltraFeedback) repeats what is in them: there
+ * A `prompt` in text alongside answers that are whole conversations (as in UltraFeedback) repeats what is in them: there
  * the prompt is taken from the conversations, as TRL's `maybe_extract_prompt` does.
  *
  * A row without `rejected`, where that is allowed, has its answer under `chosen` or under TRL's names: `completion`, or

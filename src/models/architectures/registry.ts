@@ -1,4 +1,4 @@
-/** The architectures there are, by `model_type` and by the name transformers gives the class. */
+/** The supported architectures, by `model_type` and by transformers' class name. */
 import { shown } from "../../base/values";
 import type { LayerOptions } from "../../nn";
 import type { CausalLM } from "../causalLm";

@@ -54,7 +54,7 @@ export interface Progress {
   share(text: string, done: number, total: number): void;
 }
 
-/** Writes to standard error. Where that is no terminal, each further tenth is a line. */
+/** Writes to standard error. Where that is not a terminal, every 10 % is a line. */
 export function terminalProgress(stream: NodeJS.WriteStream = process.stderr): Progress {
   let open = false;
   let last = -1;
