@@ -29,6 +29,8 @@ export const squaredDpop = declareLoss({
 });
 
 const [modelFolder, pairs, outputDir] = process.argv.slice(2);
+if (outputDir === undefined) throw new Error("Usage: node examples/own-loss.mjs MODEL PAIRS.jsonl OUTPUT_FOLDER");
+
 const trainer = new PreferenceTrainer({
   model: await loadModel(modelFolder, { adapter: lora({ r: 4 }) }),
   train: await loadPreferences(pairs),

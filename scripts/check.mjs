@@ -5,6 +5,7 @@
  *   npm run check
  */
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -12,7 +13,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const CHECKS = {
   types: {
     command: ["typescript/bin/tsc", "-p", "test"],
-    wayOut: "correct the types",
+    wayOut: "see the lines above; `npx tsc -p test --watch` repeats it",
   },
   "format and lint": {
     command: ["@biomejs/biome/bin/biome", "check", "--error-on-warnings", "--max-diagnostics=50"],
@@ -20,7 +21,9 @@ const CHECKS = {
   },
   layers: {
     command: ["dependency-cruiser/bin/dependency-cruise.mjs", "src", "--output-type", "err-long"],
-    wayOut: "move what is shared to the lower layer; the order is in .dependency-cruiser.cjs and docs/architecture.md",
+    wayOut:
+      "import from a lower folder, or move what is shared to one that both may use; " +
+      "the order is in .dependency-cruiser.cjs and docs/architecture.md",
   },
   complexity: {
     command: ["../scripts/complexity.mjs"],
@@ -45,5 +48,9 @@ async function passes([name, { command, wayOut }]) {
   return status === 0;
 }
 
+if (!existsSync(`${root}node_modules`)) {
+  console.error("smaug: the dependencies are missing: run `npm ci`");
+  process.exit(1);
+}
 const results = await Promise.all(Object.entries(CHECKS).map(passes));
 process.exitCode = results.every(Boolean) ? 0 : 1;
