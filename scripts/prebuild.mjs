@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 const require = createRequire(import.meta.url);
 const { findAddon, prebuildFolder, stampFile } = require("../dist/native/addon.js");
 const { attemptLoad } = require("../dist/native/load.js");
-const { packageRoot } = require("../dist/native/paths.js");
+const { packageRoot } = require("../dist/base/package.js");
 
 const { values } = parseArgs({ options: { out: { type: "string", default: packageRoot } } });
 const { libtorch } = attemptLoad();

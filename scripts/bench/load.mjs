@@ -8,7 +8,7 @@ if (what === "libtorch") {
   const nodeGypBuild = require("node-gyp-build");
   const { findAddon } = require("../../dist/native/addon.js");
   const { libraryFiles, locate } = require("../../dist/native/setup/locate.js");
-  const { packageRoot } = require("../../dist/native/paths.js");
+  const { packageRoot } = require("../../dist/base/package.js");
   const loader = nodeGypBuild(findAddon(packageRoot, "loader").addon.folder);
   const paths = libraryFiles(locate({ env: process.env }).libtorch);
   start = performance.now();

@@ -1,7 +1,7 @@
 """The small model's training step in PyTorch, eager: the other side of the `step` benchmark.
 
 The shape and the step are the quickstart's (vocabulary 58, d 64, 3 layers, 4 heads, MLP 192, tied embeddings; 32 rows
-of 55 tokens; forward, cross-entropy, backward, clip 1.0, fused AdamW), in the same ops as src/models/llama.ts.
+of 55 tokens; forward, cross-entropy, backward, clip 1.0, fused AdamW), in the same ops as src/models/decoder.ts.
 
 Run: python scripts/bench/step.py [steps]; prints one JSON line with the median milliseconds per step on one thread.
 """

@@ -96,7 +96,13 @@ function isWithin(n: number, { min, max, above, below }: NumberRange): boolean {
 function rangeInWords({ min, max, above, below }: NumberRange): string {
   const lower = above !== undefined ? `above ${above}` : min !== undefined ? `from ${min}` : "";
   const upper =
-    below !== undefined ? `below ${below}` : max === undefined ? "" : above === undefined ? `to ${max}` : `at most ${max}`;
+    below !== undefined && below < Infinity
+      ? `below ${below}`
+      : max === undefined
+        ? ""
+        : above === undefined
+          ? `to ${max}`
+          : `at most ${max}`;
   const isJoined = above !== undefined && upper !== "";
   return ["a number", lower, ...(isJoined ? ["and"] : []), upper].filter(Boolean).join(" ");
 }
@@ -174,8 +180,9 @@ function splitOutside(text: string): string[] {
 /** Names with numbers or strings, such as `lr_scheduler_kwargs`; JSON on a command line. Null means none. */
 export const mapping = (help: string): Argument<Readonly<Record<string, unknown>>> =>
   argument("names with values", {}, help, (value) => {
-    const read = (typeof value === "string" ? parseJson(value) : value) ?? (value === null || value === "null" ? {} : undefined);
-    return typeof read === "object" && read !== null && !Array.isArray(read) ? (read as Record<string, unknown>) : undefined;
+    const read =
+      (typeof value === "string" ? tryParseJson(value) : value) ?? (value === null || value === "null" ? {} : undefined);
+    return isObject(read) ? read : undefined;
   });
 
 /** Names with new names, such as `column_mapping`; on a command line `question=prompt,good=chosen`, or JSON. */
@@ -191,7 +198,7 @@ function asRenaming(value: unknown): Record<string, string> | undefined {
 
 /** `a=b,c=d`, `{a: b, c: d}` or JSON, each name once; a name with a comma, a colon or an equals sign needs JSON. */
 export function parseRenaming(text: string): Record<string, string> | undefined {
-  const json = parseJson(text);
+  const json = tryParseJson(text);
   if (json !== undefined) return asRenaming(json);
   const braced = /^\s*\{([^{}]*)\}\s*$/.exec(text)?.[1];
   return braced === undefined ? parsePairs(text, "=") : parsePairs(braced, ":");
@@ -255,7 +262,7 @@ function toNumber(value: unknown): number | undefined {
 }
 
 /** The value of a JSON text; undefined for other texts. */
-export function parseJson(value: string): unknown {
+export function tryParseJson(value: string): unknown {
   try {
     return JSON.parse(value);
   } catch {

@@ -30,7 +30,10 @@ export interface Circumstances {
  * // Expected a number above 0 for 'beta' in dpop.yaml but received 0
  * ```
  *
- * @param received the value as the message shows it, see `shown` and `received`
+ * Use it where its parts are variables, as in helpers that check a key given to them, or where there is a way out. A
+ * sentence that names everything literally is as short, and easier to search for, as a template literal.
+ *
+ * @param received the value as the message shows it, see `shown` and `received` of values.ts
  */
 export function expected(what: string, received: string, { name, where, wayOut }: Circumstances = {}): string {
   const about = name === undefined ? "" : ` for '${name}'`;
@@ -46,8 +49,8 @@ function shortened(message: string): string {
 }
 
 /**
- * A value that an option cannot have. The message spells options as code does; `spelled` writes it for those who spell
- * them differently, as in a file.
+ * A value that an option cannot have. The message spells options as code does; `spelled` rewrites it for
+ * places where options are spelled differently, such as a file.
  */
 export class OptionError extends RangeError {
   /**

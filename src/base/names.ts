@@ -1,9 +1,9 @@
 /** Names of options and keys: their spellings, and suggestions for mistyped ones. */
 import { distance } from "fastest-levenshtein";
 
-/** `learningRate` as `learning_rate`, as files write it. */
+/** `learningRate` as `learning_rate`, as files write it. A capital at the start or after another stays. */
 export function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return name.replace(/(?<=[a-z0-9])[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** `learning_rate` as `learningRate`. */

@@ -2,8 +2,9 @@
  * Checks of the options objects that the public API takes. TypeScript finds a misspelt option at compile time; this finds
  * it in JavaScript and in options passed through a variable, where it would be ignored.
  */
+import { expected } from "./errors";
 import { didYouMean } from "./names";
-import { received } from "./received";
+import { received } from "./values";
 
 /** Longer lists are left out of the message, which then only suggests the nearest name. */
 const MOST_LISTED = 20;
@@ -16,7 +17,7 @@ const MOST_LISTED = 20;
  */
 export function checkOptions(name: string, options: unknown, allowed: readonly string[]): void {
   if (typeof options !== "object" || options === null || Array.isArray(options) || options instanceof Promise)
-    throw new TypeError(`Expected an object of options for '${name}' but received ${received(options)}`);
+    throw new TypeError(expected("an object of options", received(options), { name }));
   for (const key of Object.keys(options))
     if (!allowed.includes(key)) {
       const list = allowed.length > MOST_LISTED ? "" : ` (${allowed.join(", ")})`;
@@ -30,8 +31,7 @@ export function checkOptions(name: string, options: unknown, allowed: readonly s
  * @throws TypeError
  */
 export function expectCallback(value: unknown, name: string): void {
-  if (value !== undefined && typeof value !== "function")
-    throw new TypeError(`Expected a function for '${name}' but received ${received(value)}`);
+  if (value !== undefined && typeof value !== "function") throw new TypeError(expected("a function", received(value), { name }));
 }
 
 /**
@@ -41,8 +41,7 @@ export function expectCallback(value: unknown, name: string): void {
  * @throws TypeError
  */
 export function expectPath(value: unknown, name: string, what: string): asserts value is string {
-  if (typeof value !== "string" || value === "")
-    throw new TypeError(`Expected ${what} for '${name}' but received ${received(value)}`);
+  if (typeof value !== "string" || value === "") throw new TypeError(expected(what, received(value), { name }));
 }
 
 /** A copy without undefined options, so that they do not override a default. */

@@ -1,6 +1,8 @@
-/** What is wrong with a configuration, collected so that one message names all of it. */
+/** What is wrong with a configuration or with weights, collected so that one message names all of it. */
 import { expected, InputError } from "./errors";
 import { shown } from "./values";
+
+const MOST_LINES = 10;
 
 export interface Problem {
   /** The key that it is listed under, as the user writes it. */
@@ -81,9 +83,15 @@ export function conflict(keys: string | readonly [string, ...string[]], what: st
   return { key: all[0]!, keys: all, line: lowered(sentence("")), sentence };
 }
 
-/** A sentence that goes on after a colon. */
+/** A sentence as it continues after a colon. */
 function lowered(sentence: string): string {
   return sentence.charAt(0).toLowerCase() + sentence.slice(1);
+}
+
+/** The first ten problems as indented lines, and how many more there are: the end of a message that a colon precedes. */
+export function problemLines(problems: readonly string[]): string {
+  const more = problems.length > MOST_LINES ? [`… and ${problems.length - MOST_LINES} more`] : [];
+  return [...problems.slice(0, MOST_LINES), ...more].map((line) => `\n  ${line}`).join("");
 }
 
 /**

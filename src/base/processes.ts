@@ -1,10 +1,11 @@
 /**
- * Which process this is, and which made a file: its pid, when it started, and its host. A pid alone is not enough: the
- * system reuses pids, and another host on the same file system assigns the same ones.
+ * Processes: which one this is, and which one made a file, by pid, start and host (the system reuses pids, and another
+ * host on the same file system assigns the same ones); and whether there may be worker threads, or several processes.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { extname } from "node:path";
 import { InputError } from "./errors";
 
 export interface ProcessIdentity {
@@ -65,3 +66,6 @@ export function expectOneProcess(environment: NodeJS.ProcessEnv = process.env): 
     `Expected the number of processes in the environment variable WORLD_SIZE but received ${JSON.stringify(text)}; unset it`,
   );
 }
+
+/** Whether worker threads can run this package: not where TypeScript runs through a loader that threads do not inherit. */
+export const canStartWorkers = extname(__filename) === ".js";

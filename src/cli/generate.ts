@@ -5,7 +5,7 @@ import { InputError } from "../base/errors";
 import { parseIfJson, readInputText } from "../base/files/inputFiles";
 import { kebabCase } from "../base/names";
 import { given } from "../base/options";
-import { printable } from "../base/terminal/terminal";
+import { printable } from "../base/terminal/printable";
 import { excerpt, isObject, shown } from "../base/values";
 import { templateInputs } from "../data/rows/preferenceRow";
 import { type GenerateOptions, generateStream } from "../generate";

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** The `smaug` command. The module of a command is loaded when that command is named, so that the others cost nothing. */
 import { Command } from "commander";
+import { packageVersion } from "../base/package";
 import { guardStandardStreams } from "../base/terminal/streams";
-import { packageVersion } from "../native/paths";
 import { ownProcess, run } from "./run";
 
 interface Entry {

@@ -2,7 +2,7 @@
  * What commands print. Text for people may hold data, a model's words, names of files and values of a configuration:
  * control characters in it are escaped, whether a terminal or a pipe reads it. JSON is valid JSON of the same value.
  */
-import { printable, printableJson } from "../base/terminal/terminal";
+import { printable, printableJson } from "../base/terminal/printable";
 
 /** A result, to standard output. */
 export function print(text: string): void {

@@ -5,8 +5,8 @@
 import { constants } from "node:os";
 import { type Command, CommanderError, type Option } from "commander";
 import { InputError } from "../base/errors";
+import { printable } from "../base/terminal/printable";
 import { resultIsInFiles, settleStandardStreams } from "../base/terminal/streams";
-import { printable } from "../base/terminal/terminal";
 import { DeviceError } from "../native/errors";
 import { tell } from "./output";
 

@@ -8,8 +8,7 @@
 import { InputError } from "../base/errors";
 import { didYouMean } from "../base/names";
 import { checkOptions } from "../base/options";
-import { received } from "../base/received";
-import { isObject } from "../base/values";
+import { isObject, received } from "../base/values";
 import { integersOf, objectOf, RowError, textOf, textsOf } from "../data/fields";
 import { generate } from "../generate";
 import type { CausalLM } from "../models";

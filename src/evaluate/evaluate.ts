@@ -4,7 +4,7 @@
  */
 
 import { checkOptions } from "../base/options";
-import { received } from "../base/received";
+import { received } from "../base/values";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/causalLm";
 import type { Tokenizer } from "../text";
@@ -24,7 +24,7 @@ export interface EvaluateOptions {
   tasks: readonly (string | Task)[];
   /**
    * Where rows are: a folder with one folder or file a task, named for it, or for each task a file, a folder or a hub
-   * id. `mmlu` stands for all its subjects. Default: the data sets on the hub.
+   * id. `mmlu` means all its subjects. Default: the data sets on the hub.
    */
   data?: TaskData;
   /** Examples before each question; the leaderboard's numbers when left out. TruthfulQA keeps its own. */

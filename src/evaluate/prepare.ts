@@ -116,7 +116,7 @@ function drawShots(task: Task, { rows, count, random }: ShotSource, asked: Row):
   const isOther = ({ row }: PlacedRow) => !isDeepStrictEqual(row, asked);
   const others = drawn.filter(isOther).slice(0, count);
   if (others.length === count) return others;
-  const pool = rows.filter(isOther); // the question stands among the rows more than once
+  const pool = rows.filter(isOther); // the question is among the rows more than once
   if (pool.length < count)
     throw new InputError(
       `Expected ${count} examples in the split '${task.shotSplit}' of ${task.name} that are not the question, ` +

@@ -3,7 +3,9 @@
  * continuation is what follows as many tokens as the context has alone. Spaces that end a context belong to the
  * continuation. What is longer than the model's context loses tokens on the left.
  */
+
 import { InputError } from "../base/errors";
+import { shortened } from "../base/values";
 import { strip } from "../jinja";
 import type { Tokenizer } from "../text";
 
@@ -60,11 +62,11 @@ export class Encoder {
   private pair(context: string, continuation: string): { ids: number[]; start: number } {
     const kept = strip(context.slice(-1), "rstrip") === "" ? strip(context, "rstrip") : context;
     const ids = this.encode(context + continuation);
-    // A context that is nothing but white space has no tokens of its own, but for BOS.
+    // A context of white space alone has no tokens besides BOS.
     return { ids, start: Math.max(1, this.lengthOf(kept)) };
   }
 
-  /** BOS or EOS stands for the context, unless the continuation begins with it. */
+  /** BOS or EOS replaces the context, unless the continuation begins with it. */
   private withoutContext(continuation: string): { ids: number[]; start: number } {
     const ids = this.tokenizer.encode(continuation, { addSpecialTokens: false });
     return { ids: ids[0] === this.prefixId ? ids : [this.prefixId, ...ids], start: 1 };
@@ -81,6 +83,4 @@ export class Encoder {
   }
 }
 
-function shown(text: string): string {
-  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
-}
+const shown = (text: string): string => JSON.stringify(shortened(text, 40));

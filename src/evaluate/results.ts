@@ -3,7 +3,7 @@
  * place for (the leaderboard's average, counts of what was cut short) is under `smaug`. And their table.
  */
 import { createHash } from "node:crypto";
-import { packageVersion } from "../native/paths";
+import { packageVersion } from "../base/package";
 import { mean, pooled, type Scores, type Summary, standardError } from "./metrics";
 import type { PreparedTask } from "./prepare";
 import { leaderboard } from "./tasks/list";
@@ -28,7 +28,7 @@ export interface TaskOutcome extends PreparedTask {
   readonly unfinished: number;
 }
 
-/** Values by `metric,filter` and `metric_stderr,filter`, beside `name`, `alias`, `sample_len`. */
+/** Values by `metric,filter` and `metric_stderr,filter`, alongside `name`, `alias`, `sample_len`. */
 export type TaskResults = Record<string, number | string | Record<string, number>>;
 
 /** A question with its responses. */

@@ -3,7 +3,7 @@
  * about a part of a data set: a configuration of its card, a folder, or the rows with that value in their column
  * `subject`.
  */
-import { InputError } from "../base/errors";
+import { expected, InputError } from "../base/errors";
 import { excerpt, isObject, shown } from "../base/values";
 import type { Row } from "../data/fields";
 import { type DataFile, DataSet, dataFile } from "../data/reading/dataFiles";
@@ -57,7 +57,7 @@ export class TaskRows {
   async ofFiles(paths: readonly string[]): Promise<PlacedRow[]> {
     const rows = await this.read(paths.map(dataFile));
     if (rows.length > 0) return rows;
-    throw new InputError(`Expected rows in ${paths.map((path) => `'${path}'`).join(", ")} but found none`);
+    throw new InputError(`Expected rows in ${paths.map((path) => `'${path}'`).join(", ")} but received none`);
   }
 
   private open(source: string, files: readonly string[] | undefined): Promise<DataSet> {
@@ -91,7 +91,7 @@ function splitFiles(set: DataSet, source: string, split: string): DataFile[] {
   const files = set.find(split);
   if (files.length > 0) return files;
   throw new InputError(
-    `Expected files of the split '${excerpt(split)}' in '${source}' but found ${set.describe()}; a file's name says its ` +
+    `Expected files of the split '${excerpt(split)}' in '${source}' but received ${set.describe()}; a file's name says its ` +
       "split, such as 'test.jsonl'",
   );
 }
@@ -99,10 +99,10 @@ function splitFiles(set: DataSet, source: string, split: string): DataFile[] {
 async function rowsOf(file: DataFile): Promise<PlacedRow[]> {
   const rows: PlacedRow[] = [];
   const columns = { required: [], keepNulls: true };
-  for await (const records of streamLots([file], { columns, form: "Every row is a JSON object." }))
+  for await (const records of streamLots([file], { columns, form: "every row is a JSON object" }))
     for (const record of records) {
       const { value, place } = record;
-      if (!isObject(value)) throw new InputError(`Expected a JSON object in ${place} but found ${shown(value)}`);
+      if (!isObject(value)) throw new InputError(expected("a JSON object", shown(value), { where: `in ${place}` }));
       // A template shows the numbers that JavaScript would change.
       if (hasNumber(value)) rememberNumbers(value, record.exact?.());
       rows.push({ row: value, place });

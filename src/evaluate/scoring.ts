@@ -1,4 +1,5 @@
 /** What a model makes of many prompts: the log-likelihoods of given continuations, or answers in its own words. */
+
 import { setImmediate } from "node:timers/promises";
 import { InputError } from "../base/errors";
 import { commonPrefixLength } from "../base/lists";

@@ -1,13 +1,12 @@
 /**
  * The options of generation, under transformers' names in camelCase, checked and completed. Sampling settings in a
- * folder's generation_config.json are not applied: greedy unless asked otherwise, whatever the folder says. Only which
+ * folder's generation_config.json are not applied: greedy unless the caller asks for sampling, whatever the folder says. Only which
  * tokens end a text is taken from it.
  */
 
-import { InputError } from "../base/errors";
+import { expected, InputError } from "../base/errors";
 import { checkOptions } from "../base/options";
-import { received } from "../base/received";
-import { isObject } from "../base/values";
+import { isObject, received } from "../base/values";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/causalLm";
 import type { Tokenizer } from "../text";
@@ -211,10 +210,10 @@ function contextLength({ config, model }: CausalLM): number {
   return Math.max(positions, ...scaled);
 }
 
-function check<T>(name: string, value: T | undefined, fits: (value: T) => boolean, expected: string): void {
+function check<T>(name: string, value: T | undefined, fits: (value: T) => boolean, what: string): void {
   if (value === undefined || fits(value)) return;
   const shown = typeof value === "string" ? `'${value}'` : String(value);
-  throw new RangeError(`Expected ${expected} for '${name}' but received ${shown}`);
+  throw new RangeError(expected(what, shown, { name }));
 }
 
 function list<T>(value: T | readonly T[]): readonly T[] {

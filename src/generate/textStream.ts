@@ -4,7 +4,7 @@
  */
 import type { Tokenizer } from "../text";
 
-/** What stands for bytes that are no character, or not yet. */
+/** The replacement for bytes that are not a character, or not yet a whole one. */
 const INCOMPLETE = "\ufffd";
 
 export class TextStream {
@@ -48,7 +48,7 @@ export class TextStream {
   }
 
   private release(text: string): string {
-    if (text === "") return ""; // tokens without text are no context to decode others in
+    if (text === "") return ""; // tokens without text give no context for decoding others
     this.context = this.shown;
     this.shown = this.tokens.length;
     const all = this.held + text;

@@ -2,8 +2,8 @@
  * One file from the hub into the cache's blobs. @huggingface/hub's `downloadFileToCacheDir` is not used: it begins anew
  * after a break, compares no digest, lets two writers share one file, and writes to stdout.
  *
- * The bytes go to `<digest>.<host>.<pid>-<thread>.incomplete` beside the blob, which is renamed to the blob when its
- * digest is right. A writer that fails leaves `<digest>.incomplete`; that, or the file of a writer that is no more,
+ * The bytes go to `<digest>.<host>.<pid>-<thread>.incomplete` next to the blob; that file is renamed to the blob
+ * when its digest is right. A writer that fails leaves `<digest>.incomplete`; that, or the file of a writer that has ended,
  * is taken up by the next one. While another process is writing, we wait for it.
  */
 import { createHash, type Hash } from "node:crypto";
@@ -22,7 +22,7 @@ import type { RepoFile } from "./repo";
 
 /** A writer is at work when its file has changed within this time. */
 const IDLE_MS = 60_000;
-/** So much for one that is no more as far as we see: it may be in another container of the same host name. */
+/** The same for a writer that seems to have ended: it may run in another container with the same host name. */
 const GONE_MS = 2_000;
 const POLL_MS = 250;
 const CHUNK = 1 << 20;
@@ -177,7 +177,7 @@ async function receive(
   return { digest: hash.digest("hex"), resumed };
 }
 
-/** The digest of the file's first bytes, to go on with. git's begins with the kind and size of the whole. */
+/** The digest of the file's first bytes, to continue from. git's begins with the kind and size of the whole. */
 async function hashOf(handle: FileHandle, { digest, size }: RepoFile, bytes: number): Promise<Hash> {
   const hash = digest.length === 64 ? createHash("sha256") : createHash("sha1").update(`blob ${size}\0`);
   const buffer = Buffer.alloc(Math.min(CHUNK, bytes));

@@ -1,4 +1,4 @@
-/** What the hub can fail with. */
+/** The errors of the hub. */
 import { InputError } from "../base/errors";
 
 /**

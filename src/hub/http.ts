@@ -7,7 +7,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readInputText } from "../base/files/inputFiles";
-import { type Environment, packageVersion } from "../native/paths";
+import { type Environment, packageVersion } from "../base/package";
 import { HubError } from "./errors";
 import type { RepoKind } from "./request";
 
@@ -53,7 +53,7 @@ function readToken(file: string): string | undefined {
 
 /** A server that does not answer in this time is out of reach. */
 const ANSWER_MS = 10_000;
-/** A body that stands still for so long has broken off. */
+/** A body that sends nothing for this long has broken off. */
 const STALL_MS = 30_000;
 /** A body with fewer bytes than this in this time has broken off too. */
 const SLOW_BYTES = 16 << 10;
@@ -251,7 +251,7 @@ export async function read(response: Response, take: (chunk: Uint8Array) => void
       [since, bytes] = [performance.now(), 0];
     }
   } finally {
-    // Ends the connection when it is left early. Not waited for: a connection that stands still would not answer.
+    // Ends the connection when it is left early. Not waited for: a stalled connection would not answer.
     reader.cancel().catch(() => undefined);
   }
 }

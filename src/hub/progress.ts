@@ -2,7 +2,7 @@
  * How far a download is: on a terminal one line with a bar that is rewritten in place, elsewhere a plain line every few
  * seconds. Goes to stderr, so that stdout holds results.
  */
-import { type ProgressStream, StatusLine } from "../base/terminal/progress";
+import { duration, type ProgressStream, StatusLine } from "../base/terminal/progress";
 
 const PLAIN_MS = 10_000;
 const BAR = 20;
@@ -55,10 +55,4 @@ export function bytes(value: number): string {
   let unit = 0;
   for (; value >= 999.5 && unit < units.length - 1; unit++) value /= 1000;
   return `${unit === 0 || value >= 99.95 ? value.toFixed(0) : value.toFixed(1)} ${units[unit]!}`;
-}
-
-function duration(seconds: number): string {
-  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
-  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }

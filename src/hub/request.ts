@@ -8,8 +8,7 @@
  */
 import { existsSync } from "node:fs";
 import { expandHome } from "../base/files/paths";
-import { received } from "../base/received";
-import { listed } from "../base/values";
+import { listed, received } from "../base/values";
 import { HubError } from "./errors";
 
 export type RepoKind = "model" | "dataset";

@@ -6,7 +6,7 @@ import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFolder } from "../base/files/wholeFiles";
 import { checkOptions } from "../base/options";
-import { printable } from "../base/terminal/terminal";
+import { printable } from "../base/terminal/printable";
 import { danglingTarget, RepoCache, sizeOf } from "./cache";
 import { fetchBlob } from "./download";
 import { HubError } from "./errors";
@@ -45,7 +45,7 @@ const AT_ONCE = 4;
  * const data = await resolveFolder("owner/pairs@v1.0", { kind: "dataset", files: ["*.parquet"] });
  * ```
  *
- * @throws HubError when there is no such repository or revision, it may not be read, has nothing that is wanted, cannot
+ * @throws HubError when there is no such repository or revision, it may not be read, has none of the wanted files, cannot
  * be reached and is not in the cache, does not fit on the disk, or arrives damaged
  */
 export async function resolveFolder(nameOrFolder: string, options: ResolveOptions = {}): Promise<string> {

@@ -3,11 +3,13 @@
  * model's layers after `base_model.model.`, whatever the adapter is called. Whether an adapter fits is checked before
  * the model is changed.
  */
+
 import { join } from "node:path";
 import { recordOrigin } from "../base/files/inputFiles";
 import { hasEntry } from "../base/files/paths";
 import { StagedFiles } from "../base/files/wholeFiles";
 import { checkOptions, expectPath } from "../base/options";
+import { problemLines } from "../base/problems";
 import {
   addAdapter,
   DEFAULT_ADAPTER,
@@ -22,7 +24,7 @@ import { isFloatingPoint, ops, type Tensor, tidy } from "../torch";
 import { adapterConfigJson, parseAdapterConfig } from "./adapterConfig";
 import { type CausalLM, expectModel } from "./causalLm";
 import { expectCompanions, stageCompanions } from "./companions";
-import { blaming, FolderError } from "./folderError";
+import { blaming, FolderError } from "./folder";
 import { SafetensorsFile } from "./formats/safetensors/file";
 import { writable, writeSafetensors } from "./formats/safetensors/writer";
 import { ADAPTER_CONFIG_FILE, readAdapterJson, resolveAdapter } from "./modelSource";
@@ -65,10 +67,9 @@ export async function loadAdapter(model: CausalLM, nameOrFolder: string, options
   if (problems.length > 0) {
     const named = json["base_model_name_or_path"];
     const base = typeof named === "string" ? named : "an unnamed model";
-    const more = problems.length > 10 ? `\n  … and ${problems.length - 10} more` : "";
     throw new FolderError(
       `The adapter in ${folder} (made for ${base}) does not fit the model ` +
-        `${model.folder ?? model.constructor.name}:\n  ${problems.slice(0, 10).join("\n  ")}${more}`,
+        `${model.folder ?? model.constructor.name}:${problemLines(problems)}`,
     );
   }
 

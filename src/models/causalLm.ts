@@ -2,7 +2,7 @@
  * A language model: a decoder and a head that scores the next token. Training and generation use the same interface
  * for every architecture. Body and head are separate, so that the head runs only where a token is predicted.
  */
-import { received } from "../base/received";
+import { received } from "../base/values";
 import type { RepoName } from "../hub";
 import {
   type AttentionKernel,

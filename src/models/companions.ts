@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { expectRegularFile, MAX_INPUT_BYTES, readInput } from "../base/files/inputFiles";
 import { hasEntry, isFolder } from "../base/files/paths";
 import type { StagedFiles } from "../base/files/wholeFiles";
-import { asFolderError, FolderError, filesIn } from "./folderError";
+import { asFolderError, FolderError, filesIn } from "./folder";
 
 export const TEMPLATE_FILE = "chat_template.jinja";
 

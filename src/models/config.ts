@@ -3,7 +3,8 @@
  * architectures share. Both generations of transformers are read: `torch_dtype` (4) and `dtype` (5), and see rope.ts.
  * Keys that do not change the numbers are ignored.
  */
-import { shortened } from "../base/values";
+import { expected } from "../base/errors";
+import { isObject, shown } from "../base/values";
 import { type DType, dtypes } from "../torch";
 
 /** A parsed `config.json`. */
@@ -19,8 +20,7 @@ export class ConfigReader {
 
   /** `defaults` has values for keys that are absent; `path` is that of this object in the whole config. */
   constructor(json: HuggingFaceConfig, { defaults = {}, path = "" }: { defaults?: HuggingFaceConfig; path?: string } = {}) {
-    if (typeof json !== "object" || json === null || Array.isArray(json))
-      throw new TypeError(`Expected an object for '${path || "config"}' but received ${describe(json)}`);
+    if (!isObject(json)) throw new TypeError(`Expected an object for '${path || "config"}' but received ${describe(json)}`);
     this.json = { ...defaults, ...json };
     this.path = path;
   }
@@ -102,8 +102,7 @@ export class ConfigReader {
 
   /** Numbers by name; none when the key is absent. */
   numbers(key: string): Record<string, number> {
-    const isNumbers = (value: unknown) =>
-      typeof value === "object" && !Array.isArray(value) && Object.values(value!).every(isFinite);
+    const isNumbers = (value: unknown) => isObject(value) && Object.values(value).every(isFinite);
     return this.has(key) ? this.read(key, "numbers by name", isNumbers) : {};
   }
 
@@ -121,8 +120,8 @@ export class ConfigReader {
     if (!this.has(key)) return;
     const value = this.json[key];
     if (supported.includes(value as T)) return;
-    const expected = supported.length > 0 ? `${supported.map(describe).join(" or ")} for` : "no";
-    throw new RangeError(`Expected ${expected} '${this.name(key)}' but received ${describe(value)}; it is not supported`);
+    const what = supported.length > 0 ? `${supported.map(describe).join(" or ")} for` : "no";
+    throw new RangeError(`Expected ${what} '${this.name(key)}' but received ${describe(value)}; it is not supported`);
   }
 
   /** Refuses another architecture. Both keys may be absent: the class one builds says what is meant. */
@@ -135,10 +134,10 @@ export class ConfigReader {
     );
   }
 
-  private read<T>(key: string, expected: string, fits: (value: unknown) => boolean, fallback?: T): T {
+  private read<T>(key: string, what: string, fits: (value: unknown) => boolean, fallback?: T): T {
     const value = this.json[key] ?? fallback;
     if (fits(value)) return value as T;
-    throw new RangeError(`Expected ${expected} for '${this.name(key)}' but received ${describe(value)}`);
+    throw new RangeError(expected(what, describe(value), { name: this.name(key) }));
   }
 
   private name(key: string): string {
@@ -175,7 +174,4 @@ function isFinite(value: unknown): value is number {
   return Number.isFinite(value);
 }
 
-function describe(value: unknown): string {
-  if (typeof value === "number") return String(value); // JSON has no Infinity
-  return value === undefined ? "nothing" : shortened(JSON.stringify(value), 200);
-}
+const describe = (value: unknown): string => shown(value, 200);

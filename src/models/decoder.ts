@@ -1,5 +1,5 @@
 /**
- * What all the architectures here have in common: token vectors, a stack of layers, a norm (Hugging Face's `model.*`).
+ * What all architectures have in common: token vectors, a stack of layers, a norm (Hugging Face's `model.*`).
  * An architecture is a `Blueprint`: how one layer is made, and which rotary angles it turns by.
  */
 import {

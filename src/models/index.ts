@@ -17,7 +17,7 @@ export { parseQwen3Config, type Qwen3Config, Qwen3ForCausalLM } from "./architec
 export { CausalLM, type ForwardOptions } from "./causalLm";
 export type { HuggingFaceConfig } from "./config";
 export { Decoder, type DecoderConfig, DecoderLayer } from "./decoder";
-export { FolderError } from "./folderError";
+export { FolderError } from "./folder";
 export { type ReadOptions, SafetensorsFile } from "./formats/safetensors/file";
 export { type LoadOptions, loadModel } from "./loadModel";
 export { type ModelSource, type ModelSourceOptions, readAdapterJson, resolveModel } from "./modelSource";

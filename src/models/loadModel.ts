@@ -12,7 +12,7 @@ import { architectureOf } from "./architectures/registry";
 import type { CausalLM } from "./causalLm";
 import { expectCompanions } from "./companions";
 import { ConfigReader, savedDType } from "./config";
-import { blaming, readJsonObject } from "./folderError";
+import { blaming, readJsonObject } from "./folder";
 import { openGguf } from "./formats/gguf/gguf";
 import { findGguf } from "./formats/gguf/paths";
 import { usableDType } from "./formats/safetensors/file";
@@ -40,7 +40,7 @@ const COMPUTED = /(^|\.)rotary_emb\.inv_freq$/;
  * Loads a model folder: `config.json` with safetensors, or a GGUF file (also its own path, or that of its first shard),
  * whose weights are dequantised. As in transformers the model comes in eval mode, without dropout, until `train()`.
  *
- * A name that is no path is a model of the hub, `owner/name` or `owner/name@revision`; see `resolveFolder`.
+ * A name that is not a path is a model on the hub, `owner/name` or `owner/name@revision`; see `resolveFolder`.
  *
  * An adapter's folder or hub id loads the base model that it names with the adapter on it, as in transformers. This is
  * the same as naming the base, with the adapter as `adapter`.

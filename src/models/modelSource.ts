@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { hasEntry, isFolder } from "../base/files/paths";
 import { shown } from "../base/values";
 import { type Files, HubError, type RepoName, repoName, resolveFolder } from "../hub";
-import { FolderError, readJsonObject } from "./folderError";
+import { FolderError, readJsonObject } from "./folder";
 
 export const ADAPTER_CONFIG_FILE = "adapter_config.json";
 

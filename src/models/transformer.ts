@@ -28,11 +28,11 @@ export interface TransformerConfig extends DecoderConfig {
   rope: RopeConfig;
 }
 
-/** A class of transformers'. */
+/** A model class of transformers. */
 export interface Declaration {
   modelType: string;
   className: string;
-  /** What the class has for keys that are not there. Sizes must be there; a token id that is not there is none. */
+  /** The class's values for absent keys. Sizes must be present; an absent token id means none. */
   defaults: HuggingFaceConfig;
 }
 

@@ -4,10 +4,12 @@
  * time. The names and shapes of all layers are compared once the model is built; by then no size exceeds what the file
  * holds.
  */
+
 import { dirname } from "node:path";
+import { problemLines } from "../base/problems";
 import { empty, isFloatingPoint, ops, type Tensor, tidy } from "../torch";
 import type { HuggingFaceConfig } from "./config";
-import { blaming, FolderError } from "./folderError";
+import { blaming, FolderError } from "./folder";
 import type { TransformerConfig } from "./transformer";
 import type { WeightEntry, Weights } from "./weights";
 
@@ -73,10 +75,9 @@ export function checkEqual(copy: string, original: Tensor, name: string, weights
 
 function refuse(problems: readonly string[], configFile: string): void {
   if (problems.length === 0) return;
-  const more = problems.length > 10 ? `\n  … and ${problems.length - 10} more` : "";
   const asks = configFile.endsWith(".gguf") ? "its metadata asks" : "its config.json asks";
   const folder = configFile.endsWith(".gguf") ? configFile : dirname(configFile);
-  throw new FolderError(`The weights in ${folder} are not those ${asks} for:\n  ${problems.slice(0, 10).join("\n  ")}${more}`);
+  throw new FolderError(`The weights in ${folder} are not those ${asks} for:${problemLines(problems)}`);
 }
 
 type Sizes = TransformerConfig & { readonly numLocalExperts?: number };

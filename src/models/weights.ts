@@ -5,9 +5,9 @@
  */
 import { isAbsolute, join, normalize, sep } from "node:path";
 import { hasEntry } from "../base/files/paths";
-import { listed } from "../base/values";
+import { isObject, listed, shown } from "../base/values";
 import { type DType, dispose, keep, type Tensor } from "../torch";
-import { FolderError, filesIn, readJsonObject } from "./folderError";
+import { FolderError, filesIn, readJsonObject } from "./folder";
 import { SafetensorsFile } from "./formats/safetensors/file";
 
 export const SINGLE_FILE = "model.safetensors";
@@ -62,16 +62,13 @@ function openShards(folder: string): Weights {
 /** Checks the index: tensor to file. A file outside the folder is refused. */
 function readIndex(index: string): Map<string, string> {
   const { weight_map: map } = readJsonObject(index, "an index of weights", { maxBytes: MAX_INDEX_BYTES });
-  if (typeof map !== "object" || map === null || Array.isArray(map) || Object.keys(map).length === 0)
-    throw new FolderError(
-      `Expected files by tensor for 'weight_map' of ${index} but received ` +
-        (map === undefined ? "nothing" : JSON.stringify(map).slice(0, 60)),
-    );
-  for (const [tensor, file] of Object.entries(map as Record<string, unknown>)) {
+  if (!isObject(map) || Object.keys(map).length === 0)
+    throw new FolderError(`Expected files by tensor for 'weight_map' of ${index} but received ${shown(map)}`);
+  for (const [tensor, file] of Object.entries(map)) {
     const outside = typeof file !== "string" || isAbsolute(file) || normalize(file).split(sep)[0] === "..";
     if (outside || !file.endsWith(".safetensors"))
       throw new FolderError(
-        `Expected a .safetensors file within the folder for '${tensor}' in ${index} but received ` + JSON.stringify(file),
+        `Expected a .safetensors file within the folder for '${tensor}' in ${index} but received ${shown(file)}`,
       );
   }
   return new Map(Object.entries(map as Record<string, string>));

@@ -1,7 +1,7 @@
 /**
  * The types of the addon's entry points.
  *
- * Tensors are slots (integers); -1 stands for "no tensor". Dtypes are libtorch's codes, devices are strings.
+ * Tensors are slots (integers); -1 means "no tensor". Dtypes are libtorch's codes, devices are strings.
  */
 import type { nativeError } from "./errors";
 

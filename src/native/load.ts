@@ -4,10 +4,10 @@
  */
 import { relative } from "node:path";
 import nodeGypBuild from "node-gyp-build";
+import { type Environment, packageRoot } from "../base/package";
 import { findAddon } from "./addon";
 import { NativeLoadError } from "./errors";
 import type { NativeBinding } from "./interface";
-import { type Environment, packageRoot } from "./paths";
 import { hostChecks } from "./setup/host";
 import { fetchedDefect, libraryDefect } from "./setup/libraries";
 import { type Libtorch, type Located, libraryFiles, locate, supportedText } from "./setup/locate";

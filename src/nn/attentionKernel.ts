@@ -10,7 +10,7 @@ export interface AttentionRules {
   scale?: number;
   /** Bends each score into (-softcap, softcap): softcap tanh(score / softcap) (Gemma 2). */
   softcap?: number;
-  /** A query sees itself and this many less one before it (sliding window). */
+  /** Size of the sliding window: a query sees itself and the `window - 1` tokens before it. */
   window?: number;
   /** Share of attention weights dropped. */
   dropout: number;
@@ -101,7 +101,7 @@ export function causalMask(queries: number, keys: number, device?: Device): Tens
   return tidy(() => ones([queries, keys], { dtype: "bool", device }).tril(keys - queries));
 }
 
-/** `[queries, keys]`: the causal rule, and no key `window` or more before the query. */
+/** `[queries, keys]`: the causal rule, without keys `window` or more before the query. */
 function windowMask(queries: number, keys: number, window: number, device?: Device): Tensor {
   return tidy(() => causalMask(queries, keys, device).triu(keys - queries - window + 1));
 }

@@ -1,5 +1,5 @@
 /** The linear layer over any form of weight, and the interface under which adapted ones (adapters/lora.ts) stand in for it. */
-import { received } from "../base/received";
+import { received } from "../base/values";
 import { type Generator, Tensor } from "../torch";
 import { Module } from "./module";
 import { type LayerOptions, newParameter } from "./parameter";

@@ -6,7 +6,9 @@
  * `layers.0.self_attn.q_proj.weight`. Hooks and state-dict versioning of PyTorch's Module are left out.
  */
 
-import { received } from "../base/received";
+import { snakeCase } from "../base/names";
+import { problemLines } from "../base/problems";
+import { received } from "../base/values";
 import { type Device, type DType, isFloatingPoint, noGrad, ops, Tensor, tidy } from "../torch";
 import { conversionOf } from "../torch/tensor";
 import { roleOf } from "./parameter";
@@ -133,9 +135,8 @@ export abstract class Module {
       problems.push(...unexpected.map((name) => `Expected no '${name}': ${this.constructor.name} has no such tensor`));
     }
     if (problems.length > 0) {
-      const more = problems.length > 10 ? `\n  … and ${problems.length - 10} more` : "";
       const hint = strict && misshapen.length < problems.length ? "\n  { strict: false } leaves out names that do not match" : "";
-      throw new RangeError(`loadStateDict:\n  ${problems.slice(0, 10).join("\n  ")}${more}${hint}`);
+      throw new RangeError(`loadStateDict:${problemLines(problems)}${hint}`);
     }
     noGrad(() => {
       for (const [name, tensor] of own) if (Object.hasOwn(dict, name)) tensor.copy_(dict[name]!);
@@ -165,7 +166,7 @@ export abstract class Module {
 
   /** The part a field adds to names. "" adds nothing: a wrapper's inner layer can keep the name it had. */
   protected keyOf(field: string): string {
-    return field.replace(/(?<=[a-z0-9])[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    return snakeCase(field);
   }
 
   /** @internal The registered fields; an array's elements are fields `name.index`. */

@@ -4,7 +4,7 @@
  */
 
 import { checkOptions, given } from "../base/options";
-import { received } from "../base/received";
+import { received } from "../base/values";
 import { TorchError } from "../native/errors";
 import { dispose, keep, noGrad, ops, Tensor, tidy, zeros } from "../torch";
 import { wayToParameters } from "./clip";

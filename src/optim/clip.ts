@@ -1,5 +1,5 @@
 /** Clipping gradients by their norm over all parameters, as `torch.nn.utils.clip_grad_norm_`. */
-import { received } from "../base/received";
+import { received } from "../base/values";
 import { noGrad, ops, stack, type Tensor, tidy, zeros } from "../torch";
 
 /**

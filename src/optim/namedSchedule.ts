@@ -8,8 +8,7 @@
 import { InputError } from "../base/errors";
 import { checkOptions } from "../base/options";
 import { conflict, type Problem, problemsError } from "../base/problems";
-import { received } from "../base/received";
-import { shown } from "../base/values";
+import { received, shown } from "../base/values";
 import {
   constantSchedule,
   cosineSchedule,

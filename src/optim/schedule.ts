@@ -1,10 +1,10 @@
 /**
  * Learning-rate schedules as pure functions of the step, counted from 0, to the factor that multiplies the base rate.
  * Formulas are those of `transformers.optimization` (5.24). Left out: `reduce_lr_on_plateau` and `greedy`, which follow
- * a metric and so are no functions of the step. By name and with `lr_scheduler_kwargs`: namedSchedule.ts.
+ * a metric and so are not functions of the step. By name and with `lr_scheduler_kwargs`: namedSchedule.ts.
  */
 import { checkOptions } from "../base/options";
-import { received } from "../base/received";
+import { received } from "../base/values";
 
 /** The factor of the learning rate in step k. */
 export type Schedule = (step: number) => number;

@@ -4,9 +4,10 @@
  *
  * One thread, because a model this small gains nothing from a second; the same seed gives the same numbers bit for bit.
  */
+
+import { packageVersion } from "../base/package";
 import type { PlainRow } from "../data/rows/preferences";
 import type { Refusal } from "../data/rows/screening";
-import { packageVersion } from "../native/paths";
 import type { LossConfig } from "../preference";
 import { completionOf } from "../preference/difference";
 import { sumOf } from "../preference/packed/step";

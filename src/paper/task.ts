@@ -119,7 +119,7 @@ export function drawHeldOut(prompts: readonly string[], name: string, seed: numb
   const different = new Random(seed, "held-out").shuffled([...new Set(prompts)]);
   if (different.length < 2)
     throw new InputError(
-      `Expected at least two different prompts in '${name}' but found one; ` +
+      `Expected at least two different prompts in '${name}' but received one; ` +
         "the results are measured on prompts that are held out of training. Add rows.",
     );
   return new Set(different.slice(0, Math.min(most, Math.max(1, Math.floor(different.length / 10)))));

@@ -4,7 +4,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { checkOptions, expectCallback } from "../base/options";
-import { received } from "../base/received";
+import { received } from "../base/values";
 import { expectTokenized } from "../data/rows/givenRows";
 import { answersOf, type TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";

@@ -8,7 +8,7 @@ import { basename, join, resolve, sep } from "node:path";
 import { InputError } from "../base/errors";
 import { expectShallow, readInputText } from "../base/files/inputFiles";
 import { snakeCase } from "../base/names";
-import { printable } from "../base/terminal/terminal";
+import { printable } from "../base/terminal/printable";
 import { excerpt, isObject, shown } from "../base/values";
 import { METRICS_FILE, STATE_FILE, stepOf } from "../train/output/entries";
 

@@ -106,7 +106,7 @@ export class Bpe {
     return tokens;
   }
 
-  /** Lays down one symbol a character, or what stands for characters that are not in the vocabulary; counts them. */
+  /** Lays down one symbol a character, or the unknown token for characters that are not in the vocabulary; counts them. */
   private split(word: string): number {
     let length = 0;
     let unknown = false;

@@ -57,7 +57,7 @@ export function createDecoder(step: Step | null, file: string, key = "decoder"):
   return FACTORIES[step.type]!(step, file, key);
 }
 
-/** A token with any other character (an added token) stands for its own text. */
+/** A token with any other character (an added token) decodes to its own text. */
 function byteLevel(tokens: string[]): string[] {
   const bytes: number[] = [];
   for (const token of tokens) {

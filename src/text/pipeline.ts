@@ -45,7 +45,7 @@ export function checkModel(model: Step, file: string): void {
   else throw unsupported(file, "model.type", model.type);
 }
 
-/** The normalizer, with nothing in it that the library does otherwise. */
+/** The normalizer, without anything that the library does differently. */
 export function normalizer(step: Step | null, file: string, key = "normalizer"): Step | null {
   if (step === null) return null;
   switch (step.type) {
@@ -130,7 +130,7 @@ export function splitByteLevel(step: Step | null): [Step | null, boolean] {
 
 /**
  * A Split whose pattern takes in what its behaviour merges. Rust cuts the text at every match, then merges each match
- * with the text before it, or after it, or with a match beside it.
+ * with the text before it, or after it, or with an adjacent match.
  */
 function split(step: Step, file: string, key: string): Step {
   const { behavior } = step;

@@ -8,8 +8,7 @@
  */
 import { InputError } from "../base/errors";
 import { checkOptions } from "../base/options";
-import { received } from "../base/received";
-import { isObject, shown } from "../base/values";
+import { isObject, received, shown } from "../base/values";
 import { resolveModel } from "../models/modelSource";
 import { Bpe } from "./bpe";
 import { type ChatMessage, ChatRenderer, type JsonValue, templateMessages } from "./chatTemplate";
@@ -147,7 +146,7 @@ export class Tokenizer {
   /**
    * The text of token ids. Ids beyond the vocabulary (embeddings may have more rows) have no text, as in Python.
    *
-   * @throws RangeError when an id is no integer from 0 on
+   * @throws RangeError when an id is not a non-negative integer
    */
   decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
     checkOptions("decode", options, ["skipSpecialTokens"]);
@@ -178,7 +177,7 @@ export class Tokenizer {
    * A conversation as the model wants to read it: the folder's chat template, rendered as transformers renders it. With
    * `tokenize` it gives ids, without further special tokens: the template has written them.
    *
-   * @throws ChatTemplateError when there is no template, when it refuses the conversation, or does not come to an end
+   * @throws ChatTemplateError when there is no template, when it rejects the conversation, or does not end
    * @example
    * tokenizer.applyChatTemplate([{ role: "user", content: "2 + 2?" }], { addGenerationPrompt: true });
    */
@@ -241,7 +240,7 @@ function expectVariables(variables: Readonly<Record<string, unknown>>): void {
 /**
  * Loads the tokenizer of a Hugging Face model folder: tokenizer.json with tokenizer_config.json,
  * special_tokens_map.json, added_tokens.json, generation_config.json, chat_template.jinja and
- * additional_chat_templates/, as far as they are there; or that of a GGUF file. A name that is no path is
+ * additional_chat_templates/, as far as they are there; or that of a GGUF file. A name that is not a path is
  * a model of the hub, at `revision`.
  *
  * The tokenizer and templates in an adapter's folder take precedence over its base's: pass the adapter as `adapter`, or

@@ -1,5 +1,5 @@
 /** Nested arrays of values, as users write tensors, and the flat typed arrays that cross into libtorch. */
-import { receivedInCode } from "../base/received";
+import { receivedInCode } from "../base/values";
 import { type DType, dtypeOfArray, isFloatingPoint, type TypedArray } from "./dtype";
 
 type Value = number | bigint | boolean;

@@ -1,5 +1,5 @@
 /** Gradients without `.grad`, and switching recording off. Grad mode belongs to the thread: each worker has its own. */
-import { receivedInCode } from "../base/received";
+import { receivedInCode } from "../base/values";
 import { binding } from "../native/binding";
 import { synchronously } from "./scope";
 import { Tensor } from "./tensor";

@@ -3,7 +3,7 @@
  * bigints int64, from booleans bool. `arange` and `randint` give int64 for whole numbers, as PyTorch.
  */
 import { checkOptions } from "../base/options";
-import { receivedInCode } from "../base/received";
+import { receivedInCode } from "../base/values";
 import { flatten, type NestedArray, naturalDType, shapeOf, toTypedArray } from "./arrays";
 import type { Device } from "./device";
 import { type DType, dtypeCode, dtypeOfArray, isTypedArray, type TypedArray } from "./dtype";
@@ -37,7 +37,7 @@ const aten = {
 
 const optionNames = ["dtype", "device", "requiresGrad", "generator"];
 
-/** The op's own options; `requiresGrad` is no argument of any schema. */
+/** The op's own options; `requiresGrad` is not an argument of any schema. */
 function forOp(options: RandomOptions, defaultDType: DType = "float32"): Record<string, unknown> {
   checkOptions("a new tensor", options, optionNames);
   const { dtype, device, generator } = options;

@@ -1,6 +1,6 @@
 /** Devices: which there are, what each kind can do, their memory and threads. */
 import { readFileSync } from "node:fs";
-import { receivedInCode } from "../base/received";
+import { receivedInCode } from "../base/values";
 import { binding } from "../native/binding";
 import type { MemoryStats } from "../native/interface";
 import type { DType } from "./dtype";

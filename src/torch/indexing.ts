@@ -2,7 +2,7 @@
  * Indexing with Python's meaning: `t[0, 1:3, None, ..., mask]` is `index(t, [0, slice(1, 3), null, "...", mask])`.
  * What can be a view is one; tensors, masks and integer arrays go to ATen's `index` and `index_put_` at the end.
  */
-import { receivedInCode } from "../base/received";
+import { receivedInCode } from "../base/values";
 import { IndexError } from "../native/errors";
 import type { NestedArray } from "./arrays";
 import { type DType, isComplex, isFloatingPoint } from "./dtype";
@@ -87,7 +87,7 @@ export function applyViews<T extends Indexable<T>>(
   let view = tensor.alias();
   let dim = 0; // of the view
   let source = 0; // the dimension of the tensor it is
-  let covered = 0; // dimensions of the view that `advanced` stands for
+  let covered = 0; // dimensions of the view that `advanced` covers
   const advanced: (T | null)[] = [];
   for (const index of parsed) {
     if (index === "...") dim += dims - consumed;

@@ -5,7 +5,7 @@
  *
  * `Tensor` is built on this file, so calls are given the class of their results.
  */
-import { receivedInCode } from "../base/received";
+import { receivedInCode } from "../base/values";
 import { binding } from "../native/binding";
 import { isComplexNumber, nameOfKind, REFUSED } from "./arguments";
 import { dtypeOfCode } from "./dtype";
@@ -130,7 +130,7 @@ function wrap(result: unknown, type: string, Tensor: TensorClass): unknown {
   return result;
 }
 
-/** Why no overload takes the arguments: the very reason when it is the same for all, else what there is to choose from. */
+/** Why no overload takes the arguments: the reason if it is the same for all, otherwise the list of overloads. */
 function explain(operator: Operator, overloads: Overload[], args: readonly unknown[]): Error {
   const options = optionsOf(args);
   const candidates = overloads.filter(({ writesOut }) => !writesOut || (options !== undefined && "out" in options));

@@ -1,5 +1,5 @@
 /** Every ATen operator as a function. */
-import { receivedInCode } from "../base/received";
+import { receivedInCode } from "../base/values";
 import { binding } from "../native/binding";
 import { invoke } from "./operators";
 import type { Ops } from "./ops.generated";

@@ -3,7 +3,7 @@
  * out), and every ATen operator as a method. `ops.generated.ts` holds the operators' types.
  */
 import { inspect } from "node:util";
-import { description, receivedInCode } from "../base/received";
+import { description, receivedInCode } from "../base/values";
 import { binding } from "../native/binding";
 import type { Scalar } from "./arguments";
 import { flatten, holdsBits, type NestedArray, nested, shapeOf, toTypedArray } from "./arrays";

@@ -12,7 +12,7 @@ const blocks = new Set<Block>();
 /**
  * The block of a `TensorScope`: what is created while it is the innermost scope, in the synchronous run that opened it.
  * An `await` in the block gives control back to the caller, in that same run, whose tensors are not the block's. Nothing
- * tells this from an `await` in a function that the block has called, after which the block goes on.
+ * tells this from an `await` in a function that the block has called, after which the block resumes.
  */
 class Block extends Scope {
   /** Created before anything was awaited. */
@@ -87,7 +87,7 @@ const forgotten = new FinalizationRegistry<Scope[]>((scopes) => scopes.forEach((
  * ```
  *
  * It listens until the block ends or, in an async function, until the first `await`: other code runs in between, and
- * its tensors are not this scope's. After an `await`, `scope.run(() => …)` goes on.
+ * its tensors are not this scope's. After an `await`, use `scope.run(() => …)`.
  */
 export class TensorScope {
   /** What is created in `run`. */

@@ -3,7 +3,7 @@
  * Promise, a mean, a number) would otherwise only show in the first step.
  */
 import { InputError } from "../base/errors";
-import { received } from "../base/received";
+import { received } from "../base/values";
 import type { RejectedRule } from "../data/reading/columnMapping";
 import { createLoss, type PairLogProbs, type PreferenceLoss, weightedSum, wpo } from "../preference/losses";
 import { expectLossFunction, NOT_ASYNC } from "../preference/losses/loss";

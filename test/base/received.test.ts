@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { description, received, receivedInCode } from "../../src/base/received";
+import { description, received, receivedInCode } from "../../src/base/values";
 
 class Model {}
 

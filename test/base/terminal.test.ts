@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { printable, printableJson } from "../../src/base/terminal/terminal";
+import { printable, printableJson } from "../../src/base/terminal/printable";
 
 test("control characters are shown, not obeyed", () => {
   expect(printable("a\x1b]0;title\x07\x1b[2J\x9b2J\x7f\r")).toBe("a\\x1b]0;title\\x07\\x1b[2J\\x9b2J\\x7f\\x0d");

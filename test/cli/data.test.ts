@@ -63,7 +63,7 @@ test("takes one config of a folder whose card declares several, and asks which",
   const { stdout } = await smaug("inspect", source, "--dataset-config", "de", "--json");
   expect(JSON.parse(stdout)).toMatchObject({ rows: 1, samples: [{ chosen: { prompt: "de" } }] });
   const asked = await smaug("inspect", source);
-  expect([asked.status, asked.stderr]).toEqual([2, expect.stringContaining("declares ('en', 'de'), but received none")]);
+  expect([asked.status, asked.stderr]).toEqual([2, expect.stringContaining("declares ('en', 'de') but received none")]);
 });
 
 test.each([

@@ -94,13 +94,13 @@ test("pairs takes columns and templates", async () => {
 test.each([
   [
     ["metamath", "--input", "arc_train.jsonl"],
-    /the column 'query', 'response' in .* found only 'id', 'question', 'choices', 'answerKey'/,
+    /the column 'query', 'response' in .* received only 'id', 'question', 'choices', 'answerKey'/,
   ],
-  [["arc", "--input", "MetaMathQA.json"], /the column 'question', 'choices', 'answerKey' in .* found only 'type', 'query'/],
+  [["arc", "--input", "MetaMathQA.json"], /the column 'question', 'choices', 'answerKey' in .* received only 'type', 'query'/],
   [["hellaswag", "--input", "hellaswag", "--split", "test"], /none does:\n2 rows: no choice is the correct one/],
   [["arc", "--input", "ai2_arc", "--split", "validation"], /at least one row in the split 'validation'/],
-  [["arc", "--input", "ai2_arc", "--split", "dev"], /the split 'dev' in .* but found 'train', 'validation'/],
-  [["pairs", "--input", "arc_train.jsonl"], /the column 'prompt', 'chosen', 'rejected' in .* found only 'id'/],
+  [["arc", "--input", "ai2_arc", "--split", "dev"], /the split 'dev' in .* but received 'train', 'validation'/],
+  [["pairs", "--input", "arc_train.jsonl"], /the column 'prompt', 'chosen', 'rejected' in .* received only 'id'/],
   [["metamath", "--input", "nowhere.json"], /nowhere\.json', but there is no such file/],
 ])("%j is refused and leaves no file", async (args, message) => {
   const [name, option, input, ...rest] = args as [string, string, string, ...string[]];

@@ -187,7 +187,7 @@ describe("bad input ends with 2 and one message", () => {
     const bad = join(broken, "rows.jsonl");
     writeFileSync(bad, '{"question": 1}\n');
     const run = (...more: string[]) => smaug("--model", broken, "--tasks", "gsm8k", "--num-fewshot", "0", "--data", ...more);
-    expect((await run(`gsm8k=${bad}`)).stderr).toMatch(/Expected a text for 'question' but found 1/);
+    expect((await run(`gsm8k=${bad}`)).stderr).toMatch(/Expected a text for 'question' but received 1/);
     expect((await run(data)).stderr).toMatch(/model\.safetensors/);
   });
 
@@ -209,7 +209,7 @@ describe("bad input ends with 2 and one message", () => {
       out,
     );
     expect(status).toBe(2);
-    expect(stderr).toMatch(/Expected a text for 'question' but found 1. In '.*test.jsonl', line 1, read for gsm8k/);
+    expect(stderr).toMatch(/Expected a text for 'question' but received 1. In '.*test.jsonl', line 1, read for gsm8k/);
     expect(existsSync(out)).toBe(false);
   });
 });

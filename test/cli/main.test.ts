@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { packageRoot, packageVersion } from "../../src/native/paths";
+import { packageRoot, packageVersion } from "../../src/base/package";
 
 const main = join(packageRoot, "dist/cli/main.js");
 

@@ -4,8 +4,8 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { InputError } from "../../src/base/errors";
+import { packageRoot } from "../../src/base/package";
 import { resolveConfig, toSnakeCase } from "../../src/cli/train/config";
-import { packageRoot } from "../../src/native/paths";
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "smaug-config-"))));

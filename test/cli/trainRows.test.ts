@@ -95,7 +95,7 @@ test("for a file without a test split, the error says where evaluation rows can 
   const loading = load("--dataset_name", file("pairs.jsonl", 2), "--eval_strategy", "steps");
   await expect(loading).rejects.toThrow(InputError);
   await expect(loading).rejects.toThrow(
-    /Expected the split 'test' \(dataset_test_split\) in '.*' to evaluate on, but found 'train'\. Name another file with eval_dataset_name, hold rows out with test_split_size, or/,
+    /Expected the split 'test' \(dataset_test_split\) in '.*' to evaluate on but received 'train'; name another file with eval_dataset_name, hold rows out with test_split_size, or/,
   );
 });
 
@@ -146,7 +146,7 @@ test("rows without a rejected answer are read where the loss needs none; else th
   const { train } = await loadRows(config, [], "optional");
   expect(train[1]).toEqual({ index: 1, prompt: "answers.jsonl 1", chosen: "a" });
   await expect(loadRows(config, [])).rejects.toThrow(
-    /'rejected' in '.*answers\.jsonl', line 1, but found only 'prompt', 'chosen'\. .* To train on chosen answers alone, set loss_type: sft\.$/,
+    /'rejected' in '.*answers\.jsonl', line 1 but received only 'prompt', 'chosen'; .*; to train on chosen answers alone, set loss_type: sft$/,
   );
   const weighted = { ...config, lossType: ["sft"], useWeighting: true }; // WPO weights by both answers
   await expect(loadRows(weighted, [])).rejects.toThrow(
@@ -154,7 +154,5 @@ test("rows without a rejected answer are read where the loss needs none; else th
   );
   const misspelt = file("misspelt.jsonl", 1, { chosen: undefined, chosn: "a" });
   const other = resolveConfig(["--model_name_or_path", "base", "--dataset_name", misspelt]);
-  await expect(loadRows(other.config, [])).rejects.toThrow(
-    /such as \{"prompt": "2 \+ 2 =", "chosen": " 4", "rejected": " 5"\}\.$/,
-  );
+  await expect(loadRows(other.config, [])).rejects.toThrow(/such as \{"prompt": "2 \+ 2 =", "chosen": " 4", "rejected": " 5"\}$/);
 });

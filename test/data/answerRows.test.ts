@@ -80,9 +80,9 @@ describe("in a file", () => {
   test.each([
     [[text, { ...text, rejected: " 5" }], /Expected no 'rejected' in '.*', line 2, as in the rows before it/],
     [[{ ...text, rejected: " 5" }, text], /Expected 'rejected' in '.*', line 2, as in the rows before it/],
-    [[{ completion: " 4" }], /Expected 'prompt' in '.*', line 1, but found only 'completion': a text alone does not tell/],
-    [[{ question: "2 + 2 =", chosen: " 4" }], /'question' would not be read\. Name the prompt's column with column_mapping/],
-    [[{ prompt: "2 + 2 =" }], /Expected a string or messages for 'chosen' in '.*', line 1, but found only 'prompt'/],
+    [[{ completion: " 4" }], /Expected 'prompt' in '.*', line 1 but received only 'completion': a text alone does not tell/],
+    [[{ question: "2 + 2 =", chosen: " 4" }], /'question' would not be read: name the prompt's column with column_mapping/],
+    [[{ prompt: "2 + 2 =" }], /Expected a string or messages for 'chosen' in '.*', line 1 but received only 'prompt'/],
     [[{ messages: [{ from: "gpt", value: "4" }] }], /a message with a 'role' for 'messages\[0\]' in '.*', line 1/],
     [[chat, text], /Expected messages for 'chosen' in '.*', line 2, as in what precedes it/],
   ])("%j is refused", async (rows, message) => {

@@ -83,15 +83,15 @@ describe("answers in text without a prompt", () => {
       const reading = readJson([{ ...answers, [name]: "what?" }]);
       await expect(reading).rejects.toThrow(InputError);
       await expect(reading).rejects.toThrow(
-        `Expected 'prompt' in '${join(folder, "pairs.jsonl")}', line 1, but found only 'chosen', 'rejected', '${name}'; ` +
-          `'${name}' would not be read. Name the prompt's column with column_mapping, such as {${name}: prompt}`,
+        `Expected 'prompt' in '${join(folder, "pairs.jsonl")}', line 1 but received only 'chosen', 'rejected', '${name}'; ` +
+          `'${name}' would not be read: name the prompt's column with column_mapping, such as {${name}: prompt}`,
       );
     },
   );
 
   test("with several such columns, the question is the one to map", async () => {
     await expect(read(parquet("question"))).rejects.toThrow(
-      /'system', 'question' would not be read\. Name the prompt's column with column_mapping, such as \{question: prompt\}, join several into one prompt with smaug data pairs --prompt-template '\{system\}\\n\{question\}'/,
+      /'system', 'question' would not be read: name the prompt's column with column_mapping, such as \{question: prompt\}, join several into one prompt with smaug data pairs --prompt-template '\{system\}\\n\{question\}'/,
     );
     const { rows, notes } = await read(parquet("question"), { question: "prompt" });
     expect(rows).toEqual([{ index: 0, prompt: "q", chosen: "c", rejected: "d" }]);
@@ -138,27 +138,27 @@ describe("column_mapping", () => {
     [
       "a column that is not there",
       { answer: "chosen" },
-      /the column 'answer', which column_mapping renames, in '.*', line 1, but found only 'prompt', 'chosen', 'rejected'/,
+      /the column 'answer', which column_mapping renames, in '.*', line 1 but received only 'prompt', 'chosen', 'rejected'/,
     ],
     [
       "one that no row has",
       { functions: "tools" },
-      /the column 'functions', which column_mapping renames, in '.*pairs\.jsonl', but found only/,
+      /the column 'functions', which column_mapping renames, in '.*pairs\.jsonl' but received only/,
     ],
     [
       "a name that a column has",
       { extra: "prompt" },
-      /no column 'prompt' in '.*', line 1, since column_mapping renames 'extra' to it, but found both/,
+      /no column 'prompt' in '.*', line 1, since column_mapping renames 'extra' to it, but received both/,
     ],
     [
       "two columns with one new name",
       { a: "prompt", b: "prompt" },
-      /each new name once in column_mapping, but received 'prompt' for 'a' and 'b'/,
+      /each new name once in column_mapping but received 'prompt' for 'a' and 'b'/,
     ],
     [
       "a new name that nothing reads",
       { question: "promt" },
-      /one of prompt, chosen, .* as the new name of 'question' in column_mapping, but received "promt"/,
+      /one of prompt, chosen, .* as the new name of 'question' in column_mapping but received "promt"/,
     ],
     [
       "no mapping",
@@ -177,14 +177,14 @@ describe("column_mapping", () => {
       /the column 'question', which column_mapping renames,/,
     );
     await expect(read(parquet("renamed"), { good: "chosen" })).rejects.toThrow(
-      /the column 'rejected' in '.*', but found only 'question', 'good', 'bad'/,
+      /the column 'rejected' in '.*' but received only 'question', 'good', 'bad'/,
     );
   });
 });
 
 test("an answer that is null in Parquet is named as null", async () => {
   await expect(read(parquet("null"))).rejects.toThrow(
-    /a string or messages for 'chosen' in '.*', row 1 \(counted from 0\), but found null/,
+    /a string or messages for 'chosen' in '.*', row 1 \(counted from 0\) but received null/,
   );
 });
 

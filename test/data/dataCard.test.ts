@@ -43,9 +43,9 @@ test("with several configs and no choice, the error asks for one", async () => {
   const folder = dataSet(two, "en/a.jsonl", "de/a.jsonl");
   await expect(found(folder)).rejects.toThrow(InputError);
   await expect(found(folder)).rejects.toThrow(
-    `Expected 'dataset_config' (for eval_dataset_name, 'eval_dataset_config') to name one of the configs that the card of '${folder}' declares ('en', 'de'), but received none.`,
+    `Expected 'dataset_config' (for eval_dataset_name, 'eval_dataset_config') to name one of the configs that the card of '${folder}' declares ('en', 'de') but received none`,
   );
-  await expect(found(folder, "fr")).rejects.toThrow("('en', 'de'), but received 'fr'");
+  await expect(found(folder, "fr")).rejects.toThrow("('en', 'de') but received 'fr'");
 });
 
 test.each([
@@ -88,18 +88,18 @@ test("a card without configs or without a header changes nothing", async () => {
   writeFileSync(join(folder, "README.md"), "# Notes\nconfigs: none\n");
   expect(await found(folder)).toEqual(["train.jsonl"]);
   await expect(found(folder, "en")).rejects.toThrow(`a card that declares the config 'en' in '${folder}', but it declares none`);
-  await expect(found(join(folder, "train.jsonl"), "en")).rejects.toThrow("is one file. Leave dataset_config out.");
+  await expect(found(join(folder, "train.jsonl"), "en")).rejects.toThrow("is one file; leave dataset_config out");
 });
 
 test.each([
-  ["configs: en", /a list for 'configs' in '.*README\.md', but found "en"/],
+  ["configs: en", /a list for 'configs' in '.*README\.md' but received "en"/],
   ["configs:\n- name: en", /entries with a config_name for 'configs'/],
   [
     "configs:\n- config_name: en\n  data_files: {train: a.jsonl}",
     /data_files as a path, a list of paths, or a list of splits with paths/,
   ],
   ["configs:\n- config_name: en\n  data_files: [a: b", /YAML in '.*README\.md'/],
-  ["configs:\n- config_name: en\n  data_files: nothing/*.jsonl", /data files \(.*\) in '.*' \(config 'en'\) but found/],
+  ["configs:\n- config_name: en\n  data_files: nothing/*.jsonl", /data files \(.*\) in '.*' \(config 'en'\) but received/],
 ])("an unreadable card is an error: %j", async (card, message) => {
   await expect(found(dataSet(card, "a.jsonl"))).rejects.toThrow(message);
 });

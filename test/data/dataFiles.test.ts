@@ -57,13 +57,13 @@ test.each([
 });
 
 test.each([
-  [["train.jsonl", "dev.jsonl"], "test", /the split 'test' in '.*' but found 'validation', 'train'/],
-  [["a-00000-of-00001.parquet", "b-00000-of-00001.parquet"], undefined, /the split 'train' in '.*' but found 'a', 'b'/],
-  [["test.jsonl"], "train", /the split 'train' in '.*' but found 'test'/],
-  [["train.jsonl", "train.parquet"], "train", /files of one kind for the split 'train' .* but found jsonl and parquet/],
-  [["README.md", "weights.bin"], undefined, /data files \(.*\) in '.*' but found 'README\.md', 'weights\.bin'\./],
-  [[], undefined, /but found no file\./],
-  [["dataset_info.json", "data-00000-of-00001.arrow"], undefined, /found Arrow files\. Write .*to_parquet/],
+  [["train.jsonl", "dev.jsonl"], "test", /the split 'test' in '.*' but received 'validation', 'train'/],
+  [["a-00000-of-00001.parquet", "b-00000-of-00001.parquet"], undefined, /the split 'train' in '.*' but received 'a', 'b'/],
+  [["test.jsonl"], "train", /the split 'train' in '.*' but received 'test'/],
+  [["train.jsonl", "train.parquet"], "train", /files of one kind for the split 'train' .* but received jsonl and parquet/],
+  [["README.md", "weights.bin"], undefined, /data files \(.*\) in '.*' but received 'README\.md', 'weights\.bin'$/],
+  [[], undefined, /but received no file$/],
+  [["dataset_info.json", "data-00000-of-00001.arrow"], undefined, /received Arrow files; write .*to_parquet/],
 ])("of %j the split %s cannot be had", async (files, split, message) => {
   const folder = folderWith(...files);
   await expect(found(folder, split)).rejects.toThrow(InputError);

@@ -38,8 +38,14 @@ describe("a packed file that unpacks to far more", () => {
     Buffer.concat([gzipSync(start), ...Array<Buffer>(80).fill(gzipSync(text.repeat(1_000_000 / text.length)))]);
 
   test.each([
-    ["one line", "line.jsonl.gz", row + "\n", "a", /a line of at most 64 MiB in '.*', line 2, but found more/],
-    ["blank lines", "blank.jsonl.gz", row + "\n", " ".repeat(999) + "\n", /blank lines of at most 64 MiB in '.*', line \d+,/],
+    ["one line", "line.jsonl.gz", row + "\n", "a", /a line of at most 64 MiB in '.*', line 2 but received more/],
+    [
+      "blank lines",
+      "blank.jsonl.gz",
+      row + "\n",
+      " ".repeat(999) + "\n",
+      /blank lines of at most 64 MiB in '.*', line \d+ but received more/,
+    ],
     [
       "one row of a list",
       "row.json.gz",
@@ -96,7 +102,7 @@ describe("what is not a file", () => {
     const inside = join(folder, `pipe-${name}`);
     mkdirSync(inside);
     execFileSync("mkfifo", [join(inside, name)]);
-    expect(await failure(join(inside, name))).toBe(`Expected a data file at '${join(inside, name)}', but it is a named pipe.`);
+    expect(await failure(join(inside, name))).toBe(`Expected a data file at '${join(inside, name)}', but it is a named pipe`);
     expect(await failure(inside)).toContain(`'${join(inside, name)}', but it is a named pipe`);
   });
 
@@ -114,7 +120,7 @@ describe("what is not a file", () => {
   test("a folder with the name of a file has no data", async () => {
     const path = join(folder, "folder.jsonl");
     mkdirSync(path);
-    expect(await failure(path)).toMatch(/Expected data files .* in '.*folder\.jsonl' but found no file/);
+    expect(await failure(path)).toMatch(/Expected data files .* in '.*folder\.jsonl' but received no file/);
   });
 
   test("links that lead nowhere, to themselves, or to a folder around them", async () => {
@@ -187,7 +193,7 @@ describe("JSON", () => {
       JSON.stringify(Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k${i}`, 1]))),
       /'k19', and 4980 more/,
     ],
-    ["a key with escapes", `{"\\u001b[2J":1}`, /found only '\\x1b\[2J'/],
+    ["a key with escapes", `{"\\u001b[2J":1}`, /received only '\\x1b\[2J'/],
   ])("%s", async (name, content, message) => {
     const found = await failure(written("faulty.jsonl", content));
     expect(found).toMatch(message);
@@ -202,7 +208,7 @@ describe("JSON", () => {
   });
 
   test.each([
-    ["begins a line", "lines.jsonl", `${row}\n\ufeff${row}`, /Expected JSON in '.*lines\.jsonl', line 2, but found/],
+    ["begins a line", "lines.jsonl", `${row}\n\ufeff${row}`, /Expected JSON in '.*lines\.jsonl', line 2 but received/],
     ["begins a row of a list", "list.json", `[${row},\ufeff${row}]`, /Expected JSON in '.*list\.json', row 1/],
     ["occurs twice at the start", "twice.jsonl", `\ufeff\ufeff${row}`, /Expected JSON in '.*twice\.jsonl', line 1/],
   ])("a BOM that %s is an error, as in Python", async (_, name, content, message) => {
@@ -218,6 +224,6 @@ describe("JSON", () => {
   test("columns of different lengths, however many, are told apart", async () => {
     const columns = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`c${i}`, [1]]));
     const path = written("columns.json", JSON.stringify({ ...columns, chosen: ["a", "b"], rejected: ["c"] }));
-    expect(await failure(path)).toMatch(/columns of one length in '.*columns\.json', but found 'c0' 1, /);
+    expect(await failure(path)).toMatch(/columns of one length in '.*columns\.json' but received 'c0' 1, /);
   });
 });

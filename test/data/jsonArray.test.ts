@@ -40,7 +40,7 @@ test("any JSON in any pieces", async () => {
 });
 
 test.each([
-  ["[1, 2", /list\.json', but found that it ends within row 1 \(counted from 0\)/],
+  ["[1, 2", /list\.json' but received a list that ends within row 1 \(counted from 0\)/],
   [`["a]`, /ends within row 0/],
   ["[1] [2]", /more after the end of the list \(1 rows\)/],
   ["[{]", /ends within row 0/],

@@ -51,8 +51,8 @@ test("reads conversations without the fields that only other messages have", asy
 });
 
 test.each([
-  ["other", /the column 'chosen', 'rejected' in '.*other\.parquet', but found only 'question', 'answer'/],
-  ["numbers", /for 'chosen' in '.*numbers\.parquet', row 0 \(counted from 0\), but found 4/],
+  ["other", /the column 'chosen', 'rejected' in '.*other\.parquet' but received only 'question', 'answer'/],
+  ["numbers", /for 'chosen' in '.*numbers\.parquet', row 0 \(counted from 0\) but received 4/],
   ["latin", /UTF-8 text in '.*latin\.parquet'/],
   ["none", /no such file/],
 ])("refuses %s.parquet", async (name, message) => {

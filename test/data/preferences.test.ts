@@ -70,51 +70,51 @@ test("a byte order mark is no part of the first line, and .gz is unpacked", asyn
 
 describe("a fault names the file, the line, the key, what was found and what is expected", () => {
   test.each([
-    ["", /at least one row in '.*pairs\.jsonl' but found none/],
+    ["", /at least one row in '.*pairs\.jsonl' but received none/],
     ["\n \n", /at least one row/],
-    [`${good}\n{"prompt": `, /JSON in '.*pairs\.jsonl', line 2, but found \{"prompt": /],
-    [`${good}\n\n[1, 2]`, /a JSON object in '.*pairs\.jsonl', line 3, but found \[1,2\]/],
-    ["null", /a JSON object in '.*pairs\.jsonl', line 1, but found null/],
-    ["x".repeat(1000), /found x{60}…/],
-    [`{"prompt": "a", "chosen": "b"}`, /for 'rejected' in '.*', line 1, but found only 'prompt', 'chosen'\./],
-    [`{}`, /'chosen' in '.*pairs\.jsonl', line 1, but found only an empty object/],
-    [`{"prompt": "a", "chosen": 4, "rejected": "c"}`, /for 'chosen' in '.*pairs\.jsonl', line 1, but found 4\b/],
-    [`{"prompt": [{"role": "user"}], "chosen": "b", "rejected": "c"}`, /for 'prompt' .* found \[\{"role":"user"\}\]/],
-    [`{"prompt": null, "chosen": "b", "rejected": "c"}`, /a string for 'prompt' .* but found null/],
+    [`${good}\n{"prompt": `, /JSON in '.*pairs\.jsonl', line 2 but received \{"prompt": /],
+    [`${good}\n\n[1, 2]`, /a JSON object in '.*pairs\.jsonl', line 3 but received \[1,2\]/],
+    ["null", /a JSON object in '.*pairs\.jsonl', line 1 but received null/],
+    ["x".repeat(1000), /received x{60}…/],
+    [`{"prompt": "a", "chosen": "b"}`, /for 'rejected' in '.*', line 1 but received only 'prompt', 'chosen';/],
+    [`{}`, /'chosen' in '.*pairs\.jsonl', line 1 but received only an empty object/],
+    [`{"prompt": "a", "chosen": 4, "rejected": "c"}`, /for 'chosen' in '.*pairs\.jsonl', line 1 but received 4\b/],
+    [`{"prompt": [{"role": "user"}], "chosen": "b", "rejected": "c"}`, /for 'prompt' .* received \[\{"role":"user"\}\]/],
+    [`{"prompt": null, "chosen": "b", "rejected": "c"}`, /a string for 'prompt' .* but received null/],
   ])("%j", async (text, message) => {
     await expect(load(text)).rejects.toThrow(InputError);
     await expect(load(text)).rejects.toThrow(message);
-    await expect(load(text)).rejects.toThrow(/Every row is an object with texts or lists of messages, such as/);
+    await expect(load(text)).rejects.toThrow(/every row is an object with texts or lists of messages, such as/);
   });
 
   const lines = (...rows: object[]) => rows.map((row) => JSON.stringify(row)).join("\n");
   test.each([
-    [lines(chat, JSON.parse(good)), /messages for 'chosen' in '.*', line 2, as in what precedes it, but found " 4"/],
+    [lines(chat, JSON.parse(good)), /messages for 'chosen' in '.*', line 2, as in what precedes it, but received " 4"/],
     [lines({ ...chat, rejected: "5" }), /messages for 'rejected' in '.*', line 1, as in what precedes it/],
     [lines(JSON.parse(good), { chosen: "b", rejected: "c" }), /Expected 'prompt' in '.*', line 2, as in the rows/],
     [lines({ chosen: "b", rejected: "c" }, JSON.parse(good)), /Expected no 'prompt' in '.*', line 2/],
-    [lines({ ...chat, chosen: ["4"] }), /a message for 'chosen\[0\]' in '.*', line 1, but found "4"/],
+    [lines({ ...chat, chosen: ["4"] }), /a message for 'chosen\[0\]' in '.*', line 1 but received "4"/],
     [
       lines({ ...chat, chosen: [{ from: "gpt", value: "4" }] }),
       /a message with a 'role' for 'chosen\[0\]' .* ShareGPT's 'from' and 'value' are not read; write \[\{"role": "assistant", /,
     ],
     [
       lines({ ...chat, chosen: chat.chosen[0] }),
-      /a string or messages for 'chosen' .* A conversation is a list, \[\{"role": "assistant", /,
+      /a string or messages for 'chosen' .* a conversation is a list, \[\{"role": "assistant", /,
     ],
     [
       lines({ ...chat, chosen: { from: "gpt", value: "4" } }),
-      /a string or messages for 'chosen' .* A conversation is a list, \[\{"role": "assistant", /,
+      /a string or messages for 'chosen' .* a conversation is a list, \[\{"role": "assistant", /,
     ],
     [lines({ ...chat, chosen: [{ role: "assistant", content: 4 }] }), /a text as 'content' for 'chosen\[0\]'/],
     [lines({ ...chat, prompt: [{ role: "user", content: [{ type: "image" }] }] }), /text alone for 'prompt\[0\]'/],
-    [lines({ ...chat, prompt: [] }), /a message for 'prompt' in '.*', line 1, but found none/],
-    [lines({ ...chat, prompt: 4 }), /messages for 'prompt' in '.*', line 1, but found 4/],
+    [lines({ ...chat, prompt: [] }), /a message for 'prompt' in '.*', line 1 but received none/],
+    [lines({ ...chat, prompt: 4 }), /messages for 'prompt' in '.*', line 1 but received 4/],
     [lines({ ...chat, prompt: "Something else" }), /messages for 'prompt' .*or answers that both begin with it/],
     [lines({ ...chat, chosen: [user, four] }), /after 'prompt' for 'chosen' .* begin with the prompt again/],
-    [lines({ ...chat, tools: "no JSON" }), /a list of tools, or its JSON, for 'tools' .* found "no JSON"/],
+    [lines({ ...chat, tools: "no JSON" }), /a list of tools, or its JSON, for 'tools' .* received "no JSON"/],
     [lines({ ...chat, tools: [4] }), /a list of tools/],
-    [lines({ ...chat, chat_template_kwargs: [] }), /an object for 'chat_template_kwargs' in .* found \[\]/],
+    [lines({ ...chat, chat_template_kwargs: [] }), /an object for 'chat_template_kwargs' in .* received \[\]/],
   ])("%s", async (text, message) => {
     await expect(load(text)).rejects.toThrow(InputError);
     await expect(load(text)).rejects.toThrow(message);
@@ -125,7 +125,7 @@ describe("a fault names the file, the line, the key, what was found and what is 
     const unknown = /a data file \(\.jsonl, .*\.parquet\) but received '.*\.csv'/;
     await expect(load("a,b", "pairs.csv")).rejects.toThrow(unknown);
     const latin = Buffer.concat([Buffer.from(`${good}\n{"prompt": "caf`), Buffer.from([0xe9, 0x22])]);
-    await expect(load(latin)).rejects.toThrow(/UTF-8 text in '.*pairs\.jsonl', line 2, but found bytes/);
+    await expect(load(latin)).rejects.toThrow(/UTF-8 text in '.*pairs\.jsonl', line 2 but received bytes/);
   });
 
   test("options that do not exist, and a split that one file cannot have", async () => {
@@ -189,13 +189,13 @@ describe("a .json file", () => {
   test.each([
     ["[]", /at least one row/],
     [" ", /at least one row/],
-    ["4", /rows in '.*pairs\.json', but found 4/],
-    [`[${good}, {"prompt": "a", "chosen": "b"}]`, /for 'rejected' in '.*', row 1 \(counted from 0\), but found only/],
-    [`[${good},`, /JSON in '.*pairs\.json', but found/],
-    [`${good}\n{"prompt"`, /JSON in '.*pairs\.json', line 2, but found/],
+    ["4", /rows in '.*pairs\.json' but received 4/],
+    [`[${good}, {"prompt": "a", "chosen": "b"}]`, /for 'rejected' in '.*', row 1 \(counted from 0\) but received only/],
+    [`[${good},`, /JSON in '.*pairs\.json' but received/],
+    [`${good}\n{"prompt"`, /JSON in '.*pairs\.json', line 2 but received/],
     [
       `{"prompt": ["a"], "chosen": ["b", "c"], "rejected": ["d", "e"]}`,
-      /columns of one length in '.*', but found 'prompt' 1, 'chosen' 2, 'rejected' 2/,
+      /columns of one length in '.*' but received 'prompt' 1, 'chosen' 2, 'rejected' 2/,
     ],
   ])("%s", async (text, message) => {
     await expect(load(text, "pairs.json")).rejects.toThrow(InputError);

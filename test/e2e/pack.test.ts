@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { publishFolder, stagingFolder } from "../../src/base/files/wholeFiles";
-import { cacheFolder, packageRoot } from "../../src/native/paths";
+import { cacheFolder, packageRoot } from "../../src/base/package";
 import { realLibtorch } from "../native/fixtures";
 
 const minutes = 60_000;

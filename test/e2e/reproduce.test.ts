@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { packageRoot, packageVersion } from "../../src/native/paths";
+import { packageRoot, packageVersion } from "../../src/base/package";
 
 const main = join(packageRoot, "dist/cli/main.js");
 let folder: string;
@@ -99,14 +99,14 @@ describe("bad input ends with 2 and one message, and leaves no folder", () => {
     [
       "a line that is not JSON",
       () => ["--data", write("a.jsonl", row(1), "{oops")],
-      /JSON in 'a\.jsonl', line 2, but found \{oops/,
+      /JSON in 'a\.jsonl', line 2 but received \{oops/,
     ],
     [
       "a missing key",
       () => ["--data", write("b.jsonl", row(1), { prompt: "p", chosen: "c" })],
       /'rejected' in 'b\.jsonl', line 2/,
     ],
-    ["an empty file", () => ["--data", write("c.jsonl")], /at least one row in 'c\.jsonl' but found none/],
+    ["an empty file", () => ["--data", write("c.jsonl")], /at least one row in 'c\.jsonl' but received none/],
     [
       "no row to train on",
       () => ["--data", write("d.jsonl", { ...row(1), chosen: "" }, long)],

@@ -87,5 +87,7 @@ test("bad input", async () => {
   await expect(attempt({ samples: 0 })).rejects.toThrow(RangeError);
   const source = folder();
   writeFileSync(join(source, "test.jsonl"), '{"question": "a", "answer": 3}\n');
-  await expect(attempt({ data: { gsm8k: source } })).rejects.toThrow(/Expected a text for 'answer' but found 3. In '.*', line 1/);
+  await expect(attempt({ data: { gsm8k: source } })).rejects.toThrow(
+    /Expected a text for 'answer' but received 3. In '.*', line 1/,
+  );
 });

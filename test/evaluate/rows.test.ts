@@ -89,7 +89,7 @@ describe("splits are those of training data", () => {
       "---\nconfigs:\n- config_name: law\n  data_files: law/test*\n- config_name: all\n  data_files: all/test*\n---\n",
     );
     await expect(filesOf(source, "test", "law")).rejects.toThrow(
-      /Expected files of the split 'test' in '.*' but found 'all\/test\.jsonl'/,
+      /Expected files of the split 'test' in '.*' but received 'all\/test\.jsonl'/,
     );
     expect(await filesOf(source, "train", "law")).toEqual(["all/test.jsonl"]);
   });

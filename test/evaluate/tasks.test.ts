@@ -202,7 +202,7 @@ describe("bad input", () => {
     [
       "no right choice",
       () => run("arc_challenge", dataOf({ "test.jsonl": [arcRow("A"), arcRow("E")] })),
-      /Expected one of the 2 choices for 'answerKey' but found "E": no choice is right. In '.*', line 2/,
+      /Expected one of the 2 choices for 'answerKey' but received "E": no choice is right. In '.*', line 2/,
     ],
     [
       "no true choice of TruthfulQA",
@@ -217,7 +217,7 @@ describe("bad input", () => {
           "hellaswag",
           dataOf({ "val.jsonl": [{ activity_label: "a", ctx_a: "b", ctx_b: "", endings: ["c", "d"], label: "" }] }),
         ),
-      /for 'label' but found ""/,
+      /for 'label' but received ""/,
     ],
     [
       "a sentence without a blank",
@@ -241,7 +241,7 @@ describe("bad input", () => {
     [
       "another split",
       () => run("gsm8k", dataOf({ "train.jsonl": [{ question: "?", answer: "1" }] })),
-      /Expected files of the split 'test' in '.*' but found 'train.jsonl'/,
+      /Expected files of the split 'test' in '.*' but received 'train.jsonl'/,
     ],
     [
       "too few examples",

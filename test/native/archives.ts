@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { crc32, deflateRawSync } from "node:zlib";
+import { packageRoot } from "../../src/base/package";
 import { findAddon } from "../../src/native/addon";
-import { packageRoot } from "../../src/native/paths";
 
 /** A real shared library, the smallest at hand. */
 export const library = readFileSync(findAddon(packageRoot, "loader").addon!.file);

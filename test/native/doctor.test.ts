@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { packageRoot } from "../../src/native/paths";
+import { packageRoot } from "../../src/base/package";
 import { type Diagnosis, diagnose } from "../../src/native/setup/doctor";
 import { hostChecks, isOlder } from "../../src/native/setup/host";
 import { type Check, formatChecks, hasProblem } from "../../src/native/setup/report";

@@ -13,9 +13,9 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
+import { packageRoot } from "../../src/base/package";
 import { findAddon, prebuildFolder, sourceStamp, stampFile } from "../../src/native/addon";
 import { attemptLoad } from "../../src/native/load";
-import { packageRoot } from "../../src/native/paths";
 import type { Libtorch } from "../../src/native/setup/locate";
 
 /** An empty folder that goes away with the test. */

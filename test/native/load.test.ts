@@ -2,9 +2,9 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { packageRoot } from "../../src/base/package";
 import { buildFolder, findAddon } from "../../src/native/addon";
 import { attemptLoad, type LoadAttempt } from "../../src/native/load";
-import { packageRoot } from "../../src/native/paths";
 import { libraryFiles } from "../../src/native/setup/locate";
 import { fakeLibtorch, linkedLibtorch, packageFolder, prebuiltFile, realLibtorch, temporaryFolder, writeTree } from "./fixtures";
 

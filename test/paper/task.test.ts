@@ -102,7 +102,7 @@ describe("a user's rows", () => {
     expect(refused).toThrow(/'pairs\.jsonl', but 60 of 60 rows[^]*tokens, more than 3/);
     const onePrompt = () => rowsTask(rows.slice(0, 1), "pairs.jsonl", 0, settings);
     expect(onePrompt).toThrow(InputError);
-    expect(onePrompt).toThrow(/at least two different prompts in 'pairs\.jsonl' but found one/);
+    expect(onePrompt).toThrow(/at least two different prompts in 'pairs\.jsonl' but received one/);
   });
 });
 

@@ -61,16 +61,16 @@ test("a split without labels, and one without rows, make no pairs", async () => 
     /rows that make pairs in the split 'test' of '.*hellaswag', but none does:\n2 rows: no choice is the correct one \(rows 0, 1\)/,
   );
   await expect(pairsOf(arc, folderOf("recipes", "ai2_arc"), 0, 4, "validation")).rejects.toThrow(
-    /at least one row in the split 'validation' of '.*ai2_arc' but found none\. Every row is as in allenai\/ai2_arc/,
+    /at least one row in the split 'validation' of '.*ai2_arc' but received none; every row is as in allenai\/ai2_arc/,
   );
 });
 
 test("a file of another data set names the columns it has and those it should have", async () => {
   const other = folderOf("recipes", "ai2_arc/ARC-Easy/train-00000-of-00001.parquet");
   await expect(pairsOf(hellaswag, other, 0, 0)).rejects.toThrow(
-    /the column 'activity_label', 'ctx_a', 'ctx_b', 'endings', 'label' in '.*', but found only 'id', 'question', 'choices', 'answerKey'/,
+    /the column 'activity_label', 'ctx_a', 'ctx_b', 'endings', 'label' in '.*' but received only 'id', 'question', 'choices', 'answerKey'/,
   );
   await expect(pairsOf(metamath, folderOf("recipes", "arc_train.jsonl"), 0, 0)).rejects.toThrow(
-    /the column 'query', 'response' in '.*arc_train\.jsonl', line 1, but found only 'id', .*Every row is as in MetaMathQA/,
+    /the column 'query', 'response' in '.*arc_train\.jsonl', line 1 but received only 'id', .*; every row is as in MetaMathQA/,
   );
 });

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, expectTypeOf, it, test } from "vitest";
-import { packageRoot } from "../../src/native/paths";
+import { packageRoot } from "../../src/base/package";
 import {
   choiceOption,
   declareLoss,

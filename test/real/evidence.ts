@@ -2,9 +2,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { cacheFolder } from "../../src/base/package";
 import { generateSync } from "../../src/generate";
 import { type CausalLM, loadModel } from "../../src/models";
-import { cacheFolder } from "../../src/native/paths";
 import { loadTokenizer, type Tokenizer } from "../../src/text";
 import { noGrad, ops, type Tensor, tensor, tidy } from "../../src/torch";
 import { fixture } from "../parity/fixture";

@@ -1,6 +1,6 @@
 /** Folders that cannot be used: each fault names the file and the key, and says what would do. */
 import { describe, expect, test } from "vitest";
-import { FolderError } from "../../src/models/folderError";
+import { FolderError } from "../../src/models/folder";
 import { loadTokenizer, TokenizerError } from "../../src/text";
 import { bos, eos, folderOf, tinyFolder, tokenizerConfig, tokenizerJson } from "./tiny";
 

@@ -17,7 +17,7 @@ import {
 } from "yaml";
 import { InputError } from "../errors";
 import { readInputText } from "../files/inputFiles";
-import { printable } from "../terminal/terminal";
+import { printable } from "../terminal/printable";
 import { shortened } from "../values";
 
 /** Bytes. Parsing takes about a second for each MiB. */

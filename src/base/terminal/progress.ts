@@ -3,7 +3,7 @@
  * seconds. Either way a last line stays and says what the phase came to. Goes to stderr, so that stdout holds results.
  * Control characters in it, which may come from the names of files and tasks, are escaped.
  */
-import { printable } from "./terminal";
+import { printable } from "./printable";
 
 /** The part of a write stream that is used. */
 export interface ProgressStream {
@@ -114,7 +114,9 @@ export class Progress {
   }
 }
 
-function duration(seconds: number): string {
+/** A duration for a status line: "3.2 s", "4 min 10 s", "2 h 5 min". */
+export function duration(seconds: number): string {
   if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
-  return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }

@@ -2,7 +2,7 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
 import { integer, optional } from "../../base/arguments";
-import { printable } from "../../base/terminal/terminal";
+import { printable } from "../../base/terminal/printable";
 import type { Distribution, HistogramBin, Inspection, Sample, SampleAnswer } from "../../data/inspect";
 import { lengthArguments } from "../../train/arguments";
 import { columnMappingOption, datasetConfigOption, option, type RowFlags, rowOptions, splitOption } from "../options";

@@ -1,7 +1,7 @@
 /** What the commands that make pairs have in common: their options, making the pairs, and the statistics. */
 import { Command } from "commander";
 import { integer, optional } from "../../base/arguments";
-import { escapeJson } from "../../base/terminal/terminal";
+import { escapeJson } from "../../base/terminal/printable";
 import type { Recipe } from "../../data/recipes/recipe";
 import type { Distances, Statistics } from "../../data/recipes/statistics";
 import { datasetConfigOption, option, splitOption } from "../options";

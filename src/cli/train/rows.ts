@@ -100,7 +100,7 @@ async function load(source: string, { settings, ...options }: RowOptions): Promi
     return await loadPreferences(source, options);
   } catch (error) {
     if (!(error instanceof MissingRejectedError)) throw error;
-    throw new InputError(`${error.message} To train on chosen answers alone, set ${settings}.`, { cause: error });
+    throw new InputError(`${error.message}; to train on chosen answers alone, set ${settings}`, { cause: error });
   }
 }
 
@@ -122,9 +122,9 @@ async function expectSplit(source: string, split: string, config: string | undef
   const splits = await splitNames(source, { config });
   if (splits.includes(split)) return;
   throw new InputError(
-    `Expected the split '${split}' (dataset_test_split) in '${source}' to evaluate on, but found ` +
-      `${splits.map((each) => `'${each}'`).join(", ")}. Name another file with eval_dataset_name, hold rows out with ` +
-      "test_split_size, or set eval_strategy: no.",
+    `Expected the split '${split}' (dataset_test_split) in '${source}' to evaluate on but received ` +
+      `${splits.map((each) => `'${each}'`).join(", ")}; name another file with eval_dataset_name, hold rows out with ` +
+      "test_split_size, or set eval_strategy: no",
   );
 }
 

@@ -62,7 +62,7 @@ export class SourceColumns {
     const missing = this.required.filter((name) => !found.includes(name));
     if (missing.length > 0 && !has("rejected") && ANSWER_KEYS.some((key) => has(key) || found.includes(key)))
       throw new MissingRejectedError(
-        `Expected the column ${listed(missing)} in '${this.source}', but found only ${listed(found)}.`,
+        `Expected the column ${listed(missing)} in '${this.source}' but received only ${listed(found)}`,
       );
     if (!has("prompt")) ours.push(...found.filter((name) => isPromptLike(name)));
     const answer = has("chosen") ? undefined : this.answerAmong(found);
@@ -96,7 +96,7 @@ export class SourceColumns {
     if (found.length === 0) return;
     const [names, first] = [listed(found), found.find((name) => name.toLowerCase() !== "system") ?? found[0]!];
     const ways = [
-      `Name the prompt's column with column_mapping, such as {${excerpt(first)}: prompt}`,
+      `name the prompt's column with column_mapping, such as {${excerpt(first)}: prompt}`,
       ...(found.length > 1
         ? [
             `join several into one prompt with smaug data pairs --prompt-template '${found.map((name) => `{${excerpt(name)}}`).join("\\n")}'`,
@@ -105,7 +105,7 @@ export class SourceColumns {
       "or remove it from the file",
     ];
     throw new InputError(
-      `Expected 'prompt' in ${place}, but found only ${listed(Object.keys(record))}; ${names} would not be read. ${ways.join(", ")}.`,
+      `Expected 'prompt' in ${place} but received only ${listed(Object.keys(record))}; ${names} would not be read: ${ways.join(", ")}`,
     );
   }
 
@@ -129,7 +129,7 @@ export class SourceColumns {
     return notes;
   }
 
-  /** The column that stands in for `chosen` where it may. */
+  /** The column that may replace `chosen`. */
   private answerAmong(names: readonly string[]): string | undefined {
     return this.rejected === "optional" ? ANSWER_KEYS.find((key) => names.includes(key) && !this.renamed.has(key)) : undefined;
   }
@@ -144,14 +144,14 @@ export class SourceColumns {
     const missing = needed.filter((name) => !found.includes(name));
     if (missing.length > 0)
       throw new InputError(
-        `Expected the column ${listed(missing)}, which column_mapping renames, in ${place}, but found only ${listed(found)}. ` +
-          "The mapping goes from the file's name to smaug's, such as {question: prompt}.",
+        `Expected the column ${listed(missing)}, which column_mapping renames, in ${place} but received only ${listed(found)}; ` +
+          "the mapping goes from the file's name to smaug's, such as {question: prompt}",
       );
     for (const [name, key] of this.renamed)
       if (found.includes(name) && name !== key && found.includes(key) && !this.renamed.has(key))
         throw new InputError(
-          `Expected no column '${key}' in ${place}, since column_mapping renames '${excerpt(name)}' to it, but found both. ` +
-            "Remove one of them from the file, or leave the mapping out.",
+          `Expected no column '${key}' in ${place}, since column_mapping renames '${excerpt(name)}' to it, but received both; ` +
+            "remove one of them from the file, or leave the mapping out",
         );
   }
 }
@@ -166,20 +166,20 @@ const isPromptLike = (name: string): boolean => PROMPT_LIKE.includes(name.toLowe
 function checked(mapping: ColumnMapping): Map<string, Key> {
   if (!isObject(mapping))
     throw new InputError(
-      `Expected a mapping from the file's column names to smaug's for 'column_mapping', such as {question: prompt}, but received ${shown(mapping)}.`,
+      `Expected a mapping from the file's column names to smaug's for 'column_mapping', such as {question: prompt}, but received ${shown(mapping)}`,
     );
   const renamed = new Map<string, Key>();
   for (const [name, to] of Object.entries(mapping)) {
     const key = KEYS.find((each) => each === to);
     if (!key)
       throw new InputError(
-        `Expected one of ${KEYS.join(", ")} as the new name of '${excerpt(name)}' in column_mapping, but received ${shown(to)}. ` +
-          "The mapping goes from the file's name to smaug's.",
+        `Expected one of ${KEYS.join(", ")} as the new name of '${excerpt(name)}' in column_mapping but received ${shown(to)}; ` +
+          "the mapping goes from the file's name to smaug's",
       );
     const other = [...renamed].find(([, taken]) => taken === key)?.[0];
     if (other !== undefined)
       throw new InputError(
-        `Expected each new name once in column_mapping, but received '${key}' for '${excerpt(other)}' and '${excerpt(name)}'.`,
+        `Expected each new name once in column_mapping but received '${key}' for '${excerpt(other)}' and '${excerpt(name)}'`,
       );
     renamed.set(name, key);
   }

@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { InputError } from "../../base/errors";
+import { expected, InputError } from "../../base/errors";
 import { readInputText } from "../../base/files/inputFiles";
 import { parseYaml } from "../../base/formats/yaml";
 import { compilePattern, Pattern } from "../../base/patterns";
@@ -47,7 +47,7 @@ export function chooseConfig(
   if (configs.length === 0) {
     if (wanted === undefined || wanted === "default") return undefined;
     throw new InputError(
-      `Expected a card that declares the config '${excerpt(wanted)}' in '${source}', but it declares none. Leave dataset_config out.`,
+      `Expected a card that declares the config '${excerpt(wanted)}' in '${source}', but it declares none; leave dataset_config out`,
     );
   }
   const config = configs.find(({ name, isDefault }) => (wanted === undefined ? isDefault : name === wanted));
@@ -55,7 +55,7 @@ export function chooseConfig(
   if (wanted === undefined && configs.length === 1) return configs[0];
   const received = wanted === undefined ? "received none" : `received '${excerpt(wanted)}'`;
   throw new InputError(
-    `Expected ${option} to name one of the configs that the card of '${source}' ` + `declares (${named}), but ${received}.`,
+    `Expected ${option} to name one of the configs that the card of '${source}' declares (${named}) but ${received}`,
   );
 }
 
@@ -71,8 +71,8 @@ function readConfigs(folder: string): DataConfig[] {
   if (head === undefined || head.length > MOST || !/^configs\s*:/m.test(head)) return [];
   const { configs } = parseYaml(head, `'${path}'`) as { configs: unknown };
   if (configs === null) return [];
-  const fault = (expected: string, found: unknown): InputError =>
-    new InputError(`Expected ${expected} for 'configs' in '${path}', but found ${shown(found)}.`);
+  const fault = (what: string, found: unknown): InputError =>
+    new InputError(expected(what, shown(found), { name: "configs", where: `in '${path}'` }));
   if (!Array.isArray(configs)) throw fault("a list", configs);
   const read = configs.map((config: unknown): DataConfig => {
     if (!isObject(config) || typeof config.config_name !== "string") throw fault("entries with a config_name", config);

@@ -84,7 +84,7 @@ export async function splitNames(source: string, choice: DataSource = {}): Promi
 /** The file at `path`, by its ending. */
 export function dataFile(path: string): DataFile {
   const kind = kindOf(path);
-  if (!kind) throw new InputError(`Expected a data file (${EXTENSIONS}) but received '${path}'. Convert it to JSON Lines.`);
+  if (!kind) throw new InputError(`Expected a data file (${EXTENSIONS}) but received '${path}'; convert it to JSON Lines`);
   return { path, kind };
 }
 
@@ -137,7 +137,7 @@ export class DataSet {
     const files = this.find(split);
     if (files.length > 0) return files;
     const there = found.map((each) => `'${each}'`).join(", ");
-    throw new InputError(`Expected the split '${split}' in '${this.source}' but found ${there}. Name one of them.`);
+    throw new InputError(`Expected the split '${split}' in '${this.source}' but received ${there}; name one of them`);
   }
 
   /** The files of a split of a folder, if there are any. @throws InputError when they are of several kinds */
@@ -146,8 +146,8 @@ export class DataSet {
     const kinds = new Set(files.map(({ kind }) => kind));
     if (kinds.size > 1)
       throw new InputError(
-        `Expected files of one kind for the split '${split}' in '${this.source}' but found ${[...kinds].join(" and ")}. ` +
-          "Name the file to read.",
+        `Expected files of one kind for the split '${split}' in '${this.source}' but received ${[...kinds].join(" and ")}; ` +
+          "name the file to read",
       );
     return files;
   }
@@ -186,7 +186,7 @@ export class DataSet {
   /** The single file, where it may be read as this split. */
   private whole(split: string | undefined): DataFile[] {
     if (split !== undefined && split !== "train" && split !== splitOf(basename(this.path)).split)
-      throw new InputError(`Expected a source with the split '${split}' but '${this.path}' is one file. Name another file.`);
+      throw new InputError(`Expected a source with the split '${split}' but '${this.path}' is one file; name another file`);
     return [dataFile(this.path)];
   }
 
@@ -232,7 +232,7 @@ async function locate(source: string, { revision, config, files }: DataSource): 
   });
   if (config !== undefined && !stats.isDirectory())
     throw new InputError(
-      `Expected a folder with a card that declares the config '${config}', but '${path}' is one file. Leave dataset_config out.`,
+      `Expected a folder with a card that declares the config '${config}', but '${path}' is one file; leave dataset_config out`,
     );
   return { path, stats };
 }
@@ -284,14 +284,14 @@ function splitsThatName(path: string, { splits }: DataConfig): string[] {
 }
 
 function noData(name: string, files: readonly string[]): string {
-  const expected = `Expected data files (${EXTENSIONS}) in ${name} but found`;
+  const expected = `Expected data files (${EXTENSIONS}) in ${name} but received`;
   if (files.some((file) => file.endsWith(".arrow")))
-    return `${expected} Arrow files. Write the data set with 'dataset.to_parquet(...)' or 'dataset.to_json(...)'.`;
+    return `${expected} Arrow files; write the data set with 'dataset.to_parquet(...)' or 'dataset.to_json(...)'`;
   const others = files
     .slice(0, 5)
     .map((file) => `'${basename(file)}'`)
     .join(", ");
-  return `${expected} ${others || "no file"}.`;
+  return `${expected} ${others || "no file"}`;
 }
 
 /** The paths of all files in a folder, sorted; what begins with a dot is left out. Links are followed. */
@@ -319,7 +319,7 @@ async function addFiles(folder: string, around: readonly string[], all: Found): 
   const self = `${dev}:${ino}`;
   all.folders++;
   if (around.includes(self))
-    throw new InputError(`Expected a folder of data files at '${folder}', but it is a link to a folder that contains it.`);
+    throw new InputError(`Expected a folder of data files at '${folder}', but it is a link to a folder that contains it`);
   const entries = await read(folder, () => readdir(folder, { withFileTypes: true }));
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = join(folder, entry.name);
@@ -335,7 +335,7 @@ async function addFiles(folder: string, around: readonly string[], all: Found): 
       all.found.push(path);
     }
     if (all.found.length > MOST_FILES || all.folders > MOST_FILES)
-      throw new InputError(`Expected at most ${MOST_FILES} files in '${folder}', but found more. Name a folder below it.`);
+      throw new InputError(`Expected at most ${MOST_FILES} files in '${folder}' but received more; name a folder below it`);
   }
 }
 

@@ -4,10 +4,10 @@
  * `data`, an object of columns, one row alone, or JSON Lines under a wrong name.
  */
 import { getHeapStatistics } from "node:v8";
-import { InputError } from "../../base/errors";
+import { expected, InputError } from "../../base/errors";
 import { expectShallow } from "../../base/files/inputFiles";
 import { parseJsonText } from "../../base/formats/pythonJson";
-import { printable } from "../../base/terminal/terminal";
+import { printable } from "../../base/terminal/printable";
 import { excerpt, isObject, shown } from "../../base/values";
 import { isExact, parseExact } from "../../text/exactNumbers";
 import { FORM } from "../rows/preferenceRow";
@@ -118,7 +118,7 @@ function parseValue(text: string, place: string, form: string): unknown {
     value = parseJsonText(text);
   } catch (error) {
     const { message } = error as Error;
-    throw new InputError(`Expected JSON in ${place}, but found ${excerpt(text)} (${printable(message)}). ${form}`);
+    throw new InputError(expected("JSON", `${excerpt(text)} (${printable(message)})`, { where: `in ${place}`, wayOut: form }));
   }
   expectShallow(value, place);
   return value;
@@ -162,7 +162,7 @@ function expectRoom(bytes: Buffer, file: string): void {
   if (needed > 0.8 * limit)
     throw new InputError(
       `Expected JSON that fits in memory in '${file}', but it takes up to ${inMiB(needed)} of the ${inMiB(limit)} that ` +
-        "Node may use. Write a list of rows or JSON Lines, which are read row by row.",
+        "Node may use; write a list of rows or JSON Lines, which are read row by row",
     );
 }
 
@@ -209,7 +209,7 @@ function* readLines(text: string, file: string, form: string): Generator<SourceR
 }
 
 function rowsOf(value: unknown, file: string, form: string): readonly unknown[] {
-  if (!isObject(value)) throw new InputError(`Expected rows in '${file}', but found ${shown(value)}. ${form}`);
+  if (!isObject(value)) throw new InputError(expected("rows", shown(value), { where: `in '${file}'`, wayOut: form }));
   if (Array.isArray(value.data)) return value.data;
   return isColumns(value) ? rowsOfColumns(value, file) : [value];
 }
@@ -228,7 +228,7 @@ function rowsOfColumns(columns: Json, file: string): Json[] {
       .slice(0, 20)
       .map(([key, list]) => `'${excerpt(key)}' ${list.length}`)
       .join(", ");
-    throw new InputError(`Expected columns of one length in '${file}', but found ${found}.`);
+    throw new InputError(expected("columns of one length", found, { where: `in '${file}'` }));
   }
   return Array.from({ length: lengths[0]! }, (_, i) => Object.fromEntries(lists.map(([key, list]) => [key, list[i]])));
 }

@@ -2,7 +2,7 @@
  * A JSON list piece by piece: the bytes of one element at a time, so that a list of any length needs the memory of its
  * longest element. This only tells strings from brackets; JsonRecord parses the elements.
  */
-import { InputError } from "../../base/errors";
+import { expected, InputError } from "../../base/errors";
 import { MAX_RECORD, tooLong } from "./source";
 
 const [QUOTE, BACKSLASH, COMMA, OPEN, CLOSE, OPEN_BRACE, CLOSE_BRACE] = [34, 92, 44, 91, 93, 123, 125];
@@ -56,7 +56,7 @@ class ListScanner {
   }
 
   expectEnd(): void {
-    if (!this.isDone) throw this.fault(`that it ends within row ${this.count} (counted from 0)`);
+    if (!this.isDone) throw this.fault(`a list that ends within row ${this.count} (counted from 0)`);
   }
 
   private firstUnescaped(): number {
@@ -99,6 +99,6 @@ class ListScanner {
   }
 
   private fault(what: string): InputError {
-    return new InputError(`Expected JSON in '${this.file}', but found ${what}.`);
+    return new InputError(expected("JSON", what, { where: `in '${this.file}'` }));
   }
 }

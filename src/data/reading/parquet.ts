@@ -6,7 +6,7 @@
  */
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import { InputError } from "../../base/errors";
-import { canStartWorkers } from "../../base/threads";
+import { canStartWorkers } from "../../base/processes";
 import { isObject } from "../../base/values";
 import { rememberEntries, rememberedNumbers, rememberNumber } from "../../text/exactNumbers";
 import { listed } from "./columnMapping";
@@ -44,7 +44,7 @@ export async function* readParquet(file: string, columns: Columns, patience = TI
     const names = chosen.filter((key) => found.includes(key));
     const missing = required.filter((key) => !found.includes(key));
     if (missing.length > 0)
-      throw new InputError(`Expected the column ${listed(missing)} in '${file}', but found only ${listed(found)}.`);
+      throw new InputError(`Expected the column ${listed(missing)} in '${file}' but received only ${listed(found)}`);
     let start = 0;
     for (const [group, { rows }] of reader.groups.entries()) {
       const { values } = await reader.read(group, names, keepNulls);
@@ -119,7 +119,7 @@ class ParquetThread implements ParquetFile {
       if (typeof answer === "string" || !("failure" in answer)) return answer;
       fault = new InputError(answer.failure);
     } catch (error) {
-      const message = `Expected a Parquet file that can be read at '${this.file}', but ${(error as Error).message}.`;
+      const message = `Expected a Parquet file that can be read at '${this.file}', but ${(error as Error).message}`;
       fault = new InputError(message, { cause: error });
     }
     await this.decoder.end();

@@ -17,7 +17,7 @@ export async function* streamRecords(source: string, options: RecordOptions & Da
   for await (const records of streamLots(files, options)) for (const record of records) yield record;
 }
 
-/** The records of files in lots, for bulk readers. */
+/** The records of files in batches, for bulk readers. */
 export async function* streamLots(files: readonly DataFile[], { columns, form }: RecordOptions): Source {
   const readers = {
     jsonl: (path: string) => readJsonLines(path, form),

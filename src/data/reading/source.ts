@@ -1,4 +1,4 @@
-/** Records as they stand in a file, each with its place for messages, and what reading a file can fail with. */
+/** Records as a file holds them, each with its place for messages, and the errors of reading a file. */
 import { constants, createReadStream, type Stats } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { pipeline } from "node:stream";
@@ -21,7 +21,7 @@ export interface SourceRecord {
   exact?(): unknown;
 }
 
-/** The records of a file in lots, those of one piece at a time: waiting for each alone would take longer than parsing it. */
+/** The records of a file in batches, one piece of the file at a time: waiting for each alone would take longer than parsing it. */
 export type Source = AsyncGenerator<Iterable<SourceRecord>>;
 
 /** Largest record, or blank space between two records, in bytes. A row of 64 MiB has some 16 million tokens. */
@@ -50,7 +50,7 @@ export function unreadable(file: string, error: unknown): InputError {
 /** Refuses what is not a regular file: a pipe may never end, and a device never does. */
 export function expectFile(file: string, stats: Stats): void {
   if (stats.isFile()) return;
-  throw new InputError(`Expected a data file at '${file}', but it is ${kindOf(stats)}.`);
+  throw new InputError(`Expected a data file at '${file}', but it is ${kindOf(stats)}`);
 }
 
 /** Opens a regular file without waiting for the writer of a pipe. */
@@ -70,7 +70,7 @@ export async function openFile(file: string): Promise<{ handle: FileHandle; size
 
 /** The error for a record, or a file that is read as a whole, above its limit. */
 export function tooLong(place: string, what: string, limit: number): InputError {
-  return new InputError(`Expected ${what} of at most ${limit / 2 ** 20} MiB in ${place}, but found more.`);
+  return new InputError(`Expected ${what} of at most ${limit / 2 ** 20} MiB in ${place} but received more`);
 }
 
 const PIECE = 1 << 18; // bytes
@@ -129,7 +129,7 @@ export function decodeText(bytes: Uint8Array, place: string): string {
   try {
     return utf8.decode(bytes);
   } catch {
-    throw new InputError(`Expected UTF-8 text in ${place}, but found bytes that are not. Convert the file first.`);
+    throw new InputError(`Expected UTF-8 text in ${place} but received bytes that are not; convert the file first`);
   }
 }
 

@@ -15,8 +15,8 @@ export const arc: Recipe = {
   subset: "ARC-Challenge",
   columns: { required: ["question", "choices", "answerKey"] },
   form:
-    `Every row is as in allenai/ai2_arc, such as {"question": "Which is hot?", ` +
-    `"choices": {"text": ["ice", "fire"], "label": ["A", "B"]}, "answerKey": "B"}.`,
+    `every row is as in allenai/ai2_arc, such as {"question": "Which is hot?", ` +
+    `"choices": {"text": ["ice", "fire"], "label": ["A", "B"]}, "answerKey": "B"}`,
   read(row) {
     const choices = objectOf(row, "choices");
     const labels = textsOf(choices, "label");
@@ -33,8 +33,8 @@ export const hellaswag: Recipe = {
     required: ["activity_label", "ctx_a", "ctx_b", "endings", "label"],
   },
   form:
-    `Every row is as in Rowan/hellaswag, such as {"activity_label": "Baking", "ctx_a": "A man cracks an egg.", ` +
-    `"ctx_b": "he", "endings": ["stirs it.", "sings."], "label": "0"}.`,
+    `every row is as in Rowan/hellaswag, such as {"activity_label": "Baking", "ctx_a": "A man cracks an egg.", ` +
+    `"ctx_b": "he", "endings": ["stirs it.", "sings."], "label": "0"}`,
   read(row) {
     const endings = textsOf(row, "endings");
     if (endings.length < 2) return new Unusable("there is only one choice");
@@ -63,7 +63,7 @@ export function arcQuestion(row: Row): ChoiceQuestion {
   const texts = textsOf(choices, "text");
   const labels = textsOf(choices, "label");
   if (labels.length !== texts.length)
-    throw new RowError(`Expected as many labels as choices but found ${labels.length} and ${texts.length}`);
+    throw new RowError(`Expected as many labels as choices but received ${labels.length} and ${texts.length}`);
   const gold = rightOf(labels.indexOf(textOf(row, "answerKey")), texts, "answerKey", row);
   return { text: `Question: ${textOf(row, "question")}\nAnswer:`, choices: texts, gold };
 }

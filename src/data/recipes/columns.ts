@@ -35,7 +35,7 @@ export function columnPairs(templates: PairTemplates): Recipe {
   return {
     name: "pairs",
     columns: { required: columns },
-    form: "Name the columns, or write templates with columns in braces.",
+    form: "name the columns, or write templates with columns in braces",
     read(row) {
       const missing = paths.find((path) => textAt(row, path) === undefined);
       if (missing !== undefined) return new Unusable(`'${missing}' is no text`);

@@ -10,7 +10,7 @@
 
 import type { Random } from "../../base/random";
 
-/** Where a result stands: `text.slice(start, end)` is the number or fraction, without its sign and currency. */
+/** Where a result is: `text.slice(start, end)` is the number or fraction, without its sign and currency. */
 export interface IntermediateResult {
   readonly start: number;
   readonly end: number;

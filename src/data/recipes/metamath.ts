@@ -11,7 +11,7 @@ export const metamath: Recipe = {
   name: "metamath",
   dataset: "meta-math/MetaMathQA",
   columns: { wanted: ["query", "response", "original_question"], required: ["query", "response"] },
-  form: `Every row is as in MetaMathQA, such as {"query": "2 + 3?", "response": "2 + 3 = 5. #### 5 The answer is: 5"}.`,
+  form: `every row is as in MetaMathQA, such as {"query": "2 + 3?", "response": "2 + 3 = 5. #### 5 The answer is: 5"}`,
   read(row) {
     const [query, response] = [textOf(row, "query"), textOf(row, "response")];
     if (query.trim() === "") return new Unusable("the query is empty");

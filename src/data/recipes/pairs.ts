@@ -3,9 +3,9 @@
  * more for the pairs, and neither time kept. What is drawn for a row depends on the seed and its place alone.
  */
 
-import { InputError } from "../../base/errors";
+import { expected, InputError } from "../../base/errors";
 import { Random } from "../../base/random";
-import { isObject } from "../../base/values";
+import { isObject, shown } from "../../base/values";
 import { RowError } from "../fields";
 import { type DataFile, DataSet, findDataFiles } from "../reading/dataFiles";
 import { streamLots } from "../reading/records";
@@ -72,11 +72,11 @@ export async function* makePairs(
     }
     if (index >= limit) break;
   }
-  if (statistics.rows === 0) throw new InputError(`Expected at least one row in ${name} but found none. ${form}`);
+  if (statistics.rows === 0) throw new InputError(expected("at least one row", "none", { where: `in ${name}`, wayOut: form }));
   if (statistics.pairs === 0)
     throw new InputError(
       `Expected rows that make pairs in ${name}, but none does:\n${statistics.describe()}\n` +
-        `Name another file or split. ${form}`,
+        `Name another file or split; ${form}`,
     );
 }
 
@@ -131,18 +131,18 @@ async function filesOf({ subset }: Recipe, source: string, { split, config }: Pa
 
 /** The first row says whether the source has the columns; a later one without a value is one row less. */
 function questionOf({ columns, form, read }: Recipe, { value, place }: SourceRecord, index: number): Question | Unusable {
-  if (!isObject(value)) throw new InputError(`Expected a JSON object in ${place}, but found ${JSON.stringify(value)}. ${form}`);
+  if (!isObject(value)) throw new InputError(expected("a JSON object", shown(value), { where: `in ${place}`, wayOut: form }));
   const row = value;
   const missing = columns.required.filter((key) => row[key] === undefined || row[key] === null);
   if (missing.some((key) => row[key] === undefined) && index === 0) {
     const [wanted, there] = [missing, Object.keys(row)].map((keys) => keys.map((key) => `'${key}'`).join(", "));
-    throw new InputError(`Expected the column ${wanted} in ${place}, but found only ${there || "no column"}. ${form}`);
+    throw new InputError(`Expected the column ${wanted} in ${place} but received only ${there || "no column"}; ${form}`);
   }
   if (missing.length > 0) return new Unusable(`there is no '${missing[0]}'`);
   try {
     return read(row);
   } catch (error) {
     if (!(error instanceof RowError)) throw error;
-    throw new InputError(`${error.message}, in ${place}. ${form}`, { cause: error });
+    throw new InputError(`${error.message}, in ${place}; ${form}`, { cause: error });
   }
 }

@@ -6,7 +6,7 @@ import type { Random } from "../../base/random";
 import type { Row } from "../fields";
 
 export interface Question {
-  /** What is asked: a row is no example before another that asks the same, since it would give the answer away. */
+  /** What is asked: a row is never an example for another that asks the same, since it would give the answer away. */
   readonly subject: string;
   /** As the evaluation harness words it, without examples: "Question: …\nAnswer:". */
   readonly prompt: string;
@@ -29,7 +29,7 @@ export interface Recipe {
   /** A folder of the data set, where it has several. */
   readonly subset?: string;
   readonly columns: { readonly wanted?: readonly string[]; readonly required: readonly string[] };
-  /** What a row looks like, in a sentence for errors. */
+  /** What a row looks like, or how to name its columns, as the way out of an error. */
   readonly form: string;
   /** @throws InputError when a value is of another type than the data set has */
   read(row: Row): Question | Unusable;
@@ -70,7 +70,7 @@ export function pairOf({ shots, question, chosen, rejected }: PairParts): Pair {
 export function lineOf({ shots, question, chosen, rejected }: PairParts): string {
   const pieces = ['{"prompt":"'];
   for (const shot of shots) pieces.push((shot.escaped ??= JSON.stringify(shot.text).slice(1, -1)));
-  // From the second character on: the quotation mark stands before the examples.
+  // From the second character on: the quotation mark comes before the examples.
   pieces.push(JSON.stringify(question).slice(1), ',"chosen":', JSON.stringify(chosen));
   pieces.push(',"rejected":', JSON.stringify(rejected), "}");
   return pieces.join("");

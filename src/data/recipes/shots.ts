@@ -25,7 +25,7 @@ export class ShotPool {
     this.random = new Random(seed, "pool");
   }
 
-  /** Offers the next row; it is read only when the sample takes it. What is unusable then is no example. */
+  /** Offers the next row; it is read only when the sample takes it. One that is unusable then is not used as an example. */
   offer(read: () => Question | Unusable): void {
     const place = this.seen < POOL_SIZE ? this.seen : this.random.integer(0, this.seen);
     this.seen++;

@@ -1,4 +1,4 @@
-/** What came of the rows: how many pairs, which rows make none and why, and how far the answers are apart. */
+/** The outcome of a recipe: how many pairs, which rows make none and why, and how far apart the answers are. */
 import { Random } from "../../base/random";
 import type { Tokenizer } from "../../text";
 import { normalisedDistance, textDistances } from "../rows/editDistance";

@@ -1,11 +1,10 @@
 /**
  * Rows that a program passes directly, instead of a file. Their form is checked up front, since plain JavaScript checks
- * nothing, and their indices are filled in. Whether a row can be trained on is decided in pairTokenizer.ts.
+ * nothing, and their indices are filled in. Whether a row can be trained on is decided in tokenize/pairTokenizer.ts.
  */
 import { InputError } from "../../base/errors";
 import { nearest } from "../../base/names";
-import { received } from "../../base/received";
-import { isObject } from "../../base/values";
+import { isObject, received } from "../../base/values";
 import type { ChatMessage } from "../../text";
 import { ANSWER_KEYS, type RejectedRule } from "../reading/columnMapping";
 import { areTokenized, type TokenizedPair } from "../tokenize/tokenizedPair";

@@ -3,7 +3,7 @@
  * a file holds one kind. Where there is no `prompt`, it is what both answers begin with: the longest common prefix, in
  * characters or in turns, without a space at its end, and never a whole answer.
  *
- * A `prompt` in text beside answers that are whole conversations (as in UltraFeedback) repeats what is in them: there
+ * A `prompt` in text alongside answers that are whole conversations (as in UltraFeedback) repeats what is in them: there
  * the prompt is taken from the conversations, as TRL's `maybe_extract_prompt` does.
  *
  * A row without `rejected`, where that is allowed, has its answer under `chosen` or under TRL's names: `completion`, or
@@ -12,7 +12,7 @@
  * Every fault names the file, the line and the key, what was found and what is expected.
  */
 import { isDeepStrictEqual } from "node:util";
-import { InputError } from "../../base/errors";
+import { expected, InputError } from "../../base/errors";
 import { parseIfJson } from "../../base/files/inputFiles";
 import { commonPrefixLength } from "../../base/lists";
 import { isObject, shown } from "../../base/values";
@@ -54,8 +54,9 @@ export type AnswerRow = WithoutRejected<PlainRow> | WithoutRejected<ChatRow>;
 /** What a run trains on: pairs, or for the loss `sft` chosen answers alone. */
 export type TrainingRow = PreferenceRow | AnswerRow;
 
+/** What a row looks like, as the way out of an error. */
 export const FORM =
-  `Every row is an object with texts or lists of messages, such as ` + `{"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}.`;
+  'every row is an object with texts or lists of messages, such as {"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}';
 
 const MESSAGES = `[{"role": "assistant", "content": "4"}]`;
 
@@ -86,7 +87,7 @@ export class RowReader {
   read(record: SourceRecord): TrainingRow {
     const { place } = record;
     if (!isObject(record.value))
-      throw new InputError(`Expected a JSON object in ${place}, but found ${shown(record.value)}. ${FORM}`);
+      throw new InputError(expected("a JSON object", shown(record.value), { where: `in ${place}`, wayOut: FORM }));
     const value = this.columns.rename(record.value, place);
     const exact = exactCells(record, this.columns);
     const { chosen, rejected } = this.answers(value, place, exact);
@@ -120,11 +121,11 @@ export class RowReader {
   private texts(value: Json, { chosen, rejected }: Texts, place: string): Parts<string> {
     if (typeof value.prompt === "string") return partsOf(value.prompt, chosen, rejected);
     if (value.prompt !== undefined)
-      throw new InputError(`Expected a string for 'prompt' in ${place}, but found ${shown(value.prompt)}. ${FORM}`);
+      throw new InputError(expected("a string", shown(value.prompt), { name: "prompt", where: `in ${place}`, wayOut: FORM }));
     this.columns.expectNoPromptLike(value, place);
     if (rejected !== undefined) return withCommonCharacters(chosen, rejected);
     throw new InputError(
-      `Expected 'prompt' in ${place}, but found only ${keysOf(value)}: a text alone does not tell where the answer begins.`,
+      `Expected 'prompt' in ${place} but received only ${keysOf(value)}: a text alone does not tell where the answer begins`,
     );
   }
 
@@ -133,17 +134,17 @@ export class RowReader {
     const found = record[key];
     if (typeof found !== "string" && !Array.isArray(found)) {
       const what = found === undefined ? `only ${keysOf(record)}` : shown(found);
-      const wayOut = isObject(found) && ("role" in found || "from" in found) ? `A conversation is a list, ${MESSAGES}.` : FORM;
+      const wayOut = isObject(found) && ("role" in found || "from" in found) ? `a conversation is a list, ${MESSAGES}` : FORM;
       const lacksRejected = found === undefined && !isThere(record.rejected) && ANSWER_KEYS.some((name) => isThere(record[name]));
       throw new (lacksRejected ? MissingRejectedError : InputError)(
-        `Expected a string or messages for '${key}' in ${place}, but found ${what}. ${wayOut}`,
+        expected("a string or messages", what, { name: key, where: `in ${place}`, wayOut }),
       );
     }
     const isChat = typeof found !== "string";
     if (isChat !== (this.isChat ??= isChat))
       throw new InputError(
         `Expected ${this.isChat ? "messages" : "a string"} for '${key}' in ${place}, as in what precedes it, ` +
-          `but found ${shown(found)}. One data set holds texts or conversations, not both.`,
+          `but received ${shown(found)}; one data set holds texts or conversations, not both`,
       );
     return typeof found === "string" ? found : messagesOf(found, key, place, exact);
   }
@@ -164,7 +165,7 @@ const isThere = (value: unknown): boolean => value !== undefined && value !== nu
 function expectSameColumns(key: string, before: boolean, now: boolean, value: Json, place: string): void {
   if (before !== now)
     throw new InputError(
-      `Expected ${before ? "" : "no "}'${key}' in ${place}, as in the rows before it, but found ${keysOf(value)}.`,
+      `Expected ${before ? "" : "no "}'${key}' in ${place}, as in the rows before it, but received ${keysOf(value)}`,
     );
 }
 
@@ -185,18 +186,18 @@ function conversation(record: Json, answers: Messages, place: string, exact: Exa
     if (row.prompt.some(({ content }) => typeof content === "string" && content.includes(asked))) return row;
     throw new InputError(
       `Expected messages for 'prompt' in ${place}, or answers that both begin with it, ` +
-        `but found ${shown(given)}. Write it as [{"role": "user", "content": ...}].`,
+        `but received ${shown(given)}; write it as [{"role": "user", "content": ...}]`,
     );
   }
   if (!Array.isArray(given))
-    throw new InputError(`Expected messages for 'prompt' in ${place}, but found ${shown(given)}. ${FORM}`);
+    throw new InputError(expected("messages", shown(given), { name: "prompt", where: `in ${place}`, wayOut: FORM }));
   const prompt = messagesOf(given, "prompt", place, exact);
-  if (prompt.length === 0) throw new InputError(`Expected a message for 'prompt' in ${place}, but found none.`);
+  if (prompt.length === 0) throw new InputError(expected("a message", "none", { name: "prompt", where: `in ${place}` }));
   for (const [key, answer] of Object.entries(answers) as [string, Messages["rejected"]][])
     if (answer && answer.length >= prompt.length && isDeepStrictEqual(answer.slice(0, prompt.length), prompt))
       throw new InputError(
-        `Expected the messages after 'prompt' for '${key}' in ${place}, but they begin with the prompt again. ` +
-          `Leave 'prompt' out of every row: it is then what both answers begin with.`,
+        `Expected the messages after 'prompt' for '${key}' in ${place} but they begin with the prompt again; ` +
+          `leave 'prompt' out of every row: it is then what both answers begin with`,
       );
   return partsOf(prompt, answers.chosen, answers.rejected);
 }
@@ -230,10 +231,11 @@ function withOwnPrompt({ chosen, rejected }: Messages): Parts<readonly ChatMessa
 function messagesOf(list: readonly unknown[], key: string, place: string, exact: ExactCells): ChatMessage[] {
   let isNumeric = false;
   const messages = list.map((message, i) => {
-    expectMessage(message, (expected, found, wayOut = "") => {
-      const text = `Expected ${expected} for '${key}[${i}]' in ${place}, but found ${shown(found)}.${wayOut}`;
-      return new InputError(text);
-    });
+    expectMessage(
+      message,
+      (what, found, wayOut) =>
+        new InputError(expected(what, shown(found), { name: `${key}[${i}]`, where: `in ${place}`, wayOut })),
+    );
     let isWhole = true;
     for (const name in message) {
       const value = message[name];
@@ -246,13 +248,13 @@ function messagesOf(list: readonly unknown[], key: string, place: string, exact:
   return messages;
 }
 
-type Fault = (expected: string, found: unknown, wayOut?: string) => InputError;
+type Fault = (what: string, found: unknown, wayOut?: string) => InputError;
 
 function expectMessage(message: unknown, fault: Fault): asserts message is Json {
   if (!isObject(message)) throw fault("a message", message);
   if (typeof message.role !== "string") {
     const isShareGpt = "from" in message;
-    const wayOut = isShareGpt ? ` ShareGPT's 'from' and 'value' are not read; write ${MESSAGES}.` : "";
+    const wayOut = isShareGpt ? `ShareGPT's 'from' and 'value' are not read; write ${MESSAGES}` : undefined;
     throw fault(`a message with a 'role'`, message, wayOut);
   }
   const { content } = message;
@@ -280,7 +282,7 @@ function toolsOf(value: unknown, place: string, exact: ExactCells): Pick<ChatRow
   const tools = typeof value === "string" ? parseIfJson(value, `the JSON of 'tools' in ${place}`) : value;
   if (tools === null || value === undefined) return {};
   if (!Array.isArray(tools) || !tools.every(isObject))
-    throw new InputError(`Expected a list of tools, or its JSON, for 'tools' in ${place}, but found ${shown(value)}.`);
+    throw new InputError(expected("a list of tools, or its JSON,", shown(value), { name: "tools", where: `in ${place}` }));
   if (hasNumber(tools))
     rememberNumbers(tools, typeof value === "string" ? parseExact(value, `'tools' in ${place}`) : exact("tools"));
   return { tools: tools as JsonValue[] };
@@ -289,7 +291,7 @@ function toolsOf(value: unknown, place: string, exact: ExactCells): Pick<ChatRow
 function kwargsOf(value: unknown, place: string, exact: ExactCells): Pick<ChatRow, "chatTemplateKwargs"> {
   if (value === undefined || value === null) return {};
   if (!isObject(value))
-    throw new InputError(`Expected an object for 'chat_template_kwargs' in ${place}, but found ${shown(value)}.`);
+    throw new InputError(expected("an object", shown(value), { name: "chat_template_kwargs", where: `in ${place}` }));
   if (hasNumber(value)) rememberNumbers(value, exact("chat_template_kwargs"));
   return { chatTemplateKwargs: value as Record<string, JsonValue> };
 }

@@ -3,14 +3,14 @@
  * Hugging Face hub lays them, or a data set of the hub. Read piece by piece: of a big file only the rows stay in
  * memory.
  *
- * What a row is worth in training is not judged here: see tokenizePairs.ts.
+ * What a row is worth in training is not judged here: see tokenize/tokenizePairs.ts.
  */
 import { getHeapStatistics } from "node:v8";
-import { InputError } from "../../base/errors";
+import { expected, InputError } from "../../base/errors";
 import { recordOrigin } from "../../base/files/inputFiles";
 import { checkOptions } from "../../base/options";
-import { received } from "../../base/received";
-import { printable } from "../../base/terminal/terminal";
+import { printable } from "../../base/terminal/printable";
+import { received } from "../../base/values";
 import { type ColumnMapping, type RejectedRule, SourceColumns } from "../reading/columnMapping";
 import { streamRecords } from "../reading/records";
 import { expectRejectedRule } from "./givenRows";
@@ -106,7 +106,7 @@ async function* streamRows(source: string, options: Partial<LoadRowsOptions>): A
   const wanted = (found: readonly string[]) => columns.choose(found);
   for await (const record of streamRecords(source, { ...choice, config, columns: { wanted, required, keepNulls: true } }))
     yield reader.read(record);
-  if (reader.count === 0) throw new InputError(`Expected at least one row in '${source}' but found none. ${FORM}`);
+  if (reader.count === 0) throw new InputError(expected("at least one row", "none", { where: `in '${source}'`, wayOut: FORM }));
   reader.finish().forEach(onNote);
 }
 

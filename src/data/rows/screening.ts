@@ -160,7 +160,7 @@ export function endsWithAssistant(row: TrainingRow): boolean {
   return !isPlain(row) && row.prompt.at(-1)?.role === "assistant";
 }
 
-/** The answers as texts that can be compared: of messages their content, or their JSON where that is no text. */
+/** The answers as texts that can be compared: of messages their content, or its JSON if that is not text. */
 export function texts(row: TrainingRow): { prompt: string; chosen: string; rejected?: string } {
   if (isPlain(row)) return row;
   const written = (messages: typeof row.prompt) =>

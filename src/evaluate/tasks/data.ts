@@ -4,8 +4,7 @@ import { readdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { InputError } from "../../base/errors";
 import { didYouMean } from "../../base/names";
-import { received } from "../../base/received";
-import { isObject, shown } from "../../base/values";
+import { isObject, received, shown } from "../../base/values";
 import type { Task } from "./task";
 import { checkKeys, objectOf, type Yaml } from "./yaml";
 
@@ -113,7 +112,7 @@ export async function sourceOf({ name, family }: Named, data: TaskData | undefin
   );
 }
 
-/** Refuses a source for what is no task: the hub would be asked in its place. */
+/** Rejects a source for a name that is not a task: the hub would be asked in its place. */
 export function expectTasks(data: TaskData | undefined, known: readonly string[]): void {
   if (data === undefined || typeof data === "string") return;
   if (!isObject(data) || !Object.values(data).every((source) => typeof source === "string"))

@@ -36,7 +36,7 @@ export type Item = Question | Blank | Problem;
 export type ChoiceMetric = "acc" | "acc_norm" | "acc_bytes" | "mc2";
 
 interface Common<I extends Item> {
-  /** Under which it is asked for, and stands in results. */
+  /** The name that requests and results use. */
   readonly name: string;
   /** What it is a part of: `data` may be given for that. */
   readonly family?: string;

@@ -2,7 +2,7 @@
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { InputError } from "../../base/errors";
 import { didYouMean } from "../../base/names";
-import { shown } from "../../base/values";
+import { isObject, shown } from "../../base/values";
 
 export type Yaml = Readonly<Record<string, unknown>>;
 
@@ -108,7 +108,7 @@ async function readYaml(file: string, read: Set<string>): Promise<Yaml> {
 
 export function objectOf(value: unknown, place: string): Yaml {
   if (value === undefined) return {};
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Yaml;
+  if (isObject(value)) return value;
   throw new InputError(`Expected an object for ${place} but received ${shown(value)}`);
 }
 

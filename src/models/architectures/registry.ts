@@ -1,4 +1,5 @@
-/** The architectures there are, by `model_type` and by the name transformers gives the class. */
+/** The supported architectures, by `model_type` and by transformers' class name. */
+import { shown } from "../../base/values";
 import type { LayerOptions } from "../../nn";
 import type { CausalLM } from "../causalLm";
 import type { HuggingFaceConfig } from "../config";
@@ -45,7 +46,7 @@ export function architectureOf(config: HuggingFaceConfig): Architecture {
     : "";
   throw new RangeError(
     `Expected ${architectures.map(({ className }) => className).join(" or ")} for 'architectures' but received ` +
-      `${show(declared) ?? "nothing"} (model_type ${show(modelType) ?? "not given"}); ` +
+      `${shown(declared, 200)} (model_type ${modelType === undefined ? "not given" : shown(modelType, 200)}); ` +
       `it is not supported${images}`,
   );
 }
@@ -55,8 +56,4 @@ export function architectureOfModel(model: CausalLM): Architecture {
   const found = architectures.find(({ Model }) => model instanceof Model);
   if (found) return found;
   throw new TypeError(`Expected a model that a config.json can declare but received a ${model.constructor.name}`);
-}
-
-function show(value: unknown): string | undefined {
-  return JSON.stringify(value)?.slice(0, 200);
 }

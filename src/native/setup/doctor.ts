@@ -1,7 +1,8 @@
 /** `smaug doctor`: everything that has to be right before a tensor can be made, then a product on every device. */
+
+import { type Environment, packageRoot, packageVersion } from "../../base/package";
 import type { NativeBinding } from "../interface";
 import { attemptLoad } from "../load";
-import { type Environment, packageRoot, packageVersion } from "../paths";
 import { buildToolChecks, cudaDriver, hostChecks, pipCheck } from "./host";
 import { type Libtorch, locate, supportedText } from "./locate";
 import { type Check, hasProblem } from "./report";

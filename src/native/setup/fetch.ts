@@ -8,7 +8,7 @@ import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expectDigest } from "../../base/files/checksums";
 import { publishFolder, stagingFolder } from "../../base/files/wholeFiles";
-import { cacheFolder, type Environment } from "../paths";
+import { cacheFolder, type Environment } from "../../base/package";
 import { download, nameOf, UnreachableError } from "./download";
 import { fetchedDefect, hasManifest, libraryDefect, writeManifest } from "./libraries";
 import { examine, libraryFiles } from "./locate";

@@ -1,7 +1,7 @@
 /** What the machine offers: Node and the C library for running, a compiler, CMake and pip for setting up. */
 import { type SpawnSyncOptions, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import type { Environment } from "../paths";
+import type { Environment } from "../../base/package";
 import type { Check } from "./report";
 
 /** The oldest glibc that libtorch's own binaries run on. */

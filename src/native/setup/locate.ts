@@ -6,7 +6,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readInputJson, readInputText } from "../../base/files/inputFiles";
-import { cacheFolder, type Environment } from "../paths";
+import { cacheFolder, type Environment } from "../../base/package";
 
 /** The libtorch minors the addon is written for. */
 const supported = { oldest: 11, newest: 14 };
@@ -93,7 +93,7 @@ export function chosenFolder(env: Environment): string | undefined {
   }
 }
 
-/** What a folder holds, or why it is no libtorch for us. */
+/** What a folder holds, or why it cannot be used as libtorch. */
 export function examine(folder: string): Omit<Libtorch, "source"> | string {
   const absent = folderDefect(folder);
   if (absent) return absent;
@@ -121,7 +121,7 @@ function findLibrary(folder: string, name: string): string | undefined {
   return files.length > 0 ? join(folder, files.sort()[0]!) : undefined;
 }
 
-/** The libraries to open, in this order: whoever needs one finds it open already. */
+/** The libraries to open, in this order: dependencies come before the libraries that need them. */
 export function libraryFiles({ libraries }: Pick<Libtorch, "libraries">): string[] {
   // A wheel brings its own libgomp, with a hash in the name or without.
   const openmp = filesIn(libraries).filter((name) => /^libgomp[-\w]*\.so/.test(name));

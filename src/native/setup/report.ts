@@ -2,7 +2,7 @@
  * What setup and doctor tell the user: the found/expected table (also the body of a load error), lines of progress, and
  * the error that ends a setup.
  */
-import { printable } from "../../base/terminal/terminal";
+import { printable } from "../../base/terminal/printable";
 
 export interface Check {
   /** What was looked at: `libtorch`, `compiler`. */
@@ -54,7 +54,7 @@ export interface Progress {
   share(text: string, done: number, total: number): void;
 }
 
-/** Writes to standard error. Where that is no terminal, each further tenth is a line. */
+/** Writes to standard error. Where that is not a terminal, every 10 % is a line. */
 export function terminalProgress(stream: NodeJS.WriteStream = process.stderr): Progress {
   let open = false;
   let last = -1;

@@ -4,8 +4,8 @@
  */
 import { dirname, resolve } from "node:path";
 import { makeFolder, writeWhole } from "../../base/files/wholeFiles";
+import { type Environment, packageRoot } from "../../base/package";
 import { findAddon, isCurrent, sourceStamp } from "../addon";
-import { type Environment, packageRoot } from "../paths";
 import { buildAddons } from "./build";
 import { type FetchOptions, fetchedFolder, fetchLibtorch } from "./fetch";
 import { hostChecks, pythonTorch } from "./host";

@@ -4,8 +4,8 @@
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { type Environment, packageRoot } from "../../base/package";
 import type { LoadAttempt } from "../load";
-import { type Environment, packageRoot } from "../paths";
 import type { Libtorch } from "./locate";
 
 /** Loading takes a second, on a cold disk some more. */

@@ -11,7 +11,7 @@ import { crc32 } from "node:zlib";
 import { type Entry, openPromise, type ZipFile } from "yauzl";
 import { expectRegularFile } from "../../base/files/inputFiles";
 import { makeFolder } from "../../base/files/wholeFiles";
-import { printable } from "../../base/terminal/terminal";
+import { printable } from "../../base/terminal/printable";
 
 // Headers, shared libraries and the file with the version; not Python's, not libtorch's own tests, no static libraries.
 const wanted = /^(lib\/[^/]+\.so[.\d]*|include\/.+|version\.py|build-version)$/;

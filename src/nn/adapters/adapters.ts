@@ -3,7 +3,7 @@
  * called "default"; others are frozen and act only inside `withAdapter`, as the reference of a preference loss.
  */
 import { OptionError } from "../../base/errors";
-import { received } from "../../base/received";
+import { received } from "../../base/values";
 import { TorchError } from "../../native/errors";
 import { noGrad, type Tensor } from "../../torch";
 import { synchronously } from "../../torch/scope";

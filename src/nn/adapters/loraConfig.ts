@@ -2,12 +2,11 @@
  * What a LoRA adapter is made of: ranks, scaling, and PEFT's rules for which layers it sits on and which weights it
  * trains whole. The rules are those of PEFT 0.21 (`check_target_module_exists`, `_set_trainable`, `get_pattern_key`).
  */
-import { convertInputErrors, OptionError } from "../../base/errors";
+import { convertInputErrors, expected, OptionError } from "../../base/errors";
 import { checkOptions, given } from "../../base/options";
 import { checkPatternSize, Pattern } from "../../base/patterns";
-import { received } from "../../base/received";
 import { secondsFor, withinTime } from "../../base/timeLimit";
-import { isObject, shortened } from "../../base/values";
+import { isObject, received, shortened } from "../../base/values";
 
 export interface LoraConfig {
   /** Rank. */
@@ -135,7 +134,7 @@ function isList(value: unknown, type: string): boolean {
 function checkKinds(config: LoraConfig): void {
   for (const [key, [says, holds]] of Object.entries(kinds)) {
     const value = config[key as keyof LoraConfig];
-    if (!holds(value)) throw new RangeError(`Expected ${says} for '${key}' but received ${received(value)}`);
+    if (!holds(value)) throw new RangeError(expected(says, received(value), { name: key }));
   }
 }
 
@@ -250,16 +249,14 @@ function endsIn(names: readonly string[], name: string): boolean {
 }
 
 function checkRank(name: string, rank: number): void {
-  if (!(Number.isSafeInteger(rank) && rank > 0))
-    throw new RangeError(`Expected a positive integer for '${name}' but received ${received(rank)}`);
+  if (!(Number.isSafeInteger(rank) && rank > 0)) throw new RangeError(expected("a positive integer", received(rank), { name }));
 }
 
 /** Far beyond any use; a scaling near float32's largest number, 3.4e38, would overflow. */
 const MAX_ALPHA = 1e30;
 
 function checkAlpha(name: string, alpha: number): void {
-  if (!(Number.isFinite(alpha) && alpha > 0))
-    throw new RangeError(`Expected a positive number for '${name}' but received ${received(alpha)}`);
+  if (!(Number.isFinite(alpha) && alpha > 0)) throw new RangeError(expected("a positive number", received(alpha), { name }));
   if (alpha > MAX_ALPHA) throw new RangeError(`Expected at most ${MAX_ALPHA} for '${name}' but received ${alpha}`);
 }
 

@@ -90,7 +90,7 @@ export function splitByDistance<Row>(
   }
   const { name, digest, rows } = first;
   if (rows.length < 2)
-    throw new InputError(`Expected at least two rows in '${name}', to have near and far answers, but found one`);
+    throw new InputError(`Expected at least two rows in '${name}', to have near and far answers, but received one`);
   const order = rows.map((row, i) => ({ i, at: distance(row) })).sort((a, b) => a.at - b.at || a.i - b.i);
   const half = (part: typeof order, which: string): RowSource<Row> => ({
     name: `the half of ${name} whose answers are ${which}`,

@@ -1,5 +1,5 @@
 /** Losses made of other losses, weighted sums and WPO; and LD-DPO's weights, which change the sums that losses take. */
-import { received } from "../../base/received";
+import { received } from "../../base/values";
 import type { Tensor } from "../../torch";
 import { expectFits, numberOption } from "./declaration";
 import {

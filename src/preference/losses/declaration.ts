@@ -7,8 +7,7 @@
 import { type Argument, choice, type NumberRange, number } from "../../base/arguments";
 import { camelCase } from "../../base/names";
 import { checkOptions, given } from "../../base/options";
-import { received } from "../../base/received";
-import { isObject } from "../../base/values";
+import { isObject, received } from "../../base/values";
 import type { Tensor } from "../../torch";
 import {
   defineLoss,

@@ -5,8 +5,7 @@
  * number per pair; the objective is the mean over the pairs of the whole optimizer step, however they are split.
  */
 import { given } from "../../base/options";
-import { received } from "../../base/received";
-import { isObject } from "../../base/values";
+import { isObject, received } from "../../base/values";
 import type { Tensor } from "../../torch";
 
 /** Sums of token log-probs over each answer, log π(y|x) in nats, `[pairs]` each, and further values for some losses. */

@@ -7,8 +7,7 @@
  * The sequences are sorted, so that each has the longest common prefix with the one before it, and adds only the rest. That is a prefix tree whose branches are the sequences' own tails (`Strand`).
  */
 import { commonPrefixLength } from "../../base/lists";
-import { received } from "../../base/received";
-import { isObject } from "../../base/values";
+import { isObject, received } from "../../base/values";
 import { expectList, expectTokenized } from "../../data/rows/givenRows";
 import { answersOf, type TokenizedAnswer, type TokenizedPair } from "../../data/tokenize/tokenizedPair";
 

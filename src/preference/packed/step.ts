@@ -3,8 +3,7 @@
  * (tokenScores.ts), the loss on `[pairs]` sums, and the loss's gradient back through the body. Sums are in float64: a sum
  * of a thousand float32 log-probs would be rounded by 1e-4 nats, and DPOP multiplies what the chosen one loses.
  */
-import { received } from "../../base/received";
-import { isObject } from "../../base/values";
+import { isObject, received } from "../../base/values";
 import type { CausalLM } from "../../models";
 import { expectModel } from "../../models/causalLm";
 import { autograd, enableGrad, noGrad, type Tensor, tidy, zeros } from "../../torch";

@@ -11,9 +11,9 @@ import { join } from "node:path";
 import { InputError } from "../../base/errors";
 import { makeFolder } from "../../base/files/wholeFiles";
 import { expectPath } from "../../base/options";
+import { cacheFolder } from "../../base/package";
 import { type RecordEntry, RecordStore } from "../../base/records/store";
 import { answersOf, type TokenizedAnswer, type TokenizedPair } from "../../data/tokenize/tokenizedPair";
-import { cacheFolder } from "../../native/paths";
 import type { AnswerLogProbs, LogProbs } from "../packed/step";
 
 /** Log-probs of each completion token under the reference, in nats; float64 where the model is. */

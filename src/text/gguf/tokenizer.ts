@@ -7,7 +7,7 @@
 import { StagedFiles } from "../../base/files/wholeFiles";
 import { shown } from "../../base/values";
 import { companionPlaces } from "../../models/companions";
-import { FolderError } from "../../models/folderError";
+import { FolderError } from "../../models/folder";
 import { tokenIds } from "../../models/formats/gguf/config";
 import { GgufMetadata, readGgufHeader } from "../../models/formats/gguf/header";
 import { findGguf } from "../../models/formats/gguf/paths";

@@ -1,5 +1,5 @@
 /** The run header: the first line of `metrics.jsonl`, which says what was run. */
-import { packageVersion } from "../../native/paths";
+import { packageVersion } from "../../base/package";
 import type { PreferenceLoss } from "../../preference";
 import { deviceDescription, versions } from "../../torch";
 import type { TrainerState } from "../checkpoint/state";

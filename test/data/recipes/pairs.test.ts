@@ -83,7 +83,7 @@ describe("metamath", () => {
     const none = { query: "Is 7 prime?", response: "Yes. The answer is: yes" };
     await expect(made(metamath, [none, none])).rejects.toThrow(InputError);
     await expect(made(metamath, [none, none])).rejects.toThrow(
-      /rows that make pairs in '.*metamath\.json', but none does:\n2 rows: the response has no intermediate result .*\nName another file or split\. Every row/,
+      /rows that make pairs in '.*metamath\.json', but none does:\n2 rows: the response has no intermediate result .*\nName another file or split; every row/,
     );
   });
 });
@@ -145,9 +145,9 @@ describe("choices", () => {
 
   test("a value of another type names the row", async () => {
     await expect(made(arc, [question, { ...question, choices: "ice, fire" }])).rejects.toThrow(
-      /an object for 'choices' but found "ice, fire", in '.*arc\.json', row 1 \(counted from 0\)\. Every row is as in allenai/,
+      /an object for 'choices' but received "ice, fire", in '.*arc\.json', row 1 \(counted from 0\); every row is as in allenai/,
     );
-    await expect(made(arc, [4])).rejects.toThrow(/a JSON object in '.*arc\.json', row 0 \(counted from 0\), but found 4/);
+    await expect(made(arc, [4])).rejects.toThrow(/a JSON object in '.*arc\.json', row 0 \(counted from 0\) but received 4/);
   });
 });
 
@@ -170,7 +170,7 @@ describe("columns", () => {
 
   test("a column that is not there, and a template without one", async () => {
     const recipe = columnPairs({ prompt: "{q}", chosen: "{best}", rejected: "{worst}" });
-    await expect(made(recipe, rows)).rejects.toThrow(/the column 'best', 'worst' in .* found only 'q', 'marks', 'note'/);
+    await expect(made(recipe, rows)).rejects.toThrow(/the column 'best', 'worst' in .* received only 'q', 'marks', 'note'/);
     expect(() => columnPairs({ prompt: "q", chosen: "{a}", rejected: "{b}" })).toThrow(
       /a column in braces, such as '\{question\}', for the template of 'prompt' but received 'q'/,
     );

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { publishFolder, stagingFolder } from "../../../src/base/files/wholeFiles";
-import { cacheFolder } from "../../../src/native/paths";
+import { cacheFolder } from "../../../src/base/package";
 
 /** A Python package, and the folder in it that holds the templates. */
 export interface Wheel {

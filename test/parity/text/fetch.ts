@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { publishFolder, stagingFolder } from "../../../src/base/files/wholeFiles";
-import { cacheFolder } from "../../../src/native/paths";
+import { cacheFolder } from "../../../src/base/package";
 
 const version = "3.7.2";
 

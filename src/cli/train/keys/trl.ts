@@ -3,7 +3,7 @@
  * older versions).
  */
 
-import { parseJson } from "../../../base/arguments";
+import { tryParseJson } from "../../../base/arguments";
 import { isObject } from "../../../base/values";
 import { each, isEmpty, leaveOut, moot, type Project, plain, type Rule, read, type Settings, write } from "./answer";
 
@@ -23,7 +23,7 @@ const dtype: Rule = (value) => {
 
 /** Keyword arguments of `from_pretrained`, each answered like a key. */
 const initKwargs: Rule = (given) => {
-  const value = typeof given === "string" ? parseJson(given) : given;
+  const value = typeof given === "string" ? tryParseJson(given) : given;
   if (!isObject(value)) return leaveOut("set bf16 and model_revision instead");
   const foreign = Object.keys(value).filter((key) => !Object.hasOwn(loading, key) && !isEmpty(value[key]));
   if (foreign.length > 0) return leaveOut(`there is no equivalent of ${foreign.join(", ")}`);

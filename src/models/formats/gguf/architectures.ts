@@ -2,7 +2,7 @@
  * The architectures of llama.cpp that are read, and what each is in transformers: its class, the entries of its
  * `config.json`, the names of its tensors, and what llama.cpp's converter (convert_hf_to_gguf.py) did to its weights.
  */
-import { FolderError } from "../../folderError";
+import { FolderError } from "../../folder";
 import type { GgufChange } from "./file";
 import type { GgufMetadata } from "./header";
 

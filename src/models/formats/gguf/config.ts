@@ -3,7 +3,7 @@
  * too. What llama.cpp's converter computes into the file is undone here and in architectures.ts; a key that nothing here
  * asks for could change the numbers, and is an error.
  */
-import { FolderError } from "../../folderError";
+import { FolderError } from "../../folder";
 import { architectureNamed } from "./architectures";
 import type { GgufFile } from "./file";
 import { GgufMetadata, show } from "./header";

@@ -5,7 +5,7 @@
 import { closeSync, readSync } from "node:fs";
 import { openInput } from "../../../base/files/inputFiles";
 import { fromTypedArray, noGrad, type Tensor, tidy, zeros } from "../../../torch";
-import { asFolderError, FolderError } from "../../folderError";
+import { asFolderError, FolderError } from "../../folder";
 import { align, type GgufHeader } from "./header";
 import { type GgufType, ggufTypes, otherTypes } from "./types";
 

@@ -4,7 +4,7 @@
  */
 import type { Tensor } from "../../../torch";
 import type { HuggingFaceConfig } from "../../config";
-import { FolderError } from "../../folderError";
+import { FolderError } from "../../folder";
 import type { WeightEntry, Weights } from "../../weights";
 import { architectureNamed, changeOf, configTensors, huggingFaceName } from "./architectures";
 import { ggufConfig } from "./config";

@@ -5,9 +5,11 @@
  * file holds whatever is claimed. `@huggingface/gguf` is not used: past the end of a file it
  * reads zeros. Left out: version 1, and files of big-endian machines.
  */
+
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { openInput } from "../../../base/files/inputFiles";
-import { asFolderError, FolderError } from "../../folderError";
+import { shown } from "../../../base/values";
+import { asFolderError, FolderError } from "../../folder";
 
 export type GgufValue = number | boolean | string | readonly GgufValue[];
 
@@ -89,7 +91,7 @@ function parse(cursor: Cursor): GgufHeader {
 export function show(value: GgufValue | undefined): string {
   if (value === undefined) return "nothing";
   if (typeof value === "object") return `a list of ${value.length}`;
-  return (typeof value === "string" ? JSON.stringify(value) : String(value)).slice(0, 60);
+  return typeof value === "string" ? shown(value) : String(value); // JSON has no bigint
 }
 
 /** The next multiple of `alignment`. */
@@ -305,7 +307,7 @@ export class GgufMetadata {
   private read<T>(key: string, expected: string, fits: (value: unknown) => boolean, fallback?: T): T {
     const value = this.get(key) ?? fallback;
     if (fits(value)) return value as T;
-    const shown = show(value as GgufValue | undefined);
-    throw new FolderError(`Expected ${expected} for '${key}' in ${this.file} but received ${shown}`);
+    const found = show(value as GgufValue | undefined);
+    throw new FolderError(`Expected ${expected} for '${key}' in ${this.file} but received ${found}`);
   }
 }

@@ -2,7 +2,7 @@
 import { basename, dirname, join } from "node:path";
 import { hasEntry, isFolder } from "../../../base/files/paths";
 import { listed } from "../../../base/values";
-import { FolderError, filesIn } from "../../folderError";
+import { FolderError, filesIn } from "../../folder";
 
 const SHARD = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;
 

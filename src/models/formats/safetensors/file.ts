@@ -11,7 +11,7 @@ import { closeSync, fstatSync, readSync } from "node:fs";
 import { expectRegularFile, openInput } from "../../../base/files/inputFiles";
 import { TorchError } from "../../../native/errors";
 import { type Device, type DType, empty, noGrad, ops, type Tensor, tidy } from "../../../torch";
-import { asFolderError, FolderError } from "../../folderError";
+import { asFolderError, FolderError } from "../../folder";
 import { headerLength, LENGTH_BYTES, parseHeader, type TensorEntry } from "./header";
 
 /** Bytes mapped and converted in one step. */

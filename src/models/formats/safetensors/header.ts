@@ -7,7 +7,7 @@
 import { parseJson } from "../../../base/files/inputFiles";
 import { isObject, shown } from "../../../base/values";
 import type { DType } from "../../../torch";
-import { asFolderError, FolderError } from "../../folderError";
+import { asFolderError, FolderError } from "../../folder";
 
 /** The format's dtypes that libtorch has, and the bytes of one element. Its 4-bit and 6-bit ones are left out. */
 const formatDTypes = {

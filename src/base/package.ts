@@ -1,11 +1,11 @@
-/** Where things are: the package, its addons, and what setup keeps for the user. */
+/** The package: its folder and version, and the folder that it keeps its caches in. */
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
 export type Environment = Record<string, string | undefined>;
 
-/** The package's folder, from `src/native` and from `dist/native` alike. */
+/** The package's folder, from `src/base` and from `dist/base` alike. */
 export const packageRoot = join(__dirname, "..", "..");
 
 /** The package's own version. */
@@ -14,7 +14,7 @@ export function packageVersion(): string {
   return version;
 }
 
-/** The user's cache folder for smaug: a fetched libtorch, and which libtorch setup chose. */
+/** The user's cache folder for smaug: a fetched libtorch, the choice of a libtorch, tokens and reference scores. */
 export function cacheFolder(env: Environment): string {
   return join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), ".cache"), "smaug");
 }

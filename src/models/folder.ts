@@ -1,7 +1,9 @@
-/** What is wrong with a folder of weights, a model's or an adapter's, and reading the JSON in it. */
+/** A folder of weights, a model's or an adapter's: what can be wrong with it, and reading the JSON files in it. */
+
 import { readdirSync } from "node:fs";
 import { convertInputErrors, InputError } from "../base/errors";
 import { parseJson, readInputText } from "../base/files/inputFiles";
+import { isObject, shown } from "../base/values";
 
 /** A model or adapter folder that cannot be used: the message names the file, and what was expected. */
 export class FolderError extends InputError {
@@ -22,8 +24,8 @@ export function readJsonObject(file: string, expected: string, { maxBytes = MAX_
     const text = readInputText(file, expected, { maxBytes });
     return parseJson(text.replace(/^\ufeff/, ""), file, expected); // some Windows editors write a byte order mark
   });
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new FolderError(`Expected a JSON object in ${file} but received ${JSON.stringify(value).slice(0, 60)}`);
+  if (isObject(value)) return value;
+  throw new FolderError(`Expected a JSON object in ${file} but received ${shown(value)}`);
 }
 
 /** Runs `read`, turning its InputErrors into {@link FolderError}s. */
