@@ -150,7 +150,7 @@ test("rows without a rejected answer are read where the loss needs none; else th
   );
   const weighted = { ...config, lossType: ["sft"], useWeighting: true }; // WPO weights by both answers
   await expect(loadRows(weighted, [])).rejects.toThrow(
-    "To train on chosen answers alone, set loss_type: sft and use_weighting: false.",
+    "; to train on chosen answers alone, set loss_type: sft and use_weighting: false",
   );
   const misspelt = file("misspelt.jsonl", 1, { chosen: undefined, chosn: "a" });
   const other = resolveConfig(["--model_name_or_path", "base", "--dataset_name", misspelt]);
