@@ -61,6 +61,17 @@ test.concurrent("a log that can be written again says what is missing", async ()
   );
 });
 
+test.concurrent("a log that can be written again at once, before the stream has reported the failure, says the same", async () => {
+  const isStopped = "grep -q 'State:.T' /proc/$!/status";
+  const lift = `until ${isStopped}; do sleep 0.02; done; prlimit --pid $! --fsize=unlimited; kill -CONT $!; wait $!`;
+  const stopped = "ulimit -S -f 1; touch $D/go; $RUN --again $D/go --stop 2>$D/log & ";
+  const { code, read } = await shell("train", stopped + lift, { lines: 20 });
+  expect(code).toBe(0);
+  expect(read("log")).toContain(
+    "note: 10 lines of the log were lost: standard error could not be written (EFBIG: file too large, write)\nagain\n",
+  );
+});
+
 test.concurrent("closed descriptors are no error", async () => {
   expect(await shell("train", "$RUN <&- >&- 2>&-")).toMatchObject({ code: 0, isDone: true });
 });

@@ -71,6 +71,8 @@ class Guard {
   private readonly isLog: boolean;
   private readonly original: (chunk: Uint8Array | string, callback: Callback) => boolean;
   private failure: NodeJS.ErrnoException | undefined;
+  /** Why the last write to a file failed; `failure` has it only once the stream has reported it. */
+  private writeError: Error | undefined;
   /** Log lines that could not be written since the last that could. */
   private lost = 0;
   /** Whether the last write to a file ended in the middle of a line. */
@@ -102,7 +104,8 @@ class Guard {
   get loss(): string | undefined {
     if (this.lost === 0) return undefined;
     const lines = this.lost === 1 ? "1 line of the log was lost" : `${this.lost} lines of the log were lost`;
-    return `${lines}: standard error ${this.failure ? `could not be written (${this.failure.message})` : "was not read in time"}`;
+    const reason = this.failure ?? this.writeError;
+    return `${lines}: standard error ${reason ? `could not be written (${reason.message})` : "was not read in time"}`;
   }
 
   /** Waits until everything is written, as long as the reader makes progress every `patience` milliseconds. */
@@ -121,9 +124,10 @@ class Guard {
     let at = 0;
     try {
       while (at < text.length) at += writeSync(this.descriptor, text, at);
-      [this.lost, this.isTorn, this.failure] = [0, false, undefined];
+      [this.lost, this.isTorn, this.failure, this.writeError] = [0, false, undefined, undefined];
       if (done) process.nextTick(done);
     } catch (error) {
+      this.writeError = error as Error;
       if (at > 0) this.isTorn = text[at - 1] !== NEWLINE;
       this.lose(bytes);
       // As Node reports it: to the callback, and to a pipeline that listens.

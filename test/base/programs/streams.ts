@@ -1,7 +1,7 @@
 /**
  * A command with guarded streams: NAME DONE LINES BYTES [--json] [--again FILE]. It logs LINES lines to standard error,
  * writes the file DONE, and prints a result of BYTES characters; `pipeline` prints it the way `score --out -` does. With
- * --again it logs one more line once FILE is there.
+ * --again it logs one more line once FILE is there; with --stop it stops itself after DONE.
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { setImmediate, setTimeout } from "node:timers/promises";
@@ -19,12 +19,14 @@ const command = new Command(process.argv[2])
   .argument("<bytes>")
   .option("--json")
   .option("--again <file>")
-  .action(async (done: string, lines: string, bytes: string, { again }: { again?: string }) => {
+  .option("--stop")
+  .action(async (done: string, lines: string, bytes: string, { again, stop }: { again?: string; stop?: boolean }) => {
     for (let i = 0; i < Number(lines); i++) {
       process.stderr.write(`line ${String(i).padStart(94, "0")}\n`);
       if (i % 100 === 0) await setImmediate();
     }
     writeFileSync(done, "");
+    if (stop) process.kill(process.pid, "SIGSTOP"); // until SIGCONT
     while (again !== undefined && !existsSync(again)) await setTimeout(10);
     if (again !== undefined) process.stderr.write("again\n");
     const result = ["r".repeat(Number(bytes))];
