@@ -42,7 +42,7 @@ test("its checkpoint resumes to the losses and the weights of the uninterrupted 
     env: { ...process.env, OMP_NUM_THREADS: "1" },
   });
   expect(stderr).toContain("after step 3");
-  expect(stderr).not.toContain("in the run that goes on"); // about settings that it did not know and that are at their defaults
+  expect(stderr).not.toContain("in the run that is resumed"); // it did not know these settings, which have their defaults
 
   const [lines, before] = [logOf(out), logOf(earlierRun)];
   expect(lines.map(({ step }) => step)).toEqual(before.map(({ step }) => step));

@@ -185,7 +185,7 @@ test("an evaluation has them over all its pairs, however they are packed", async
   expectSame(line, Object.fromEntries(Object.entries(expected).map(([name, value]) => [`eval_${name}`, value])));
 });
 
-test("a run that goes on logs what the whole one does, to the bit", async () => {
+test("a resumed run logs what the uninterrupted one does, bit for bit", async () => {
   const settings = { saveStrategy: "steps", saveSteps: 3, loggingSteps: 2 } as const;
   const whole = options(adapted(), settings);
   await new PreferenceTrainer(whole).train();

@@ -277,7 +277,7 @@ describe("the reference", () => {
     expect(losses(given.outputDir!)[0]!["loss"]).toBeCloseTo(losses(first.folder)[0]!["loss"]!, 5);
   });
 
-  test("is the start, also of an adapter that goes on", async () => {
+  test("is the start, also of an adapter that is trained further", async () => {
     const first = await run();
     const model = tinyModel();
     await loadAdapter(model, first.folder);
@@ -395,7 +395,7 @@ describe("going on from a checkpoint", () => {
     );
     trainer.on("warning", (message) => warnings.push(message));
     await trainer.train();
-    expect(warnings).toContain("learningRate is 0.001, and was 0.01 in the run that goes on");
+    expect(warnings).toContain("learningRate is 0.001, and was 0.01 in the run that is resumed");
   });
 
   test("a setting that its version did not know counts as its default", async () => {
@@ -411,7 +411,9 @@ describe("going on from a checkpoint", () => {
     );
     trainer.on("warning", (message) => warnings.push(message));
     await trainer.train();
-    expect(warnings.filter((message) => message.includes("and was"))).toEqual(["count is 3, and was 2 in the run that goes on"]);
+    expect(warnings.filter((message) => message.includes("and was"))).toEqual([
+      "count is 3, and was 2 in the run that is resumed",
+    ]);
   });
 
   test("a run that is to overwrite an earlier one replaces it", async () => {

@@ -118,7 +118,7 @@ export class ParquetReader implements ParquetFile {
     const rows = Number(num_rows);
     if (Number.isSafeInteger(rows) && rows >= 0 && rows <= MAX_ROWS) return rows;
     throw new InputError(
-      `Expected at most ${MAX_ROWS} rows in row group ${group} of '${this.file}' but received ${num_rows === undefined ? "no number" : String(num_rows)}`,
+      `Expected at most ${MAX_ROWS} rows in row group ${group} of '${this.file}' but received ${num_rows === undefined ? "none" : String(num_rows)}`,
     );
   }
 

@@ -158,7 +158,7 @@ const WEIGHTS = "a list of numbers";
 
 /** The settings of single losses that do not fit. */
 function valueProblems(config: LossConfig): Problem[] {
-  const { lossType, lossWeights } = config as OpenConfig; // in a run's configuration null stands for what is left out
+  const { lossType, lossWeights } = config as OpenConfig; // in a run's configuration, a setting that was left out is null
   const problems = [...settings.values()]
     .filter((option) => config[option.key] !== undefined && !fits(config[option.key], option))
     .map(({ key, says }) => unfit(snakeCase(key), says, shown(config[key])));

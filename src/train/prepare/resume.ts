@@ -51,7 +51,7 @@ export function expectSameRun({ state: saved, folder }: OpenedCheckpoint, { star
     const what = name === "rows" ? "the same rows" : before === undefined ? `no ${name}` : `${name} ${String(before)}`;
     throw new InputError(
       `Expected ${what} as in the run of ${folder} but received ${name === "rows" ? "others" : String(value ?? "none")}; ` +
-        "a run goes on as it was, or starts anew from its weights",
+        "a run resumes with its own settings; to change them, start a new run from its weights",
     );
   }
 }
@@ -73,7 +73,10 @@ export function resumeWarnings(
     warnings.push(`${folder} has no checksums, as an older version of smaug wrote it: its files were not checked for damage`);
   if (state.globalStep > maxSteps)
     warnings.push(`${folder} is of step ${state.globalStep}, and this run has only ${maxSteps} steps: nothing is left to train`);
-  return [...warnings, ...changedSettings(state.config, config, defaults).map((change) => `${change} in the run that goes on`)];
+  return [
+    ...warnings,
+    ...changedSettings(state.config, config, defaults).map((change) => `${change} in the run that is resumed`),
+  ];
 }
 
 /** Settings that do not affect training, in both spellings. */

@@ -17,6 +17,10 @@ export const read = (settings: Settings, note: string): Answer => ({ kind: "read
 export const write = (settings: Settings, because?: string): Answer => ({ kind: "write", settings, because });
 export const leaveOut = (because: string): Answer => ({ kind: "leave out", because });
 
+/** Why keys for chat templates, and for trackers, are not needed. */
+export const template = "messages are rendered with the tokenizer's own chat template, texts are taken as they are";
+export const tracker = "metrics.jsonl and TensorBoard events are written anyway";
+
 /** The answer to a value, given the whole configuration. */
 export type Rule = (value: unknown, all: Settings) => Answer;
 

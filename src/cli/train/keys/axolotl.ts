@@ -11,11 +11,11 @@ import {
   plain,
   renamed,
   type Settings,
+  template,
+  tracker,
   write,
 } from "./answer";
 
-const template = "messages are rendered with the tokenizer's own chat template, texts are taken as they are";
-const tracker = "metrics.jsonl and TensorBoard events are written anyway";
 const kernels = "kernels and memory use are chosen automatically";
 const oneRate = "all trained weights share one learning rate";
 

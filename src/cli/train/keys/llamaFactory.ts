@@ -10,12 +10,12 @@ import {
   plain,
   renamed,
   type Settings,
+  template,
+  tracker,
   write,
 } from "./answer";
 
 const owner = "LLaMA-Factory's";
-const template = "messages are rendered with the tokenizer's own chat template, texts are taken as they are";
-const tracker = "metrics.jsonl and TensorBoard events are written anyway";
 
 /** DPO settings whose defaults differ in LLaMA-Factory. */
 function stage(value: unknown, all: Settings): Answer {
