@@ -15,10 +15,9 @@
  * instead: s and n are those of the lines' means, and ρ̄ must be three errors away, which is as rare by chance.
  */
 import { ERRORS, LEAST_PAIRS, pooled, type Sample } from "../base/samples";
+import { LINES } from "../train/failures";
 import type { LoggedRun, RunLine } from "./run";
 
-/** Maximum number of logged lines that "at the end" and "at the start" average; with few lines, each is a quarter. */
-export const LINES = 5;
 /** Nats per answer that count as rounding. */
 const NOTHING = 0.01;
 /** The number of pairs to pool. */
@@ -96,7 +95,7 @@ function lastLines(lines: readonly RunLine[]): readonly RunLine[] {
   return lines.slice(-count);
 }
 
-/** How many lines "at the end" averages. */
+/** How many lines "at the end" and "at the start" average: a quarter of few. */
 export const few = ({ length }: readonly RunLine[]): number => Math.max(1, Math.min(LINES, Math.floor(length / 4)));
 
 function lastEvaluation({ evaluations, lines }: LoggedRun): { sample: Sample; step: number; line: RunLine } | undefined {

@@ -1,9 +1,8 @@
 /** The outcome of a run, in numbers and in sentences, and warnings about it. */
-import { type ChosenAnswers, chosenAnswers, few, LINES } from "./chosenAnswers";
+import { fallAdvice, isStuck, LINES, STUCK_ADVICE } from "../train/failures";
+import { type ChosenAnswers, chosenAnswers, few } from "./chosenAnswers";
 import { short, signed } from "./html";
 import { configOf, type LoggedRun, type RunLine } from "./run";
-
-const LN2 = Math.log(2);
 
 /** The mean of a metric over the first or last `count` lines that have it; undefined when none has. */
 export function meanAt(end: "start" | "end", lines: readonly RunLine[], metric: string, count = few(lines)): number | undefined {
@@ -90,16 +89,12 @@ export function warnings(run: LoggedRun): string[] {
     found.push(
       `${name}: the chosen answers end ${(-chosen.nats).toFixed(2)} nats per answer below the reference, whatever the ` +
         `margin says (lowest: ${signed(lowest["rewards/chosen"]! / beta!)} at step ${lowest["step"]}). This is the failure that ` +
-        `DPOP prevents. ` +
-        (usesDpop ? "Raise dpop_lambda, or lower learning_rate." : "Train with loss_type dpop, or lower learning_rate."),
+        `DPOP prevents. ${fallAdvice(usesDpop)}.`,
     );
   }
   const last = lines.slice(-LINES);
-  if (last.length === LINES && last.every((line) => Math.abs(line["loss"]! - LN2) < 1e-4))
-    found.push(
-      `${name}: the loss is at ln 2 = 0.6931 in the last ${LINES} lines: nothing is being learnt. Raise learning_rate, and check ` +
-        "that the answers differ (smaug data inspect) and that something is trained (lora_target_modules).",
-    );
+  if (last.length === LINES && last.every((line) => isStuck(line["loss"]!)))
+    found.push(`${name}: the loss is at ln 2 = 0.6931 in the last ${LINES} lines: ${STUCK_ADVICE}.`);
   if (nonFinite.length > 0)
     found.push(
       `${name}: loss or gradient was not finite at step ${nonFinite.slice(0, 5).join(", ")}${nonFinite.length > 5 ? " and more" : ""}.`,

@@ -1,18 +1,16 @@
 /** Warns once about each failure of preference training that the usual metrics do not show, and says what to do. */
 import { LEAST_PAIRS, pooled, type Sample } from "../../base/samples";
 import { lossNeeds, type PreferenceLoss } from "../../preference";
+import { fallAdvice, isStuck, LINES, STUCK_ADVICE } from "../failures";
 import type { LogLine, TrainingStep } from "../metrics/names";
 import type { RunObserver } from "./observer";
 
-/** Number of logged lines in a row that have to agree. */
-const LINES = 5;
-const LN2 = Math.log(2);
 /**
  * How many standard errors a mean over lines that are all below 0 must be from 0. It is more than the report's two: such
  * lines are picked by their sign, so chance alone puts the mean of five of them 1.8 errors below 0, √5 · √(2/π), and every
  * logged line is another chance.
  */
-const ERRORS = 4;
+const FALL_ERRORS = 4;
 
 export class FailureMonitor implements RunObserver {
   /** How many consecutive lines had the chosen answers below the reference, and the rewards of all their pairs. */
@@ -39,7 +37,7 @@ export class FailureMonitor implements RunObserver {
     const { lines, rewards } = this.chosenBelow;
     const now = { mean, std, count };
     this.chosenBelow = isBelow ? { lines: lines + 1, rewards: rewards ? pooled([rewards, now]) : now } : { lines: 0 };
-    this.lossStuck = Math.abs(line["loss"]! - LN2) < 1e-4 ? this.lossStuck + 1 : 0;
+    this.lossStuck = isStuck(line["loss"]!) ? this.lossStuck + 1 : 0;
     return [this.warningOfFall(mean), this.warningOfStuckLoss()].filter((warning) => warning !== undefined);
   }
 
@@ -47,20 +45,16 @@ export class FailureMonitor implements RunObserver {
     const { lines, rewards } = this.chosenBelow;
     if (lines < LINES || !isSignificant(rewards!, this.rows) || !this.isNew("fall")) return undefined;
     const { name, beta = 1 } = this.loss;
-    const wayOut = name.includes("dpop") ? "Raise dpop_lambda" : `Train with loss_type dpop instead of ${name}`;
     return (
       `the chosen answers have been less likely than under the reference for ${lines} logged lines, now by ` +
       `${(-mean / beta).toFixed(2)} nats per answer, whatever the margin says: the failure that DPOP prevents. ` +
-      `${wayOut}, or lower learning_rate`
+      fallAdvice(name.includes("dpop"), name)
     );
   }
 
   private warningOfStuckLoss(): string | undefined {
     if (this.lossStuck < LINES || !this.isNew("stuck loss")) return undefined;
-    return (
-      `the loss has stayed at ln 2 = 0.6931 for ${LINES} logged lines: nothing is being learnt. Raise learning_rate, and check ` +
-      "that the answers differ (smaug data inspect) and that something is trained (lora_target_modules)"
-    );
+    return `the loss has stayed at ln 2 = 0.6931 for ${LINES} logged lines: ${STUCK_ADVICE}`;
   }
 
   private isNew(failure: string): boolean {
@@ -73,5 +67,5 @@ export class FailureMonitor implements RunObserver {
 /** Whether a mean over enough pairs is far enough from 0. */
 function isSignificant({ mean, std, count }: Sample, rows: number): boolean {
   const pairs = Math.min(count, rows);
-  return pairs >= LEAST_PAIRS && Math.abs(mean) > (ERRORS * std) / Math.sqrt(pairs);
+  return pairs >= LEAST_PAIRS && Math.abs(mean) > (FALL_ERRORS * std) / Math.sqrt(pairs);
 }

@@ -1,0 +1,25 @@
+/** The failures of preference training that a run warns of and its report looks for: how to tell, and what to do. */
+
+/** Number of logged lines that show the state of a run: a failure must last as long, and a report averages no more. */
+export const LINES = 5;
+
+const LN2 = Math.log(2);
+
+/** Whether the loss is what it is for a model that cannot tell the answers of a pair apart, ln 2. */
+export function isStuck(loss: number): boolean {
+  return Math.abs(loss - LN2) < 1e-4;
+}
+
+export const STUCK_ADVICE =
+  "nothing is being learnt. Raise learning_rate, and check that the answers differ (smaug data inspect) and that something " +
+  "is trained (lora_target_modules)";
+
+/**
+ * What to do when the chosen answers become less likely.
+ *
+ * @param loss name of the loss that trains, if known
+ */
+export function fallAdvice(usesDpop: boolean, loss?: string): string {
+  const instead = loss === undefined ? "" : ` instead of ${loss}`;
+  return `${usesDpop ? "Raise dpop_lambda" : `Train with loss_type dpop${instead}`}, or lower learning_rate`;
+}
