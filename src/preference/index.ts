@@ -3,13 +3,13 @@ export { packedAttention } from "./packed/attention";
 export { type PackedBatch, upload } from "./packed/batch";
 export { type MicroBatchOptions, microBatches, packOptionsOf } from "./packed/microBatches";
 export {
+  type Branch,
   type Packing,
   type PackingStatistics,
   type PackOptions,
   type PairCompletions,
   pack,
   packingStatistics,
-  type Strand,
 } from "./packed/packing";
 export {
   type AnswerLogProbs,

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
 import { maskedAttention } from "../../src/nn";
 import { type PackedBatch, pack, packedAttention, upload } from "../../src/preference";
-import { strandOffsets } from "../../src/preference/packed/attention";
+import { branchOffsets } from "../../src/preference/packed/attention";
 import { autograd, cat, manualSeed, noGrad, randn, type Tensor, tensor, tidy } from "../../src/torch";
 import "../setup/leaks";
 
@@ -41,7 +41,7 @@ const rules = [
 /** Every sequence by itself, by the ordinary kernel; each row's output is that of the sequence that laid it. */
 function bySequence(batch: PackedBatch, [q, k, v]: [Tensor, Tensor, Tensor], rule: (typeof rules)[number]): Tensor {
   return cat(
-    batch.packing.strands.map(({ length, sequence }) => {
+    batch.packing.branches.map(({ length, sequence }) => {
       const of = (x: Tensor) => x.indexSelect(2, tensor([...sequence], { dtype: "int64" }));
       const out = maskedAttention()(of(q), of(k), of(v), rule);
       return out.narrow(2, sequence.length - length, length);
@@ -77,7 +77,7 @@ test("the offsets for variable-length attention describe the same attention", ()
   tidy(() => {
     const batch = upload(pack(pairs));
     const [q, k, v] = inputs(batch);
-    const { cumQueries, cumKeys, maxQueries, maxKeys } = strandOffsets(batch.packing.strands);
+    const { cumQueries, cumKeys, maxQueries, maxKeys } = branchOffsets(batch.packing.branches);
     const keys = k.indexSelect(2, batch.keyRows);
     const values = v.indexSelect(2, batch.keyRows);
     // What flash attention does with them: each run of queries with its run of keys, causal, aligned to the end.

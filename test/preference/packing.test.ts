@@ -19,10 +19,10 @@ const somePairs = prompts.chain((known) =>
     .map((rows) => rows.map(([prompt, chosen, rejected], index) => pair(index, prompt, chosen, rejected))),
 );
 
-/** What each row's strand says it sees, up to itself: its context, as tokens. */
-function contexts({ ids, strands }: Packing): Map<number, number[]> {
+/** What each row's branch says it sees, up to itself: its context, as tokens. */
+function contexts({ ids, branches }: Packing): Map<number, number[]> {
   return new Map(
-    strands.flatMap(({ first, length, sequence }) =>
+    branches.flatMap(({ first, length, sequence }) =>
       Array.from({ length }, (_, at): [number, number[]] => [
         first + at,
         [...sequence.subarray(0, sequence.length - length + at + 1)].map((row) => ids[row]!),
@@ -33,7 +33,7 @@ function contexts({ ids, strands }: Packing): Map<number, number[]> {
 
 function expectFaithful(packing: Packing): void {
   const seen = contexts(packing);
-  expect([...seen.keys()]).toEqual([...packing.ids.keys()]); // each row belongs to one strand, in order
+  expect([...seen.keys()]).toEqual([...packing.ids.keys()]); // each row belongs to one branch, in order
   for (const [row, context] of seen) expect(packing.positions[row]).toBe(context.length - 1);
   packing.pairs.forEach((each, i) => {
     const { chosen, rejected } = each;
@@ -56,7 +56,7 @@ describe("pack", () => {
     const packing = pack([pair(0, [5, 6], [7, 8, 1], [7, 9, 1])]);
     expect([...packing.ids]).toEqual([5, 6, 7, 8, 9]);
     expect([...packing.positions]).toEqual([0, 1, 2, 3, 3]);
-    expect(packing.strands).toEqual([
+    expect(packing.branches).toEqual([
       { first: 0, length: 4, sequence: Int32Array.of(0, 1, 2, 3) },
       { first: 4, length: 1, sequence: Int32Array.of(0, 1, 2, 4) },
     ]);

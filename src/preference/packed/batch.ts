@@ -19,7 +19,7 @@ export interface PackedBatch {
   readonly answerOf: Tensor;
   /** Completion tokens of each answer, `[pairs, 2]`; 0 for a rejected answer that a row does not have. */
   readonly lengths: Tensor;
-  /** Rows each strand sees, strand after strand, `[keys]`. */
+  /** Rows each branch sees, branch after branch, `[keys]`. */
   readonly keyRows: Tensor;
 }
 
@@ -32,7 +32,7 @@ export interface PackedBatch {
  */
 export function upload(packing: Packing, device: Device = "cpu"): PackedBatch {
   expectPacking(packing, "packing");
-  const { pairs, ids, positions, predictors, targets, strands } = packing;
+  const { pairs, ids, positions, predictors, targets, branches } = packing;
   const answers = packing.completions.flatMap(({ chosen, rejected }) => [chosen, rejected]);
   const parts = {
     ids,
@@ -42,7 +42,7 @@ export function upload(packing: Packing, device: Device = "cpu"): PackedBatch {
     scoredOf: joined(answers),
     answerOf: joined(answers.map(({ length }, answer) => new Int32Array(length).fill(answer))),
     lengths: Int32Array.from(answers, ({ length }) => length),
-    keyRows: joined(strands.map(({ sequence }) => sequence)),
+    keyRows: joined(branches.map(({ sequence }) => sequence)),
   };
   const all = fromTypedArray(joined(Object.values(parts)), undefined, { dtype: "int64", device });
   let at = 0;

@@ -98,9 +98,9 @@ function contextsOf(model: CausalLM, batch: PackedBatch, x: Tensor): AttentionCo
 }
 
 /** Tokens of the text each row is in, its last one included, `[1, rows]`. */
-function textLengths({ packing: { ids, strands }, positions }: PackedBatch): Tensor {
+function textLengths({ packing: { ids, branches }, positions }: PackedBatch): Tensor {
   const lengths = new Int32Array(ids.length);
-  for (const { first, length, sequence } of strands) {
+  for (const { first, length, sequence } of branches) {
     if (length < sequence.length)
       throw new TypeError(
         "Expected a packing without shared prefixes for a model whose rotary angles depend on the text's length; " +

@@ -1,18 +1,19 @@
 /**
  * Lays out preference pairs for one forward pass without computing anything twice. A common prefix is laid out once: the
  * prompt of a pair, tokens that both answers begin with, the prompt of several pairs, a system prompt of all of them. There
- * is no padding, and the last token of a sequence, which predicts nothing, is left
- * out. microBatches.ts decides which batch a pair goes to; batch.ts holds the tensors.
+ * is no padding, and the last token of a sequence, which predicts nothing, is left out. microBatches.ts decides which batch a
+ * pair goes to; batch.ts holds the tensors.
  *
- * The sequences are sorted, so that each has the longest common prefix with the one before it, and adds only the rest. That is a prefix tree whose branches are the sequences' own tails (`Strand`).
+ * The sequences are sorted, so that each has the longest common prefix with the one before it, and adds only the rest: a
+ * prefix tree, whose branches are the sequences' own tails.
  */
 import { commonPrefixLength } from "../../base/lists";
 import { isObject, received } from "../../base/values";
 import { expectList, expectTokenized } from "../../data/rows/givenRows";
 import { answersOf, type TokenizedAnswer, type TokenizedPair } from "../../data/tokenize/tokenizedPair";
 
-/** The tokens that one sequence adds: a run of rows. Each attends to the shared rows and the strand's rows up to its own. */
-export interface Strand {
+/** The tokens that one sequence adds: a run of rows. Each attends to the shared rows and the branch's rows up to its own. */
+export interface Branch {
   /** Row of its first token. */
   readonly first: number;
   /** Tokens of its own, at least 1. */
@@ -36,7 +37,7 @@ export interface Layout {
   readonly ids: Int32Array;
   /** Position of each row in its sequence. */
   readonly positions: Int32Array;
-  readonly strands: readonly Strand[];
+  readonly branches: readonly Branch[];
   /** Row whose output predicts each scored token. A row where sequences part predicts several. */
   readonly predictors: Int32Array;
   /** Each scored token; those that sequences share in both context and token appear once. */
@@ -99,7 +100,7 @@ export function layOut(answers: readonly TokenizedAnswer[], sharePrefixes = true
 
   const ids: number[] = [];
   const positions: number[] = [];
-  const strands: Strand[] = [];
+  const branches: Branch[] = [];
   const rowsOf: Int32Array[] = Array.from({ length: answers.length });
   let before: Int32Array = new Int32Array();
   let beforeRows: Int32Array = new Int32Array();
@@ -114,7 +115,7 @@ export function layOut(answers: readonly TokenizedAnswer[], sharePrefixes = true
       positions.push(at);
     }
     const length = sequence.length - shared;
-    if (length > 0) strands.push({ first: rows[shared]!, length, sequence: rows });
+    if (length > 0) branches.push({ first: rows[shared]!, length, sequence: rows });
     rowsOf[answer] = rows;
     before = sequence;
     beforeRows = rows;
@@ -141,7 +142,7 @@ export function layOut(answers: readonly TokenizedAnswer[], sharePrefixes = true
     scored: answers.map((_, answer) => completion(answer)),
     ids: Int32Array.from(ids),
     positions: Int32Array.from(positions),
-    strands,
+    branches,
     predictors: Int32Array.from(predictors),
     targets: Int32Array.from(targets),
     largestId: answers.reduce((largest, answer) => answer.ids.reduce((a, b) => Math.max(a, b), largest), 0),
@@ -188,6 +189,6 @@ export function compareIds(a: Int32Array, b: Int32Array): number {
  * @throws TypeError
  */
 export function expectPacking(value: unknown, name: string): asserts value is Packing {
-  if (isObject(value) && "strands" in value && "completions" in value) return;
+  if (isObject(value) && "branches" in value && "completions" in value) return;
   throw new TypeError(`Expected a batch from microBatches or pack for '${name}' but received ${received(value)}`);
 }
