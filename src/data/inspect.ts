@@ -5,7 +5,16 @@
 import type { Tokenizer } from "../text";
 import { normalisedDistance } from "./rows/editDistance";
 import { isPlain, type TrainingRow } from "./rows/preferenceRow";
-import { endsWithAssistant, mergeOddities, note, type Oddities, oddRows, type Refusal, screen, texts } from "./rows/screening";
+import {
+  addWarning,
+  type DataWarnings,
+  endsWithAssistant,
+  mergeWarnings,
+  type Refusal,
+  rowWarnings,
+  screen,
+  texts,
+} from "./rows/screening";
 import type { Cut, TruncationMode } from "./tokenize/pairTokenizer";
 import type { TokenizedAnswer } from "./tokenize/tokenizedPair";
 import { type LengthSummary, summarise, type TokenizeOptions, tokenizeRows } from "./tokenize/tokenizePairs";
@@ -35,7 +44,7 @@ export interface Inspection {
   readonly usable: number;
   readonly refused: readonly Refusal[];
   readonly cut: readonly Cut[];
-  readonly odd: Oddities;
+  readonly odd: DataWarnings;
   /** Of the usable rows. */
   readonly lengths: { readonly prompt: Distribution; readonly chosen: Distribution; readonly rejected?: Distribution };
   /** Between the two answers, as a share of the longer one. Absent, like all about rejected answers, if no row has one. */
@@ -62,11 +71,11 @@ interface Measured {
 /** Inspects rows; `maxLength` needs a tokenizer. */
 export async function inspectRows(rows: readonly TrainingRow[], options: InspectOptions = {}): Promise<Inspection> {
   const { tokenizer, samples: count = 3 } = options;
-  const written = oddRows(rows);
+  const written = rowWarnings(rows);
   if (!tokenizer) {
     const { kept, refused } = screen(rows, reasonAgainst);
     const samples = kept.slice(0, count).map(sampleOfWords);
-    const odd = kept.filter(endsWithAssistant).reduce((all, { index }) => note(all, "assistantLast", index), written);
+    const odd = kept.filter(endsWithAssistant).reduce((all, { index }) => addWarning(all, "assistantLast", index), written);
     return { ...inspection("words", rows, wordsOf(kept), samples), refused, cut: [], odd };
   }
   const { maxLength, truncationMode, onProgress } = options;
@@ -85,7 +94,7 @@ export async function inspectRows(rows: readonly TrainingRow[], options: Inspect
     chosen: decoded(tokenizer, chosen),
     ...(rejected && { rejected: decoded(tokenizer, rejected) }),
   }));
-  return { ...inspection("tokens", rows, measured, samples), refused, cut, odd: mergeOddities(written, odd) };
+  return { ...inspection("tokens", rows, measured, samples), refused, cut, odd: mergeWarnings(written, odd) };
 }
 
 function inspection(

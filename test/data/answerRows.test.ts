@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { InputError } from "../../src/base/errors";
 import { inspectRows } from "../../src/data/inspect";
 import { loadPreferences } from "../../src/data/rows/preferences";
-import { oddRows } from "../../src/data/rows/screening";
+import { rowWarnings } from "../../src/data/rows/screening";
 import { tokenizePairs } from "../../src/data/tokenize/tokenizePairs";
 import { loadTokenizer } from "../../src/text";
 import { folderOf } from "../parity/fixture";
@@ -189,7 +189,7 @@ describe("in tokens", () => {
 test("rows without a rejected answer are inspected, with and without a tokenizer", async () => {
   vi.stubEnv("XDG_CACHE_HOME", folder);
   const rows = [0, 1].map((index) => ({ index, prompt: "a:", chosen: "hello b" }));
-  expect(oddRows(rows)).toEqual({ duplicate: { count: 1, first: [1] } });
+  expect(rowWarnings(rows)).toEqual({ duplicate: { count: 1, first: [1] } });
   const words = await inspectRows(rows);
   expect(words).toMatchObject({ usable: 2, lengths: { chosen: { total: 4 } }, samples: [{ chosen: { prompt: "a:" } }, {}] });
   const tokens = await inspectRows(rows, { tokenizer: await loadTokenizer(tinyFolder()) });

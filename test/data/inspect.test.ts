@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { inspectRows, lengthHistogram, shareHistogram } from "../../src/data/inspect";
 import { normalisedDistance } from "../../src/data/rows/editDistance";
 import type { PreferenceRow } from "../../src/data/rows/preferenceRow";
-import { describeOddities, mergeOddities, note, oddRows } from "../../src/data/rows/screening";
+import { addWarning, describeWarnings, mergeWarnings, rowWarnings } from "../../src/data/rows/screening";
 import { summarise } from "../../src/data/tokenize/tokenizePairs";
 import { loadTokenizer } from "../../src/text";
 import { tinyFolder } from "../text/tiny";
@@ -58,7 +58,7 @@ test("odd rows are counted by kind, with the first of them", () => {
     ["question", "question a", "b"],
   );
   const once = (index: number) => ({ count: 1, first: [index] });
-  expect(oddRows(rows)).toEqual({
+  expect(rowWarnings(rows)).toEqual({
     duplicate: once(1),
     contradiction: once(2),
     emptyPrompt: once(3),
@@ -71,21 +71,21 @@ test("odd rows are counted by kind, with the first of them", () => {
 
 test("of many odd rows the first ten are named", () => {
   let odd = {};
-  for (let i = 0; i < 12; i++) odd = note(odd, "noEos", i);
+  for (let i = 0; i < 12; i++) odd = addWarning(odd, "noEos", i);
   expect(odd).toEqual({ noEos: { count: 12, first: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] } });
   const nine = [0, 1, 2, 3, 4, 5, 6, 7, 8];
-  const merged = mergeOddities({ seam: { count: 9, first: nine } }, { seam: { count: 3, first: [20, 21, 22] } });
+  const merged = mergeWarnings({ seam: { count: 9, first: nine } }, { seam: { count: 3, first: [20, 21, 22] } });
   expect(merged).toEqual({ seam: { count: 12, first: [...nine, 20] } });
-  const [line, ...more] = describeOddities(odd);
+  const [line, ...more] = describeWarnings(odd);
   expect(line).toMatch(/^12 rows \(0, 1, .*, 9, …\) have an answer without EOS/);
   expect(more).toEqual([]);
-  const single = note(note(note({}, "contradiction", 3), "noBos", 0), "seam", 2);
-  expect(describeOddities(single)).toEqual([
+  const single = addWarning(addWarning(addWarning({}, "contradiction", 3), "noBos", 0), "seam", 2);
+  expect(describeWarnings(single)).toEqual([
     "1 row (3) prefers what an earlier row rejects, and rejects what it prefers",
     "1 row (0) does not begin with BOS, which the tokenizer puts before texts: the chat template leaves it out",
     "1 row (2) has a prompt whose last tokens change with the answer; they count as the answer's",
   ]);
-  expect(describeOddities(note(note({}, "contradiction", 3), "contradiction", 5))).toEqual([
+  expect(describeWarnings(addWarning(addWarning({}, "contradiction", 3), "contradiction", 5))).toEqual([
     "2 rows (3, 5) prefer what an earlier row rejects, and reject what it prefers",
   ]);
 });

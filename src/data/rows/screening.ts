@@ -64,7 +64,7 @@ export function expectSomeKept(kept: readonly unknown[], refused: readonly Refus
 }
 
 /** Each kind, and what to say of one row of it, with the verbs in braces. */
-export const ODDITIES = {
+export const WARNINGS = {
   emptyPrompt: "{has} an empty prompt; without a 'prompt' key it is what both answers begin with",
   assistantLast:
     "{has} a prompt that ends with an assistant turn, so the answer starts another; make that turn part of the answers",
@@ -80,28 +80,28 @@ export const ODDITIES = {
   seam: "{has} a prompt whose last tokens change with the answer; they count as the answer's",
 } as const;
 
-export type OddityKind = keyof typeof ODDITIES;
+export type DataWarningKind = keyof typeof WARNINGS;
 
-export interface Oddity {
+export interface DataWarning {
   readonly count: number;
   /** The first ten rows. */
   readonly first: readonly number[];
 }
 
 /** Counts by kind; kinds that were not seen are not there. */
-export type Oddities = { readonly [kind in OddityKind]?: Oddity };
+export type DataWarnings = { readonly [kind in DataWarningKind]?: DataWarning };
 
 const FIRST = 10;
 
 /** Counts the row under this kind. */
-export function note(oddities: Oddities, kind: OddityKind, index: number): Oddities {
-  return mergeOddities(oddities, { [kind]: { count: 1, first: [index] } });
+export function addWarning(warnings: DataWarnings, kind: DataWarningKind, index: number): DataWarnings {
+  return mergeWarnings(warnings, { [kind]: { count: 1, first: [index] } });
 }
 
 /** Both counts together; the rows of `b` come after those of `a`. */
-export function mergeOddities(a: Oddities, b: Oddities): Oddities {
-  const merged: { [kind in OddityKind]?: Oddity } = { ...a };
-  for (const kind of Object.keys(b) as OddityKind[]) {
+export function mergeWarnings(a: DataWarnings, b: DataWarnings): DataWarnings {
+  const merged: { [kind in DataWarningKind]?: DataWarning } = { ...a };
+  for (const kind of Object.keys(b) as DataWarningKind[]) {
     const [old, more] = [a[kind] ?? { count: 0, first: [] }, b[kind]!];
     merged[kind] = { count: old.count + more.count, first: [...old.first, ...more.first].slice(0, FIRST) };
   }
@@ -109,35 +109,35 @@ export function mergeOddities(a: Oddities, b: Oddities): Oddities {
 }
 
 /** The counts as lines for a terminal. */
-export function describeOddities(oddities: Oddities): string[] {
-  return (Object.keys(ODDITIES) as OddityKind[]).flatMap((kind) => {
-    const oddity = oddities[kind];
-    if (!oddity) return [];
-    const rows = oddity.first.join(", ") + (oddity.count > oddity.first.length ? ", …" : "");
-    const isOne = oddity.count === 1;
-    const says = ODDITIES[kind].replace(/\{(\w+)\}/g, (_, verb: string) => (isOne ? verb : plural(verb)));
-    return [`${oddity.count} ${isOne ? "row" : "rows"} (${rows}) ${says}`];
+export function describeWarnings(warnings: DataWarnings): string[] {
+  return (Object.keys(WARNINGS) as DataWarningKind[]).flatMap((kind) => {
+    const warning = warnings[kind];
+    if (!warning) return [];
+    const rows = warning.first.join(", ") + (warning.count > warning.first.length ? ", …" : "");
+    const isOne = warning.count === 1;
+    const says = WARNINGS[kind].replace(/\{(\w+)\}/g, (_, verb: string) => (isOne ? verb : plural(verb)));
+    return [`${warning.count} ${isOne ? "row" : "rows"} (${rows}) ${says}`];
   });
 }
 
 const plural = (verb: string): string => ({ has: "have", does: "do" })[verb] ?? verb.replace(/s$/, "");
 
 /** What is odd about rows as they are written, before any tokenizer has seen them. */
-export function oddRows(rows: readonly TrainingRow[]): Oddities {
-  let found: Oddities = {};
+export function rowWarnings(rows: readonly TrainingRow[]): DataWarnings {
+  let found: DataWarnings = {};
   const seen = new Set<string>();
-  for (const row of rows) for (const kind of kindsOf(row, seen)) found = note(found, kind, row.index);
+  for (const row of rows) for (const kind of kindsOf(row, seen)) found = addWarning(found, kind, row.index);
   return found;
 }
 
 /** `seen` holds the rows before, and then this one. */
-function kindsOf(row: TrainingRow, seen: Set<string>): OddityKind[] {
+function kindsOf(row: TrainingRow, seen: Set<string>): DataWarningKind[] {
   const { chosen, rejected } = texts(row);
   const answers = rejected === undefined ? [chosen] : [chosen, rejected];
   const same = digest(row, chosen, rejected);
   const opposite = rejected === undefined ? undefined : digest(row, rejected, chosen);
   const isRepeated = seen.has(same);
-  const holds: Partial<Record<OddityKind, boolean>> = {
+  const holds: Partial<Record<DataWarningKind, boolean>> = {
     emptyPrompt: row.prompt.length === 0,
     blankAnswer: answers.some((text) => text !== "" && text.trim() === ""),
     chosenBeginsRejected: continues(rejected, chosen),
@@ -147,7 +147,7 @@ function kindsOf(row: TrainingRow, seen: Set<string>): OddityKind[] {
     contradiction: !isRepeated && opposite !== undefined && seen.has(opposite),
   };
   seen.add(same);
-  return (Object.keys(holds) as OddityKind[]).filter((kind) => holds[kind]);
+  return (Object.keys(holds) as DataWarningKind[]).filter((kind) => holds[kind]);
 }
 
 /** Whether a text is another one and more. */

@@ -12,7 +12,14 @@ import { secondsFor, TimeLimitError, withinTime } from "../../base/timeLimit";
 import { type ChatMessage, type Tokenizer, tokenizeAnswers, tokenizeChatAnswers } from "../../text";
 import { ChatTemplateLimitError, ChatTemplateSyntaxError } from "../../text/errors";
 import { isPlain, type TrainingRow } from "../rows/preferenceRow";
-import { endsWithAssistant, mergeOddities, note, type Oddities, type OddityKind, type Refusal } from "../rows/screening";
+import {
+  addWarning,
+  type DataWarningKind,
+  type DataWarnings,
+  endsWithAssistant,
+  mergeWarnings,
+  type Refusal,
+} from "../rows/screening";
 import { storePairs, type TokenizedAnswer, type TokenizedPair } from "./tokenizedPair";
 
 /** What to do with prompt and answer when they are too long together: cut off their end, or their beginning. */
@@ -40,7 +47,7 @@ export interface TokenizedRows {
   readonly pairs: TokenizedPair[];
   readonly refused: Refusal[];
   readonly cut: Cut[];
-  odd: Oddities;
+  odd: DataWarnings;
 }
 
 /** The same with its pairs in one array, as files and threads have them. */
@@ -63,7 +70,7 @@ export function joinRows(parts: readonly StoredRows[]): StoredRows {
     stored: joined,
     refused: parts.flatMap(({ refused }) => refused),
     cut: parts.flatMap(({ cut }) => cut),
-    odd: parts.reduce((all, { odd }) => mergeOddities(all, odd), {}),
+    odd: parts.reduce((all, { odd }) => mergeWarnings(all, odd), {}),
   };
 }
 
@@ -123,12 +130,12 @@ export class PairTokenizer {
   /** Adds the row to `result`. */
   private add(row: TrainingRow, result: TokenizedRows): void {
     const cut: Cut[] = [];
-    const odd = new Set<OddityKind>();
+    const odd = new Set<DataWarningKind>();
     try {
       const pair = this.tokenize(row, cut, odd);
       result.pairs.push(pair);
       result.cut.push(...cut);
-      for (const kind of odd) result.odd = note(result.odd, kind, row.index);
+      for (const kind of odd) result.odd = addWarning(result.odd, kind, row.index);
     } catch (error) {
       // A template may refuse a conversation: that row's fault. It says why over several lines at times.
       if (!(error instanceof Reason || error instanceof InputError)) throw error;
@@ -140,7 +147,7 @@ export class PairTokenizer {
     }
   }
 
-  private tokenize(row: TrainingRow, cut: Cut[], odd: Set<OddityKind>): TokenizedPair {
+  private tokenize(row: TrainingRow, cut: Cut[], odd: Set<DataWarningKind>): TokenizedPair {
     const sides = row.rejected === undefined ? SIDES.slice(0, 1) : SIDES;
     if (row.rejected === undefined && row.chosen.length === 0 && !isPlain(row))
       throw new Reason("the conversation does not end with an assistant message");
@@ -167,7 +174,7 @@ export class PairTokenizer {
   }
 
   /** One BOS, a token before the completion, a completion, EOS at its end. */
-  private check(ids: number[], start: number, side: string, isText: boolean, odd: Set<OddityKind>): void {
+  private check(ids: number[], start: number, side: string, isText: boolean, odd: Set<DataWarningKind>): void {
     const { bos, eos, tokenizer } = this;
     if (bos !== undefined && ids[0] === bos && ids[1] === bos)
       throw new Reason(

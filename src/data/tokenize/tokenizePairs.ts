@@ -16,7 +16,7 @@ import { expectTokenizer } from "../../text/tokenizer";
 import type { RejectedRule } from "../reading/columnMapping";
 import { expectRejectedRule, expectRows, type GivenRow, numbered } from "../rows/givenRows";
 import { isPlain, type TrainingRow } from "../rows/preferenceRow";
-import { describeOddities, describeRefusals, expectSomeKept, type Oddities, type Refusal } from "../rows/screening";
+import { type DataWarnings, describeRefusals, describeWarnings, expectSomeKept, type Refusal } from "../rows/screening";
 import { batchesOf, type Cut, joinRows, type Limits, PairTokenizer, type StoredRows, type TruncationMode } from "./pairTokenizer";
 import { contentKey, readTokenCache, writeTokenCache } from "./tokenCache";
 import { readPairs, type TokenizedPair } from "./tokenizedPair";
@@ -45,7 +45,7 @@ export interface TokenizedPairs {
   /** Answers whose end (or whose prompt's beginning) is gone. */
   readonly cut: readonly Cut[];
   /** What is odd about rows that are trained on. */
-  readonly odd: Oddities;
+  readonly odd: DataWarnings;
   readonly statistics: TokenStatistics;
 }
 
@@ -143,7 +143,7 @@ export function describeTokenized({ refused, cut, odd, statistics }: TokenizedPa
   return [
     ...(refused.length > 0 ? [describeRefusals(refused, statistics.rows)] : []),
     ...(cut.length > 0 ? [describeCuts(cut, limits)] : []),
-    ...describeOddities(odd),
+    ...describeWarnings(odd),
   ];
 }
 
