@@ -8,9 +8,9 @@
 import { dirname } from "node:path";
 import { problemLines } from "../base/problems";
 import { empty, isFloatingPoint, ops, type Tensor, tidy } from "../torch";
+import type { TransformerConfig } from "./architectures/transformer";
 import type { HuggingFaceConfig } from "./config";
 import { blaming, FolderError } from "./folder";
-import type { TransformerConfig } from "./transformer";
 import type { WeightEntry, Weights } from "./weights";
 
 /** Compares the sizes in the config with the weights, so that none makes the model larger than they are. */

@@ -10,7 +10,7 @@ import {
 import type { Tensor } from "../../torch";
 import type { ConfigReader } from "../config";
 import { type Blueprint, DecoderLayer } from "../decoder";
-import { attentionOptions, layerWindows, type TransformerConfig, transformerConfig } from "../transformer";
+import { attentionOptions, layerWindows, type TransformerConfig, transformerConfig } from "./transformer";
 
 export interface GemmaConfig extends TransformerConfig {
   attentionBias: boolean;

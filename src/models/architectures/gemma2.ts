@@ -3,8 +3,8 @@ import { Attention, type LayerOptions } from "../../nn";
 import { CausalLM } from "../causalLm";
 import type { HuggingFaceConfig } from "../config";
 import { ropeOf, rotary } from "../rope";
-import { readerOf } from "../transformer";
 import { type GemmaConfig, GemmaLayer, gemmaAttention, gemmaBlueprint, gemmaConfig, gemmaDefaults } from "./gemma";
+import { readerOf } from "./transformer";
 
 export interface Gemma2Config extends GemmaConfig {
   /** Bends the scores into (-x, x). */

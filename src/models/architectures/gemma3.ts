@@ -6,8 +6,8 @@ import { Attention, type LayerOptions, OffsetRmsNorm } from "../../nn";
 import { CausalLM } from "../causalLm";
 import type { ConfigReader, HuggingFaceConfig } from "../config";
 import { type RopeConfig, ropeFrom, rotary } from "../rope";
-import { readerOf } from "../transformer";
 import { type GemmaConfig, GemmaLayer, gemmaAttention, gemmaBlueprint, gemmaConfig, gemmaDefaults } from "./gemma";
+import { readerOf } from "./transformer";
 
 export interface Gemma3Config extends GemmaConfig {
   /** The rotary angles of layers with a window; `rope` has those of the others. */

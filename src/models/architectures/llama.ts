@@ -3,7 +3,7 @@ import { Attention, GatedMlp, type LayerOptions } from "../../nn";
 import { CausalLM } from "../causalLm";
 import type { HuggingFaceConfig } from "../config";
 import { ropeOf, rotary } from "../rope";
-import { attentionOptions, PreNormLayer, readerOf, type TransformerConfig, transformerConfig } from "../transformer";
+import { attentionOptions, PreNormLayer, readerOf, type TransformerConfig, transformerConfig } from "./transformer";
 
 export interface LlamaConfig extends TransformerConfig {
   attentionBias: boolean;

@@ -3,8 +3,8 @@ import { Attention, type LayerOptions, SparseExperts } from "../../nn";
 import { CausalLM } from "../causalLm";
 import type { HuggingFaceConfig } from "../config";
 import { ropeOf, rotary } from "../rope";
-import { attentionOptions, PreNormLayer, readerOf, transformerConfig } from "../transformer";
 import type { MistralConfig } from "./mistral";
+import { attentionOptions, PreNormLayer, readerOf, transformerConfig } from "./transformer";
 
 export interface MixtralConfig extends MistralConfig {
   numLocalExperts: number;

@@ -7,8 +7,8 @@ import { FusedAttention, FusedGatedMlp, type LayerOptions } from "../../nn";
 import { CausalLM } from "../causalLm";
 import type { HuggingFaceConfig } from "../config";
 import { ropeOf, rotary } from "../rope";
-import { attentionOptions, PreNormLayer, readerOf, transformerConfig } from "../transformer";
 import type { MistralConfig } from "./mistral";
+import { attentionOptions, PreNormLayer, readerOf, transformerConfig } from "./transformer";
 
 export type Phi3Config = MistralConfig;
 

@@ -3,14 +3,7 @@ import { Attention, GatedMlp, type LayerOptions } from "../../nn";
 import { CausalLM } from "../causalLm";
 import type { ConfigReader, HuggingFaceConfig } from "../config";
 import { ropeOf, rotary } from "../rope";
-import {
-  attentionOptions,
-  layerWindows,
-  PreNormLayer,
-  readerOf,
-  type TransformerConfig,
-  transformerConfig,
-} from "../transformer";
+import { attentionOptions, layerWindows, PreNormLayer, readerOf, type TransformerConfig, transformerConfig } from "./transformer";
 
 export interface Qwen2Config extends TransformerConfig {
   /** Tokens a token sees in each layer, itself included; all before it where undefined. */

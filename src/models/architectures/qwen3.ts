@@ -3,8 +3,8 @@ import { Attention, GatedMlp, type LayerOptions, RmsNorm } from "../../nn";
 import { CausalLM } from "../causalLm";
 import type { HuggingFaceConfig } from "../config";
 import { ropeOf, rotary } from "../rope";
-import { attentionOptions, PreNormLayer, readerOf, transformerConfig } from "../transformer";
 import { type Qwen2Config, qwenDefaults, qwenWindows } from "./qwen2";
+import { attentionOptions, PreNormLayer, readerOf, transformerConfig } from "./transformer";
 
 export interface Qwen3Config extends Qwen2Config {
   attentionBias: boolean;

@@ -3,7 +3,6 @@ import { shown } from "../../base/values";
 import type { LayerOptions } from "../../nn";
 import type { CausalLM } from "../causalLm";
 import type { HuggingFaceConfig } from "../config";
-import type { TransformerConfig } from "../transformer";
 import { Gemma2ForCausalLM, parseGemma2Config } from "./gemma2";
 import { Gemma3ForCausalLM, parseGemma3Config } from "./gemma3";
 import { LlamaForCausalLM, parseLlamaConfig } from "./llama";
@@ -12,6 +11,7 @@ import { MixtralForCausalLM, parseMixtralConfig } from "./mixtral";
 import { Phi3ForCausalLM, parsePhi3Config } from "./phi3";
 import { parseQwen2Config, Qwen2ForCausalLM } from "./qwen2";
 import { parseQwen3Config, Qwen3ForCausalLM } from "./qwen3";
+import type { TransformerConfig } from "./transformer";
 
 export interface Architecture {
   readonly modelType: string;

@@ -11,11 +11,11 @@ import {
   type LayerOptions,
   type Module,
   RmsNorm,
-} from "../nn";
-import type { Tensor } from "../torch";
-import { ConfigReader, type HuggingFaceConfig, savedDType } from "./config";
-import { type DecoderConfig, DecoderLayer } from "./decoder";
-import type { RopeConfig } from "./rope";
+} from "../../nn";
+import type { Tensor } from "../../torch";
+import { ConfigReader, type HuggingFaceConfig, savedDType } from "../config";
+import { type DecoderConfig, DecoderLayer } from "../decoder";
+import type { RopeConfig } from "../rope";
 
 /** Entries that every architecture here has, checked and complete. */
 export interface TransformerConfig extends DecoderConfig {
