@@ -19,7 +19,7 @@ import { isObject, shown } from "../../base/values";
 import type { ChatMessage, JsonValue } from "../../text";
 import { copyNumbers, hasNumber, parseExact, rememberNumbers } from "../../text/exactNumbers";
 import { ANSWER_KEYS, type AnswerKey, listed, MissingRejectedError, SourceColumns } from "../reading/columnMapping";
-import type { SourceRecord } from "../reading/source";
+import { PREFERENCE_FORM, type SourceRecord } from "../reading/source";
 
 /** A prompt and two answers in text. */
 export interface PlainRow {
@@ -54,10 +54,6 @@ export type AnswerRow = WithoutRejected<PlainRow> | WithoutRejected<ChatRow>;
 /** What a run trains on: pairs, or for the loss `sft` chosen answers alone. */
 export type TrainingRow = PreferenceRow | AnswerRow;
 
-/** What a row looks like, as the way out of an error. */
-export const FORM =
-  'every row is an object with texts or lists of messages, such as {"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}';
-
 const MESSAGES = `[{"role": "assistant", "content": "4"}]`;
 
 export function isPlain<Row extends TrainingRow>(row: Row): row is Extract<Row, { readonly prompt: string }> {
@@ -87,7 +83,7 @@ export class RowReader {
   read(record: SourceRecord): TrainingRow {
     const { place } = record;
     if (!isObject(record.value))
-      throw new InputError(expected("a JSON object", shown(record.value), { where: `in ${place}`, wayOut: FORM }));
+      throw new InputError(expected("a JSON object", shown(record.value), { where: `in ${place}`, wayOut: PREFERENCE_FORM }));
     const value = this.columns.rename(record.value, place);
     const exact = exactCells(record, this.columns);
     const { chosen, rejected } = this.answers(value, place, exact);
@@ -121,7 +117,9 @@ export class RowReader {
   private texts(value: Json, { chosen, rejected }: Texts, place: string): Parts<string> {
     if (typeof value.prompt === "string") return partsOf(value.prompt, chosen, rejected);
     if (value.prompt !== undefined)
-      throw new InputError(expected("a string", shown(value.prompt), { name: "prompt", where: `in ${place}`, wayOut: FORM }));
+      throw new InputError(
+        expected("a string", shown(value.prompt), { name: "prompt", where: `in ${place}`, wayOut: PREFERENCE_FORM }),
+      );
     this.columns.expectNoPromptLike(value, place);
     if (rejected !== undefined) return withCommonCharacters(chosen, rejected);
     throw new InputError(
@@ -134,7 +132,8 @@ export class RowReader {
     const found = record[key];
     if (typeof found !== "string" && !Array.isArray(found)) {
       const what = found === undefined ? `only ${keysOf(record)}` : shown(found);
-      const wayOut = isObject(found) && ("role" in found || "from" in found) ? `a conversation is a list, ${MESSAGES}` : FORM;
+      const wayOut =
+        isObject(found) && ("role" in found || "from" in found) ? `a conversation is a list, ${MESSAGES}` : PREFERENCE_FORM;
       const lacksRejected = found === undefined && !isThere(record.rejected) && ANSWER_KEYS.some((name) => isThere(record[name]));
       throw new (lacksRejected ? MissingRejectedError : InputError)(
         expected("a string or messages", what, { name: key, where: `in ${place}`, wayOut }),
@@ -190,7 +189,7 @@ function conversation(record: Json, answers: Messages, place: string, exact: Exa
     );
   }
   if (!Array.isArray(given))
-    throw new InputError(expected("messages", shown(given), { name: "prompt", where: `in ${place}`, wayOut: FORM }));
+    throw new InputError(expected("messages", shown(given), { name: "prompt", where: `in ${place}`, wayOut: PREFERENCE_FORM }));
   const prompt = messagesOf(given, "prompt", place, exact);
   if (prompt.length === 0) throw new InputError(expected("a message", "none", { name: "prompt", where: `in ${place}` }));
   for (const [key, answer] of Object.entries(answers) as [string, Messages["rejected"]][])

@@ -13,8 +13,9 @@ import { printable } from "../../base/terminal/printable";
 import { received } from "../../base/values";
 import { type ColumnMapping, type RejectedRule, SourceColumns } from "../reading/columnMapping";
 import { streamRecords } from "../reading/records";
+import { PREFERENCE_FORM } from "../reading/source";
 import { expectRejectedRule } from "./givenRows";
-import { FORM, isPlain, type PlainRow, type PreferenceRow, RowReader, type TrainingRow } from "./preferenceRow";
+import { isPlain, type PlainRow, type PreferenceRow, RowReader, type TrainingRow } from "./preferenceRow";
 
 export { type AnswerRow, type ChatRow, isPlain, type PlainRow, type PreferenceRow, type TrainingRow } from "./preferenceRow";
 
@@ -106,7 +107,8 @@ async function* streamRows(source: string, options: Partial<LoadRowsOptions>): A
   const wanted = (found: readonly string[]) => columns.choose(found);
   for await (const record of streamRecords(source, { ...choice, config, columns: { wanted, required, keepNulls: true } }))
     yield reader.read(record);
-  if (reader.count === 0) throw new InputError(expected("at least one row", "none", { where: `in '${source}'`, wayOut: FORM }));
+  if (reader.count === 0)
+    throw new InputError(expected("at least one row", "none", { where: `in '${source}'`, wayOut: PREFERENCE_FORM }));
   reader.finish().forEach(onNote);
 }
 
