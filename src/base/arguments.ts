@@ -1,6 +1,7 @@
 /**
- * One setting of a run: what it may be, what it is when left out, what it does. Tables of these are the single source of
- * TypeScript types, of YAML keys (snake_case) and of command-line options, so the three cannot differ.
+ * The arguments of a run, which messages call settings: what each may be, what it is when left out, what it does. Tables of
+ * these are the single source of TypeScript types, of YAML keys (snake_case) and of command-line options, so the three
+ * cannot differ.
  */
 
 import { expandHome } from "./files/paths";
@@ -13,7 +14,7 @@ export interface Argument<T> {
   /** What it may be, for error messages: "a positive integer". */
   readonly expected: string;
   readonly help: string;
-  /** Whether it is a list, which may be several arguments on a command line. */
+  /** Whether it is a list, which may be several words on a command line. */
   readonly isList?: boolean;
   /** What to do about an invalid value, if known: "write adamw_torch". */
   wayOut?(value: unknown): string | undefined;
@@ -32,17 +33,17 @@ function argument<T>(expected: string, fallback: T, help: string, read: (value: 
   return { expected, fallback, help, read };
 }
 
-/** `fallback: null` makes a setting that may be absent; null, or `null` on a command line, then stands for it. */
+/** `fallback: null` makes an argument that may be absent; null, or `null` on a command line, then stands for it. */
 export function optional<T>(inner: Argument<T>): Argument<T | null> {
   return { ...inner, fallback: null, read: (value) => (value === null || value === "null" ? null : inner.read(value)) };
 }
 
-/** The same setting, with a way out for known invalid values. */
+/** The same argument, with a way out for known invalid values. */
 export function withWayOut<T>(inner: Argument<T>, wayOut: (value: unknown) => string | undefined): Argument<T> {
   return { ...inner, wayOut };
 }
 
-/** A setting that null switches off, where leaving it out does not. */
+/** An argument that null switches off, where leaving it out does not. */
 export function nullable<T>(inner: Argument<T>): Argument<T | null> {
   return { ...optional(inner), expected: `${inner.expected}, or null`, fallback: inner.fallback };
 }
@@ -218,7 +219,7 @@ export const either = <A, B>(first: Argument<A>, second: Argument<B>, fallback: 
 /**
  * Checks named values against a table; what is left out has its fallback.
  *
- * @param nameOf the name of a setting in the source of the values
+ * @param nameOf the name of an argument in the source of the values
  * @throws InputError that names every unknown name, with its nearest neighbour, and every value that does not fit
  */
 export function readArguments<Table extends ArgumentTable>(
@@ -231,7 +232,7 @@ export function readArguments<Table extends ArgumentTable>(
   return settings;
 }
 
-/** Like the above, but returns the problems; settings with problems get their fallbacks. */
+/** Like the above, but returns the problems; arguments with problems get their fallbacks. */
 export function checkArguments<Table extends ArgumentTable>(
   table: Table,
   values: Readonly<Record<string, unknown>>,

@@ -12,7 +12,7 @@ import type { Environment } from "../../base/package";
 import { buildFolder, sourceStamp, stampFile } from "../addon";
 import { buildToolChecks } from "./host";
 import type { Libtorch } from "./locate";
-import { formatChecks, hasProblem, type Progress, SetupError } from "./report";
+import { formatChecks, hasProblem, SetupError, type SetupProgress } from "./report";
 
 /** A unit that includes ATen takes about this much to compile, in bytes. */
 const memoryPerCompiler = 2 ** 31;
@@ -21,7 +21,7 @@ export interface BuildOptions {
   root: string;
   libtorch: Libtorch;
   env: Environment;
-  progress: Progress;
+  progress: SetupProgress;
 }
 
 /** Builds the loader and the addon for this libtorch's minor. */

@@ -8,7 +8,7 @@ import { basename } from "node:path";
 import type { ReadableStream } from "node:stream/web";
 import { expectDigest } from "../../base/files/checksums";
 import type { PinnedArchive } from "./pins";
-import type { Progress } from "./report";
+import type { SetupProgress } from "./report";
 
 /** A host that does not answer in this time counts as unreachable. */
 const answerSeconds = 6;
@@ -27,7 +27,7 @@ export class UnreachableError extends Error {
 class InterruptedError extends UnreachableError {}
 
 /** Downloads `archive` to `file` and verifies it. */
-export async function download(archive: PinnedArchive, file: string, progress: Progress): Promise<void> {
+export async function download(archive: PinnedArchive, file: string, progress: SetupProgress): Promise<void> {
   let inVain = 0;
   for (let attempt = 1; ; attempt++) {
     const before = sizeOf(file);
@@ -48,7 +48,7 @@ export function nameOf({ url }: PinnedArchive): string {
   return decodeURIComponent(basename(new URL(url).pathname));
 }
 
-async function receive(archive: PinnedArchive, file: string, from: number, progress: Progress): Promise<void> {
+async function receive(archive: PinnedArchive, file: string, from: number, progress: SetupProgress): Promise<void> {
   const abort = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const expectWithin = (seconds: number, what: string) => {

@@ -13,12 +13,12 @@ import { download, nameOf, UnreachableError } from "./download";
 import { fetchedDefect, hasManifest, libraryDefect, writeManifest } from "./libraries";
 import { examine, libraryFiles } from "./locate";
 import { officialArchive, type PinnedArchive, pinned, wheels as pinnedWheels } from "./pins";
-import { type Progress, SetupError } from "./report";
+import { SetupError, type SetupProgress } from "./report";
 import { unpackLibtorch } from "./unpack";
 
 export interface FetchOptions {
   env: Environment;
-  progress: Progress;
+  progress: SetupProgress;
   /** Replaces the pinned archive, for tests. */
   archive?: PinnedArchive;
   wheels?: Readonly<Record<string, string>>;
@@ -111,7 +111,7 @@ function defectOf(folder: string): string | undefined {
   return libraries.map((file) => libraryDefect(file)).find(Boolean) ?? fetchedDefect(folder, libraries, "digest");
 }
 
-async function downloadArchive(archive: PinnedArchive, file: string, progress: Progress): Promise<Fetched> {
+async function downloadArchive(archive: PinnedArchive, file: string, progress: SetupProgress): Promise<Fetched> {
   progress.line(`fetching libtorch ${pinned} for the CPU (${Math.round(archive.bytes / 1e6)} MB) from its archive`);
   await download(archive, file, progress);
   return { file, name: nameOf(archive), sha256: archive.sha256 };
@@ -125,7 +125,7 @@ async function pipDownload(
   env: Environment,
   folder: string,
   wheels: Readonly<Record<string, string>>,
-  progress: Progress,
+  progress: SetupProgress,
 ): Promise<Fetched> {
   progress.line(`fetching libtorch ${pinned} for the CPU (about 200 MB) with pip`);
   const anyPython = [

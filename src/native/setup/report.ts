@@ -48,14 +48,14 @@ export class SetupError extends Error {
 }
 
 /** Tells what setup is doing: lines, and on a terminal one line that counts up. */
-export interface Progress {
+export interface SetupProgress {
   line(text: string): void;
   /** How far a long step is; `total` 0 when nobody knows. */
   share(text: string, done: number, total: number): void;
 }
 
 /** Writes to standard error. Where that is not a terminal, every 10 % is a line. */
-export function terminalProgress(stream: NodeJS.WriteStream = process.stderr): Progress {
+export function terminalProgress(stream: NodeJS.WriteStream = process.stderr): SetupProgress {
   let open = false;
   let last = -1;
   return {

@@ -11,7 +11,7 @@ import { type FetchOptions, fetchedFolder, fetchLibtorch } from "./fetch";
 import { hostChecks, pythonTorch } from "./host";
 import { fetchedDefect, libraryDefect } from "./libraries";
 import { choiceFile, chosenFolder, examine, type Libtorch, libraryFiles, locate, supportedText } from "./locate";
-import { formatChecks, hasProblem, type Progress, SetupError } from "./report";
+import { formatChecks, hasProblem, SetupError, type SetupProgress } from "./report";
 import { loadInSubprocess } from "./subprocess";
 
 export interface SetupOptions {
@@ -21,7 +21,7 @@ export interface SetupOptions {
   fetch?: boolean;
   /** Build the addon even when one fits. */
   build?: boolean;
-  progress: Progress;
+  progress: SetupProgress;
   /** Replaces the pinned sources, for tests. */
   from?: Pick<FetchOptions, "archive" | "wheels">;
   env?: Environment;
