@@ -18,11 +18,18 @@ export interface Problem {
   readonly wayOut?: string;
 }
 
-/** An invalid value. `received` is the value as the message shows it. */
-export function unfit(key: string, what: string, received: string, wayOut?: string): Problem {
+/**
+ * An invalid value.
+ *
+ * @param keys its key, and the keys that decide whether it is valid
+ * @param received the value as the message shows it
+ */
+export function unfit(keys: string | readonly [string, ...string[]], what: string, received: string, wayOut?: string): Problem {
+  const all = typeof keys === "string" ? [keys] : keys;
+  const key = all[0]!;
   return {
     key,
-    keys: [key],
+    keys: all,
     wayOut,
     line: lowered(expected(what, received, { wayOut })),
     sentence: (where) => expected(what, received, { name: key, where: where.trim(), wayOut }),

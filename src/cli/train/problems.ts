@@ -26,10 +26,8 @@ export function runProblems(config: RunConfig): Problem[] {
     if (config[key] === null) problems.push(missing(snakeCase(key), runArguments[key].help));
   problems.push(...lossConflicts({ ...config, dpopTolerance: tolerance }), ...scheduleProblems(config));
   if (refAdapterNameOrPath !== null && trainsAdapter(config) === false) problems.push(noAdapterToTrain());
-  if (evalOnStart && evalStrategy === "no") {
-    const problem = unfit("eval_on_start", "'eval_strategy' steps or epoch with it", "no");
-    problems.push({ ...problem, keys: ["eval_on_start", "eval_strategy"] });
-  }
+  if (evalOnStart && evalStrategy === "no")
+    problems.push(unfit(["eval_on_start", "eval_strategy"], "'eval_strategy' steps or epoch with it", "no"));
   return [...problems, ...rowProblems(config), ...routerLossProblems(config)];
 }
 
