@@ -57,15 +57,15 @@ export class TrainingLoop {
   constructor(
     private readonly prepared: Preparation,
     private readonly observers: readonly RunObserver[],
-    { readsLate = deviceProperties(prepared.device).isAsynchronous } = {},
+    { readsLate = deviceProperties(prepared.model.device).isAsynchronous } = {},
   ) {
-    const { model, device, loss, reference, settings, state, plan } = prepared;
+    const { model, loss, reference, settings, state, plan } = prepared;
     this.readsLate = readsLate;
-    this.context = { model, device, loss, reference, ldAlpha: settings.ldAlpha };
+    this.context = { model, loss, reference, ldAlpha: settings.ldAlpha };
     this.plan = plan;
     this.state = state;
     this.secondsBefore = state.seconds;
-    this.speed = new Speedometer(model, device);
+    this.speed = new Speedometer(model);
   }
 
   /** Runs the steps; each is yielded when all that belongs to it is done. */

@@ -35,7 +35,6 @@ export interface ReferencePass {
 }
 
 export interface ReferenceOptions {
-  readonly device: Device;
   readonly maxTokens: number;
   /** Folder of the cache; the user's when null. */
   readonly cacheFolder: string | null;
@@ -55,7 +54,7 @@ export async function referencePass(
   pairs: readonly TokenizedPair[],
   options: ReferenceOptions,
 ): Promise<ReferencePass> {
-  const { device, maxTokens, cacheFolder, onProgress, onWarning, checkInterrupted } = options;
+  const { maxTokens, cacheFolder, onProgress, onWarning, checkInterrupted } = options;
   const id = await referenceFingerprint(model);
   const cache = await ReferenceCache.open(cacheFolder ?? undefined);
   try {
@@ -72,7 +71,7 @@ export async function referencePass(
     await inBatchesThatFit(missing, { maxTokens, ...packOptionsOf(model) }, async (packing) => {
       checkInterrupted?.();
       const scored = tidy(() => {
-        const batch = upload(packing, device);
+        const batch = upload(packing, model.device);
         return asReference(model, () => answerLogProbs(batch, scorePairs(model, batch).logProbs));
       });
       const entries = packing.pairs.map((pair, i) => [pair, scored[i]!] as const);

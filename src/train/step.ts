@@ -21,7 +21,7 @@ import {
   type TokenStatistic,
   upload,
 } from "../preference";
-import { type Device, fromTypedArray, noGrad, ops, type Tensor, tidy } from "../torch";
+import { fromTypedArray, noGrad, ops, type Tensor, tidy } from "../torch";
 import { inBatchesThatFit } from "./memory";
 import { addByDifference } from "./metrics/differenceMetrics";
 import { LOGGED_STATISTICS, means, StepMetrics } from "./metrics/stepMetrics";
@@ -30,7 +30,6 @@ import { type ReferenceValues, referenceSums } from "./reference";
 /** What the loss of any pairs is computed with. */
 export interface LossContext {
   readonly model: CausalLM;
-  readonly device: Device;
   readonly loss: PreferenceLoss;
   /** Empty for a loss that needs no reference. */
   readonly reference: ReferenceValues;
@@ -80,7 +79,7 @@ export function addGradient(pairs: readonly TokenizedPair[], context: LossContex
 /** Adds the gradient of this micro-batch's part of the step's mean loss. */
 function trainBatch(packing: Packing, context: PassContext, checkpoint: boolean): void {
   tidy(() => {
-    const batch = upload(packing, context.device);
+    const batch = upload(packing, context.model.device);
     const weights = tokenWeights(packing, context);
     const { tokens } = forwardBackward(
       context.model,
@@ -128,7 +127,7 @@ export async function evaluatePairs(
 /** Measures this micro-batch, without a gradient. */
 function evaluateBatch(packing: Packing, context: PassContext): void {
   tidy(() => {
-    const batch = upload(packing, context.device);
+    const batch = upload(packing, context.model.device);
     const tokens = scorePairs(context.model, batch, { statistics: statistics(context) });
     pairLosses(policyLogProbs(batch, tokens, tokenWeights(packing, context)), packing, context);
     measureTokens(batch, tokens, context);
@@ -144,10 +143,10 @@ function measureTokens(batch: PackedBatch, tokens: TokenScores, { metrics, loss,
 
 /** Computes and measures the loss of each pair, `[pairs]`. */
 function pairLosses(policy: PolicyLogProbs, packing: Packing, context: PassContext): Tensor {
-  const { loss, reference, device, ldAlpha, pairs, metrics } = context;
+  const { model, loss, reference, ldAlpha, pairs, metrics } = context;
   const zero = () => ops.zerosLike(policy.policyChosen).detach();
   const sums = lossNeeds(loss, "reference")
-    ? referenceSums(packing.pairs, reference, device, ldAlpha)
+    ? referenceSums(packing.pairs, reference, model.device, ldAlpha)
     : { referenceChosen: zero(), referenceRejected: zero() };
   const logProbs: PairLogProbs = { ...policy, ...sums, meanChosenTokens: meanChosenTokens(pairs) };
   const losses = loss(logProbs);
@@ -174,12 +173,12 @@ function statistics({ loss, logged }: PassContext): TokenStatistic[] {
 }
 
 /** `ld_alpha`'s weight of each completion token, answer after answer, `[completionTokens]`. */
-function tokenWeights(packing: Packing, { ldAlpha, device }: PassContext): Tensor | undefined {
+function tokenWeights(packing: Packing, { ldAlpha, model }: PassContext): Tensor | undefined {
   if (ldAlpha === null) return undefined;
   const weights = packing.completions.flatMap(({ chosen, rejected }) => {
     // Without a rejected answer there is no shorter one.
     const { chosen: first, rejected: second } = ldWeights(chosen.length, rejected.length, rejected.length > 0 ? ldAlpha : 1);
     return [...first, ...second];
   });
-  return fromTypedArray(Float64Array.from(weights), undefined, { device });
+  return fromTypedArray(Float64Array.from(weights), undefined, { device: model.device });
 }

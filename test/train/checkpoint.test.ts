@@ -398,7 +398,7 @@ test("saving and restoring leave no handle behind", async () => {
     adamBeta2: 0.99,
     adamEpsilon: 1e-8,
   });
-  const parts = { model, optimizer, device: "cpu" } as const;
+  const parts = { model, optimizer };
   const { folder, state } = verifyCheckpoint(join(original, "checkpoint-4"));
   checkpoints.restoreCheckpoint(folder, parts);
   const before = await settledTensors();

@@ -112,13 +112,13 @@ function isWhole(folder: string, layout: StateLayout): boolean {
  *
  * @throws InputError that names the file and the tensor
  */
-export function expectFits(folder: string, { model, optimizer, device }: Resumable): void {
+export function expectFits(folder: string, { model, optimizer }: Resumable): void {
   tidy(() => {
     using weights = openTrained(model, folder);
     expectShapes(weights, trainedTensors(model));
     new OptimizerFile(join(folder, OPTIMIZER_FILE), optimizer.layout).expectFits(optimizer);
     const rng = new SafetensorsFile(join(folder, RNG_FILE));
-    for (const [name, state] of Object.entries(rngStates(device))) {
+    for (const [name, state] of Object.entries(rngStates(model.device))) {
       const found = rng.entries.get(name);
       if (!found && name !== "cpu") continue; // of a run on another device
       if (found?.dtype !== "uint8" || `${found.shape}` !== `${state.shape}`)
@@ -130,10 +130,11 @@ export function expectFits(folder: string, { model, optimizer, device }: Resumab
 }
 
 /** Restores what `saveCheckpoint` wrote, after `expectFits` has checked it. */
-export function restoreCheckpoint(folder: string, { model, optimizer, device }: Resumable): void {
+export function restoreCheckpoint(folder: string, { model, optimizer }: Resumable): void {
   tidy(() => {
     const rng = new SafetensorsFile(join(folder, RNG_FILE));
-    for (const [name, owner] of Object.entries(generatorsOf(device))) if (rng.entries.has(name)) setGenerator(rng, name, owner);
+    for (const [name, owner] of Object.entries(generatorsOf(model.device)))
+      if (rng.entries.has(name)) setGenerator(rng, name, owner);
     optimizer.loadStateDict({
       state: new OptimizerFile(join(folder, OPTIMIZER_FILE), optimizer.layout).read(),
       groups: optimizer.stateDict().groups,

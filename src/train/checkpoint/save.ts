@@ -27,7 +27,6 @@ export const RNG_FILE = "rng_state.safetensors";
 export interface Resumable {
   readonly model: CausalLM;
   readonly optimizer: Optimizer;
-  readonly device: Device;
 }
 
 /** The folder of the checkpoint after a step. */
@@ -43,7 +42,7 @@ export async function saveCheckpoint(outputDir: string, state: TrainerState, par
     await saveWeights(parts.model, staging);
     for (const [name, tensors] of [
       [OPTIMIZER_FILE, optimizerTensors(parts.optimizer)],
-      [RNG_FILE, rngStates(parts.device)],
+      [RNG_FILE, rngStates(parts.model.device)],
     ] as const)
       await saveTensors(join(staging, name), tensors).finally(() => dispose(tensors));
     await writeTrainerState(staging, state);

@@ -15,16 +15,15 @@ const PEAKS: readonly [name: string, flops: number][] = [
 ];
 
 export class Speedometer {
+  private readonly device: Device;
   private readonly perToken: { body: number; head: number };
   private readonly peak: number | undefined;
   private since: { time: number; flops: number; packed: PackingStatistics[] } = { time: performance.now(), flops: 0, packed: [] };
 
-  constructor(
-    model: CausalLM,
-    private readonly device: Device,
-  ) {
+  constructor(model: CausalLM) {
+    this.device = model.device;
     this.perToken = flopsPerToken(model);
-    const name = deviceDescription(device);
+    const name = deviceDescription(this.device);
     this.peak = PEAKS.find(([part]) => name.includes(part))?.[1];
   }
 

@@ -3,13 +3,12 @@ import { InputError } from "../../base/errors";
 import type { CausalLM } from "../../models";
 import { loraLayers, tensorsTrainedWhole } from "../../nn";
 import { AdamW, type Optimizer } from "../../optim";
-import { type Device, manualSeed } from "../../torch";
+import { manualSeed } from "../../torch";
 import type { TrainingArguments } from "../arguments";
 
 /** A model with weights that train. */
 export interface TrainableModel {
   readonly model: CausalLM;
-  readonly device: Device;
   /** Number of weights that train. */
   readonly trainedWeights: number;
 }
@@ -18,7 +17,7 @@ export interface TrainableModel {
 export function expectTrainable(model: CausalLM): TrainableModel {
   const trained = [...model.parameters()].filter(({ requiresGrad }) => requiresGrad);
   if (trained.length === 0) throw new InputError("Expected a model with weights that train for 'model' but all are frozen");
-  return { model, device: model.device, trainedWeights: trained.reduce((sum, tensor) => sum + tensor.numel(), 0) };
+  return { model, trainedWeights: trained.reduce((sum, tensor) => sum + tensor.numel(), 0) };
 }
 
 /**

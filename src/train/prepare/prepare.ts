@@ -9,7 +9,6 @@ import { InputError } from "../../base/errors";
 import type { CausalLM } from "../../models";
 import { getSchedule, type Optimizer, type Schedule } from "../../optim";
 import type { PreferenceLoss } from "../../preference";
-import type { Device } from "../../torch";
 import { type TrainingArguments, trainingArguments } from "../arguments";
 import { expectFits, type OpenedCheckpoint, openCheckpoint, restoreCheckpoint } from "../checkpoint/restore";
 import { newProgress, type TrainerState } from "../checkpoint/state";
@@ -26,7 +25,6 @@ import { chooseTolerance, type PreparationHooks, prepareReference, type RunRefer
 export interface Preparation extends RunRows, StepPlan, RunReference {
   readonly settings: TrainingArguments;
   readonly model: CausalLM;
-  readonly device: Device;
   /** With the tolerance that was chosen for it. */
   readonly loss: PreferenceLoss;
   readonly optimizer: Optimizer;
@@ -52,7 +50,7 @@ export interface StepPlan {
 export async function prepare(options: PreferenceTrainerOptions, hooks: PreparationHooks): Promise<Preparation> {
   const settings = readSettings(options);
   const trainable = expectTrainable(options.model);
-  const { model, device } = trainable;
+  const { model } = trainable;
   expectEvaluationRows(settings, options.evaluation, hooks.onWarning);
   const optimizer = createOptimizer(model, settings);
   const { resumeFromCheckpoint: which } = options;
@@ -61,11 +59,11 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   resetModel(model, settings, hooks.onWarning);
   const rows = await prepareRows(options);
   const steps = planSteps(settings, rows.train.length);
-  const plan = planBatches(settings, trainable, rows, checkpoint);
+  const plan = planBatches(settings, model, rows, checkpoint);
 
   const loss = lossOf(options);
   const identity = await identityOf(model, rows.train, loss, settings);
-  const resumable = { model, optimizer, device };
+  const resumable = { model, optimizer };
   if (checkpoint) {
     expectSameRun(checkpoint, identity);
     expectFits(checkpoint.folder, resumable);
@@ -82,7 +80,6 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   return {
     settings,
     model,
-    device,
     ...rows,
     ...steps,
     plan,
@@ -119,13 +116,13 @@ function planSteps(settings: TrainingArguments, rows: number): StepPlan {
 /** A resumed run keeps its batches, whatever memory is free now: other batches would round differently. */
 function planBatches(
   settings: TrainingArguments,
-  { model, device }: Pick<Preparation, "model" | "device">,
+  model: CausalLM,
   rows: RunRows,
   checkpoint: OpenedCheckpoint | undefined,
 ): MemoryPlan {
   const saved = checkpoint?.state.plan;
   return planMemory(model, {
-    device,
+    device: model.device,
     longestPair: longestPair(rows, model),
     maxTokens: settings.maxTokensPerBatch ?? saved?.maxTokens ?? null,
     checkpoint: settings.gradientCheckpointing ?? saved?.checkpoint ?? null,

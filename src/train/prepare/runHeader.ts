@@ -44,10 +44,10 @@ export interface HeaderInputs extends TrainableModel, RunRows, RunReference {
 }
 
 export function runHeader(run: HeaderInputs): RunHeader {
-  const { model, device, loss, plan, state, tokenized } = run;
+  const { model, loss, plan, state, tokenized } = run;
   return {
     versions: { smaug: packageVersion(), node: process.version, libtorch: versions().compiled },
-    device: deviceDescription(device),
+    device: deviceDescription(model.device),
     model: model.folder ?? model.constructor.name,
     trained_weights: run.trainedWeights,
     config: run.config,

@@ -86,11 +86,10 @@ export async function prepareReference(
   hooks: PreparationHooks,
   { isResumed }: { isResumed: boolean },
 ): Promise<RunReference> {
-  const { model, device, settings, loss, train, evaluation, plan } = inputs;
+  const { model, settings, loss, train, evaluation, plan } = inputs;
   const startIsReference = !hasAdapter(model, REFERENCE_ADAPTER);
   if (!lossNeeds(loss, "reference")) return { reference: new Map(), referenceComputed: 0, start: undefined, startIsReference };
   const { values, computed } = await referencePass(model, [...train, ...evaluation], {
-    device,
     maxTokens: plan.maxTokens,
     cacheFolder: settings.referenceCache,
     onProgress: hooks.onReference,
@@ -105,7 +104,7 @@ export async function prepareReference(
 }
 
 /** Runs the pairs of the first steps through the model in the batches of training, and compares with the reference. */
-function checkStart({ model, device, plan, sampler, train }: ReferenceInputs, reference: ReferenceValues): StartCheck {
+function checkStart({ model, plan, sampler, train }: ReferenceInputs, reference: ReferenceValues): StartCheck {
   const steps: TokenizedPair[][] = [];
   for (let step = 0, pairs = 0; step < sampler.stepsPerEpoch && pairs < CHECKED_PAIRS; step++) {
     steps.push(sampler.rowsOf(step).map((row) => train[row]!));
@@ -116,7 +115,7 @@ function checkStart({ model, device, plan, sampler, train }: ReferenceInputs, re
   let maxAbs = 0;
   for (const packing of steps.flatMap((pairs) => microBatches(pairs, limits))) {
     const scored = tidy(() => {
-      const batch = upload(packing, device);
+      const batch = upload(packing, model.device);
       return answerLogProbs(batch, scorePairs(model, batch).logProbs);
     });
     for (const [i, pair] of packing.pairs.entries()) {
