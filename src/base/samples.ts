@@ -1,4 +1,15 @@
-/** Pools samples of which only the mean and spread are known. */
+/** Sums and means, and the pooling of samples of which only the mean and spread are known. */
+
+export function sum(values: Iterable<number>): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
+
+/** NaN for no values. */
+export function mean(values: readonly number[]): number {
+  return sum(values) / values.length;
+}
 
 /** A mean over `count` values, and their standard deviation (n − 1), which is 0 for a single value. */
 export interface Sample {
@@ -15,10 +26,9 @@ export interface Sample {
  * Expects at least one sample.
  */
 export function pooled(samples: readonly Sample[]): Sample {
-  const sum = (of: (sample: Sample) => number) => samples.reduce((total, sample) => total + of(sample), 0);
-  const count = sum((sample) => sample.count);
-  const mean = sum((sample) => sample.count * sample.mean) / count;
-  const squares = sum((sample) => (sample.count - 1) * sample.std ** 2 + sample.count * (sample.mean - mean) ** 2);
+  const count = sum(samples.map((sample) => sample.count));
+  const mean = sum(samples.map((sample) => sample.count * sample.mean)) / count;
+  const squares = sum(samples.map((sample) => (sample.count - 1) * sample.std ** 2 + sample.count * (sample.mean - mean) ** 2));
   return { mean, std: count > 1 ? Math.sqrt(squares / (count - 1)) : 0, count };
 }
 

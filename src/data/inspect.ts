@@ -25,15 +25,15 @@ export interface Distribution extends LengthSummary {
 }
 
 /** An answer as the model sees it: the prompt, which is masked, and the units of the completion, which are learnt. */
-export interface SampleAnswer {
+export interface InspectedAnswer {
   readonly prompt: string;
   readonly completion: readonly string[];
 }
 
-export interface Sample {
+export interface InspectedRow {
   readonly index: number;
-  readonly chosen: SampleAnswer;
-  readonly rejected?: SampleAnswer;
+  readonly chosen: InspectedAnswer;
+  readonly rejected?: InspectedAnswer;
 }
 
 export interface Inspection {
@@ -49,7 +49,7 @@ export interface Inspection {
   readonly lengths: { readonly prompt: Distribution; readonly chosen: Distribution; readonly rejected?: Distribution };
   /** Between the two answers, as a share of the longer one. Absent, like all about rejected answers, if no row has one. */
   readonly editDistance?: Distribution;
-  readonly samples: readonly Sample[];
+  readonly samples: readonly InspectedRow[];
 }
 
 export interface InspectOptions {
@@ -101,7 +101,7 @@ function inspection(
   unit: Inspection["unit"],
   rows: readonly TrainingRow[],
   measured: readonly Measured[],
-  samples: readonly Sample[],
+  samples: readonly InspectedRow[],
 ): Omit<Inspection, "refused" | "cut" | "odd"> {
   const lengths = (values: readonly number[]): Distribution => ({ ...summarise(values), histogram: lengthHistogram(values) });
   const isOfPairs = rows.some(({ rejected }) => rejected !== undefined);
@@ -121,7 +121,7 @@ function inspection(
 }
 
 /** The completion token by token; tokens that hold parts of one character stay together. */
-function decoded(tokenizer: Tokenizer, { ids, start }: TokenizedAnswer): SampleAnswer {
+function decoded(tokenizer: Tokenizer, { ids, start }: TokenizedAnswer): InspectedAnswer {
   const completion: string[] = [];
   let begun: number[] = [];
   for (const id of ids.subarray(start)) {
@@ -159,7 +159,7 @@ function wordsOf(rows: readonly TrainingRow[]): Measured[] {
   });
 }
 
-function sampleOfWords(row: TrainingRow): Sample {
+function sampleOfWords(row: TrainingRow): InspectedRow {
   const { chosen, rejected } = texts(row);
   const written = (content: unknown) => (typeof content === "string" ? content : JSON.stringify(content));
   const turns = isPlain(row) ? [] : row.prompt.map(({ role, content }) => `${role}: ${written(content)}\n`);

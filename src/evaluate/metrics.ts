@@ -4,6 +4,7 @@
  */
 import { InputError } from "../base/errors";
 import { Pattern } from "../base/patterns";
+import { mean, sum } from "../base/samples";
 import { shown } from "../base/values";
 import { strip } from "../jinja";
 import type { Likelihood } from "./scoring";
@@ -38,7 +39,7 @@ function largest(values: readonly number[]): number {
 function trueMass(logLikelihoods: readonly number[], labels: readonly number[]): number {
   const most = Math.max(...logLikelihoods); // so that not all of them vanish
   const mass = logLikelihoods.map((value) => Math.exp(value - most));
-  return total(mass.filter((_, i) => labels[i] === 1)) / total(mass);
+  return sum(mass.filter((_, i) => labels[i] === 1)) / sum(mass);
 }
 
 /** The answer each filter reads, and what it scores. */
@@ -111,15 +112,11 @@ function globalRegex(regex: RegExp): RegExp {
   return regex.global ? regex : new RegExp(regex.source, `${regex.flags}g`);
 }
 
-export function mean(values: readonly number[]): number {
-  return total(values) / values.length;
-}
-
 /** Standard error of the mean; none for a single value. */
 export function standardError(values: readonly number[]): number | "N/A" {
   if (values.length < 2) return "N/A";
   const middle = mean(values);
-  const variance = total(values.map((value) => (value - middle) ** 2)) / (values.length - 1);
+  const variance = sum(values.map((value) => (value - middle) ** 2)) / (values.length - 1);
   return Math.sqrt(variance) / Math.sqrt(values.length);
 }
 
@@ -131,14 +128,10 @@ export interface Summary {
 }
 
 /** The mean over all questions of several tasks, with the pooled standard error. */
-export function pooled(parts: readonly Summary[]): Summary {
-  const size = total(parts.map((part) => part.size));
-  const value = total(parts.map((part) => part.value * part.size)) / size;
+export function pooledSummary(parts: readonly Summary[]): Summary {
+  const size = sum(parts.map((part) => part.size));
+  const value = sum(parts.map((part) => part.value * part.size)) / size;
   if (parts.some(({ error }) => error === "N/A")) return { value, error: "N/A", size };
-  const squares = total(parts.map((part) => (part.size - 1) * (part.error as number) ** 2 * part.size));
+  const squares = sum(parts.map((part) => (part.size - 1) * (part.error as number) ** 2 * part.size));
   return { value, error: Math.sqrt(squares / (size - parts.length) / size), size };
-}
-
-function total(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0);
 }

@@ -2,9 +2,11 @@
  * Results in the shape of lm-evaluation-harness 0.4's JSON, so that what reads its files reads these. What it has no
  * place for (the leaderboard's average, counts of what was cut short) is under `smaug`. And their table.
  */
+
 import { createHash } from "node:crypto";
 import { packageVersion } from "../base/package";
-import { mean, pooled, type Scores, type Summary, standardError } from "./metrics";
+import { mean } from "../base/samples";
+import { pooledSummary, type Scores, type Summary, standardError } from "./metrics";
 import type { PreparedTask } from "./prepare";
 import { leaderboard } from "./tasks/list";
 import type { Group, Item, Task } from "./tasks/task";
@@ -92,7 +94,7 @@ export function resultsOf(outcomes: readonly TaskOutcome[], groups: readonly Gro
     );
     const parts = leaves.get(name)!.map((leaf) => summaries.get(leaf)!);
     const keys = [...parts[0]!.keys()].filter((key) => parts.every((part) => part.has(key)));
-    summaries.set(name, new Map(keys.map((key) => [key, pooled(parts.map((part) => part.get(key)!))])));
+    summaries.set(name, new Map(keys.map((key) => [key, pooledSummary(parts.map((part) => part.get(key)!))])));
   }
   const sizes = new Map(outcomes.map(({ task, questions }) => [task.name, questions.length]));
   const entry = ({ name, alias = name }: Task | Group): TaskResults => ({

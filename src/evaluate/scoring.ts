@@ -47,7 +47,7 @@ export async function logLikelihoods(
   }
   const found: Likelihood[] = Array.from({ length: sequences.length });
   let done = 0;
-  for (const batch of batchesOf(sequences, maxTokens ?? deviceProperties(device).limits.forwardRows)) {
+  for (const batch of sequenceBatches(sequences, maxTokens ?? deviceProperties(device).limits.forwardRows)) {
     signal?.throwIfAborted();
     const { scored, ...layout } = layOut(batch.map((at) => sequences[at]!));
     const [logProbs, hits] = tidy(() => {
@@ -75,7 +75,7 @@ export async function logLikelihoods(
  * Indices of sequences that go through the model together. A batch that is full is ended where little is shared; where
  * most of the next sequence is there already, it may grow to twice its size.
  */
-export function batchesOf(sequences: readonly ScoredSequence[], maxTokens: number): number[][] {
+export function sequenceBatches(sequences: readonly ScoredSequence[], maxTokens: number): number[][] {
   const order = sequences.map((_, at) => at).sort((a, b) => compareIds(sequences[a]!.ids, sequences[b]!.ids) || a - b);
   const batches: number[][] = [];
   let tokens = 0;
@@ -106,7 +106,7 @@ export interface AnswerOptions {
   signal?: AbortSignal | undefined;
 }
 
-export interface Answer {
+export interface GeneratedAnswer {
   text: string;
   /** `false`: neither a stop string nor the end of text came within the most tokens. */
   hasEnded: boolean;
@@ -118,9 +118,9 @@ export async function answersTo(
   tokenizer: Tokenizer,
   prompts: readonly (readonly number[])[],
   { until, maxTokens, batchSize, onProgress, signal }: AnswerOptions,
-): Promise<Answer[]> {
+): Promise<GeneratedAnswer[]> {
   const order = prompts.map((_, at) => at).sort((a, b) => prompts[b]!.length - prompts[a]!.length);
-  const found: Answer[] = Array.from({ length: prompts.length });
+  const found: GeneratedAnswer[] = Array.from({ length: prompts.length });
   for (let start = 0; start < order.length; start += batchSize) {
     const batch = order.slice(start, start + batchSize);
     const answers = await generate(

@@ -2,10 +2,12 @@
  * From a name to a folder on this disk. A repository of the hub is fetched into the cache as far as it is not there;
  * when the hub cannot be asked, what the cache has of it serves.
  */
+
 import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFolder } from "../base/files/wholeFiles";
 import { checkOptions } from "../base/options";
+import { sum } from "../base/samples";
 import { printable } from "../base/terminal/printable";
 import { danglingTarget, RepoCache, sizeOf } from "./cache";
 import { fetchBlob } from "./download";
@@ -230,8 +232,4 @@ async function checkRoom(name: string, folder: string, files: ReadonlyMap<string
       "Set HF_HUB_CACHE or HF_HOME to a folder on a larger disk",
     "disk",
   );
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

@@ -12,7 +12,7 @@ import type { LossConfig } from "../preference";
 import { completionOf } from "../preference/difference";
 import { sumOf } from "../preference/packed/step";
 import { versions } from "../torch";
-import { inShort, type ModelOutput, toMethodResult } from "./measure";
+import { inShort, type ModelMeasurements, toMethodResult } from "./measure";
 import { type Preset, presets } from "./settings";
 import {
   byMethod,
@@ -23,7 +23,7 @@ import {
   type SampleAnswer,
   type SampleScores,
 } from "./summary";
-import { arithmeticTask, rowsTask, type Task } from "./task";
+import { arithmeticTask, type PaperTask, rowsTask } from "./task";
 import { countWeights, modelConfig, SmallBench, trainReference, withOneThread } from "./training";
 
 /** Shows how far a phase has come. */
@@ -75,13 +75,13 @@ async function run({ seed, preset, data, startPhase, onRefusals }: ExperimentOpt
     sftPhase.finish(`${outcome.steps} steps  loss ${outcome.loss.toFixed(3)}  ${inShort(ofReference)}`);
 
     const { steps, beta, lambda } = settings.preference;
-    const train = async (method: Method, loss: LossConfig): Promise<ModelOutput> => {
+    const train = async (method: Method, loss: LossConfig): Promise<ModelMeasurements> => {
       const phase = startPhase(METHOD_NAMES[method], steps);
       const output = await bench.train(loss, (step, value) => phase.update(step, `loss ${value.toFixed(3)}`));
       phase.finish(`${steps} steps  ${inShort(output)}`);
       return output;
     };
-    const outputs: Record<Method, ModelOutput> = {
+    const outputs: Record<Method, ModelMeasurements> = {
       reference: ofReference,
       sft: await train("sft", { lossType: "sft" }),
       dpo: await train("dpo", { lossType: "sigmoid", beta }),
@@ -114,7 +114,7 @@ async function run({ seed, preset, data, startPhase, onRefusals }: ExperimentOpt
 }
 
 /** The pairs whose chosen answer DPO changed most for the worse, in the middle, and most for the better. */
-function pickSamples({ pairs, vocabulary }: Task, outputs: Record<Method, ModelOutput>): SampleScores[] {
+function pickSamples({ pairs, vocabulary }: PaperTask, outputs: Record<Method, ModelMeasurements>): SampleScores[] {
   const change = (i: number) => sumOf(outputs.dpo.scores[i]!.chosen) - sumOf(outputs.reference.scores[i]!.chosen);
   const ranked = pairs.map((pair, i) => ({ pair, i, change: change(i) })).sort((a, b) => a.change - b.change);
   const ranks = { Lowest: 0, Median: Math.floor(ranked.length / 2), Highest: ranked.length - 1 };
@@ -133,7 +133,7 @@ function pickSamples({ pairs, vocabulary }: Task, outputs: Record<Method, ModelO
 }
 
 /** The first held-out problems on which the models do not all come to the same verdict. */
-function pickAnswers({ heldOut }: Task, outputs: Record<Method, ModelOutput>): SampleAnswer[] {
+function pickAnswers({ heldOut }: PaperTask, outputs: Record<Method, ModelMeasurements>): SampleAnswer[] {
   const verdicts = (i: number) => new Set(METHODS.map((method) => outputs[method].answers[i]!.correct));
   return heldOut
     .map(({ prompt, answer }, i) => ({ prompt, answer, i }))

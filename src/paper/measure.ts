@@ -5,13 +5,15 @@
  * Token means are over tokens, all pairs together.
  */
 
+import { mean } from "../base/samples";
 import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { generateSync } from "../generate";
 import type { CausalLM } from "../models";
-import { type AnswerLogProbs, scorePreferences } from "../preference";
-import { positionMeans, stageMeans } from "../preference/difference";
+import { type AnswerLogProbs, type LogProbs, scorePreferences } from "../preference";
+import { type PositionMean, positionMeans, stageMeans } from "../preference/difference";
 import { sumOf } from "../preference/packed/step";
-import { finalAnswer, type Pair, type Question } from "./task";
+import type { TextProblem } from "./problems";
+import { finalAnswer, type PaperPair } from "./task";
 import type { Vocabulary } from "./vocabulary";
 
 /** Means over pairs; null where no pair has such a token. The names are those of summary.json. */
@@ -32,25 +34,23 @@ export interface CurvePoint {
   readonly rejected: number;
 }
 
-/** Mean token log-prob of the chosen answers at one distance from the first difference. */
-export interface PositionMean {
-  readonly position: number;
-  readonly logp: number;
+/** Of the chosen answers; the files of finished cells say `tokens` for `pairs`, of which each has one token there. */
+export interface ChosenPosition extends Omit<PositionMean, "pairs"> {
   readonly tokens: number;
 }
 
 /** A model's answer to a question. */
-export interface Answer {
+export interface GradedAnswer {
   readonly text: string;
   readonly correct: boolean;
 }
 
 /** Everything measured of one model. */
-export interface ModelOutput {
+export interface ModelMeasurements {
   /** Of the pairs, in their order. */
   readonly scores: readonly AnswerLogProbs[];
   /** To the held-out problems. */
-  readonly answers: readonly Answer[];
+  readonly answers: readonly GradedAnswer[];
   /** Measured on the first pairs, from step 0; a single point for the reference. */
   readonly curve: readonly CurvePoint[];
 }
@@ -58,7 +58,7 @@ export interface ModelOutput {
 /** The means of the summary, and the lines of the pictures. */
 export interface MethodResult {
   readonly measures: Measures;
-  readonly positions: readonly PositionMean[];
+  readonly positions: readonly ChosenPosition[];
   readonly curve: readonly CurvePoint[];
 }
 
@@ -67,13 +67,8 @@ const LEAST_SHARE = 0.1;
 /** Prompts in one batch of generation. */
 const BATCH = 100;
 
-export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-
-/** NaN for no values. */
-export const mean = (values: readonly number[]): number => sum(values) / values.length;
-
 /** Reduces a model's output to its means and lines. */
-export function toMethodResult(output: ModelOutput, pairs: readonly Pick<Pair, "difference">[]): MethodResult {
+export function toMethodResult(output: ModelMeasurements, pairs: readonly Pick<PaperPair, "difference">[]): MethodResult {
   const { scores, answers, curve } = output;
   const differences = pairs.map(({ difference }) => difference);
   const chosen = scores.map((score) => score.chosen);
@@ -100,10 +95,10 @@ export function curvePoint(step: number, scores: readonly AnswerLogProbs[]): Cur
 }
 
 /** For the line that ends a phase. */
-export const inShort = ({ scores, answers }: Pick<ModelOutput, "scores" | "answers">): string =>
+export const inShort = ({ scores, answers }: Pick<ModelMeasurements, "scores" | "answers">): string =>
   `chosen ${curvePoint(0, scores).chosen.toFixed(2)}  accuracy ${(100 * accuracyOf(answers)).toFixed(1)}%`;
 
-const accuracyOf = (answers: readonly Answer[]): number => mean(answers.map(({ correct }) => (correct ? 1 : 0)));
+const accuracyOf = (answers: readonly GradedAnswer[]): number => mean(answers.map(({ correct }) => (correct ? 1 : 0)));
 
 /** Log-probs of all answer tokens, row by row. */
 export async function scoreRows(model: CausalLM, rows: readonly TokenizedPair[]): Promise<AnswerLogProbs[]> {
@@ -113,30 +108,44 @@ export async function scoreRows(model: CausalLM, rows: readonly TokenizedPair[])
   return scores;
 }
 
+/** A model's own words are right if they come to the same final answer. */
+export function graded(text: string, expected: string): GradedAnswer {
+  return { text, correct: finalAnswer(text) === finalAnswer(expected) };
+}
+
+/** The log-prob of an answer by the character, by which given answers are compared. */
+export function perCharacter(logps: LogProbs, text: string): number {
+  return sumOf(logps) / Math.max(1, text.length);
+}
+
 /**
  * Answers questions by greedy generation, where right is the same final answer as the given one; or, where they have
  * wrong answers, by taking the one whose log-prob is highest by the character (lm-evaluation-harness's `acc_norm`).
  */
 export async function answerQuestions(
   model: CausalLM,
-  questions: readonly Question[],
+  questions: readonly TextProblem[],
   vocabulary: Vocabulary,
   maxNewTokens: number,
-): Promise<Answer[]> {
+): Promise<GradedAnswer[]> {
   if (questions.every(({ wrong }) => wrong)) return chooseAnswers(model, questions, vocabulary);
-  const answers: Answer[] = [];
+  const answers: GradedAnswer[] = [];
   for (let from = 0; from < questions.length; from += BATCH) {
     const batch = questions.slice(from, from + BATCH);
     const prompts = batch.map(({ prompt }) => vocabulary.encode(prompt));
     generateSync(model, prompts, { maxNewTokens, eosTokenId: vocabulary.endId }).forEach(({ tokens }, i) => {
       const text = vocabulary.decode(tokens);
-      answers.push({ text, correct: finalAnswer(text) === finalAnswer(batch[i]!.answer) });
+      answers.push(graded(text, batch[i]!.answer));
     });
   }
   return answers;
 }
 
-async function chooseAnswers(model: CausalLM, questions: readonly Question[], vocabulary: Vocabulary): Promise<Answer[]> {
+async function chooseAnswers(
+  model: CausalLM,
+  questions: readonly TextProblem[],
+  vocabulary: Vocabulary,
+): Promise<GradedAnswer[]> {
   const choices = questions.flatMap(({ prompt, answer, wrong = [] }) =>
     [answer, ...wrong].map((text, place) => ({ prompt, text, place })),
   );
@@ -144,7 +153,7 @@ async function chooseAnswers(model: CausalLM, questions: readonly Question[], vo
   const scores = await scoreRows(model, rows);
   const taken: { text: string; place: number; score: number }[] = [];
   choices.forEach(({ text, place }, i) => {
-    const score = sumOf(scores[i]!.chosen) / text.length;
+    const score = perCharacter(scores[i]!.chosen, text);
     if (place === 0) taken.push({ text, place, score });
     else if (score >= taken.at(-1)!.score) taken[taken.length - 1] = { text, place, score };
   });

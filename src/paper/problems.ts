@@ -16,10 +16,14 @@
  */
 import type { Random } from "../base/random";
 
-/** A problem and its worked answer; the part after `####` is the final answer. */
-export interface Problem {
+/**
+ * A problem to answer: in the model's own words, or where wrong answers are given, by choosing. An answer may be worked; the
+ * part after `####` is the final one.
+ */
+export interface TextProblem {
   readonly prompt: string;
   readonly answer: string;
+  readonly wrong?: readonly string[];
 }
 
 const NAMES = ["Ada", "Ben", "Cleo", "Dan", "Eva", "Kim", "Max", "Nia", "Sam", "Zoe"];
@@ -35,7 +39,7 @@ const LOSSES = ["sells #", "loses #", "gives # to a friend"];
  * const train = problems.slice(0, 8000), heldOut = problems.slice(8000);
  * ```
  */
-export function generateProblems(count: number, random: Random): Problem[] {
+export function generateProblems(count: number, random: Random): TextProblem[] {
   return drawDifferent(count, () => generateProblem(random));
 }
 
@@ -49,7 +53,7 @@ function drawDifferent<T extends { readonly prompt: string }>(count: number, dra
   return [...drawn.values()];
 }
 
-function generateProblem(random: Random): Problem {
+function generateProblem(random: Random): TextProblem {
   const { story, thing, work, value } = generateStory((begun) => begun.integer(2, 3), random);
   return { prompt: `${story}How many ${thing} now?`, answer: `${work}#### ${value}` };
 }
@@ -83,12 +87,8 @@ function drawStep(value: number, random: Random): { gain: boolean; operand: numb
   }
 }
 
-/** A question with its right answer and the wrong ones. */
-export interface MultipleChoice {
-  readonly prompt: string;
-  readonly answer: string;
-  readonly wrong: readonly string[];
-}
+/** A problem with wrong answers. */
+export type MultipleChoice = Required<TextProblem>;
 
 /** What holds 10 to 19 things, 20 to 29, and so on. */
 const HOLDERS = [

@@ -2,7 +2,7 @@
  * The quickstart's report.html: one file that opens offline, with the table, the pictures, coloured samples and the
  * settings of a run. Every picture has its numbers behind it as a table.
  */
-import { type Chart, type Line, loadCharts } from "../report/figures";
+import { type Chart, type Draw, type Line, loadCharts } from "../report/figures";
 import { type Html, html, withMinus } from "../report/html";
 import { page } from "../report/page";
 import {
@@ -30,14 +30,12 @@ import {
   METHOD_NAMES,
   METHODS,
   type Method,
-  outcome,
+  paperEffect,
   QUANTITIES,
   type Quantity,
   type SampleAnswer,
   type SampleScores,
 } from "./summary";
-
-type Draw = (chart: Chart) => Html;
 
 const TRAINED = METHODS.filter((method) => method !== "reference");
 /** The reference's line is dotted in every picture. */
@@ -81,7 +79,28 @@ export async function renderReport(result: ExperimentResult): Promise<string> {
   return page(headline(result), sections, STYLE);
 }
 
-/** The foot of a report of an experiment. */
+/** What the opening of a report of experiments says. */
+export interface Opening {
+  readonly preset: string;
+  readonly seeds: readonly number[];
+  readonly title: string;
+  readonly lead: string;
+  readonly findings: readonly string[];
+  readonly caveat: string | null;
+}
+
+/** The head of a report of experiments. */
+export function experimentOpening({ preset, seeds, title, lead, findings, caveat }: Opening): Html {
+  return introduction({
+    kicker: `smaug reproduce · preset ${preset} · ${seeds.length === 1 ? "seed" : "seeds"} ${seeds.join(", ")}`,
+    title,
+    lead,
+    findings: findings.map(withMinus),
+    warnings: caveat === null ? [] : [caveat],
+  });
+}
+
+/** The foot of a report of experiments. */
 export const experimentFooter = (versions: object): Html => footer(`${versionsText(versions)}. `, PAPER);
 
 /** Whole answers over the steps of training, a line for each method, and the reference from which all of them start. */
@@ -103,7 +122,7 @@ export function curvesChart(
 }
 
 function headline({ methods }: ExperimentResult): string {
-  const { dpoFell, dpopHeld } = outcome(methods);
+  const { dpoFell, dpopHeld } = paperEffect(methods);
   if (dpoFell && dpopHeld) return "DPO pushed the right answers down. DPOP held them.";
   if (dpoFell) return "DPO pushed the right answers down, and so did DPOP.";
   if (dpopHeld) return "On this run DPO did not push the right answers down.";
@@ -112,7 +131,6 @@ function headline({ methods }: ExperimentResult): string {
 
 function opening(result: ExperimentResult): Html {
   const { seed, preset, data, counts } = result;
-  const warning = caveat(result);
   const [source, pairs] =
     data === null
       ? [
@@ -120,15 +138,16 @@ function opening(result: ExperimentResult): Html {
           "the rejected answer is the chosen one with a single intermediate result replaced by a wrong number",
         ]
       : [`the rows of ${data}`, "the chosen and rejected answers of the file"];
-  return introduction({
-    kicker: `smaug reproduce · preset ${preset} · seed ${seed}`,
+  return experimentOpening({
+    preset,
+    seeds: [seed],
     title: headline(result),
     lead:
       `A language model of ${counts.weights.toLocaleString("en")} weights was trained on ${source}. From that one ` +
       `reference, DPO and DPOP (DPO-Positive) were trained on ${counts.pairs} pairs: ${pairs}. The control is plain SFT on ` +
       "the same chosen answers.",
-    findings: findings(result).map(withMinus),
-    warnings: warning === null ? [] : [warning],
+    findings: findings(result),
+    caveat: caveat(result),
   });
 }
 

@@ -5,7 +5,7 @@
 import { dpop } from "../preference/losses";
 import { trainingArguments } from "../train/arguments";
 
-export interface Settings {
+export interface PaperSettings {
   readonly task: {
     /** Generated training problems. */
     readonly problems: number;
@@ -63,7 +63,7 @@ export interface Settings {
 
 const paper = dpop.declaration.options;
 
-const quick: Settings = {
+const quick: PaperSettings = {
   task: { problems: 8000, pairs: 600, heldOut: 200, maxTokens: 512 },
   model: { hiddenSize: 64, layers: 3, heads: 4, intermediateSize: 192, ropeTheta: 100, initializerRange: 0.05 },
   // Stopped by loss, not by steps: accuracy jumps late, and a fixed count leaves it anywhere between 13% and 98%.
@@ -91,14 +91,14 @@ const quick: Settings = {
 };
 
 /** Rates fall as width grows, as in Yang et al.'s maximal update parametrization (arXiv 2203.03466). */
-const large: Settings = {
+const large: PaperSettings = {
   ...quick,
   model: { ...quick.model, hiddenSize: 256, layers: 4, heads: 8, intermediateSize: 768, initializerRange: 0.025 },
   sft: { ...quick.sft, learningRate: 1e-3 },
   preference: { ...quick.preference, learningRate: 1.25e-4 },
 };
 
-const smoke: Settings = {
+const smoke: PaperSettings = {
   ...quick,
   task: { ...quick.task, problems: 200, pairs: 24, heldOut: 8 },
   model: { ...quick.model, hiddenSize: 32, layers: 1, heads: 2, intermediateSize: 64 },
@@ -110,7 +110,7 @@ export const presets = { quick, large, smoke };
 export type Preset = keyof typeof presets;
 
 /** For tables of settings. */
-export function describeModel(model: Settings["model"]): string {
+export function describeModel(model: PaperSettings["model"]): string {
   const { hiddenSize, layers, heads, intermediateSize, ropeTheta } = model;
   return (
     `Llama shape: hidden size ${hiddenSize}, ${layers} layers, ${heads} heads, MLP ${intermediateSize}, ` +
@@ -119,7 +119,7 @@ export function describeModel(model: Settings["model"]): string {
 }
 
 /** For tables of settings. */
-export function describeOptimizer({ betas, weightDecay, maxGradNorm }: Settings["optimizer"]): string {
+export function describeOptimizer({ betas, weightDecay, maxGradNorm }: PaperSettings["optimizer"]): string {
   return `AdamW, betas ${betas.join(" and ")}, weight decay ${weightDecay}, gradient norm at most ${maxGradNorm}`;
 }
 

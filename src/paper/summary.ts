@@ -2,8 +2,8 @@
  * What the experiment found: the result, complete enough to draw the report without the models, and its numbers as
  * summary.json, a table for a terminal, and the sentences that say what was measured.
  */
-import type { Answer, Measures, MethodResult } from "./measure";
-import type { Settings } from "./settings";
+import type { GradedAnswer, Measures, MethodResult } from "./measure";
+import type { PaperSettings } from "./settings";
 import type { SftOutcome } from "./training";
 
 /** The reference and the three models trained from it, in the order of every table. */
@@ -34,7 +34,7 @@ export interface SampleScores {
 export interface SampleAnswer {
   readonly prompt: string;
   readonly expected: string;
-  readonly answers: Record<Method, Answer>;
+  readonly answers: Record<Method, GradedAnswer>;
 }
 
 export interface ExperimentResult {
@@ -44,7 +44,7 @@ export interface ExperimentResult {
   readonly data: string | null;
   readonly versions: Record<string, string>;
   readonly seconds: number;
-  readonly settings: Settings;
+  readonly settings: PaperSettings;
   readonly counts: {
     readonly vocabulary: number;
     readonly weights: number;
@@ -117,13 +117,18 @@ export function formatTable(methods: ExperimentResult["methods"]): string {
     if (quantity.group !== QUANTITIES[i - 1]?.group) rows.push([quantity.group, ...METHODS.map(() => "")]);
     rows.push([`  ${quantity.label}`, ...METHODS.map((method) => cell(quantity, methods[method].measures))]);
   });
+  return inColumns(rows);
+}
+
+/** Columns in line: the first `left` of them to the left, the others to the right. */
+export function inColumns(rows: readonly string[][], left = 1): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const align = (text: string, column: number) => (column === 0 ? text.padEnd(widths[0]!) : text.padStart(widths[column]! + 3));
-  return rows.map((row) => row.map(align).join("").trimEnd()).join("\n");
+  const place = (text: string, column: number) => (column < left ? text.padEnd(widths[column]!) : text.padStart(widths[column]!));
+  return rows.map((row) => row.map(place).join("   ").trimEnd()).join("\n");
 }
 
 /** Whether DPO made the chosen answers less likely than the reference, and whether DPOP kept them from that. */
-export function outcome(methods: ExperimentResult["methods"]): { dpoFell: boolean; dpopHeld: boolean } {
+export function paperEffect(methods: ExperimentResult["methods"]): { dpoFell: boolean; dpopHeld: boolean } {
   const chosen = (method: Method) => methods[method].measures.chosen_logp;
   return { dpoFell: chosen("dpo") < chosen("reference"), dpopHeld: chosen("dpop") >= chosen("reference") };
 }
@@ -140,7 +145,7 @@ export function caveat({ reference, settings }: ExperimentResult): string | null
 
 /** What the numbers say, in sentences. Nothing is assumed to have come out as the paper has it. */
 export function findings({ methods, counts }: ExperimentResult): string[] {
-  const { dpoFell, dpopHeld } = outcome(methods);
+  const { dpoFell, dpopHeld } = paperEffect(methods);
   const reference = methods.reference.measures;
   const change = (method: Method) =>
     `from ${fixed(2)(reference.chosen_logp)} to ${fixed(2)(methods[method].measures.chosen_logp)}`;

@@ -5,35 +5,29 @@
 
 import { InputError } from "../base/errors";
 import { Random } from "../base/random";
+import { mean } from "../base/samples";
 import { corruptIntermediateResult } from "../data/recipes/corruption";
 import { firstDifference, normalisedDistance } from "../data/rows/editDistance";
 import type { PlainRow } from "../data/rows/preferences";
 import { expectSomeKept, type Refusal, reasonToRefuse, screen } from "../data/rows/screening";
 import type { AnswerPair, TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { completionOf } from "../preference/difference";
-import { generateProblems, generateQuestions } from "./problems";
-import type { Settings } from "./settings";
+import { generateProblems, generateQuestions, type TextProblem } from "./problems";
+import type { PaperSettings } from "./settings";
 import { Vocabulary } from "./vocabulary";
 
 /** A preference pair; answers end with the end token. */
-export interface Pair extends AnswerPair {
+export interface PaperPair extends AnswerPair {
   /** Place of the first token in which the answers differ, counted from their beginning. */
   readonly difference: number;
 }
 
-/** A problem to answer, as text: in the model's own words, or where wrong answers are given, by choosing. */
-export interface Question {
-  readonly prompt: string;
-  readonly answer: string;
-  readonly wrong?: readonly string[];
-}
-
-export interface Task {
+export interface PaperTask {
   readonly vocabulary: Vocabulary;
   /** Right answers alone, for SFT. */
   readonly examples: TokenizedPair[];
-  readonly pairs: Pair[];
-  readonly heldOut: Question[];
+  readonly pairs: PaperPair[];
+  readonly heldOut: TextProblem[];
   /** Rows that cannot be trained on. */
   readonly refused: Refusal[];
   /** Mean over pairs of the token edit distance, divided by the length of the longer answer. */
@@ -44,7 +38,7 @@ export interface Task {
  * Generated arithmetic. Its rejected answers are the chosen ones with one intermediate result replaced (`low`), or whole
  * other texts, the worked answers of other problems (`high`). All else is equal.
  */
-export function arithmeticTask(seed: number, settings: Settings["task"], distance: "low" | "high" = "low"): Task {
+export function arithmeticTask(seed: number, settings: PaperSettings["task"], distance: "low" | "high" = "low"): PaperTask {
   const problems = generateProblems(settings.problems + settings.heldOut, new Random(seed, "problems"));
   const train = problems.slice(0, settings.problems);
   const random = new Random(seed, distance === "low" ? "corruption" : "wrong choices");
@@ -57,7 +51,7 @@ export function arithmeticTask(seed: number, settings: Settings["task"], distanc
 }
 
 /** Generated multiple choice. A question makes as many pairs as it has wrong choices. */
-export function choiceTask(seed: number, settings: Settings["task"]): Task {
+export function choiceTask(seed: number, settings: PaperSettings["task"]): PaperTask {
   const questions = generateQuestions(settings.problems + settings.heldOut, new Random(seed, "questions"));
   const train = questions.slice(0, settings.problems);
   const rows = train
@@ -70,7 +64,7 @@ export function choiceTask(seed: number, settings: Settings["task"]): Task {
 }
 
 /** The worked answer of another problem, which comes to another number. */
-function wrongChoice(answer: string, problems: readonly Question[], random: Random): string {
+function wrongChoice(answer: string, problems: readonly TextProblem[], random: Random): string {
   for (;;) {
     const other = random.pick(problems).answer;
     if (finalAnswer(other) !== finalAnswer(answer)) return other;
@@ -78,7 +72,7 @@ function wrongChoice(answer: string, problems: readonly Question[], random: Rand
 }
 
 /** Tokens of the longest answer trained on, its end included. */
-export const longestAnswer = ({ examples }: Task): number =>
+export const longestAnswer = ({ examples }: PaperTask): number =>
   examples.reduce((most, { chosen: { ids, start } }) => Math.max(most, ids.length - start), 0);
 
 /**
@@ -86,7 +80,7 @@ export const longestAnswer = ({ examples }: Task): number =>
  *
  * @throws InputError when no row can be trained on, or fewer than two prompts differ
  */
-export function rowsTask(rows: readonly PlainRow[], name: string, seed: number, settings: Settings["task"]): Task {
+export function rowsTask(rows: readonly PlainRow[], name: string, seed: number, settings: PaperSettings["task"]): PaperTask {
   const vocabulary = Vocabulary.of(rows.flatMap(({ prompt, chosen, rejected }) => [prompt, chosen, rejected]));
   const { kept, refused } = screen(rows, (row) =>
     reasonToRefuse(
@@ -127,11 +121,11 @@ export function drawHeldOut(prompts: readonly string[], name: string, seed: numb
 
 function assemble(
   vocabulary: Vocabulary,
-  train: readonly Question[],
+  train: readonly TextProblem[],
   rows: readonly PlainRow[],
-  heldOut: Question[],
+  heldOut: TextProblem[],
   refused: Refusal[],
-): Task {
+): PaperTask {
   const examples = train.map(({ prompt, answer }, index) => ({ index, chosen: vocabulary.encodeAnswer(prompt, answer) }));
   const pairs = rows.map((row) => {
     const [chosen, rejected] = [row.chosen, row.rejected].map((answer) => vocabulary.encodeAnswer(row.prompt, answer));
@@ -143,8 +137,7 @@ function assemble(
     };
   });
   const distances = pairs.map(({ chosen, rejected }) => normalisedDistance(completionOf(chosen), completionOf(rejected)));
-  const editDistance = distances.reduce((sum, distance) => sum + distance, 0) / pairs.length;
-  return { vocabulary, examples, pairs, heldOut, refused, editDistance };
+  return { vocabulary, examples, pairs, heldOut, refused, editDistance: mean(distances) };
 }
 
 /**

@@ -5,20 +5,22 @@
  * The trainer writes into a temporary folder. How rows are packed is fixed instead of chosen by free memory, so that the
  * same seed gives the same numbers bit for bit on the CPU.
  */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { mean } from "../base/samples";
 import type { TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { type CausalLM, type HuggingFaceConfig, LlamaForCausalLM } from "../models";
 import { type AnswerLogProbs, createLoss, type LossConfig } from "../preference";
 import { type Device, Generator, getNumThreads, setNumThreads, tidy } from "../torch";
 import { PreferenceTrainer, type TrainingArguments } from "../train";
-import { answerQuestions, curvePoint, type ModelOutput, mean, scoreRows } from "./measure";
-import type { Settings } from "./settings";
-import { longestAnswer, type Task } from "./task";
+import { answerQuestions, curvePoint, type ModelMeasurements, scoreRows } from "./measure";
+import type { PaperSettings } from "./settings";
+import { longestAnswer, type PaperTask } from "./task";
 
 /** The `config.json` of the shape. */
-export function modelConfig(settings: Settings["model"], vocabularySize: number): HuggingFaceConfig {
+export function modelConfig(settings: PaperSettings["model"], vocabularySize: number): HuggingFaceConfig {
   return {
     model_type: "llama",
     vocab_size: vocabularySize,
@@ -81,7 +83,7 @@ export class TemporaryFolder {
 }
 
 /** What all runs have in common. */
-function commonArguments({ betas, weightDecay, maxGradNorm }: Settings["optimizer"]): Partial<TrainingArguments> {
+function commonArguments({ betas, weightDecay, maxGradNorm }: PaperSettings["optimizer"]): Partial<TrainingArguments> {
   return {
     adamBeta1: betas[0],
     adamBeta2: betas[1],
@@ -103,12 +105,12 @@ export interface SftOutcome {
   readonly reachedGoal: boolean;
 }
 
-interface ReferenceOptions {
+interface ReferenceTraining {
   readonly config: HuggingFaceConfig;
   readonly seed: number;
   readonly device?: Device;
   readonly examples: readonly TokenizedPair[];
-  readonly settings: Pick<Settings, "sft" | "optimizer">;
+  readonly settings: Pick<PaperSettings, "sft" | "optimizer">;
   readonly onStep: (step: number, meanLoss: number) => void;
 }
 
@@ -118,7 +120,7 @@ interface ReferenceOptions {
  * how long the model takes to see the pattern varies with the seed, and the paper's effect needs a reference that is
  * mostly right but still unsure.
  */
-export async function trainReference(options: ReferenceOptions): Promise<{ model: CausalLM; outcome: SftOutcome }> {
+export async function trainReference(options: ReferenceTraining): Promise<{ model: CausalLM; outcome: SftOutcome }> {
   const { config, seed, device, examples, settings, onStep } = options;
   const { sft, optimizer } = settings;
   using folder = new TemporaryFolder();
@@ -168,7 +170,7 @@ export async function trainReference(options: ReferenceOptions): Promise<{ model
 interface MethodOptions {
   readonly loss: LossConfig;
   readonly rows: readonly TokenizedPair[];
-  readonly settings: Pick<Settings, "preference" | "optimizer">;
+  readonly settings: Pick<PaperSettings, "preference" | "optimizer">;
   readonly seed: number;
   /** Where the trainer may write; its reference cache is found there again. */
   readonly folder: string;
@@ -205,9 +207,9 @@ export class SmallBench {
   private readonly chosenOnly: readonly TokenizedPair[];
 
   private constructor(
-    readonly task: Task,
+    readonly task: PaperTask,
     readonly reference: CausalLM,
-    private readonly settings: Settings,
+    private readonly settings: PaperSettings,
     private readonly seed: number,
     private readonly referenceScores: readonly AnswerLogProbs[],
   ) {
@@ -215,17 +217,17 @@ export class SmallBench {
   }
 
   /** The reference remains the caller's. */
-  static async of(task: Task, reference: CausalLM, settings: Settings, seed: number): Promise<SmallBench> {
+  static async of(task: PaperTask, reference: CausalLM, settings: PaperSettings, seed: number): Promise<SmallBench> {
     return new SmallBench(task, reference, settings, seed, await scoreRows(reference, task.pairs));
   }
 
-  async measureReference(): Promise<ModelOutput> {
+  async measureReference(): Promise<ModelMeasurements> {
     const { reference, referenceScores: scores } = this;
     return { scores, answers: await this.ask(reference), curve: [this.pointOf(0, scores)] };
   }
 
   /** Trains a copy of the reference and measures it, also along the way. */
-  async train(loss: LossConfig, onStep: (step: number, loss: number) => void): Promise<ModelOutput> {
+  async train(loss: LossConfig, onStep: (step: number, loss: number) => void): Promise<ModelMeasurements> {
     const { task, reference, settings, seed, folder, referenceScores } = this;
     const { steps, curveEvery, curvePairs, tolerance } = settings.preference;
     using model = copyModel(modelConfig(settings.model, task.vocabulary.size), reference);

@@ -2,7 +2,7 @@
 import type { Correlation, Diagnosis, ModelDiagnosis, PairDiagnosis, SideDiagnosis } from "../evaluate/diagnosis/diagnose";
 import { type DiagnosedSample, spread } from "../evaluate/diagnosis/samples";
 import type { TokenMean } from "../preference/difference";
-import type { Chart } from "./figures";
+import type { Chart, Draw } from "./figures";
 import { type Html, html, short, signed, withMinus } from "./html";
 import { SERIES } from "./page";
 import {
@@ -30,7 +30,6 @@ export interface DiagnosedAnswers {
   readonly samples: readonly DiagnosedSample[];
 }
 
-type Draw = (chart: Chart) => Html;
 const SIDES = ["chosen", "rejected"] as const;
 
 /** The most dots in a picture, and rows in the table behind it. */

@@ -67,8 +67,11 @@ const MARGIN_RIGHT_WITHOUT_NAMES = 8;
 /** Least distance between the names at the ends of lines, in pixels. */
 const NAME_GAP = 14;
 
+/** Draws a chart. */
+export type Draw = (chart: Chart) => Html;
+
 /** Loads the plotting library and returns a function that draws charts. */
-export async function loadCharts(): Promise<(chart: Chart) => Html> {
+export async function loadCharts(): Promise<Draw> {
   const plotted = await loadPlotted();
   return (chart) => {
     const sizes = chart.half ? [HALF] : [WIDE, NARROW];

@@ -1,4 +1,5 @@
 /** The outcome of a run, in numbers and in sentences, and warnings about it. */
+import { mean } from "../base/samples";
 import { fallAdvice, isStuck, LINES, STUCK_ADVICE } from "../train/failures";
 import { type ChosenAnswers, chosenAnswers, few } from "./chosenAnswers";
 import { short, signed } from "./html";
@@ -8,7 +9,7 @@ import { configOf, type LoggedRun, type RunLine } from "./run";
 export function meanAt(end: "start" | "end", lines: readonly RunLine[], metric: string, count = few(lines)): number | undefined {
   const values = lines.map((line) => line[metric]).filter((value) => value !== undefined);
   const some = end === "start" ? values.slice(0, count) : values.slice(-count);
-  return some.length > 0 ? some.reduce((sum, value) => sum + value, 0) / some.length : undefined;
+  return some.length > 0 ? mean(some) : undefined;
 }
 
 /** One sentence that sums up all runs, as far as that can be told (chosenAnswers.ts). */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { writeWhole } from "../base/files/wholeFiles";
 import { REPORT_FILE } from "../train/output/entries";
 import { type DiagnosedAnswers, diagnosisSections } from "./diagnosis";
-import { type Chart, type Line, legend, loadCharts } from "./figures";
+import { type Chart, type Draw, type Line, legend, loadCharts } from "./figures";
 import { headline, meanAt, outcome, warnings } from "./findings";
 import { breakable, type Html, html, short } from "./html";
 import { curve, ENDS, firstGroup, groupsOf, type MetricGroup, type Picture, pointsOf, thinned } from "./metrics";
@@ -28,8 +28,6 @@ import {
   versionsText,
 } from "./sections";
 import { TOKEN_STYLE } from "./tokens";
-
-type Draw = (chart: Chart) => Html;
 
 const DASHES = "5 3";
 /** Rows of a table of numbers. The whole is in metrics.jsonl. */

@@ -11,9 +11,9 @@ import {
   resultsTable,
   taskNames,
 } from "../../src/evaluate";
-import { exactMatch, pooled, standardError } from "../../src/evaluate/metrics";
+import { exactMatch, pooledSummary, standardError } from "../../src/evaluate/metrics";
 import { Encoder } from "../../src/evaluate/requests";
-import { batchesOf } from "../../src/evaluate/scoring";
+import { sequenceBatches } from "../../src/evaluate/scoring";
 import { type CausalLM, loadModel } from "../../src/models";
 import { loadTokenizer, type Tokenizer } from "../../src/text";
 import { memory } from "../../src/torch";
@@ -419,8 +419,8 @@ test("batches end where little is shared, and hold every sequence once", () => {
     sequence(1, 2, 3, 6),
     sequence(8, 2, 3, 4),
   ];
-  expect(batchesOf(sequences, 4)).toEqual([[0, 2, 3], [4], [1]]); // 4 + 1 + 1 tokens, within twice 4
-  expect(batchesOf(sequences, 100)).toEqual([[0, 2, 3, 4, 1]]);
+  expect(sequenceBatches(sequences, 4)).toEqual([[0, 2, 3], [4], [1]]); // 4 + 1 + 1 tokens, within twice 4
+  expect(sequenceBatches(sequences, 100)).toEqual([[0, 2, 3, 4, 1]]);
 });
 
 test("filters and matching", () => {
@@ -438,7 +438,7 @@ test("standard errors", () => {
     { value: 0.5, error: 0.5, size: 2 },
     { value: 1, error: 0.1, size: 3 },
   ];
-  expect(pooled(parts)).toEqual({ value: 0.8, error: Math.sqrt(0.56 / 3 / 5), size: 5 });
+  expect(pooledSummary(parts)).toEqual({ value: 0.8, error: Math.sqrt(0.56 / 3 / 5), size: 5 });
 });
 
 test("the table has groups with their members under them", async () => {

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { Random } from "../../src/base/random";
-import { generateProblems, type Problem } from "../../src/paper/problems";
+import { generateProblems, type TextProblem } from "../../src/paper/problems";
 import { finalAnswer } from "../../src/paper/task";
 import { Vocabulary } from "../../src/paper/vocabulary";
 
 const problems = generateProblems(3000, new Random(11, "problems"));
 
 /** Reads the story as a person would: the numbers in order, and whether each is a gain. */
-function solve({ prompt }: Problem): number[] {
+function solve({ prompt }: TextProblem): number[] {
   const [start, ...changes] = prompt.match(/\d+/g)!.map(Number);
   const verbs = prompt.match(/gets|buys|finds|sells|loses|gives/g)!;
   expect(verbs).toHaveLength(changes.length);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { caveat, findings, formatTable, outcome, toSummary } from "../../src/paper/summary";
+import { caveat, findings, formatTable, paperEffect, toSummary } from "../../src/paper/summary";
 import { resultWith } from "./fixtures";
 
 const paperlike = resultWith({
@@ -55,7 +55,7 @@ describe("the findings say what was measured", () => {
     expect(dpop).toMatch(/^DPOP held them: from -1\.00 to -0\.50/);
     expect(sft).toMatch(/from -1\.00 to -1\.00\. Accuracy on 200 held-out problems: .*DPO 50\.0%/);
     expect(sft).toMatch(/standard error is at most 3\.5 points/); // 0.5 / sqrt(200)
-    expect(outcome(paperlike.methods)).toEqual({ dpoFell: true, dpopHeld: true });
+    expect(paperEffect(paperlike.methods)).toEqual({ dpoFell: true, dpopHeld: true });
   });
 
   test("DPO did not fall, DPOP did", () => {
@@ -63,7 +63,7 @@ describe("the findings say what was measured", () => {
     const [dpo, dpop] = findings(result);
     expect(dpo).toMatch(/^DPO did not make the chosen answers less likely on this run: .* from -1\.00 to -0\.90/);
     expect(dpop).toMatch(/^DPOP did not hold them on this run: from -1\.00 to -1\.10/);
-    expect(outcome(result.methods)).toEqual({ dpoFell: false, dpopHeld: false });
+    expect(paperEffect(result.methods)).toEqual({ dpoFell: false, dpopHeld: false });
   });
 });
 

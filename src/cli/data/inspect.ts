@@ -3,7 +3,7 @@ import { styleText } from "node:util";
 import { Command } from "commander";
 import { integer, optional } from "../../base/arguments";
 import { printable } from "../../base/terminal/printable";
-import type { Distribution, HistogramBin, Inspection, Sample, SampleAnswer } from "../../data/inspect";
+import type { Distribution, HistogramBin, InspectedAnswer, InspectedRow, Inspection } from "../../data/inspect";
 import { lengthArguments } from "../../train/arguments";
 import { columnMappingOption, datasetConfigOption, option, type RowFlags, rowOptions, splitOption } from "../options";
 import { printJson } from "../output";
@@ -95,7 +95,7 @@ function describeDistances({ mean, median, histogram }: Distribution, unit: stri
 /** A line of text, and its format on a terminal. */
 type Line = string | readonly [format: "bold" | "dim", text: string];
 
-function describeSample({ index, chosen, rejected }: Sample, unit: string): Line[] {
+function describeSample({ index, chosen, rejected }: InspectedRow, unit: string): Line[] {
   return [
     ["bold", `row ${index}: prompt (masked), then the ${unit} of the answers, which are learnt`],
     ["dim", ended(shortened(chosen.prompt))],
@@ -105,7 +105,7 @@ function describeSample({ index, chosen, rejected }: Sample, unit: string): Line
   ];
 }
 
-function describeRejected(rejected: SampleAnswer, prompt: string): Line[] {
+function describeRejected(rejected: InspectedAnswer, prompt: string): Line[] {
   const own: Line[] = [
     ["bold", "  rejected, whose prompt ends differently"],
     ["dim", ended(shortened(rejected.prompt))],
@@ -114,7 +114,7 @@ function describeRejected(rejected: SampleAnswer, prompt: string): Line[] {
 }
 
 /** Each unit between bars, with line breaks to be seen. */
-function joined({ completion }: SampleAnswer): string {
+function joined({ completion }: InspectedAnswer): string {
   const long = completion.length > 2 * WORDS;
   const left = completion.length - 2 * WORDS;
   const [head, tail] = [completion.slice(0, WORDS), completion.slice(-WORDS)];

@@ -5,7 +5,7 @@
  */
 import { capitalize, strip } from "../../jinja";
 import { objectOf, type Row, RowError, rightOf, textOf, textsOf } from "../fields";
-import { type Question, type Recipe, Unusable } from "./recipe";
+import { type Recipe, type RecipeQuestion, Unusable } from "./recipe";
 
 const NONE_CORRECT = "no choice is the correct one";
 
@@ -44,7 +44,7 @@ export const hellaswag: Recipe = {
   },
 };
 
-function asked({ text, choices, gold }: ChoiceQuestion): Question {
+function asked({ text, choices, gold }: ChoiceQuestion): RecipeQuestion {
   const answers = choices.map((choice) => ` ${choice}`);
   return { subject: text, prompt: text, answer: answers[gold]!, wrong: () => answers.filter((_, i) => i !== gold) };
 }

@@ -10,7 +10,7 @@ import { RowError } from "../fields";
 import { type DataFile, DataSet, findDataFiles } from "../reading/dataFiles";
 import { streamLots } from "../reading/records";
 import type { SourceRecord } from "../reading/source";
-import { type PairParts, type Question, type Recipe, Unusable } from "./recipe";
+import { type PairParts, type Recipe, type RecipeQuestion, Unusable } from "./recipe";
 import { ShotPool } from "./shots";
 import type { StatisticsCollector } from "./statistics";
 
@@ -87,13 +87,13 @@ interface Making {
 }
 
 /** The pairs of one row. */
-function pairsOf(question: Question | Unusable, index: number, { seed, pool, statistics }: Making): PairParts[] {
+function pairsOf(question: RecipeQuestion | Unusable, index: number, { seed, pool, statistics }: Making): PairParts[] {
   const answers = question instanceof Unusable ? question : wrongAnswers(question, index, seed, statistics);
   if (answers instanceof Unusable) {
     statistics.refuse(index, answers.reason);
     return [];
   }
-  const { subject, prompt, answer } = question as Question;
+  const { subject, prompt, answer } = question as RecipeQuestion;
   const shots = pool.draw(index, subject);
   statistics.use(shots.length);
   return answers.map((rejected) => {
@@ -104,7 +104,7 @@ function pairsOf(question: Question | Unusable, index: number, { seed, pool, sta
 
 /** The wrong answers that make a pair with the right one. */
 function wrongAnswers(
-  question: Question,
+  question: RecipeQuestion,
   index: number,
   seed: number,
   statistics: StatisticsCollector,
@@ -130,7 +130,7 @@ async function filesOf({ subset }: Recipe, source: string, { split, config }: Pa
 }
 
 /** The first row says whether the source has the columns; a later one without a value is one row less. */
-function questionOf({ columns, form, read }: Recipe, { value, place }: SourceRecord, index: number): Question | Unusable {
+function questionOf({ columns, form, read }: Recipe, { value, place }: SourceRecord, index: number): RecipeQuestion | Unusable {
   if (!isObject(value)) throw new InputError(expected("a JSON object", shown(value), { where: `in ${place}`, wayOut: form }));
   const row = value;
   const missing = columns.required.filter((key) => row[key] === undefined || row[key] === null);

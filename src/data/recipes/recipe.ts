@@ -5,7 +5,7 @@
 import type { Random } from "../../base/random";
 import type { Row } from "../fields";
 
-export interface Question {
+export interface RecipeQuestion {
   /** What is asked: a row is never an example for another that asks the same, since it would give the answer away. */
   readonly subject: string;
   /** As the evaluation harness words it, without examples: "Question: …\nAnswer:". */
@@ -32,7 +32,7 @@ export interface Recipe {
   /** What a row looks like, or how to name its columns, as the way out of an error. */
   readonly form: string;
   /** @throws InputError when a value is of another type than the data set has */
-  read(row: Row): Question | Unusable;
+  read(row: Row): RecipeQuestion | Unusable;
 }
 
 /** A worked example: a question with its answer and the separator after it. */
@@ -43,7 +43,7 @@ export interface Shot {
   escaped?: string;
 }
 
-export interface Pair {
+export interface RecipePair {
   readonly prompt: string;
   readonly chosen: string;
   readonly rejected: string;
@@ -62,7 +62,7 @@ export interface PairParts {
   readonly rejected: string;
 }
 
-export function pairOf({ shots, question, chosen, rejected }: PairParts): Pair {
+export function pairOf({ shots, question, chosen, rejected }: PairParts): RecipePair {
   return { prompt: [...shots.map(({ text }) => text), question].join(""), chosen, rejected };
 }
 

@@ -4,7 +4,7 @@
  * are taken changes them.
  */
 import { Random } from "../../base/random";
-import { type Question, type Shot, Unusable } from "./recipe";
+import { type RecipeQuestion, type Shot, Unusable } from "./recipe";
 
 /** Beyond this, examples are drawn from a uniform sample of the rows: it has to fit into memory. */
 export const POOL_SIZE = 8_192;
@@ -26,7 +26,7 @@ export class ShotPool {
   }
 
   /** Offers the next row; it is read only when the sample takes it. One that is unusable then is not used as an example. */
-  offer(read: () => Question | Unusable): void {
+  offer(read: () => RecipeQuestion | Unusable): void {
     const place = this.seen < POOL_SIZE ? this.seen : this.random.integer(0, this.seen);
     this.seen++;
     if (place < POOL_SIZE) this.sample[place] = shotOf(read());
@@ -56,7 +56,7 @@ export class ShotPool {
   }
 }
 
-function shotOf(row: Question | Unusable): Shot | undefined {
+function shotOf(row: RecipeQuestion | Unusable): Shot | undefined {
   if (row instanceof Unusable) return undefined;
   // Joined, not added: it is read often, and adding leaves it in pieces.
   return { subject: row.subject, text: [row.prompt, row.answer, SEPARATOR].join("") };

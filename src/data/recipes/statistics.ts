@@ -1,5 +1,7 @@
 /** The outcome of a recipe: how many pairs, which rows make none and why, and how far apart the answers are. */
+
 import { Random } from "../../base/random";
+import { sum } from "../../base/samples";
 import type { Tokenizer } from "../../text";
 import { normalisedDistance, textDistances } from "../rows/editDistance";
 
@@ -149,7 +151,7 @@ function distancesOf(values: readonly number[]): Distances {
   const low = sorted.findIndex((value) => value > LOW);
   return {
     pairs: length,
-    mean: sorted.reduce((sum, value) => sum + value, 0) / Math.max(length, 1),
+    mean: sum(sorted) / Math.max(length, 1),
     min: at(0),
     p10: at(0.1),
     median: at(0.5),

@@ -4,12 +4,14 @@
  *
  * No row is silently lost: each becomes a pair or a rejection with a reason, and each truncated answer is listed.
  */
+
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { InputError } from "../../base/errors";
 import { checkOptions, expectCallback, expectPath } from "../../base/options";
 import { cacheFolder } from "../../base/package";
 import { canStartWorkers } from "../../base/processes";
+import { sum } from "../../base/samples";
 import { received } from "../../base/values";
 import type { Tokenizer } from "../../text";
 import { expectTokenizer } from "../../text/tokenizer";
@@ -152,7 +154,7 @@ export function summarise(values: readonly number[]): LengthSummary {
   if (values.length === 0) return { min: 0, mean: 0, median: 0, p95: 0, max: 0, total: 0 };
   const sorted = Float64Array.from(values).sort();
   const at = (share: number) => sorted[Math.ceil(share * sorted.length) - 1]!;
-  const total = sorted.reduce((sum, value) => sum + value, 0);
+  const total = sum(sorted);
   return { min: sorted[0]!, mean: total / sorted.length, median: at(0.5), p95: at(0.95), max: sorted.at(-1)!, total };
 }
 

@@ -5,9 +5,9 @@
  *
  * Only arithmetic: measure.ts takes the log-probs from the models, and src/report draws the result.
  */
-import { pooled } from "../../base/samples";
+import { mean, pooled, sum } from "../../base/samples";
 import { normalisedDistance } from "../../data/rows/editDistance";
-import type { AnswerLogProbs, LogProbs } from "../../preference";
+import type { AnswerLogProbs } from "../../preference";
 import {
   completionOf,
   differenceOf,
@@ -92,8 +92,8 @@ export function diagnose({ pairs, ches, reference, runs }: Measurement): Diagnos
     const side = (side: keyof AnswerLogProbs): SideDiagnosis => {
       const moved = changes(scores, side);
       return {
-        logp: mean(scores.map((score) => sum(score[side])))!,
-        change: mean(moved)!,
+        logp: mean(scores.map((score) => sum(score[side]))),
+        change: mean(moved),
         error: standardError(moved),
         fell: moved.filter((change) => change < 0).length / moved.length,
         ...stageMeans(
@@ -132,7 +132,7 @@ export function correlation(x: readonly number[], y: readonly number[]): Correla
 
 function pearson(x: readonly number[], y: readonly number[]): number | null {
   if (y.length < 2) return null;
-  const [centreX, centreY] = [mean(x)!, mean(y)!];
+  const [centreX, centreY] = [mean(x), mean(y)];
   let [both, ofX, ofY] = [0, 0, 0];
   y.forEach((value, i) => {
     const [dx, dy] = [x[i]! - centreX, value - centreY];
@@ -160,12 +160,4 @@ function standardError(values: readonly number[]): number | null {
   if (length < 2) return null;
   const { std } = pooled(values.map((value) => ({ mean: value, std: 0, count: 1 })));
   return std / Math.sqrt(length);
-}
-
-const mean = (values: readonly number[]): number | null => (values.length > 0 ? sum(values) / values.length : null);
-
-function sum(values: readonly number[] | LogProbs): number {
-  let total = 0;
-  for (const value of values) total += value;
-  return total;
 }

@@ -7,7 +7,8 @@
  * models must also be able to do the task: if their accuracy is within two such errors of guessing, or of a perfect score
  * where the claim needs room to improve, no difference could show, and the claim is unclear instead of confirmed.
  */
-import { type Measures, mean } from "../measure";
+import { mean } from "../../base/samples";
+import type { Measures } from "../measure";
 import { type Corpus, type Parameters, parametersOf, type Study, type StudyMethod } from "./plan";
 import type { StudyResult } from "./run";
 import { cellsOver, type Spread, spreadOf } from "./table";

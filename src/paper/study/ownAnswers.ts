@@ -4,12 +4,10 @@ import { startOfFinalPart } from "../../data/recipes/corruption";
 import type { AnswerPair } from "../../data/tokenize/tokenizedPair";
 import { answersTo } from "../../evaluate/scoring";
 import type { CausalLM } from "../../models";
-import type { AnswerLogProbs, LogProbs } from "../../preference";
+import type { AnswerLogProbs } from "../../preference";
 import { completionOf } from "../../preference/difference";
-import { sumOf } from "../../preference/packed/step";
 import type { Tokenizer } from "../../text";
-import type { Answer } from "../measure";
-import { finalAnswer } from "../task";
+import { type GradedAnswer, graded, perCharacter } from "../measure";
 
 /** A prompt with the answers that its rows give. */
 export interface HeldOutQuestion {
@@ -62,7 +60,7 @@ export async function answerOwn(
   tokenizer: Tokenizer,
   questions: readonly HeldOutQuestion[],
   scores: readonly AnswerLogProbs[],
-): Promise<Answer[]> {
+): Promise<GradedAnswer[]> {
   if (wayToAnswer(questions) === "choose") return questions.map((question) => chosenOf(question, scores));
   const longest = questions.reduce((most, { tokens }) => Math.max(most, tokens), 0);
   const answers = await answersTo(
@@ -75,11 +73,10 @@ export async function answerOwn(
       batchSize: BATCH,
     },
   );
-  return answers.map(({ text }, i) => ({ text, correct: finalAnswer(text) === finalAnswer(questions[i]!.chosen) }));
+  return answers.map(({ text }, i) => graded(text, questions[i]!.chosen));
 }
 
-function chosenOf({ pairs }: HeldOutQuestion, scores: readonly AnswerLogProbs[]): Answer {
-  const perCharacter = (logps: LogProbs, text: string) => sumOf(logps) / Math.max(1, text.length);
+function chosenOf({ pairs }: HeldOutQuestion, scores: readonly AnswerLogProbs[]): GradedAnswer {
   const wrong = pairs.find(
     ({ at, chosen, rejected }) => perCharacter(scores[at]!.chosen, chosen) <= perCharacter(scores[at]!.rejected, rejected),
   );

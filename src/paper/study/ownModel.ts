@@ -3,8 +3,10 @@
  * `runs/NAME` what `smaug train` leaves. A tenth of the prompts is held out, others for each seed; log-probs, curves and
  * accuracy are of those.
  */
+
 import { join } from "node:path";
 import { Random } from "../../base/random";
+import { mean } from "../../base/samples";
 import { firstDifference, normalisedDistance } from "../../data/rows/editDistance";
 import type { AnswerPair } from "../../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../../models";
@@ -15,7 +17,7 @@ import type { Tokenizer } from "../../text";
 import { type Device, manualSeed } from "../../torch";
 import { PreferenceTrainer } from "../../train";
 import type { PhaseProgress } from "../experiment";
-import { type CurvePoint, curvePoint, inShort, mean, scoreRows, toMethodResult } from "../measure";
+import { type CurvePoint, curvePoint, inShort, scoreRows, toMethodResult } from "../measure";
 import type { OwnSettings } from "../settings";
 import { drawHeldOut } from "../task";
 import { answerOwn, chanceOf, type HeldOutQuestion, questionsOf, type WayToAnswer, wayToAnswer } from "./ownAnswers";

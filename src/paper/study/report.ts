@@ -1,12 +1,12 @@
 /** The study's report.html: both comparisons, the ablation, curves and token positions, and the paper's claims. */
 
-import { type Chart, loadCharts } from "../../report/figures";
+import { mean } from "../../base/samples";
+import { type Draw, loadCharts } from "../../report/figures";
 import { type Html, html, withMinus } from "../../report/html";
 import { page } from "../../report/page";
 import {
   type Compared,
   figure,
-  introduction,
   note,
   numbersTable,
   positionsChart,
@@ -15,8 +15,8 @@ import {
   stacked,
   table,
 } from "../../report/sections";
-import { mean } from "../measure";
-import { curvesChart, experimentFooter, REFERENCE_DASH } from "../report";
+import { curvesChart, experimentFooter, experimentOpening, REFERENCE_DASH } from "../report";
+import { fixed } from "../summary";
 import { testClaims } from "./claims";
 import { type Corpus, parametersOf, STUDY_METHODS, STUDY_NAMES, type StudyMethod } from "./plan";
 import type { FinishedCell, StudyResult } from "./run";
@@ -32,8 +32,6 @@ import {
   titleOf,
 } from "./summary";
 import { cellsOver, comparison, type Spread } from "./table";
-
-type Draw = (chart: Chart) => Html;
 
 const COLORS: Record<StudyMethod, string> = {
   reference: "muted",
@@ -67,13 +65,13 @@ export async function renderStudyReport(result: StudyResult): Promise<string> {
 
 function opening(result: StudyResult): Html {
   const { preset, seeds, subject } = result;
-  const warning = studyCaveat(result);
-  return introduction({
-    kicker: `smaug reproduce · preset ${preset} · ${seeds.length === 1 ? "seed" : "seeds"} ${seeds.join(", ")}`,
+  return experimentOpening({
+    preset,
+    seeds,
     title: TITLE,
     lead: subject.lead,
-    findings: [withMinus(claimsInShort(testClaims(result)))],
-    warnings: warning === null ? [] : [warning],
+    findings: [claimsInShort(testClaims(result))],
+    caveat: studyCaveat(result),
   });
 }
 
@@ -125,7 +123,7 @@ function comparisonSection(result: StudyResult, corpus: Corpus): Html {
 function curvesFigure(result: StudyResult, corpus: Corpus, draw: Draw): Html {
   const lines = STUDY_METHODS.filter((method) => method !== "reference").map((method) => ({
     ...compared(method),
-    points: meanOver(cellsOf(result, corpus, method), ({ curve }) =>
+    points: meanOver(finishedCells(result, corpus, method), ({ curve }) =>
       curve.map(({ step, chosen }): [number, number] => [step, chosen]),
     ),
   }));
@@ -140,7 +138,7 @@ function curvesFigure(result: StudyResult, corpus: Corpus, draw: Draw): Html {
 ${numbersTable(
   ["step", ...lines.map(({ name }) => name)],
   lines[0]!.points.map(({ x }, i) => [x, ...lines.map(({ points }) => points[i]!.y)]),
-  (value) => value.toFixed(3),
+  fixed(3),
 )}`;
 }
 
@@ -148,7 +146,7 @@ function positionsFigure(result: StudyResult, corpus: Corpus, draw: Draw): Html 
   const models = STUDY_METHODS.map((method) => ({
     ...compared(method),
     ...(method === "reference" && { dash: REFERENCE_DASH }),
-    positions: meanOver(cellsOf(result, corpus, method), ({ positions }) =>
+    positions: meanOver(finishedCells(result, corpus, method), ({ positions }) =>
       positions.map(({ position, logp }): [number, number] => [position, logp]),
     ).map(({ x, y }) => ({ position: x, logp: y })),
   }));
@@ -160,7 +158,7 @@ function positionsFigure(result: StudyResult, corpus: Corpus, draw: Draw): Html 
 ${numbersTable(
   ["tokens after", ...models.map(({ name }) => name)],
   models[0]!.positions.map(({ position }, i) => [position, ...models.map(({ positions }) => positions[i]!.logp)]),
-  (value) => value.toFixed(4),
+  fixed(4),
 )}`;
 }
 
@@ -198,7 +196,7 @@ function settingsSection(result: StudyResult): Html {
   );
 }
 
-const cellsOf = (result: StudyResult, corpus: Corpus, method: StudyMethod): FinishedCell[] =>
+const finishedCells = (result: StudyResult, corpus: Corpus, method: StudyMethod): FinishedCell[] =>
   cellsOver(result, corpus, method, parametersOf(result.study, method));
 
 /** The mean of the cells' lines at every x that all of them have, in order. */

@@ -12,8 +12,8 @@ import type { LossConfig } from "../../preference";
 import type { Device } from "../../torch";
 import type { PhaseProgress, StartPhase } from "../experiment";
 import { inShort, toMethodResult } from "../measure";
-import { describeModel, describeOptimizer, type Settings } from "../settings";
-import { arithmeticTask, choiceTask, rowsTask, type Task } from "../task";
+import { describeModel, describeOptimizer, type PaperSettings } from "../settings";
+import { arithmeticTask, choiceTask, type PaperTask, rowsTask } from "../task";
 import { modelConfig, SmallBench, trainReference, withOneThread } from "../training";
 import { splitIntoPieces } from "../vocabulary";
 import type { Cell, Corpus } from "./plan";
@@ -32,10 +32,10 @@ import {
 export interface SmallCorpus {
   /** Corpora of the same examples have one reference: its name. */
   readonly reference: string;
-  readonly settings: Settings;
+  readonly settings: PaperSettings;
   /** Says which rows they are, where they are a user's. */
   readonly data?: string;
-  readonly makeTask: (seed: number) => Task;
+  readonly makeTask: (seed: number) => PaperTask;
   readonly description: CorpusDescription;
 }
 
@@ -45,7 +45,7 @@ export type SmallCorpora = Readonly<Partial<Record<Corpus, SmallCorpus>>>;
 const CHOICE_GOAL = 0.1;
 
 /** The corpora of the paper's comparison, made here. */
-export function generatedCorpora(settings: Settings): SmallCorpora {
+export function generatedCorpora(settings: PaperSettings): SmallCorpora {
   const { heldOut } = settings.task;
   const arithmetic = (far: boolean, title: string): SmallCorpus => ({
     reference: "arithmetic",
@@ -75,7 +75,7 @@ export function generatedCorpora(settings: Settings): SmallCorpora {
 /** A user's rows, as {@link splitByDistance} parts them. */
 export function corporaOfRows(
   sources: readonly { readonly name: string; readonly rows: readonly PlainRow[]; readonly digest: string }[],
-  settings: Settings,
+  settings: PaperSettings,
   onRefusals: (name: string, refused: readonly Refusal[], rows: number) => void,
 ): SmallCorpora {
   const halves = splitByDistance(sources, ({ chosen, rejected }) => [splitIntoPieces(chosen), splitIntoPieces(rejected)]);
@@ -184,7 +184,7 @@ class SmallCells implements Bench {
 
   private constructor(
     private readonly bench: SmallBench,
-    { preference }: Settings,
+    { preference }: PaperSettings,
   ) {
     this.steps = preference.steps;
   }

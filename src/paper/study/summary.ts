@@ -1,10 +1,10 @@
 /** The numbers of a study: summary.json, and the tables for a terminal. */
 
-import { percent, QUANTITIES, type Quantity } from "../summary";
+import { inColumns, percent, QUANTITIES, type Quantity } from "../summary";
 import { type ClaimResult, testClaims } from "./claims";
 import { type Corpus, STUDY_NAMES } from "./plan";
 import type { StudyResult } from "./run";
-import { ablation, comparison, type MeasureSpreads, type Row, type Spread, spreadOf } from "./table";
+import { ablation, type ComparisonRow, comparison, type MeasureSpreads, type Spread, spreadOf } from "./table";
 
 const CORPUS_NAMES: Record<Corpus, string> = {
   low: "low edit distance",
@@ -78,15 +78,15 @@ export const COLUMNS: readonly { readonly quantity: Quantity; readonly head: str
 export function formatStudy(result: StudyResult): string {
   const parts = result.study.corpora.flatMap((corpus) => [
     `${titleOf(result, corpus)} (${percent(editDistanceOf(result, corpus)!.mean)} of the tokens)\n` +
-      aligned([["", ...COLUMNS.map(({ head }) => head)], ...comparison(result, corpus).map(rowCells)]),
+      inColumns([["", ...COLUMNS.map(({ head }) => head)], ...comparison(result, corpus).map(rowCells)]),
     ...(result.study.grid.includes(corpus)
-      ? [`accuracy / chosen over β and λ, ${CORPUS_NAMES[corpus]}\n${aligned(ablationCells(result, corpus))}`]
+      ? [`accuracy / chosen over β and λ, ${CORPUS_NAMES[corpus]}\n${inColumns(ablationCells(result, corpus))}`]
       : []),
   ]);
   const claims = testClaims(result);
   const heads = ["the paper says", "tested by", "measured", ""];
   const rows = claims.map((claim) => [claimText(claim), claim.quantity, claimMeasured(claim), claimVerdict(claim)]);
-  return [...parts, aligned([heads, ...rows], 4)].join("\n\n");
+  return [...parts, inColumns([heads, ...rows], 4)].join("\n\n");
 }
 
 /** How many claims came out, and which did not. */
@@ -112,7 +112,7 @@ export function claimMeasured({ measured, unit, side, limit }: ClaimResult): str
   return `${spreadText(measured, format)} ${unit}${aimed}`;
 }
 
-function rowCells({ method, measures }: Row): string[] {
+function rowCells({ method, measures }: ComparisonRow): string[] {
   return [STUDY_NAMES[method], ...COLUMNS.map(({ quantity }) => spreadText(measures[quantity.key], quantity.format))];
 }
 
@@ -140,11 +140,4 @@ export function studyCaveat({ references }: StudyResult): string | null {
     `The reference of ${which} stopped at its limit of steps above the loss it was to reach. ` +
     "It is not yet sure of its answers, and the effect needs a model that is."
   );
-}
-
-/** Columns in line: the first `left` of them to the left, the others to the right. */
-function aligned(rows: readonly string[][], left = 1): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const place = (text: string, column: number) => (column < left ? text.padEnd(widths[column]!) : text.padStart(widths[column]!));
-  return rows.map((row) => row.map(place).join("   ").trimEnd()).join("\n");
 }

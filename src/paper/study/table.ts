@@ -1,6 +1,7 @@
 /** The study's cells with the seeds taken together: the mean of each measure, and how far it scatters. */
 
-import { type Measures, mean, sum } from "../measure";
+import { mean, sum } from "../../base/samples";
+import type { Measures } from "../measure";
 import { QUANTITIES } from "../summary";
 import { type Corpus, type Parameters, parametersOf, STUDY_METHODS, type StudyMethod } from "./plan";
 import type { FinishedCell, StudyResult } from "./run";
@@ -22,7 +23,7 @@ export function spreadOf(values: readonly number[]): Spread | null {
 export type MeasureSpreads = Record<keyof Measures, Spread | null>;
 
 /** The same cell over all seeds. */
-export interface Row extends Parameters {
+export interface ComparisonRow extends Parameters {
   readonly corpus: Corpus;
   readonly method: StudyMethod;
   readonly measures: MeasureSpreads;
@@ -46,12 +47,12 @@ function measuresOver(cells: readonly FinishedCell[]): MeasureSpreads {
 }
 
 /** Every method at its own parameters. */
-export function comparison(result: StudyResult, corpus: Corpus): Row[] {
+export function comparison(result: StudyResult, corpus: Corpus): ComparisonRow[] {
   return STUDY_METHODS.map((method) => rowOf(result, corpus, method, parametersOf(result.study, method)));
 }
 
 /** DPO over beta (lambda null), then DPOP over beta and lambda. */
-export function ablation(result: StudyResult, corpus: Corpus): Row[] {
+export function ablation(result: StudyResult, corpus: Corpus): ComparisonRow[] {
   const { betas, lambdas } = result.study;
   return [
     ...betas.map((beta) => rowOf(result, corpus, "dpo", { beta, lambda: null })),
@@ -59,7 +60,7 @@ export function ablation(result: StudyResult, corpus: Corpus): Row[] {
   ];
 }
 
-function rowOf(result: StudyResult, corpus: Corpus, method: StudyMethod, parameters: Parameters): Row {
+function rowOf(result: StudyResult, corpus: Corpus, method: StudyMethod, parameters: Parameters): ComparisonRow {
   const { beta, lambda } = parameters;
   return { corpus, method, beta, lambda, measures: measuresOver(cellsOver(result, corpus, method, parameters)) };
 }
