@@ -7,13 +7,13 @@ import { normalisedDistance } from "./rows/editDistance";
 import { isPlain, type TrainingRow } from "./rows/preferenceRow";
 import {
   addWarning,
+  answerTexts,
   type DataWarnings,
   endsWithAssistant,
   mergeWarnings,
   type Refusal,
   rowWarnings,
   screen,
-  texts,
 } from "./rows/screening";
 import type { Cut, TruncationMode } from "./tokenize/pairTokenizer";
 import type { TokenizedAnswer } from "./tokenize/tokenizedPair";
@@ -136,7 +136,7 @@ function decoded(tokenizer: Tokenizer, { ids, start }: TokenizedAnswer): Inspect
 }
 
 function reasonAgainst(row: TrainingRow): string | undefined {
-  const { chosen, rejected } = texts(row);
+  const { chosen, rejected } = answerTexts(row);
   if (chosen === "") return "the chosen answer is empty";
   if (rejected === "") return "the rejected answer is empty";
   return chosen === rejected ? "the two answers are identical" : undefined;
@@ -153,14 +153,14 @@ function wordsOf(rows: readonly TrainingRow[]): Measured[] {
     return number;
   };
   return rows.map((row) => {
-    const { prompt, chosen, rejected } = texts(row);
+    const { prompt, chosen, rejected } = answerTexts(row);
     const measured = { prompt: words(prompt).length, chosen: words(chosen).map(numberOf) };
     return rejected === undefined ? measured : { ...measured, rejected: words(rejected).map(numberOf) };
   });
 }
 
 function sampleOfWords(row: TrainingRow): InspectedRow {
-  const { chosen, rejected } = texts(row);
+  const { chosen, rejected } = answerTexts(row);
   const written = (content: unknown) => (typeof content === "string" ? content : JSON.stringify(content));
   const turns = isPlain(row) ? [] : row.prompt.map(({ role, content }) => `${role}: ${written(content)}\n`);
   const prompt = isPlain(row) ? row.prompt : turns.join("");

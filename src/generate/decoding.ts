@@ -6,7 +6,7 @@
 import type { CausalLM } from "../models";
 import { causalMask, KvCache } from "../nn";
 import { arange, dispose, eye, keep, noGrad, type Tensor, tensor, tidy } from "../torch";
-import type { Settings } from "./options";
+import type { DecodingSettings } from "./options";
 import { drawUniforms, processScores, sample } from "./sampling";
 
 /**
@@ -16,7 +16,7 @@ import { drawUniforms, processScores, sample } from "./sampling";
 export function* decode(
   model: CausalLM,
   prompts: readonly (readonly number[])[],
-  { processors, eosTokens, minNewTokens, limits, sampled, seed }: Settings,
+  { processors, eosTokens, minNewTokens, limits, sampled, seed }: DecodingSettings,
 ): Generator<readonly number[], void, void> {
   const { device } = model;
   const int64 = { dtype: "int64", device } as const;

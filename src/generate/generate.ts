@@ -5,7 +5,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { CausalLM } from "../models";
 import { decode } from "./decoding";
-import { type GenerateOptions, resolve, type Settings } from "./options";
+import { type DecodingSettings, type GenerateOptions, resolve } from "./options";
 import { TextStream } from "./textStream";
 
 /** Why an answer ended: an end-of-text token, a stop string, or the most tokens it may have. */
@@ -75,7 +75,11 @@ export function generateStream(
   return turnByTurn(model, prompts, resolve(model, prompts, options)); // checked now, not at the first token
 }
 
-async function* turnByTurn(model: CausalLM, prompts: Prompts, settings: Settings): AsyncGenerator<GeneratedToken, void, void> {
+async function* turnByTurn(
+  model: CausalLM,
+  prompts: Prompts,
+  settings: DecodingSettings,
+): AsyncGenerator<GeneratedToken, void, void> {
   for (const events of run(model, prompts, settings)) {
     yield* events;
     await setImmediate();
@@ -83,7 +87,7 @@ async function* turnByTurn(model: CausalLM, prompts: Prompts, settings: Settings
 }
 
 /** The new tokens of each step, of the rows that have not ended. */
-function* run(model: CausalLM, prompts: Prompts, settings: Settings): Generator<readonly GeneratedToken[], void, void> {
+function* run(model: CausalLM, prompts: Prompts, settings: DecodingSettings): Generator<readonly GeneratedToken[], void, void> {
   const { limits, eosTokens, stopTokens, stopStrings, tokenizer, signal } = settings;
   signal?.throwIfAborted();
   if (prompts.length === 0) return;

@@ -65,7 +65,7 @@ const names = [
 ];
 
 /** Everything decoding has to know. */
-export interface Settings {
+export interface DecodingSettings {
   /** The most new tokens of each row. */
   limits: readonly number[];
   minNewTokens: number;
@@ -80,7 +80,7 @@ export interface Settings {
   signal: AbortSignal | undefined;
 }
 
-export function resolve(model: CausalLM, prompts: readonly (readonly number[])[], options: GenerateOptions): Settings {
+export function resolve(model: CausalLM, prompts: readonly (readonly number[])[], options: GenerateOptions): DecodingSettings {
   expectModel(model);
   expectPrompts(prompts);
   checkOptions("generate", options, names);

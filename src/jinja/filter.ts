@@ -2,13 +2,13 @@
 import type { Environment, FilterFunction } from "./environment";
 import { JinjaError } from "./errors";
 import { limits } from "./limits";
+import type { Given } from "./method";
 import { methodOf } from "./methods";
 import { parseInt_ } from "./numbers";
 import { softStr } from "./print";
 import { signature } from "./signature";
 import { Dict, Markup, Tuple, textOf, typeName, Undefined, type Value } from "./values";
 
-export type Given = Value | undefined;
 export type Work = (environment: Environment, value: Value, ...args: Given[]) => Value;
 
 /** A filter whose first parameter is the value, see {@link signature}. */

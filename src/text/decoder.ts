@@ -7,7 +7,7 @@ import { expectRoomInTokens } from "./limits";
 import { type Step, steps, unsupported } from "./pipeline";
 
 /** Turns tokens into pieces of text; joined, they are the text. */
-export type Decoder = (tokens: string[]) => string[];
+export type TokenDecoder = (tokens: string[]) => string[];
 
 /** Broken sequences become U+FFFD, as many as the Unicode standard recommends. */
 const lossy = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -15,7 +15,7 @@ const strict = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 const utf8 = new TextEncoder();
 
 /** Makes the decoder of a step; `file` and `key` are for messages. */
-type Factory = (step: Step, file: string, key: string) => Decoder;
+type Factory = (step: Step, file: string, key: string) => TokenDecoder;
 
 const FACTORIES: Readonly<Record<string, Factory>> = {
   Sequence(step, file, key) {
@@ -51,7 +51,7 @@ const FACTORIES: Readonly<Record<string, Factory>> = {
 };
 
 /** The decoder that a tokenizer.json describes. Without one, tokens are joined by spaces. */
-export function createDecoder(step: Step | null, file: string, key = "decoder"): Decoder {
+export function createDecoder(step: Step | null, file: string, key = "decoder"): TokenDecoder {
   if (step === null) return (tokens) => [tokens.join(" ")];
   if (!Object.hasOwn(FACTORIES, step.type)) throw unsupported(file, `${key}.type`, step.type);
   return FACTORIES[step.type]!(step, file, key);

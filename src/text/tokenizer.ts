@@ -12,7 +12,7 @@ import { isObject, received, shown } from "../base/values";
 import { resolveModel } from "../models/modelSource";
 import { Bpe } from "./bpe";
 import { type ChatMessage, ChatRenderer, type JsonValue, templateMessages } from "./chatTemplate";
-import { createDecoder, type Decoder } from "./decoder";
+import { createDecoder, type TokenDecoder } from "./decoder";
 import { ChatTemplateError, TokenizerError } from "./errors";
 import { withExactNumbers } from "./exactNumbers";
 import { readTokenizerFolder } from "./folder";
@@ -73,7 +73,7 @@ export class Tokenizer {
   constructor(
     folder: TokenizerFolder,
     private readonly library: Library,
-    private readonly decoder: Decoder,
+    private readonly decoder: TokenDecoder,
     private readonly chat: ChatRenderer,
     private readonly limits: TokenizerLimits,
     { base, adapter }: { readonly base: string; readonly adapter: string | undefined },

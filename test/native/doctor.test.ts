@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { packageRoot } from "../../src/base/package";
-import { type Diagnosis, diagnose } from "../../src/native/setup/doctor";
+import { type DoctorReport, diagnose } from "../../src/native/setup/doctor";
 import { hostChecks, isOlder } from "../../src/native/setup/host";
 import { type Check, formatChecks, hasProblem } from "../../src/native/setup/report";
 import { crashingLibtorch, fakeLibtorch, packageFolder, programs, realLibtorch, temporaryFolder } from "./fixtures";
@@ -50,7 +50,7 @@ describe("doctor --json", () => {
     const folder = crashingLibtorch();
     const { stdout, status } = doctor(folder);
     expect(status).toBe(1);
-    const { ok, libtorch, checks } = JSON.parse(stdout) as Diagnosis;
+    const { ok, libtorch, checks } = JSON.parse(stdout) as DoctorReport;
     expect({ ok, libtorch }).toMatchObject({ ok: false, libtorch: { folder } });
     expect(checks.at(-1)).toMatchObject({
       name: "libraries",
@@ -65,7 +65,7 @@ describe("doctor --json", () => {
     if (name === "fifo") execFileSync("mkfifo", [join(folder, name)]);
     const { stdout, status } = doctor(name.startsWith("/") ? name : join(folder, name));
     expect(status).toBe(1);
-    expect((JSON.parse(stdout) as Diagnosis).checks).toContainEqual(
+    expect((JSON.parse(stdout) as DoctorReport).checks).toContainEqual(
       expect.objectContaining({ name: "libtorch", status: "problem" }),
     );
   });

@@ -11,7 +11,7 @@ import { stateBytes } from "../../src/optim/optimizer";
 import { forwardBackward, pack, upload } from "../../src/preference";
 import { manualSeed, tensor, tidy, zeros } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
-import { expectFits, openCheckpoint, restoreCheckpoint, verifyCheckpoint } from "../../src/train/checkpoint/restore";
+import { expectCheckpointFits, openCheckpoint, restoreCheckpoint, verifyCheckpoint } from "../../src/train/checkpoint/restore";
 import { saveCheckpoint } from "../../src/train/checkpoint/save";
 import type { TrainerState } from "../../src/train/checkpoint/state";
 import { tinyModel, tinyPairs } from "../train/tiny";
@@ -101,7 +101,7 @@ describe("a checkpoint of another optimizer", () => {
     const resumed = { model: second, optimizer: new Sgd(trained(second), 0.1) };
     const opened = openCheckpoint(true, outputDir, Sgd.layout);
     expect([opened.folder, opened.isVerified]).toEqual([folder, true]);
-    expectFits(opened.folder, resumed);
+    expectCheckpointFits(opened.folder, resumed);
     restoreCheckpoint(opened.folder, resumed);
     expect(valuesOf(second)).toEqual(valuesOf(first));
     train(second, resumed.optimizer, 3, 4);
@@ -118,7 +118,9 @@ describe("a checkpoint of another optimizer", () => {
     expect(() => openCheckpoint(true, outputDir, adamwLayout)).toThrow(
       /Expected the state of AdamW in .*optimizer.safetensors but received a tensor '0.momentum_buffer'/,
     );
-    expect(() => expectFits(folder, { model, optimizer: new AdamW(trained(model)) })).toThrow("Expected the state of AdamW in");
+    expect(() => expectCheckpointFits(folder, { model, optimizer: new AdamW(trained(model)) })).toThrow(
+      "Expected the state of AdamW in",
+    );
     cpSync(join(root, "adamw", "checkpoint-2"), join(root, "copy", "checkpoint-2"), { recursive: true });
     expect(() => openCheckpoint(true, join(root, "copy"), Sgd.layout)).toThrow(
       /Expected the state of SGD in .*optimizer.safetensors but received a tensor '0\.\w+'/,

@@ -99,6 +99,6 @@ export function readAt(descriptor: number, position: number, length: number): Bu
 }
 
 /** Equal for all names of one file. */
-export function identityOf({ dev, ino }: Stats): string {
+export function fileIdentity({ dev, ino }: Stats): string {
   return `${dev}:${ino}`;
 }

@@ -22,7 +22,7 @@ import { FILE_HEADER, keyOf, readRecord, readTable, recordBytes, TableBuilder, v
 import { mergeFiles, mergeSmallFiles } from "./merge";
 import { RecordIndex } from "./recordIndex";
 import { scanRecords } from "./scan";
-import { identityOf, listSegments, newSegmentName, OpenFile, readAt, type SegmentName } from "./segments";
+import { fileIdentity, listSegments, newSegmentName, OpenFile, readAt, type SegmentName } from "./segments";
 
 interface Segment {
   name: SegmentName | undefined; // undefined for a file that this store has written
@@ -186,7 +186,7 @@ export class RecordStore {
       this.unusable.push(`${path} cannot be used: ${message}`);
       return false;
     }
-    const identity = identityOf(file.stats);
+    const identity = fileIdentity(file.stats);
     const renamed = this.known.get(identity);
     this.known.set(name.file, renamed);
     if (renamed) {
@@ -284,7 +284,7 @@ export class RecordStore {
     makeFolder(this.folder);
     const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o666);
     const segment = this.addSegment(undefined, descriptor);
-    this.known.set(identityOf(fstatSync(descriptor)), segment);
+    this.known.set(fileIdentity(fstatSync(descriptor)), segment);
     return { segment, path, closedPath: join(this.folder, closed), table: new TableBuilder() };
   }
 
@@ -343,7 +343,7 @@ function readIntact(descriptor: number, position: number, length: number): Buffe
 /** Whether a path leads to an open file. */
 function isAt(path: string, descriptor: number): boolean {
   const there = statSync(path, { throwIfNoEntry: false });
-  return there !== undefined && identityOf(there) === identityOf(fstatSync(descriptor));
+  return there !== undefined && fileIdentity(there) === fileIdentity(fstatSync(descriptor));
 }
 
 function attempt(action: () => void): void {

@@ -28,7 +28,7 @@ type RowsConfig = Pick<
   | "seed"
 >;
 
-export interface RunRows {
+export interface LoadedRows {
   readonly train: TrainingRow[];
   readonly evaluation: TrainingRow[] | undefined;
 }
@@ -37,7 +37,7 @@ export interface RunRows {
  * @param rejected whether every row must have a rejected answer, which follows from the loss
  * @throws InputError when a source cannot be read or has no rows to evaluate on
  */
-export async function loadRows(config: RowsConfig, notes: string[], rejected: RejectedRule = "required"): Promise<RunRows> {
+export async function loadRows(config: RowsConfig, notes: string[], rejected: RejectedRule = "required"): Promise<LoadedRows> {
   const {
     datasetName,
     datasetTrainSplit,

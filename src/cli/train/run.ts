@@ -26,7 +26,7 @@ export interface TrainRun {
 }
 
 /** What the model of a run is loaded with. */
-interface ModelSource {
+interface ModelLoading {
   readonly revision: string | undefined;
   /** The folder of the adapter to continue; undefined for a fresh adapter, or none. */
   readonly adapter: string | undefined;
@@ -69,7 +69,7 @@ export async function createRun(resolved: ResolvedConfig, output?: RunOutput): P
 }
 
 /** Finds the model and its adapter, and chooses the device and the dtype of the base. */
-async function findModel({ config, given }: ResolvedConfig, notes: string[]): Promise<ModelSource> {
+async function findModel({ config, given }: ResolvedConfig, notes: string[]): Promise<ModelLoading> {
   const revision = config.modelRevision === "main" ? undefined : config.modelRevision;
   // An adapter as the model means its base as the model, and the adapter as adapter_name_or_path.
   const { adapter } = await resolveModel(config.modelNameOrPath!, { revision, adapter: config.adapterNameOrPath ?? undefined });
@@ -85,7 +85,7 @@ async function findModel({ config, given }: ResolvedConfig, notes: string[]): Pr
   return { revision, adapter, trainsAdapter, device, dtype };
 }
 
-async function loadTrainedModel(config: RunConfig, source: ModelSource, notes: string[]): Promise<CausalLM> {
+async function loadTrainedModel(config: RunConfig, source: ModelLoading, notes: string[]): Promise<CausalLM> {
   const { revision, adapter, trainsAdapter, device, dtype } = source;
   manualSeed(config.seed); // a fresh adapter is drawn while the model loads
   const model = await loadModel(config.modelNameOrPath!, {

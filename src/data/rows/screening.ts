@@ -132,7 +132,7 @@ export function rowWarnings(rows: readonly TrainingRow[]): DataWarnings {
 
 /** `seen` holds the rows before, and then this one. */
 function kindsOf(row: TrainingRow, seen: Set<string>): DataWarningKind[] {
-  const { chosen, rejected } = texts(row);
+  const { chosen, rejected } = answerTexts(row);
   const answers = rejected === undefined ? [chosen] : [chosen, rejected];
   const same = digest(row, chosen, rejected);
   const opposite = rejected === undefined ? undefined : digest(row, rejected, chosen);
@@ -161,7 +161,7 @@ export function endsWithAssistant(row: TrainingRow): boolean {
 }
 
 /** The answers as texts that can be compared: of messages their content, or its JSON if that is not text. */
-export function texts(row: TrainingRow): { prompt: string; chosen: string; rejected?: string } {
+export function answerTexts(row: TrainingRow): { prompt: string; chosen: string; rejected?: string } {
   if (isPlain(row)) return row;
   const written = (messages: typeof row.prompt) =>
     messages

@@ -215,7 +215,7 @@ export class PairTokenizer {
 const BATCH = { rows: 256, characters: 200_000 };
 
 /** Splits rows into batches, smaller ones where rows are long. */
-export function* batchesOf(rows: readonly TrainingRow[]): Generator<readonly TrainingRow[]> {
+export function* rowBatches(rows: readonly TrainingRow[]): Generator<readonly TrainingRow[]> {
   let start = 0;
   let characters = 0;
   for (const [i, row] of rows.entries()) {

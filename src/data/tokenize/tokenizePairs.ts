@@ -19,7 +19,15 @@ import type { RejectedRule } from "../reading/columnMapping";
 import { expectRejectedRule, expectRows, type GivenRow, numbered } from "../rows/givenRows";
 import { isPlain, type TrainingRow } from "../rows/preferenceRow";
 import { type DataWarnings, describeRefusals, describeWarnings, expectSomeKept, type Refusal } from "../rows/screening";
-import { batchesOf, type Cut, joinRows, type Limits, PairTokenizer, type StoredRows, type TruncationMode } from "./pairTokenizer";
+import {
+  type Cut,
+  joinRows,
+  type Limits,
+  PairTokenizer,
+  rowBatches,
+  type StoredRows,
+  type TruncationMode,
+} from "./pairTokenizer";
 import { contentKey, readTokenCache, writeTokenCache } from "./tokenCache";
 import { readPairs, type TokenizedPair } from "./tokenizedPair";
 import { tokenizeInWorkers } from "./workers";
@@ -182,7 +190,7 @@ async function tokenizeHere(
   const parts: StoredRows[] = [];
   let turn = performance.now();
   let done = 0;
-  for (const batch of batchesOf(rows)) {
+  for (const batch of rowBatches(rows)) {
     parts.push(pairTokenizer.tokenizeBatch(batch));
     done += batch.length;
     if (performance.now() - turn < TURN) continue;

@@ -8,7 +8,7 @@ import { isObject } from "../../base/values";
 import { loadTokenizer, type Tokenizer } from "../../text";
 import { type ExactEntry, exactEntries, rememberEntries } from "../../text/exactNumbers";
 import type { TrainingRow } from "../rows/preferenceRow";
-import { batchesOf, joinRows, type Limits, PairTokenizer, type StoredRows } from "./pairTokenizer";
+import { joinRows, type Limits, PairTokenizer, rowBatches, type StoredRows } from "./pairTokenizer";
 
 const CHUNK = 256; // rows: some hundred milliseconds of work
 
@@ -94,7 +94,7 @@ function answerChunks({ path, adapter, limits }: Start["tokenizeRows"]): void {
     void ready.then((tokenizer) => {
       let answer: StoredRows;
       try {
-        answer = joinRows([...batchesOf(rows)].map((batch) => tokenizer.tokenizeBatch(batch)));
+        answer = joinRows([...rowBatches(rows)].map((batch) => tokenizer.tokenizeBatch(batch)));
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
         return parentPort!.postMessage({ inputError: error.message } satisfies Failure);

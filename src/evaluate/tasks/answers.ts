@@ -6,7 +6,7 @@ import { strip } from "../../jinja";
 import { placedFilter } from "../metrics";
 import { pythonPattern } from "../python/pattern";
 import type { AnswerFilter, ChoiceMetric, MatchRules } from "./task";
-import { checkKeys, objectOf, type TaskKeys, type Yaml } from "./yaml";
+import { checkKeys, mappingOf, type TaskKeys, type Yaml } from "./yaml";
 
 const CHOICE_METRICS = ["acc", "acc_norm", "acc_bytes"];
 
@@ -34,7 +34,7 @@ function metricsOf(keys: TaskKeys, known: readonly string[]): Yaml[] {
   const [list, place] = [keys.value("metric_list"), keys.place("metric_list")];
   if (list === undefined) return known.slice(0, 1).map((metric) => ({ metric }));
   return listOf(list, place).map((each) => {
-    const entry = objectOf(each, place);
+    const entry = mappingOf(each, place);
     const { metric, aggregation = "mean" } = entry;
     const rules = metric === "exact_match" ? ["ignore_case", "ignore_punctuation", "regexes_to_ignore"] : [];
     checkKeys(entry, ["metric", "aggregation", "higher_is_better", ...rules], place);
@@ -66,10 +66,10 @@ export function filtersOf(keys: TaskKeys): AnswerFilter[] {
   const [list, place] = [keys.value("filter_list"), keys.place("filter_list")];
   if (list === undefined) return [{ name: "none", apply: (answer) => answer }];
   return listOf(list, place).map((each) => {
-    const { name, filter } = objectOf(each, place);
+    const { name, filter } = mappingOf(each, place);
     if (typeof name !== "string" || !Array.isArray(filter))
       throw new InputError(`Expected a 'name' and a list 'filter' in ${place} but received ${shown(each)}`);
-    const steps = filter.map((step) => stepOf(objectOf(step, place), place));
+    const steps = filter.map((step) => stepOf(mappingOf(step, place), place));
     return { name, apply: (answer) => steps.reduce((text, step) => step(text), answer) };
   });
 }

@@ -6,7 +6,7 @@ import { InputError } from "../../base/errors";
 import { didYouMean } from "../../base/names";
 import { isObject, received, shown } from "../../base/values";
 import type { Task } from "./task";
-import { checkKeys, objectOf, type Yaml } from "./yaml";
+import { checkKeys, mappingOf, type Yaml } from "./yaml";
 
 /** The keys of a task file about its rows. */
 export interface DataKeys {
@@ -50,7 +50,7 @@ export function dataOf(file: string, { path, subset, kwargs, splits }: DataKeys)
     throw new InputError(`Expected 'data_files' in ${place}, since 'dataset_path' is ${path}, but it is missing`);
   const isList = typeof files === "string" || Array.isArray(files);
   const dataFiles = Object.fromEntries(
-    Object.entries(isList ? { train: files } : objectOf(files, `'data_files' in ${place}`)).map(([split, value]) => [
+    Object.entries(isList ? { train: files } : mappingOf(files, `'data_files' in ${place}`)).map(([split, value]) => [
       split,
       [value].flat().map((each) => dataFile(each, path, { file, place: `'data_files' in ${place}` })),
     ]),

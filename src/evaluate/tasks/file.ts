@@ -10,7 +10,7 @@ import { choiceMetricsOf, filtersOf, generationOf, matchOf } from "./answers";
 import { dataOf } from "./data";
 import type { AnswerTask, ChoiceTask, Task } from "./task";
 import { choiceReader, expectOne, expectText, goldReader, textReader } from "./template";
-import { checkKeys, objectOf, TaskKeys, type Yaml } from "./yaml";
+import { checkKeys, mappingOf, TaskKeys, type Yaml } from "./yaml";
 
 /** Keys that have no use for the other kind of task. */
 const USELESS = { multiple_choice: ["generation_kwargs", "filter_list"], generate_until: ["doc_to_choice"] } as const;
@@ -52,7 +52,7 @@ function commonOf(keys: TaskKeys): Common {
     ...dataOf(keys.file, {
       path: keys.requiredText("dataset_path"),
       subset: keys.text("dataset_name", undefined),
-      kwargs: objectOf(keys.value("dataset_kwargs") ?? undefined, keys.place("dataset_kwargs")),
+      kwargs: mappingOf(keys.value("dataset_kwargs") ?? undefined, keys.place("dataset_kwargs")),
       splits: [split, shotSplit],
     }),
     split,

@@ -72,7 +72,7 @@ export class TaskKeys {
   }
 
   object(key: string): Yaml {
-    return objectOf(this.value(key), this.place(key));
+    return mappingOf(this.value(key), this.place(key));
   }
 }
 
@@ -88,7 +88,7 @@ async function readYaml(file: string, read: Set<string>): Promise<Yaml> {
       `Expected templates in '${file}' but received !function, which runs Python code; ` +
         "write the task as a JavaScript module (.mjs) instead",
     );
-  const object = objectOf(parseYaml(source, `'${file}'`), `'${file}'`);
+  const object = mappingOf(parseYaml(source, `'${file}'`), `'${file}'`);
   const unknown = Object.keys(object).find((key) => !KEYS.includes(key) && !IDLE.includes(key));
   if (unknown !== undefined)
     throw new InputError(
@@ -106,7 +106,7 @@ async function readYaml(file: string, read: Set<string>): Promise<Yaml> {
   return { ...merged, ...own };
 }
 
-export function objectOf(value: unknown, place: string): Yaml {
+export function mappingOf(value: unknown, place: string): Yaml {
   if (value === undefined) return {};
   if (isObject(value)) return value;
   throw new InputError(`Expected an object for ${place} but received ${shown(value)}`);

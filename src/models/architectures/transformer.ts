@@ -29,7 +29,7 @@ export interface TransformerConfig extends DecoderConfig {
 }
 
 /** A model class of transformers. */
-export interface Declaration {
+export interface ModelClass {
   modelType: string;
   className: string;
   /** The class's values for absent keys. Sizes must be present; an absent token id means none. */
@@ -40,7 +40,7 @@ export interface Declaration {
 const foreignFactors = ["attention_multiplier", "embedding_multiplier", "logit_scale", "logits_scaling", "residual_multiplier"];
 
 /** A reader of a config that must be of this class, and must not be quantised. */
-export function readerOf(json: HuggingFaceConfig, { modelType, className, defaults }: Declaration): ConfigReader {
+export function readerOf(json: HuggingFaceConfig, { modelType, className, defaults }: ModelClass): ConfigReader {
   const config = new ConfigReader(json, { defaults });
   config.architecture(modelType, className);
   config.only("quantization_config", []);

@@ -8,7 +8,7 @@ import { type Libtorch, locate, supportedText } from "./locate";
 import { type Check, hasProblem } from "./report";
 import { crashCheck, inSubprocess } from "./subprocess";
 
-export interface Diagnosis {
+export interface DoctorReport {
   ok: boolean;
   smaug: string;
   /** The libtorch in use, as `2.13.0+cpu`, and its folder; null when there is none. */
@@ -17,9 +17,9 @@ export interface Diagnosis {
 }
 
 /** As {@link diagnose}, in a subprocess, so that there is a diagnosis even when libtorch crashes. */
-export function diagnoseInSubprocess(env: Environment = process.env, root: string = packageRoot): Diagnosis {
+export function diagnoseInSubprocess(env: Environment = process.env, root: string = packageRoot): DoctorReport {
   if ("deno" in process.versions) return diagnose(env, root); // `deno` does not take Node's options
-  const diagnosis = inSubprocess<Diagnosis>("doctor", "diagnose", [null, root], env);
+  const diagnosis = inSubprocess<DoctorReport>("doctor", "diagnose", [null, root], env);
   if (!("ended" in diagnosis)) return diagnosis;
   const { libtorch } = locate({ env });
   const found: Check[] = libtorch
@@ -33,7 +33,7 @@ export function diagnoseInSubprocess(env: Environment = process.env, root: strin
 }
 
 /** Looks at the machine, loads what it can and reports. Takes about a second per device. */
-export function diagnose(given?: Environment | null, root: string = packageRoot): Diagnosis {
+export function diagnose(given?: Environment | null, root: string = packageRoot): DoctorReport {
   const env = given ?? process.env;
   const attempt = attemptLoad(env, root, undefined, { verify: true });
   const { libtorch, binding } = attempt;
@@ -52,7 +52,7 @@ export function diagnose(given?: Environment | null, root: string = packageRoot)
   };
 }
 
-function describeLibtorch(libtorch: Libtorch | undefined): Diagnosis["libtorch"] {
+function describeLibtorch(libtorch: Libtorch | undefined): DoctorReport["libtorch"] {
   return libtorch ? { version: libtorch.version, folder: libtorch.folder, cuda: libtorch.cuda } : null;
 }
 

@@ -24,7 +24,7 @@ export class UnreachableError extends Error {
 }
 
 /** The connection broke off after the server had begun to answer: it may be resumed. */
-class InterruptedError extends UnreachableError {}
+class ConnectionBrokenError extends UnreachableError {}
 
 /** Downloads `archive` to `file` and verifies it. */
 export async function download(archive: PinnedArchive, file: string, progress: SetupProgress): Promise<void> {
@@ -37,7 +37,7 @@ export async function download(archive: PinnedArchive, file: string, progress: S
     } catch (error) {
       const received = sizeOf(file);
       inVain = received > before ? 0 : inVain + 1;
-      if (!(error instanceof InterruptedError) || attempt >= mostAttempts || inVain >= mostInVain) throw error;
+      if (!(error instanceof ConnectionBrokenError) || attempt >= mostAttempts || inVain >= mostInVain) throw error;
       progress.line(`the connection broke off after ${received} of ${archive.bytes} bytes: ${error.message}; resuming`);
     }
   }
@@ -69,7 +69,7 @@ async function receive(archive: PinnedArchive, file: string, from: number, progr
     try {
       const reader = (response.body as ReadableStream<Uint8Array>).getReader();
       for (;;) {
-        const { done, value } = await reach(() => reader.read(), InterruptedError);
+        const { done, value } = await reach(() => reader.read(), ConnectionBrokenError);
         if (done) break;
         received += value.length;
         if (received > archive.bytes) throw new Error(`${nameOf(archive)}: expected ${archive.bytes} bytes but received more`);
@@ -80,7 +80,7 @@ async function receive(archive: PinnedArchive, file: string, from: number, progr
     } finally {
       await output.close();
     }
-    if (received < archive.bytes) throw new InterruptedError(`the server sent ${received} of ${archive.bytes} bytes`);
+    if (received < archive.bytes) throw new ConnectionBrokenError(`the server sent ${received} of ${archive.bytes} bytes`);
   } finally {
     clearTimeout(timer);
     abort.abort(); // closes the connection if the body was not read to its end

@@ -96,7 +96,7 @@ export function cellName({ seed, corpus, method, beta, lambda }: Cell): string {
 }
 
 /** The loss of a cell; null for the reference, which is not trained further. */
-export function lossOf({ method, beta, lambda }: Cell): LossConfig | null {
+export function lossOfCell({ method, beta, lambda }: Cell): LossConfig | null {
   const scaled = { beta: beta ?? undefined };
   switch (method) {
     case "reference":

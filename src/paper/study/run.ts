@@ -12,7 +12,7 @@ import { packageVersion } from "../../base/package";
 import { isObject } from "../../base/values";
 import { versions } from "../../torch";
 import type { StartPhase } from "../experiment";
-import { type Cell, cellName, cellsOf, lossOf, STUDY_NAMES, type Study } from "./plan";
+import { type Cell, cellName, cellsOf, lossOfCell, STUDY_NAMES, type Study } from "./plan";
 import type { CellResult, ReferenceResult, Subject, SubjectDescription } from "./subject";
 
 export interface StudyOptions {
@@ -65,7 +65,7 @@ export async function runStudy(options: StudyOptions): Promise<StudyResult> {
       using bench = await subject.open(seed, corpus);
       for (const cell of missing) {
         const start = performance.now();
-        const loss = lossOf(cell);
+        const loss = lossOfCell(cell);
         const phase = startPhase(label(cell), loss ? bench.steps : undefined);
         const result = { ...(await bench.run(cell, loss, phase)), seconds: (performance.now() - start) / 1000 };
         await store.writeCell(cell, result);
@@ -128,7 +128,7 @@ class StudyStore {
   private file = (cell: Cell): string => join(this.folder, "cells", `${cellName(cell)}.json`);
 
   private settingsOf(cell: Cell): object {
-    return { ...cell, loss: lossOf(cell), ...this.subject.settingsOf(cell.seed, cell.corpus) };
+    return { ...cell, loss: lossOfCell(cell), ...this.subject.settingsOf(cell.seed, cell.corpus) };
   }
 }
 

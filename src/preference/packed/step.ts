@@ -64,7 +64,7 @@ export function forwardBackward(
       const policy = policyLogProbs(batch, { ...tokens, logProbs }, weights);
       return { policy, loss: lossOf(policy) };
     });
-    checkLoss(loss);
+    expectScalar(loss);
     // A loss that does not depend on the model (all margins met, by a constant) has no gradient.
     const [upstream] = loss.requiresGrad ? autograd.grad(loss, logProbs, { allowUnused: true }) : [null];
     if (upstream) body.backward(pullBack(upstream));
@@ -165,7 +165,7 @@ function checkIds(model: CausalLM, batch: PackedBatch): void {
     throw new RangeError(`Expected token ids below the model's ${vocabSize} for 'batch' but received ${packing.largestId}`);
 }
 
-function checkLoss(loss: Tensor): void {
+function expectScalar(loss: Tensor): void {
   if (loss.numel() !== 1)
     throw new RangeError(`Expected a scalar from 'lossOf' but received shape [${loss.shape.join(", ")}]; sum or mean it`);
 }

@@ -12,7 +12,7 @@ import type { Weight } from "../../nn";
 import { autograd, cat, type DType, deviceProperties, empty, enableGrad, noGrad, ops, type Tensor, tidy } from "../../torch";
 
 /** Values of the same pass, each `[scored]` in float32, without gradient. */
-export interface TokenStatistics {
+export interface StatisticTensors {
   /** Entropy of the next token's distribution, in nats. */
   entropy: Tensor;
   /** 1 where the token is the likeliest one, else 0. */
@@ -23,9 +23,9 @@ export interface TokenStatistics {
   meanLogits: Tensor;
 }
 
-export type TokenStatistic = keyof TokenStatistics;
+export type TokenStatistic = keyof StatisticTensors;
 
-export interface TokenScores extends Partial<TokenStatistics> {
+export interface TokenScores extends Partial<StatisticTensors> {
   /** Log-prob of each token, `[scored]`, float32 (float64 for a model in float64). Without gradient. */
   logProbs: Tensor;
 }

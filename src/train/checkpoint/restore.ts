@@ -112,7 +112,7 @@ function isWhole(folder: string, layout: StateLayout): boolean {
  *
  * @throws InputError that names the file and the tensor
  */
-export function expectFits(folder: string, { model, optimizer }: Resumable): void {
+export function expectCheckpointFits(folder: string, { model, optimizer }: Resumable): void {
   tidy(() => {
     using weights = openTrained(model, folder);
     expectShapes(weights, trainedTensors(model));
@@ -129,7 +129,7 @@ export function expectFits(folder: string, { model, optimizer }: Resumable): voi
   });
 }
 
-/** Restores what `saveCheckpoint` wrote, after `expectFits` has checked it. */
+/** Restores what `saveCheckpoint` wrote, after `expectCheckpointFits` has checked it. */
 export function restoreCheckpoint(folder: string, { model, optimizer }: Resumable): void {
   tidy(() => {
     const rng = new SafetensorsFile(join(folder, RNG_FILE));

@@ -10,13 +10,13 @@ import type { CausalLM } from "../../models";
 import { getSchedule, type Optimizer, type Schedule } from "../../optim";
 import type { PreferenceLoss } from "../../preference";
 import { type TrainingArguments, trainingArguments } from "../arguments";
-import { expectFits, type OpenedCheckpoint, openCheckpoint, restoreCheckpoint } from "../checkpoint/restore";
+import { expectCheckpointFits, type OpenedCheckpoint, openCheckpoint, restoreCheckpoint } from "../checkpoint/restore";
 import { newProgress, type TrainerState } from "../checkpoint/state";
 import { type MemoryPlan, planMemory } from "../memory";
 import { lossOf, type PreferenceTrainerOptions, readSettings } from "../options";
 import { planSchedule, Sampler, type SchedulePlan } from "../schedule";
 import { createOptimizer, expectTrainable, resetModel } from "./model";
-import { expectSameRun, identityOf, type RunIdentity, resumeWarnings } from "./resume";
+import { expectSameRun, type RunIdentity, resumeWarnings, runIdentity } from "./resume";
 import { expectEvaluationRows, longestPair, prepareRows, type RunRows } from "./rows";
 import { type RunHeader, runHeader } from "./runHeader";
 import { chooseTolerance, type PreparationHooks, prepareReference, type RunReference, startWarnings } from "./start";
@@ -62,11 +62,11 @@ export async function prepare(options: PreferenceTrainerOptions, hooks: Preparat
   const plan = planBatches(settings, model, rows, checkpoint);
 
   const loss = lossOf(options);
-  const identity = await identityOf(model, rows.train, loss, settings);
+  const identity = await runIdentity(model, rows.train, loss, settings);
   const resumable = { model, optimizer };
   if (checkpoint) {
     expectSameRun(checkpoint, identity);
-    expectFits(checkpoint.folder, resumable);
+    expectCheckpointFits(checkpoint.folder, resumable);
   }
   const isResumed = checkpoint !== undefined;
   const reference = await prepareReference({ ...trainable, ...rows, ...steps, settings, loss, plan }, hooks, { isResumed });

@@ -8,13 +8,13 @@ import type { TrainingArguments } from "../arguments";
 import type { OpenedCheckpoint } from "../checkpoint/restore";
 import type { TrainerState } from "../checkpoint/state";
 import { startFingerprint } from "../reference";
-import { digestOf } from "./rows";
+import { rowsDigest } from "./rows";
 
 /** What must be the same whenever a run is resumed. */
 export type RunIdentity = Pick<TrainerState, "start" | "fixed">;
 
 /** The identity of a run, while its model is as it is at the start. */
-export async function identityOf(
+export async function runIdentity(
   model: CausalLM,
   train: readonly TokenizedPair[],
   loss: PreferenceLoss,
@@ -23,7 +23,7 @@ export async function identityOf(
   return {
     start: await startFingerprint(model),
     fixed: {
-      rows: digestOf(train),
+      rows: rowsDigest(train),
       pairs_per_step: settings.perDeviceTrainBatchSize * settings.gradientAccumulationSteps,
       seed: settings.seed,
       train_sampling_strategy: settings.trainSamplingStrategy,

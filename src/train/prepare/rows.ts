@@ -99,7 +99,7 @@ export function longestCompletion(pairs: readonly TokenizedPair[]): number {
 }
 
 /** A hash of the rows in tokens, in their order. */
-export function digestOf(pairs: readonly TokenizedPair[]): string {
+export function rowsDigest(pairs: readonly TokenizedPair[]): string {
   const hash = createHash("sha256");
   for (const pair of pairs)
     for (const { ids, start } of answersOf(pair)) hash.update(Uint32Array.of(ids.length, start)).update(ids);

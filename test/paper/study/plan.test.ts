@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cellName, cellsOf, lossOf, paperStudy, STUDY_METHODS } from "../../../src/paper/study/plan";
+import { cellName, cellsOf, lossOfCell, paperStudy, STUDY_METHODS } from "../../../src/paper/study/plan";
 import { createLoss } from "../../../src/preference";
 
 const cells = cellsOf(paperStudy, 4);
@@ -30,7 +30,7 @@ test("cells are named after all that sets them apart", () => {
 });
 
 test("each trained cell has the loss of its name, with its own beta and lambda", () => {
-  const losses = cells.map((cell) => ({ cell, loss: lossOf(cell) }));
+  const losses = cells.map((cell) => ({ cell, loss: lossOfCell(cell) }));
   const names = new Map(losses.map(({ cell, loss }) => [cell.method, loss && createLoss(loss).name]));
   expect(Object.fromEntries(names)).toEqual({
     reference: null,
@@ -42,10 +42,10 @@ test("each trained cell has the loss of its name, with its own beta and lambda",
     dpop: "dpop",
   });
   for (const { cell, loss } of losses) if (cell.beta !== null) expect(loss!.beta).toBe(cell.beta);
-  expect(lossOf({ seed: 0, corpus: "low", method: "dpop", beta: 1, lambda: 500 })).toEqual({
+  expect(lossOfCell({ seed: 0, corpus: "low", method: "dpop", beta: 1, lambda: 500 })).toEqual({
     lossType: "dpop",
     beta: 1,
     dpopLambda: 500,
   });
-  expect(lossOf(cells.find(({ method }) => method === "slic")!)).toEqual({ lossType: "slic", beta: 1, slicLambda: 0.1 });
+  expect(lossOfCell(cells.find(({ method }) => method === "slic")!)).toEqual({ lossType: "slic", beta: 1, slicLambda: 0.1 });
 });
