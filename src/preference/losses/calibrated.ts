@@ -2,8 +2,9 @@
  * Losses that judge each answer's own log-ratio ρ = log π(y|x) − log π_ref(y|x), so that the chosen answer has an optimum of
  * its own, above the reference; and DPO-Shift, which weighs the two ratios differently.
  */
+import type { Tensor } from "../../torch";
 import { beta, declareLoss, numberOption, type OptionsOf, setting } from "./declaration";
-import { logRatios } from "./loss";
+import { logRatios, type PairValues } from "./loss";
 
 const scaled = {
   /** How strongly the policy is held to the reference. */
@@ -50,11 +51,7 @@ export const sppoHard = declareLoss({
   source: "Wu et al. 2024, arXiv 2405.00675, Eq. 4.7 with win rates 1 and 0",
   needs: ["reference"],
   options: targeted,
-  formula: (logProbs, { beta }) => {
-    const { chosen, rejected } = logRatios(logProbs);
-    const target = 0.5 / beta;
-    return chosen.sub(target).square().add(rejected.add(target).square());
-  },
+  formula: (logProbs, { beta }) => distanceFromTargets(logRatios(logProbs), beta),
 });
 export type SppoHardOptions = OptionsOf<typeof sppoHard.declaration.options>;
 
@@ -121,10 +118,15 @@ export const calDpo = declareLoss({
   needs: ["reference"],
   options: targeted,
   formula: (logProbs, { beta }) => {
-    const { chosen, rejected } = logRatios(logProbs);
-    const target = 0.5 / beta;
-    const calibration = chosen.sub(target).square().add(rejected.add(target).square());
-    return calibration.mul(0.5).sub(chosen.sub(rejected).logSigmoid());
+    const ratios = logRatios(logProbs);
+    const calibration = distanceFromTargets(ratios, beta);
+    return calibration.mul(0.5).sub(ratios.chosen.sub(ratios.rejected).logSigmoid());
   },
 });
 export type CalDpoOptions = OptionsOf<typeof calDpo.declaration.options>;
+
+/** (ρ_w − 1/(2β))² + (ρ_l + 1/(2β))², `[pairs]`. */
+function distanceFromTargets({ chosen, rejected }: PairValues, beta: number): Tensor {
+  const target = 0.5 / beta;
+  return chosen.sub(target).square().add(rejected.add(target).square());
+}

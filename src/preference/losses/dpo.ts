@@ -67,10 +67,7 @@ export const sigmoidNorm = declareLoss({
   source: "Tülu 3, Lambert et al. 2024, arXiv 2411.15124",
   needs: ["reference", "tokens"],
   options: common,
-  formula: (logProbs, settings) => {
-    const { chosen, rejected } = meanOverTokens(scores(logProbs, settings), logProbs, "sigmoid_norm");
-    return chosen.sub(rejected).mul(settings.beta).logSigmoid().neg();
-  },
+  formula: (logProbs, settings) => marginPerToken(logProbs, settings, "sigmoid_norm").mul(settings.beta).logSigmoid().neg(),
 });
 export type SigmoidNormOptions = OptionsOf<typeof sigmoidNorm.declaration.options>;
 
@@ -102,11 +99,8 @@ export const ipo = declareLoss({
     beta: common.beta,
   },
   formula: (logProbs, settings) => {
-    const { chosen, rejected } = meanOverTokens(scores(logProbs, settings), logProbs, "ipo");
-    return chosen
-      .sub(rejected)
-      .sub(1 / (2 * settings.beta))
-      .square();
+    const target = 1 / (2 * settings.beta);
+    return marginPerToken(logProbs, settings, "ipo").sub(target).square();
   },
 });
 export type IpoOptions = OptionsOf<typeof ipo.declaration.options>;
@@ -192,6 +186,12 @@ interface Divergence {
 function scaledMargin(logProbs: PairLogProbs, settings: Divergence & { readonly beta: number }): Tensor {
   const { chosen, rejected } = scores(logProbs, settings);
   return chosen.sub(rejected).mul(settings.beta);
+}
+
+/** f(ρ_w)/|y_w| − f(ρ_l)/|y_l|, `[pairs]`. */
+function marginPerToken(logProbs: PairLogProbs, settings: Divergence, loss: string): Tensor {
+  const { chosen, rejected } = meanOverTokens(scores(logProbs, settings), logProbs, loss);
+  return chosen.sub(rejected);
 }
 
 /** f(ρ) of both answers, `[pairs]` each. */

@@ -81,10 +81,10 @@ export const simpo = declareLoss({
     labelSmoothing,
   },
   formula: (logProbs, { beta, gamma, alpha, labelSmoothing }) => {
-    const { chosen, rejected } = meanOverTokens(policySums(logProbs), logProbs, "simpo");
+    const { chosen, rejected } = policyMeans(logProbs, "simpo");
     return withCrossEntropy(smoothedLogistic(chosen.sub(rejected).mul(beta).sub(gamma), labelSmoothing), logProbs, alpha);
   },
-  rewards: (logProbs, { beta }) => scaled(meanOverTokens(policySums(logProbs), logProbs, "simpo"), beta),
+  rewards: (logProbs, { beta }) => scaled(policyMeans(logProbs, "simpo"), beta),
   metrics: { nll_loss: weightedCrossEntropy },
 });
 export type SimpoOptions = OptionsOf<typeof simpo.declaration.options>;
@@ -106,7 +106,7 @@ export const orpo = declareLoss({
     beta: beta(0.1, "weight of the odds ratio"),
   },
   formula: (logProbs, { beta }) => chosenCrossEntropy(logProbs).sub(logOddsRatio(logProbs).logSigmoid(), { alpha: beta }),
-  rewards: (logProbs, { beta }) => scaled(meanOverTokens(policySums(logProbs), logProbs, "orpo"), beta),
+  rewards: (logProbs, { beta }) => scaled(policyMeans(logProbs, "orpo"), beta),
   metrics: {
     nll_loss: chosenCrossEntropy,
     log_odds_ratio: (logProbs) => logOddsRatio(logProbs).logSigmoid(),
@@ -144,6 +144,11 @@ function policySums({ policyChosen, policyRejected }: PairLogProbs): PairValues 
   return { chosen: policyChosen, rejected: policyRejected };
 }
 
+/** The policy's log-probs by the token. */
+function policyMeans(logProbs: PairLogProbs, loss: string): PairValues {
+  return meanOverTokens(policySums(logProbs), logProbs, loss);
+}
+
 function scaled({ chosen, rejected }: PairValues, beta: number): PairValues {
   return { chosen: chosen.mul(beta), rejected: rejected.mul(beta) };
 }
@@ -170,7 +175,7 @@ function weightedCrossEntropy(logProbs: PairLogProbs, { alpha }: { readonly alph
 
 /** Log of how many times the chosen answer's odds are the rejected one's, `[pairs]`. */
 function logOddsRatio(logProbs: PairLogProbs): Tensor {
-  const { chosen, rejected } = meanOverTokens(policySums(logProbs), logProbs, "orpo");
+  const { chosen, rejected } = policyMeans(logProbs, "orpo");
   return logOdds(chosen).sub(logOdds(rejected));
 }
 
