@@ -13,6 +13,21 @@ export const WORD_CLASS = "\\p{L}\\p{N}_";
 const SPACE = new RegExp(`[${SPACE_CLASS}]`);
 const NEWLINES = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/g;
 
+/** What the character after a backslash stands for in a string literal; others, besides numbers, have no meaning. */
+export const ESCAPED: Readonly<Record<string, string>> = {
+  "\n": "",
+  "\\": "\\",
+  "'": "'",
+  '"': '"',
+  a: "\x07",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  v: "\v",
+};
+
 export type Side = "strip" | "lstrip" | "rstrip";
 
 /** Strips white space, or the characters in `taken`, from the ends. */
