@@ -3,7 +3,7 @@
  * how different the answers are, and what was refused, cut or is odd. With a tokenizer in tokens, else in words.
  */
 import type { Tokenizer } from "../text";
-import { normalisedDistance } from "./rows/editDistance";
+import { normalisedDistance, wordNumbers } from "./rows/editDistance";
 import { isPlain, type TrainingRow } from "./rows/preferenceRow";
 import {
   addWarning,
@@ -146,12 +146,7 @@ function reasonAgainst(row: TrainingRow): string | undefined {
 const words = (text: string): string[] => text.match(/\s*\S+|\s+$/g) ?? [];
 
 function wordsOf(rows: readonly TrainingRow[]): Measured[] {
-  const numbers = new Map<string, number>();
-  const numberOf = (word: string) => {
-    const number = numbers.get(word) ?? numbers.size;
-    numbers.set(word, number);
-    return number;
-  };
+  const numberOf = wordNumbers();
   return rows.map((row) => {
     const { prompt, chosen, rejected } = answerTexts(row);
     const measured = { prompt: words(prompt).length, chosen: words(chosen).map(numberOf) };

@@ -6,6 +6,7 @@
  * when its digest is right. A writer that fails leaves `<digest>.incomplete`; that, or the file of a writer that has ended,
  * is taken up by the next one. While another process is writing, we wait for it.
  */
+
 import { createHash, type Hash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open, readdir, rename, rm, stat } from "node:fs/promises";
@@ -13,7 +14,7 @@ import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { threadId } from "node:worker_threads";
-import { flushFolder } from "../base/files/wholeFiles";
+import { flushFolder, writeAll } from "../base/files/wholeFiles";
 import { isRunning } from "../base/processes";
 import { sizeOf } from "./cache";
 import { HubError } from "./errors";
@@ -188,8 +189,4 @@ async function hashOf(handle: FileHandle, { digest, size }: RepoFile, bytes: num
     at += bytesRead;
   }
   return hash;
-}
-
-async function writeAll(handle: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
-  for (let at = 0; at < chunk.length; ) at += (await handle.write(chunk, at, chunk.length - at, position + at)).bytesWritten;
 }

@@ -61,7 +61,7 @@ export function repoName(name: string, revision?: string): RepoName | undefined 
 /** Patterns; or the files that `loadTokenizer` reads, or `loadAdapter`. */
 export type Files = readonly string[] | "tokenizer" | "adapter";
 
-const TOKENIZER_FILES = [
+const TOKENIZER_PATTERNS = [
   "tokenizer.json",
   "tokenizer_config.json",
   "special_tokens_map.json",
@@ -75,13 +75,21 @@ const TOKENIZER_FILES = [
 /** Marks the repository as an adapter; the missing files are in its base. */
 const ADAPTER_CONFIG = "adapter_config.json";
 /** An adapter may bring its own tokenizer. */
-const ADAPTER_FILES = [ADAPTER_CONFIG, "adapter_model.safetensors", ...TOKENIZER_FILES];
+const ADAPTER_FILES = [ADAPTER_CONFIG, "adapter_model.safetensors", ...TOKENIZER_PATTERNS];
 /** The endings of data files, in any case. */
 export const DATA_ENDINGS = [".jsonl", ".jsonl.gz", ".ndjson", ".json", ".json.gz", ".parquet"] as const;
 const DATASET_FILES = [...DATA_ENDINGS.map((ending) => `*${ending}`), "README.md"];
 
 /** The texts of a model folder; the last ones are not read, but belong to a copy of it. */
-const MODEL_TEXTS = [...TOKENIZER_FILES, ADAPTER_CONFIG, "config.json", "vocab.json", "merges.txt", "vocab.txt", "spiece.model"];
+const MODEL_TEXTS = [
+  ...TOKENIZER_PATTERNS,
+  ADAPTER_CONFIG,
+  "config.json",
+  "vocab.json",
+  "merges.txt",
+  "vocab.txt",
+  "spiece.model",
+];
 
 const SHARD = /^model-\d+-of-\d+\.safetensors$/;
 
@@ -98,13 +106,13 @@ export function selection(kind: RepoKind, files?: Files): Selection {
 
 function patternsOf(files: Files | undefined): readonly string[] {
   if (files === undefined) return DATASET_FILES;
-  if (typeof files === "string") return files === "tokenizer" ? TOKENIZER_FILES : ADAPTER_FILES;
+  if (typeof files === "string") return files === "tokenizer" ? TOKENIZER_PATTERNS : ADAPTER_FILES;
   return files;
 }
 
 /** A GGUF file has its tokenizer in it. */
 function selectTokenizer(paths: readonly string[]): string[] {
-  const files = matching(paths, [...TOKENIZER_FILES, ADAPTER_CONFIG]);
+  const files = matching(paths, [...TOKENIZER_PATTERNS, ADAPTER_CONFIG]);
   if (files.some((file) => /^tokenizer\.(json|model)$/.test(file) || file === ADAPTER_CONFIG)) return files;
   return [...files, ...selectWeights(paths).filter(isGguf)];
 }
@@ -173,17 +181,24 @@ function checkGguf(name: string, selected: readonly string[], files?: Files): vo
   );
 }
 
+/** The files that hold weights as Python objects, which are not read. */
+export function pickledWeights(paths: readonly string[]): string[] {
+  return paths.filter((path) => /\.(bin|pt|pth|ckpt)$/.test(path) && !/(^|\/)(training_args|optimizer|scheduler)/.test(path));
+}
+
+/** Why they are not read, up to the command that converts them. */
+export function onlyPickled(pickled: readonly string[]): string {
+  return `only ${listed(pickled)}: such a file can run code when it is opened. Convert it, if you trust it, with\n`;
+}
+
 function whyNoWeights(name: string, paths: readonly string[], wanted: string): HubError {
   const expected = `Expected ${wanted} in ${name}`;
-  const pickled = paths.filter(
-    (path) => /\.(bin|pt|pth|ckpt)$/.test(path) && !/(^|\/)(training_args|optimizer|scheduler)/.test(path),
-  );
+  const pickled = pickledWeights(paths);
   if (pickled.length === 0) return new HubError(`${expected} but received ${listed(paths)}`, "unusable");
   const [id, revision] = name.split("@");
   const source = `'${id}', ${revision ? `revision='${revision}', ` : ""}`;
   return new HubError(
-    `${expected} but received only ${listed(pickled)}: such a file can run code when it is opened. ` +
-      "Convert it, if you trust it, with\n" +
+    `${expected} but received ${onlyPickled(pickled)}` +
       (pickled.some((path) => path.startsWith("adapter_model"))
         ? '  python -c "import torch; from huggingface_hub import hf_hub_download as get; ' +
           "from safetensors.torch import save_file; " +

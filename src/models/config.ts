@@ -10,16 +10,43 @@ import { type DType, dtypes } from "../torch";
 /** A parsed `config.json`. */
 export type HuggingFaceConfig = Readonly<Record<string, unknown>>;
 
+/** Typed access to values by key, with errors that name the key. */
+export abstract class KeyReader {
+  abstract has(key: string): boolean;
+
+  /** A positive integer. */
+  size(key: string, fallback?: number): number {
+    return this.read(key, "a positive integer", (value) => Number.isSafeInteger(value) && (value as number) > 0, fallback);
+  }
+
+  /** A positive integer, or undefined. */
+  optionalSize(key: string): number | undefined {
+    return this.has(key) ? this.size(key) : undefined;
+  }
+
+  boolean(key: string, fallback: boolean): boolean {
+    return this.read(key, "true or false", (value) => typeof value === "boolean", fallback);
+  }
+
+  string(key: string, fallback?: string): string {
+    return this.read(key, "a string", (value) => typeof value === "string", fallback);
+  }
+
+  /** The value of a key, or the fallback where there is none; throws unless it fits, which `what` says in words. */
+  protected abstract read<T>(key: string, what: string, fits: (value: unknown) => boolean, fallback?: T): T;
+}
+
 /**
  * Typed access to one config. A key that is null counts as absent, as it does in transformers, except where a class has
  * a default: then null says that there is none.
  */
-export class ConfigReader {
+export class ConfigReader extends KeyReader {
   private readonly json: HuggingFaceConfig;
   private readonly path: string;
 
   /** `defaults` has values for keys that are absent; `path` is that of this object in the whole config. */
   constructor(json: HuggingFaceConfig, { defaults = {}, path = "" }: { defaults?: HuggingFaceConfig; path?: string } = {}) {
+    super();
     if (!isObject(json)) throw new TypeError(`Expected an object for '${path || "config"}' but received ${describe(json)}`);
     this.json = { ...defaults, ...json };
     this.path = path;
@@ -29,20 +56,10 @@ export class ConfigReader {
     return this.json[key] !== undefined && this.json[key] !== null;
   }
 
-  /** A positive integer. */
-  size(key: string, fallback?: number): number {
-    return this.read(key, "a positive integer", (value) => Number.isSafeInteger(value) && (value as number) > 0, fallback);
-  }
-
   /** A positive integer of at most `max`. */
   sizeUpTo(key: string, max: number): number {
     const size = this.size(key);
     return this.read(key, `a positive integer up to ${max}`, () => size <= max);
-  }
-
-  /** A positive integer, or undefined. */
-  optionalSize(key: string): number | undefined {
-    return this.has(key) ? this.size(key) : undefined;
   }
 
   number(key: string, { min, max = Infinity, fallback }: { min: number; max?: number; fallback?: number }): number {
@@ -60,14 +77,6 @@ export class ConfigReader {
   list(key: string, length: number): number[] {
     const fits = (value: unknown) => Array.isArray(value) && value.length === length && value.every((n) => isFinite(n) && n > 0);
     return this.read(key, `${length} positive numbers`, fits);
-  }
-
-  boolean(key: string, fallback: boolean): boolean {
-    return this.read(key, "true or false", (value) => typeof value === "boolean", fallback);
-  }
-
-  string(key: string, fallback?: string): string {
-    return this.read(key, "a string", (value) => typeof value === "string", fallback);
   }
 
   /** One of these strings. */
@@ -134,7 +143,7 @@ export class ConfigReader {
     );
   }
 
-  private read<T>(key: string, what: string, fits: (value: unknown) => boolean, fallback?: T): T {
+  protected read<T>(key: string, what: string, fits: (value: unknown) => boolean, fallback?: T): T {
     const value = this.json[key] ?? fallback;
     if (fits(value)) return value as T;
     throw new RangeError(expected(what, describe(value), { name: this.name(key) }));

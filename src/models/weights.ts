@@ -3,9 +3,11 @@
  * files are read and checked at once, so that whatever is wrong shows before anything is loaded. Other formats are
  * refused: PyTorch's can run code when they are opened.
  */
+
 import { isAbsolute, join, normalize, sep } from "node:path";
 import { hasEntry } from "../base/files/paths";
 import { isObject, listed, shown } from "../base/values";
+import { onlyPickled, pickledWeights } from "../hub/request";
 import { type DType, dispose, keep, type Tensor } from "../torch";
 import { FolderError, filesIn, readJsonObject } from "./folder";
 import { SafetensorsFile } from "./formats/safetensors/file";
@@ -113,11 +115,10 @@ function whyNoWeights(folder: string): string {
   const expected = `Expected ${SINGLE_FILE} or ${INDEX_FILE} in ${folder}`;
   if (!hasEntry(folder)) return `${expected} but there is no such folder`;
   const files = filesIn(folder);
-  const pickled = files.filter((file) => /\.(bin|pt|pth|ckpt)$/.test(file) && !/^(training_args|optimizer|scheduler)/.test(file));
+  const pickled = pickledWeights(files);
   if (pickled.length > 0)
     return (
-      `${expected} but received only ${listed(pickled)}: such a file can run code when it is opened. ` +
-      "Convert it, if you trust it, with\n" +
+      `${expected} but received ${onlyPickled(pickled)}` +
       `  python -c "from transformers import AutoModelForCausalLM as M; M.from_pretrained('${folder}', dtype='auto')` +
       `.save_pretrained('${folder}')"`
     );

@@ -233,6 +233,18 @@ export function makeFolder(path: string): string | undefined {
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /**
+ * Writes all bytes: one write may take less than it was given, as when the disk is nearly full, and the next one says why.
+ *
+ * @param position where in the file; after what was written last when left out
+ */
+export async function writeAll(file: FileHandle, bytes: Uint8Array, position?: number): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, at, bytes.length - at, position === undefined ? null : position + at);
+    at += bytesWritten;
+  }
+}
+
+/**
  * Appends `bytes` to a file. If that fails, for example on a full disk, the file is truncated to its previous length.
  */
 export function appendWhole(file: string, bytes: Uint8Array): void {

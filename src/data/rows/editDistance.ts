@@ -76,14 +76,18 @@ function wordDistance(a: string, b: string, start: number, end: number, units: U
 }
 
 function editsBetween(left: readonly string[], right: readonly string[]): number {
+  const numberOf = wordNumbers();
+  return normalisedDistance(left.map(numberOf), right.map(numberOf)) * Math.max(left.length, right.length);
+}
+
+/** Numbers words from 0 on, for {@link normalisedDistance}: the same word has the same number. */
+export function wordNumbers(): (word: string) => number {
   const numbers = new Map<string, number>();
-  const numbered = (list: readonly string[]) =>
-    list.map((word) => {
-      const number = numbers.get(word) ?? numbers.size;
-      numbers.set(word, number);
-      return number;
-    });
-  return normalisedDistance(numbered(left), numbered(right)) * Math.max(left.length, right.length);
+  return (word) => {
+    const number = numbers.get(word) ?? numbers.size;
+    numbers.set(word, number);
+    return number;
+  };
 }
 
 /** How many characters are common at the end, after the `start` ones at the beginning. */

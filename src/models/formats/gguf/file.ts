@@ -5,7 +5,7 @@
 import { closeSync, readSync } from "node:fs";
 import { openInput } from "../../../base/files/inputFiles";
 import { fromTypedArray, noGrad, type Tensor, tidy, zeros } from "../../../torch";
-import { asFolderError, FolderError } from "../../folder";
+import { asFolderError, expectPlace, FolderError } from "../../folder";
 import { align, type GgufHeader } from "./header";
 import { type GgufType, ggufTypes, otherTypes } from "./types";
 
@@ -125,15 +125,8 @@ function checkTensors({ file, fileSize, tensors, dataStart, alignment }: GgufHea
         `Expected rows of a multiple of ${blockSize} weights for '${name}' (${type.name}) in ${file} but received ` +
           `[${shape.join(", ")}]`,
       );
-    if (start !== at)
-      throw new FolderError(
-        `Expected '${name}' at byte ${at} of ${file} but received ${start}; tensors ` + (start < at ? "overlap" : "leave a gap"),
-      );
     const end = start + (shape.reduce((product, size) => product * size, 1) / blockSize) * blockBytes;
-    if (!(end <= fileSize))
-      throw new FolderError(
-        `Expected '${name}' to end within the ${fileSize} bytes of ${file} but received ${end}; it is cut short`,
-      );
+    expectPlace(name, { start, end }, at, file, fileSize);
     entries.set(name, { shape, type, start });
     at = align(end, alignment);
   }

@@ -9,6 +9,7 @@
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { openInput } from "../../../base/files/inputFiles";
 import { shown } from "../../../base/values";
+import { KeyReader } from "../../config";
 import { asFolderError, FolderError } from "../../folder";
 
 export type GgufValue = number | boolean | string | readonly GgufValue[];
@@ -243,11 +244,12 @@ class Cursor {
 }
 
 /** Typed access to the metadata that names the key when a value does not fit. */
-export class GgufMetadata {
+export class GgufMetadata extends KeyReader {
   readonly file: string;
   private readonly asked = new Set<string>();
 
   constructor(private readonly header: Pick<GgufHeader, "file" | "metadata">) {
+    super();
     this.file = header.file;
   }
 
@@ -260,17 +262,6 @@ export class GgufMetadata {
     return this.get(key) !== undefined;
   }
 
-  /** A positive integer. */
-  size(key: string, fallback?: number): number {
-    const fits = (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0;
-    return this.read(key, "a positive integer", fits, fallback);
-  }
-
-  /** A positive integer, or undefined. */
-  optionalSize(key: string): number | undefined {
-    return this.has(key) ? this.size(key) : undefined;
-  }
-
   /** A token's number, or undefined. */
   tokenId(key: string): number | undefined {
     const fits = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -279,14 +270,6 @@ export class GgufMetadata {
 
   number(key: string, fallback?: number): number {
     return this.read(key, "a number", Number.isFinite, fallback);
-  }
-
-  string(key: string, fallback?: string): string {
-    return this.read(key, "a string", (value) => typeof value === "string", fallback);
-  }
-
-  boolean(key: string, fallback: boolean): boolean {
-    return this.read(key, "true or false", (value) => typeof value === "boolean", fallback);
   }
 
   strings(key: string): readonly string[] {
@@ -304,7 +287,7 @@ export class GgufMetadata {
     return [...this.header.metadata.keys()].filter((key) => key.startsWith(prefix) && !this.asked.has(key));
   }
 
-  private read<T>(key: string, expected: string, fits: (value: unknown) => boolean, fallback?: T): T {
+  protected read<T>(key: string, expected: string, fits: (value: unknown) => boolean, fallback?: T): T {
     const value = this.get(key) ?? fallback;
     if (fits(value)) return value as T;
     const found = show(value as GgufValue | undefined);

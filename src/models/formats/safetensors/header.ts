@@ -7,7 +7,7 @@
 import { parseJson } from "../../../base/files/inputFiles";
 import { isObject, shown } from "../../../base/values";
 import type { DType } from "../../../torch";
-import { asFolderError, FolderError } from "../../folder";
+import { asFolderError, expectPlace, FolderError } from "../../folder";
 
 /** The format's dtypes that libtorch has, and the bytes of one element. Its 4-bit and 6-bit ones are left out. */
 const formatDTypes = {
@@ -195,16 +195,9 @@ function readEntry(file: string, name: string, info: unknown, dataStart: number)
 function checkPlaces(file: string, entries: Map<string, TensorEntry>, dataStart: number, fileSize: number): void {
   const inOrder = [...entries].sort(([, a], [, b]) => a.start - b.start || a.end - b.end);
   let at = dataStart;
-  for (const [name, { start, end }] of inOrder) {
-    if (start !== at)
-      throw new FolderError(
-        `Expected '${name}' at byte ${at} of ${file} but received ${start}; tensors ` + (start < at ? "overlap" : "leave a gap"),
-      );
-    if (end > fileSize)
-      throw new FolderError(
-        `Expected '${name}' to end within the ${fileSize} bytes of ${file} but received ${end}; it is cut short`,
-      );
-    at = end;
+  for (const [name, place] of inOrder) {
+    expectPlace(name, place, at, file, fileSize);
+    at = place.end;
   }
   if (at !== fileSize)
     throw new FolderError(`Expected ${file} to end after its tensors, at byte ${at}, but received ${fileSize} bytes`);

@@ -2,7 +2,9 @@
  * Writing safetensors files as Hugging Face's library lays them out: tensors with wide elements first, so that all are
  * aligned, then by name. Values leave the device a few megabytes at a time.
  */
+
 import { type FileHandle, open } from "node:fs/promises";
+import { writeAll } from "../../../base/files/wholeFiles";
 import { type DType, isFloatingPoint, noGrad, type Tensor, tidy } from "../../../torch";
 import { byteSize, formatHeader, itemSizeOf } from "./header";
 
@@ -60,9 +62,4 @@ function* bytesOf({ tensor, dtype, bytes }: WritableTensor): Generator<Uint8Arra
       }),
     );
   }
-}
-
-/** A write may take less than it was given, as when the disk is nearly full; the next one then says why. */
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
 }
