@@ -8,6 +8,9 @@ import { printable } from "./terminal/printable";
 /** Characters of a value in a message. */
 const SHOWN = 60;
 
+/** An object of a JSON file, its values not yet judged. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
 /** Whether a value is an object with keys: neither null nor a list. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

@@ -9,7 +9,7 @@ import { InputError } from "../base/errors";
 import { expectShallow, readInputText } from "../base/files/inputFiles";
 import { snakeCase } from "../base/names";
 import { printable } from "../base/terminal/printable";
-import { excerpt, isObject, shown } from "../base/values";
+import { excerpt, isObject, type JsonObject, shown } from "../base/values";
 import { METRICS_FILE, STATE_FILE, stepOf } from "../train/output/entries";
 
 /** The finite numbers of a logged line by name, `step` among them. */
@@ -36,8 +36,6 @@ export interface LoggedRun {
   /** Notes about the files, such as a last line that was cut off. */
   readonly notes: readonly string[];
 }
-
-type Json = Readonly<Record<string, unknown>>;
 
 /**
  * Reads the runs in these folders.
@@ -82,13 +80,13 @@ function readRun(folder: string, name: string): LoggedRun {
 }
 
 interface Logged {
-  readonly header: Json;
-  readonly records: readonly Json[];
+  readonly header: JsonObject;
+  readonly records: readonly JsonObject[];
   readonly notes?: readonly string[];
 }
 
 /** The resolved configuration with Hugging Face's names, also of a run that was started from a program. */
-export function configOf(header: LoggedRun["header"]): Json {
+export function configOf(header: LoggedRun["header"]): JsonObject {
   const config = isObject(header["config"]) ? header["config"] : {};
   return Object.fromEntries(Object.entries(config).map(([name, value]) => [snakeCase(name), value]));
 }
@@ -139,7 +137,7 @@ function readState(file: string): Logged {
   return { header: max_steps === undefined ? {} : { max_steps }, records: history };
 }
 
-function parsed(text: string, place: string): Json {
+function parsed(text: string, place: string): JsonObject {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -165,7 +163,7 @@ const isBeyond = (value: unknown): boolean => value === null || (typeof value ==
 const [LARGEST, SMALLEST] = [1e100, 1e-100];
 
 /** What can be drawn. Without a prototype: a metric may be called `constructor`. */
-function numbersOf(record: Json): RunLine {
+function numbersOf(record: JsonObject): RunLine {
   const line = Object.create(null) as Record<string, number>;
   for (const [name, value] of Object.entries(record))
     if (typeof value === "number" && Math.abs(value) <= LARGEST) line[name] = Math.abs(value) < SMALLEST ? 0 : value;
@@ -174,7 +172,7 @@ function numbersOf(record: Json): RunLine {
 
 const isOfEvaluation = (name: string): boolean => name.startsWith("eval_");
 
-function evaluationOf(record: Json): RunLine {
+function evaluationOf(record: JsonObject): RunLine {
   const line = Object.create(null) as Record<string, number>;
   for (const [name, value] of Object.entries(numbersOf(record)))
     if (isOfEvaluation(name)) line[name.slice("eval_".length)] = value;

@@ -8,15 +8,13 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { convertInputErrors } from "../base/errors";
 import { expectShallow, readInput } from "../base/files/inputFiles";
-import { isObject, shown } from "../base/values";
+import { isObject, type JsonObject, shown } from "../base/values";
 import { companionPlaces } from "../models/companions";
 import { findGguf } from "../models/formats/gguf/paths";
 import { TokenizerError } from "./errors";
 import { readGgufTokenizer } from "./gguf/tokenizer";
 import { withSettings } from "./settings";
 import { addTokens, isId, readSpecialTokens, readTokenizer, type TokenizerFolder } from "./tokenizerJson";
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** Reads the tokenizer of a model (a folder or GGUF file); that of an adapter's folder takes precedence. */
 export async function readTokenizerFolder(model: string, adapter?: string): Promise<TokenizerFolder> {
@@ -57,7 +55,7 @@ async function readFiles(folder: string, model: string): Promise<TokenizerFolder
 }
 
 /** The generation settings; the ids that end a text, which `eosTokenIds` returns, are checked. */
-async function readGeneration(folder: string): Promise<Json> {
+async function readGeneration(folder: string): Promise<JsonObject> {
   const config = (await readJson(join(folder, "generation_config.json"))) ?? {};
   for (const id of [config.eos_token_id ?? []].flat())
     if (!isId(id))
@@ -71,7 +69,7 @@ async function readGeneration(folder: string): Promise<Json> {
 /** As in transformers, files win over tokenizer_config.json. */
 async function readChatTemplates(
   folder: string,
-  config: Json,
+  config: JsonObject,
 ): Promise<Pick<TokenizerFolder, "chatTemplates" | "templatePlaces">> {
   const templates: Record<string, string> = {};
   const places: Record<string, string> = {};
@@ -89,8 +87,8 @@ async function readChatTemplates(
   const place = `'chat_template' in ${join(folder, "tokenizer_config.json")}`;
   if (typeof template === "string") return { chatTemplates: { default: template }, templatePlaces: { default: place } };
   if (template === undefined || template === null) return { chatTemplates: {}, templatePlaces: {} };
-  const entries = Array.isArray(template) ? (template as Json[]) : [];
-  const fits = (entry: Json) => typeof entry?.name === "string" && typeof entry.template === "string";
+  const entries = Array.isArray(template) ? (template as JsonObject[]) : [];
+  const fits = (entry: JsonObject) => typeof entry?.name === "string" && typeof entry.template === "string";
   if (entries.length === 0 || !entries.every(fits))
     throw new TokenizerError(`Expected a template or a list of { name, template } for ${place} but received ${shown(template)}`);
   return {
@@ -114,7 +112,7 @@ async function missing(folder: string): Promise<TokenizerError> {
   );
 }
 
-async function readJson(file: string): Promise<Json | undefined> {
+async function readJson(file: string): Promise<JsonObject | undefined> {
   const text = readText(file);
   if (text === undefined) return undefined;
   let value: unknown;

@@ -4,16 +4,14 @@
  * it rebuilds in code, and `legacy` for Llama; and `add_bos_token: false` and `add_eos_token: false` for GPT-NeoX.
  * `fix_mistral_regex` is rejected. What transformers rebuilds without any setting is left out.
  */
-import { shown } from "../base/values";
+import { type JsonObject, shown } from "../base/values";
 import { TokenizerError } from "./errors";
 import type { Step } from "./pipeline";
 import type { TokenizerJson } from "./tokenizerJson";
 
-type Json = Readonly<Record<string, unknown>>;
-
 /** Where settings are read from: tokenizer_config.json's values and path, and the model type if there is a config.json. */
 export interface SettingsPlace {
-  readonly config: Json;
+  readonly config: JsonObject;
   readonly file: string;
   readonly modelType: unknown;
   readonly specialTokens: Readonly<Record<string, string>>;
@@ -53,7 +51,7 @@ function withPrefix(step: Step | null, prefix: boolean): Step | null {
 }
 
 /** Llama's Metaspace with the scheme that the settings imply, if any; without Prepend if no space is to be added. */
-function withScheme(json: TokenizerJson, { add_prefix_space: given, legacy }: Json): TokenizerJson {
+function withScheme(json: TokenizerJson, { add_prefix_space: given, legacy }: JsonObject): TokenizerJson {
   if (typeof given !== "boolean" && typeof legacy !== "boolean") return json;
   const prefix = given !== false;
   const scheme = !prefix ? "never" : legacy === true ? "always" : "first";

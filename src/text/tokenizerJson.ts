@@ -2,12 +2,10 @@
  * tokenizer.json, checked, with the tokens that its companions add. Every fault names file and key.
  */
 import { dirname, join } from "node:path";
-import { isObject, shown } from "../base/values";
+import { isObject, type JsonObject, shown } from "../base/values";
 import { MOST_IDS } from "./bpe";
 import { TokenizerError } from "./errors";
 import type { Step } from "./pipeline";
-
-type Json = Readonly<Record<string, unknown>>;
 
 export interface AddedToken {
   id: number;
@@ -40,18 +38,18 @@ export interface TokenizerFolder {
   readonly templatePlaces: Readonly<Record<string, string>>;
   /** Whether special tokens written in a text are plain text (`split_special_tokens`). */
   readonly splitSpecialTokens: boolean;
-  readonly generationConfig: Json;
+  readonly generationConfig: JsonObject;
 }
 
 /** The special tokens that have a name of their own, in the order in which transformers adds them. */
 const named = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
 /** Checks the JSON of a tokenizer. */
-export function readTokenizer(json: Json, file: string): TokenizerJson {
+export function readTokenizer(json: JsonObject, file: string): TokenizerJson {
   const model = json.model as TokenizerJson["model"] | undefined;
   if (!isObject(model) || (!isObject(model.vocab) && !Array.isArray(model.vocab)))
     throw new TokenizerError(`Expected an object with a 'vocab' for 'model' in ${file} but received ${shown(model)}`);
-  const merges = (model as Json).merges;
+  const merges = (model as JsonObject).merges;
   if (Array.isArray(model.vocab)) checkScores(model, file);
   // A missing type is written by old versions: merges make it BPE, a list of scores Unigram.
   const type = model.type ?? (merges ? "BPE" : Array.isArray(model.vocab) ? "Unigram" : undefined);
@@ -79,7 +77,7 @@ export function readTokenizer(json: Json, file: string): TokenizerJson {
 }
 
 /** A Unigram vocabulary: texts with their scores, and which of them is the unknown token. */
-function checkScores(model: Json, file: string): void {
+function checkScores(model: JsonObject, file: string): void {
   const vocab = model.vocab as readonly unknown[];
   if (vocab.length === 0 || vocab.length > MOST_IDS)
     throw new TokenizerError(`Expected 1 to ${MOST_IDS} tokens for 'model.vocab' in ${file} but received ${vocab.length}`);
@@ -118,7 +116,7 @@ function addedToken(token: unknown, key: string, file: string): AddedToken {
 }
 
 /** The named special tokens of a tokenizer_config.json or special_tokens_map.json. */
-export function readSpecialTokens(config: Json, file: string): Record<string, string> {
+export function readSpecialTokens(config: JsonObject, file: string): Record<string, string> {
   const tokens: Record<string, string> = {};
   const extra = isObject(config.extra_special_tokens) ? config.extra_special_tokens : {};
   for (const [key, value] of [...Object.entries(config), ...Object.entries(extra)]) {
@@ -132,7 +130,7 @@ export function readSpecialTokens(config: Json, file: string): Record<string, st
 }
 
 /** Adds the tokens that stand only in the companions of tokenizer.json, and marks the named ones as special. */
-export function addTokens(json: TokenizerJson, specialTokens: Record<string, string>, config: Json, file: string): void {
+export function addTokens(json: TokenizerJson, specialTokens: Record<string, string>, config: JsonObject, file: string): void {
   const { vocab } = json.model;
   const isList = Array.isArray(vocab);
   let places: Map<string, number> | undefined;
@@ -155,7 +153,7 @@ export function addTokens(json: TokenizerJson, specialTokens: Record<string, str
     known.set(content, json.added_tokens.at(-1)!);
     next = Math.max(next, id + 1);
   };
-  const decoder = Object.entries((config.added_tokens_decoder ?? {}) as Json).map(([id, token]) => {
+  const decoder = Object.entries((config.added_tokens_decoder ?? {}) as JsonObject).map(([id, token]) => {
     const key = `added_tokens_decoder.${id}`;
     return addedToken(isObject(token) ? { ...token, id: Number(id) } : token, key, file);
   });
@@ -165,7 +163,7 @@ export function addTokens(json: TokenizerJson, specialTokens: Record<string, str
       Object.assign(found, flags); // they win over tokenizer.json's
     else add(content, { id, ...flags });
   }
-  for (const [content, id] of Object.entries(config.added as Json)) {
+  for (const [content, id] of Object.entries(config.added as JsonObject)) {
     if (!isId(id))
       throw new TokenizerError(
         `Expected an id from 0 to ${MOST_IDS - 1} for '${shown(content)}' in ${join(dirname(file), "added_tokens.json")} ` +

@@ -5,7 +5,7 @@
  */
 
 import { InputError } from "../../base/errors";
-import { excerpt, isObject, shown } from "../../base/values";
+import { excerpt, isObject, type JsonObject, shown } from "../../base/values";
 
 /** The names of a row's columns. */
 const KEYS = ["prompt", "chosen", "rejected", "tools", "chat_template_kwargs"] as const;
@@ -33,8 +33,6 @@ export class MissingRejectedError extends InputError {}
 
 /** From the file's name of a column to smaug's: `{ question: "prompt" }`. */
 export type ColumnMapping = Readonly<Record<string, string>>;
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** The columns of one source. */
 export class SourceColumns {
@@ -81,7 +79,7 @@ export class SourceColumns {
   }
 
   /** The record with smaug's names. The mapping is checked against the first record. */
-  rename(record: Json, place: string): Json {
+  rename(record: JsonObject, place: string): JsonObject {
     const isFirst = this.seen.size === 0;
     for (const name in record) if (!this.seen.has(name)) this.seen.add(name);
     if (this.renamed.size === 0) return record;
@@ -91,7 +89,7 @@ export class SourceColumns {
   }
 
   /** For plain text answers without a prompt: throws if there is a column that looks like the prompt. */
-  expectNoPromptLike(record: Json, place: string): void {
+  expectNoPromptLike(record: JsonObject, place: string): void {
     const found = Object.keys(record).filter((name) => isPromptLike(name) && typeof record[name] === "string");
     if (found.length === 0) return;
     const [names, first] = [listed(found), found.find((name) => name.toLowerCase() !== "system") ?? found[0]!];

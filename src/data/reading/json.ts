@@ -8,7 +8,7 @@ import { expected, InputError } from "../../base/errors";
 import { expectShallow } from "../../base/files/inputFiles";
 import { parseJsonText } from "../../base/formats/pythonJson";
 import { printable } from "../../base/terminal/printable";
-import { excerpt, isObject, shown } from "../../base/values";
+import { excerpt, isObject, type JsonObject, shown } from "../../base/values";
 import { isExact, parseExact } from "../../text/exactNumbers";
 import { listElements } from "./jsonArray";
 import {
@@ -22,8 +22,6 @@ import {
   type SourceRecord,
   tooLong,
 } from "./source";
-
-type Json = Readonly<Record<string, unknown>>;
 
 const NEWLINE = 10;
 
@@ -224,12 +222,12 @@ function rowsOf(value: unknown, file: string, form: string): readonly unknown[] 
 }
 
 /** Lists of texts or of conversations; one conversation is a list of messages. */
-function isColumns({ chosen, rejected }: Json): boolean {
+function isColumns({ chosen, rejected }: JsonObject): boolean {
   const isColumn = (list: unknown) => Array.isArray(list) && !isObject(list[0]);
   return isColumn(chosen) && isColumn(rejected);
 }
 
-function rowsOfColumns(columns: Json, file: string): Json[] {
+function rowsOfColumns(columns: JsonObject, file: string): JsonObject[] {
   const lists = Object.entries(columns).filter((entry): entry is [string, unknown[]] => Array.isArray(entry[1]));
   const lengths = lists.map(([, list]) => list.length);
   if (new Set(lengths).size > 1) {

@@ -15,7 +15,7 @@ import { isDeepStrictEqual } from "node:util";
 import { expected, InputError } from "../../base/errors";
 import { parseIfJson } from "../../base/files/inputFiles";
 import { commonPrefixLength } from "../../base/lists";
-import { isObject, shown } from "../../base/values";
+import { isObject, type JsonObject, shown } from "../../base/values";
 import type { ChatMessage, JsonValue } from "../../text";
 import { copyNumbers, hasNumber, parseExact, rememberNumbers } from "../../text/exactNumbers";
 import { ANSWER_KEYS, type AnswerKey, listed, MissingRejectedError, SourceColumns } from "../reading/columnMapping";
@@ -60,7 +60,6 @@ export function isPlain<Row extends TrainingRow>(row: Row): row is Extract<Row, 
   return typeof row.prompt === "string";
 }
 
-type Json = Readonly<Record<string, unknown>>;
 type Part = string | readonly ChatMessage[];
 
 interface Answers<P extends Part> {
@@ -103,7 +102,7 @@ export class RowReader {
   }
 
   /** Both answers, or the only one under any of its names. */
-  private answers(value: Json, place: string, exact: ExactCells): Answers<Part> {
+  private answers(value: JsonObject, place: string, exact: ExactCells): Answers<Part> {
     if (this.columns.rejected === "optional") {
       const hasRejected = isThere(value.rejected);
       this.hasRejected ??= hasRejected;
@@ -114,7 +113,7 @@ export class RowReader {
     return { chosen: this.part(value, "chosen", place, exact), rejected: this.part(value, "rejected", place, exact) };
   }
 
-  private texts(value: Json, { chosen, rejected }: Texts, place: string): Parts<string> {
+  private texts(value: JsonObject, { chosen, rejected }: Texts, place: string): Parts<string> {
     if (typeof value.prompt === "string") return partsOf(value.prompt, chosen, rejected);
     if (value.prompt !== undefined)
       throw new InputError(
@@ -128,7 +127,7 @@ export class RowReader {
   }
 
   /** One answer, of the kind of those before it. */
-  private part(record: Json, key: AnswerKey | "rejected", place: string, exact: ExactCells): Part {
+  private part(record: JsonObject, key: AnswerKey | "rejected", place: string, exact: ExactCells): Part {
     const found = record[key];
     if (typeof found !== "string" && !Array.isArray(found)) {
       const what = found === undefined ? `only ${keysOf(record)}` : shown(found);
@@ -161,7 +160,7 @@ function partsOf<P extends Part>(prompt: P, chosen: P, rejected: P | undefined):
 /** A null is what Arrow writes for a cell that is not there. */
 const isThere = (value: unknown): boolean => value !== undefined && value !== null;
 
-function expectSameColumns(key: string, before: boolean, now: boolean, value: Json, place: string): void {
+function expectSameColumns(key: string, before: boolean, now: boolean, value: JsonObject, place: string): void {
   if (before !== now)
     throw new InputError(
       `Expected ${before ? "" : "no "}'${key}' in ${place}, as in the rows before it, but received ${keysOf(value)}`,
@@ -176,7 +175,7 @@ function exactCells(record: SourceRecord, columns: SourceColumns): ExactCells {
   return (key) => (isObject((exact ??= record.exact?.())) ? exact[columns.fileNameOf(key)] : undefined);
 }
 
-function conversation(record: Json, answers: Messages, place: string, exact: ExactCells): Parts<readonly ChatMessage[]> {
+function conversation(record: JsonObject, answers: Messages, place: string, exact: ExactCells): Parts<readonly ChatMessage[]> {
   const { prompt: given } = record;
   if (given === undefined) return withOwnPrompt(answers);
   if (typeof given === "string") {
@@ -249,7 +248,7 @@ function messagesOf(list: readonly unknown[], key: string, place: string, exact:
 
 type Fault = (what: string, found: unknown, wayOut?: string) => InputError;
 
-function expectMessage(message: unknown, fault: Fault): asserts message is Json {
+function expectMessage(message: unknown, fault: Fault): asserts message is JsonObject {
   if (!isObject(message)) throw fault("a message", message);
   if (typeof message.role !== "string") {
     const isShareGpt = "from" in message;
@@ -264,7 +263,7 @@ function expectMessage(message: unknown, fault: Fault): asserts message is Json 
 }
 
 /** Arrow writes null for a key that only other messages have; templates test whether a key is defined. */
-function withoutNulls(message: Json): ChatMessage {
+function withoutNulls(message: JsonObject): ChatMessage {
   const present = Object.entries(message).filter(([name, value]) => value !== null || name === "content");
   const copy = Object.fromEntries(present) as ChatMessage;
   copyNumbers(message, copy);
@@ -272,7 +271,11 @@ function withoutNulls(message: Json): ChatMessage {
 }
 
 /** What a record gives a chat template, other than its messages. */
-export function templateInputs(record: Json, place: string, exact: ExactCells): Pick<ChatRow, "tools" | "chatTemplateKwargs"> {
+export function templateInputs(
+  record: JsonObject,
+  place: string,
+  exact: ExactCells,
+): Pick<ChatRow, "tools" | "chatTemplateKwargs"> {
   return { ...toolsOf(record.tools, place, exact), ...kwargsOf(record.chat_template_kwargs, place, exact) };
 }
 
@@ -295,6 +298,6 @@ function kwargsOf(value: unknown, place: string, exact: ExactCells): Pick<ChatRo
   return { chatTemplateKwargs: value as Record<string, JsonValue> };
 }
 
-function keysOf(record: Json): string {
+function keysOf(record: JsonObject): string {
   return listed(Object.keys(record)) || "an empty object";
 }
