@@ -65,9 +65,9 @@ function returnType(returns) {
 const reserved = new Set(["arguments", "default", "delete", "eval", "function", "in", "new", "this", "var", "with"]);
 
 /** The call signatures of one overload: by position, with what has a default by name, and with all but the operands by name. */
-function signatures(overload, camelCase, method) {
+function signatures(overload, jsName, method) {
   const all = overload.arguments.map((argument) => ({
-    key: camelCase(argument.name),
+    key: jsName(argument.name),
     type: argumentType(argument),
     optional: argument.hasDefault || (argument.optional && argument.kwargOnly),
     kwargOnly: argument.kwargOnly,
@@ -122,7 +122,7 @@ function writesOut({ schema, arguments: args }) {
   return args.some(({ kwargOnly }) => kwargOnly) && /Tensor\(\w+!\)/.test(keywords);
 }
 
-export function generate(binding, camelCase, tensorProperties) {
+export function generate(binding, jsName, tensorProperties) {
   const groups = new Map();
   for (const qualifiedName of binding.operatorNames().sort()) {
     if (!qualifiedName.startsWith("aten::")) continue;
@@ -134,7 +134,7 @@ export function generate(binding, camelCase, tensorProperties) {
   const functions = [];
   const methods = [];
   for (const [base, overloads] of groups) {
-    const name = camelCase(base);
+    const name = jsName(base);
     const usable = overloads.filter(
       ({ arguments: args }) => !args.some(({ kind, optional, hasDefault }) => kind === "other" && !optional && !hasDefault),
     );
@@ -144,7 +144,7 @@ export function generate(binding, camelCase, tensorProperties) {
       usable.map(({ schema }) => schema),
     );
     const write = (method, list) => {
-      const forms = new Set(list.flatMap((overload) => signatures(overload, camelCase, method)));
+      const forms = new Set(list.flatMap((overload) => signatures(overload, jsName, method)));
       return `  ${comment}\n${[...forms].map((form) => `  ${name}${form};`).join("\n")}`;
     };
     functions.push(write(false, usable));
@@ -179,9 +179,9 @@ export function handwrittenProperties(Tensor, Handle) {
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   const require = createRequire(import.meta.url);
   const { binding } = require("../dist/native/binding.js");
-  const { camelCase } = require("../dist/torch/schemas.js");
+  const { jsName } = require("../dist/torch/schemas.js");
   const { Handle } = require("../dist/torch/scope.js");
   const { Tensor } = require("../dist/torch/tensor.js");
   const target = new URL("../src/torch/ops.generated.ts", import.meta.url);
-  writeFileSync(target, generate(binding, camelCase, handwrittenProperties(Tensor, Handle)));
+  writeFileSync(target, generate(binding, jsName, handwrittenProperties(Tensor, Handle)));
 }

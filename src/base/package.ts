@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-export type Environment = Record<string, string | undefined>;
+export type EnvironmentVariables = Record<string, string | undefined>;
 
 /** The package's folder, from `src/base` and from `dist/base` alike. */
 export const packageRoot = join(__dirname, "..", "..");
@@ -15,6 +15,6 @@ export function packageVersion(): string {
 }
 
 /** The user's cache folder for smaug: a fetched libtorch, the choice of a libtorch, tokens and reference scores. */
-export function cacheFolder(env: Environment): string {
+export function cacheFolder(env: EnvironmentVariables): string {
   return join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), ".cache"), "smaug");
 }

@@ -7,7 +7,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readInputText } from "../base/files/inputFiles";
-import { type Environment, packageVersion } from "../base/package";
+import { type EnvironmentVariables, packageVersion } from "../base/package";
 import { HubError } from "./errors";
 import type { RepoKind } from "./request";
 
@@ -27,7 +27,7 @@ const defaultEndpoint = "https://huggingface.co";
  * The settings in the environment variables of huggingface_hub, with its names and its precedence: where the cache is,
  * which hub is asked, with which token, or whether none may be. Tokens that refresh themselves (OAuth, OIDC) are left out.
  */
-export function hubSettings(env: Environment = process.env): HubSettings {
+export function hubSettings(env: EnvironmentVariables = process.env): HubSettings {
   const user = env.HOME || homedir();
   const path = (value: string) => value.replace(/^~(?=\/|$)/, user);
   const home = path(env.HF_HOME || join(env.XDG_CACHE_HOME || join(user, ".cache"), "huggingface"));

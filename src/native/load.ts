@@ -4,7 +4,7 @@
  */
 import { relative } from "node:path";
 import nodeGypBuild from "node-gyp-build";
-import { type Environment, packageRoot } from "../base/package";
+import { type EnvironmentVariables, packageRoot } from "../base/package";
 import { findAddon } from "./addon";
 import { NativeLoadError } from "./errors";
 import type { NativeBinding } from "./interface";
@@ -43,7 +43,7 @@ export function load(): NativeBinding {
  * the digests of a fetched libtorch before it is opened, which takes half a second; without it, only sizes.
  */
 export function attemptLoad(
-  env: Environment = process.env,
+  env: EnvironmentVariables = process.env,
   root = packageRoot,
   chosen?: Libtorch,
   { verify = false } = {},

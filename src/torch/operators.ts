@@ -59,14 +59,14 @@ function callNative(id: number, values: readonly unknown[]): unknown {
 }
 
 /** Why an overload does not take the arguments. Put into words only once all overloads have refused. */
-type Refusal = { parameter: Parameter; value: unknown } | { unknownOption: string } | { tooMany: number };
+type Mismatch = { parameter: Parameter; value: unknown } | { unknownOption: string } | { tooMany: number };
 
 /** Converts the arguments for one overload, or says why they are not its. */
 function marshal(
   overload: Overload,
   args: readonly unknown[],
   options: Record<string, unknown> | undefined,
-): readonly unknown[] | Refusal {
+): readonly unknown[] | Mismatch {
   const { parameters, positional } = overload;
   const count = options === undefined ? args.length : args.length - 1;
   if (count > positional) return { tooMany: positional };
@@ -134,17 +134,17 @@ function wrap(result: unknown, type: string, Tensor: TensorClass): unknown {
 function explain(operator: Operator, overloads: Overload[], args: readonly unknown[]): Error {
   const options = optionsOf(args);
   const candidates = overloads.filter(({ writesOut }) => !writesOut || (options !== undefined && "out" in options));
-  const refusals = candidates.map((overload) => marshal(overload, args, options) as Refusal);
-  const reasons = new Set(refusals.map(describeRefusal));
+  const mismatches = candidates.map((overload) => marshal(overload, args, options) as Mismatch);
+  const reasons = new Set(mismatches.map(describeMismatch));
   const reason =
     reasons.size === 1
       ? [...reasons][0]!
-      : `no overload takes (${args.map((value) => receivedInCode(value)).join(", ")})${unknownToAll(refusals, overloads)}`;
+      : `no overload takes (${args.map((value) => receivedInCode(value)).join(", ")})${unknownToAll(mismatches, overloads)}`;
   const schemas = candidates.map(({ schema }) => `\n  ${schema}`).join("");
   return new TypeError(`${operator.name}: ${reason}; there ${candidates.length === 1 ? "is" : "are"}${schemas}`);
 }
 
-function describeRefusal(why: Refusal): string {
+function describeMismatch(why: Mismatch): string {
   if ("tooMany" in why)
     return `Expected at most ${why.tooMany} arguments by position, the tensor itself included (several sizes or dimensions go in one array)`;
   if ("unknownOption" in why) return `Unknown option '${why.unknownOption}'`;
@@ -153,8 +153,8 @@ function describeRefusal(why: Refusal): string {
   return `Expected ${nameOfKind(parameter)} for '${parameter.key}' but received ${receivedInCode(value)}`;
 }
 
-function unknownToAll(refusals: Refusal[], overloads: Overload[]): string {
-  const keys = new Set(refusals.flatMap((why) => ("unknownOption" in why ? [why.unknownOption] : [])));
+function unknownToAll(mismatches: Mismatch[], overloads: Overload[]): string {
+  const keys = new Set(mismatches.flatMap((why) => ("unknownOption" in why ? [why.unknownOption] : [])));
   const unknown = [...keys].filter((key) => overloads.every(({ byName }) => !byName.has(key)));
   return unknown.length > 0 ? `: none has an option '${unknown.join("', '")}'` : "";
 }

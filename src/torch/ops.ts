@@ -3,7 +3,7 @@ import { receivedInCode } from "../base/values";
 import { binding } from "../native/binding";
 import { invoke } from "./operators";
 import type { Ops } from "./ops.generated";
-import { atenOperators, camelCase, installedOnUse, type Operator } from "./schemas";
+import { atenOperators, installedOnUse, jsName, type Operator } from "./schemas";
 import type { GeneratorHandle } from "./scope";
 import { Tensor } from "./tensor";
 
@@ -31,7 +31,7 @@ export function hasOp(name: string): boolean {
   const operators = atenOperators();
   if (operators.has(name)) return true;
   const qualified = name.includes("::") ? name : `aten::${name}`;
-  return binding.findOperator(qualified) !== -1 || operators.has(camelCase(qualified.replace(/^aten::/, "")));
+  return binding.findOperator(qualified) !== -1 || operators.has(jsName(qualified.replace(/^aten::/, "")));
 }
 
 /** Joins tensors along an existing dimension; their other sizes agree. */

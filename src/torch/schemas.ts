@@ -42,7 +42,7 @@ export interface Operator {
 }
 
 /** PyTorch's snake_case in camelCase; a leading underscore and the trailing one of in-place ops stay. */
-export function camelCase(name: string): string {
+export function jsName(name: string): string {
   return name.replace(/_+([a-z0-9])/gi, (match, letter: string, at: number) => (at === 0 ? match : letter.toUpperCase()));
 }
 
@@ -59,7 +59,7 @@ function listOperators(): Map<string, Operator> {
   for (const qualifiedName of binding.operatorNames()) {
     const [namespace, base] = qualifiedName.split(/::|\./) as [string, string];
     if (namespace !== "aten") continue;
-    const name = camelCase(base);
+    const name = jsName(base);
     const operator = operators.get(name);
     if (operator) operator.qualifiedNames.push(qualifiedName);
     else operators.set(name, { name, qualifiedNames: [qualifiedName] });
@@ -103,7 +103,7 @@ function describeOverload(name: string): Overload {
   const parameters = described.map((argument): Parameter => {
     const required = !argument.hasDefault && !(argument.optional && argument.kwargOnly);
     const convert = converterOf(argument, required, `${name}: argument '${argument.name}'`);
-    return { ...argument, key: camelCase(argument.name), required, convert };
+    return { ...argument, key: jsName(argument.name), required, convert };
   });
   const firstKeyword = parameters.findIndex((parameter) => parameter.kwargOnly);
   return {

@@ -1,7 +1,7 @@
 /** Tensors, arguments and results as scripts/parity/encoded.py writes them. */
 import { expect } from "vitest";
 import { arange, type DType, fromTypedArray, ops, Tensor, tensor } from "../../src/torch";
-import { camelCase } from "../../src/torch/schemas";
+import { jsName } from "../../src/torch/schemas";
 import { expectClose, wave } from "../parity/fixture";
 
 /** A number, or the name of one JSON cannot hold; complex ones are pairs. */
@@ -73,8 +73,8 @@ export function make({ op, args, options }: Call): { result: unknown; tensors: T
   const tensors: Tensor[] = [];
   const decoded = args.map((value) => decode(value, tensors));
   if (options)
-    decoded.push(Object.fromEntries(Object.entries(options).map(([key, value]) => [camelCase(key), decode(value, tensors)])));
-  const invoke = (ops as unknown as Record<string, (...args: unknown[]) => unknown>)[camelCase(op)]!;
+    decoded.push(Object.fromEntries(Object.entries(options).map(([key, value]) => [jsName(key), decode(value, tensors)])));
+  const invoke = (ops as unknown as Record<string, (...args: unknown[]) => unknown>)[jsName(op)]!;
   return { result: invoke(...decoded), tensors };
 }
 

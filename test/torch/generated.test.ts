@@ -15,11 +15,11 @@ import {
   type slice as installedSlice,
   Tensor,
 } from "../../src/torch";
-import { camelCase } from "../../src/torch/schemas";
+import { jsName } from "../../src/torch/schemas";
 import { Handle } from "../../src/torch/scope";
 
 interface Script {
-  generate(from: typeof binding, naming: typeof camelCase, tensorProperties: Set<string>): string;
+  generate(from: typeof binding, naming: typeof jsName, tensorProperties: Set<string>): string;
   handwrittenProperties(tensor: typeof Tensor, handle: typeof Handle): Set<string>;
 }
 
@@ -47,7 +47,7 @@ async function script(): Promise<Script> {
 
 test("the committed file is what the running library generates", async () => {
   const { generate, handwrittenProperties } = await script();
-  const generated = generate(binding, camelCase, handwrittenProperties(Tensor, Handle));
+  const generated = generate(binding, jsName, handwrittenProperties(Tensor, Handle));
   // Another libtorch minor has other operators; the committed types are those of the pinned one.
   const pinned = committed.includes(`libtorch ${binding.versions().compiled}.`);
   const sameOps = pinned ? generated === committed : generated.includes("export interface Ops");
@@ -72,17 +72,17 @@ describe("camelCase", () => {
     ["max_pool2d_with_indices", "maxPool2dWithIndices"],
     ["rounding_mode", "roundingMode"],
     ["_test_", "_test_"],
-  ])("%s is %s", (name, expected) => expect(camelCase(name)).toBe(expected));
+  ])("%s is %s", (name, expected) => expect(jsName(name)).toBe(expected));
 
   test("gives no two operators one name", () => {
-    const named = bases.map(camelCase);
+    const named = bases.map(jsName);
     expect(named.filter((name, at) => named.indexOf(name) !== at)).toEqual([]);
     expect(named.length).toBeGreaterThan(1000);
   });
 
   test("gives no two arguments of an operator one name", () => {
     for (const name of binding.operatorNames().filter((name) => name.startsWith("aten::"))) {
-      const names = binding.describeOperator(binding.findOperator(name)).arguments.map((argument) => camelCase(argument.name));
+      const names = binding.describeOperator(binding.findOperator(name)).arguments.map((argument) => jsName(argument.name));
       expect(new Set(names).size, name).toBe(names.length);
     }
   });
@@ -90,9 +90,9 @@ describe("camelCase", () => {
 
 test("every operator has a type, and nothing else has one", () => {
   const typed = declared("Ops");
-  const unusable = bases.map(camelCase).filter((name) => !typed.has(name));
+  const unusable = bases.map(jsName).filter((name) => !typed.has(name));
   expect(unusable.sort()).toEqual([]);
-  expect([...typed].filter((name) => !bases.map(camelCase).includes(name))).toEqual([]);
+  expect([...typed].filter((name) => !bases.map(jsName).includes(name))).toEqual([]);
 });
 
 test("methods are the public operators on self, and none is a property of Tensor", async () => {

@@ -60,7 +60,7 @@ export class SourceColumns {
     const missing = this.required.filter((name) => !found.includes(name));
     if (missing.length > 0 && !has("rejected") && ANSWER_KEYS.some((key) => has(key) || found.includes(key)))
       throw new MissingRejectedError(
-        `Expected the column ${listed(missing)} in '${this.source}' but received only ${listed(found)}`,
+        `Expected the column ${columnList(missing)} in '${this.source}' but received only ${columnList(found)}`,
       );
     if (!has("prompt")) ours.push(...found.filter((name) => isPromptLike(name)));
     const answer = has("chosen") ? undefined : this.answerAmong(found);
@@ -92,7 +92,7 @@ export class SourceColumns {
   expectNoPromptLike(record: JsonObject, place: string): void {
     const found = Object.keys(record).filter((name) => isPromptLike(name) && typeof record[name] === "string");
     if (found.length === 0) return;
-    const [names, first] = [listed(found), found.find((name) => name.toLowerCase() !== "system") ?? found[0]!];
+    const [names, first] = [columnList(found), found.find((name) => name.toLowerCase() !== "system") ?? found[0]!];
     const ways = [
       `name the prompt's column with column_mapping, such as {${excerpt(first)}: prompt}`,
       ...(found.length > 1
@@ -103,7 +103,7 @@ export class SourceColumns {
       "or remove it from the file",
     ];
     throw new InputError(
-      `Expected 'prompt' in ${place} but received only ${listed(Object.keys(record))}; ${names} would not be read: ${ways.join(", ")}`,
+      `Expected 'prompt' in ${place} but received only ${columnList(Object.keys(record))}; ${names} would not be read: ${ways.join(", ")}`,
     );
   }
 
@@ -142,7 +142,7 @@ export class SourceColumns {
     const missing = needed.filter((name) => !found.includes(name));
     if (missing.length > 0)
       throw new InputError(
-        `Expected the column ${listed(missing)}, which column_mapping renames, in ${place} but received only ${listed(found)}; ` +
+        `Expected the column ${columnList(missing)}, which column_mapping renames, in ${place} but received only ${columnList(found)}; ` +
           "the mapping goes from the file's name to smaug's, such as {question: prompt}",
       );
     for (const [name, key] of this.renamed)
@@ -184,8 +184,8 @@ function checked(mapping: ColumnMapping): Map<string, Key> {
   return renamed;
 }
 
-/** Names for a message, abbreviated if there are many. */
-export function listed(names: readonly string[]): string {
+/** Columns for a message, quoted, abbreviated if there are many. */
+export function columnList(names: readonly string[]): string {
   const more = names.length > MOST_NAMES ? `, and ${names.length - MOST_NAMES} more` : "";
   return `${names
     .slice(0, MOST_NAMES)

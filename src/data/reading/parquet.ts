@@ -9,7 +9,7 @@ import { InputError } from "../../base/errors";
 import { canStartWorkers } from "../../base/processes";
 import { isObject } from "../../base/values";
 import { rememberEntries, rememberedNumbers, rememberNumber } from "../../text/exactNumbers";
-import { listed } from "./columnMapping";
+import { columnList } from "./columnMapping";
 import { type ColumnValues, type ParquetFile, ParquetReader } from "./parquetReader";
 import type { Source, SourceRecord } from "./source";
 
@@ -44,7 +44,7 @@ export async function* readParquet(file: string, columns: Columns, patience = TI
     const names = chosen.filter((key) => found.includes(key));
     const missing = required.filter((key) => !found.includes(key));
     if (missing.length > 0)
-      throw new InputError(`Expected the column ${listed(missing)} in '${file}' but received only ${listed(found)}`);
+      throw new InputError(`Expected the column ${columnList(missing)} in '${file}' but received only ${columnList(found)}`);
     let start = 0;
     for (const [group, { rows }] of reader.groups.entries()) {
       const { values } = await reader.read(group, names, keepNulls);

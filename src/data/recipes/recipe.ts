@@ -4,6 +4,7 @@
  */
 import type { Random } from "../../base/random";
 import type { Row } from "../fields";
+import type { PlainRow } from "../rows/preferenceRow";
 
 export interface RecipeQuestion {
   /** What is asked: a row is never an example for another that asks the same, since it would give the answer away. */
@@ -43,11 +44,8 @@ export interface Shot {
   escaped?: string;
 }
 
-export interface RecipePair {
-  readonly prompt: string;
-  readonly chosen: string;
-  readonly rejected: string;
-}
+/** A pair as a file has it. */
+export type RecipePair = Omit<PlainRow, "index">;
 
 /**
  * A pair in parts, as `makePairs` yields it: `pairOf` joins them, `lineOf` writes their JSON. Most of a prompt is worked

@@ -18,7 +18,7 @@ import { commonPrefixLength } from "../../base/lists";
 import { isObject, type JsonObject, shown } from "../../base/values";
 import type { ChatMessage, JsonValue } from "../../text";
 import { copyNumbers, hasNumber, parseExact, rememberNumbers } from "../../text/exactNumbers";
-import { ANSWER_KEYS, type AnswerKey, listed, MissingRejectedError, SourceColumns } from "../reading/columnMapping";
+import { ANSWER_KEYS, type AnswerKey, columnList, MissingRejectedError, SourceColumns } from "../reading/columnMapping";
 import { PREFERENCE_FORM, type SourceRecord } from "../reading/source";
 
 /** A prompt and two answers in text. */
@@ -299,5 +299,5 @@ function kwargsOf(value: unknown, place: string, exact: ExactCells): Pick<ChatRo
 }
 
 function keysOf(record: JsonObject): string {
-  return listed(Object.keys(record)) || "an empty object";
+  return columnList(Object.keys(record)) || "an empty object";
 }

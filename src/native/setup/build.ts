@@ -8,7 +8,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { digestOf } from "../../base/files/checksums";
 import { flush, flushFolder, makeFolder, stagingFolder, writeWhole } from "../../base/files/wholeFiles";
-import type { Environment } from "../../base/package";
+import type { EnvironmentVariables } from "../../base/package";
 import { buildFolder, sourceStamp, stampFile } from "../addon";
 import { buildToolChecks } from "./host";
 import type { Libtorch } from "./locate";
@@ -20,7 +20,7 @@ const memoryPerCompiler = 2 ** 31;
 export interface BuildOptions {
   root: string;
   libtorch: Libtorch;
-  env: Environment;
+  env: EnvironmentVariables;
   progress: SetupProgress;
 }
 
@@ -76,7 +76,7 @@ function prepare(target: string, log: string): { staging: string; output: number
   }
 }
 
-function run(root: string, env: Environment, output: number, args: string[]): Promise<number | null> {
+function run(root: string, env: EnvironmentVariables, output: number, args: string[]): Promise<number | null> {
   const cmakeJs = join(dirname(require.resolve("cmake-js/package.json")), "bin", "cmake-js");
   return new Promise<number | null>((resolve, reject) => {
     spawn(process.execPath, [cmakeJs, ...args], { cwd: root, env, stdio: ["ignore", output, output] })

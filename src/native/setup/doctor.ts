@@ -1,6 +1,6 @@
 /** `smaug doctor`: everything that has to be right before a tensor can be made, then a product on every device. */
 
-import { type Environment, packageRoot, packageVersion } from "../../base/package";
+import { type EnvironmentVariables, packageRoot, packageVersion } from "../../base/package";
 import type { NativeBinding } from "../interface";
 import { attemptLoad } from "../load";
 import { buildToolChecks, cudaDriver, hostChecks, pipCheck } from "./host";
@@ -17,7 +17,7 @@ export interface DoctorReport {
 }
 
 /** As {@link diagnose}, in a subprocess, so that there is a diagnosis even when libtorch crashes. */
-export function diagnoseInSubprocess(env: Environment = process.env, root: string = packageRoot): DoctorReport {
+export function diagnoseInSubprocess(env: EnvironmentVariables = process.env, root: string = packageRoot): DoctorReport {
   if ("deno" in process.versions) return diagnose(env, root); // `deno` does not take Node's options
   const diagnosis = inSubprocess<DoctorReport>("doctor", "diagnose", [null, root], env);
   if (!("ended" in diagnosis)) return diagnosis;
@@ -33,7 +33,7 @@ export function diagnoseInSubprocess(env: Environment = process.env, root: strin
 }
 
 /** Looks at the machine, loads what it can and reports. Takes about a second per device. */
-export function diagnose(given?: Environment | null, root: string = packageRoot): DoctorReport {
+export function diagnose(given?: EnvironmentVariables | null, root: string = packageRoot): DoctorReport {
   const env = given ?? process.env;
   const attempt = attemptLoad(env, root, undefined, { verify: true });
   const { libtorch, binding } = attempt;

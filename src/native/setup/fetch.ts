@@ -8,7 +8,7 @@ import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expectDigest } from "../../base/files/checksums";
 import { publishFolder, stagingFolder } from "../../base/files/wholeFiles";
-import { cacheFolder, type Environment } from "../../base/package";
+import { cacheFolder, type EnvironmentVariables } from "../../base/package";
 import { download, nameOf, UnreachableError } from "./download";
 import { fetchedDefect, hasManifest, libraryDefect, writeManifest } from "./libraries";
 import { examine, libraryFiles } from "./locate";
@@ -17,7 +17,7 @@ import { SetupError, type SetupProgress } from "./report";
 import { unpackLibtorch } from "./unpack";
 
 export interface FetchOptions {
-  env: Environment;
+  env: EnvironmentVariables;
   progress: SetupProgress;
   /** Replaces the pinned archive, for tests. */
   archive?: PinnedArchive;
@@ -35,7 +35,7 @@ interface Fetched {
 class NoPipError extends Error {}
 
 /** Where the fetched libtorch is, or will be. */
-export function fetchedFolder(env: Environment): string {
+export function fetchedFolder(env: EnvironmentVariables): string {
   return join(cacheFolder(env), "libtorch", `torch-${pinned}-cpu`);
 }
 
@@ -122,7 +122,7 @@ async function downloadArchive(archive: PinnedArchive, file: string, progress: S
  * the wheel for CUDA, which is several times the size and of no use without CUDA's own libraries.
  */
 async function pipDownload(
-  env: Environment,
+  env: EnvironmentVariables,
   folder: string,
   wheels: Readonly<Record<string, string>>,
   progress: SetupProgress,
@@ -173,7 +173,7 @@ async function verifiedWheel(folder: string, wheels: Readonly<Record<string, str
   return { file, name, sha256 };
 }
 
-function runPip(env: Environment, args: string[]): Promise<void> {
+function runPip(env: EnvironmentVariables, args: string[]): Promise<void> {
   return new Promise((resolve, reject) => {
     const pip = spawn("python3", ["-m", "pip", ...args], { env, stdio: ["ignore", "ignore", "pipe"] });
     let errors = "";

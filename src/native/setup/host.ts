@@ -1,7 +1,7 @@
 /** What the machine offers: Node and the C library for running, a compiler, CMake and pip for setting up. */
 import { type SpawnSyncOptions, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import type { Environment } from "../../base/package";
+import type { EnvironmentVariables } from "../../base/package";
 import type { Check } from "./report";
 
 /** The oldest glibc that libtorch's own binaries run on. */
@@ -52,13 +52,13 @@ function glibcVersion(): string | undefined {
 const limits: SpawnSyncOptions = { timeout: 20_000, killSignal: "SIGKILL", stdio: ["ignore", "pipe", "ignore"] };
 
 /** The first line a program prints, or `undefined` when it is not there. */
-function firstLine(command: string, args: string[], env: Environment): string | undefined {
+function firstLine(command: string, args: string[], env: EnvironmentVariables): string | undefined {
   const result = spawnSync(command, args, { ...limits, env, encoding: "utf8" });
   return result.status === 0 ? result.stdout.split("\n")[0]!.trim() : undefined;
 }
 
 /** What a local build of the addon needs: problems when it is `needed`, else only notes. */
-export function buildToolChecks(env: Environment, needed: boolean): Check[] {
+export function buildToolChecks(env: EnvironmentVariables, needed: boolean): Check[] {
   const compiler = firstLine("g++", ["--version"], env) ?? firstLine("clang++", ["--version"], env);
   const cmake = firstLine("cmake", ["--version"], env)?.replace("cmake version ", "");
   const ninja = firstLine("ninja", ["--version"], env);
@@ -75,7 +75,7 @@ export function buildToolChecks(env: Environment, needed: boolean): Check[] {
 }
 
 /** pip, which fetches libtorch where the official archive is out of reach. */
-export function pipCheck(env: Environment): Check {
+export function pipCheck(env: EnvironmentVariables): Check {
   const pip = firstLine("python3", ["-m", "pip", "--version"], env)?.replace(/ from .*/, "");
   return { name: "pip", found: pip ?? "none", expected: "pip (for fetching only)", status: pip ? "ok" : "note" };
 }
@@ -87,7 +87,7 @@ function installLine(): string {
 }
 
 /** The folder of the torch package that `python3` would import; it is not imported, which takes seconds. */
-export function pythonTorch(env: Environment): string | undefined {
+export function pythonTorch(env: EnvironmentVariables): string | undefined {
   const find = "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
   const result = spawnSync("python3", ["-c", find], { ...limits, env, encoding: "utf8", cwd: "/" });
   return (result.status === 0 && result.stdout.trim()) || undefined;

@@ -6,7 +6,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readInputJson, readInputText } from "../../base/files/inputFiles";
-import { cacheFolder, type Environment } from "../../base/package";
+import { cacheFolder, type EnvironmentVariables } from "../../base/package";
 
 /** The libtorch minors the addon is written for. */
 const supported = { oldest: 11, newest: 14 };
@@ -39,7 +39,7 @@ export interface Located {
 }
 
 export interface LocateOptions {
-  env: Environment;
+  env: EnvironmentVariables;
   /** The folder given as `--libtorch`. */
   asked?: string | undefined;
   /** Finds the folder of Python's torch package; called when its turn comes. */
@@ -79,12 +79,12 @@ function* candidates({ env, asked, python, system = systemFolders }: LocateOptio
 }
 
 /** The file in which setup keeps its choice. */
-export function choiceFile(env: Environment): string {
+export function choiceFile(env: EnvironmentVariables): string {
   return join(cacheFolder(env), "libtorch.json");
 }
 
 /** What an earlier setup chose. */
-export function chosenFolder(env: Environment): string | undefined {
+export function chosenFolder(env: EnvironmentVariables): string | undefined {
   try {
     const { folder } = readInputJson(choiceFile(env), "setup's choice", small) as { folder?: unknown };
     return typeof folder === "string" && folder !== "" ? resolve(folder) : undefined;

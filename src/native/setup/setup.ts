@@ -4,7 +4,7 @@
  */
 import { dirname, resolve } from "node:path";
 import { makeFolder, writeWhole } from "../../base/files/wholeFiles";
-import { type Environment, packageRoot } from "../../base/package";
+import { type EnvironmentVariables, packageRoot } from "../../base/package";
 import { findAddon, isCurrent, sourceStamp } from "../addon";
 import { buildAddons } from "./build";
 import { type FetchOptions, fetchedFolder, fetchLibtorch } from "./fetch";
@@ -24,7 +24,7 @@ export interface SetupOptions {
   progress: SetupProgress;
   /** Replaces the pinned sources, for tests. */
   from?: Pick<FetchOptions, "archive" | "wheels">;
-  env?: Environment;
+  env?: EnvironmentVariables;
   /** The package's folder. */
   root?: string;
 }
@@ -53,7 +53,7 @@ export async function setup(options: SetupOptions): Promise<Libtorch> {
   return libtorch;
 }
 
-async function chooseLibtorch(options: SetupOptions, env: Environment): Promise<Libtorch> {
+async function chooseLibtorch(options: SetupOptions, env: EnvironmentVariables): Promise<Libtorch> {
   const { libtorch: asked, fetch, progress, from } = options;
   if (!fetch) {
     const { libtorch, rejected } = locate({ env, asked, python: () => pythonTorch(env) });
@@ -88,7 +88,7 @@ function addonsAreCurrent(root: string, { minor }: Libtorch): boolean {
   });
 }
 
-async function remember(env: Environment, folder: string): Promise<void> {
+async function remember(env: EnvironmentVariables, folder: string): Promise<void> {
   const file = choiceFile(env);
   try {
     makeFolder(dirname(file));

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { type Environment, packageRoot } from "../../base/package";
+import { type EnvironmentVariables, packageRoot } from "../../base/package";
 import type { LoadAttempt } from "../load";
 import type { Libtorch } from "./locate";
 
@@ -25,7 +25,7 @@ export function inSubprocess<T extends object>(
   module: "doctor" | "subprocess",
   name: string,
   args: unknown[],
-  env: Environment,
+  env: EnvironmentVariables,
 ): T | Ended {
   const file = join(packageRoot, "dist", "native", "setup", `${module}.js`);
   // The result has its own descriptor: libraries may write to the standard streams.
@@ -53,7 +53,7 @@ export function inSubprocess<T extends object>(
 export type LoadReport = Omit<LoadAttempt, "binding"> & { loaded: boolean };
 
 /** As `attemptLoad`, in a subprocess, verifying the digests of a fetched libtorch. */
-export function loadInSubprocess(env: Environment, root: string, libtorch: Libtorch): LoadReport {
+export function loadInSubprocess(env: EnvironmentVariables, root: string, libtorch: Libtorch): LoadReport {
   const report = inSubprocess<LoadReport>("subprocess", "reportLoad", [root, libtorch], env);
   if (!("ended" in report)) return report;
   return { loaded: false, libtorch, failed: "libtorch", checks: [crashCheck(report, libtorch)] };

@@ -32,7 +32,7 @@ export interface PairCompletions {
 }
 
 /** Sequences laid out in rows, one a token. */
-export interface Layout {
+export interface RowLayout {
   /** Token of each row. */
   readonly ids: Int32Array;
   /** Position of each row in its sequence. */
@@ -46,7 +46,7 @@ export interface Layout {
 }
 
 /** Pairs laid out. */
-export interface Packing extends Layout {
+export interface Packing extends RowLayout {
   readonly pairs: readonly TokenizedPair[];
   /** By pair. */
   readonly completions: readonly PairCompletions[];
@@ -94,7 +94,7 @@ export function pack(pairs: readonly TokenizedPair[], { sharePrefixes = true }: 
 }
 
 /** Lays any sequences out; `scored` are for each of them the scored tokens from its `start` on, as in `PairCompletions`. */
-export function layOut(answers: readonly TokenizedAnswer[], sharePrefixes = true): Layout & { scored: Int32Array[] } {
+export function layOut(answers: readonly TokenizedAnswer[], sharePrefixes = true): RowLayout & { scored: Int32Array[] } {
   const order = answers.map((_, answer) => answer);
   if (sharePrefixes) order.sort((a, b) => compareIds(answers[a]!.ids, answers[b]!.ids) || a - b);
 
