@@ -10,7 +10,7 @@
  * A split of another name is the files numbered under that name, or else those with that word in their name, or else in
  * a folder's. Numbered files of two synonyms are two splits: of cais/mmlu, "validation" is not "dev".
  *
- * A single file is read as whatever split is asked for, unless its name tells another one.
+ * A single file has one split, the one that its name tells. Asked for as "train", it is read whatever its name.
  */
 import type { Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
@@ -126,7 +126,7 @@ export class DataSet {
   }
 
   /**
-   * The files of a split, by default of the only one, or of "train".
+   * The files of a split, by default of the only one, or of "train". A single file is also read as "train".
    *
    * @throws InputError when there is no such split, or its files are of several kinds
    */
@@ -183,10 +183,13 @@ export class DataSet {
     return [...names, ...(this.members.length > 8 ? ["…"] : [])].join(", ");
   }
 
-  /** The single file, where it may be read as this split. */
-  private whole(split: string | undefined): DataFile[] {
-    if (split !== undefined && split !== "train" && split !== splitOf(basename(this.path)).split)
-      throw new InputError(`Expected a source with the split '${split}' but '${this.path}' is one file; name another file`);
+  /** The single file, if it may be read as this split. @throws InputError if not */
+  private whole(wanted: string | undefined): DataFile[] {
+    const { split, own } = splitOf(basename(this.path));
+    if (wanted !== undefined && !["train", split, own].includes(wanted))
+      throw new InputError(
+        `Expected a source with the split '${wanted}' but '${this.path}' is one file, of the split '${split}'; name another file`,
+      );
     return [dataFile(this.path)];
   }
 

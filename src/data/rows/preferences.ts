@@ -19,7 +19,10 @@ import { FORM, isPlain, type PlainRow, type PreferenceRow, RowReader, type Train
 export { type AnswerRow, type ChatRow, isPlain, type PlainRow, type PreferenceRow, type TrainingRow } from "./preferenceRow";
 
 export interface LoadPreferencesOptions {
-  /** Which split of a folder or data set. Default: the only one, or "train". */
+  /**
+   * Which split of a folder or data set. Default: the only one, or "train". A single file has the split that its name tells,
+   * such as test.jsonl, and can always be read as "train".
+   */
   split?: string;
   /** Branch, tag or commit of a data set of the hub. */
   revision?: string;
