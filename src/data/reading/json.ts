@@ -10,7 +10,7 @@ import { parseJsonText } from "../../base/formats/pythonJson";
 import { printable } from "../../base/terminal/printable";
 import { excerpt, isObject, shown } from "../../base/values";
 import { isExact, parseExact } from "../../text/exactNumbers";
-import { FORM } from "../rows/preferenceRow";
+import { rowForms } from "../rows/preferenceRow";
 import { listElements } from "./jsonArray";
 import { decodeText, linesOf, MAX_RECORD, MAX_WHOLE, readPieces, type Source, type SourceRecord, tooLong } from "./source";
 
@@ -19,7 +19,7 @@ type Json = Readonly<Record<string, unknown>>;
 const NEWLINE = 10;
 
 /** `form` says in errors what a row looks like. */
-export async function* readJsonLines(file: string, form = FORM): Source {
+export async function* readJsonLines(file: string, form = rowForms.required): Source {
   const scanner = new LineScanner(file);
   const recordOf = ({ bytes, place }: Line) => new JsonRecord(bytes, place, form);
   for await (const piece of readPieces(file)) yield scanner.lines(piece).map(recordOf);
@@ -125,7 +125,7 @@ function parseValue(text: string, place: string, form: string): unknown {
 }
 
 /** `form` says in errors what a row looks like. */
-export async function* readJson(file: string, form = FORM): Source {
+export async function* readJson(file: string, form = rowForms.required): Source {
   const pieces = readPieces(file);
   const read: Buffer[] = [];
   let size = 0;

@@ -18,7 +18,14 @@ import { commonPrefixLength } from "../../base/lists";
 import { isObject, shown } from "../../base/values";
 import type { ChatMessage, JsonValue } from "../../text";
 import { copyNumbers, hasNumber, parseExact, rememberNumbers } from "../../text/exactNumbers";
-import { ANSWER_KEYS, type AnswerKey, listed, MissingRejectedError, SourceColumns } from "../reading/columnMapping";
+import {
+  ANSWER_KEYS,
+  type AnswerKey,
+  listed,
+  MissingRejectedError,
+  type RejectedRule,
+  SourceColumns,
+} from "../reading/columnMapping";
 import type { SourceRecord } from "../reading/source";
 
 /** A prompt and two answers in text. */
@@ -54,11 +61,16 @@ export type AnswerRow = WithoutRejected<PlainRow> | WithoutRejected<ChatRow>;
 /** What a run trains on: pairs, or for the loss `sft` chosen answers alone. */
 export type TrainingRow = PreferenceRow | AnswerRow;
 
-/** What a row looks like, as the way out of an error. */
-export const FORM =
-  'every row is an object with texts or lists of messages, such as {"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}';
-
 const MESSAGES = `[{"role": "assistant", "content": "4"}]`;
+
+/** What a row looks like, as the way out of an error. */
+export const rowForms: Readonly<Record<RejectedRule, string>> = {
+  required:
+    'every row is an object with texts or lists of messages, such as {"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}',
+  optional:
+    'every row is an object such as {"prompt": "2 + 2 =", "completion": " 4"} or ' +
+    '{"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]}',
+};
 
 export function isPlain<Row extends TrainingRow>(row: Row): row is Extract<Row, { readonly prompt: string }> {
   return typeof row.prompt === "string";
@@ -87,7 +99,7 @@ export class RowReader {
   read(record: SourceRecord): TrainingRow {
     const { place } = record;
     if (!isObject(record.value))
-      throw new InputError(expected("a JSON object", shown(record.value), { where: `in ${place}`, wayOut: FORM }));
+      throw new InputError(expected("a JSON object", shown(record.value), { where: `in ${place}`, wayOut: this.form }));
     const value = this.columns.rename(record.value, place);
     const exact = exactCells(record, this.columns);
     const { chosen, rejected } = this.answers(value, place, exact);
@@ -96,7 +108,7 @@ export class RowReader {
     expectSameColumns("prompt", this.hasPrompt, hasPrompt, value, place);
     const index = this.count++;
     if (typeof chosen === "string") return { index, ...this.texts(value, { chosen, rejected } as Texts, place) };
-    const messages = conversation(value, { chosen, rejected } as Messages, place, exact);
+    const messages = conversation(value, { chosen, rejected } as Messages, { place, exact, form: this.form });
     return { index, ...messages, ...templateInputs(value, place, exact) };
   }
 
@@ -104,6 +116,11 @@ export class RowReader {
   finish(): string[] {
     this.columns.expectAllMapped();
     return this.columns.notes(this.isChat === true);
+  }
+
+  /** What a row of this source looks like, for errors. */
+  private get form(): string {
+    return rowForms[this.hasRejected ? "required" : this.columns.rejected];
   }
 
   /** Both answers, or the only one under any of its names. */
@@ -121,7 +138,9 @@ export class RowReader {
   private texts(value: Json, { chosen, rejected }: Texts, place: string): Parts<string> {
     if (typeof value.prompt === "string") return partsOf(value.prompt, chosen, rejected);
     if (value.prompt !== undefined)
-      throw new InputError(expected("a string", shown(value.prompt), { name: "prompt", where: `in ${place}`, wayOut: FORM }));
+      throw new InputError(
+        expected("a string", shown(value.prompt), { name: "prompt", where: `in ${place}`, wayOut: this.form }),
+      );
     this.columns.expectNoPromptLike(value, place);
     if (rejected !== undefined) return withCommonCharacters(chosen, rejected);
     throw new InputError(
@@ -134,7 +153,8 @@ export class RowReader {
     const found = record[key];
     if (typeof found !== "string" && !Array.isArray(found)) {
       const what = found === undefined ? `only ${keysOf(record)}` : shown(found);
-      const wayOut = isObject(found) && ("role" in found || "from" in found) ? `a conversation is a list, ${MESSAGES}` : FORM;
+      const wayOut =
+        isObject(found) && ("role" in found || "from" in found) ? `a conversation is a list, ${MESSAGES}` : this.form;
       const lacksRejected = found === undefined && !isThere(record.rejected) && ANSWER_KEYS.some((name) => isThere(record[name]));
       throw new (lacksRejected ? MissingRejectedError : InputError)(
         expected("a string or messages", what, { name: key, where: `in ${place}`, wayOut }),
@@ -177,7 +197,15 @@ function exactCells(record: SourceRecord, columns: SourceColumns): ExactCells {
   return (key) => (isObject((exact ??= record.exact?.())) ? exact[columns.fileNameOf(key)] : undefined);
 }
 
-function conversation(record: Json, answers: Messages, place: string, exact: ExactCells): Parts<readonly ChatMessage[]> {
+/** Where a record is from, for messages, and its exact numbers. */
+interface Origin {
+  readonly place: string;
+  readonly exact: ExactCells;
+  /** What a row looks like. */
+  readonly form: string;
+}
+
+function conversation(record: Json, answers: Messages, { place, exact, form }: Origin): Parts<readonly ChatMessage[]> {
   const { prompt: given } = record;
   if (given === undefined) return withOwnPrompt(answers);
   if (typeof given === "string") {
@@ -190,7 +218,7 @@ function conversation(record: Json, answers: Messages, place: string, exact: Exa
     );
   }
   if (!Array.isArray(given))
-    throw new InputError(expected("messages", shown(given), { name: "prompt", where: `in ${place}`, wayOut: FORM }));
+    throw new InputError(expected("messages", shown(given), { name: "prompt", where: `in ${place}`, wayOut: form }));
   const prompt = messagesOf(given, "prompt", place, exact);
   if (prompt.length === 0) throw new InputError(expected("a message", "none", { name: "prompt", where: `in ${place}` }));
   for (const [key, answer] of Object.entries(answers) as [string, Messages["rejected"]][])

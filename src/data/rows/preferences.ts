@@ -14,7 +14,7 @@ import { received } from "../../base/values";
 import { type ColumnMapping, type RejectedRule, SourceColumns } from "../reading/columnMapping";
 import { streamRecords } from "../reading/records";
 import { expectRejectedRule } from "./givenRows";
-import { FORM, isPlain, type PlainRow, type PreferenceRow, RowReader, type TrainingRow } from "./preferenceRow";
+import { isPlain, type PlainRow, type PreferenceRow, RowReader, rowForms, type TrainingRow } from "./preferenceRow";
 
 export { type AnswerRow, type ChatRow, isPlain, type PlainRow, type PreferenceRow, type TrainingRow } from "./preferenceRow";
 
@@ -106,10 +106,11 @@ async function* streamRows(source: string, options: Partial<LoadRowsOptions>): A
   const columns = new SourceColumns(source, columnMapping, rejected);
   const reader = new RowReader(columns);
   const { required } = columns;
+  const form = rowForms[rejected];
   const wanted = (found: readonly string[]) => columns.choose(found);
-  for await (const record of streamRecords(source, { ...choice, config, columns: { wanted, required, keepNulls: true } }))
-    yield reader.read(record);
-  if (reader.count === 0) throw new InputError(expected("at least one row", "none", { where: `in '${source}'`, wayOut: FORM }));
+  const wholeRows = { wanted, required, keepNulls: true };
+  for await (const record of streamRecords(source, { ...choice, config, columns: wholeRows, form })) yield reader.read(record);
+  if (reader.count === 0) throw new InputError(expected("at least one row", "none", { where: `in '${source}'`, wayOut: form }));
   reader.finish().forEach(onNote);
 }
 
