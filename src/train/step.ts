@@ -21,6 +21,7 @@ import {
   type TokenStatistic,
   upload,
 } from "../preference";
+import { readableBy } from "../preference/losses/loss";
 import { type Device, fromTypedArray, noGrad, ops, type Tensor, tidy } from "../torch";
 import { inBatchesThatFit } from "./memory";
 import { addByDifference } from "./metrics/differenceMetrics";
@@ -150,7 +151,7 @@ function pairLosses(policy: PolicyLogProbs, packing: Packing, context: PassConte
     ? referenceSums(packing.pairs, reference, device, ldAlpha)
     : { referenceChosen: zero(), referenceRejected: zero() };
   const logProbs: PairLogProbs = { ...policy, ...sums, meanChosenTokens: meanChosenTokens(pairs) };
-  const losses = loss(logProbs);
+  const losses = loss(readableBy(loss, logProbs));
   if (losses.dim() !== 1 || losses.size(0) !== packing.pairs.length)
     throw new TypeError(
       `Expected one number a pair, [${packing.pairs.length}], from 'loss' but received [${losses.shape.join(", ")}]`,

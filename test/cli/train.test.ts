@@ -86,6 +86,14 @@ describe("smaug train", () => {
     });
   });
 
+  test("trains on answers alone, and names no β, which sft does not read", async () => {
+    const answers = file(jsonl(rows.map(({ prompt, chosen }) => ({ prompt, completion: chosen }))), "answers.jsonl");
+    const settings = { ...base(), dataset_name: answers, loss_type: "sft", max_steps: 1, report_to: "none" };
+    const { status, stderr } = await smaug("train", yaml(settings));
+    expect(status).toBe(0);
+    expect(stderr).toContain("\nloss       sft; learning rate 5e-5\n");
+  });
+
   test("the command line overrides the file, with dashes or underscores", async () => {
     const { stdout } = await smaug(
       "train",

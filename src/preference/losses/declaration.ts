@@ -35,7 +35,7 @@ export interface LossDeclaration<
   readonly needs: readonly LossNeed[];
   /** `batch` if a pair's loss depends on the other pairs. */
   readonly scope?: "batch";
-  /** `chosen` if the rejected answers are not read. */
+  /** `chosen` if neither the formula nor the metrics read the rejected answers. */
   readonly answers?: "chosen";
   /** The loss of each pair, `[pairs]`. */
   readonly formula: (logProbs: PairLogProbs, settings: Settings) => Tensor;
