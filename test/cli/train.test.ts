@@ -376,7 +376,7 @@ describe("smaug train", () => {
     ["TRL's keys that are not supported", { fp16: true }, "Expected no 'fp16' in"],
     ["and the way out", { deepspeed: "ds.json" }, "it is TRL's and not supported; one process trains on one device"],
     ["a value of another type", { learning_rate: "fast" }, "Expected a number from 0 for 'learning_rate'"],
-    ["a number out of range", { lora_dropout: 1.5 }, "Expected a number from 0 below 1 for 'lora_dropout'"],
+    ["a number out of range", { lora_dropout: 1.5 }, "Expected a number from 0 to below 1 for 'lora_dropout'"],
     ["an unknown loss", { loss_type: "dpo" }, "did you mean 'sigmoid'?"],
     [
       "a setting that the loss does not read",

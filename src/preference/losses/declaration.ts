@@ -176,8 +176,6 @@ export type Setting<Key extends string, Option> = Option & {
 };
 
 export interface LossRange extends NumberRange {
-  /** The range in words, instead of "a number above …". */
-  readonly words?: string;
   /** Follows the range in parentheses. */
   readonly note?: string;
 }
@@ -186,7 +184,7 @@ export interface LossRange extends NumberRange {
 export function numberOption<Default extends number>(
   fallback: Default,
   help: string,
-  range: LossRange = { words: "a finite number" },
+  range: LossRange = {},
 ): LossOption<number, Default> {
   const inner = number(fallback, help, range);
   const read = (value: unknown) => {
@@ -198,7 +196,8 @@ export function numberOption<Default extends number>(
 
 /** A range as the library's errors say it. */
 export function inWords(range: LossRange): string {
-  const words = range.words ?? number(0, "", range).expected;
+  const { expected: bounds } = number(0, "", range);
+  const words = bounds === "a number" ? "a finite number" : bounds;
   return range.note === undefined ? words : `${words} (${range.note})`;
 }
 
@@ -230,17 +229,16 @@ export function beta<Default extends number>(
   fallback: Default,
   help = "how strongly the policy is kept close to the reference",
 ): Setting<"beta", LossOption<number, Default>> {
-  return setting("beta", numberOption(fallback, help, { above: 0, words: "a positive number" }));
+  return setting("beta", numberOption(fallback, help, { above: 0 }));
 }
 
-/** ε, the share of flipped labels; at one half, labels would carry no information. */
+/** With half of the labels flipped, they would carry no information. */
+export const uninformative = 0.5;
+
+/** ε, the share of flipped labels. */
 export const labelSmoothing = setting(
   "labelSmoothing",
-  numberOption(0, "share of pairs assumed to have swapped labels", {
-    min: 0,
-    below: 0.5,
-    words: "a number from 0 to below 0.5",
-  }),
+  numberOption(0, "share of pairs assumed to have swapped labels", { min: 0, below: uninformative }),
 );
 
 /**
