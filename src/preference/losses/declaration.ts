@@ -73,7 +73,7 @@ export interface LossMaker<Name extends string, Table extends OptionTable, Metri
  * const trainer = new PreferenceTrainer({ model, train, loss: offsetDpo({ offset: 2 }) });
  * ```
  *
- * @throws TypeError for a declaration that is incomplete
+ * @throws TypeError for a declaration that is incomplete, or in which an option's default does not fit the option
  */
 export function declareLoss<const Name extends string, Table extends OptionTable, Metric extends string = never>(
   declaration: LossDeclaration<Name, Table, Metric>,
@@ -132,21 +132,35 @@ function expectDeclaration(declaration: AnyDeclaration): void {
     "metrics",
     "tolerance",
   ]);
-  const { name, options, needs, scope, answers, formula, rewards, tolerance } = declaration as Partial<AnyDeclaration>;
-  const expect = (holds: boolean, expected: string, key: string, value: unknown) => {
-    if (!holds) throw new TypeError(`Expected ${expected} for '${key}' of a loss but received ${received(value)}`);
-  };
-  expect(typeof name === "string" && name !== "", "a name", "name", name);
-  expect(isObject(options), "an object of options", "options", options);
-  for (const [option, value] of Object.entries(options!))
-    expect(isObject(value) && "read" in value, "numberOption(…) or choiceOption(…)", `options.${option}`, value);
+  const { name, source, options, needs, scope, answers, formula, rewards, metrics, tolerance } =
+    declaration as Partial<AnyDeclaration>;
+  expectPart(isText(name), "a name", "'name'", name);
+  expectPart(isText(source), "a paper or an implementation", "'source'", source);
+  expectPart(isObject(options), "an object of options", "'options'", options);
+  for (const [option, value] of Object.entries(options!)) expectOption(`'options.${option}'`, value);
   const isNeeds = Array.isArray(needs) && needs.every((need) => ["reference", "tokens", "wpo"].includes(need));
-  expect(isNeeds, 'a list of "reference", "tokens" and "wpo", which may be empty,', "needs", needs);
-  expect(scope === undefined || scope === "batch", '"batch" or nothing', "scope", scope);
-  expect(answers === undefined || answers === "chosen", '"chosen" or nothing', "answers", answers);
-  expect(rewards === undefined || typeof rewards === "function", "a function of the log-probs", "rewards", rewards);
-  expect(typeof formula === "function", "a function of the log-probs and the settings", "formula", formula);
-  expect(tolerance === undefined || Object.hasOwn(options!, tolerance), "the name of an option", "tolerance", tolerance);
+  expectPart(isNeeds, 'a list of "reference", "tokens" and "wpo", which may be empty,', "'needs'", needs);
+  expectPart(scope === undefined || scope === "batch", '"batch" or nothing', "'scope'", scope);
+  expectPart(answers === undefined || answers === "chosen", '"chosen" or nothing', "'answers'", answers);
+  expectPart(rewards === undefined || typeof rewards === "function", "a function of the log-probs", "'rewards'", rewards);
+  expectPart(typeof formula === "function", "a function of the log-probs and the settings", "'formula'", formula);
+  expectPart(metrics === undefined || isObject(metrics), "an object of functions", "'metrics'", metrics);
+  for (const [metric, measure] of Object.entries(metrics ?? {}))
+    expectPart(typeof measure === "function", "a function of the log-probs and the settings", `'metrics.${metric}'`, measure);
+  if (tolerance === undefined) return;
+  expectPart(Object.hasOwn(options!, tolerance), "the name of an option", "'tolerance'", tolerance);
+  expectPart(typeof options![tolerance]!.fallback === "number", "the name of a numberOption(…)", "'tolerance'", tolerance);
+}
+
+const isText = (value: unknown): boolean => typeof value === "string" && value.trim() !== "";
+
+function expectOption(of: string, option: LossOption<unknown>): void {
+  expectPart(isObject(option) && "read" in option, "numberOption(…) or choiceOption(…)", of, option);
+  expectPart(fits(option.fallback, option), option.says, `the default of ${of}`, option.fallback);
+}
+
+function expectPart(holds: boolean, expected: string, of: string, value: unknown): void {
+  if (!holds) throw new TypeError(`Expected ${expected} for ${of} of a loss but received ${received(value)}`);
 }
 
 /** An option of a loss. `Default` is part of the type, so that editors show it. */
