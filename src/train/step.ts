@@ -178,8 +178,7 @@ function statistics({ loss, logged }: PassContext): TokenStatistic[] {
 function tokenWeights(packing: Packing, { ldAlpha, device }: PassContext): Tensor | undefined {
   if (ldAlpha === null) return undefined;
   const weights = packing.completions.flatMap(({ chosen, rejected }) => {
-    // Without a rejected answer there is no shorter one.
-    const { chosen: first, rejected: second } = ldWeights(chosen.length, rejected.length, rejected.length > 0 ? ldAlpha : 1);
+    const { chosen: first, rejected: second } = ldWeights(chosen.length, rejected.length, ldAlpha);
     return [...first, ...second];
   });
   return fromTypedArray(Float64Array.from(weights), undefined, { device });

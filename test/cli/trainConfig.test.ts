@@ -322,6 +322,11 @@ describe("what a run would reject is rejected here", () => {
       /^Expected one of reverse_kl, .* for 'f_divergence_type' in .* but received "bogus"/,
     ],
     ["loss_type: ipo\nlabel_smoothing: 0.1", /'label_smoothing' only with a loss that reads it/],
+    ["loss_type: sft\nld_alpha: 0.5", /'ld_alpha' only with a loss that compares two answers.* but received 0.5 with sft; leave/],
+    [
+      "loss_type: [sft, simpo]\nuse_peft: true\nref_adapter_name_or_path: a",
+      /'ref_adapter_name_or_path' only with a loss that reads the reference.* but received "a" with sft, simpo; leave it out/,
+    ],
     ["loss_type: ipo\ndpop_tolerance: 0.1", /'dpop_tolerance' only with a loss that reads it \(dpop\)/],
     ["loss_type: [sigmoid, sft]\nloss_weights: [1]", /2 numbers for 'loss_weights'/],
     [

@@ -100,10 +100,16 @@ describe("rows without a rejected answer", () => {
     for (const name of ABOUT_REJECTED) expect(few.lines[0]![name], name).toBeCloseTo(some.lines[0]![name]!, 4);
   });
 
-  test("are weighted by ld_alpha as if nothing were too long", async () => {
-    const [plain, weighted] = [await run({ maxSteps: 1 }), await run({ maxSteps: 1, ldAlpha: 0.5 })];
-    expect(weighted.lines[0]!["loss"]).toBe(plain.lines[0]!["loss"]);
-    expect(weighted.lines[0]!["logps/chosen"]).toBe(plain.lines[0]!["logps/chosen"]);
+  test("do not go with ld_alpha, which compares the lengths of two answers", async () => {
+    const refused = "Expected 'ld_alpha' only with a loss that compares two answers but received 0.5 with sft; leave it out";
+    for (const train of [alone, pairs]) {
+      expect(() => new PreferenceTrainer(options({ train, ldAlpha: 0.5 }))).toThrow(InputError);
+      expect(() => new PreferenceTrainer(options({ train, ldAlpha: 0.5 }))).toThrow(refused);
+    }
+    const [plain, unweighted] = [await run({ maxSteps: 1 }), await run({ maxSteps: 1, ldAlpha: 1 })]; // 1 changes nothing
+    expect(unweighted.lines[0]!["loss"]).toBe(plain.lines[0]!["loss"]);
+    expect(unweighted.lines[0]!["logps/chosen"]).toBe(plain.lines[0]!["logps/chosen"]);
+    new PreferenceTrainer(options({ train: pairs, loss: weightedSum([sigmoid(), sft()]), ldAlpha: 0.5 }));
   });
 
   test("serve a custom loss with a reference that says it reads chosen answers alone", async () => {
