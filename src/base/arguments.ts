@@ -68,9 +68,9 @@ export const path = (fallback: string, help: string): Argument<string> => {
   };
 };
 
-/** A string of one form; `expected` says which. */
-export const matching = (pattern: RegExp, expected: string, help: string): Argument<string> =>
-  argument(expected, "", help, (value) => (typeof value === "string" && pattern.test(value) ? value : undefined));
+/** A string that `fits`; `expected` says which do. */
+export const textThat = (fits: (value: string) => boolean, expected: string, help: string): Argument<string> =>
+  argument(expected, "", help, (value) => (typeof value === "string" && fits(value) ? value : undefined));
 
 /** Where a number may be; a bound that is left out is none. */
 export interface NumberRange {

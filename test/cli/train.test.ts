@@ -389,6 +389,8 @@ describe("smaug train", () => {
     ["a split that is not there", { eval_strategy: "steps" }, "Expected the split 'test'"],
     ["evaluation data that is not there", { eval_strategy: "steps", eval_dataset_name: "./none.jsonl" }, "none.jsonl"],
     ["layers that are not there", { lora_target_modules: "nope" }, "Expected names of linear layers for 'lora_target_modules'"],
+    ["a device that nothing is", { device: "gpu" }, "or another accelerator of libtorch"],
+    ["a device that is not there", { device: "hpu:1" }, "Expected a device that is there for 'device' but received hpu:1;"],
     ["a share of steps that is none", { warmup_steps: 1.5 }, "for 'warmup_steps'"],
     ["the model's folder as output", { output_dir: model }, "Expected another folder than the model's for 'output_dir'"],
     ["schedules that follow a metric", { lr_scheduler_type: "reduce_lr_on_plateau" }, "for 'lr_scheduler_type'"],
