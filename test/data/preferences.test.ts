@@ -138,7 +138,8 @@ describe("a fault names the file, the line, the key, what was found and what is 
   });
 
   test.each([
-    ["eval.jsonl", ["test", "train"], ["eval", "validation"]],
+    ["eval.jsonl", ["test", "eval", "train"], ["validation"]],
+    ["pairs-holdout.jsonl", ["holdout", "train"], ["test", "hold"]],
     ["dev-00000-of-00001.jsonl", ["dev", "validation", "train"], ["test"]],
   ])("%s is read as the split that its name tells, or as train", async (name, readable, others) => {
     const file = join(folder, name);
