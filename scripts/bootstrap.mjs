@@ -79,7 +79,7 @@ function compile() {
   mkdirSync(path("build"), { recursive: true });
   const [fresh, old] = ["new", "old"].map((name) => path("build", `.dist-${name}-${process.pid}`));
   rmSync(fresh, { recursive: true, force: true });
-  const tsc = path("node_modules", "typescript", "bin", "tsc");
+  const tsc = path("node_modules", "typescript-native", "bin", "tsc");
   run(process.execPath, [tsc, "--outDir", fresh], "the types do not check");
   chmodSync(join(fresh, "cli", "main.js"), 0o755);
   writeFileSync(join(fresh, ".stamp"), hash);

@@ -69,9 +69,9 @@ export const path = (fallback: string, help: string): Argument<string> => {
   };
 };
 
-/** A string of one form; `expected` says which. */
-export const matching = (pattern: RegExp, expected: string, help: string): Argument<string> =>
-  argument(expected, "", help, (value) => (typeof value === "string" && pattern.test(value) ? value : undefined));
+/** A string that `fits`; `expected` says which do. */
+export const textThat = (fits: (value: string) => boolean, expected: string, help: string): Argument<string> =>
+  argument(expected, "", help, (value) => (typeof value === "string" && fits(value) ? value : undefined));
 
 /** Where a number may be; a bound that is left out is none. */
 export interface NumberRange {
@@ -93,19 +93,12 @@ function isWithin(n: number, { min, max, above, below }: NumberRange): boolean {
   return isAtLeast && (max === undefined || n <= max) && (below === undefined || n < below);
 }
 
-/** "a number from 0 to 1", "a number above 0 and at most 1". */
-function rangeInWords({ min, max, above, below }: NumberRange): string {
-  const lower = above !== undefined ? `above ${above}` : min !== undefined ? `from ${min}` : "";
-  const upper =
-    below !== undefined && below < Infinity
-      ? `below ${below}`
-      : max === undefined
-        ? ""
-        : above === undefined
-          ? `to ${max}`
-          : `at most ${max}`;
-  const isJoined = above !== undefined && upper !== "";
-  return ["a number", lower, ...(isJoined ? ["and"] : []), upper].filter(Boolean).join(" ");
+/** "a number from 0 to 1", "a number from 0 to below 1", "a number above 0 and at most 1". */
+function rangeInWords({ min, max, above, below = Infinity }: NumberRange): string {
+  const upper = below < Infinity ? `below ${below}` : max === undefined ? "" : min === undefined ? `at most ${max}` : `${max}`;
+  if (min !== undefined) return [`a number from ${min}`, upper].filter(Boolean).join(" to ");
+  const lower = above === undefined ? "" : `above ${above}`;
+  return `a number ${[lower, upper].filter(Boolean).join(" and ")}`.trimEnd();
 }
 
 /** A share or a count. */

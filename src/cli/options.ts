@@ -4,11 +4,12 @@
  * refused in the same words everywhere.
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type Argument, flag, parseRenaming } from "../base/arguments";
+import { type Argument, flag, parseRenaming, textThat } from "../base/arguments";
 import { shellQuoted } from "../base/files/paths";
 import { type ColumnMapping, expectColumnMapping } from "../data/reading/columnMapping";
 import type { LoadPreferencesOptions } from "../data/rows/preferences";
 import type { DType } from "../torch";
+import { deviceForms, isDeviceString } from "../torch/device";
 import { tell } from "./output";
 
 /**
@@ -48,7 +49,11 @@ export const modelOption = (
 export const adapterOption = (help = "an adapter of the model, as PEFT or smaug saved it"): Option =>
   new Option("--adapter <folder>", help);
 
-export const deviceOption = (help = "cpu, cuda, cuda:1"): Option => new Option("--device <name>", help).default("cpu");
+/** The device of a run. Whether it is there is known only once libtorch is loaded. */
+export const device = (help: string): Argument<string> => textThat(isDeviceString, deviceForms, help);
+
+export const deviceOption = (help = "cpu, cuda, cuda:1"): Option =>
+  option("--device <name>", { ...device(help), fallback: "cpu" });
 
 /** The dtypes that weights may have. */
 export const WEIGHT_DTYPES = ["float32", "bfloat16", "float16", "float64"] as const;

@@ -332,8 +332,8 @@ const boolMethods: Methods<boolean> = new Map(
 );
 
 const INT_PROPERTIES: ReadonlyMap<string, (value: Int) => Int> = new Map([
-  ["real", (value) => value],
-  ["numerator", (value) => value],
+  ["real", (value: Int) => value],
+  ["numerator", (value: Int) => value],
   ["imag", () => 0],
   ["denominator", () => 1],
 ]);

@@ -70,6 +70,7 @@ export class Tokenizer {
   readonly generationConfig: Readonly<Record<string, unknown>>;
   private readonly file: string;
 
+  /** @internal */
   constructor(
     folder: TokenizerFolder,
     private readonly library: Library,

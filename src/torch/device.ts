@@ -60,7 +60,30 @@ const accelerator: Capabilities = {
   limits: { forwardRows: 16_384, trainingRows: 65_536, chunkBytes: 2 ** 28 },
 };
 
-const kinds: Readonly<Record<string, Capabilities>> = { cpu, cuda: { ...accelerator, hasVariableLengthAttention: true } };
+/**
+ * The types of device that libtorch computes on, by their names in its device strings (accelerators as
+ * `at::accelerator::isAccelerator` lists them). A backend of smaug's own that renames `privateuseone` is added here.
+ */
+const kinds: Readonly<Record<string, Capabilities>> = {
+  cpu,
+  cuda: { ...accelerator, hasVariableLengthAttention: true },
+  hip: accelerator,
+  hpu: accelerator,
+  mps: accelerator,
+  mtia: accelerator,
+  privateuseone: accelerator,
+  xpu: accelerator,
+};
+
+/** The device strings, for messages. */
+export const deviceForms = `cpu, cuda, cuda:N or another accelerator of libtorch (${Object.keys(kinds).slice(2).join(", ")})`;
+
+/** Whether `text` names a device that libtorch knows, there or not. libtorch is not opened. */
+export function isDeviceString(text: string): boolean {
+  const [, type, index] = /^([a-z]+)(?::(0|[1-9]\d*))?$/.exec(text) ?? [];
+  if (type === undefined || !Object.hasOwn(kinds, type)) return false;
+  return index === undefined || kinds[type]!.isAccelerator;
+}
 
 /**
  * What a device can do. The name decides: no device is asked, and libtorch is not opened.

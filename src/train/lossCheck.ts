@@ -6,7 +6,7 @@ import { InputError } from "../base/errors";
 import { received } from "../base/values";
 import type { RejectedRule } from "../data/reading/columnMapping";
 import { createLoss, type PairLogProbs, type PreferenceLoss, weightedSum, wpo } from "../preference/losses";
-import { expectLossFunction, NOT_ASYNC } from "../preference/losses/loss";
+import { expectLossFunction, NOT_ASYNC, readableBy } from "../preference/losses/loss";
 import { type Device, fromTypedArray, Tensor, tidy } from "../torch";
 
 /** Nats, tokens and WPO's means of the two pairs. The policy differs from the reference, so that no loss is at a kink. */
@@ -46,7 +46,7 @@ export function checkLoss(loss: unknown, device: Device): string[] {
         return [name, fromTypedArray(Float32Array.from(values), [PAIRS], { device, requiresGrad })];
       }),
     );
-    const logProbs = { ...sample, meanChosenTokens: 6.5 } as unknown as PairLogProbs;
+    const logProbs = readableBy(given, { ...sample, meanChosenTokens: 6.5 } as unknown as PairLogProbs);
     const result: unknown = given(logProbs);
     expectPerPair(result, "'loss'");
     if (!result.requiresGrad)

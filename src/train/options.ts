@@ -16,6 +16,7 @@ import { areTokenized, type TokenizedPair } from "../data/tokenize/tokenizedPair
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/causalLm";
 import { dpop, type PairLogProbs, type PreferenceLoss } from "../preference";
+import { ldAlphaProblems } from "../preference/losses/combinations";
 import type { Tokenizer } from "../text";
 import { expectTokenizer } from "../text/tokenizer";
 import type { Tensor } from "../torch";
@@ -101,7 +102,9 @@ export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   expect("resumeFromCheckpoint", resumeFromCheckpoint, canResume, "a checkpoint's folder, true or false");
   expect("config", config, isObject(config), "an object");
   expect("dataName", dataName, typeof dataName === "string", "a string");
-  const { metricForBestModel } = readTrainingArguments(options);
+  const { metricForBestModel, ldAlpha } = readTrainingArguments(options);
+  const unread = ldAlphaProblems(ldAlpha, [loss]);
+  if (unread.length > 0) throw problemsError(unread);
   const compares = evaluation === undefined || evaluation.some(({ rejected }) => rejected !== undefined);
   const measured = evaluationMetrics.filter((metric) => compares || !comparingMetrics.includes(metric));
   if (metricForBestModel !== null) expectMetric(metricForBestModel, [...measured, ...ofLoss]);

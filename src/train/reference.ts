@@ -141,8 +141,7 @@ export function referenceSums(
   const sums = { chosen: new Float64Array(pairs.length), rejected: new Float64Array(pairs.length) };
   for (const [i, pair] of pairs.entries()) {
     const { chosen, rejected } = values.get(pair)!;
-    const alpha = rejected.length > 0 ? ldAlpha : null; // without a rejected answer there is no shorter one
-    const weights = alpha === null ? undefined : ldWeights(chosen.length, rejected.length, alpha);
+    const weights = ldAlpha === null ? undefined : ldWeights(chosen.length, rejected.length, ldAlpha);
     sums.chosen[i] = sumOf(chosen, weights?.chosen);
     sums.rejected[i] = sumOf(rejected, weights?.rejected);
   }

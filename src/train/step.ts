@@ -21,6 +21,7 @@ import {
   type TokenStatistic,
   upload,
 } from "../preference";
+import { readableBy } from "../preference/losses/loss";
 import { fromTypedArray, noGrad, ops, type Tensor, tidy } from "../torch";
 import { inBatchesThatFit } from "./memory";
 import { addByDifference } from "./metrics/differenceMetrics";
@@ -149,7 +150,7 @@ function pairLosses(policy: PolicyLogProbs, packing: Packing, context: PassConte
     ? referenceSums(packing.pairs, reference, model.device, ldAlpha)
     : { referenceChosen: zero(), referenceRejected: zero() };
   const logProbs: PairLogProbs = { ...policy, ...sums, meanChosenTokens: meanChosenTokens(pairs) };
-  const losses = loss(logProbs);
+  const losses = loss(readableBy(loss, logProbs));
   if (losses.dim() !== 1 || losses.size(0) !== packing.pairs.length)
     throw new TypeError(
       `Expected one number a pair, [${packing.pairs.length}], from 'loss' but received [${losses.shape.join(", ")}]`,
@@ -176,8 +177,7 @@ function statistics({ loss, logged }: PassContext): TokenStatistic[] {
 function tokenWeights(packing: Packing, { ldAlpha, model }: PassContext): Tensor | undefined {
   if (ldAlpha === null) return undefined;
   const weights = packing.completions.flatMap(({ chosen, rejected }) => {
-    // Without a rejected answer there is no shorter one.
-    const { chosen: first, rejected: second } = ldWeights(chosen.length, rejected.length, rejected.length > 0 ? ldAlpha : 1);
+    const { chosen: first, rejected: second } = ldWeights(chosen.length, rejected.length, ldAlpha);
     return [...first, ...second];
   });
   return fromTypedArray(Float64Array.from(weights), undefined, { device: model.device });

@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { choice, integer, number, optional, withWayOut } from "../../src/base/arguments";
-import { option } from "../../src/cli/options";
+import { deviceOption, option } from "../../src/cli/options";
 
 const parsed = (made: ReturnType<typeof option>, ...args: string[]) =>
   new Command()
@@ -27,7 +27,13 @@ describe("an option", () => {
     expect(parsed(share())).toEqual({});
   });
 
+  test("for a device has the CPU as its default, and takes one that may not be there", () => {
+    expect(parsed(deviceOption())).toEqual({ device: "cpu" });
+    expect(parsed(deviceOption(), "--device", "xpu:1")).toEqual({ device: "xpu:1" });
+  });
+
   test.each([
+    [deviceOption(), ["--device", "gpu"], /argument 'gpu' is invalid\. Expected cpu, cuda, cuda:N or another accelerator of/],
     [count(), ["--most-tokens", "0"], /argument '0' is invalid\. Expected an integer from 1\.$/],
     [share(), ["--share", "null"], /argument 'null' is invalid\. Expected a number from 0 to 1\.$/],
     [share(), ["--share", "2"], /argument '2' is invalid\. Expected a number from 0 to 1\.$/],

@@ -86,6 +86,14 @@ describe("smaug train", () => {
     });
   });
 
+  test("trains on answers alone, and names no β, which sft does not read", async () => {
+    const answers = file(jsonl(rows.map(({ prompt, chosen }) => ({ prompt, completion: chosen }))), "answers.jsonl");
+    const settings = { ...base(), dataset_name: answers, loss_type: "sft", max_steps: 1, report_to: "none" };
+    const { status, stderr } = await smaug("train", yaml(settings));
+    expect(status).toBe(0);
+    expect(stderr).toContain("\nloss       sft; learning rate 5e-5\n");
+  });
+
   test("the command line overrides the file, with dashes or underscores", async () => {
     const { stdout } = await smaug(
       "train",
@@ -368,7 +376,7 @@ describe("smaug train", () => {
     ["TRL's keys that are not supported", { fp16: true }, "Expected no 'fp16' in"],
     ["and the way out", { deepspeed: "ds.json" }, "it is TRL's and not supported; one process trains on one device"],
     ["a value of another type", { learning_rate: "fast" }, "Expected a number from 0 for 'learning_rate'"],
-    ["a number out of range", { lora_dropout: 1.5 }, "Expected a number from 0 below 1 for 'lora_dropout'"],
+    ["a number out of range", { lora_dropout: 1.5 }, "Expected a number from 0 to below 1 for 'lora_dropout'"],
     ["an unknown loss", { loss_type: "dpo" }, "did you mean 'sigmoid'?"],
     [
       "a setting that the loss does not read",
@@ -381,6 +389,8 @@ describe("smaug train", () => {
     ["a split that is not there", { eval_strategy: "steps" }, "Expected the split 'test'"],
     ["evaluation data that is not there", { eval_strategy: "steps", eval_dataset_name: "./none.jsonl" }, "none.jsonl"],
     ["layers that are not there", { lora_target_modules: "nope" }, "Expected names of linear layers for 'lora_target_modules'"],
+    ["a device that nothing is", { device: "gpu" }, "or another accelerator of libtorch"],
+    ["a device that is not there", { device: "hpu:1" }, "Expected a device that is there for 'device' but received hpu:1;"],
     ["a share of steps that is none", { warmup_steps: 1.5 }, "for 'warmup_steps'"],
     ["the model's folder as output", { output_dir: model }, "Expected another folder than the model's for 'output_dir'"],
     ["schedules that follow a metric", { lr_scheduler_type: "reduce_lr_on_plateau" }, "for 'lr_scheduler_type'"],

@@ -100,7 +100,10 @@ describe("values", () => {
     [["--dpop_tolerance", "0"], { dpop_tolerance: 0 }],
     [["--resume_from_checkpoint"], { resume_from_checkpoint: true }],
     [["--resume_from_checkpoint", "out/checkpoint-5"], { resume_from_checkpoint: "out/checkpoint-5" }],
-    ...["cpu", "cuda", "cuda:0", "cuda:12"].map((device): [string[], object] => [["--device", device], { device }]),
+    ...["cpu", "cuda", "cuda:0", "cuda:12", "xpu", "mps:0", "privateuseone:1"].map((device): [string[], object] => [
+      ["--device", device],
+      { device },
+    ]),
   ])("of a command line: %j", (args, expected) => {
     expect(read([...needed, ...args])).toMatchObject(expected);
   });
@@ -139,7 +142,12 @@ describe("bad input names the key, what is expected and what was found", () => {
     [["--max_length", "-5"], /^Expected an integer from 2, or null for 'max_length' but received "-5"$/],
     [["--max_length", "1"], /integer from 2, or null for 'max_length'/],
     [["--max_length", "10.5"], /integer from 2, or null for 'max_length'/],
-    [["--device", "gpu"], /^Expected cpu, cuda or cuda:N for 'device' but received "gpu"$/],
+    [
+      ["--device", "gpu"],
+      /^Expected cpu, cuda, cuda:N or another accelerator of libtorch \(hip, .*, xpu\) for 'device' but received "gpu"$/,
+    ],
+    [["--device", "cpu:0"], /'device' but received "cpu:0"/],
+    [["--device", "cuda:01"], /'device' but received "cuda:01"/],
     [["--device", "cuda:"], /'device' but received "cuda:"/],
     [["--device=CPU"], /'device' but received "CPU"/],
     [["--device"], /'device' but received true/],
@@ -322,6 +330,11 @@ describe("what a run would reject is rejected here", () => {
       /^Expected one of reverse_kl, .* for 'f_divergence_type' in .* but received "bogus"/,
     ],
     ["loss_type: ipo\nlabel_smoothing: 0.1", /'label_smoothing' only with a loss that reads it/],
+    ["loss_type: sft\nld_alpha: 0.5", /'ld_alpha' only with a loss that compares two answers.* but received 0.5 with sft; leave/],
+    [
+      "loss_type: [sft, simpo]\nuse_peft: true\nref_adapter_name_or_path: a",
+      /'ref_adapter_name_or_path' only with a loss that reads the reference.* but received "a" with sft, simpo; leave it out/,
+    ],
     ["loss_type: ipo\ndpop_tolerance: 0.1", /'dpop_tolerance' only with a loss that reads it \(dpop\)/],
     ["loss_type: [sigmoid, sft]\nloss_weights: [1]", /2 numbers for 'loss_weights'/],
     [

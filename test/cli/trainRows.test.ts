@@ -54,6 +54,17 @@ test("of another folder, the test split is used, or all rows if there is none", 
   await expect(from("one", "--dataset_test_split", "validation")).rejects.toThrow("Expected the split 'validation'");
 });
 
+test("the test split is any that files' names tell, by number or by word", async () => {
+  file("parts/train.jsonl", 1);
+  file("parts/dev-00000-of-00001.jsonl", 1);
+  file("parts/pairs-holdout.jsonl", 1);
+  const on = (split: string) =>
+    load("--dataset_name", join(folder, "parts"), "--dataset_test_split", split, "--eval_strategy", "epoch");
+  expect((await on("dev")).evaluation).toEqual(["parts/dev-00000-of-00001.jsonl 0"]);
+  expect((await on("holdout")).evaluation).toEqual(["parts/pairs-holdout.jsonl 0"]);
+  await expect(on("other")).rejects.toThrow("Expected the split 'other' (dataset_test_split)");
+});
+
 test("evaluation data has a config of its own", async () => {
   const both = join(folder, "both");
   for (const name of ["en", "de"]) file(`both/${name}/train.jsonl`, 1);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { InputError } from "../../src/base/errors";
 import { inspectRows } from "../../src/data/inspect";
+import { expectRows } from "../../src/data/rows/givenRows";
 import { loadPreferences } from "../../src/data/rows/preferences";
 import { rowWarnings } from "../../src/data/rows/screening";
 import { tokenizePairs } from "../../src/data/tokenize/tokenizePairs";
@@ -16,9 +17,10 @@ let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "smaug-answers-"))));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const written = (rows: readonly object[]): string => {
+const written = (rows: readonly object[]): string => writtenText(rows.map((row) => JSON.stringify(row)).join("\n"));
+const writtenText = (content: string): string => {
   const file = join(folder, "rows.jsonl");
-  writeFileSync(file, rows.map((row) => JSON.stringify(row)).join("\n"));
+  writeFileSync(file, content);
   return file;
 };
 
@@ -96,6 +98,20 @@ describe("in a file", () => {
       await expect(loadPreferences(written([row]))).rejects.toThrow(/Expected a string or messages for '(chosen|rejected)'/);
     },
   );
+
+  test("what a row looks like is shown without a rejected answer, unless the rows before it have one", async () => {
+    const form = 'every row is an object such as {"prompt": "2 + 2 =", "completion": " 4"} or {"messages": [{"role": "user"';
+    const optional = (text: string) => loadPreferences(writtenText(text), { rejected: "optional" });
+    for (const text of ["{", "[]", "", '{"chosen": 4}', '{"prompt": 4, "chosen": " 4"}'])
+      await expect(optional(text), text).rejects.toThrow(form);
+    const pair = JSON.stringify({ ...chat, rejected: chat.chosen });
+    const three = '{"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}';
+    await expect(optional(`${pair}\n{"prompt": [], "chosen": [], "rejected": 5}`)).rejects.toThrow(three);
+    expect(() => expectRows(["4"], "train", "optional")).toThrow(
+      'Expected rows such as { prompt: "2 + 2 =", completion: " 4" } or { messages: […] } but received "4" for \'train[0]\'',
+    );
+    expect(() => expectRows(["4"], "train")).toThrow('Expected rows such as { prompt: "2 + 2 =", chosen: " 4", rejected: " 5" }');
+  });
 
   test("the option has two values", async () => {
     await expect(loadPreferences(written([text]), { rejected: true as never })).rejects.toThrow(

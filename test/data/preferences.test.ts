@@ -133,7 +133,19 @@ describe("a fault names the file, the line, the key, what was found and what is 
     await writeFile(file, good);
     expect(await loadPreferences(file, { split: "train" })).toHaveLength(1);
     await expect(loadPreferences(file, { split: "test" })).rejects.toThrow(/the split 'test' but '.*' is one file/);
+    await expect(loadPreferences(file, { split: "test" })).rejects.toThrow("of the split 'train'; name another file");
     await expect(loadPreferences(file, { splits: "test" } as object)).rejects.toThrow(TypeError);
+  });
+
+  test.each([
+    ["eval.jsonl", ["test", "eval", "train"], ["validation"]],
+    ["pairs-holdout.jsonl", ["holdout", "train"], ["test", "hold"]],
+    ["dev-00000-of-00001.jsonl", ["dev", "validation", "train"], ["test"]],
+  ])("%s is read as the split that its name tells, or as train", async (name, readable, others) => {
+    const file = join(folder, name);
+    await writeFile(file, good);
+    for (const split of readable) expect(await loadPreferences(file, { split })).toHaveLength(1);
+    for (const split of others) await expect(loadPreferences(file, { split })).rejects.toThrow(`the split '${split}' but`);
   });
 });
 

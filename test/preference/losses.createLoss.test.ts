@@ -106,7 +106,7 @@ describe("a configuration that cannot be meant", () => {
     ],
     [{ lossType: "sigmoid", lossWeights: ["1" as never] }, `'loss_weights[0]' but received "1"`],
     [{ lossType: "sigmoid", lossWeights: 1 as never }, "a list of numbers for 'loss_weights' but received 1"],
-    [{ beta: 0 }, "Expected a positive number for 'beta' but received 0"],
+    [{ beta: 0 }, "Expected a number above 0 for 'beta' but received 0"],
     [{ dpopLambda: -1 }, "'dpop_lambda' but received -1"],
     [{ dpopPlacement: "beside" as never }, `'dpop_placement' but received "beside"`],
     [

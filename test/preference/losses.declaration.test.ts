@@ -98,10 +98,30 @@ describe("a user's own declaration", () => {
   const whole = { name: "a", source: "b", needs: [], options: {}, formula: (given: PairLogProbs) => given.policyChosen };
   test.each<[object, string]>([
     [{ ...whole, name: "" }, "Expected a name for 'name' of a loss but received \"\""],
+    [{ ...whole, source: undefined }, "Expected a paper or an implementation for 'source' of a loss but received nothing"],
+    [{ ...whole, source: " " }, "for 'source' of a loss but received \" \""],
     [{ ...whole, option: {} }, "but received 'option'; did you mean 'options'?"],
     [
       { ...whole, options: { beta: 0.1 } },
       "Expected numberOption(…) or choiceOption(…) for 'options.beta' of a loss but received 0.1",
+    ],
+    [
+      { ...whole, options: { slack: numberOption(-1, "a drop", { min: 0 }) } },
+      "Expected a number from 0 for the default of 'options.slack' of a loss but received -1",
+    ],
+    [
+      { ...whole, options: { beta: numberOption(Number.NaN, "a scale") } },
+      "Expected a finite number for the default of 'options.beta' of a loss but received NaN",
+    ],
+    [
+      { ...whole, options: { side: choiceOption(["left", "right"], "top" as never, "a side") } },
+      'Expected one of "left", "right" for the default of \'options.side\' of a loss but received "top"',
+    ],
+    [{ ...whole, metrics: () => ({}) }, "Expected an object of functions for 'metrics' of a loss but received"],
+    [{ ...whole, metrics: { drop: 3 } }, "Expected a function of the log-probs and the settings for 'metrics.drop' of a loss"],
+    [
+      { ...whole, options: { side: choiceOption(["left", "right"], "left", "a side") }, tolerance: "side" },
+      "Expected the name of a numberOption(…) for 'tolerance' of a loss but received \"side\"",
     ],
     [{ ...whole, needs: "reference" }, "for 'needs' of a loss but received \"reference\""],
     [{ ...whole, needs: ["refs"] }, 'Expected a list of "reference", "tokens" and "wpo"'],

@@ -6,10 +6,18 @@ import { ChatTemplateError, loadTokenizer } from "../../src/text";
 import { ChatRenderer } from "../../src/text/chatTemplate";
 import { tinyFolder, tokenizerConfig } from "./tiny";
 
-const renderer = new ChatRenderer({}, { timeLimit: 2_000 });
+const renderer = new ChatRenderer({}, { timeLimit: 1_000 });
 const patient = new ChatRenderer({});
 const render = (template: string, variables = {}, by = patient) =>
   by.render(template, { messages: [], tools: null, ...variables });
+
+function thrown(work: () => unknown): unknown {
+  try {
+    return void work();
+  } catch (error) {
+    return error;
+  }
+}
 
 const doubled = (start: string, step: string, end: string) =>
   `{% set ns = namespace(x=${start}) %}{% for i in range(60) %}{% set ns.x = ${step} %}{% endfor %}${end}`;
@@ -84,25 +92,25 @@ test.each([
   [
     "sorting again and again",
     "{% for i in range(99999) %}{% set q = range(20000) | sort(reverse=true) | sort %}{% endfor %}",
-    "did not end within 2 s",
+    "did not end within 1 s",
   ],
   ["urlize of an address without end", "{{ (y ~ '@' ~ y ~ '.' ~ y) | urlize }}", "urlize is not supported"],
   [
     "a search that repeats",
     "{% for i in range(99999) %}{% if 'ab' in y %}{% endif %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
-    "did not end within 2 s",
+    "did not end within 1 s",
   ],
   [
     "a membership test that repeats",
     "{% set l = range(99999) | list %}{% for i in l %}{% if -1 in l %}{% endif %}{% endfor %}",
-    "did not end within 2 s",
+    "did not end within 1 s",
   ],
 ])("stops %s", (_, template, message) => {
   // Cases that exceed a size limit must not run into the time limit on a busy machine.
   const by = message.startsWith("did not end") ? renderer : patient;
-  const work = () => render(template, { y: "a".repeat(100_000), z: "a".repeat(2_000_000) }, by);
-  expect(work).toThrow(ChatTemplateError);
-  expect(work).toThrow(message);
+  const stopped = thrown(() => render(template, { y: "a".repeat(100_000), z: "a".repeat(2_000_000) }, by));
+  expect(stopped).toBeInstanceOf(ChatTemplateError);
+  expect((stopped as Error).message).toContain(message);
 });
 
 test("reports a template that ends too early", () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { acceleratorType, defaultDevice, deviceCount, deviceProperties, hasDevice, zeros } from "../../src/torch";
+import { isDeviceString } from "../../src/torch/device";
 
 describe("deviceProperties", () => {
   test.each([
@@ -22,6 +23,14 @@ describe("deviceProperties", () => {
   test("are those of a tensor's device", () => {
     expect(deviceProperties(zeros([1]).device).type).toBe("cpu");
   });
+});
+
+test.each([
+  ["cpu cuda cuda:0 cuda:12 xpu:1 mps privateuseone privateuseone:3", true],
+  ["", false],
+  ["gpu CPU cpu:0 cuda: cuda:01 cuda:-1 cuda:1:2 :1 constructor meta", false],
+])("%j are device strings: %j", (texts, expected) => {
+  for (const text of texts.split(" ")) expect([text, isDeviceString(text)]).toEqual([text, expected]);
 });
 
 test("the default device is the accelerator, if there is one", () => {

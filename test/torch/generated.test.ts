@@ -1,6 +1,6 @@
 /**
  * The types of the operators: src/torch/ops.generated.ts against the running library, and calls as users write them,
- * which `npm run typecheck` checks.
+ * which `npm run check` checks.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { dpop, type PreferenceLoss, sft, sigmoid, weightedSum, wpo } from "../../src";
+import { declareLoss, dpop, logRatios, type PreferenceLoss, sft, sigmoid, weightedSum, wpo } from "../../src";
 import { InputError } from "../../src/base/errors";
 import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
 import { noGrad, ops, type Tensor, tensor, tidy } from "../../src/torch";
@@ -100,10 +100,16 @@ describe("rows without a rejected answer", () => {
     for (const name of ABOUT_REJECTED) expect(few.lines[0]![name], name).toBeCloseTo(some.lines[0]![name]!, 4);
   });
 
-  test("are weighted by ld_alpha as if nothing were too long", async () => {
-    const [plain, weighted] = [await run({ maxSteps: 1 }), await run({ maxSteps: 1, ldAlpha: 0.5 })];
-    expect(weighted.lines[0]!["loss"]).toBe(plain.lines[0]!["loss"]);
-    expect(weighted.lines[0]!["logps/chosen"]).toBe(plain.lines[0]!["logps/chosen"]);
+  test("do not go with ld_alpha, which compares the lengths of two answers", async () => {
+    const refused = "Expected 'ld_alpha' only with a loss that compares two answers but received 0.5 with sft; leave it out";
+    for (const train of [alone, pairs]) {
+      expect(() => new PreferenceTrainer(options({ train, ldAlpha: 0.5 }))).toThrow(InputError);
+      expect(() => new PreferenceTrainer(options({ train, ldAlpha: 0.5 }))).toThrow(refused);
+    }
+    const [plain, unweighted] = [await run({ maxSteps: 1 }), await run({ maxSteps: 1, ldAlpha: 1 })]; // 1 changes nothing
+    expect(unweighted.lines[0]!["loss"]).toBe(plain.lines[0]!["loss"]);
+    expect(unweighted.lines[0]!["logps/chosen"]).toBe(plain.lines[0]!["logps/chosen"]);
+    new PreferenceTrainer(options({ train: pairs, loss: weightedSum([sigmoid(), sft()]), ldAlpha: 0.5 }));
   });
 
   test("serve a custom loss with a reference that says it reads chosen answers alone", async () => {
@@ -114,6 +120,67 @@ describe("rows without a rejected answer", () => {
     const { lines } = await run({ loss: above });
     expect(lines[0]!["loss"]).toBeCloseTo(1, 5); // the model is its own reference
     expect(lines[3]!["loss"]).toBeLessThan(0.5);
+  });
+});
+
+describe("a loss that reads chosen answers alone", () => {
+  type LogProbs = Parameters<PreferenceLoss>[0];
+  const own = (formula: (logProbs: LogProbs) => Tensor, metrics = {}) =>
+    declareLoss({ name: "own", source: "a test", needs: ["tokens"], answers: "chosen", options: {}, formula, metrics })();
+  const refused = (of: string, key: string) =>
+    `Expected ${of} to read the chosen answers alone, as its answers: "chosen" says, but it reads '${key}', which rows may lack`;
+
+  test.each<[string, PreferenceLoss, of: string, key: string]>([
+    [
+      "a formula",
+      own(({ policyChosen, policyRejected }) => policyRejected.sub(policyChosen)),
+      "the loss 'own'",
+      "policyRejected",
+    ],
+    ["a count", own(({ policyChosen, rejectedTokens }) => policyChosen.div(rejectedTokens!)), "the loss 'own'", "rejectedTokens"],
+    [
+      "a metric",
+      own(({ policyChosen }) => policyChosen.neg(), { far: (logProbs: LogProbs) => logRatios(logProbs).rejected }),
+      "the loss 'own'",
+      "policyRejected",
+    ],
+    [
+      "a plain function",
+      Object.assign(({ policyChosen, referenceRejected }: LogProbs) => referenceRejected.sub(policyChosen), {
+        answers: "chosen" as const,
+      }),
+      "the loss",
+      "referenceRejected",
+    ],
+  ])("cannot read rejected ones, in %s", (_, loss, of, key) => {
+    const given = options({ loss, train: pairs });
+    expect(() => new PreferenceTrainer(given)).toThrow(refused(of, key));
+    expect(existsSync(given.outputDir!)).toBe(false);
+    given.model.dispose();
+  });
+
+  test("cannot do so in a step of one's own or in a later step either", async () => {
+    const values = () => tensor([-1, -2]);
+    const logProbs = {
+      policyChosen: values(),
+      policyRejected: values(),
+      referenceChosen: values(),
+      referenceRejected: values(),
+    };
+    const reading = own(({ policyRejected }) => policyRejected);
+    expect(() => tidy(() => reading(logProbs))).toThrow(refused("the loss 'own'", "policyRejected"));
+
+    let calls = 0;
+    const late = Object.assign((given: LogProbs) => (calls++ > 1 ? given.policyRejected : given.policyChosen.neg()), {
+      answers: "chosen" as const,
+    });
+    await expect(run({ loss: late })).rejects.toThrow(refused("the loss", "policyRejected"));
+  });
+
+  test("can copy the log-probs and take the chosen answers' log-ratios", async () => {
+    const loss = own((logProbs) => logRatios({ ...logProbs }).chosen.neg());
+    const { lines } = await run({ loss: weightedSum([loss, sft()]), maxSteps: 1 });
+    expect(lines[0]!["loss"]).toBeGreaterThan(0);
   });
 });
 

@@ -12,6 +12,7 @@ import {
   addOverwriteOption,
   columnMappingOption,
   datasetConfigOption,
+  device,
   dtypeOption,
   isOverwriting,
   option,
@@ -66,7 +67,7 @@ export function reproduceCommand(): Command {
       "--model <folder>",
       "with --preset paper and --data: a model folder or hub id to train adapters on, instead of a small model made here",
     )
-    .option("--device <name>", "with a paper preset: cpu, cuda, cuda:1 (default: cpu)")
+    .addOption(option("--device <name>", optional(device("with a paper preset: cpu, cuda, cuda:1 (default: cpu)"))))
     .addOption(dtypeOption("of the weights of --model; float32 on the CPU and auto elsewhere when left out"))
     .addOption(option("--steps <n>", count(`optimizer steps of each cell of --model (default: ${own.steps}, the paper's)`)))
     .addOption(option("--batch-size <n>", count(`pairs in a step of --model (default: ${own.batchSize})`)))

@@ -9,7 +9,6 @@ import {
   either,
   flag,
   integer,
-  matching,
   number,
   optional,
   path,
@@ -21,6 +20,7 @@ import {
 } from "../../base/arguments";
 import { lossArguments } from "../../preference/losses/configuration";
 import { lengthArguments, trainingArguments } from "../../train/arguments";
+import { device } from "../options";
 
 export const runArguments = {
   modelNameOrPath: optional(
@@ -56,9 +56,7 @@ export const runArguments = {
   routerAuxLossCoef: optional(
     number(0, "weight of a mixture's auxiliary loss, which is not supported yet: 0 or null", { min: 0 }),
   ),
-  device: optional(
-    matching(/^(cpu|cuda(:\d+)?)$/, "cpu, cuda or cuda:N", "cpu, cuda or cuda:N; the first CUDA device if there is one"),
-  ),
+  device: optional(device("cpu, cuda, cuda:N or another accelerator; the first one there is when left out")),
   usePeft: flag(false, "train a LoRA adapter instead of all weights"),
   loraR: integer(16, "rank", { min: 1 }),
   loraAlpha: number(32, "the adapter's scale is alpha / r", { above: 0 }),

@@ -58,7 +58,7 @@ export function reportPreparation(preparation: Preparation): void {
       `tolerance  a fall of the chosen answer below ${state.dpopTolerance.toExponential(1)} nats is rounding, and not penalised`,
     );
   if (resumed) tell(`resumed    from ${resumed}, after step ${state.globalStep}`);
-  // Both have defaults that are not TRL's.
-  const beta = loss.beta === undefined ? "" : `, β ${loss.beta}`;
+  // Both have defaults that are not TRL's. SFT's β only scales the rewards in the metrics.
+  const beta = loss.beta === undefined || loss.answers === "chosen" ? "" : `, β ${loss.beta}`;
   tell(`loss       ${loss.name || "a function"}${beta}; learning rate ${settings.learningRate.toExponential()}`);
 }

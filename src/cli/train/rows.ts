@@ -8,7 +8,7 @@ import { recordOrigin } from "../../base/files/inputFiles";
 import { Random } from "../../base/random";
 import { type LoadPreferencesOptions, loadPreferences, type RejectedRule, type TrainingRow } from "../../data";
 import { MissingRejectedError } from "../../data/reading/columnMapping";
-import { splitNames } from "../../data/reading/dataFiles";
+import { DataSet, splitNames } from "../../data/reading/dataFiles";
 import { repoName } from "../../hub";
 import { tell } from "../output";
 import type { RunConfig } from "./arguments";
@@ -119,11 +119,14 @@ export async function expectSplits(config: RowsConfig): Promise<void> {
 }
 
 async function expectSplit(source: string, split: string, config: string | undefined): Promise<void> {
-  const splits = await splitNames(source, { config });
-  if (splits.includes(split)) return;
+  const set = await DataSet.open(source, { config });
+  if (set.has(split)) return;
   throw new InputError(
     `Expected the split '${split}' (dataset_test_split) in '${source}' to evaluate on but received ` +
-      `${splits.map((each) => `'${each}'`).join(", ")}; name another file with eval_dataset_name, hold rows out with ` +
+      `${set
+        .splitNames()
+        .map((each) => `'${each}'`)
+        .join(", ")}; name another file with eval_dataset_name, hold rows out with ` +
       "test_split_size, or set eval_strategy: no",
   );
 }

@@ -28,6 +28,15 @@ const MOST_NAMES = 20;
  */
 export type RejectedRule = "required" | "optional";
 
+/** What a row looks like, as the way out of an error. */
+export const rowForms: Readonly<Record<RejectedRule, string>> = {
+  required:
+    'every row is an object with texts or lists of messages, such as {"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}',
+  optional:
+    'every row is an object such as {"prompt": "2 + 2 =", "completion": " 4"} or ' +
+    '{"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]}',
+};
+
 /** Rows without a rejected answer where one is required, which the loss `sft` could train on. */
 export class MissingRejectedError extends InputError {}
 

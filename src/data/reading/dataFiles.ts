@@ -10,7 +10,7 @@
  * A split of another name is the files numbered under that name, or else those with that word in their name, or else in
  * a folder's. Numbered files of two synonyms are two splits: of cais/mmlu, "validation" is not "dev".
  *
- * A single file is read as whatever split is asked for, unless its name tells another one.
+ * By these rules a single file's name tells its split, too. Asked for as "train", it is read whatever its name.
  */
 import type { Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
@@ -126,7 +126,7 @@ export class DataSet {
   }
 
   /**
-   * The files of a split, by default of the only one, or of "train".
+   * The files of a split, by default of the only one, or of "train". A single file is also read as "train".
    *
    * @throws InputError when there is no such split, or its files are of several kinds
    */
@@ -138,6 +138,10 @@ export class DataSet {
     if (files.length > 0) return files;
     const there = found.map((each) => `'${each}'`).join(", ");
     throw new InputError(`Expected the split '${split}' in '${this.source}' but received ${there}; name one of them`);
+  }
+
+  has(split: string): boolean {
+    return this.select(split).length > 0;
   }
 
   /** The files of a split of a folder, if there are any. @throws InputError when they are of several kinds */
@@ -160,7 +164,7 @@ export class DataSet {
     }
     if (own.length > 0) return own;
     const unnumbered = this.members.filter((member) => member.own === undefined);
-    const partsOf = ({ path }: Member) => relative(this.path, path).split(sep);
+    const partsOf = ({ path }: Member) => (this.isFile ? [basename(path)] : relative(this.path, path).split(sep));
     const named = unnumbered.filter((member) => wordsOf(stem(partsOf(member).at(-1)!)).includes(split));
     if (named.length > 0) return named;
     return unnumbered.filter((member) => partsOf(member).slice(0, -1).flatMap(wordsOf).includes(split));
@@ -183,10 +187,13 @@ export class DataSet {
     return [...names, ...(this.members.length > 8 ? ["…"] : [])].join(", ");
   }
 
-  /** The single file, where it may be read as this split. */
-  private whole(split: string | undefined): DataFile[] {
-    if (split !== undefined && split !== "train" && split !== splitOf(basename(this.path)).split)
-      throw new InputError(`Expected a source with the split '${split}' but '${this.path}' is one file; name another file`);
+  /** The single file, if it may be read as this split. @throws InputError if not */
+  private whole(wanted: string | undefined): DataFile[] {
+    if (wanted !== undefined && wanted !== "train" && !this.has(wanted))
+      throw new InputError(
+        `Expected a source with the split '${wanted}' but '${this.path}' is one file, of the split '${this.splitNames()[0]}'; ` +
+          "name another file",
+      );
     return [dataFile(this.path)];
   }
 

@@ -10,23 +10,14 @@ import { parseJsonText } from "../../base/formats/pythonJson";
 import { printable } from "../../base/terminal/printable";
 import { excerpt, isObject, type JsonObject, shown } from "../../base/values";
 import { isExact, parseExact } from "../../text/exactNumbers";
+import { rowForms } from "./columnMapping";
 import { listElements } from "./jsonArray";
-import {
-  decodeText,
-  linesOf,
-  MAX_RECORD,
-  MAX_WHOLE,
-  PREFERENCE_FORM,
-  readPieces,
-  type Source,
-  type SourceRecord,
-  tooLong,
-} from "./source";
+import { decodeText, linesOf, MAX_RECORD, MAX_WHOLE, readPieces, type Source, type SourceRecord, tooLong } from "./source";
 
 const NEWLINE = 10;
 
 /** `form` says in errors what a row looks like. */
-export async function* readJsonLines(file: string, form = PREFERENCE_FORM): Source {
+export async function* readJsonLines(file: string, form = rowForms.required): Source {
   const scanner = new LineScanner(file);
   const recordOf = ({ bytes, place }: Line) => new JsonRecord(bytes, place, form);
   for await (const piece of readPieces(file)) yield scanner.lines(piece).map(recordOf);
@@ -132,7 +123,7 @@ function parseValue(text: string, place: string, form: string): unknown {
 }
 
 /** `form` says in errors what a row looks like. */
-export async function* readJson(file: string, form = PREFERENCE_FORM): Source {
+export async function* readJson(file: string, form = rowForms.required): Source {
   const pieces = readPieces(file);
   const read: Buffer[] = [];
   let size = 0;

@@ -24,10 +24,6 @@ export interface SourceRecord {
 /** The records of a file in batches, one piece of the file at a time: waiting for each alone would take longer than parsing it. */
 export type Source = AsyncGenerator<Iterable<SourceRecord>>;
 
-/** What a preference row looks like, as the way out of an error. */
-export const PREFERENCE_FORM =
-  'every row is an object with texts or lists of messages, such as {"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}';
-
 /** Largest record, or blank space between two records, in bytes. A row of 64 MiB has some 16 million tokens. */
 export const MAX_RECORD = 64 * 2 ** 20;
 /** Largest file that is read as a whole, in bytes once unpacked. */

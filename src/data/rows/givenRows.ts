@@ -39,7 +39,10 @@ export type GivenAnswer = { readonly index?: number; readonly rejected?: undefin
   | ({ readonly messages: Messages } & TemplateInputs)
 );
 
-const SHAPE = `rows such as { prompt: "2 + 2 =", chosen: " 4", rejected: " 5" }`;
+const SHAPES: Readonly<Record<RejectedRule, string>> = {
+  required: `rows such as { prompt: "2 + 2 =", chosen: " 4", rejected: " 5" }`,
+  optional: `rows such as { prompt: "2 + 2 =", completion: " 4" } or { messages: […] }`,
+};
 const PAIR = ["prompt", "chosen", "rejected"] as const;
 const KEYS = ["index", ...PAIR, "tools", "chatTemplateKwargs"];
 
@@ -55,11 +58,14 @@ export function expectRows(
   name: string,
   rejected: RejectedRule = "required",
 ): asserts rows is readonly GivenRow[] {
-  expectList(rows, name, SHAPE);
+  expectList(rows, name, SHAPES[rejected]);
   const isPair = (row: unknown) => isObject(row) && row.rejected !== undefined;
-  const arePairs = rejected === "required" || rows.length === 0 || isPair(rows[0]);
+  const arePairs = rejected === "required" || isPair(rows[0]);
   rows.forEach((row, i) => {
-    if (arePairs || !isPair(row)) return expectRow(row, `${name}[${i}]`, arePairs ? PAIR : answerParts(row));
+    const place = `${name}[${i}]`;
+    if (!isObject(row))
+      throw new InputError(`Expected ${SHAPES[arePairs ? "required" : "optional"]} but received ${received(row)} for '${place}'`);
+    if (arePairs || !isPair(row)) return expectRow(row, place, arePairs ? PAIR : answerParts(row));
     throw new InputError(`Expected no 'rejected' in '${name}[${i}]', as in the rows before it, but received ${received(row)}`);
   });
 }
@@ -115,13 +121,12 @@ export function expectList(value: unknown, name: string, what: string): asserts 
 }
 
 /** The keys of a row without a rejected answer: the answer under one of its names, and the prompt unless it is in there. */
-function answerParts(row: unknown): readonly string[] {
-  const name = (isObject(row) && ANSWER_KEYS.find((key) => row[key] !== undefined)) || "chosen";
+function answerParts(row: Readonly<Record<string, unknown>>): readonly string[] {
+  const name = ANSWER_KEYS.find((key) => row[key] !== undefined) ?? "chosen";
   return name === "messages" ? [name] : ["prompt", name];
 }
 
-function expectRow(row: unknown, place: string, parts: readonly string[]): void {
-  if (!isObject(row)) throw new InputError(`Expected ${SHAPE} but received ${received(row)} for '${place}'`);
+function expectRow(row: Readonly<Record<string, unknown>>, place: string, parts: readonly string[]): void {
   expectParts(row, place, parts);
   const { index, tools, chatTemplateKwargs: kwargs } = row;
   if (index !== undefined && !(Number.isSafeInteger(index) && (index as number) >= 0))

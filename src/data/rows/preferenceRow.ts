@@ -18,8 +18,8 @@ import { commonPrefixLength } from "../../base/lists";
 import { isObject, type JsonObject, shown } from "../../base/values";
 import type { ChatMessage, JsonValue } from "../../text";
 import { copyNumbers, hasNumber, parseExact, rememberNumbers } from "../../text/exactNumbers";
-import { ANSWER_KEYS, type AnswerKey, columnList, MissingRejectedError, SourceColumns } from "../reading/columnMapping";
-import { PREFERENCE_FORM, type SourceRecord } from "../reading/source";
+import { ANSWER_KEYS, type AnswerKey, columnList, MissingRejectedError, rowForms, SourceColumns } from "../reading/columnMapping";
+import type { SourceRecord } from "../reading/source";
 
 /** A prompt and two answers in text. */
 export interface PlainRow {
@@ -82,7 +82,7 @@ export class RowReader {
   read(record: SourceRecord): TrainingRow {
     const { place } = record;
     if (!isObject(record.value))
-      throw new InputError(expected("a JSON object", shown(record.value), { where: `in ${place}`, wayOut: PREFERENCE_FORM }));
+      throw new InputError(expected("a JSON object", shown(record.value), { where: `in ${place}`, wayOut: this.form }));
     const value = this.columns.rename(record.value, place);
     const exact = exactCells(record, this.columns);
     const { chosen, rejected } = this.answers(value, place, exact);
@@ -91,7 +91,7 @@ export class RowReader {
     expectSameColumns("prompt", this.hasPrompt, hasPrompt, value, place);
     const index = this.count++;
     if (typeof chosen === "string") return { index, ...this.texts(value, { chosen, rejected } as Texts, place) };
-    const messages = conversation(value, { chosen, rejected } as Messages, place, exact);
+    const messages = conversation(value, { chosen, rejected } as Messages, { place, exact, form: this.form });
     return { index, ...messages, ...templateInputs(value, place, exact) };
   }
 
@@ -99,6 +99,11 @@ export class RowReader {
   finish(): string[] {
     this.columns.expectAllMapped();
     return this.columns.notes(this.isChat === true);
+  }
+
+  /** What a row of this source looks like, for errors. */
+  private get form(): string {
+    return rowForms[this.hasRejected ? "required" : this.columns.rejected];
   }
 
   /** Both answers, or the only one under any of its names. */
@@ -117,7 +122,7 @@ export class RowReader {
     if (typeof value.prompt === "string") return partsOf(value.prompt, chosen, rejected);
     if (value.prompt !== undefined)
       throw new InputError(
-        expected("a string", shown(value.prompt), { name: "prompt", where: `in ${place}`, wayOut: PREFERENCE_FORM }),
+        expected("a string", shown(value.prompt), { name: "prompt", where: `in ${place}`, wayOut: this.form }),
       );
     this.columns.expectNoPromptLike(value, place);
     if (rejected !== undefined) return withCommonCharacters(chosen, rejected);
@@ -132,7 +137,7 @@ export class RowReader {
     if (typeof found !== "string" && !Array.isArray(found)) {
       const what = found === undefined ? `only ${keysOf(record)}` : shown(found);
       const wayOut =
-        isObject(found) && ("role" in found || "from" in found) ? `a conversation is a list, ${MESSAGES}` : PREFERENCE_FORM;
+        isObject(found) && ("role" in found || "from" in found) ? `a conversation is a list, ${MESSAGES}` : this.form;
       const lacksRejected = found === undefined && !isThere(record.rejected) && ANSWER_KEYS.some((name) => isThere(record[name]));
       throw new (lacksRejected ? MissingRejectedError : InputError)(
         expected("a string or messages", what, { name: key, where: `in ${place}`, wayOut }),
@@ -175,7 +180,15 @@ function exactCells(record: SourceRecord, columns: SourceColumns): ExactCells {
   return (key) => (isObject((exact ??= record.exact?.())) ? exact[columns.fileNameOf(key)] : undefined);
 }
 
-function conversation(record: JsonObject, answers: Messages, place: string, exact: ExactCells): Parts<readonly ChatMessage[]> {
+/** Where a record is from, for messages, and its exact numbers. */
+interface Origin {
+  readonly place: string;
+  readonly exact: ExactCells;
+  /** What a row looks like. */
+  readonly form: string;
+}
+
+function conversation(record: JsonObject, answers: Messages, { place, exact, form }: Origin): Parts<readonly ChatMessage[]> {
   const { prompt: given } = record;
   if (given === undefined) return withOwnPrompt(answers);
   if (typeof given === "string") {
@@ -188,7 +201,7 @@ function conversation(record: JsonObject, answers: Messages, place: string, exac
     );
   }
   if (!Array.isArray(given))
-    throw new InputError(expected("messages", shown(given), { name: "prompt", where: `in ${place}`, wayOut: PREFERENCE_FORM }));
+    throw new InputError(expected("messages", shown(given), { name: "prompt", where: `in ${place}`, wayOut: form }));
   const prompt = messagesOf(given, "prompt", place, exact);
   if (prompt.length === 0) throw new InputError(expected("a message", "none", { name: "prompt", where: `in ${place}` }));
   for (const [key, answer] of Object.entries(answers) as [string, Messages["rejected"]][])

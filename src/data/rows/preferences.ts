@@ -11,16 +11,18 @@ import { recordOrigin } from "../../base/files/inputFiles";
 import { checkOptions } from "../../base/options";
 import { printable } from "../../base/terminal/printable";
 import { received } from "../../base/values";
-import { type ColumnMapping, type RejectedRule, SourceColumns } from "../reading/columnMapping";
+import { type ColumnMapping, type RejectedRule, rowForms, SourceColumns } from "../reading/columnMapping";
 import { streamRecords } from "../reading/records";
-import { PREFERENCE_FORM } from "../reading/source";
 import { expectRejectedRule } from "./givenRows";
 import { isPlain, type PlainRow, type PreferenceRow, RowReader, type TrainingRow } from "./preferenceRow";
 
 export { type AnswerRow, type ChatRow, isPlain, type PlainRow, type PreferenceRow, type TrainingRow } from "./preferenceRow";
 
 export interface LoadPreferencesOptions {
-  /** Which split of a folder or data set. Default: the only one, or "train". */
+  /**
+   * Which split of a folder or data set. Default: the only one, or "train". A single file has the split that its name tells,
+   * such as test.jsonl, and can always be read as "train".
+   */
   split?: string;
   /** Branch, tag or commit of a data set of the hub. */
   revision?: string;
@@ -104,11 +106,11 @@ async function* streamRows(source: string, options: Partial<LoadRowsOptions>): A
   const columns = new SourceColumns(source, columnMapping, rejected);
   const reader = new RowReader(columns);
   const { required } = columns;
+  const form = rowForms[rejected];
   const wanted = (found: readonly string[]) => columns.choose(found);
-  for await (const record of streamRecords(source, { ...choice, config, columns: { wanted, required, keepNulls: true } }))
-    yield reader.read(record);
-  if (reader.count === 0)
-    throw new InputError(expected("at least one row", "none", { where: `in '${source}'`, wayOut: PREFERENCE_FORM }));
+  const wholeRows = { wanted, required, keepNulls: true };
+  for await (const record of streamRecords(source, { ...choice, config, columns: wholeRows, form })) yield reader.read(record);
+  if (reader.count === 0) throw new InputError(expected("at least one row", "none", { where: `in '${source}'`, wayOut: form }));
   reader.finish().forEach(onNote);
 }
 

@@ -1,4 +1,5 @@
 /** Losses made of other losses, weighted sums and WPO; and LD-DPO's weights, which change the sums that losses take. */
+import { conflict, type Problem } from "../../base/problems";
 import { received } from "../../base/values";
 import type { Tensor } from "../../torch";
 import { expectFits, numberOption } from "./declaration";
@@ -101,6 +102,20 @@ export const ldAlpha = numberOption(1, "weight of the longer answer's tokens bey
   min: 0,
   max: 1,
 });
+
+/**
+ * The problem with an α that none of the losses reads: one of the chosen answers alone has no shorter answer to compare with.
+ *
+ * @param losses that are trained with
+ */
+export function ldAlphaProblems(
+  alpha: number | null | undefined,
+  losses: readonly { readonly name: string; readonly answers?: "chosen" | undefined }[],
+): Problem[] {
+  if ((alpha ?? ldAlpha.fallback) === ldAlpha.fallback || losses.some(({ answers }) => answers !== "chosen")) return [];
+  const names = losses.map(({ name }) => name || "a loss of the chosen answers alone").join(", ");
+  return [conflict("ld_alpha", "'ld_alpha' only with a loss that compares two answers", `${alpha} with ${names}; leave it out`)];
+}
 
 /**
  * LD-DPO (Liu et al. 2024, arXiv 2409.06411), TRL's `ld_alpha`: against the pull towards long answers the tokens beyond the

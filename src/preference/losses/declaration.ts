@@ -35,7 +35,7 @@ export interface LossDeclaration<
   readonly needs: readonly LossNeed[];
   /** `batch` if a pair's loss depends on the other pairs. */
   readonly scope?: "batch";
-  /** `chosen` if the rejected answers are not read. */
+  /** `chosen` if neither the formula nor the metrics read the rejected answers. */
   readonly answers?: "chosen";
   /** The loss of each pair, `[pairs]`. */
   readonly formula: (logProbs: PairLogProbs, settings: Settings) => Tensor;
@@ -73,7 +73,7 @@ export interface LossMaker<Name extends string, Table extends OptionTable, Metri
  * const trainer = new PreferenceTrainer({ model, train, loss: offsetDpo({ offset: 2 }) });
  * ```
  *
- * @throws TypeError for a declaration that is incomplete
+ * @throws TypeError for a declaration that is incomplete, or in which an option's default does not fit the option
  */
 export function declareLoss<const Name extends string, Table extends OptionTable, Metric extends string = never>(
   declaration: LossDeclaration<Name, Table, Metric>,
@@ -132,21 +132,35 @@ function expectDeclaration(declaration: AnyDeclaration): void {
     "metrics",
     "tolerance",
   ]);
-  const { name, options, needs, scope, answers, formula, rewards, tolerance } = declaration as Partial<AnyDeclaration>;
-  const expect = (holds: boolean, expected: string, key: string, value: unknown) => {
-    if (!holds) throw new TypeError(`Expected ${expected} for '${key}' of a loss but received ${received(value)}`);
-  };
-  expect(typeof name === "string" && name !== "", "a name", "name", name);
-  expect(isObject(options), "an object of options", "options", options);
-  for (const [option, value] of Object.entries(options!))
-    expect(isObject(value) && "read" in value, "numberOption(…) or choiceOption(…)", `options.${option}`, value);
+  const { name, source, options, needs, scope, answers, formula, rewards, metrics, tolerance } =
+    declaration as Partial<AnyDeclaration>;
+  expectPart(isText(name), "a name", "'name'", name);
+  expectPart(isText(source), "a paper or an implementation", "'source'", source);
+  expectPart(isObject(options), "an object of options", "'options'", options);
+  for (const [option, value] of Object.entries(options!)) expectOption(`'options.${option}'`, value);
   const isNeeds = Array.isArray(needs) && needs.every((need) => ["reference", "tokens", "wpo"].includes(need));
-  expect(isNeeds, 'a list of "reference", "tokens" and "wpo", which may be empty,', "needs", needs);
-  expect(scope === undefined || scope === "batch", '"batch" or nothing', "scope", scope);
-  expect(answers === undefined || answers === "chosen", '"chosen" or nothing', "answers", answers);
-  expect(rewards === undefined || typeof rewards === "function", "a function of the log-probs", "rewards", rewards);
-  expect(typeof formula === "function", "a function of the log-probs and the settings", "formula", formula);
-  expect(tolerance === undefined || Object.hasOwn(options!, tolerance), "the name of an option", "tolerance", tolerance);
+  expectPart(isNeeds, 'a list of "reference", "tokens" and "wpo", which may be empty,', "'needs'", needs);
+  expectPart(scope === undefined || scope === "batch", '"batch" or nothing', "'scope'", scope);
+  expectPart(answers === undefined || answers === "chosen", '"chosen" or nothing', "'answers'", answers);
+  expectPart(rewards === undefined || typeof rewards === "function", "a function of the log-probs", "'rewards'", rewards);
+  expectPart(typeof formula === "function", "a function of the log-probs and the settings", "'formula'", formula);
+  expectPart(metrics === undefined || isObject(metrics), "an object of functions", "'metrics'", metrics);
+  for (const [metric, measure] of Object.entries(metrics ?? {}))
+    expectPart(typeof measure === "function", "a function of the log-probs and the settings", `'metrics.${metric}'`, measure);
+  if (tolerance === undefined) return;
+  expectPart(Object.hasOwn(options!, tolerance), "the name of an option", "'tolerance'", tolerance);
+  expectPart(typeof options![tolerance]!.fallback === "number", "the name of a numberOption(…)", "'tolerance'", tolerance);
+}
+
+const isText = (value: unknown): boolean => typeof value === "string" && value.trim() !== "";
+
+function expectOption(of: string, option: LossOption<unknown>): void {
+  expectPart(isObject(option) && "read" in option, "numberOption(…) or choiceOption(…)", of, option);
+  expectPart(fits(option.fallback, option), option.says, `the default of ${of}`, option.fallback);
+}
+
+function expectPart(holds: boolean, expected: string, of: string, value: unknown): void {
+  if (!holds) throw new TypeError(`Expected ${expected} for ${of} of a loss but received ${received(value)}`);
 }
 
 /** An option of a loss. `Default` is part of the type, so that editors show it. */
@@ -176,8 +190,6 @@ export type Setting<Key extends string, Option> = Option & {
 };
 
 export interface LossRange extends NumberRange {
-  /** The range in words, instead of "a number above …". */
-  readonly words?: string;
   /** Follows the range in parentheses. */
   readonly note?: string;
 }
@@ -186,7 +198,7 @@ export interface LossRange extends NumberRange {
 export function numberOption<Default extends number>(
   fallback: Default,
   help: string,
-  range: LossRange = { words: "a finite number" },
+  range: LossRange = {},
 ): LossOption<number, Default> {
   const inner = number(fallback, help, range);
   const read = (value: unknown) => {
@@ -198,7 +210,8 @@ export function numberOption<Default extends number>(
 
 /** A range as the library's errors say it. */
 export function inWords(range: LossRange): string {
-  const words = range.words ?? number(0, "", range).expected;
+  const { expected: bounds } = number(0, "", range);
+  const words = bounds === "a number" ? "a finite number" : bounds;
   return range.note === undefined ? words : `${words} (${range.note})`;
 }
 
@@ -230,17 +243,16 @@ export function beta<Default extends number>(
   fallback: Default,
   help = "how strongly the policy is kept close to the reference",
 ): Setting<"beta", LossOption<number, Default>> {
-  return setting("beta", numberOption(fallback, help, { above: 0, words: "a positive number" }));
+  return setting("beta", numberOption(fallback, help, { above: 0 }));
 }
 
-/** ε, the share of flipped labels; at one half, labels would carry no information. */
+/** With half of the labels flipped, they would carry no information. */
+export const uninformative = 0.5;
+
+/** ε, the share of flipped labels. */
 export const labelSmoothing = setting(
   "labelSmoothing",
-  numberOption(0, "share of pairs assumed to have swapped labels", {
-    min: 0,
-    below: 0.5,
-    words: "a number from 0 to below 0.5",
-  }),
+  numberOption(0, "share of pairs assumed to have swapped labels", { min: 0, below: uninformative }),
 );
 
 /**

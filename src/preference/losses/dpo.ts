@@ -17,7 +17,16 @@
  * TRL's forward KL does not stop and is infinite from ρ = −89 on. The square in `ipo` may still overflow.
  */
 import type { Tensor } from "../../torch";
-import { beta, choiceOption, declareLoss, labelSmoothing, numberOption, type OptionsOf, setting } from "./declaration";
+import {
+  beta,
+  choiceOption,
+  declareLoss,
+  labelSmoothing,
+  numberOption,
+  type OptionsOf,
+  setting,
+  uninformative,
+} from "./declaration";
 import { logRatios, meanOverTokens, type PairLogProbs, type PairValues, smoothedLogistic } from "./loss";
 
 export const divergenceTypes = ["reverse_kl", "forward_kl", "js_divergence", "alpha_divergence"] as const;
@@ -141,7 +150,7 @@ export const exoPair = declareLoss({
       "labelSmoothing",
       numberOption(usual, "probability that the labels leave to the rejected answer", {
         above: 0,
-        below: 0.5,
+        below: uninformative,
         note: `${usual.toExponential()} is usual`,
       }),
     ),

@@ -11,7 +11,10 @@ import type { Tensor } from "../../torch";
 /** Sums of token log-probs over each answer, log π(y|x) in nats, `[pairs]` each, and further values for some losses. */
 export interface PairLogProbs {
   policyChosen: Tensor;
-  /** Zeros where a row has no rejected answer, which only a loss of the chosen answers allows (`PreferenceLoss.answers`). */
+  /**
+   * Zeros where a row has no rejected answer. Only a loss of the chosen answers allows such rows (`PreferenceLoss.answers`),
+   * and there reading this, or another value of the rejected answers, throws.
+   */
   policyRejected: Tensor;
   /** Zeros when the loss does not need the reference. */
   referenceChosen: Tensor;
@@ -59,7 +62,10 @@ export interface PreferenceLoss {
    * micro-batches changes the objective. Pairs are independent when absent.
    */
   readonly scope?: "batch";
-  /** `chosen`: the rejected answers are not read, so rows may lack them. Both answers are read when absent. */
+  /**
+   * `chosen`: neither the loss nor its metrics read the rejected answers, so rows may lack them; if one does read them, that
+   * is an error. Both answers are read when absent.
+   */
   readonly answers?: "chosen";
   /** Implicit rewards, `[pairs]` each, without gradient; β times the log-ratios when absent. `pairRewards` reads them. */
   readonly rewards?: (logProbs: PairLogProbs) => PairValues;
@@ -82,14 +88,40 @@ export type LossTraits = Pick<PreferenceLoss, "beta" | "scope" | "answers" | "re
 
 /** A function as a loss with a name and traits. A loss that has options is declared with `declareLoss`. */
 export function defineLoss(name: string, traits: LossTraits, loss: (logProbs: PairLogProbs) => Tensor): PreferenceLoss {
+  const { answers } = traits;
   const checked = (logProbs: PairLogProbs) => {
-    if (!(isTensor(logProbs?.policyChosen) && isTensor(logProbs.policyRejected)))
+    if (!(isTensor(logProbs?.policyChosen) && (answers === "chosen" || isTensor(logProbs.policyRejected))))
       throw new TypeError(
         `Expected log-probs, an object of Tensors { policyChosen, policyRejected, … }, for the loss '${name}' but received ${received(logProbs)}`,
       );
-    return loss(logProbs);
+    return loss(readableBy({ name, answers }, logProbs));
   };
   return withProperties(checked, { name, ...traits });
+}
+
+const OF_REJECTED: readonly (keyof PairLogProbs)[] = ["policyRejected", "referenceRejected", "rejectedTokens", "wpoRejected"];
+
+/**
+ * The log-probs as a loss may read them. For a loss of the chosen answers alone, the values of the rejected answers throw when
+ * they are read: rows may lack these answers, and the zeros in their place would give a wrong loss.
+ */
+export function readableBy(
+  { name, answers }: { readonly name: string; readonly answers?: "chosen" | undefined },
+  logProbs: PairLogProbs,
+): PairLogProbs {
+  if (answers !== "chosen") return logProbs;
+  const readable = { ...logProbs };
+  for (const key of OF_REJECTED) {
+    const get = (): never => {
+      const loss = name ? `the loss '${name}'` : "the loss";
+      throw new TypeError(
+        `Expected ${loss} to read the chosen answers alone, as its answers: "chosen" says, but it reads '${key}', which ` +
+          "rows may lack; leave 'answers' out for a loss that compares two answers",
+      );
+    };
+    Object.defineProperty(readable, key, { get, enumerable: false }); // so that a copy of the object can be made
+  }
+  return readable;
 }
 
 /** By its methods: the class itself would load libtorch. */
@@ -108,11 +140,16 @@ export function lossNeeds(loss: Pick<PreferenceLoss, "needs">, need: LossNeed): 
   return (loss.needs ?? ["reference", "tokens"]).includes(need);
 }
 
-/** ρ_w and ρ_l: how far the policy has moved from the reference on the chosen and on the rejected answer, `[pairs]`. */
+/**
+ * ρ_w and ρ_l: how far the policy has moved from the reference on the chosen and on the rejected answer, `[pairs]`. ρ_l is
+ * computed when it is read, so a loss of the chosen answers alone can take ρ_w from here.
+ */
 export function logRatios(logProbs: PairLogProbs): PairValues {
   return {
     chosen: logProbs.policyChosen.sub(logProbs.referenceChosen),
-    rejected: logProbs.policyRejected.sub(logProbs.referenceRejected),
+    get rejected() {
+      return logProbs.policyRejected.sub(logProbs.referenceRejected);
+    },
   };
 }
 

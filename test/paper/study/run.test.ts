@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { presets } from "../../../src/paper/settings";
 import { cellName, cellsOf, paperStudy, type Study } from "../../../src/paper/study/plan";
 import { runStudy, type StudyResult } from "../../../src/paper/study/run";
@@ -15,6 +15,9 @@ const study: Study = { ...paperStudy, betas: [0.3], lambdas: [5, 50] };
 const CELLS = 23;
 /** One for each task. */
 const REFERENCES = 2;
+/** The same comparison without the grid and the control. */
+const small: Study = { ...study, corpora: ["low", "high"], grid: [] };
+const SMALL_CELLS = 14;
 
 interface Watched {
   result?: StudyResult;
@@ -24,11 +27,11 @@ interface Watched {
 }
 
 /** Runs a study; with `stopAt` it is broken off when so many phases were started. */
-async function run(path: string, { seeds = [3], of = presets.smoke, stopAt = Infinity } = {}): Promise<Watched> {
+async function run(path: string, { seeds = [3], of = presets.smoke, plan = study, stopAt = Infinity } = {}): Promise<Watched> {
   const watched: Watched = { phases: [], finished: -1 };
   const options = {
     preset: "test",
-    study,
+    study: plan,
     subject: new SmallModel(path, generatedCorpora(of), "A small model."),
     seeds,
     folder: path,
@@ -45,12 +48,22 @@ async function run(path: string, { seeds = [3], of = presets.smoke, stopAt = Inf
   return watched;
 }
 
+/** The folder of a run of seeds 3 and 4 that nothing interrupted, and what it gave. Tests that write take a copy. */
+let finished: string;
+let uninterrupted: Watched;
+beforeAll(async () => {
+  finished = folder();
+  uninterrupted = await run(finished, { seeds: [3, 4] });
+});
+
+/** What the finished run gave for one of its seeds. */
+const ofSeed3 = async () => (await run(finished)).result!;
+
 /** All numbers but the time they took. */
 const numbers = ({ cells, references }: StudyResult) => [...cells, ...references].map((part) => ({ ...part, seconds: 0 }));
 
 test("a run that was stopped goes on where it was, and comes to the same numbers bit for bit", async () => {
-  const [whole, parts] = [join(folder(), "whole"), join(folder(), "parts")];
-  const uninterrupted = await run(whole, { seeds: [3, 4] });
+  const parts = join(folder(), "parts");
   expect(uninterrupted.phases).toHaveLength(2 * (CELLS + REFERENCES));
 
   expect((await run(parts, { seeds: [3, 4], stopAt: 6 })).finished).toBe(0); // the reference and five cells
@@ -72,25 +85,24 @@ test("a run that was stopped goes on where it was, and comes to the same numbers
 });
 
 test("cells of other settings, and ones that cannot be read, are made anew", async () => {
-  const path = join(folder(), "study");
-  const first = await run(path);
+  const path = folder(finished);
   const file = (cell: number) => join(path, "cells", `${cellName(cellsOf(study, 3)[cell]!)}.json`);
   const text = readFileSync(file(2), "utf8");
   writeFileSync(file(2), text.slice(0, text.length / 2));
   rmSync(file(4));
   const modified = statSync(file(3)).mtimeMs;
   const mended = await run(path);
-  expect(mended.phases).toEqual([first.phases[3], first.phases[5]]); // the reference's phase is first
-  expect(numbers(mended.result!)).toEqual(numbers(first.result!));
+  expect(mended.phases).toEqual([uninterrupted.phases[3], uninterrupted.phases[5]]); // the reference's phase is first
+  expect(numbers(mended.result!)).toEqual(numbers(await ofSeed3()));
   expect(statSync(file(3)).mtimeMs).toBe(modified);
 
   const { smoke } = presets;
   const slower = { ...smoke, preference: { ...smoke.preference, learningRate: 1e-4 } };
-  const other = await run(path, { of: slower });
+  const other = await run(path, { of: slower, plan: small });
   expect(other.finished).toBe(0);
-  expect(other.phases).toHaveLength(CELLS); // the references are the same
+  expect(other.phases).toHaveLength(SMALL_CELLS); // the references are the same
   const wider = { ...smoke, sft: { ...smoke.sft, learningRate: 1e-3 } };
-  expect((await run(path, { of: wider })).phases).toHaveLength(CELLS + REFERENCES);
+  expect((await run(path, { of: wider, plan: small })).phases).toHaveLength(SMALL_CELLS + REFERENCES);
 });
 
 test("a reference without the file that says what it is, is made anew", async () => {
@@ -105,8 +117,8 @@ test("a reference without the file that says what it is, is made anew", async ()
 });
 
 test("all methods of a seed start from one reference; in the control the chosen answers are those of low distance", async () => {
-  const { result } = await run(join(folder(), "study"));
-  const at = (corpus: string, method: string) => result!.cells.find((cell) => cell.corpus === corpus && cell.method === method)!;
+  const result = await ofSeed3();
+  const at = (corpus: string, method: string) => result.cells.find((cell) => cell.corpus === corpus && cell.method === method)!;
   for (const corpus of study.corpora) {
     const start = at(corpus, "reference").curve[0];
     for (const method of ["sft", "dpo", "ipo", "slic", "hinge", "dpop"]) {
@@ -128,9 +140,9 @@ test("DPO in the study is DPO in the small experiment", async () => {
   const { runExperiment } = await import("../../../src/paper/experiment");
   const startPhase = () => ({ update: () => {}, finish: () => {} });
   const small = await runExperiment({ seed: 3, preset: "smoke", startPhase });
-  const { result } = await run(join(folder(), "study"));
+  const result = await ofSeed3();
   for (const method of ["reference", "sft", "dpo", "dpop"] as const) {
-    const cell = result!.cells.find(
+    const cell = result.cells.find(
       (each) => each.corpus === "low" && each.method === method && (each.lambda === null || each.lambda === 50),
     )!;
     expect(cell.measures).toEqual(small.methods[method].measures);
@@ -143,7 +155,7 @@ test("leaves no tensor behind, and the number of threads as it was", async () =>
   const threads = getNumThreads();
   setNumThreads(2);
   const before = await settledTensors();
-  await run(join(folder(), "second"));
+  await run(join(folder(), "second"), { plan: small });
   expect(memory().tensors).toBe(before);
   expect(getNumThreads()).toBe(2);
   setNumThreads(threads);
