@@ -9,6 +9,7 @@
 #include "random.h"
 #include "storage.h"
 #include "tensors.h"
+#include "vectorMath.h"
 
 namespace smaug {
 
@@ -33,6 +34,7 @@ bool hasLenientGetters(Napi::Env env) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   installCpuAllocator();
+  chooseVectorKernels();
   // cuDNN's attention makes a plan for every new length, which takes up to 0.6 s, and in generation each token has a new length.
   // Flash attention needs no plan.
   at::globalContext().setSDPUseCuDNN(false);
