@@ -6,7 +6,7 @@ import { originsOf } from "../base/files/inputFiles";
 import { expectApart, expectUsableFolder, type Input } from "../base/files/outputFolder";
 import { didYouMean } from "../base/names";
 import { checkOptions } from "../base/options";
-import { problemsError } from "../base/problems";
+import { conflict, type Problem, problemsError } from "../base/problems";
 import { expectOneProcess } from "../base/processes";
 import { isObject, received } from "../base/values";
 import type { RejectedRule } from "../data/reading/columnMapping";
@@ -102,12 +102,19 @@ export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   expect("resumeFromCheckpoint", resumeFromCheckpoint, canResume, "a checkpoint's folder, true or false");
   expect("config", config, isObject(config), "an object");
   expect("dataName", dataName, typeof dataName === "string", "a string");
-  const { metricForBestModel, ldAlpha } = readTrainingArguments(options);
-  const unread = ldAlphaProblems(ldAlpha, [loss]);
+  const { metricForBestModel, ldAlpha, dpopTolerance } = readTrainingArguments(options);
+  const unread = [...ldAlphaProblems(ldAlpha, [loss]), ...toleranceProblems(dpopTolerance, loss)];
   if (unread.length > 0) throw problemsError(unread);
   const compares = evaluation === undefined || evaluation.some(({ rejected }) => rejected !== undefined);
   const measured = evaluationMetrics.filter((metric) => compares || !comparingMetrics.includes(metric));
   if (metricForBestModel !== null) expectMetric(metricForBestModel, [...measured, ...ofLoss]);
+}
+
+/** The problem with a tolerance for a loss that takes none from the trainer. */
+function toleranceProblems(tolerance: TrainingArguments["dpopTolerance"], loss: PreferenceLoss): Problem[] {
+  if (tolerance === "auto" || loss.withTolerance) return [];
+  const reads = "'dpop_tolerance' only with a loss that takes its tolerance from the trainer, as dpop without 'tolerance' does,";
+  return [conflict("dpop_tolerance", reads, `${tolerance} with ${loss.name || "another loss"}; leave it out`)];
 }
 
 /** The loss to train with; unchecked. */

@@ -40,7 +40,7 @@ async function replay({ name, adapter, settings }: Trace, dtype: "float32" | "fl
     evaluation: pairs(rows.eval),
     loss,
     outputDir,
-    dpopTolerance,
+    ...(loss.withTolerance && { dpopTolerance }),
     trainSamplingStrategy: "sequential",
     perDeviceTrainBatchSize: given["per_device_train_batch_size"],
     gradientAccumulationSteps: given["gradient_accumulation_steps"],

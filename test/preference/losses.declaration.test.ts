@@ -124,7 +124,7 @@ describe("a user's own declaration", () => {
       "Expected the name of a numberOption(…) for 'tolerance' of a loss but received \"side\"",
     ],
     [{ ...whole, needs: "reference" }, "for 'needs' of a loss but received \"reference\""],
-    [{ ...whole, needs: ["refs"] }, 'Expected a list of "reference", "tokens" and "wpo"'],
+    [{ ...whole, needs: ["refs"] }, 'Expected a list, which may be empty, of any of "reference", "tokens", "wpo"'],
     [{ ...whole, scope: "pair" }, 'Expected "batch" or nothing for \'scope\' of a loss but received "pair"'],
     [{ ...whole, answers: "choosen" }, 'Expected "chosen" or nothing for \'answers\' of a loss but received "choosen"'],
     [{ ...whole, rewards: 3 }, "for 'rewards' of a loss but received 3"],

@@ -887,6 +887,11 @@ describe("what goes wrong", () => {
       "Expected options of 'PreferenceTrainer' but received 'learningrate'; did you mean 'learningRate'?",
     ],
     ["a strategy that is none", { evalStrategy: "sometimes" as "no" }, "Expected one of no, steps, epoch for 'evalStrategy'"],
+    [
+      "a tolerance that the loss does not take",
+      { loss: dpop({ tolerance: 0 }), dpopTolerance: 0.1 },
+      "Expected 'dpop_tolerance' only with a loss that takes its tolerance from the trainer, as dpop without 'tolerance' does, but received 0.1 with dpop; leave it out",
+    ],
     ["no rows", { train: [] }, "Expected at least one pair for 'train'"],
     [
       "ids beyond the vocabulary",

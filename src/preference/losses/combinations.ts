@@ -6,9 +6,9 @@ import { expectFits, numberOption } from "./declaration";
 import {
   defineLoss,
   expectLossFunction,
-  type LossNeed,
   type LossTraits,
   lossNeeds,
+  needsOfLosses,
   type PairLogProbs,
   type PreferenceLoss,
 } from "./loss";
@@ -36,8 +36,7 @@ export function weightedSum(losses: readonly PreferenceLoss[], givenWeights?: re
     throw new RangeError(`Expected ${losses.length} weights for 'weights', one a loss, but received ${weights.length}`);
   weights.forEach((each, i) => expectFits(`weights[${i}]`, each, weight));
 
-  const possible: LossNeed[] = ["reference", "tokens", "wpo"];
-  const needs = possible.filter((need) => losses.some((loss) => lossNeeds(loss, need)));
+  const needs = needsOfLosses.filter((need) => losses.some((loss) => lossNeeds(loss, need)));
   const { beta, rewards } = losses.find(({ name }) => name !== "sft") ?? losses[0]!;
   const scope = losses.some((loss) => loss.scope === "batch") ? "batch" : undefined;
   const answers = losses.every((loss) => loss.answers === "chosen") ? "chosen" : undefined;

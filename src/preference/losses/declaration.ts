@@ -13,6 +13,7 @@ import {
   defineLoss,
   type LossNeed,
   type LossTraits,
+  needsOfLosses,
   type PairLogProbs,
   type PairValues,
   type PreferenceLoss,
@@ -138,8 +139,9 @@ function expectDeclaration(declaration: AnyDeclaration): void {
   expectPart(isText(source), "a paper or an implementation", "'source'", source);
   expectPart(isObject(options), "an object of options", "'options'", options);
   for (const [option, value] of Object.entries(options!)) expectOption(`'options.${option}'`, value);
-  const isNeeds = Array.isArray(needs) && needs.every((need) => ["reference", "tokens", "wpo"].includes(need));
-  expectPart(isNeeds, 'a list of "reference", "tokens" and "wpo", which may be empty,', "'needs'", needs);
+  const isNeeds = Array.isArray(needs) && needs.every((need) => needsOfLosses.includes(need));
+  const all = needsOfLosses.map((need) => `"${need}"`).join(", ");
+  expectPart(isNeeds, `a list, which may be empty, of any of ${all}`, "'needs'", needs);
   expectPart(scope === undefined || scope === "batch", '"batch" or nothing', "'scope'", scope);
   expectPart(answers === undefined || answers === "chosen", '"chosen" or nothing', "'answers'", answers);
   expectPart(rewards === undefined || typeof rewards === "function", "a function of the log-probs", "'rewards'", rewards);

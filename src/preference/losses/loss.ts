@@ -37,10 +37,11 @@ export interface PairLogProbs {
 }
 
 /**
- * What a loss needs in addition to the policy's sums. `reference`: reference log-probs; `tokens`: `chosenTokens` and
+ * What a loss may need in addition to the policy's sums. `reference`: reference log-probs; `tokens`: `chosenTokens` and
  * `rejectedTokens`; `wpo`: `wpoChosen` and `wpoRejected`.
  */
-export type LossNeed = "reference" | "tokens" | "wpo";
+export const needsOfLosses = ["reference", "tokens", "wpo"] as const;
+export type LossNeed = (typeof needsOfLosses)[number];
 
 /**
  * A loss per pair, `[pairs]`. Any function of `PairLogProbs` is one; the properties are optional.
