@@ -22,6 +22,12 @@ import type { TokenizerFolder } from "./tokenizerJson";
 
 type Library = import("@huggingface/tokenizers", { with: { "resolution-mode": "import" }}).Tokenizer;
 
+/** The model and the adapter that a tokenizer is loaded from. */
+interface TokenizerSource {
+  readonly base: string;
+  readonly adapter: string | undefined;
+}
+
 export interface EncodeOptions {
   /** Whether the tokens that the tokenizer itself puts around a text (BOS, rarely EOS) are added. Default true. */
   addSpecialTokens?: boolean;
@@ -70,14 +76,13 @@ export class Tokenizer {
   readonly generationConfig: Readonly<Record<string, unknown>>;
   private readonly file: string;
 
-  /** @internal */
-  constructor(
+  private constructor(
     folder: TokenizerFolder,
     private readonly library: Library,
     private readonly decoder: TokenDecoder,
     private readonly chat: ChatRenderer,
     private readonly limits: TokenizerLimits,
-    { base, adapter }: { readonly base: string; readonly adapter: string | undefined },
+    { base, adapter }: TokenizerSource,
   ) {
     this.file = folder.file;
     this.path = folder.file.endsWith(".gguf") ? folder.file : base;
@@ -90,6 +95,18 @@ export class Tokenizer {
     this.eosToken = folder.specialTokens.eos_token;
     this.padToken = folder.specialTokens.pad_token;
     this.unkToken = folder.specialTokens.unk_token;
+  }
+
+  /** @internal The tokenizer of a folder that has been read. */
+  static of(
+    folder: TokenizerFolder,
+    library: Library,
+    decoder: TokenDecoder,
+    chat: ChatRenderer,
+    limits: TokenizerLimits,
+    source: TokenizerSource,
+  ): Tokenizer {
+    return new Tokenizer(folder, library, decoder, chat, limits, source);
   }
 
   get bosTokenId(): number | undefined {
@@ -282,7 +299,7 @@ export async function loadTokenizer(nameOrFolder: string, options: LoadTokenizer
   const isToken = (token: string) => library.token_to_id(token) !== undefined;
   checkPostProcessor(json.post_processor, file, isToken);
   const chat = new ChatRenderer(files.chatTemplates, { places: files.templatePlaces });
-  return new Tokenizer(files, library, decoder, chat, limits, source);
+  return Tokenizer.of(files, library, decoder, chat, limits, source);
 }
 
 /** Gives the library a token that has an id but is not looked for in texts. */

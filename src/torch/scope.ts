@@ -62,8 +62,7 @@ const generators = new FinalizationRegistry<number>((slot) => binding.releaseGen
 export abstract class GeneratorHandle {
   private slot: number;
 
-  /** @internal */
-  constructor(slot: number) {
+  protected constructor(slot: number) {
     this.slot = slot;
     generators.register(this, slot, this);
   }

@@ -43,7 +43,7 @@ const programs: Record<string, string> = {
 
 /** What a strict TypeScript program sees: the types of the API, and none of what is inside. */
 const consumer = `
-  import { Linear, type PreferenceRow, PreferenceTrainer, dpop, loadModel, loadPreferences, lora } from "smaug";
+  import { Linear, type PreferenceRow, PreferenceTrainer, dpop, loadModel, loadPreferences, lora, Tokenizer } from "smaug";
   import { type Device, Generator, type Index, type Tensor, cat, ops, randn } from "smaug/torch";
   const generator = new Generator().manualSeed(1);
   const x: Tensor = randn([2, 3], { generator });
@@ -58,6 +58,8 @@ const consumer = `
   x.live("read");
   // @ts-expect-error: a tensor is no generator
   x.normal_(0, 1, { generator: x });
+  // @ts-expect-error: loadTokenizer creates it
+  new Tokenizer();
   console.log(values, device, rows, new Linear(2, 3), dpop, loadModel, lora, PreferenceTrainer);`;
 
 let app: string;
