@@ -6,7 +6,7 @@ import { InputError } from "../base/errors";
 import { received } from "../base/values";
 import type { RejectedRule } from "../data/reading/columnMapping";
 import { createLoss, type PairLogProbs, type PreferenceLoss, weightedSum, wpo } from "../preference/losses";
-import { expectLossFunction, NOT_ASYNC, readableBy } from "../preference/losses/loss";
+import { NOT_ASYNC } from "../preference/losses/loss";
 import { type Device, fromTypedArray, Tensor, tidy } from "../torch";
 
 /** Nats, tokens and WPO's means of the two pairs. The policy differs from the reference, so that no loss is at a kink. */
@@ -32,12 +32,10 @@ const MAKERS: readonly unknown[] = [createLoss, weightedSum, wpo];
  * @returns the names of the loss's own metrics
  * @throws TypeError that says what the loss returned and how to fix it; whatever the loss itself throws
  */
-export function checkLoss(loss: unknown, device: Device): string[] {
-  expectLossFunction(loss, "loss");
-  const given = loss as PreferenceLoss;
-  if ("declaration" in given || MAKERS.includes(loss))
+export function checkLoss(loss: PreferenceLoss, device: Device): string[] {
+  if ("declaration" in loss || MAKERS.includes(loss))
     throw new TypeError(
-      `Expected a loss for 'loss' but received the function ${given.name}, which creates one; call it: ${given.name}(…)`,
+      `Expected a loss for 'loss' but received the function ${loss.name}, which creates one; call it: ${loss.name}(…)`,
     );
   return tidy(() => {
     const sample = Object.fromEntries(
@@ -46,15 +44,15 @@ export function checkLoss(loss: unknown, device: Device): string[] {
         return [name, fromTypedArray(Float32Array.from(values), [PAIRS], { device, requiresGrad })];
       }),
     );
-    const logProbs = readableBy(given, { ...sample, meanChosenTokens: 6.5 } as unknown as PairLogProbs);
-    const result: unknown = given(logProbs);
+    const logProbs = { ...sample, meanChosenTokens: 6.5 } as unknown as PairLogProbs;
+    const result: unknown = loss(logProbs);
     expectPerPair(result, "'loss'");
     if (!result.requiresGrad)
       throw new TypeError(
         "Expected a loss that depends on 'policyChosen' or 'policyRejected' for 'loss' but received one without a gradient; " +
           "compute it with tensor operations and do not detach either",
       );
-    const metrics = given.metrics?.(logProbs) ?? {};
+    const metrics = loss.metrics?.(logProbs) ?? {};
     for (const [name, values] of Object.entries(metrics)) expectPerPair(values, `the metric '${name}' of 'loss'`);
     return Object.keys(metrics);
   });

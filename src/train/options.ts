@@ -17,6 +17,7 @@ import type { CausalLM } from "../models";
 import { expectModel } from "../models/causalLm";
 import { dpop, type PairLogProbs, type PreferenceLoss } from "../preference";
 import { ldAlphaProblems } from "../preference/losses/combinations";
+import { expectLossFunction, guardAnswers } from "../preference/losses/loss";
 import type { Tokenizer } from "../text";
 import { expectTokenizer } from "../text/tokenizer";
 import type { Tensor } from "../torch";
@@ -117,9 +118,15 @@ function toleranceProblems(tolerance: TrainingArguments["dpopTolerance"], loss: 
   return [conflict("dpop_tolerance", reads, `${tolerance} with ${loss.name || "another loss"}; leave it out`)];
 }
 
-/** The loss to train with; unchecked. */
+/**
+ * The loss to train with.
+ *
+ * @throws TypeError unless it is a synchronous function; `checkLoss` checks what it returns
+ */
 export function lossOf({ loss }: Pick<PreferenceTrainerOptions, "loss">): PreferenceLoss {
-  return (loss ?? dpop()) as PreferenceLoss;
+  const given = loss ?? dpop();
+  expectLossFunction(given, "loss");
+  return guardAnswers(given);
 }
 
 /** Checks the metric; with an unknown one, no evaluation would ever be the best. */

@@ -21,7 +21,6 @@ import {
   type TokenStatistic,
   upload,
 } from "../preference";
-import { readableBy } from "../preference/losses/loss";
 import { fromTypedArray, noGrad, ops, type Tensor, tidy } from "../torch";
 import { inBatchesThatFit } from "./memory";
 import { addByDifference } from "./metrics/differenceMetrics";
@@ -150,7 +149,7 @@ function pairLosses(policy: PolicyLogProbs, packing: Packing, context: PassConte
     ? referenceSums(packing.pairs, reference, model.device, ldAlpha)
     : { referenceChosen: zero(), referenceRejected: zero() };
   const logProbs: PairLogProbs = { ...policy, ...sums, meanChosenTokens: meanChosenTokens(pairs) };
-  const losses = loss(readableBy(loss, logProbs));
+  const losses = loss(logProbs);
   if (losses.dim() !== 1 || losses.size(0) !== packing.pairs.length)
     throw new TypeError(
       `Expected one number a pair, [${packing.pairs.length}], from 'loss' but received [${losses.shape.join(", ")}]`,

@@ -81,7 +81,9 @@ describe("a user's own declaration", () => {
       'Expected one of "chosen", "rejected" for \'side\' but received "left"',
     );
     expect(() => margin({ bta: 1 } as object)).toThrow("but received 'bta'; did you mean 'beta'?");
-    expect(() => checkLoss(margin, "cpu")).toThrow("received the function myMargin, which creates one; call it: myMargin(…)");
+    expect(() => checkLoss(margin as never, "cpu")).toThrow(
+      "received the function myMargin, which creates one; call it: myMargin(…)",
+    );
     expect(checkLoss(margin().bind(null), "cpu")).toEqual([]);
   });
 
@@ -124,7 +126,7 @@ describe("a user's own declaration", () => {
       "Expected the name of a numberOption(…) for 'tolerance' of a loss but received \"side\"",
     ],
     [{ ...whole, needs: "reference" }, "for 'needs' of a loss but received \"reference\""],
-    [{ ...whole, needs: ["refs"] }, 'Expected a list, which may be empty, of any of "reference", "tokens", "wpo"'],
+    [{ ...whole, needs: ["refs"] }, 'Expected a list of "reference", "tokens" or "wpo", possibly empty, for'],
     [{ ...whole, scope: "pair" }, 'Expected "batch" or nothing for \'scope\' of a loss but received "pair"'],
     [{ ...whole, answers: "choosen" }, 'Expected "chosen" or nothing for \'answers\' of a loss but received "choosen"'],
     [{ ...whole, rewards: 3 }, "for 'rewards' of a loss but received 3"],

@@ -128,7 +128,7 @@ describe("a loss that reads chosen answers alone", () => {
   const own = (formula: (logProbs: LogProbs) => Tensor, metrics = {}) =>
     declareLoss({ name: "own", source: "a test", needs: ["tokens"], answers: "chosen", options: {}, formula, metrics })();
   const refused = (of: string, key: string) =>
-    `Expected ${of} to read the chosen answers alone, as its answers: "chosen" says, but it reads '${key}', which rows may lack`;
+    `Expected ${of} to use only the chosen answers (answers: "chosen") but it read '${key}', which rows may lack; remove 'answers'`;
 
   test.each<[string, PreferenceLoss, of: string, key: string]>([
     [

@@ -118,9 +118,9 @@ export const calDpo = declareLoss({
   needs: ["reference"],
   options: targeted,
   formula: (logProbs, { beta }) => {
-    const ratios = logRatios(logProbs);
-    const calibration = distanceFromTargets(ratios, beta);
-    return calibration.mul(0.5).sub(ratios.chosen.sub(ratios.rejected).logSigmoid());
+    const { chosen, rejected } = logRatios(logProbs);
+    const calibration = distanceFromTargets({ chosen, rejected }, beta);
+    return calibration.mul(0.5).sub(chosen.sub(rejected).logSigmoid());
   },
 });
 export type CalDpoOptions = OptionsOf<typeof calDpo.declaration.options>;

@@ -8,9 +8,9 @@ import {
   expectLossFunction,
   type LossTraits,
   lossNeeds,
-  needsOfLosses,
   type PairLogProbs,
   type PreferenceLoss,
+  possibleNeeds,
 } from "./loss";
 
 /** Of one loss among several. */
@@ -36,7 +36,7 @@ export function weightedSum(losses: readonly PreferenceLoss[], givenWeights?: re
     throw new RangeError(`Expected ${losses.length} weights for 'weights', one a loss, but received ${weights.length}`);
   weights.forEach((each, i) => expectFits(`weights[${i}]`, each, weight));
 
-  const needs = needsOfLosses.filter((need) => losses.some((loss) => lossNeeds(loss, need)));
+  const needs = possibleNeeds.filter((need) => losses.some((loss) => lossNeeds(loss, need)));
   const { beta, rewards } = losses.find(({ name }) => name !== "sft") ?? losses[0]!;
   const scope = losses.some((loss) => loss.scope === "batch") ? "batch" : undefined;
   const answers = losses.every((loss) => loss.answers === "chosen") ? "chosen" : undefined;
@@ -84,7 +84,7 @@ export function wpo(loss: PreferenceLoss): PreferenceLoss {
   if (loss.scope === "batch")
     throw new TypeError(`Expected a loss of single pairs for 'loss' but received '${loss.name}', which sorts the batch`);
   const { beta, rewards, metrics } = loss;
-  const needs = [...(["reference", "tokens"] as const).filter((need) => lossNeeds(loss, need)), "wpo" as const];
+  const needs = possibleNeeds.filter((need) => need === "wpo" || lossNeeds(loss, need));
   const withTolerance = loss.withTolerance && ((nats: number) => wpo(loss.withTolerance!(nats)));
   return defineLoss(`wpo(${loss.name})`, { beta, needs, rewards, metrics, withTolerance }, (logProbs) => {
     const { wpoChosen, wpoRejected } = logProbs;
@@ -102,18 +102,20 @@ export const ldAlpha = numberOption(1, "weight of the longer answer's tokens bey
   max: 1,
 });
 
-/**
- * The problem with an α that none of the losses reads: one of the chosen answers alone has no shorter answer to compare with.
- *
- * @param losses that are trained with
- */
+/** The problem when no loss uses α: a loss on chosen answers alone has no second length to compare. */
 export function ldAlphaProblems(
-  alpha: number | null | undefined,
+  alpha: number | null,
   losses: readonly { readonly name: string; readonly answers?: "chosen" | undefined }[],
 ): Problem[] {
   if ((alpha ?? ldAlpha.fallback) === ldAlpha.fallback || losses.some(({ answers }) => answers !== "chosen")) return [];
   const names = losses.map(({ name }) => name || "a loss of the chosen answers alone").join(", ");
-  return [conflict("ld_alpha", "'ld_alpha' only with a loss that compares two answers", `${alpha} with ${names}; leave it out`)];
+  return [
+    conflict(
+      ["ld_alpha", "loss_type"],
+      "'ld_alpha' only with a loss that compares two answers",
+      `${alpha} with ${names}; leave it out`,
+    ),
+  ];
 }
 
 /**

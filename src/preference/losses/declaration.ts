@@ -13,10 +13,10 @@ import {
   defineLoss,
   type LossNeed,
   type LossTraits,
-  needsOfLosses,
   type PairLogProbs,
   type PairValues,
   type PreferenceLoss,
+  possibleNeeds,
   withProperties,
 } from "./loss";
 
@@ -139,9 +139,9 @@ function expectDeclaration(declaration: AnyDeclaration): void {
   expectPart(isText(source), "a paper or an implementation", "'source'", source);
   expectPart(isObject(options), "an object of options", "'options'", options);
   for (const [option, value] of Object.entries(options!)) expectOption(`'options.${option}'`, value);
-  const isNeeds = Array.isArray(needs) && needs.every((need) => needsOfLosses.includes(need));
-  const all = needsOfLosses.map((need) => `"${need}"`).join(", ");
-  expectPart(isNeeds, `a list, which may be empty, of any of ${all}`, "'needs'", needs);
+  const isNeeds = Array.isArray(needs) && needs.every((need) => possibleNeeds.includes(need));
+  const all = possibleNeeds.map((need) => `"${need}"`);
+  expectPart(isNeeds, `a list of ${all.slice(0, -1).join(", ")} or ${all.at(-1)}, possibly empty,`, "'needs'", needs);
   expectPart(scope === undefined || scope === "batch", '"batch" or nothing', "'scope'", scope);
   expectPart(answers === undefined || answers === "chosen", '"chosen" or nothing', "'answers'", answers);
   expectPart(rewards === undefined || typeof rewards === "function", "a function of the log-probs", "'rewards'", rewards);
@@ -248,13 +248,13 @@ export function beta<Default extends number>(
   return setting("beta", numberOption(fallback, help, { above: 0 }));
 }
 
-/** With half of the labels flipped, they would carry no information. */
-export const uninformative = 0.5;
+/** From this share of flipped labels on, the labels carry no information. */
+export const maxFlippedShare = 0.5;
 
 /** ε, the share of flipped labels. */
 export const labelSmoothing = setting(
   "labelSmoothing",
-  numberOption(0, "share of pairs assumed to have swapped labels", { min: 0, below: uninformative }),
+  numberOption(0, "share of pairs assumed to have swapped labels", { min: 0, below: maxFlippedShare }),
 );
 
 /**

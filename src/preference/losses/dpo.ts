@@ -22,10 +22,10 @@ import {
   choiceOption,
   declareLoss,
   labelSmoothing,
+  maxFlippedShare,
   numberOption,
   type OptionsOf,
   setting,
-  uninformative,
 } from "./declaration";
 import { logRatios, meanOverTokens, type PairLogProbs, type PairValues, smoothedLogistic } from "./loss";
 
@@ -150,7 +150,7 @@ export const exoPair = declareLoss({
       "labelSmoothing",
       numberOption(usual, "probability that the labels leave to the rejected answer", {
         above: 0,
-        below: uninformative,
+        below: maxFlippedShare,
         note: `${usual.toExponential()} is usual`,
       }),
     ),

@@ -40,8 +40,11 @@ export interface PairLogProbs {
  * What a loss may need in addition to the policy's sums. `reference`: reference log-probs; `tokens`: `chosenTokens` and
  * `rejectedTokens`; `wpo`: `wpoChosen` and `wpoRejected`.
  */
-export const needsOfLosses = ["reference", "tokens", "wpo"] as const;
-export type LossNeed = (typeof needsOfLosses)[number];
+export const possibleNeeds = ["reference", "tokens", "wpo"] as const;
+export type LossNeed = (typeof possibleNeeds)[number];
+
+/** What a loss needs that does not say. */
+const defaultNeeds: readonly LossNeed[] = ["reference", "tokens"];
 
 /**
  * A loss per pair, `[pairs]`. Any function of `PairLogProbs` is one; the properties are optional.
@@ -64,8 +67,8 @@ export interface PreferenceLoss {
    */
   readonly scope?: "batch";
   /**
-   * `chosen`: neither the loss nor its metrics read the rejected answers, so rows may lack them; if one does read them, that
-   * is an error. Both answers are read when absent.
+   * `chosen`: neither the loss nor its metrics read the rejected answers, so rows may lack them; reading them is then an
+   * error. `rewards` may read everything: rewards of missing answers are not logged. Both answers are read when absent.
    */
   readonly answers?: "chosen";
   /** Implicit rewards, `[pairs]` each, without gradient; β times the log-ratios when absent. `pairRewards` reads them. */
@@ -87,40 +90,58 @@ export type LossTraits = Pick<PreferenceLoss, "beta" | "scope" | "answers" | "re
   needs: readonly LossNeed[];
 };
 
+/** The losses that `defineLoss` made. */
+const defined = new WeakSet<PreferenceLoss>();
+
 /** A function as a loss with a name and traits. A loss that has options is declared with `declareLoss`. */
 export function defineLoss(name: string, traits: LossTraits, loss: (logProbs: PairLogProbs) => Tensor): PreferenceLoss {
-  const { answers } = traits;
+  const { answers, metrics } = traits;
+  const readable = (logProbs: PairLogProbs) => (answers === "chosen" ? withoutRejected(logProbs, name) : logProbs);
   const checked = (logProbs: PairLogProbs) => {
     if (!(isTensor(logProbs?.policyChosen) && (answers === "chosen" || isTensor(logProbs.policyRejected))))
       throw new TypeError(
         `Expected log-probs, an object of Tensors { policyChosen, policyRejected, … }, for the loss '${name}' but received ${received(logProbs)}`,
       );
-    return loss(readableBy({ name, answers }, logProbs));
+    return loss(readable(logProbs));
   };
-  return withProperties(checked, { name, ...traits });
+  const result = withProperties(checked, {
+    name,
+    ...traits,
+    metrics: metrics && ((logProbs: PairLogProbs) => metrics(readable(logProbs))),
+  });
+  defined.add(result);
+  return result;
+}
+
+/** Makes sure that a loss of the chosen answers alone, such as a plain function, cannot read the rejected ones. */
+export function guardAnswers(loss: PreferenceLoss): PreferenceLoss {
+  if (loss.answers !== "chosen" || defined.has(loss)) return loss;
+  const { name, needs = defaultNeeds, metrics } = loss;
+  const traits: LossTraits = {
+    ...loss,
+    needs,
+    metrics: metrics?.bind(loss),
+    withTolerance: loss.withTolerance && ((nats) => guardAnswers(loss.withTolerance!(nats))),
+  };
+  return defineLoss(name, traits, loss);
 }
 
 const OF_REJECTED: readonly (keyof PairLogProbs)[] = ["policyRejected", "referenceRejected", "rejectedTokens", "wpoRejected"];
 
 /**
- * The log-probs as a loss may read them. For a loss of the chosen answers alone, the values of the rejected answers throw when
- * they are read: rows may lack these answers, and the zeros in their place would give a wrong loss.
+ * The log-probs with values of the rejected answers that throw when they are read: rows may lack these answers, and the
+ * zeros in their place would give a wrong loss.
  */
-export function readableBy(
-  { name, answers }: { readonly name: string; readonly answers?: "chosen" | undefined },
-  logProbs: PairLogProbs,
-): PairLogProbs {
-  if (answers !== "chosen") return logProbs;
+function withoutRejected(logProbs: PairLogProbs, name: string): PairLogProbs {
   const readable = { ...logProbs };
   for (const key of OF_REJECTED) {
     const get = (): never => {
-      const loss = name ? `the loss '${name}'` : "the loss";
       throw new TypeError(
-        `Expected ${loss} to read the chosen answers alone, as its answers: "chosen" says, but it reads '${key}', which ` +
-          "rows may lack; leave 'answers' out for a loss that compares two answers",
+        `Expected the loss${name && ` '${name}'`} to use only the chosen answers (answers: "chosen") but it read '${key}', ` +
+          "which rows may lack; remove 'answers' if the loss compares two answers",
       );
     };
-    Object.defineProperty(readable, key, { get, enumerable: false }); // so that a copy of the object can be made
+    Object.defineProperty(readable, key, { get, enumerable: false }); // so that the object can be copied
   }
   return readable;
 }
@@ -138,7 +159,7 @@ export function withProperties<F extends object, P extends object>(target: F, pr
 
 /** Whether the trainer has to supply `need` for this loss. */
 export function lossNeeds(loss: Pick<PreferenceLoss, "needs">, need: LossNeed): boolean {
-  return (loss.needs ?? ["reference", "tokens"]).includes(need);
+  return (loss.needs ?? defaultNeeds).includes(need);
 }
 
 /**

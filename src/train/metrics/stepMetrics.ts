@@ -11,7 +11,6 @@ import {
   pairRewards,
   type TokenScores,
 } from "../../preference";
-import { readableBy } from "../../preference/losses/loss";
 import { cat, dispose, keep, noGrad, stack, type Tensor, tidy } from "../../torch";
 import { tensor } from "../../torch/create";
 import { comparingMetrics, type LogLine, type TrainingStep } from "./names";
@@ -76,7 +75,7 @@ export class StepMetrics {
           "rewards/margins": chosen.sub(rejected),
           "logps/chosen": logProbs.policyChosen, // with ld_alpha the weighted sums, as in TRL
           "logps/rejected": logProbs.policyRejected,
-          ...loss.metrics?.(readableBy(loss, logProbs)),
+          ...loss.metrics?.(logProbs),
         };
         const places = compared?.length ? tensor(compared, { dtype: "int64", device: losses.device }) : undefined;
         this.addSpread("rewards/chosen", chosen);
