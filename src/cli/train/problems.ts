@@ -10,10 +10,12 @@ import { readInputJson } from "../../base/files/inputFiles";
 import { hasEntry } from "../../base/files/paths";
 import { snakeCase } from "../../base/names";
 import { conflict, missing, type Problem, unfit } from "../../base/problems";
-import { isObject } from "../../base/values";
+import { isObject, shown } from "../../base/values";
 import { expectColumnMapping } from "../../data/reading/columnMapping";
 import { isAdapter } from "../../models/modelSource";
-import { lossConflicts } from "../../preference/losses/configuration";
+import { ldAlphaProblems } from "../../preference/losses/combinations";
+import { lossConflicts, namedLosses } from "../../preference/losses/configuration";
+import { lossNeeds } from "../../preference/losses/loss";
 import { scheduleProblems } from "../../train/schedule";
 import { type RunConfig, runArguments } from "./arguments";
 
@@ -24,11 +26,32 @@ export function runProblems(config: RunConfig): Problem[] {
   const problems: Problem[] = [];
   for (const key of ["modelNameOrPath", "datasetName"] as const)
     if (config[key] === null) problems.push(missing(snakeCase(key), runArguments[key].help));
-  problems.push(...lossConflicts({ ...config, dpopTolerance: tolerance }), ...scheduleProblems(config));
+  problems.push(
+    ...lossConflicts({ ...config, dpopTolerance: tolerance }),
+    ...unreadByLosses(config),
+    ...scheduleProblems(config),
+  );
   if (refAdapterNameOrPath !== null && trainsAdapter(config) === false) problems.push(noAdapterToTrain());
   if (evalOnStart && evalStrategy === "no")
     problems.push(unfit(["eval_on_start", "eval_strategy"], "'eval_strategy' steps or epoch with it", "no"));
   return [...problems, ...rowProblems(config), ...routerLossProblems(config)];
+}
+
+/** Settings of the run that none of its losses reads. */
+function unreadByLosses(config: RunConfig): Problem[] {
+  const losses = namedLosses({ lossType: config.lossType });
+  if (losses === undefined) return [];
+  const { ldAlpha, refAdapterNameOrPath: adapter } = config;
+  const problems = ldAlphaProblems(ldAlpha, losses);
+  if (adapter !== null && !losses.some((loss) => lossNeeds(loss, "reference")))
+    problems.push(
+      conflict(
+        ["ref_adapter_name_or_path", "loss_type"],
+        "'ref_adapter_name_or_path' only with a loss that reads the reference",
+        `${shown(adapter)} with ${config.lossType.join(", ")}; leave it out`,
+      ),
+    );
+  return problems;
 }
 
 /** Whether the run trains an adapter; undefined if the model is on the hub, where it may itself be an adapter. */

@@ -11,11 +11,11 @@ import { checkOptions } from "../../base/options";
 import { conflict, type Problem, problemsError, unfit } from "../../base/problems";
 import { shown } from "../../base/values";
 import { apoDown, apoZero, bcoPair, calDpo, dpoShift, ncaPair, sppoHard } from "./calibrated";
-import { ldAlphaProblems, weight, weightedSum, wpo } from "./combinations";
+import { weight, weightedSum, wpo } from "./combinations";
 import { type AnyDeclaration, createDeclared, fits, inWords, type LossOption, type Setting, type ValueOf } from "./declaration";
 import { discopop, exoPair, hinge, ipo, robust, sigmoid, sigmoidNorm } from "./dpo";
 import { dpop } from "./dpop";
-import { lossNeeds, type PreferenceLoss } from "./loss";
+import type { PreferenceLoss } from "./loss";
 import { cpo, orpo, sft, simpo, slic } from "./referenceFree";
 import { aot, aotUnpaired } from "./transport";
 
@@ -167,14 +167,14 @@ function valueProblems(config: LossConfig): Problem[] {
   return problems;
 }
 
-/** Settings of a run, not of a loss, that only some losses read. */
-interface RunSettings {
-  readonly ldAlpha?: number | null;
-  readonly refAdapterNameOrPath?: string | null;
+/** The losses that a configuration names; undefined if one of them is unknown. */
+export function namedLosses(config: OpenConfig): readonly AnyDeclaration[] | undefined {
+  const named = namesIn(config).map((name) => declarations.get(name));
+  return named.every((declaration) => declaration !== undefined) ? named : undefined;
 }
 
 /** Problems with the names and weights, and with settings that conflict with each other. Keys are in snake case. */
-export function lossConflicts(config: OpenConfig & RunSettings): Problem[] {
+export function lossConflicts(config: OpenConfig): Problem[] {
   const names = namesIn(config);
   const wrongNames = nameProblems(names);
   const weights = Array.isArray(names) && names.length > 0 ? weightProblems(config.lossWeights, names) : [];
@@ -182,7 +182,6 @@ export function lossConflicts(config: OpenConfig & RunSettings): Problem[] {
   return [
     ...weights,
     ...unreadProblems(config, names),
-    ...unreadRunProblems(config, names),
     ...divergenceProblems(config, names),
     ...narrowerProblems(config, names),
     ...weightingProblems(config, names),
@@ -235,21 +234,6 @@ function unreadProblems(config: OpenConfig, names: readonly string[]): Problem[]
         `${shown(config[key])} with ${names.join(", ")}; leave it out`,
       );
     });
-}
-
-/** Checks that the run's settings are read by at least one of the losses. */
-function unreadRunProblems({ ldAlpha, refAdapterNameOrPath: adapter }: RunSettings, names: readonly string[]): Problem[] {
-  const named = names.map((name) => declarations.get(name)!);
-  const problems = ldAlphaProblems(ldAlpha, named);
-  if ((adapter ?? null) !== null && !named.some((loss) => lossNeeds(loss, "reference")))
-    problems.push(
-      conflict(
-        ["ref_adapter_name_or_path", "loss_type"],
-        "'ref_adapter_name_or_path' only with a loss that reads the reference",
-        `${shown(adapter)} with ${names.join(", ")}; leave it out`,
-      ),
-    );
-  return problems;
 }
 
 /** Checks each loss's own range, which may be narrower than that of the first loss that reads the key. */
