@@ -10,6 +10,7 @@ import { existsSync } from "node:fs";
 import { expandHome } from "../base/files/paths";
 import { listed, received } from "../base/values";
 import { HubError } from "./errors";
+import { convertAdapter, convertModel, pickledMessage, pickledWeights } from "./pickles";
 
 export type RepoKind = "model" | "dataset";
 
@@ -181,31 +182,15 @@ function checkGguf(name: string, selected: readonly string[], files?: Files): vo
   );
 }
 
-/** The files that hold weights as Python objects, which are not read. */
-export function pickledWeights(paths: readonly string[]): string[] {
-  return paths.filter((path) => /\.(bin|pt|pth|ckpt)$/.test(path) && !/(^|\/)(training_args|optimizer|scheduler)/.test(path));
-}
-
-/** Why they are not read, up to the command that converts them. */
-export function onlyPickled(pickled: readonly string[]): string {
-  return `only ${listed(pickled)}: such a file can run code when it is opened. Convert it, if you trust it, with\n`;
-}
-
 function whyNoWeights(name: string, paths: readonly string[], wanted: string): HubError {
-  const expected = `Expected ${wanted} in ${name}`;
+  const expected = `${wanted} in ${name}`;
   const pickled = pickledWeights(paths);
-  if (pickled.length === 0) return new HubError(`${expected} but received ${listed(paths)}`, "unusable");
+  if (pickled.length === 0) return new HubError(`Expected ${expected} but received ${listed(paths)}`, "unusable");
   const [id, revision] = name.split("@");
-  const source = `'${id}', ${revision ? `revision='${revision}', ` : ""}`;
-  return new HubError(
-    `${expected} but received ${onlyPickled(pickled)}` +
-      (pickled.some((path) => path.startsWith("adapter_model"))
-        ? '  python -c "import torch; from huggingface_hub import hf_hub_download as get; ' +
-          "from safetensors.torch import save_file; " +
-          `save_file(torch.load(get(${source}filename='adapter_model.bin'), weights_only=True), ` +
-          `'adapter_model.safetensors')"`
-        : '  python -c "from transformers import AutoModelForCausalLM as M; ' +
-          `M.from_pretrained(${source}dtype='auto').save_pretrained('${id!.split("/").at(-1)}')"`),
-    "unusable",
-  );
+  const source = `'${id}'${revision ? `, revision='${revision}'` : ""}`;
+  const program = pickled.some((path) => path.startsWith("adapter_model"))
+    ? "from huggingface_hub import hf_hub_download as get; " +
+      convertAdapter(`get(${source}, filename='adapter_model.bin')`, "adapter_model.safetensors")
+    : convertModel(source, id!.split("/").at(-1)!);
+  return new HubError(pickledMessage(expected, `only ${listed(pickled)}`, program), "unusable");
 }

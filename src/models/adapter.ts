@@ -10,6 +10,7 @@ import { hasEntry } from "../base/files/paths";
 import { StagedFiles } from "../base/files/wholeFiles";
 import { checkOptions, expectPath } from "../base/options";
 import { problemLines } from "../base/problems";
+import { convertAdapter, pickledMessage } from "../hub/pickles";
 import {
   addAdapter,
   DEFAULT_ADAPTER,
@@ -167,12 +168,8 @@ function openAdapterWeights(folder: string): SafetensorsFile {
   if (hasEntry(path)) return new SafetensorsFile(path);
   const pickled = join(folder, "adapter_model.bin");
   if (!hasEntry(pickled)) throw new FolderError(`Expected ${WEIGHTS_FILE} in ${folder} but it is missing`);
-  throw new FolderError(
-    `Expected ${WEIGHTS_FILE} in ${folder} but received adapter_model.bin: ` +
-      "such a file can run code when it is opened. Convert it, if you trust it, with\n" +
-      '  python -c "import torch; from safetensors.torch import save_file; ' +
-      `save_file(torch.load('${pickled}', weights_only=True), '${path}')"`,
-  );
+  const program = convertAdapter(`'${pickled}'`, path);
+  throw new FolderError(pickledMessage(`${WEIGHTS_FILE} in ${folder}`, "adapter_model.bin", program));
 }
 
 function misfits(

@@ -6,35 +6,10 @@
 import { expected } from "../base/errors";
 import { isObject, shown } from "../base/values";
 import { type DType, dtypes } from "../torch";
+import { KeyReader } from "./keyReader";
 
 /** A parsed `config.json`. */
 export type HuggingFaceConfig = Readonly<Record<string, unknown>>;
-
-/** Typed access to values by key, with errors that name the key. */
-export abstract class KeyReader {
-  abstract has(key: string): boolean;
-
-  /** A positive integer. */
-  size(key: string, fallback?: number): number {
-    return this.read(key, "a positive integer", (value) => Number.isSafeInteger(value) && (value as number) > 0, fallback);
-  }
-
-  /** A positive integer, or undefined. */
-  optionalSize(key: string): number | undefined {
-    return this.has(key) ? this.size(key) : undefined;
-  }
-
-  boolean(key: string, fallback: boolean): boolean {
-    return this.read(key, "true or false", (value) => typeof value === "boolean", fallback);
-  }
-
-  string(key: string, fallback?: string): string {
-    return this.read(key, "a string", (value) => typeof value === "string", fallback);
-  }
-
-  /** The value of a key, or the fallback where there is none; throws unless it fits, which `what` says in words. */
-  protected abstract read<T>(key: string, what: string, fits: (value: unknown) => boolean, fallback?: T): T;
-}
 
 /**
  * Typed access to one config. A key that is null counts as absent, as it does in transformers, except where a class has

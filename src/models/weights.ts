@@ -7,7 +7,7 @@
 import { isAbsolute, join, normalize, sep } from "node:path";
 import { hasEntry } from "../base/files/paths";
 import { isObject, listed, shown } from "../base/values";
-import { onlyPickled, pickledWeights } from "../hub/request";
+import { convertModel, pickledMessage, pickledWeights } from "../hub/pickles";
 import { type DType, dispose, keep, type Tensor } from "../torch";
 import { FolderError, filesIn, readJsonObject } from "./folder";
 import { SafetensorsFile } from "./formats/safetensors/file";
@@ -112,16 +112,11 @@ class SafetensorsWeights implements Weights {
 }
 
 function whyNoWeights(folder: string): string {
-  const expected = `Expected ${SINGLE_FILE} or ${INDEX_FILE} in ${folder}`;
-  if (!hasEntry(folder)) return `${expected} but there is no such folder`;
+  const expected = `${SINGLE_FILE} or ${INDEX_FILE} in ${folder}`;
+  if (!hasEntry(folder)) return `Expected ${expected} but there is no such folder`;
   const files = filesIn(folder);
   const pickled = pickledWeights(files);
-  if (pickled.length > 0)
-    return (
-      `${expected} but received ${onlyPickled(pickled)}` +
-      `  python -c "from transformers import AutoModelForCausalLM as M; M.from_pretrained('${folder}', dtype='auto')` +
-      `.save_pretrained('${folder}')"`
-    );
+  if (pickled.length > 0) return pickledMessage(expected, `only ${listed(pickled)}`, convertModel(`'${folder}'`, folder));
   const others = files.filter((file) => /\.(safetensors|h5|msgpack|onnx)$/.test(file));
-  return `${expected} but received ${others.length > 0 ? `only ${listed(others)}` : "no weights"}`;
+  return `Expected ${expected} but received ${others.length > 0 ? `only ${listed(others)}` : "no weights"}`;
 }

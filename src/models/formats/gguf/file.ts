@@ -5,7 +5,8 @@
 import { closeSync, readSync } from "node:fs";
 import { openInput } from "../../../base/files/inputFiles";
 import { fromTypedArray, noGrad, type Tensor, tidy, zeros } from "../../../torch";
-import { asFolderError, expectPlace, FolderError } from "../../folder";
+import { asFolderError, FolderError } from "../../folder";
+import { expectPlace } from "../bytePlace";
 import { align, type GgufHeader } from "./header";
 import { type GgufType, ggufTypes, otherTypes } from "./types";
 

@@ -9,8 +9,8 @@
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { openInput } from "../../../base/files/inputFiles";
 import { shown } from "../../../base/values";
-import { KeyReader } from "../../config";
 import { asFolderError, FolderError } from "../../folder";
+import { KeyReader } from "../../keyReader";
 
 export type GgufValue = number | boolean | string | readonly GgufValue[];
 

@@ -7,7 +7,8 @@
 import { parseJson } from "../../../base/files/inputFiles";
 import { isObject, shown } from "../../../base/values";
 import type { DType } from "../../../torch";
-import { asFolderError, expectPlace, FolderError } from "../../folder";
+import { asFolderError, FolderError } from "../../folder";
+import { expectPlace } from "../bytePlace";
 
 /** The format's dtypes that libtorch has, and the bytes of one element. Its 4-bit and 6-bit ones are left out. */
 const formatDTypes = {
