@@ -10,7 +10,7 @@ import { makeFolder, writeWhole } from "../base/files/wholeFiles";
 import { kebabCase } from "../base/names";
 import { Progress } from "../base/terminal/progress";
 import { loadPreferences } from "../data/rows/preferences";
-import { describeRefusals, expectSomeKept } from "../data/rows/screening";
+import { describeRejectedRows, expectSomeKept } from "../data/rows/screening";
 import { diagnose } from "../evaluate/diagnosis/diagnose";
 import { measureRuns } from "../evaluate/diagnosis/measure";
 import { baseOf, closeRuns, isAdapterFolder, openRuns, tokenizeForRuns } from "../evaluate/diagnosis/runs";
@@ -141,7 +141,7 @@ async function diagnosed(runs: readonly LoggedRun[], data: string, flags: Flags)
       });
       const { pairs, refused } = tokenized;
       expectSomeKept(pairs, refused, data, "scored");
-      if (refused.length > 0) tell(describeRefusals(refused, rows.length, "scored"));
+      if (refused.length > 0) tell(describeRejectedRows(refused, rows.length, "scored"));
       const scoring = new Progress("scoring", pairs.length);
       const measured = await measureRuns(reference, opened, pairs, { onProgress: (done) => scoring.update(done) });
       const diagnosis = diagnose(measured);

@@ -4,7 +4,7 @@ import { integer, optional } from "../base/arguments";
 import { InputError } from "../base/errors";
 import { Progress } from "../base/terminal/progress";
 import { loadPreferences } from "../data/rows/preferences";
-import { describeRefusals, expectSomeKept, type Refusal } from "../data/rows/screening";
+import { describeRejectedRows, expectSomeKept, type RejectedRow } from "../data/rows/screening";
 import { answersOf, type TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { tokenizeRows } from "../data/tokenize/tokenizePairs";
 import { type CausalLM, loadModel } from "../models";
@@ -40,7 +40,7 @@ interface Summary {
   rows: number;
   scored: number;
   refused: number;
-  refusals: readonly Refusal[];
+  refusals: readonly RejectedRow[];
   /** Means over the pairs, in nats. */
   chosen_logp: number;
   rejected_logp: number;
@@ -111,7 +111,7 @@ async function score(flags: Flags): Promise<void> {
     });
     expectSomeKept(pairs, refused, data, "scored");
     expectKnownIds(pairs, model, tokenizer.adapterPath ?? folder);
-    if (refused.length > 0) tell(describeRefusals(refused, rows.length, "scored"));
+    if (refused.length > 0) tell(describeRejectedRows(refused, rows.length, "scored"));
 
     const totals = await writeScores(model, pairs, flags);
     const summary: Summary = {

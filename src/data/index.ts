@@ -14,7 +14,7 @@ export {
   streamPreferences,
   type TrainingRow,
 } from "./rows/preferences";
-export type { DataWarning, DataWarningKind, DataWarnings, Refusal } from "./rows/screening";
+export type { DataWarning, DataWarningKind, DataWarnings, RejectedRow } from "./rows/screening";
 export type { Cut, TruncationMode } from "./tokenize/pairTokenizer";
 export type { TokenizedAnswer, TokenizedPair } from "./tokenize/tokenizedPair";
 export {

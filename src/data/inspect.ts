@@ -1,6 +1,6 @@
 /**
  * A look at preference data before anything is trained on it: what the model will see of the first rows, how long and
- * how different the answers are, and what was refused, cut or is odd. With a tokenizer in tokens, else in words.
+ * how different the answers are, what was refused or cut, and the warnings. With a tokenizer in tokens, else in words.
  */
 import type { Tokenizer } from "../text";
 import { normalisedDistance, wordNumbers } from "./rows/editDistance";
@@ -11,7 +11,7 @@ import {
   type DataWarnings,
   endsWithAssistant,
   mergeWarnings,
-  type Refusal,
+  type RejectedRow,
   rowWarnings,
   screen,
 } from "./rows/screening";
@@ -42,8 +42,9 @@ export interface Inspection {
   readonly rows: number;
   /** Rows that can be trained on. */
   readonly usable: number;
-  readonly refused: readonly Refusal[];
+  readonly refused: readonly RejectedRow[];
   readonly cut: readonly Cut[];
+  /** The warnings, under the name they have in the printed JSON. */
   readonly odd: DataWarnings;
   /** Of the usable rows. */
   readonly lengths: { readonly prompt: Distribution; readonly chosen: Distribution; readonly rejected?: Distribution };
@@ -75,11 +76,11 @@ export async function inspectRows(rows: readonly TrainingRow[], options: Inspect
   if (!tokenizer) {
     const { kept, refused } = screen(rows, reasonAgainst);
     const samples = kept.slice(0, count).map(sampleOfWords);
-    const odd = kept.filter(endsWithAssistant).reduce((all, { index }) => addWarning(all, "assistantLast", index), written);
-    return { ...inspection("words", rows, wordsOf(kept), samples), refused, cut: [], odd };
+    const warnings = kept.filter(endsWithAssistant).reduce((all, { index }) => addWarning(all, "assistantLast", index), written);
+    return { ...inspection("words", rows, wordsOf(kept), samples), refused, cut: [], odd: warnings };
   }
   const { maxLength, truncationMode, onProgress } = options;
-  const { pairs, refused, cut, odd } = await tokenizeRows(rows, tokenizer, {
+  const { pairs, refused, cut, warnings } = await tokenizeRows(rows, tokenizer, {
     ...(maxLength === undefined ? {} : { maxLength }),
     ...(truncationMode === undefined ? {} : { truncationMode }),
     ...(onProgress === undefined ? {} : { onProgress }),
@@ -94,7 +95,7 @@ export async function inspectRows(rows: readonly TrainingRow[], options: Inspect
     chosen: decoded(tokenizer, chosen),
     ...(rejected && { rejected: decoded(tokenizer, rejected) }),
   }));
-  return { ...inspection("tokens", rows, measured, samples), refused, cut, odd: mergeWarnings(written, odd) };
+  return { ...inspection("tokens", rows, measured, samples), refused, cut, odd: mergeWarnings(written, warnings) };
 }
 
 function inspection(

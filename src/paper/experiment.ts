@@ -7,7 +7,7 @@
 
 import { packageVersion } from "../base/package";
 import type { PlainRow } from "../data/rows/preferences";
-import type { Refusal } from "../data/rows/screening";
+import type { RejectedRow } from "../data/rows/screening";
 import type { LossConfig } from "../preference";
 import { completionOf } from "../preference/difference";
 import { sumOf } from "../preference/packed/step";
@@ -42,7 +42,7 @@ export interface ExperimentOptions {
   readonly data?: { readonly name: string; readonly rows: readonly PlainRow[] };
   readonly startPhase: StartPhase;
   /** Told before training about rows that cannot be trained on. */
-  readonly onRefusals?: (refused: readonly Refusal[]) => void;
+  readonly onRejectedRows?: (refused: readonly RejectedRow[]) => void;
 }
 
 /**
@@ -54,11 +54,11 @@ export function runExperiment(options: ExperimentOptions): Promise<ExperimentRes
   return withOneThread(() => run(options));
 }
 
-async function run({ seed, preset, data, startPhase, onRefusals }: ExperimentOptions): Promise<ExperimentResult> {
+async function run({ seed, preset, data, startPhase, onRejectedRows }: ExperimentOptions): Promise<ExperimentResult> {
   const start = performance.now();
   const settings = presets[preset];
   const task = data ? rowsTask(data.rows, data.name, seed, settings.task) : arithmeticTask(seed, settings.task);
-  if (task.refused.length > 0) onRefusals?.(task.refused);
+  if (task.refused.length > 0) onRejectedRows?.(task.refused);
   const { vocabulary, examples, pairs, heldOut } = task;
 
   const sftPhase = startPhase("reference");

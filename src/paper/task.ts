@@ -9,7 +9,7 @@ import { mean } from "../base/samples";
 import { corruptIntermediateResult } from "../data/recipes/corruption";
 import { firstDifference, normalisedDistance } from "../data/rows/editDistance";
 import type { PlainRow } from "../data/rows/preferences";
-import { expectSomeKept, type Refusal, reasonToRefuse, screen } from "../data/rows/screening";
+import { expectSomeKept, type RejectedRow, reasonToRefuse, screen } from "../data/rows/screening";
 import type { AnswerPair, TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { completionOf } from "../preference/difference";
 import { generateProblems, generateQuestions, type TextProblem } from "./problems";
@@ -29,7 +29,7 @@ export interface PaperTask {
   readonly pairs: PaperPair[];
   readonly heldOut: TextProblem[];
   /** Rows that cannot be trained on. */
-  readonly refused: Refusal[];
+  readonly refused: RejectedRow[];
   /** Mean over pairs of the token edit distance, divided by the length of the longer answer. */
   readonly editDistance: number;
 }
@@ -124,7 +124,7 @@ function assemble(
   train: readonly TextProblem[],
   rows: readonly PlainRow[],
   heldOut: TextProblem[],
-  refused: Refusal[],
+  refused: RejectedRow[],
 ): PaperTask {
   const examples = train.map(({ prompt, answer }, index) => ({ index, chosen: vocabulary.encodeAnswer(prompt, answer) }));
   const pairs = rows.map((row) => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { InputError } from "../../src/base/errors";
-import { describeRefusals, expectSomeKept, reasonToRefuse, screen } from "../../src/data/rows/screening";
+import { describeRejectedRows, expectSomeKept, reasonToRefuse, screen } from "../../src/data/rows/screening";
 
 const row = { index: 0, prompt: "p", chosen: "a", rejected: "b" };
 const tokens = { prompt: 3, chosen: 2, rejected: 5 };
@@ -29,11 +29,11 @@ test("screen keeps order and loses no row", () => {
 
 test("lists the first ten refusals and counts the others", () => {
   const refused = Array.from({ length: 13 }, (_, index) => ({ index, reason: `reason ${index}` }));
-  const lines = describeRefusals(refused, 40).split("\n");
+  const lines = describeRejectedRows(refused, 40).split("\n");
   expect(lines[0]).toMatch(/^13 of 40 rows cannot be trained on/);
   expect(lines.slice(1, 3)).toEqual(["  row 0: reason 0", "  row 1: reason 1"]);
   expect(lines.slice(10)).toEqual(["  row 9: reason 9", "  and 3 more"]);
-  expect(describeRefusals(refused.slice(0, 2), 40).split("\n")).toHaveLength(3);
+  expect(describeRejectedRows(refused.slice(0, 2), 40).split("\n")).toHaveLength(3);
 });
 
 test("no row left is bad input", () => {

@@ -35,7 +35,7 @@ function content({ statistics: _, ...rest }: Awaited<ReturnType<typeof tokenizeR
 test("the same rows, tokenizer and limits are read back whole", async () => {
   const first = await tokenize();
   expect(first.statistics).toMatchObject({ cached: false, rows: 3, pairs: 2 });
-  expect([first.refused.length, first.cut.length, Object.keys(first.odd)]).toEqual([1, 1, ["seam"]]);
+  expect([first.refused.length, first.cut.length, Object.keys(first.warnings)]).toEqual([1, 1, ["seam"]]);
   const second = await tokenize();
   expect(content(second)).toEqual(content(first));
   expect(second.statistics).toEqual({ ...first.statistics, cached: true, seconds: expect.any(Number) });

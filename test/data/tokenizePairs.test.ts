@@ -40,18 +40,18 @@ test("lays prompt and answer end to end, with BOS and EOS, and says where the an
       rejected: { ids: ids(bos, a, colon, b, eos), start: 3 },
     },
   ]);
-  expect(rest).toEqual({ refused: [], cut: [], odd: {} });
+  expect(rest).toEqual({ refused: [], cut: [], warnings: {} });
   expect(statistics).toMatchObject({ rows: 1, pairs: 1, cached: false, prompt: { max: 3 }, chosen: { total: 2 } });
 });
 
 test("each answer takes over the tokens of the prompt that change with it", async () => {
-  const { pairs, odd } = await tokenize(rowsOf(["hel", "lo", "b"])); // "hel" is "he", "l"; "hello" one token
+  const { pairs, warnings } = await tokenize(rowsOf(["hel", "lo", "b"])); // "hel" is "he", "l"; "hello" one token
   expect(pairs[0]).toEqual({
     index: 0,
     chosen: { ids: ids(bos, hello, eos), start: 1 },
     rejected: { ids: ids(bos, 256, 108, b, eos), start: 3 },
   });
-  expect(odd).toEqual({ seam: { count: 1, first: [0] } });
+  expect(warnings).toEqual({ seam: { count: 1, first: [0] } });
 });
 
 test("conversations follow the template, with tools and its variables", async () => {
@@ -73,7 +73,7 @@ test("a prompt that ends with an assistant turn is reported", async () => {
     [says("user", "a"), says("assistant", "c"), says("assistant", "d")],
   );
   const tokenized = await tokenizePairs(rows, tokenizer, noCache);
-  expect(tokenized.odd).toEqual({ assistantLast: { count: 1, first: [0] } });
+  expect(tokenized.warnings).toEqual({ assistantLast: { count: 1, first: [0] } });
   expect(describeTokenized(tokenized, { maxLength: undefined, truncationMode: undefined })).toEqual([
     expect.stringContaining("has a prompt that ends with an assistant turn, so the answer starts another"),
   ]);
@@ -205,7 +205,7 @@ test("counts what is odd about BOS and EOS", async () => {
   const by = await loadTokenizer(tinyFolder({ "tokenizer_config.json": { ...tokenizerConfig, chat_template: bare } }));
   const chat = rowsOf([says("user", "a"), says("assistant", "b"), says("assistant", "c")]);
   const result = await tokenize(chat, {}, by);
-  expect(result.odd).toEqual({ noBos: { count: 1, first: [0] }, noEos: { count: 1, first: [0] } });
+  expect(result.warnings).toEqual({ noBos: { count: 1, first: [0] }, noEos: { count: 1, first: [0] } });
   expect(describeTokenized(result, {})[0]).toMatch(/^1 row \(0\) does not begin with BOS/);
 
   const { single, ...processor } = tokenizerJson.post_processor as { single: object[] };
@@ -214,7 +214,7 @@ test("counts what is odd about BOS and EOS", async () => {
   const ending = { ...processor, single: [...single, { SpecialToken: { id: "<eos>", type_id: 0 } }], special_tokens };
   const twice = await loadTokenizer(tinyFolder({ "tokenizer.json": { ...tokenizerJson, post_processor: ending } }));
   const plain = await tokenize(rowsOf(["a", "b", "c"]), {}, twice);
-  expect(plain.odd).toMatchObject({ twoEos: { count: 1, first: [0] } });
+  expect(plain.warnings).toMatchObject({ twoEos: { count: 1, first: [0] } });
   expect(plain.pairs[0]!.chosen).toEqual({ ids: ids(bos, a, b, eos, eos), start: 2 });
 });
 

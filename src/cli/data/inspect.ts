@@ -65,11 +65,11 @@ async function inspect(positional: string | undefined, flags: InspectFlags, comm
 }
 
 async function report(source: string, result: Inspection, maxLength: number | undefined): Promise<Line[]> {
-  const { describeWarnings, describeRefusals } = await import("../../data/rows/screening.js");
+  const { describeWarnings, describeRejectedRows } = await import("../../data/rows/screening.js");
   const { describeCuts } = await import("../../data/tokenize/tokenizePairs.js");
   const { unit, rows, usable, refused, cut, odd, lengths, editDistance, samples } = result;
   const remarks = [
-    ...(refused.length > 0 ? [describeRefusals(refused, rows)] : []),
+    ...(refused.length > 0 ? [describeRejectedRows(refused, rows)] : []),
     ...(cut.length > 0 ? [describeCuts(cut, { maxLength: maxLength!, truncationMode })] : []),
     ...describeWarnings(odd),
     ...(lengths.rejected ? [] : ["no row has a rejected answer: only loss_type sft can train on these"]),

@@ -4,7 +4,7 @@ import { type Argument, integer, number, optional } from "../../base/arguments";
 import { InputError } from "../../base/errors";
 import { Progress } from "../../base/terminal/progress";
 import { expectPlainRows, loadPreferences } from "../../data/rows/preferences";
-import { describeRefusals } from "../../data/rows/screening";
+import { describeRejectedRows } from "../../data/rows/screening";
 import { renderReport } from "../../paper/report";
 import { ownDefaults as own, type Preset } from "../../paper/settings";
 import { caveat, findings, formatTable, toSummary } from "../../paper/summary";
@@ -142,7 +142,7 @@ async function reproduceOne(preset: Preset, { seed, data, json, ...flags }: OneO
     seed,
     data: rows && { name: data!, rows },
     startPhase: (label, total) => new Progress(label, total),
-    onRefusals: (refused) => tell(describeRefusals(refused, rows!.length)),
+    onRejectedRows: (refused) => tell(describeRejectedRows(refused, rows!.length)),
   });
 
   const files = await output.write(await renderReport(result), toSummary(result));

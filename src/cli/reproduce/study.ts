@@ -5,7 +5,7 @@ import { kebabCase } from "../../base/names";
 import { Progress } from "../../base/terminal/progress";
 import type { PreferenceRow } from "../../data/rows/preferenceRow";
 import { expectPlainRows, loadPreferences } from "../../data/rows/preferences";
-import { describeRefusals, expectSomeKept } from "../../data/rows/screening";
+import { describeRejectedRows, expectSomeKept } from "../../data/rows/screening";
 import { expectBothAnswers } from "../../data/tokenize/tokenizedPair";
 import { ownDefaults, presets } from "../../paper/settings";
 import type { Study } from "../../paper/study/plan";
@@ -116,7 +116,9 @@ async function createSubject(preset: StudyPreset, flags: StudyFlags): Promise<Su
       return { name, rows, digest: digestOf(rows) };
     }),
   );
-  const corpora = corporaOfRows(sources, settings, (name, refused, rows) => tell(`${name}: ${describeRefusals(refused, rows)}`));
+  const corpora = corporaOfRows(sources, settings, (name, refused, rows) =>
+    tell(`${name}: ${describeRejectedRows(refused, rows)}`),
+  );
   return new SmallModel(
     out,
     corpora,
@@ -147,7 +149,7 @@ async function ownModel(name: string, flags: StudyFlags): Promise<Subject> {
       const { pairs, refused } = await tokenizeRows(rows, tokenizer, { maxLength, name: source });
       expectSomeKept(pairs, refused, source);
       expectBothAnswers(pairs, "the study");
-      if (refused.length > 0) tell(`${source}: ${describeRefusals(refused, rows.length)}`);
+      if (refused.length > 0) tell(`${source}: ${describeRejectedRows(refused, rows.length)}`);
       sources.push({ name: source, rows: pairs, digest: digestOf(rows) });
     }
     const halves = splitByDistance(sources, ({ chosen, rejected }) => [completionOf(chosen), completionOf(rejected)]);

@@ -1,6 +1,6 @@
 /**
  * What there is to say about rows: those that cannot be trained on, which are refused with a reason and counted, never
- * silently dropped; and what is odd about others, counted by kind with the first rows of each, so that nobody has to
+ * silently dropped; and warnings about others, counted by kind with the first rows of each, so that nobody has to
  * find it out from the loss.
  */
 import { createHash } from "node:crypto";
@@ -8,7 +8,7 @@ import { InputError } from "../../base/errors";
 import { isPlain, type PlainRow, type TrainingRow } from "./preferenceRow";
 
 /** A row that was left out, and why. */
-export interface Refusal {
+export interface RejectedRow {
   readonly index: number;
   readonly reason: string;
 }
@@ -39,9 +39,9 @@ export function reasonToRefuse(row: PlainRow, tokens: TokenCounts, limit: number
 export function screen<Row extends { readonly index: number }>(
   rows: readonly Row[],
   reasonAgainst: (row: Row) => string | undefined,
-): { kept: Row[]; refused: Refusal[] } {
+): { kept: Row[]; refused: RejectedRow[] } {
   const kept: Row[] = [];
-  const refused: Refusal[] = [];
+  const refused: RejectedRow[] = [];
   for (const row of rows) {
     const reason = reasonAgainst(row);
     if (reason === undefined) kept.push(row);
@@ -51,20 +51,27 @@ export function screen<Row extends { readonly index: number }>(
 }
 
 /** The count of refused rows and the first ten of them, as lines for a terminal. `use` is what they are refused for. */
-export function describeRefusals(refused: readonly Refusal[], total: number, use = "trained on"): string {
+export function describeRejectedRows(refused: readonly RejectedRow[], total: number, use = "trained on"): string {
   const lines = refused.slice(0, 10).map(({ index, reason }) => `  row ${index}: ${reason}`);
   if (refused.length > 10) lines.push(`  and ${refused.length - 10} more`);
   return [`${refused.length} of ${total} rows cannot be ${use} (rows are counted from 0):`, ...lines].join("\n");
 }
 
 /** Throws when no row was left. */
-export function expectSomeKept(kept: readonly unknown[], refused: readonly Refusal[], name: string, use = "trained on"): void {
+export function expectSomeKept(
+  kept: readonly unknown[],
+  refused: readonly RejectedRow[],
+  name: string,
+  use = "trained on",
+): void {
   if (kept.length > 0) return;
-  throw new InputError(`Expected rows that can be ${use} in '${name}', but ` + describeRefusals(refused, refused.length, use));
+  throw new InputError(
+    `Expected rows that can be ${use} in '${name}', but ` + describeRejectedRows(refused, refused.length, use),
+  );
 }
 
-/** Each kind, and what to say of one row of it, with the verbs in braces. */
-export const WARNINGS = {
+/** The text for one row of each kind, with its verbs in braces. Caches and printed JSON have the kinds as keys. */
+export const WARNING_TEXTS = {
   emptyPrompt: "{has} an empty prompt; without a 'prompt' key it is what both answers begin with",
   assistantLast:
     "{has} a prompt that ends with an assistant turn, so the answer starts another; make that turn part of the answers",
@@ -77,10 +84,11 @@ export const WARNINGS = {
   noBos: "{does} not begin with BOS, which the tokenizer puts before texts: the chat template leaves it out",
   noEos: "{has} an answer without EOS: the chat template writes none, so its end is not learnt",
   twoEos: "{has} an answer that ends with EOS twice: the tokenizer adds one of its own",
+  /** A boundary shift. */
   seam: "{has} a prompt whose last tokens change with the answer; they count as the answer's",
 } as const;
 
-export type DataWarningKind = keyof typeof WARNINGS;
+export type DataWarningKind = keyof typeof WARNING_TEXTS;
 
 export interface DataWarning {
   readonly count: number;
@@ -110,19 +118,19 @@ export function mergeWarnings(a: DataWarnings, b: DataWarnings): DataWarnings {
 
 /** The counts as lines for a terminal. */
 export function describeWarnings(warnings: DataWarnings): string[] {
-  return (Object.keys(WARNINGS) as DataWarningKind[]).flatMap((kind) => {
+  return (Object.keys(WARNING_TEXTS) as DataWarningKind[]).flatMap((kind) => {
     const warning = warnings[kind];
     if (!warning) return [];
     const rows = warning.first.join(", ") + (warning.count > warning.first.length ? ", …" : "");
     const isOne = warning.count === 1;
-    const says = WARNINGS[kind].replace(/\{(\w+)\}/g, (_, verb: string) => (isOne ? verb : plural(verb)));
+    const says = WARNING_TEXTS[kind].replace(/\{(\w+)\}/g, (_, verb: string) => (isOne ? verb : plural(verb)));
     return [`${warning.count} ${isOne ? "row" : "rows"} (${rows}) ${says}`];
   });
 }
 
 const plural = (verb: string): string => ({ has: "have", does: "do" })[verb] ?? verb.replace(/s$/, "");
 
-/** What is odd about rows as they are written, before any tokenizer has seen them. */
+/** Warnings about rows as they are written, before any tokenizer has seen them. */
 export function rowWarnings(rows: readonly TrainingRow[]): DataWarnings {
   let found: DataWarnings = {};
   const seen = new Set<string>();

@@ -18,7 +18,7 @@ import {
   type DataWarnings,
   endsWithAssistant,
   mergeWarnings,
-  type Refusal,
+  type RejectedRow,
 } from "../rows/screening";
 import { storePairs, type TokenizedAnswer, type TokenizedPair } from "./tokenizedPair";
 
@@ -45,9 +45,9 @@ export interface Cut {
 /** What has become of rows. Every row is in `pairs` or in `refused`. */
 export interface TokenizedRows {
   readonly pairs: TokenizedPair[];
-  readonly refused: Refusal[];
+  readonly refused: RejectedRow[];
   readonly cut: Cut[];
-  odd: DataWarnings;
+  warnings: DataWarnings;
 }
 
 /** The same with its pairs in one array, as files and threads have them. */
@@ -55,7 +55,7 @@ export interface StoredRows extends Omit<TokenizedRows, "pairs"> {
   readonly stored: Int32Array;
 }
 
-const nothing = (): TokenizedRows => ({ pairs: [], refused: [], cut: [], odd: {} });
+const nothing = (): TokenizedRows => ({ pairs: [], refused: [], cut: [], warnings: {} });
 const stored = ({ pairs, ...rest }: TokenizedRows): StoredRows => ({ stored: storePairs(pairs), ...rest });
 
 /** The results of consecutive batches as one. */
@@ -70,7 +70,7 @@ export function joinRows(parts: readonly StoredRows[]): StoredRows {
     stored: joined,
     refused: parts.flatMap(({ refused }) => refused),
     cut: parts.flatMap(({ cut }) => cut),
-    odd: parts.reduce((all, { odd }) => mergeWarnings(all, odd), {}),
+    warnings: parts.reduce((all, { warnings }) => mergeWarnings(all, warnings), {}),
   };
 }
 
@@ -130,12 +130,12 @@ export class PairTokenizer {
   /** Adds the row to `result`. */
   private add(row: TrainingRow, result: TokenizedRows): void {
     const cut: Cut[] = [];
-    const odd = new Set<DataWarningKind>();
+    const warnings = new Set<DataWarningKind>();
     try {
-      const pair = this.tokenize(row, cut, odd);
+      const pair = this.tokenize(row, cut, warnings);
       result.pairs.push(pair);
       result.cut.push(...cut);
-      for (const kind of odd) result.odd = addWarning(result.odd, kind, row.index);
+      for (const kind of warnings) result.warnings = addWarning(result.warnings, kind, row.index);
     } catch (error) {
       // A template may refuse a conversation: that row's fault. It says why over several lines at times.
       if (!(error instanceof Reason || error instanceof InputError)) throw error;
@@ -147,13 +147,13 @@ export class PairTokenizer {
     }
   }
 
-  private tokenize(row: TrainingRow, cut: Cut[], odd: Set<DataWarningKind>): TokenizedPair {
+  private tokenize(row: TrainingRow, cut: Cut[], warnings: Set<DataWarningKind>): TokenizedPair {
     const sides = row.rejected === undefined ? SIDES.slice(0, 1) : SIDES;
     if (row.rejected === undefined && row.chosen.length === 0 && !isPlain(row))
       throw new Reason("the conversation does not end with an assistant message");
     for (const side of sides) if (isEmpty(row[side]!, this.tokenizer.eosToken)) throw new Reason(`the ${side} answer is empty`);
     if (!isPlain(row) && row.prompt.length === 0) throw new Reason("the prompt is empty");
-    if (endsWithAssistant(row)) odd.add("assistantLast");
+    if (endsWithAssistant(row)) warnings.add("assistantLast");
     const { prompt, answers } = isPlain(row)
       ? tokenizeAnswers(this.tokenizer, row.prompt, present(row.chosen, row.rejected))
       : tokenizeChatAnswers(this.tokenizer, row.prompt, present(row.chosen, row.rejected), {
@@ -162,8 +162,8 @@ export class PairTokenizer {
         });
     const [chosen, rejected] = sides.map((side, i): TokenizedAnswer => {
       const { ids, start } = answers[i]!;
-      this.check(ids, start, side, isPlain(row), odd);
-      if (start < prompt.length) odd.add("seam");
+      this.check(ids, start, side, isPlain(row), warnings);
+      if (start < prompt.length) warnings.add("seam");
       const onCut = (tokens: number, lostEos: boolean) => cut.push({ index: row.index, answer: side, tokens, lostEos });
       return this.fitted(ids, start, onCut);
     });
@@ -174,20 +174,20 @@ export class PairTokenizer {
   }
 
   /** One BOS, a token before the completion, a completion, EOS at its end. */
-  private check(ids: number[], start: number, side: string, isText: boolean, odd: Set<DataWarningKind>): void {
+  private check(ids: number[], start: number, side: string, isText: boolean, warnings: Set<DataWarningKind>): void {
     const { bos, eos, tokenizer } = this;
     if (bos !== undefined && ids[0] === bos && ids[1] === bos)
       throw new Reason(
         `begins with '${tokenizer.bosToken}' twice; ` +
           (isText ? "the tokenizer adds it, so take it off the text" : "take it off the messages or the template"),
       );
-    if (this.addsBos && ids[0] !== bos) odd.add("noBos");
+    if (this.addsBos && ids[0] !== bos) warnings.add("noBos");
     if (start === 0) throw new Reason("no token of the prompt stays before the answer");
     if (start === ids.length) throw new Reason(`the ${side} answer has no tokens`);
     if (isText && ids.at(-1) !== tokenizer.eosTokenId)
       throw new Reason(`the ${side} answer does not end with the token '${tokenizer.eosToken}' when it is tokenised`);
-    if (!isText && !this.hasEos(ids, start)) odd.add("noEos");
-    if (ids.length - start > 1 && eos.has(ids.at(-1)!) && ids.at(-1) === ids.at(-2)) odd.add("twoEos");
+    if (!isText && !this.hasEos(ids, start)) warnings.add("noEos");
+    if (ids.length - start > 1 && eos.has(ids.at(-1)!) && ids.at(-1) === ids.at(-2)) warnings.add("twoEos");
   }
 
   /** The ids within the limit. */

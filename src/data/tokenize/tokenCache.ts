@@ -24,6 +24,14 @@ const FORMAT = 4;
 const DIGEST = 32; // bytes
 const MONTH = 30 * 24 * 3600 * 1000; // ms
 
+/** The file's header. */
+interface Header extends Omit<StoredRows, "stored" | "warnings"> {
+  /** The content's hash, which is also the file's name. */
+  readonly key: string;
+  /** The warnings. */
+  readonly odd: StoredRows["warnings"];
+}
+
 /** What the ids of rows follow from, as one hash. */
 export async function contentKey(
   rows: readonly TrainingRow[],
@@ -80,14 +88,14 @@ export async function readTokenCache(folder: string, key: string): Promise<Store
   const start = MAGIC.length + 4;
   const end = start + content.readUInt32LE(MAGIC.length);
   // The digest matches, so smaug wrote this header.
-  const header = JSON.parse(content.toString("utf8", start, end)) as Omit<StoredRows, "stored"> & { key: string };
+  const header = JSON.parse(content.toString("utf8", start, end)) as Header;
   if (header.key !== key) return undefined;
   const now = new Date();
   await utimes(file, now, now).catch(() => undefined); // it stays for another month
   // The integers begin anywhere in the file; a typed array has to begin at a multiple of four.
   const stored = new Int32Array(Uint8Array.from(content.subarray(end)).buffer);
-  const { refused, cut, odd } = header;
-  return { stored, refused, cut, odd };
+  const { refused, cut, odd: warnings } = header;
+  return { stored, refused, cut, warnings };
 }
 
 function contentOf(file: string): Buffer | undefined {
@@ -100,8 +108,8 @@ function contentOf(file: string): Buffer | undefined {
 
 /** Keeps the rows, and removes what nobody has asked for in a month. */
 export async function writeTokenCache(folder: string, key: string, rows: StoredRows): Promise<void> {
-  const { stored, refused, cut, odd } = rows;
-  const header = Buffer.from(JSON.stringify({ key, refused, cut, odd }));
+  const { stored, refused, cut, warnings } = rows;
+  const header = Buffer.from(JSON.stringify({ key, refused, cut, odd: warnings } satisfies Header));
   const length = Buffer.alloc(4);
   length.writeUInt32LE(header.length);
   const ids = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);

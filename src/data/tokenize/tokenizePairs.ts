@@ -18,7 +18,7 @@ import { expectTokenizer } from "../../text/tokenizer";
 import type { RejectedRule } from "../reading/columnMapping";
 import { expectRejectedRule, expectRows, type GivenRow, numbered } from "../rows/givenRows";
 import { isPlain, type TrainingRow } from "../rows/preferenceRow";
-import { type DataWarnings, describeRefusals, describeWarnings, expectSomeKept, type Refusal } from "../rows/screening";
+import { type DataWarnings, describeRejectedRows, describeWarnings, expectSomeKept, type RejectedRow } from "../rows/screening";
 import {
   type Cut,
   joinRows,
@@ -51,11 +51,11 @@ export interface TokenizeOptions {
 export interface TokenizedPairs {
   readonly pairs: readonly TokenizedPair[];
   /** Rows that cannot be trained on. */
-  readonly refused: readonly Refusal[];
+  readonly refused: readonly RejectedRow[];
   /** Answers whose end (or whose prompt's beginning) is gone. */
   readonly cut: readonly Cut[];
-  /** What is odd about rows that are trained on. */
-  readonly odd: DataWarnings;
+  /** About rows that are trained on. */
+  readonly warnings: DataWarnings;
   readonly statistics: TokenStatistics;
 }
 
@@ -148,12 +148,12 @@ export async function tokenizeRows(
   return { pairs, ...rest, statistics };
 }
 
-/** What was refused, cut or odd, as lines for a terminal; none when all is well. */
-export function describeTokenized({ refused, cut, odd, statistics }: TokenizedPairs, limits: Limits): string[] {
+/** What was refused or cut, and the warnings, as lines for a terminal; none when all is well. */
+export function describeTokenized({ refused, cut, warnings, statistics }: TokenizedPairs, limits: Limits): string[] {
   return [
-    ...(refused.length > 0 ? [describeRefusals(refused, statistics.rows)] : []),
+    ...(refused.length > 0 ? [describeRejectedRows(refused, statistics.rows)] : []),
     ...(cut.length > 0 ? [describeCuts(cut, limits)] : []),
-    ...describeWarnings(odd),
+    ...describeWarnings(warnings),
   ];
 }
 

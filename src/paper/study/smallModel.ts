@@ -6,7 +6,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { PlainRow } from "../../data/rows/preferences";
-import type { Refusal } from "../../data/rows/screening";
+import type { RejectedRow } from "../../data/rows/screening";
 import { type CausalLM, loadModel, saveModel } from "../../models";
 import type { LossConfig } from "../../preference";
 import type { Device } from "../../torch";
@@ -76,13 +76,13 @@ export function generatedCorpora(settings: PaperSettings): SmallCorpora {
 export function corporaOfRows(
   sources: readonly { readonly name: string; readonly rows: readonly PlainRow[]; readonly digest: string }[],
   settings: PaperSettings,
-  onRefusals: (name: string, refused: readonly Refusal[], rows: number) => void,
+  onRejectedRows: (name: string, refused: readonly RejectedRow[], rows: number) => void,
 ): SmallCorpora {
   const halves = splitByDistance(sources, ({ chosen, rejected }) => [splitIntoPieces(chosen), splitIntoPieces(rejected)]);
   const corpora = Object.entries(halves).map(([corpus, { name, digest, rows }]): [string, SmallCorpus] => {
     const makeTask = (seed: number) => rowsTask(rows, name, seed, settings.task);
     const { refused, heldOut } = makeTask(0); // how many does not depend on the seed
-    if (refused.length > 0) onRefusals(name, refused, rows.length);
+    if (refused.length > 0) onRejectedRows(name, refused, rows.length);
     return [
       corpus,
       {
