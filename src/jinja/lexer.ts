@@ -1,7 +1,7 @@
 /** Splits a template into tokens like jinja2/lexer.py. */
 import { JinjaError, unsupported } from "./errors";
 import { type Int, parseInt_ } from "./numbers";
-import { ESCAPED, SPACE_CLASS, strip } from "./strings";
+import { PYTHON_ESCAPES, SPACE_CLASS, strip } from "./strings";
 
 export interface LexerOptions {
   /** Removes the newline after a block. */
@@ -310,7 +310,7 @@ function unescapedOne(
   if (name !== undefined) throw unsupported("a character by its name (\\N{...})");
   if (octal !== undefined) return String.fromCharCode(Number.parseInt(octal, 8));
   const digits = x ?? u ?? U;
-  if (digits === undefined) return ESCAPED[letter] ?? (letter > "\x7f" ? `\\${backslashed(letter)}` : whole);
+  if (digits === undefined) return PYTHON_ESCAPES[letter] ?? (letter > "\x7f" ? `\\${backslashed(letter)}` : whole);
   const length = x !== undefined ? 2 : u !== undefined ? 4 : 8;
   if (digits.length < length || !/^[0-9a-fA-F]+$/.test(digits))
     throw new JinjaError("TemplateSyntaxError", `truncated \\${whole[1]}${"X".repeat(length)} escape`);

@@ -13,8 +13,8 @@ export const WORD_CLASS = "\\p{L}\\p{N}_";
 const SPACE = new RegExp(`[${SPACE_CLASS}]`);
 const NEWLINES = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/g;
 
-/** What the character after a backslash stands for in a string literal; others, besides numbers, have no meaning. */
-export const ESCAPED: Readonly<Record<string, string>> = {
+/** What the character after a backslash stands for in a Python string literal; others, besides numbers, have no meaning. */
+export const PYTHON_ESCAPES: Readonly<Record<string, string>> = {
   "\n": "",
   "\\": "\\",
   "'": "'",

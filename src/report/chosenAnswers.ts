@@ -15,7 +15,7 @@
  * instead: s and n are those of the lines' means, and ρ̄ must be three errors away, which is as rare by chance.
  */
 import { ERRORS, LEAST_PAIRS, pooled, type Sample } from "../base/samples";
-import { LINES } from "../train/failures";
+import { WINDOW_LINES } from "../train/failures";
 import type { LoggedRun, RunLine } from "./run";
 
 /** Nats per answer that count as rounding. */
@@ -62,7 +62,7 @@ export function chosenAnswers(run: LoggedRun): ChosenAnswers | undefined {
     return judge({ ...sample, count }, `${pairs(count)} of ${place}`);
   }
   const means = pooled(end.map((line) => ({ mean: line[REWARD]!, std: 0, count: 1 })));
-  return judged(run, scaled(means, 1 / beta), place, { least: LINES, errors: ERRORS_OF_LINES });
+  return judged(run, scaled(means, 1 / beta), place, { least: WINDOW_LINES, errors: ERRORS_OF_LINES });
 }
 
 const REWARD = "rewards/chosen";
@@ -89,14 +89,15 @@ function judged(
 /** The last lines: those that "at the end" is the mean of, and more while they have few pairs. */
 function lastLines(lines: readonly RunLine[]): readonly RunLine[] {
   const most = Math.max(1, Math.floor(lines.length * END));
-  let count = few(lines);
+  let count = averagedLines(lines);
   const pairsOf = (some: readonly RunLine[]) => some.reduce((sum, line) => sum + (line[`${REWARD}_pairs`] ?? Infinity), 0);
   while (count < most && pairsOf(lines.slice(-count)) < ENOUGH) count++;
   return lines.slice(-count);
 }
 
-/** How many lines "at the end" and "at the start" average: a quarter of few. */
-export const few = ({ length }: readonly RunLine[]): number => Math.max(1, Math.min(LINES, Math.floor(length / 4)));
+/** How many lines "at the start" and "at the end" average: at most a quarter of the run. */
+export const averagedLines = ({ length }: readonly RunLine[]): number =>
+  Math.max(1, Math.min(WINDOW_LINES, Math.floor(length / 4)));
 
 function lastEvaluation({ evaluations, lines }: LoggedRun): { sample: Sample; step: number; line: RunLine } | undefined {
   const last = evaluations.filter((line) => line[REWARD] !== undefined).at(-1);

@@ -1,12 +1,17 @@
 /** The outcome of a run, in numbers and in sentences, and warnings about it. */
 import { mean } from "../base/samples";
-import { fallAdvice, isStuck, LINES, STUCK_ADVICE } from "../train/failures";
-import { type ChosenAnswers, chosenAnswers, few } from "./chosenAnswers";
+import { fallAdvice, isStuck, STUCK_ADVICE, WINDOW_LINES } from "../train/failures";
+import { averagedLines, type ChosenAnswers, chosenAnswers } from "./chosenAnswers";
 import { short, signed } from "./html";
 import { configOf, type LoggedRun, type RunLine } from "./run";
 
 /** The mean of a metric over the first or last `count` lines that have it; undefined when none has. */
-export function meanAt(end: "start" | "end", lines: readonly RunLine[], metric: string, count = few(lines)): number | undefined {
+export function meanAt(
+  end: "start" | "end",
+  lines: readonly RunLine[],
+  metric: string,
+  count = averagedLines(lines),
+): number | undefined {
   const values = lines.map((line) => line[metric]).filter((value) => value !== undefined);
   const some = end === "start" ? values.slice(0, count) : values.slice(-count);
   return some.length > 0 ? mean(some) : undefined;
@@ -65,7 +70,7 @@ export function outcome(run: LoggedRun): string {
   if (accuracy !== undefined) parts.push(`${(100 * accuracy).toFixed(0)}% of the pairs the right way round`);
   if (loss !== undefined) parts.push(`loss ${short(loss)}`);
   const steps = totalSteps !== undefined && totalSteps > step ? `${step} of ${totalSteps} steps` : `${step} steps`;
-  const over = few(lines);
+  const over = averagedLines(lines);
   const which = against?.evaluation
     ? "the same evaluation"
     : over === 1
@@ -93,9 +98,9 @@ export function warnings(run: LoggedRun): string[] {
         `DPOP prevents. ${fallAdvice(usesDpop)}.`,
     );
   }
-  const last = lines.slice(-LINES);
-  if (last.length === LINES && last.every((line) => isStuck(line["loss"]!)))
-    found.push(`${name}: the loss is at ln 2 = 0.6931 in the last ${LINES} lines: ${STUCK_ADVICE}.`);
+  const last = lines.slice(-WINDOW_LINES);
+  if (last.length === WINDOW_LINES && last.every((line) => isStuck(line["loss"]!)))
+    found.push(`${name}: the loss is at ln 2 = 0.6931 in the last ${WINDOW_LINES} lines: ${STUCK_ADVICE}.`);
   if (nonFinite.length > 0)
     found.push(
       `${name}: loss or gradient was not finite at step ${nonFinite.slice(0, 5).join(", ")}${nonFinite.length > 5 ? " and more" : ""}.`,

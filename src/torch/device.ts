@@ -75,8 +75,10 @@ const kinds: Readonly<Record<string, Capabilities>> = {
   xpu: accelerator,
 };
 
+const otherAccelerators = Object.keys(kinds).filter((name) => name !== "cpu" && name !== "cuda");
+
 /** The device strings, for messages. */
-export const deviceForms = `cpu, cuda, cuda:N or another accelerator of libtorch (${Object.keys(kinds).slice(2).join(", ")})`;
+export const deviceForms = `cpu, cuda, cuda:N or another accelerator of libtorch (${otherAccelerators.join(", ")})`;
 
 /** Whether `text` names a device that libtorch knows, there or not. libtorch is not opened. */
 export function isDeviceString(text: string): boolean {

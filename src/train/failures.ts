@@ -1,13 +1,11 @@
 /** The failures of preference training that a run warns of and its report looks for: how to tell, and what to do. */
 
-/** Number of logged lines that show the state of a run: a failure must last as long, and a report averages no more. */
-export const LINES = 5;
-
-const LN2 = Math.log(2);
+/** Logged lines that show the state of a run: a failure must last that long, and a report averages at most so many. */
+export const WINDOW_LINES = 5;
 
 /** Whether the loss is what it is for a model that cannot tell the answers of a pair apart, ln 2. */
 export function isStuck(loss: number): boolean {
-  return Math.abs(loss - LN2) < 1e-4;
+  return Math.abs(loss - Math.LN2) < 1e-4;
 }
 
 export const STUCK_ADVICE =

@@ -180,15 +180,20 @@ function exactCells(record: SourceRecord, columns: SourceColumns): ExactCells {
   return (key) => (isObject((exact ??= record.exact?.())) ? exact[columns.fileNameOf(key)] : undefined);
 }
 
-/** Where a record is from, for messages, and its exact numbers. */
-interface Origin {
+/** What the parts of a record are read with. */
+interface RecordContext {
+  /** Where the record is, for messages. */
   readonly place: string;
   readonly exact: ExactCells;
-  /** What a row looks like. */
+  /** What a row looks like, for messages. */
   readonly form: string;
 }
 
-function conversation(record: JsonObject, answers: Messages, { place, exact, form }: Origin): Parts<readonly ChatMessage[]> {
+function conversation(
+  record: JsonObject,
+  answers: Messages,
+  { place, exact, form }: RecordContext,
+): Parts<readonly ChatMessage[]> {
   const { prompt: given } = record;
   if (given === undefined) return withOwnPrompt(answers);
   if (typeof given === "string") {

@@ -2,7 +2,7 @@
  * Reads Python literals as `ast.literal_eval` does: the harness builds lists of choices and answers from the text that a
  * template renders.
  */
-import { ESCAPED } from "../../jinja/strings";
+import { PYTHON_ESCAPES } from "../../jinja/strings";
 
 /** A Python value: tuples and sets are lists, `None` is null, integers and floats are numbers. */
 export type Literal = string | number | boolean | null | Literal[] | { [key: string]: Literal };
@@ -123,7 +123,7 @@ class Reader {
       const [x, u, long, octal, other] = found as (string | undefined)[];
       if (other !== undefined) {
         if ("xuUN".includes(other)) throw this.fault("a supported escape sequence");
-        return ESCAPED[other] ?? all;
+        return PYTHON_ESCAPES[other] ?? all;
       }
       const code = octal === undefined ? parseInt((x ?? u ?? long)!, 16) : parseInt(octal, 8);
       if (code > 0x10ffff) throw this.fault("a character's number");

@@ -1,7 +1,7 @@
 /** Warns once about each failure of preference training that the usual metrics do not show, and says what to do. */
 import { LEAST_PAIRS, pooled, type Sample } from "../../base/samples";
 import { lossNeeds, type PreferenceLoss } from "../../preference";
-import { fallAdvice, isStuck, LINES, STUCK_ADVICE } from "../failures";
+import { fallAdvice, isStuck, STUCK_ADVICE, WINDOW_LINES } from "../failures";
 import type { LogLine, TrainingStep } from "../metrics/names";
 import type { RunObserver } from "./observer";
 
@@ -43,7 +43,7 @@ export class FailureMonitor implements RunObserver {
 
   private warningOfFall(mean: number): string | undefined {
     const { lines, rewards } = this.chosenBelow;
-    if (lines < LINES || !isSignificant(rewards!, this.rows) || !this.isNew("fall")) return undefined;
+    if (lines < WINDOW_LINES || !isSignificant(rewards!, this.rows) || !this.isNew("fall")) return undefined;
     const { name, beta = 1 } = this.loss;
     return (
       `the chosen answers have been less likely than under the reference for ${lines} logged lines, now by ` +
@@ -53,8 +53,8 @@ export class FailureMonitor implements RunObserver {
   }
 
   private warningOfStuckLoss(): string | undefined {
-    if (this.lossStuck < LINES || !this.isNew("stuck loss")) return undefined;
-    return `the loss has stayed at ln 2 = 0.6931 for ${LINES} logged lines: ${STUCK_ADVICE}`;
+    if (this.lossStuck < WINDOW_LINES || !this.isNew("stuck loss")) return undefined;
+    return `the loss has stayed at ln 2 = 0.6931 for ${WINDOW_LINES} logged lines: ${STUCK_ADVICE}`;
   }
 
   private isNew(failure: string): boolean {
