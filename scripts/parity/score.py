@@ -42,7 +42,7 @@ ROWS = {
         {"prompt": "the sky is", "chosen": " blue", "rejected": " grey, and so is the answer"},
         {"prompt": "two and two is", "chosen": " four", "rejected": " five"},
         {"prompt": "two and two is", "chosen": " four<eos>", "rejected": " the sum of two and two"},
-        {"prompt": "the answer i", "chosen": "s four", "rejected": "n 你好"},  # the seam falls inside a token
+        {"prompt": "the answer i", "chosen": "s four", "rejected": "n 你好"},  # the boundary falls inside a token
         {"prompt": "", "chosen": "hello there", "rejected": "hello"},
         {"prompt": "what is", "chosen": " the sum of two and two", "rejected": " the sum of two and twos"},
     ],

@@ -23,7 +23,7 @@ describe("a plain answer", () => {
     expect(tokenizeCompletion(tokenizer, "a:", "<eos>hello").completion).toEqual([eos, hello, eos]);
   });
 
-  test("takes over the tokens at the seam that change with it", () => {
+  test("takes over the tokens at the boundary that change with it", () => {
     // "hel" alone is "he", "l"; with "lo" it is one token.
     expect(tokenizeCompletion(tokenizer, "hel", "lo")).toEqual({ prompt: [bos], completion: [hello, eos] });
     // Two spaces are one token, unless a letter follows.

@@ -3,9 +3,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { declareLoss, dpop, logRatios, type PreferenceLoss, sft, sigmoid, weightedSum, wpo } from "../../src";
+import { declareLoss, dpop, logRatios, lossNeeds, type PreferenceLoss, sft, sigmoid, weightedSum, wpo } from "../../src";
 import { InputError } from "../../src/base/errors";
 import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
+import { guardAnswers } from "../../src/preference/losses/loss";
 import { noGrad, ops, type Tensor, tensor, tidy } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
 import type { PreferenceTrainerOptions } from "../../src/train/options";
@@ -152,6 +153,15 @@ describe("a loss that reads chosen answers alone", () => {
       "the loss",
       "referenceRejected",
     ],
+    [
+      "a plain function's metric",
+      Object.assign(({ policyChosen }: LogProbs) => policyChosen.neg(), {
+        answers: "chosen" as const,
+        metrics: ({ policyRejected }: LogProbs) => ({ far: policyRejected }),
+      }),
+      "the loss",
+      "policyRejected",
+    ],
   ])("cannot read rejected ones, in %s", (_, loss, of, key) => {
     const given = options({ loss, train: pairs });
     expect(() => new PreferenceTrainer(given)).toThrow(refused(of, key));
@@ -175,6 +185,25 @@ describe("a loss that reads chosen answers alone", () => {
       answers: "chosen" as const,
     });
     await expect(run({ loss: late })).rejects.toThrow(refused("the loss", "policyRejected"));
+  });
+
+  test("of a plain function keeps its properties, and gets none of the rejected answers with a tolerance either", () => {
+    const values = () => tensor([-1, -2]);
+    const logProbs = {
+      policyChosen: values(),
+      policyRejected: values(),
+      referenceChosen: values(),
+      referenceRejected: values(),
+    };
+    const reading = Object.assign(({ policyRejected }: LogProbs) => policyRejected, { answers: "chosen" as const });
+    const fall = ({ policyChosen }: LogProbs) => policyChosen.neg();
+    const guarded = guardAnswers(Object.assign(fall, { answers: "chosen" as const, beta: 0.3, withTolerance: () => reading }));
+    expect(tidy(() => guarded(logProbs).toArray())).toEqual(Float32Array.of(1, 2));
+    expect([guarded.name, guarded.beta, guarded.answers]).toEqual(["fall", 0.3, "chosen"]);
+    expect(lossNeeds(guarded, "reference")).toBe(true); // as without 'needs'
+    expect(() => guarded.withTolerance!(1)(logProbs)).toThrow("but it read 'policyRejected'");
+    expect(guardAnswers(guarded)).toBe(guarded);
+    for (const loss of [sft(), dpop()]) expect(guardAnswers(loss)).toBe(loss);
   });
 
   test("can copy the log-probs and take the chosen answers' log-ratios", async () => {
