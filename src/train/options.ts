@@ -17,7 +17,7 @@ import type { CausalLM } from "../models";
 import { expectModel } from "../models/causalLm";
 import { dpop, type PairLogProbs, type PreferenceLoss } from "../preference";
 import { ldAlphaProblems } from "../preference/losses/combinations";
-import { expectLossFunction, guardAnswers } from "../preference/losses/loss";
+import { expectLossFunction, guardInputs } from "../preference/losses/loss";
 import type { Tokenizer } from "../text";
 import { expectTokenizer } from "../text/tokenizer";
 import type { Tensor } from "../torch";
@@ -126,7 +126,7 @@ function toleranceProblems(tolerance: TrainingArguments["dpopTolerance"], loss: 
 export function lossOf({ loss }: Pick<PreferenceTrainerOptions, "loss">): PreferenceLoss {
   const given = loss ?? dpop();
   expectLossFunction(given, "loss");
-  return guardAnswers(given);
+  return guardInputs(given);
 }
 
 /** Checks the metric; with an unknown one, no evaluation would ever be the best. */

@@ -18,6 +18,7 @@ import {
 } from "../../src/preference";
 import { losses } from "../../src/preference/losses/configuration";
 import { fits } from "../../src/preference/losses/declaration";
+import { guardInputs } from "../../src/preference/losses/loss";
 import { tensor } from "../../src/torch";
 import { checkLoss } from "../../src/train/lossCheck";
 
@@ -95,6 +96,29 @@ describe("a user's own declaration", () => {
     expect(() => margin({ slak: 1 })).toThrow("'slak'");
     // @ts-expect-error: not a choice
     expect(() => margin({ side: "nowhere" })).toThrow("'side'");
+  });
+
+  it("cannot read the reference unless it needs it", () => {
+    const reads = (needs: ("reference" | "tokens")[]) =>
+      declareLoss({
+        name: "own",
+        source: "a test",
+        needs,
+        options: {},
+        formula: (given) => logRatios(given).chosen,
+        metrics: { rho: (given) => logRatios(given).chosen },
+      })();
+    const message =
+      "Expected the loss 'own' to use only what it needs (needs: [\"tokens\"]) but it read 'referenceChosen', " +
+      "which a trainer then fills with zeros; add \"reference\" to 'needs'";
+    expect(() => reads(["tokens"])(logProbs)).toThrow(message);
+    expect(() => reads(["tokens"]).metrics!(logProbs)).toThrow(message);
+    expect(() => checkLoss(reads(["tokens"]), "cpu")).toThrow(message);
+    expect(checkLoss(reads(["reference"]), "cpu")).toEqual(["rho"]);
+    const plain = Object.assign((given: PairLogProbs) => given.policyChosen.sub(given.referenceRejected), { needs: [] });
+    expect(() => checkLoss(guardInputs(plain), "cpu")).toThrow("but it read 'referenceRejected'");
+    const silent = Object.assign((given: PairLogProbs) => given.policyChosen.sub(given.referenceRejected), {});
+    expect(guardInputs(silent)).toBe(silent); // needs everything
   });
 
   const whole = { name: "a", source: "b", needs: [], options: {}, formula: (given: PairLogProbs) => given.policyChosen };

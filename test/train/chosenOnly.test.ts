@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { declareLoss, dpop, logRatios, lossNeeds, type PreferenceLoss, sft, sigmoid, weightedSum, wpo } from "../../src";
 import { InputError } from "../../src/base/errors";
 import type { TokenizedPair } from "../../src/data/tokenize/tokenizedPair";
-import { guardAnswers } from "../../src/preference/losses/loss";
+import { guardInputs } from "../../src/preference/losses/loss";
 import { noGrad, ops, type Tensor, tensor, tidy } from "../../src/torch";
 import { PreferenceTrainer } from "../../src/train";
 import type { PreferenceTrainerOptions } from "../../src/train/options";
@@ -197,13 +197,13 @@ describe("a loss that reads chosen answers alone", () => {
     };
     const reading = Object.assign(({ policyRejected }: LogProbs) => policyRejected, { answers: "chosen" as const });
     const fall = ({ policyChosen }: LogProbs) => policyChosen.neg();
-    const guarded = guardAnswers(Object.assign(fall, { answers: "chosen" as const, beta: 0.3, withTolerance: () => reading }));
+    const guarded = guardInputs(Object.assign(fall, { answers: "chosen" as const, beta: 0.3, withTolerance: () => reading }));
     expect(tidy(() => guarded(logProbs).toArray())).toEqual(Float32Array.of(1, 2));
     expect([guarded.name, guarded.beta, guarded.answers]).toEqual(["fall", 0.3, "chosen"]);
     expect(lossNeeds(guarded, "reference")).toBe(true); // as without 'needs'
     expect(() => guarded.withTolerance!(1)(logProbs)).toThrow("but it read 'policyRejected'");
-    expect(guardAnswers(guarded)).toBe(guarded);
-    for (const loss of [sft(), dpop()]) expect(guardAnswers(loss)).toBe(loss);
+    expect(guardInputs(guarded)).toBe(guarded);
+    for (const loss of [sft(), dpop()]) expect(guardInputs(loss)).toBe(loss);
   });
 
   test("can copy the log-probs and take the chosen answers' log-ratios", async () => {

@@ -16,9 +16,8 @@ export interface PairLogProbs {
    * and there reading this, or another value of the rejected answers, throws.
    */
   policyRejected: Tensor;
-  /** Zeros when the loss does not need the reference. */
+  /** Reading this, or `referenceRejected`, is an error for a loss that does not need the reference. */
   referenceChosen: Tensor;
-  /** Zeros when the loss does not need the reference. */
   referenceRejected: Tensor;
   /** Completion tokens of each answer, EOS included, `[pairs]` in the dtype of the sums. */
   chosenTokens?: Tensor;
@@ -59,7 +58,7 @@ export interface PreferenceLoss {
   readonly name: string;
   /** Scale of the rewards in the metrics; 1 when absent. */
   readonly beta?: number;
-  /** `reference` and `tokens` when absent. */
+  /** `reference` and `tokens` when absent. Reading reference log-probs without needing them is an error. */
   readonly needs?: readonly LossNeed[];
   /**
    * `batch`: a pair's loss depends on the other pairs of the call (`aot` sorts them), so splitting a step into
@@ -96,53 +95,69 @@ const defined = new WeakSet<PreferenceLoss>();
 /** A function as a loss with a name and traits. A loss that has options is declared with `declareLoss`. */
 export function defineLoss(name: string, traits: LossTraits, loss: (logProbs: PairLogProbs) => Tensor): PreferenceLoss {
   const { answers, metrics } = traits;
-  const readable = (logProbs: PairLogProbs) => (answers === "chosen" ? withoutRejected(logProbs, name) : logProbs);
+  const hidden = hiddenFrom({ ...traits, name });
   const checked = (logProbs: PairLogProbs) => {
     if (!(isTensor(logProbs?.policyChosen) && (answers === "chosen" || isTensor(logProbs.policyRejected))))
       throw new TypeError(
         `Expected log-probs, an object of Tensors { policyChosen, policyRejected, … }, for the loss '${name}' but received ${received(logProbs)}`,
       );
-    return loss(readable(logProbs));
+    return loss(withoutHidden(logProbs, hidden));
   };
   const result = withProperties(checked, {
     name,
     ...traits,
-    metrics: metrics && ((logProbs: PairLogProbs) => metrics(readable(logProbs))),
+    metrics: metrics && ((logProbs: PairLogProbs) => metrics(withoutHidden(logProbs, hidden))),
   });
   defined.add(result);
   return result;
 }
 
-/** Makes sure that a loss of the chosen answers alone, such as a plain function, cannot read the rejected ones. */
-export function guardAnswers(loss: PreferenceLoss): PreferenceLoss {
-  if (loss.answers !== "chosen" || defined.has(loss)) return loss;
+/** Makes sure that a loss, such as a plain function, reads only the inputs that its `answers` and `needs` name. */
+export function guardInputs(loss: PreferenceLoss): PreferenceLoss {
+  if (defined.has(loss) || Object.keys(hiddenFrom(loss)).length === 0) return loss;
   const { name, needs = defaultNeeds, metrics } = loss;
   const traits: LossTraits = {
     ...loss,
     needs,
     metrics: metrics?.bind(loss),
-    withTolerance: loss.withTolerance && ((nats) => guardAnswers(loss.withTolerance!(nats))),
+    withTolerance: loss.withTolerance && ((nats) => guardInputs(loss.withTolerance!(nats))),
   };
   return defineLoss(name, traits, loss);
 }
 
-const OF_REJECTED: readonly (keyof PairLogProbs)[] = ["policyRejected", "referenceRejected", "rejectedTokens", "wpoRejected"];
+type Input = keyof PairLogProbs;
+const OF_REFERENCE: readonly Input[] = ["referenceChosen", "referenceRejected"];
+const OF_REJECTED: readonly Input[] = ["policyRejected", "referenceRejected", "rejectedTokens", "wpoRejected"];
 
-/**
- * The log-probs with values of the rejected answers that throw when they are read: rows may lack these answers, and the
- * zeros in their place would give a wrong loss.
- */
-function withoutRejected(logProbs: PairLogProbs, name: string): PairLogProbs {
+/** The inputs that a loss must not read, as zeros may stand for them, and the error for reading each. */
+function hiddenFrom(loss: Pick<PreferenceLoss, "name" | "answers" | "needs">): Partial<Record<Input, () => never>> {
+  const named = `the loss${loss.name && ` '${loss.name}'`}`;
+  const refuse = (inputs: readonly Input[], expected: string, wayOut: string) =>
+    inputs.map((input) => [
+      input,
+      () => {
+        throw new TypeError(`Expected ${named} to ${expected} but it read '${input}', ${wayOut}`);
+      },
+    ]);
+  const ofReference = refuse(
+    lossNeeds(loss, "reference") ? [] : OF_REFERENCE,
+    `use only what it needs (needs: ${JSON.stringify(loss.needs)})`,
+    "which a trainer then fills with zeros; add \"reference\" to 'needs'",
+  );
+  const ofRejected = refuse(
+    loss.answers === "chosen" ? OF_REJECTED : [],
+    'use only the chosen answers (answers: "chosen")',
+    "which rows may lack; remove 'answers' if the loss compares two answers",
+  );
+  return Object.fromEntries([...ofReference, ...ofRejected]) as Partial<Record<Input, () => never>>;
+}
+
+function withoutHidden(logProbs: PairLogProbs, hidden: Partial<Record<Input, () => never>>): PairLogProbs {
+  const inputs = Object.entries(hidden);
+  if (inputs.length === 0) return logProbs;
   const readable = { ...logProbs };
-  for (const key of OF_REJECTED) {
-    const get = (): never => {
-      throw new TypeError(
-        `Expected the loss${name && ` '${name}'`} to use only the chosen answers (answers: "chosen") but it read '${key}', ` +
-          "which rows may lack; remove 'answers' if the loss compares two answers",
-      );
-    };
-    Object.defineProperty(readable, key, { get, enumerable: false }); // so that the object can be copied
-  }
+  // Not enumerable, so that the object can be copied.
+  for (const [input, get] of inputs) Object.defineProperty(readable, input, { get, enumerable: false });
   return readable;
 }
 
