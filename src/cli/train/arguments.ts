@@ -8,7 +8,6 @@ import {
   type ArgumentsOf,
   either,
   flag,
-  integer,
   number,
   optional,
   path,
@@ -18,6 +17,7 @@ import {
   texts,
   withWayOut,
 } from "../../base/arguments";
+import { loraArguments } from "../../nn/adapters/loraConfig";
 import { lossArguments } from "../../preference/losses/configuration";
 import { lengthArguments, trainingArguments } from "../../train/arguments";
 import { device } from "../options";
@@ -58,9 +58,9 @@ export const runArguments = {
   ),
   device: optional(device("cpu, cuda, cuda:N or another accelerator; the first one there is when left out")),
   usePeft: flag(false, "train a LoRA adapter instead of all weights"),
-  loraR: integer(16, "rank", { min: 1 }),
-  loraAlpha: number(32, "the adapter's scale is alpha / r", { above: 0 }),
-  loraDropout: number(0.05, "dropout probability of the adapter's input, unless disable_dropout is on", { min: 0, below: 1 }),
+  loraR: loraArguments.r,
+  loraAlpha: loraArguments.alpha,
+  loraDropout: { ...loraArguments.dropout, help: `${loraArguments.dropout.help}, unless disable_dropout is on` },
   loraTargetModules: optional(
     texts([], "layers by the last parts of their names, or all-linear; q_proj and v_proj when left out"),
   ),
