@@ -18,6 +18,7 @@ import {
   text,
   withWayOut,
 } from "../base/arguments";
+import { adamwArguments, maxGradNorm } from "../optim/arguments";
 import { scheduleNames } from "../optim/namedSchedule";
 import { isOptimizer } from "../optim/optimizer";
 import { ldAlpha } from "../preference/losses/combinations";
@@ -48,7 +49,7 @@ export const trainingArguments = {
   maxTokensPerBatch: optional(
     integer(0, "tokens per forward pass, shared prompts counted once; chosen by free memory when left out", { min: 1 }),
   ),
-  learningRate: number(5e-5, "peak learning rate", { min: 0 }),
+  learningRate: { ...adamwArguments.lr, fallback: 5e-5, help: "peak learning rate" },
   lrSchedulerType: withWayOut(choice(scheduleNames, "linear", "learning rate schedule"), (value) =>
     value === "reduce_lr_on_plateau" || value === "greedy"
       ? "this schedule, which follows a metric, is not supported"
@@ -57,11 +58,11 @@ export const trainingArguments = {
   lrSchedulerKwargs: mapping("additional settings of the schedule, such as num_cycles or min_lr"),
   warmupSteps: number(0, "steps over which the learning rate rises from 0; below 1 a share of all steps", { min: 0 }),
   warmupRatio: optional(number(0, "share of all steps over which the learning rate rises from 0", { min: 0, max: 1 })),
-  weightDecay: number(0, "share of a weight subtracted per step and learning rate", { min: 0 }),
-  adamBeta1: number(0.9, "decay of AdamW's mean of the gradient", { min: 0, below: 1 }),
-  adamBeta2: number(0.999, "decay of AdamW's mean of the squared gradient", { min: 0, below: 1 }),
-  adamEpsilon: number(1e-8, "added to AdamW's denominator", { min: 0 }),
-  maxGradNorm: number(1, "maximum gradient norm; 0 for no clipping", { min: 0 }),
+  weightDecay: { ...adamwArguments.weightDecay, fallback: 0 },
+  adamBeta1: adamwArguments.beta1,
+  adamBeta2: adamwArguments.beta2,
+  adamEpsilon: adamwArguments.eps,
+  maxGradNorm,
   dataloaderDropLast: flag(false, "drop the last batch of an epoch if it is not full; evaluations use every pair"),
   optim: withWayOut(
     choice(["adamw_torch_fused", "adamw_torch"], "adamw_torch_fused", "the optimizer; both names mean AdamW"),
