@@ -5,6 +5,7 @@ import { InputError } from "../base/errors";
 import { Progress } from "../base/terminal/progress";
 import { loadPreferences } from "../data/rows/preferences";
 import { describeRefusals, expectSomeKept, type Refusal } from "../data/rows/screening";
+import { rowLength } from "../data/tokenize/lengths";
 import { answersOf, type TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { tokenizeRows } from "../data/tokenize/tokenizePairs";
 import { type CausalLM, loadModel } from "../models";
@@ -78,9 +79,7 @@ export function scoreCommand(): Command {
     .option("--per-token", "also the log-prob of every token of the answers")
     .addOption(deviceOption())
     .addOption(dtypeOption())
-    .addOption(
-      option("--max-length <n>", optional(integer(0, "maximum number of tokens of prompt and answer together", { min: 2 }))),
-    )
+    .addOption(option("--max-length <n>", optional(rowLength)))
     .addOption(
       option(
         "--max-tokens-per-batch <n>",

@@ -15,7 +15,8 @@ export {
   type TrainingRow,
 } from "./rows/preferences";
 export type { DataWarning, DataWarningKind, DataWarnings, Refusal } from "./rows/screening";
-export type { Cut, TruncationMode } from "./tokenize/pairTokenizer";
+export type { TruncationMode } from "./tokenize/lengths";
+export type { Cut } from "./tokenize/pairTokenizer";
 export type { TokenizedAnswer, TokenizedPair } from "./tokenize/tokenizedPair";
 export {
   describeTokenized,

@@ -15,7 +15,8 @@ import {
   rowWarnings,
   screen,
 } from "./rows/screening";
-import type { Cut, TruncationMode } from "./tokenize/pairTokenizer";
+import type { TruncationMode } from "./tokenize/lengths";
+import type { Cut } from "./tokenize/pairTokenizer";
 import type { TokenizedAnswer } from "./tokenize/tokenizedPair";
 import { type LengthSummary, summarise, type TokenizeOptions, tokenizeRows } from "./tokenize/tokenizePairs";
 

@@ -11,7 +11,6 @@ import {
   flag,
   integer,
   mapping,
-  nullable,
   number,
   optional,
   path,
@@ -26,16 +25,6 @@ import { dpop } from "../preference/losses/dpop";
 
 const { tolerance } = dpop.declaration.options;
 const auto = choice(["auto"], "auto", "auto measures the rounding");
-
-/** The lengths of rows, which apply to rows of text only. */
-export const lengthArguments = {
-  maxLength: nullable(integer(1024, "maximum number of tokens of prompt and answer together; null for no limit", { min: 2 })),
-  truncationMode: choice(
-    ["keep_start", "keep_end"],
-    "keep_start",
-    "which end of a longer row to keep; truncated rows are counted and listed",
-  ),
-} as const;
 
 export const trainingArguments = {
   outputDir: path("trainer_output", "folder for the adapter or model, checkpoints, logs and the report"),

@@ -1,10 +1,10 @@
 /** `smaug data inspect`: rows as the model will see them, lengths, distances, and what is wrong with the data. */
 import { styleText } from "node:util";
 import { Command } from "commander";
-import { integer, optional } from "../../base/arguments";
+import { optional } from "../../base/arguments";
 import { printable } from "../../base/terminal/printable";
 import type { Distribution, HistogramBin, InspectedAnswer, InspectedRow, Inspection } from "../../data/inspect";
-import { lengthArguments } from "../../train/arguments";
+import { lengthArguments, rowLength } from "../../data/tokenize/lengths";
 import { columnMappingOption, datasetConfigOption, option, type RowFlags, rowOptions, splitOption } from "../options";
 import { printJson } from "../output";
 
@@ -30,12 +30,7 @@ export function inspectCommand(): Command {
     .addOption(splitOption())
     .addOption(datasetConfigOption())
     .addOption(columnMappingOption())
-    .addOption(
-      option(
-        "--max-length <n>",
-        optional(integer(0, "maximum number of tokens of prompt and answer together, as in training", { min: 2 })),
-      ),
-    )
+    .addOption(option("--max-length <n>", optional({ ...rowLength, help: `${rowLength.help}, as in training` })))
     .option("--json", "print one JSON object")
     .addHelpText("after", "\nExample:\n  $ smaug data inspect pairs.jsonl --model models/SmolLM2-135M-Instruct\n")
     .action(inspect);

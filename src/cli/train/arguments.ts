@@ -17,9 +17,10 @@ import {
   texts,
   withWayOut,
 } from "../../base/arguments";
+import { lengthArguments } from "../../data/tokenize/lengths";
 import { loraArguments } from "../../nn/adapters/loraConfig";
 import { lossArguments } from "../../preference/losses/configuration";
-import { lengthArguments, trainingArguments } from "../../train/arguments";
+import { trainingArguments } from "../../train/arguments";
 import { device } from "../options";
 
 export const runArguments = {

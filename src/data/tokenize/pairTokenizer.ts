@@ -20,10 +20,8 @@ import {
   mergeWarnings,
   type Refusal,
 } from "../rows/screening";
+import type { TruncationMode } from "./lengths";
 import { storePairs, type TokenizedAnswer, type TokenizedPair } from "./tokenizedPair";
-
-/** What to do with prompt and answer when they are too long together: cut off their end, or their beginning. */
-export type TruncationMode = "keep_start" | "keep_end";
 
 export interface Limits {
   /** The most tokens prompt and answer may have together. */
