@@ -70,8 +70,9 @@ export interface RowFlags {
 
 export const splitOption = (): Option => new Option("--split <name>", "split of a folder or data set to read");
 
-export const datasetConfigOption = (): Option =>
-  new Option("--dataset-config <name>", "which of the configs declared in the data set's card; its default config when left out");
+export const DATASET_CONFIG = "which of the configs declared in the data set's card; its default config when left out";
+
+export const datasetConfigOption = (): Option => new Option("--dataset-config <name>", DATASET_CONFIG);
 
 export const columnMappingOption = (): Option =>
   new Option(

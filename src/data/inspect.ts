@@ -3,6 +3,7 @@
  * how different the answers are, and what was refused, cut or is odd. With a tokenizer in tokens, else in words.
  */
 import type { Tokenizer } from "../text";
+import { SIDES } from "./reading/columnMapping";
 import { normalisedDistance, wordNumbers } from "./rows/editDistance";
 import { isPlain, type TrainingRow } from "./rows/preferenceRow";
 import {
@@ -12,6 +13,7 @@ import {
   endsWithAssistant,
   mergeWarnings,
   type Refusal,
+  reasons,
   rowWarnings,
   screen,
 } from "./rows/screening";
@@ -137,10 +139,9 @@ function decoded(tokenizer: Tokenizer, { ids, start }: TokenizedAnswer): Inspect
 }
 
 function reasonAgainst(row: TrainingRow): string | undefined {
-  const { chosen, rejected } = answerTexts(row);
-  if (chosen === "") return "the chosen answer is empty";
-  if (rejected === "") return "the rejected answer is empty";
-  return chosen === rejected ? "the two answers are identical" : undefined;
+  const answers = answerTexts(row);
+  for (const side of SIDES) if (answers[side] === "") return reasons.emptyAnswer(side);
+  return answers.chosen === answers.rejected ? reasons.identical : undefined;
 }
 
 /** A word with the white space before it. */

@@ -24,6 +24,7 @@ import { ldAlpha } from "../preference/losses/combinations";
 import { dpop } from "../preference/losses/dpop";
 
 const { tolerance } = dpop.declaration.options;
+const strategies = ["no", "steps", "epoch"] as const;
 const auto = choice(["auto"], "auto", "auto measures the rounding");
 
 export const trainingArguments = {
@@ -71,16 +72,16 @@ export const trainingArguments = {
   disableDropout: flag(true, "turn off all dropout, including LoRA's"),
   ldAlpha: optional(ldAlpha),
   dpopTolerance: { ...either(tolerance, auto, auto.fallback), help: `${tolerance.help}; ${auto.help}` },
-  loggingStrategy: choice(["no", "steps", "epoch"], "steps", "when to log; the totals at the end are logged even with no"),
+  loggingStrategy: choice(strategies, "steps", "when to log; the totals at the end are logged even with no"),
   loggingSteps: number(10, "steps between logged lines; below 1 a share of all steps", { above: 0 }),
   loggingFirstStep: flag(false, "log the first step as well"),
-  evalStrategy: choice(["no", "steps", "epoch"], "no", "when to evaluate"),
+  evalStrategy: choice(strategies, "no", "when to evaluate"),
   evalSteps: optional(
     number(0, "steps between evaluations; below 1 a share of all steps; logging_steps when left out", { above: 0 }),
   ),
   evalOnStart: flag(false, "evaluate before the first step"),
   saveStrategy: choice(
-    ["no", "steps", "epoch", "best"],
+    [...strategies, "best"],
     "steps",
     "when to write checkpoints; best: after each evaluation that improves on all before",
   ),

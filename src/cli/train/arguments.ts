@@ -21,7 +21,7 @@ import { lengthArguments } from "../../data/tokenize/lengths";
 import { loraArguments } from "../../nn/adapters/loraConfig";
 import { lossArguments } from "../../preference/losses/configuration";
 import { trainingArguments } from "../../train/arguments";
-import { device } from "../options";
+import { DATASET_CONFIG, device } from "../options";
 
 export const runArguments = {
   modelNameOrPath: optional(
@@ -41,7 +41,7 @@ export const runArguments = {
   datasetName: optional(path("", "a JSONL, JSON or Parquet file, a folder of them, or a hub id")),
   datasetTrainSplit: text("train", "the split to train on"),
   datasetTestSplit: text("test", "the split to evaluate on"),
-  datasetConfig: optional(text("", "which of the configs declared in the data set's card; its default config when left out")),
+  datasetConfig: optional(text("", DATASET_CONFIG)),
   columnMapping: optional(
     renaming("renames columns, from the file's name to smaug's: {question: prompt}, or question=prompt,good=chosen"),
   ),

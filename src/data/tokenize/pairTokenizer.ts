@@ -11,6 +11,7 @@ import { InputError } from "../../base/errors";
 import { secondsFor, TimeLimitError, withinTime } from "../../base/timeLimit";
 import { type ChatMessage, type Tokenizer, tokenizeAnswers, tokenizeChatAnswers } from "../../text";
 import { ChatTemplateLimitError, ChatTemplateSyntaxError } from "../../text/errors";
+import { SIDES } from "../reading/columnMapping";
 import { isPlain, type TrainingRow } from "../rows/preferenceRow";
 import {
   addWarning,
@@ -19,6 +20,7 @@ import {
   endsWithAssistant,
   mergeWarnings,
   type Refusal,
+  reasons,
 } from "../rows/screening";
 import type { TruncationMode } from "./lengths";
 import { storePairs, type TokenizedAnswer, type TokenizedPair } from "./tokenizedPair";
@@ -74,8 +76,6 @@ export function joinRows(parts: readonly StoredRows[]): StoredRows {
 
 /** Why the row at hand cannot be trained on. */
 class Reason extends Error {}
-
-const SIDES = ["chosen", "rejected"] as const;
 
 export class PairTokenizer {
   private readonly bos: number | undefined;
@@ -149,8 +149,8 @@ export class PairTokenizer {
     const sides = row.rejected === undefined ? SIDES.slice(0, 1) : SIDES;
     if (row.rejected === undefined && row.chosen.length === 0 && !isPlain(row))
       throw new Reason("the conversation does not end with an assistant message");
-    for (const side of sides) if (isEmpty(row[side]!, this.tokenizer.eosToken)) throw new Reason(`the ${side} answer is empty`);
-    if (!isPlain(row) && row.prompt.length === 0) throw new Reason("the prompt is empty");
+    for (const side of sides) if (isEmpty(row[side]!, this.tokenizer.eosToken)) throw new Reason(reasons.emptyAnswer(side));
+    if (!isPlain(row) && row.prompt.length === 0) throw new Reason(reasons.emptyPrompt);
     if (endsWithAssistant(row)) odd.add("assistantLast");
     const { prompt, answers } = isPlain(row)
       ? tokenizeAnswers(this.tokenizer, row.prompt, present(row.chosen, row.rejected))
@@ -167,7 +167,7 @@ export class PairTokenizer {
     });
     if (!rejected) return { index: row.index, chosen: chosen! };
     if (areEqual(chosen!.ids, rejected.ids))
-      throw new Reason(`the two answers are identical${cut.length > 0 ? ` once cut to ${this.limits.maxLength}` : ""}`);
+      throw new Reason(`${reasons.identical}${cut.length > 0 ? ` once cut to ${this.limits.maxLength}` : ""}`);
     return { index: row.index, chosen: chosen!, rejected };
   }
 
