@@ -24,7 +24,7 @@ import {
   rowOptions,
   splitOption,
 } from "./options";
-import { print, printJson, tell, tellJson } from "./output";
+import { percent, print, printJson, tell, tellJson } from "./output";
 import { expectWritable, modelInputs, writeLines } from "./outputFile";
 
 interface Flags extends RowFlags, ModelFlags {
@@ -192,7 +192,7 @@ function describe(summary: Summary): string {
       `(${Math.round(summary.tokens_per_second)} tokens/s)${out === "-" ? "" : `: ${out}`}`,
     `chosen    ${side(summary.chosen_logp, summary.chosen_tokens)}`,
     `rejected  ${side(summary.rejected_logp, summary.rejected_tokens)}`,
-    `chosen likelier than rejected in ${(100 * summary.accuracy).toFixed(1)} % of the pairs`,
+    `chosen likelier than rejected in ${percent(summary.accuracy)} of the pairs`,
   ].join("\n");
 }
 

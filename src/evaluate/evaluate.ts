@@ -19,7 +19,7 @@ import { TaskRows } from "./rows";
 import { answersTo, logLikelihoods } from "./scoring";
 import { expectTasks, sourceOf, type TaskData } from "./tasks/data";
 import { findTasks, taskNames } from "./tasks/list";
-import { type AnswerTask, type ChoiceTask, type Group, numFewshot, type Task } from "./tasks/task";
+import { ANSWER_TOKENS, type AnswerTask, type ChoiceTask, type Group, numFewshot, type Task } from "./tasks/task";
 
 export interface EvaluateOptions {
   /** Names (`taskNames()` lists them), files (YAML, or a JavaScript module), or custom tasks. */
@@ -179,7 +179,7 @@ async function answer(
   { task, questions }: PreparedTask,
   { onProgress, signal, batchSize = evaluationArguments.batchSize.fallback }: EvaluateOptions,
 ): Promise<ScoredTask> {
-  const { until, maxTokens = 256 } = task as AnswerTask;
+  const { until, maxTokens = ANSWER_TOKENS } = task as AnswerTask;
   const prompts = questions.map(({ contexts }) => encoder.prompt(contexts()[0]!, maxTokens));
   const answers = await answersTo(
     model,

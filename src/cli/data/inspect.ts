@@ -93,7 +93,7 @@ type Line = string | readonly [format: "bold" | "dim", text: string];
 function describeSample({ index, chosen, rejected }: InspectedRow, unit: string): Line[] {
   return [
     ["bold", `row ${index}: prompt (masked), then the ${unit} of the answers, which are learnt`],
-    ["dim", ended(shortened(chosen.prompt))],
+    ["dim", ended(bothEnds(chosen.prompt))],
     ["bold", "  chosen"],
     joined(chosen),
     ...(rejected ? describeRejected(rejected, chosen.prompt) : []),
@@ -103,7 +103,7 @@ function describeSample({ index, chosen, rejected }: InspectedRow, unit: string)
 function describeRejected(rejected: InspectedAnswer, prompt: string): Line[] {
   const own: Line[] = [
     ["bold", "  rejected, whose prompt ends differently"],
-    ["dim", ended(shortened(rejected.prompt))],
+    ["dim", ended(bothEnds(rejected.prompt))],
   ];
   return [...(rejected.prompt === prompt ? [] : own), ["bold", "  rejected"], joined(rejected)];
 }
@@ -117,7 +117,7 @@ function joined({ completion }: InspectedAnswer): string {
   return `│${shown.map((text) => text.replaceAll("\n", "↵\n")).join("│")}│`;
 }
 
-function shortened(text: string): string {
+function bothEnds(text: string): string {
   if (text.length <= 2 * ENDS + 50) return text;
   return `${text.slice(0, ENDS)} … ${text.length - 2 * ENDS} characters … ${text.slice(-ENDS)}`;
 }

@@ -11,6 +11,9 @@ export type { Row };
 /** How many worked examples come before a question. */
 export const numFewshot = integer(0, "examples before each question", { min: 0 });
 
+/** The most tokens of an answer unless a task says otherwise, as in the harness. */
+export const ANSWER_TOKENS = 256;
+
 /** Choices that continue one text. */
 export interface Question {
   text: string;
