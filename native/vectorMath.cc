@@ -1,6 +1,6 @@
 // MKL's vector functions (exp, log, sin, tanh, …), which libtorch calls from several threads for a large tensor. MKL 2024.2
-// chooses the kernel of each on its first call, and of first calls at the same time one may get a kernel of low accuracy:
-// that one result is off by up to thousands of ulp (pytorch/pytorch#188792).
+// selects each function's kernel on its first call. When several threads make that call at once, one may get a low-accuracy
+// kernel, and its result is off by up to thousands of ulp (pytorch/pytorch#188792).
 #include "vectorMath.h"
 
 #include <ATen/core/Tensor.h>
@@ -11,7 +11,7 @@
 
 namespace smaug {
 
-// One element is one call, on this thread alone. The functions are those of ATen/cpu/vml.h.
+// One-element tensors run on the calling thread only. The list is that of ATen/cpu/vml.h.
 void chooseVectorKernels() {
   static std::once_flag once;
   std::call_once(once, [] {

@@ -2,7 +2,7 @@
 
 namespace smaug {
 
-// Makes MKL choose the kernels of its vector functions; once per process, later calls do nothing.
+// Selects the kernels of MKL's vector functions up front; further calls do nothing.
 void chooseVectorKernels();
 
 }  // namespace smaug

@@ -1,5 +1,5 @@
 /**
- * Checks the sources, all at once: types, format and lint rules, layers and circles, complexity, unused code. Prints only
+ * Checks the sources, all at once: types, format and lint rules, layers and circles, complexity, unused code. Prints
  * what fails and how to fix it. Needs the dependencies, no network and no libtorch.
  *
  *   npm run check
@@ -53,4 +53,5 @@ if (!existsSync(`${root}node_modules`)) {
   process.exit(1);
 }
 const results = await Promise.all(Object.entries(CHECKS).map(passes));
-process.exitCode = results.every(Boolean) ? 0 : 1;
+if (results.every(Boolean)) console.log(`smaug: checks passed: ${Object.keys(CHECKS).join(", ")}`);
+else process.exitCode = 1;

@@ -1,6 +1,5 @@
 /**
- * The arguments of a run, which messages call settings: what each may be, what it is when left out, what it does. Tables of
- * these are the single source of TypeScript types, of YAML keys (snake_case) and of command-line options, so the three
+ * The arguments of a run ("settings" in messages): allowed values, default and help of each. Tables of these are the single source of TypeScript types, of YAML keys (snake_case) and of command-line options, so the three
  * cannot differ.
  */
 
@@ -69,7 +68,7 @@ export const path = (fallback: string, help: string): Argument<string> => {
   };
 };
 
-/** A string that `fits`; `expected` says which do. */
+/** A string that passes `fits`; `expected` describes it in errors. */
 export const textThat = (fits: (value: string) => boolean, expected: string, help: string): Argument<string> =>
   argument(expected, "", help, (value) => (typeof value === "string" && fits(value) ? value : undefined));
 

@@ -1,4 +1,4 @@
-/** Sums and means, and the pooling of samples of which only the mean and spread are known. */
+/** Sums, means, and pooling samples known only by mean and spread. */
 
 export function sum(values: Iterable<number>): number {
   let total = 0;

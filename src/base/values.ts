@@ -8,7 +8,7 @@ import { printable } from "./terminal/printable";
 /** Characters of a value in a message. */
 const SHOWN = 60;
 
-/** An object of a JSON file, its values not yet judged. */
+/** A parsed JSON object; its values are unchecked. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Whether a value is an object with keys: neither null nor a list. */

@@ -34,7 +34,7 @@ export interface CurvePoint {
   readonly rejected: number;
 }
 
-/** Of the chosen answers; the files of finished cells say `tokens` for `pairs`, of which each has one token there. */
+/** `PositionMean` of the chosen answers. Saved cells call the count `tokens`; each pair contributes one. */
 export interface ChosenPosition extends Omit<PositionMean, "pairs"> {
   readonly tokens: number;
 }
@@ -108,7 +108,7 @@ export async function scoreRows(model: CausalLM, rows: readonly TokenizedPair[])
   return scores;
 }
 
-/** A model's own words are right if they come to the same final answer. */
+/** A generated answer is correct if its final answer matches. */
 export function graded(text: string, expected: string): GradedAnswer {
   return { text, correct: finalAnswer(text) === finalAnswer(expected) };
 }

@@ -111,8 +111,8 @@ export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
 /** The problem with a tolerance for a loss that takes none from the trainer. */
 function toleranceProblems(tolerance: TrainingArguments["dpopTolerance"], loss: PreferenceLoss): Problem[] {
   if (tolerance === "auto" || loss.withTolerance) return [];
-  const reads = "'dpop_tolerance' only with a loss that takes its tolerance from the trainer, as dpop without 'tolerance' does,";
-  return [conflict("dpop_tolerance", reads, `${tolerance} with ${loss.name || "another loss"}; leave it out`)];
+  const expected = "no 'dpop_tolerance' with a loss that takes none from the trainer";
+  return [conflict("dpop_tolerance", expected, `${tolerance} with ${loss.name || "another loss"}; leave it out`)];
 }
 
 /** The loss to train with; unchecked. */

@@ -86,7 +86,7 @@ describe("smaug train", () => {
     });
   });
 
-  test("trains on answers alone, and names no β, which sft does not read", async () => {
+  test("trains on answers alone, and prints no β, which does not affect sft's loss", async () => {
     const answers = file(jsonl(rows.map(({ prompt, chosen }) => ({ prompt, completion: chosen }))), "answers.jsonl");
     const settings = { ...base(), dataset_name: answers, loss_type: "sft", max_steps: 1, report_to: "none" };
     const { status, stderr } = await smaug("train", yaml(settings));
@@ -389,7 +389,7 @@ describe("smaug train", () => {
     ["a split that is not there", { eval_strategy: "steps" }, "Expected the split 'test'"],
     ["evaluation data that is not there", { eval_strategy: "steps", eval_dataset_name: "./none.jsonl" }, "none.jsonl"],
     ["layers that are not there", { lora_target_modules: "nope" }, "Expected names of linear layers for 'lora_target_modules'"],
-    ["a device that nothing is", { device: "gpu" }, "or another accelerator of libtorch"],
+    ["an unknown device", { device: "gpu" }, "or another accelerator of libtorch"],
     ["a device that is not there", { device: "hpu:1" }, "Expected a device that is there for 'device' but received hpu:1;"],
     ["a share of steps that is none", { warmup_steps: 1.5 }, "for 'warmup_steps'"],
     ["the model's folder as output", { output_dir: model }, "Expected another folder than the model's for 'output_dir'"],

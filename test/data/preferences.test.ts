@@ -132,8 +132,8 @@ describe("a fault names the file, the line, the key, what was found and what is 
     const file = join(folder, "pairs.jsonl");
     await writeFile(file, good);
     expect(await loadPreferences(file, { split: "train" })).toHaveLength(1);
-    await expect(loadPreferences(file, { split: "test" })).rejects.toThrow(/the split 'test' but '.*' is one file/);
-    await expect(loadPreferences(file, { split: "test" })).rejects.toThrow("of the split 'train'; name another file");
+    await expect(loadPreferences(file, { split: "test" })).rejects.toThrow(/the split 'test' but '.*' is a single file/);
+    await expect(loadPreferences(file, { split: "test" })).rejects.toThrow("with the split 'train'; name another file");
     await expect(loadPreferences(file, { splits: "test" } as object)).rejects.toThrow(TypeError);
   });
 

@@ -34,6 +34,7 @@ import {
   wpo,
 } from "../../src/preference";
 import { autograd, type DType, type Tensor, tensor } from "../../src/torch";
+import { fixture } from "../parity/fixture";
 
 type Pair = readonly [policyChosen: number, policyRejected: number, referenceChosen: number, referenceRejected: number];
 
@@ -83,7 +84,7 @@ const valueOf = (loss: PreferenceLoss, pair: Pair) => evaluate(loss, logProbsOf(
 const pair: Pair = [-10.2, -13, -10, -12];
 
 /** Derived by hand from the losses' formulas. */
-test.each<[string, PreferenceLoss, number]>([
+const golden: [string, PreferenceLoss, number][] = [
   ["sigmoid", sigmoid({ beta: 0.1 }), 0.653946967],
   ["cDPO: sigmoid with label smoothing", sigmoid({ beta: 0.1, labelSmoothing: 0.1 }), 0.661946967],
   ["robust", robust({ beta: 0.1, labelSmoothing: 0.1 }), 0.643946967],
@@ -117,8 +118,16 @@ test.each<[string, PreferenceLoss, number]>([
   ["cpo without cross-entropy: −log σ(0.28)", cpo({ beta: 0.1, alpha: 0 }), Math.log1p(Math.exp(-0.28))],
   ["cpo: and 10.2/4", cpo({ beta: 0.1 }), Math.log1p(Math.exp(-0.28)) + 2.55],
   ["wpo: times e^(−0.1 + 0.05)", wpo(hinge({ beta: 0.1 })), 0.92 * Math.exp(-0.05)],
-])("%s has the golden value", (_, loss, expected) => {
+];
+
+test.each(golden)("%s has the golden value", (_, loss, expected) => {
   expect(valueOf(loss, pair)).toBeCloseTo(expected, 8);
+});
+
+test("every loss has a golden value or one of TRL's", () => {
+  const cases = Object.values(fixture<Record<string, { config?: { lossType?: string | string[] } }>>("losses"));
+  const covered = new Set([...golden.map(([, loss]) => loss.name), ...cases.flatMap(({ config }) => config?.lossType ?? [])]);
+  expect(lossNames.filter((name) => !covered.has(name))).toEqual([]);
 });
 
 const withOptions: [string, PreferenceLoss][] = [

@@ -54,7 +54,7 @@ test("the committed file is what the running library generates", async () => {
   expect(sameOps, "run `npm run generate`, and look at what changed").toBe(true);
 });
 
-describe("camelCase", () => {
+describe("jsName", () => {
   test.each([
     ["add", "add"],
     ["log_softmax", "logSoftmax"],

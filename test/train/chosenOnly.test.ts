@@ -100,7 +100,7 @@ describe("rows without a rejected answer", () => {
     for (const name of ABOUT_REJECTED) expect(few.lines[0]![name], name).toBeCloseTo(some.lines[0]![name]!, 4);
   });
 
-  test("do not go with ld_alpha, which compares the lengths of two answers", async () => {
+  test("are refused with ld_alpha, which compares the lengths of two answers", async () => {
     const refused = "Expected 'ld_alpha' only with a loss that compares two answers but received 0.5 with sft; leave it out";
     for (const train of [alone, pairs]) {
       expect(() => new PreferenceTrainer(options({ train, ldAlpha: 0.5 }))).toThrow(InputError);
@@ -159,7 +159,7 @@ describe("a loss that reads chosen answers alone", () => {
     given.model.dispose();
   });
 
-  test("cannot do so in a step of one's own or in a later step either", async () => {
+  test("cannot read rejected ones in a user's own step, nor in a later step of the trainer", async () => {
     const values = () => tensor([-1, -2]);
     const logProbs = {
       policyChosen: values(),

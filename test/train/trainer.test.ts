@@ -890,7 +890,7 @@ describe("what goes wrong", () => {
     [
       "a tolerance that the loss does not take",
       { loss: dpop({ tolerance: 0 }), dpopTolerance: 0.1 },
-      "Expected 'dpop_tolerance' only with a loss that takes its tolerance from the trainer, as dpop without 'tolerance' does, but received 0.1 with dpop; leave it out",
+      "Expected no 'dpop_tolerance' with a loss that takes none from the trainer but received 0.1 with dpop; leave it out",
     ],
     ["no rows", { train: [] }, "Expected at least one pair for 'train'"],
     [

@@ -234,9 +234,9 @@ export function makeFolder(path: string): string | undefined {
 const leadsToFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /**
- * Writes all bytes: one write may take less than it was given, as when the disk is nearly full, and the next one says why.
+ * Writes all of `bytes`. A single write may be short, as on a nearly full disk; the next one then reports the error.
  *
- * @param position where in the file; after what was written last when left out
+ * @param position byte offset; the current position by default
  */
 export async function writeAll(file: FileHandle, bytes: Uint8Array, position?: number): Promise<void> {
   for (let at = 0; at < bytes.length; ) {

@@ -98,7 +98,7 @@ export function readAt(descriptor: number, position: number, length: number): Bu
   return bytes.subarray(0, filled);
 }
 
-/** Equal for all names of one file. */
+/** The same for all paths to one file. */
 export function fileIdentity({ dev, ino }: Stats): string {
   return `${dev}:${ino}`;
 }

@@ -57,7 +57,9 @@ export const runArguments = {
   routerAuxLossCoef: optional(
     number(0, "weight of a mixture's auxiliary loss, which is not supported yet: 0 or null", { min: 0 }),
   ),
-  device: optional(device("cpu, cuda, cuda:N or another accelerator; the first one there is when left out")),
+  device: optional(
+    device("cpu, cuda, cuda:N or another accelerator; by default the accelerator if there is one, otherwise the CPU"),
+  ),
   usePeft: flag(false, "train a LoRA adapter instead of all weights"),
   loraR: loraArguments.r,
   loraAlpha: loraArguments.alpha,

@@ -59,6 +59,6 @@ export function reportPreparation(preparation: Preparation): void {
     );
   if (resumed) tell(`resumed    from ${resumed}, after step ${state.globalStep}`);
   // Both have defaults that are not TRL's. SFT's β only scales the rewards in the metrics.
-  const beta = loss.beta === undefined || loss.answers === "chosen" ? "" : `, β ${loss.beta}`;
+  const beta = loss.beta === undefined || loss.name === "sft" ? "" : `, β ${loss.beta}`;
   tell(`loss       ${loss.name || "a function"}${beta}; learning rate ${settings.learningRate.toExponential()}`);
 }

@@ -10,7 +10,7 @@
  * A split of another name is the files numbered under that name, or else those with that word in their name, or else in
  * a folder's. Numbered files of two synonyms are two splits: of cais/mmlu, "validation" is not "dev".
  *
- * By these rules a single file's name tells its split, too. Asked for as "train", it is read whatever its name.
+ * The same rules give the split of a single file, which can also always be read as "train".
  */
 import type { Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
@@ -191,7 +191,7 @@ export class DataSet {
   private whole(wanted: string | undefined): DataFile[] {
     if (wanted !== undefined && wanted !== "train" && !this.has(wanted))
       throw new InputError(
-        `Expected a source with the split '${wanted}' but '${this.path}' is one file, of the split '${this.splitNames()[0]}'; ` +
+        `Expected a source with the split '${wanted}' but '${this.path}' is a single file with the split '${this.splitNames()[0]}'; ` +
           "name another file",
       );
     return [dataFile(this.path)];

@@ -44,7 +44,7 @@ export interface Shot {
   escaped?: string;
 }
 
-/** A pair as a file has it. */
+/** A pair as written to a file. */
 export type RecipePair = Omit<PlainRow, "index">;
 
 /**

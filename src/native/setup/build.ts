@@ -38,7 +38,7 @@ export async function buildAddons({ root, libtorch, env, progress }: BuildOption
   const log = join(root, "build", `${name}.log`);
   const { staging, output } = prepare(buildFolder(root, name), log);
   const started = Date.now();
-  progress.line(`building the addon for libtorch ${libtorch.minor} (some minutes; log: ${log})`);
+  progress.line(`building the addon for libtorch ${libtorch.minor} (usually under a minute; log: ${log})`);
   try {
     const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / memoryPerCompiler)));
     const code = await run(root, env, output, [
