@@ -16,7 +16,7 @@ import { tell } from "./output";
  * An option with a value.
  *
  * ```ts
- * new Command("generate").addOption(option("--max-new-tokens <n>", integer(256, "the most tokens of an answer", { min: 1 })))
+ * new Command("head").addOption(option("--limit <n>", integer(100, "the most rows to read", { min: 1 })))
  * ```
  *
  * @param argument what the value may be, its default and its help; an `optional` one has no default
