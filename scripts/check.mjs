@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const CHECKS = {
   types: {
     command: ["typescript-native/bin/tsc", "-p", "test"],
-    wayOut: "see the lines above; `npx tsc -p test --watch` repeats it",
+    wayOut: "see the lines above; `node node_modules/typescript-native/bin/tsc -p test --watch` repeats it",
   },
   "format and lint": {
     command: ["@biomejs/biome/bin/biome", "check", "--error-on-warnings", "--max-diagnostics=50"],

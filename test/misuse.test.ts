@@ -126,7 +126,7 @@ describe("a trainer is not created", () => {
     [
       "with a length that is none",
       { maxLength: "long" },
-      `Expected an integer above 1, or null, for 'maxLength' but received "long"`,
+      `Expected an integer from 2, or null, for 'maxLength' but received "long"`,
     ],
     [
       "with a way to cut that is none",

@@ -92,8 +92,8 @@ function isWithin(n: number, { min, max, above, below }: NumberRange): boolean {
   return isAtLeast && (max === undefined || n <= max) && (below === undefined || n < below);
 }
 
-/** "a number from 0 to 1", "a number from 0 to below 1", "a number above 0 and at most 1". */
-function rangeInWords({ min, max, above, below = Infinity }: NumberRange): string {
+/** A range in words: "a number from 0 to 1", "a number from 0 to below 1", "a number above 0 and at most 1". */
+export function rangeInWords({ min, max, above, below = Infinity }: NumberRange): string {
   const upper = below < Infinity ? `below ${below}` : max === undefined ? "" : min === undefined ? `at most ${max}` : `${max}`;
   if (min !== undefined) return [`a number from ${min}`, upper].filter(Boolean).join(" to ");
   const lower = above === undefined ? "" : `above ${above}`;
@@ -208,6 +208,11 @@ function parsePairs(text: string, between: string): Record<string, string> | und
 export const either = <A, B>(first: Argument<A>, second: Argument<B>, fallback: A | B): Argument<A | B> =>
   argument(`${first.expected}, or ${second.expected}`, fallback, first.help, (value) => first.read(value) ?? second.read(value));
 
+/** Whether `value` fits as it is; a string that spells a number, as on a command line, does not. */
+export function fits(value: unknown, { read }: Pick<Argument<unknown>, "read">): boolean {
+  return value !== undefined && read(value) === value;
+}
+
 /**
  * Checks named values against a table; what is left out has its fallback.
  *
@@ -240,9 +245,9 @@ export function checkArguments<Table extends ArgumentTable>(
     if (name === undefined) problems.push(unknown(given, nearest(given, [...names.keys()]), "setting"));
     else if (value !== undefined) {
       const { read, expected, wayOut } = table[name]!;
-      const fits = read(value);
-      if (fits === undefined) problems.push(unfit(given, expected, shown(value), wayOut?.(value)));
-      else settings[name] = fits;
+      const settled = read(value);
+      if (settled === undefined) problems.push(unfit(given, expected, shown(value), wayOut?.(value)));
+      else settings[name] = settled;
     }
   }
   return { settings: settings as ArgumentsOf<Table>, problems };

@@ -8,7 +8,7 @@ export class InputError extends Error {
   override name = "InputError";
 
   constructor(message: string, options?: ErrorOptions) {
-    super(shortened(message), options);
+    super(limited(message), options);
   }
 }
 
@@ -42,7 +42,7 @@ export function expected(what: string, received: string, { name, where, wayOut }
 }
 
 /** Both ends stay: the file is named at the beginning, or after the name that is too long. */
-function shortened(message: string): string {
+function limited(message: string): string {
   const half = MAX_MESSAGE / 2;
   const more = message.length - MAX_MESSAGE;
   return more > 0 ? `${message.slice(0, half)} … (${more} characters more) … ${message.slice(-half)}` : message;

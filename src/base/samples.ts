@@ -11,6 +11,14 @@ export function mean(values: readonly number[]): number {
   return sum(values) / values.length;
 }
 
+/** Standard error of the mean, s / √n; null for a single value. */
+export function standardError(values: readonly number[]): number | null {
+  if (values.length < 2) return null;
+  const middle = mean(values);
+  const variance = sum(values.map((value) => (value - middle) ** 2)) / (values.length - 1);
+  return Math.sqrt(variance) / Math.sqrt(values.length);
+}
+
 /** A mean over `count` values, and their standard deviation (n − 1), which is 0 for a single value. */
 export interface Sample {
   readonly mean: number;

@@ -32,6 +32,12 @@ export function listed(names: readonly string[], most = 5): string {
   return names.length <= most ? names.join(", ") : `${names.slice(0, most).join(", ")} and ${names.length - most} more`;
 }
 
+/** Strings to choose from, for a message: `"none", "all" or "lora_only"`. */
+export function quotedChoices(choices: readonly string[]): string {
+  const quoted = choices.map((each) => JSON.stringify(each));
+  return [quoted.slice(0, -1).join(", "), ...quoted.slice(-1)].filter(Boolean).join(" or ");
+}
+
 /** A value for a message, as JSON, cut to fit, control characters escaped. */
 export function shown(value: unknown, length = SHOWN): string {
   if (value === undefined) return "nothing";

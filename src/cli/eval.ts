@@ -1,7 +1,7 @@
 /** `smaug eval`: a model's scores on benchmarks, as a table and as a JSON file in the evaluation harness's shape. */
 import { dirname } from "node:path";
 import { Command } from "commander";
-import { integer, optional, share } from "../base/arguments";
+import { type Argument, optional } from "../base/arguments";
 import { InputError } from "../base/errors";
 import { makeFolder, writeWhole } from "../base/files/wholeFiles";
 import { Progress } from "../base/terminal/progress";
@@ -15,6 +15,7 @@ import {
   type TaskData,
 } from "../evaluate";
 import { expectContaminationTasks } from "../evaluate/contamination";
+import { evaluationArguments } from "../evaluate/evaluate";
 import { loadModel } from "../models";
 import { loadTokenizer } from "../text";
 import { adapterOption, deviceOption, dtypeOption, type ModelFlags, modelOption, option } from "./options";
@@ -64,28 +65,22 @@ Examples:
   $ smaug eval --model models/tuned --contamination models/SmolLM2-135M --tasks gsm8k
 `;
 
+/** Leaves the default to the library, which alone knows whether the option has a use, but names it. */
+const withDefault = (argument: Argument<number>): Argument<number | null> =>
+  optional({ ...argument, help: `${argument.help} (default: ${argument.fallback})` });
+
 export function evalCommand(): Command {
   return new Command("eval")
     .addOption(modelOption().makeOptionMandatory())
     .addOption(adapterOption())
     .requiredOption("--tasks <names>", "what to score it on, with commas between")
     .option("--data <source>", "where the rows are; the hub when left out", (value, before: string[] = []) => [...before, value])
-    .addOption(option("--num-fewshot <n>", optional(integer(0, "examples before each question", { min: 0 }))))
-    .addOption(option("--limit <n>", optional(share("the first so many questions of each task; below 1 that share of them"))))
-    .addOption(option("--fewshot-seed <n>", optional(integer(0, "which examples are drawn (default: 1234)", { min: 0 }))))
-    .addOption(
-      option(
-        "--max-length <n>",
-        optional(integer(0, "the most tokens the model sees; its max_position_embeddings when left out", { min: 2 })),
-      ),
-    )
-    .addOption(option("--batch-size <n>", optional(integer(0, "word problems answered at once (default: 8)", { min: 1 }))))
-    .addOption(
-      option(
-        "--max-tokens-per-batch <n>",
-        optional(integer(0, "tokens of choices run at once, shared ones counted once", { min: 1 })),
-      ),
-    )
+    .addOption(option("--num-fewshot <n>", optional(evaluationArguments.numFewshot)))
+    .addOption(option("--limit <n>", optional(evaluationArguments.limit)))
+    .addOption(option("--fewshot-seed <n>", withDefault(evaluationArguments.fewshotSeed)))
+    .addOption(option("--max-length <n>", optional(evaluationArguments.maxLength)))
+    .addOption(option("--batch-size <n>", withDefault(evaluationArguments.batchSize)))
+    .addOption(option("--max-tokens-per-batch <n>", optional(evaluationArguments.maxTokens)))
     .addOption(deviceOption())
     .addOption(dtypeOption())
     .option("--out <file>", "write the results as JSON")

@@ -1,6 +1,6 @@
 /** `smaug generate`: a model's answers to a prompt or to conversations, streamed or as JSON. */
 import { Command, Option } from "commander";
-import { integer, number, optional } from "../base/arguments";
+import { integer, optional } from "../base/arguments";
 import { InputError } from "../base/errors";
 import { parseIfJson, readInputText } from "../base/files/inputFiles";
 import { kebabCase } from "../base/names";
@@ -9,6 +9,7 @@ import { printable } from "../base/terminal/printable";
 import { excerpt, isObject, shown } from "../base/values";
 import { templateInputs } from "../data/rows/preferenceRow";
 import { type GenerateOptions, generateStream } from "../generate";
+import { generationArguments } from "../generate/options";
 import { type CausalLM, loadModel } from "../models";
 import { type ChatMessage, loadTokenizer, type Tokenizer } from "../text";
 import { hasNumber, parseExact, rememberNumbers } from "../text/exactNumbers";
@@ -54,19 +55,12 @@ export function generateCommand(): Command {
     .addOption(adapterOption())
     .addOption(new Option("--prompt <text>", "the text to continue").conflicts("messages"))
     .option("--messages <file>", "the conversation to answer, JSON or JSON Lines")
-    .addOption(option("--max-new-tokens <n>", integer(256, "the most tokens of an answer", { min: 1 })))
-    .addOption(option("--temperature <t>", number(0, "0: the most likely token; above: tokens drawn by chance", { min: 0 })))
-    .addOption(option("--top-k <n>", optional(integer(0, "draw among this many most likely tokens", { min: 0 }))))
-    .addOption(
-      option("--top-p <p>", optional(number(0, "draw among the most likely tokens that make up this share", { min: 0, max: 1 }))),
-    )
-    .addOption(
-      option(
-        "--min-p <p>",
-        optional(number(0, "draw among tokens at least this many times as likely as the first", { min: 0, max: 1 })),
-      ),
-    )
-    .addOption(option("--repetition-penalty <x>", optional(number(1, "above 1: repeat less", { above: 0 }))))
+    .addOption(option("--max-new-tokens <n>", generationArguments.maxNewTokens))
+    .addOption(option("--temperature <t>", generationArguments.temperature))
+    .addOption(option("--top-k <n>", optional(generationArguments.topK)))
+    .addOption(option("--top-p <p>", optional(generationArguments.topP)))
+    .addOption(option("--min-p <p>", optional(generationArguments.minP)))
+    .addOption(option("--repetition-penalty <x>", optional(generationArguments.repetitionPenalty)))
     .addOption(option("--seed <n>", optional(integer(0, "the same seed draws the same tokens", { min: 0 }))))
     .option("--stop <text>", "end an answer before this text; may be given several times", list)
     .addOption(deviceOption())

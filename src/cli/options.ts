@@ -16,7 +16,7 @@ import { tell } from "./output";
  * An option with a value.
  *
  * ```ts
- * new Command("generate").addOption(option("--max-new-tokens <n>", integer(256, "the most tokens of an answer", { min: 1 })))
+ * new Command("head").addOption(option("--limit <n>", integer(100, "the most rows to read", { min: 1 })))
  * ```
  *
  * @param argument what the value may be, its default and its help; an `optional` one has no default
@@ -70,8 +70,9 @@ export interface RowFlags {
 
 export const splitOption = (): Option => new Option("--split <name>", "split of a folder or data set to read");
 
-export const datasetConfigOption = (): Option =>
-  new Option("--dataset-config <name>", "which of the configs declared in the data set's card; its default config when left out");
+export const DATASET_CONFIG = "which of the configs declared in the data set's card; its default config when left out";
+
+export const datasetConfigOption = (): Option => new Option("--dataset-config <name>", DATASET_CONFIG);
 
 export const columnMappingOption = (): Option =>
   new Option(

@@ -4,6 +4,9 @@
  */
 import { printable, printableJson } from "../base/terminal/printable";
 
+/** A share for people: "5.0 %". */
+export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
 /** A result, to standard output. */
 export function print(text: string): void {
   process.stdout.write(`${printable(text)}\n`);

@@ -4,7 +4,10 @@ import { integer, optional } from "../base/arguments";
 import { InputError } from "../base/errors";
 import { Progress } from "../base/terminal/progress";
 import { loadPreferences } from "../data/rows/preferences";
+
 import { describeRejectedRows, expectSomeKept, type RejectedRow } from "../data/rows/screening";
+import { rowLength } from "../data/tokenize/lengths";
+
 import { answersOf, type TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { tokenizeRows } from "../data/tokenize/tokenizePairs";
 import { type CausalLM, loadModel } from "../models";
@@ -23,7 +26,7 @@ import {
   rowOptions,
   splitOption,
 } from "./options";
-import { print, printJson, tell, tellJson } from "./output";
+import { percent, print, printJson, tell, tellJson } from "./output";
 import { expectWritable, modelInputs, writeLines } from "./outputFile";
 
 interface Flags extends RowFlags, ModelFlags {
@@ -78,9 +81,7 @@ export function scoreCommand(): Command {
     .option("--per-token", "also the log-prob of every token of the answers")
     .addOption(deviceOption())
     .addOption(dtypeOption())
-    .addOption(
-      option("--max-length <n>", optional(integer(0, "maximum number of tokens of prompt and answer together", { min: 2 }))),
-    )
+    .addOption(option("--max-length <n>", optional(rowLength)))
     .addOption(
       option(
         "--max-tokens-per-batch <n>",
@@ -193,7 +194,7 @@ function describe(summary: Summary): string {
       `(${Math.round(summary.tokens_per_second)} tokens/s)${out === "-" ? "" : `: ${out}`}`,
     `chosen    ${side(summary.chosen_logp, summary.chosen_tokens)}`,
     `rejected  ${side(summary.rejected_logp, summary.rejected_tokens)}`,
-    `chosen likelier than rejected in ${(100 * summary.accuracy).toFixed(1)} % of the pairs`,
+    `chosen likelier than rejected in ${percent(summary.accuracy)} of the pairs`,
   ].join("\n");
 }
 

@@ -3,6 +3,7 @@
  * how different the answers are, what was refused or cut, and the warnings. With a tokenizer in tokens, else in words.
  */
 import type { Tokenizer } from "../text";
+import { SIDES } from "./reading/columnMapping";
 import { normalisedDistance, wordNumbers } from "./rows/editDistance";
 import { isPlain, type TrainingRow } from "./rows/preferenceRow";
 import {
@@ -12,10 +13,13 @@ import {
   endsWithAssistant,
   mergeWarnings,
   type RejectedRow,
+  reasons,
   rowWarnings,
   screen,
 } from "./rows/screening";
-import type { Cut, TruncationMode } from "./tokenize/pairTokenizer";
+
+import type { TruncationMode } from "./tokenize/lengths";
+import type { Cut } from "./tokenize/pairTokenizer";
 import type { TokenizedAnswer } from "./tokenize/tokenizedPair";
 import { type LengthSummary, summarise, type TokenizeOptions, tokenizeRows } from "./tokenize/tokenizePairs";
 
@@ -137,10 +141,9 @@ function decoded(tokenizer: Tokenizer, { ids, start }: TokenizedAnswer): Inspect
 }
 
 function reasonAgainst(row: TrainingRow): string | undefined {
-  const { chosen, rejected } = answerTexts(row);
-  if (chosen === "") return "the chosen answer is empty";
-  if (rejected === "") return "the rejected answer is empty";
-  return chosen === rejected ? "the two answers are identical" : undefined;
+  const answers = answerTexts(row);
+  for (const side of SIDES) if (answers[side] === "") return reasons.emptyAnswer(side);
+  return answers.chosen === answers.rejected ? reasons.identical : undefined;
 }
 
 /** A word with the white space before it. */

@@ -3,6 +3,8 @@
  * lm-evaluation-harness 0.4's JSON (results.ts).
  */
 
+import { fits, integer, share } from "../base/arguments";
+import { expected } from "../base/errors";
 import { checkOptions } from "../base/options";
 import { received } from "../base/values";
 import type { CausalLM } from "../models";
@@ -17,7 +19,7 @@ import { TaskRows } from "./rows";
 import { answersTo, logLikelihoods } from "./scoring";
 import { expectTasks, sourceOf, type TaskData } from "./tasks/data";
 import { findTasks, taskNames } from "./tasks/list";
-import type { AnswerTask, ChoiceTask, Group, Task } from "./tasks/task";
+import { ANSWER_TOKENS, type AnswerTask, type ChoiceTask, type Group, numFewshot, type Task } from "./tasks/task";
 
 export interface EvaluateOptions {
   /** Names (`taskNames()` lists them), files (YAML, or a JavaScript module), or custom tasks. */
@@ -45,7 +47,15 @@ export interface EvaluateOptions {
   signal?: AbortSignal;
 }
 
-const FEWSHOT_SEED = 1234; // the harness's
+/** The options that are numbers. */
+export const evaluationArguments = {
+  numFewshot,
+  limit: share("the first so many questions of each task; below 1 that share of them"),
+  fewshotSeed: integer(1234, "which examples are drawn", { min: 0 }), // the harness's
+  maxLength: integer(0, "the most tokens the model sees; its max_position_embeddings when left out", { min: 1 }),
+  maxTokens: integer(0, "tokens of choices run at once, shared ones counted once", { min: 1 }),
+  batchSize: integer(8, "word problems answered at once", { min: 1 }),
+} as const;
 
 const NAMES = [
   "tasks",
@@ -97,7 +107,7 @@ export async function prepareEvaluation(options: EvaluateOptions): Promise<Prepa
   checkOptions("evaluate", options, NAMES);
   expectTaskList(options.tasks);
   checkNumbers(options);
-  const { tasks: wanted, data, fewshotSeed: seed = FEWSHOT_SEED } = options;
+  const { tasks: wanted, data, fewshotSeed: seed = evaluationArguments.fewshotSeed.fallback } = options;
   const started = Date.now();
   const { tasks, groups } = await findTasks(wanted);
   expectTasks(data, [...taskNames(), ...tasks.map(({ name }) => name)]);
@@ -116,7 +126,7 @@ export async function evaluatePrepared(
   tokenizer: Tokenizer,
   { options, tasks, groups, started }: PreparedEvaluation,
 ): Promise<EvaluationResults> {
-  const { fewshotSeed = FEWSHOT_SEED, limit = null, logSamples = false } = options;
+  const { fewshotSeed = evaluationArguments.fewshotSeed.fallback, limit = null, logSamples = false } = options;
   const { maxLength = model.config.maxPositionEmbeddings } = options;
   const encoder = new Encoder(tokenizer, maxLength);
   const outcomes: TaskOutcome[] = [];
@@ -167,9 +177,9 @@ async function answer(
   tokenizer: Tokenizer,
   encoder: Encoder,
   { task, questions }: PreparedTask,
-  { onProgress, signal, batchSize = 8 }: EvaluateOptions,
+  { onProgress, signal, batchSize = evaluationArguments.batchSize.fallback }: EvaluateOptions,
 ): Promise<ScoredTask> {
-  const { until, maxTokens = 256 } = task as AnswerTask;
+  const { until, maxTokens = ANSWER_TOKENS } = task as AnswerTask;
   const prompts = questions.map(({ contexts }) => encoder.prompt(contexts()[0]!, maxTokens));
   const answers = await answersTo(
     model,
@@ -212,20 +222,10 @@ export function expectTaskList(tasks: unknown): asserts tasks is readonly unknow
   throw new TypeError(`Expected a list of tasks for 'tasks' but received ${received(tasks)}${way}`);
 }
 
-function checkNumbers({ numFewshot, limit, fewshotSeed, maxLength, maxTokens, batchSize }: EvaluateOptions): void {
-  const check = (name: string, value: number | undefined, fits: (value: number) => boolean, expected: string): void => {
-    if (value !== undefined && !fits(value))
-      throw new RangeError(`Expected ${expected} for '${name}' but received ${received(value)}`);
-  };
-  const isPositive = (value: number) => Number.isSafeInteger(value) && value > 0;
-  check("numFewshot", numFewshot, (value) => Number.isSafeInteger(value) && value >= 0, "an integer from 0 on");
-  check("fewshotSeed", fewshotSeed, (value) => Number.isSafeInteger(value) && value >= 0, "an integer from 0 on");
-  check(
-    "limit",
-    limit,
-    (value) => isPositive(value) || (typeof value === "number" && value > 0 && value < 1),
-    "a positive integer or a share below 1",
-  );
-  for (const [name, value] of Object.entries({ maxLength, maxTokens, batchSize }))
-    check(name, value, isPositive, "a positive integer");
+function checkNumbers(options: EvaluateOptions): void {
+  for (const [name, argument] of Object.entries(evaluationArguments)) {
+    const value = options[name as keyof typeof evaluationArguments];
+    if (value !== undefined && !fits(value, argument))
+      throw new RangeError(expected(argument.expected, received(value), { name }));
+  }
 }

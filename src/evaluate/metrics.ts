@@ -4,7 +4,7 @@
  */
 import { InputError } from "../base/errors";
 import { Pattern } from "../base/patterns";
-import { mean, sum } from "../base/samples";
+import { sum } from "../base/samples";
 import { shown } from "../base/values";
 import { strip } from "../jinja";
 import type { Likelihood } from "./scoring";
@@ -110,14 +110,6 @@ function ignored(regex: RegExp): Pattern {
 
 function globalRegex(regex: RegExp): RegExp {
   return regex.global ? regex : new RegExp(regex.source, `${regex.flags}g`);
-}
-
-/** Standard error of the mean; none for a single value. */
-export function standardError(values: readonly number[]): number | "N/A" {
-  if (values.length < 2) return "N/A";
-  const middle = mean(values);
-  const variance = sum(values.map((value) => (value - middle) ** 2)) / (values.length - 1);
-  return Math.sqrt(variance) / Math.sqrt(values.length);
 }
 
 /** A metric of a task: its mean, that mean's standard error, and over how many questions. */

@@ -5,11 +5,11 @@
 
 import { createHash } from "node:crypto";
 import { packageVersion } from "../base/package";
-import { mean } from "../base/samples";
-import { pooledSummary, type Scores, type Summary, standardError } from "./metrics";
+import { mean, standardError } from "../base/samples";
+import { pooledSummary, type Scores, type Summary } from "./metrics";
 import type { PreparedTask } from "./prepare";
 import { leaderboard } from "./tasks/list";
-import type { Group, Item, Task } from "./tasks/task";
+import { ANSWER_TOKENS, type Group, type Item, type Task } from "./tasks/task";
 
 /** A question under one filter. */
 export interface Outcome {
@@ -155,7 +155,10 @@ function summariesOf({ outcomes }: TaskOutcome): Map<string, Summary> {
       else columns.set(key, [value]);
     }
   return new Map(
-    [...columns].map(([key, column]) => [key, { value: mean(column), error: standardError(column), size: column.length }]),
+    [...columns].map(([key, column]) => [
+      key,
+      { value: mean(column), error: standardError(column) ?? "N/A", size: column.length },
+    ]),
   );
 }
 
@@ -189,7 +192,7 @@ function configOf({ task, source, shots }: TaskOutcome): object {
             until: task.until,
             do_sample: false,
             temperature: 0,
-            max_gen_toks: task.maxTokens ?? 256,
+            max_gen_toks: task.maxTokens ?? ANSWER_TOKENS,
           },
         }
       : {}),

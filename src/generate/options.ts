@@ -4,6 +4,7 @@
  * tokens end a text is taken from it.
  */
 
+import { fits, integer, number } from "../base/arguments";
 import { expected, InputError } from "../base/errors";
 import { checkOptions } from "../base/options";
 import { isObject, received } from "../base/values";
@@ -48,6 +49,16 @@ export interface GenerateOptions {
   signal?: AbortSignal;
 }
 
+/** The options that are numbers, except those whose range depends on others. */
+export const generationArguments = {
+  maxNewTokens: integer(256, "the most tokens of an answer", { min: 1 }),
+  temperature: number(0, "0: the most likely token; above: tokens drawn by chance", { min: 0 }),
+  topK: integer(0, "draw among this many most likely tokens", { min: 0 }),
+  topP: number(0, "draw among the most likely tokens that make up this share", { min: 0, max: 1 }),
+  minP: number(0, "draw among tokens at least this many times as likely as the first", { min: 0, max: 1 }),
+  repetitionPenalty: number(1, "above 1: repeat less", { above: 0 }),
+} as const;
+
 const names = [
   "maxNewTokens",
   "minNewTokens",
@@ -84,11 +95,23 @@ export function resolve(model: CausalLM, prompts: readonly (readonly number[])[]
   expectModel(model);
   expectPrompts(prompts);
   checkOptions("generate", options, names);
-  const { maxNewTokens = 256, minNewTokens = 0, doSample, tokenizer, signal, seed } = options;
-  const isCount = (value: number) => Number.isSafeInteger(value) && value >= 0;
-  check("maxNewTokens", maxNewTokens, (value) => isCount(value) && value > 0, "a positive integer");
+  for (const [name, argument] of Object.entries(generationArguments))
+    check(
+      name,
+      options[name as keyof typeof generationArguments],
+      (n) => Number.isFinite(n) && fits(n, argument),
+      argument.expected,
+    );
+  const {
+    maxNewTokens = generationArguments.maxNewTokens.fallback,
+    minNewTokens = 0,
+    doSample,
+    tokenizer,
+    signal,
+    seed,
+  } = options;
   const most = `an integer from 0 to maxNewTokens (${maxNewTokens})`;
-  check("minNewTokens", minNewTokens, (value) => isCount(value) && value <= maxNewTokens, most);
+  check("minNewTokens", minNewTokens, (n) => Number.isSafeInteger(n) && n >= 0 && n <= maxNewTokens, most);
   check("seed", seed, Number.isSafeInteger, "an integer");
   check("doSample", doSample, (value) => typeof value === "boolean", "true or false");
   check("signal", signal, (value) => value instanceof AbortSignal, "an AbortSignal");
@@ -116,15 +139,6 @@ export function resolve(model: CausalLM, prompts: readonly (readonly number[])[]
 
 function sampling(options: GenerateOptions): { sampled: boolean; processors: ProcessorSettings } {
   const { doSample, temperature, topK, topP, minP, repetitionPenalty: penalty } = options;
-  const isNumber = (value: number, from: number, to = Number.MAX_VALUE) =>
-    typeof value === "number" && value >= from && value <= to;
-  const share = "a number from 0 to 1";
-  check("temperature", temperature, (value) => isNumber(value, 0), "a number from 0 on");
-  check("topK", topK, (value) => Number.isSafeInteger(value) && value >= 0, "an integer from 0 on");
-  check("topP", topP, (value) => isNumber(value, 0, 1), share);
-  check("minP", minP, (value) => isNumber(value, 0, 1), share);
-  check("repetitionPenalty", penalty, (value) => isNumber(value, Number.MIN_VALUE), "a number above 0");
-
   const repetition = penalty === 1 ? {} : { repetitionPenalty: penalty };
   const sampled = (doSample ?? temperature !== undefined) && temperature !== 0;
   if (sampled)
@@ -210,8 +224,8 @@ function contextLength({ config, model }: CausalLM): number {
   return Math.max(positions, ...scaled);
 }
 
-function check<T>(name: string, value: T | undefined, fits: (value: T) => boolean, what: string): void {
-  if (value === undefined || fits(value)) return;
+function check<T>(name: string, value: T | undefined, holds: (value: T) => boolean, what: string): void {
+  if (value === undefined || holds(value)) return;
   const shown = typeof value === "string" ? `'${value}'` : String(value);
   throw new RangeError(expected(what, shown, { name }));
 }

@@ -70,7 +70,7 @@ export function parseAdapterConfig(json: HuggingFaceConfig): LoraConfig {
   return lora({
     r: config.size("r", 8),
     alpha: config.number("lora_alpha", { min: 0, fallback: 8 }),
-    dropout: config.number("lora_dropout", { min: 0, max: 1, fallback: 0 }),
+    dropout: config.number("lora_dropout", { min: 0, fallback: 0 }), // `lora` checks the rest
     targetModules: config.stringOrStrings("target_modules"),
     excludeModules: config.has("exclude_modules") ? config.stringOrStrings("exclude_modules") : [],
     layersToTransform: layers,

@@ -3,10 +3,13 @@
  * share a dtype and a device. amsgrad and maximize are left out.
  */
 
+import { fits } from "../base/arguments";
+import { expected } from "../base/errors";
 import { checkOptions, given } from "../base/options";
 import { received } from "../base/values";
 import { TorchError } from "../native/errors";
 import { dispose, keep, noGrad, ops, Tensor, tidy, zeros } from "../torch";
+import { adamwArguments } from "./arguments";
 import { wayToParameters } from "./clip";
 import type { Optimizer, OptimizerGroup, StateLayout } from "./optimizer";
 
@@ -229,14 +232,24 @@ function entries(state: AdamWStateDict["state"]): [number, ParameterState][] {
   return Object.entries(state).map(([i, held]) => [Number(i), held]);
 }
 
-function settings({ lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 1e-2 }: AdamWOptions): Required<AdamWOptions> {
-  for (const [name, value] of Object.entries({ lr, eps, weightDecay }))
-    if (!(Number.isFinite(value) && value >= 0))
-      throw new RangeError(`Expected a number of at least 0 for '${name}' but received ${received(value)}`);
+const defaults: Required<AdamWOptions> = {
+  lr: adamwArguments.lr.fallback,
+  betas: [adamwArguments.beta1.fallback, adamwArguments.beta2.fallback],
+  eps: adamwArguments.eps.fallback,
+  weightDecay: adamwArguments.weightDecay.fallback,
+};
+
+const optionOf: Readonly<Record<string, string>> = { beta1: "betas[0]", beta2: "betas[1]" };
+
+function settings(options: AdamWOptions): Required<AdamWOptions> {
+  const { lr, betas, eps, weightDecay } = { ...defaults, ...given(options) };
   if (!Array.isArray(betas) || betas.length !== 2)
     throw new TypeError(`Expected a list of two numbers for 'betas' but received ${received(betas)}`);
-  for (const beta of betas as readonly unknown[])
-    if (!(typeof beta === "number" && beta >= 0 && beta < 1))
-      throw new RangeError(`Expected numbers from 0 to below 1 for 'betas' but received ${received(beta)}`);
+  const [beta1, beta2] = betas;
+  for (const [name, value] of Object.entries({ lr, beta1, beta2, eps, weightDecay })) {
+    const argument = adamwArguments[name as keyof typeof adamwArguments];
+    if (!(Number.isFinite(value) && fits(value, argument)))
+      throw new RangeError(expected(argument.expected, received(value), { name: optionOf[name] ?? name }));
+  }
   return { lr, betas, eps, weightDecay };
 }

@@ -1,6 +1,9 @@
 /** Clipping gradients by their norm over all parameters, as `torch.nn.utils.clip_grad_norm_`. */
+import { fits } from "../base/arguments";
+import { expected } from "../base/errors";
 import { received } from "../base/values";
 import { noGrad, ops, stack, type Tensor, tidy, zeros } from "../torch";
+import { maxGradNorm } from "./arguments";
 
 /**
  * Scales all gradients in place so that their joint 2-norm is at most `maxNorm`, and returns the norm they had, a
@@ -11,8 +14,7 @@ import { noGrad, ops, stack, type Tensor, tidy, zeros } from "../torch";
  * ```
  */
 export function clipGradNorm_(params: Iterable<Tensor>, maxNorm: number): Tensor {
-  if (!(typeof maxNorm === "number" && maxNorm >= 0))
-    throw new RangeError(`Expected a number of at least 0 for 'maxNorm' but received ${received(maxNorm)}`);
+  if (!fits(maxNorm, maxGradNorm)) throw new RangeError(expected(maxGradNorm.expected, received(maxNorm), { name: "maxNorm" }));
   if (typeof params !== "object" || params === null || !(Symbol.iterator in params))
     throw new TypeError(`Expected tensors for 'params' but received ${received(params)}${wayToParameters(params)}`);
   return tidy(() =>

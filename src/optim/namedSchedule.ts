@@ -5,6 +5,7 @@
  *
  * What can be checked before the number of steps is known, `kwargsProblems` checks.
  */
+import { type Argument, fits, integer, number } from "../base/arguments";
 import { InputError } from "../base/errors";
 import { checkOptions } from "../base/options";
 import { conflict, type Problem, problemsError } from "../base/problems";
@@ -130,7 +131,7 @@ function minFactor({ min_lr: lowest, min_lr_rate: share }: Kwargs<"cosine_with_m
 /** A rate as a share of the base rate. */
 function factorOf(key: string, lowest: number, { baseLr }: Context): number {
   if (!(typeof baseLr === "number" && baseLr > 0))
-    throw new RangeError(`Expected a positive number for 'baseLr', which '${key}' needs, but received ${baseLr}`);
+    throw new RangeError(`Expected ${positive.says} for 'baseLr', which '${key}' needs, but received ${baseLr}`);
   return lowest / baseLr;
 }
 
@@ -139,15 +140,16 @@ interface Setting<T> {
   read(value: unknown): T | undefined;
 }
 
-const number = (says: string, holds: (value: number) => boolean): Setting<number> => ({
+/** A finite number. */
+const finite = (argument: Argument<number>, says = argument.expected): Setting<number> => ({
   says,
-  read: (value) => (typeof value === "number" && Number.isFinite(value) && holds(value) ? value : undefined),
+  read: (value) => (typeof value === "number" && Number.isFinite(value) && fits(value, argument) ? value : undefined),
 });
 
-const positive = number("a positive number", (value) => value > 0);
-const rate = number("a learning rate from 0", (value) => value >= 0);
-const share = number("a number from 0 to 1", (value) => value >= 0 && value <= 1);
-const steps = number("a number of steps from 0", (value) => value >= 0 && Number.isInteger(value));
+const positive = finite(number(0, "", { above: 0 }));
+const rate = finite(number(0, "", { min: 0 }), "a learning rate from 0");
+const share = finite(number(0, "", { min: 0, max: 1 }));
+const steps = finite(integer(0, "", { min: 0 }), "a number of steps from 0");
 const shape: Setting<(typeof shapes)[number]> = {
   says: `one of ${shapes.join(", ")}`,
   read: (value) => shapes.find((each) => each === value),
@@ -212,8 +214,7 @@ export function kwargsProblems(name: ScheduleName, kwargs: Readonly<Record<strin
     const given = share === undefined ? "neither" : "both";
     problems.push(conflict(KEY, `one of 'min_lr' and 'min_lr_rate' in '${KEY}'`, given));
   }
-  if (name === "warmup_stable_decay" && decay === undefined)
-    problems.push(unfitKwarg("a number of steps from 0", "num_decay_steps", undefined));
+  if (name === "warmup_stable_decay" && decay === undefined) problems.push(unfitKwarg(steps.says, "num_decay_steps", undefined));
   for (const key of ["min_lr", "lr_end"]) {
     const end = kwargs[key] ?? (name === "polynomial" && key === "lr_end" ? POLYNOMIAL_END : undefined);
     if (baseLr !== undefined && typeof end === "number" && end > baseLr)

@@ -31,6 +31,7 @@ import {
   METHODS,
   type Method,
   paperEffect,
+  percent,
   QUANTITIES,
   type Quantity,
   type SampleAnswer,
@@ -290,7 +291,7 @@ function settingsOf(result: ExperimentResult): [name: string, text: string][] {
     ["Optimizer", describeOptimizer(optimizer)],
     [
       "Pairs",
-      `${counts.pairs}; mean edit distance ${(100 * editDistance).toFixed(1)}% of the tokens` +
+      `${counts.pairs}; mean edit distance ${percent(editDistance)} of the tokens` +
         (counts.refused === 0 ? "" : `; ${counts.refused} rows of the file could not be trained on`),
     ],
     ["Held out", `${counts.heldOut} problems, their prompts in no training row; greedy generation`],

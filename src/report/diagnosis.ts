@@ -1,4 +1,5 @@
 /** The part of a report that looks at the answers themselves: a diagnosis in tables, pictures and samples. */
+import { SIDES } from "../data/reading/columnMapping";
 import type { Correlation, Diagnosis, ModelDiagnosis, PairDiagnosis, SideDiagnosis } from "../evaluate/diagnosis/diagnose";
 import { type DiagnosedSample, spread } from "../evaluate/diagnosis/samples";
 import type { TokenMean } from "../preference/difference";
@@ -29,8 +30,6 @@ export interface DiagnosedAnswers {
   readonly refused: number;
   readonly samples: readonly DiagnosedSample[];
 }
-
-const SIDES = ["chosen", "rejected"] as const;
 
 /** The most dots in a picture, and rows in the table behind it. */
 const MOST_DOTS = 500;

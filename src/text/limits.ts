@@ -9,7 +9,7 @@
 import { explained, shownPattern } from "../base/patterns";
 import { secondsFor, withinTime } from "../base/timeLimit";
 import { TokenizerError } from "./errors";
-import { type Origin, runUpTo, type Step } from "./pipeline";
+import { gpt2, type Origin, runUpTo, type Step } from "./pipeline";
 
 /** Characters up to which what is linear in theory needs no watch: tokens to look for, pieces to merge. */
 const SHORT = 16_384;
@@ -156,8 +156,7 @@ const upper = "\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}";
 const ending = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?";
 
 const known = new Set([
-  // GPT-2, GPT-NeoX, StarCoder, SmolLM; with \s as JavaScript has it
-  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+  gpt2,
   `${contractions}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|${rest}`, // Llama 3, SmolLM 3
   `${contractions}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|${rest}`, // Qwen 2 and 3
   // GPT-4o

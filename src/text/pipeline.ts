@@ -14,8 +14,8 @@ import { TokenizerError } from "./errors";
 /** A step of tokenizer.json: its type and its options. */
 export type Step = { readonly type: string } & Readonly<Record<string, unknown>>;
 
-/** GPT-2's pattern, with the white space of Unicode. */
-const gpt2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+/** The pattern of GPT-2, GPT-NeoX, StarCoder and SmolLM, with `\s` as JavaScript has it: the white space of Unicode. */
+export const gpt2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 /** Rust's `char::is_ascii_punctuation` or a punctuation character of Unicode. */
 const punctuation = "[\\p{P}$+<=>^`|~]";

@@ -11,30 +11,21 @@ import {
   flag,
   integer,
   mapping,
-  nullable,
   number,
   optional,
   path,
   text,
   withWayOut,
 } from "../base/arguments";
+import { adamwArguments, maxGradNorm } from "../optim/arguments";
 import { scheduleNames } from "../optim/namedSchedule";
 import { isOptimizer } from "../optim/optimizer";
 import { ldAlpha } from "../preference/losses/combinations";
 import { dpop } from "../preference/losses/dpop";
 
 const { tolerance } = dpop.declaration.options;
+const strategies = ["no", "steps", "epoch"] as const;
 const auto = choice(["auto"], "auto", "auto measures the rounding");
-
-/** The lengths of rows, which apply to rows of text only. */
-export const lengthArguments = {
-  maxLength: nullable(integer(1024, "maximum number of tokens of prompt and answer together; null for no limit", { min: 2 })),
-  truncationMode: choice(
-    ["keep_start", "keep_end"],
-    "keep_start",
-    "which end of a longer row to keep; truncated rows are counted and listed",
-  ),
-} as const;
 
 export const trainingArguments = {
   outputDir: path("trainer_output", "folder for the adapter or model, checkpoints, logs and the report"),
@@ -48,7 +39,7 @@ export const trainingArguments = {
   maxTokensPerBatch: optional(
     integer(0, "tokens per forward pass, shared prompts counted once; chosen by free memory when left out", { min: 1 }),
   ),
-  learningRate: number(5e-5, "peak learning rate", { min: 0 }),
+  learningRate: { ...adamwArguments.lr, fallback: 5e-5, help: "peak learning rate" },
   lrSchedulerType: withWayOut(choice(scheduleNames, "linear", "learning rate schedule"), (value) =>
     value === "reduce_lr_on_plateau" || value === "greedy"
       ? "this schedule, which follows a metric, is not supported"
@@ -57,11 +48,11 @@ export const trainingArguments = {
   lrSchedulerKwargs: mapping("additional settings of the schedule, such as num_cycles or min_lr"),
   warmupSteps: number(0, "steps over which the learning rate rises from 0; below 1 a share of all steps", { min: 0 }),
   warmupRatio: optional(number(0, "share of all steps over which the learning rate rises from 0", { min: 0, max: 1 })),
-  weightDecay: number(0, "share of a weight subtracted per step and learning rate", { min: 0 }),
-  adamBeta1: number(0.9, "decay of AdamW's mean of the gradient", { min: 0, below: 1 }),
-  adamBeta2: number(0.999, "decay of AdamW's mean of the squared gradient", { min: 0, below: 1 }),
-  adamEpsilon: number(1e-8, "added to AdamW's denominator", { min: 0 }),
-  maxGradNorm: number(1, "maximum gradient norm; 0 for no clipping", { min: 0 }),
+  weightDecay: { ...adamwArguments.weightDecay, fallback: 0 },
+  adamBeta1: adamwArguments.beta1,
+  adamBeta2: adamwArguments.beta2,
+  adamEpsilon: adamwArguments.eps,
+  maxGradNorm,
   dataloaderDropLast: flag(false, "drop the last batch of an epoch if it is not full; evaluations use every pair"),
   optim: withWayOut(
     choice(["adamw_torch_fused", "adamw_torch"], "adamw_torch_fused", "the optimizer; both names mean AdamW"),
@@ -81,16 +72,16 @@ export const trainingArguments = {
   disableDropout: flag(true, "turn off all dropout, including LoRA's"),
   ldAlpha: optional(ldAlpha),
   dpopTolerance: { ...either(tolerance, auto, auto.fallback), help: `${tolerance.help}; ${auto.help}` },
-  loggingStrategy: choice(["no", "steps", "epoch"], "steps", "when to log; the totals at the end are logged even with no"),
+  loggingStrategy: choice(strategies, "steps", "when to log; the totals at the end are logged even with no"),
   loggingSteps: number(10, "steps between logged lines; below 1 a share of all steps", { above: 0 }),
   loggingFirstStep: flag(false, "log the first step as well"),
-  evalStrategy: choice(["no", "steps", "epoch"], "no", "when to evaluate"),
+  evalStrategy: choice(strategies, "no", "when to evaluate"),
   evalSteps: optional(
     number(0, "steps between evaluations; below 1 a share of all steps; logging_steps when left out", { above: 0 }),
   ),
   evalOnStart: flag(false, "evaluate before the first step"),
   saveStrategy: choice(
-    ["no", "steps", "epoch", "best"],
+    [...strategies, "best"],
     "steps",
     "when to write checkpoints; best: after each evaluation that improves on all before",
   ),

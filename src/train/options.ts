@@ -11,7 +11,7 @@ import { expectOneProcess } from "../base/processes";
 import { isObject, received } from "../base/values";
 import type { RejectedRule } from "../data/reading/columnMapping";
 import { expectList, expectRows, type GivenRow } from "../data/rows/givenRows";
-import type { TruncationMode } from "../data/tokenize/pairTokenizer";
+import { expectLengths, type TruncationMode } from "../data/tokenize/lengths";
 import { areTokenized, type TokenizedPair } from "../data/tokenize/tokenizedPair";
 import type { CausalLM } from "../models";
 import { expectModel } from "../models/causalLm";
@@ -83,7 +83,7 @@ const OWN_OPTIONS: readonly (keyof PreferenceTrainerOptions)[] = [
  */
 export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   checkOptions("PreferenceTrainer", options, [...OWN_OPTIONS, ...Object.keys(trainingArguments)]);
-  const { model, train, evaluation, tokenizer, maxLength, truncationMode, resumeFromCheckpoint, config, dataName } = options;
+  const { model, train, evaluation, tokenizer, resumeFromCheckpoint, config, dataName } = options;
   expectModel(model);
   const loss = lossOf(options);
   const rejected = rejectedRule(loss);
@@ -96,9 +96,7 @@ export function checkTrainerOptions(options: PreferenceTrainerOptions): void {
   const expect = (name: string, value: unknown, holds: boolean, expected: string): void => {
     if (value !== undefined && !holds) throw new RangeError(`Expected ${expected} for '${name}' but received ${received(value)}`);
   };
-  const isLength = maxLength === null || (Number.isSafeInteger(maxLength) && maxLength! > 1);
-  expect("maxLength", maxLength, isLength, "an integer above 1, or null,");
-  expect("truncationMode", truncationMode, ["keep_start", "keep_end"].includes(truncationMode!), `"keep_start" or "keep_end"`);
+  expectLengths(options);
   const canResume = resumeFromCheckpoint === null || ["string", "boolean"].includes(typeof resumeFromCheckpoint);
   expect("resumeFromCheckpoint", resumeFromCheckpoint, canResume, "a checkpoint's folder, true or false");
   expect("config", config, isObject(config), "an object");

@@ -135,7 +135,7 @@ export interface SamplerOptions {
   /** Rows per batch, if an epoch's last batch is dropped unless it is full. Default: every row is used. */
   wholeBatches?: number;
   /** Shuffled anew in each epoch, or always in the order of the data. */
-  strategy: "random" | "sequential";
+  strategy: TrainingArguments["trainSamplingStrategy"];
   seed: number;
 }
 

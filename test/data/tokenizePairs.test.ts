@@ -239,9 +239,9 @@ test("refuses options that are none", async () => {
   const rows = rowsOf(["a", "b", "c"]);
   for (const [options, message] of [
     [{ maxLen: 4 }, /options of 'tokenizePairs' .* but received 'maxLen'/],
-    [{ maxLength: 1 }, /an integer above 1 for 'maxLength' but received 1/],
+    [{ maxLength: 1 }, /an integer from 2, or null, for 'maxLength' but received 1/],
     [{ maxLength: 2.5 }, /'maxLength' but received 2\.5/],
-    [{ truncationMode: "middle" }, /"keep_start" or "keep_end" for 'truncationMode' but received middle/],
+    [{ truncationMode: "middle" }, /"keep_start" or "keep_end" for 'truncationMode' but received "middle"/],
     [{ workers: -1 }, /a number of threads for 'workers' but received -1/],
   ] as const)
     await expect(tokenizeRows(rows, tokenizer, options as TokenizeOptions)).rejects.toThrow(message);

@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { standardError } from "../../src/base/samples";
 import {
   type AnswerTask,
   type ChoiceTask,
@@ -11,7 +12,7 @@ import {
   resultsTable,
   taskNames,
 } from "../../src/evaluate";
-import { exactMatch, pooledSummary, standardError } from "../../src/evaluate/metrics";
+import { exactMatch, pooledSummary } from "../../src/evaluate/metrics";
 import { Encoder } from "../../src/evaluate/requests";
 import { sequenceBatches } from "../../src/evaluate/scoring";
 import { type CausalLM, loadModel } from "../../src/models";

@@ -299,14 +299,14 @@ describe("refuses", () => {
   });
 
   test.each<[object, string]>([
-    [{ maxNewTokens: 0 }, "Expected a positive integer for 'maxNewTokens' but received 0"],
+    [{ maxNewTokens: 0 }, "Expected an integer from 1 for 'maxNewTokens' but received 0"],
     [{ maxNewTokens: 2.5 }, "for 'maxNewTokens' but received 2.5"],
     [{ maxNewTokens: 4, minNewTokens: 5 }, "Expected an integer from 0 to maxNewTokens (4) for 'minNewTokens'"],
-    [{ temperature: -1 }, "Expected a number from 0 on for 'temperature' but received -1"],
+    [{ temperature: -1 }, "Expected a number from 0 for 'temperature' but received -1"],
     [{ temperature: NaN }, "for 'temperature' but received NaN"],
     [{ temperature: "1" }, "for 'temperature' but received '1'"],
     [{ doSample: 1 }, "Expected true or false for 'doSample' but received 1"],
-    [{ doSample: true, topK: -1 }, "Expected an integer from 0 on for 'topK' but received -1"],
+    [{ doSample: true, topK: -1 }, "Expected an integer from 0 for 'topK' but received -1"],
     [{ doSample: true, topP: 1.1 }, "Expected a number from 0 to 1 for 'topP' but received 1.1"],
     [{ doSample: true, minP: -0.1 }, "Expected a number from 0 to 1 for 'minP' but received -0.1"],
     [{ topK: 5 }, "Expected 'temperature' or 'doSample' with 'topK' but received neither"],

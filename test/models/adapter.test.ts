@@ -254,7 +254,7 @@ describe("what is not supported is named, with the file", () => {
     [{ init_lora_weights: "pissa" }, `for 'init_lora_weights' but received "pissa"`],
     [{ some_new_option: 1 }, "Expected no 'some_new_option' but received 1"],
     [{ r: 0 }, "Expected a positive integer for 'r' but received 0"],
-    [{ lora_alpha: 0 }, "Expected a positive number for 'alpha' but received 0"],
+    [{ lora_alpha: 0 }, "Expected a number above 0 for 'alpha' but received 0"],
     [{ lora_dropout: 1 }, "for 'dropout' but received 1"],
     [{ target_modules: null }, "Expected a string or strings for 'target_modules' but received nothing"],
     [{ target_modules: "(?P<layer>q_proj)" }, `Expected a regular expression for 'targetModules' but received "(?P<layer>`],

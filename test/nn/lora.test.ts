@@ -226,9 +226,9 @@ test.each([
   { options: { r: 0 }, message: "Expected a positive integer for 'r' but received 0" },
   { options: { r: 1.5 }, message: "Expected a positive integer for 'r' but received 1.5" },
   { options: { alpha: 1e308 }, message: "Expected at most 1e+30 for 'alpha' but received 1e+308" },
-  { options: { alpha: NaN }, message: "Expected a positive number for 'alpha' but received NaN" },
+  { options: { alpha: NaN }, message: "Expected a number above 0 for 'alpha' but received NaN" },
   { options: { rankPattern: { up_proj: 0 } }, message: `integer for 'rankPattern["up_proj"]' but received 0` },
-  { options: { alphaPattern: { up_proj: 0 } }, message: `number for 'alphaPattern["up_proj"]' but received 0` },
+  { options: { alphaPattern: { up_proj: 0 } }, message: `number above 0 for 'alphaPattern["up_proj"]' but received 0` },
   { options: { targetModules: "(" }, message: "Expected a regular expression for 'targetModules' but received" },
   { options: { dropout: 1 }, message: "Expected a number from 0 to below 1 for 'dropout' but received 1" },
 ])("lora($options) is an error", ({ options, message }) => {

@@ -88,10 +88,10 @@ describe("memory", () => {
 
 describe("bad input", () => {
   test.each([
-    { options: { lr: -1 }, message: "Expected a number of at least 0 for 'lr' but received -1" },
-    { options: { eps: NaN }, message: "Expected a number of at least 0 for 'eps' but received NaN" },
+    { options: { lr: -1 }, message: "Expected a number from 0 for 'lr' but received -1" },
+    { options: { eps: NaN }, message: "Expected a number from 0 for 'eps' but received NaN" },
     { options: { weightDecay: Infinity }, message: "for 'weightDecay' but received Infinity" },
-    { options: { betas: [0.9, 1] as const }, message: "Expected numbers from 0 to below 1 for 'betas' but received 1" },
+    { options: { betas: [0.9, 1] as const }, message: "Expected a number from 0 to below 1 for 'betas[1]' but received 1" },
   ])("$options", ({ options, message }) => {
     expect(() => new AdamW([weight(1)], options)).toThrow(message);
     expect(() => new AdamW([{ params: [weight(1)], ...options }])).toThrow(message);

@@ -36,5 +36,5 @@ test("is 0 without gradients, and leaves nothing behind", () => {
 });
 
 test("refuses a negative limit", () => {
-  expect(() => clipGradNorm_([], -1)).toThrow("Expected a number of at least 0 for 'maxNorm' but received -1");
+  expect(() => clipGradNorm_([], -1)).toThrow("Expected a number from 0 for 'maxNorm' but received -1");
 });

@@ -45,7 +45,7 @@ test.each<[ScheduleName, Partial<NamedScheduleOptions>, string]>([
   ["plateau" as "linear", {}, "one of linear, cosine, cosine_with_restarts, polynomial, constant, "],
   ["linear", { kwargs: { power: 2 } }, "settings of 'linear' (none) in 'lr_scheduler_kwargs' but received 'power'"],
   ["cosine", { kwargs: { cycles: 2 } }, "of 'cosine' (num_cycles) in 'lr_scheduler_kwargs' but received 'cycles'"],
-  ["cosine", { kwargs: { num_cycles: "2" } }, "a positive number for 'num_cycles' in 'lr_scheduler_kwargs'"],
+  ["cosine", { kwargs: { num_cycles: "2" } }, "a number above 0 for 'num_cycles' in 'lr_scheduler_kwargs'"],
   ["cosine_with_min_lr", {}, "one of 'min_lr' and 'min_lr_rate' in 'lr_scheduler_kwargs' but received neither"],
   ["cosine_with_min_lr", { kwargs: { min_lr: 0, min_lr_rate: 0 } }, "but received both"],
   ["cosine_with_min_lr", { kwargs: { min_lr: 1e-3 } }, "a rate no higher than the learning rate, 0.0002, for 'min_lr'"],

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, expectTypeOf, it, test } from "vitest";
+import { fits } from "../../src/base/arguments";
 import { packageRoot } from "../../src/base/package";
 import {
   choiceOption,
@@ -17,8 +18,9 @@ import {
   wpo,
 } from "../../src/preference";
 import { losses } from "../../src/preference/losses/configuration";
-import { fits } from "../../src/preference/losses/declaration";
+
 import { guardInputs } from "../../src/preference/losses/loss";
+
 import { tensor } from "../../src/torch";
 import { checkLoss } from "../../src/train/lossCheck";
 

@@ -127,7 +127,15 @@ describe("rows without a rejected answer", () => {
 describe("a loss that reads chosen answers alone", () => {
   type LogProbs = Parameters<PreferenceLoss>[0];
   const own = (formula: (logProbs: LogProbs) => Tensor, metrics = {}) =>
-    declareLoss({ name: "own", source: "a test", needs: ["tokens"], answers: "chosen", options: {}, formula, metrics })();
+    declareLoss({
+      name: "own",
+      source: "a test",
+      needs: ["reference", "tokens"],
+      answers: "chosen",
+      options: {},
+      formula,
+      metrics,
+    })();
   const refused = (of: string, key: string) =>
     `Expected ${of} to use only the chosen answers (answers: "chosen") but it read '${key}', which rows may lack; remove 'answers'`;
 

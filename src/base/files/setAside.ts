@@ -50,7 +50,7 @@ export class SetAside {
   /** Completes what a killed process had begun: moving, restoring or discarding. */
   static recover(folder: string): void {
     const moving = join(folder, MOVING);
-    if (isFolder(moving)) moveBack(folder);
+    if (isOwnFolder(moving)) moveBack(folder);
     else if (hasEntry(moving))
       throw new InputError(
         `Expected a folder at ${moving}, which an interrupted run left, but received something else; remove it`,
@@ -84,7 +84,7 @@ export class SetAside {
       const names = readdirSync(join(folder, name, inside)).map((each) => join(inside, each));
       const [merged, moved] = [[] as string[], [] as string[]];
       for (const each of names) {
-        const isMerged = !partial.includes(each) && [folder, join(folder, name)].every((place) => isFolder(join(place, each)));
+        const isMerged = !partial.includes(each) && [folder, join(folder, name)].every((place) => isOwnFolder(join(place, each)));
         (isMerged ? merged : moved).push(each);
       }
       merged.forEach(visit);
@@ -115,7 +115,7 @@ function moveBack(folder: string): void {
     for (const name of readdirSync(join(folder, MOVING, inside))) {
       const entry = join(inside, name);
       const [from, to] = [join(folder, MOVING, entry), join(folder, entry)];
-      if (isFolder(from) && isFolder(to)) visit(entry);
+      if (isOwnFolder(from) && isOwnFolder(to)) visit(entry);
       else renameSync(from, to);
       touched.add(dirname(to));
     }
@@ -131,5 +131,5 @@ function rename(folder: string, from: string, to: string): void {
   flush(folder);
 }
 
-/** False for a link to a folder. */
-const isFolder = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+/** Whether a folder itself has that name, as opposed to a link to one. */
+const isOwnFolder = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;

@@ -218,19 +218,20 @@ function asidePath(target: string): string {
  */
 export function makeFolder(path: string): string | undefined {
   const missing: string[] = [];
-  for (let each = resolve(path); !isFolder(each) && each !== dirname(each); each = dirname(each)) missing.push(each);
+  for (let each = resolve(path); !leadsToFolder(each) && each !== dirname(each); each = dirname(each)) missing.push(each);
   let outermost: string | undefined;
   for (const each of missing.reverse())
     try {
       mkdirSync(each);
       outermost ??= each;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !isFolder(each)) throw error; // else another process was first
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !leadsToFolder(each)) throw error; // else another process was first
     }
   return outermost;
 }
 
-const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+/** Like `isFolder`, but throws where it cannot look, so that the error says why, such as EACCES or ENOTDIR. */
+const leadsToFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /**
  * Writes all of `bytes`. A single write may be short, as on a nearly full disk; the next one then reports the error.

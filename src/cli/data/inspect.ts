@@ -1,10 +1,10 @@
 /** `smaug data inspect`: rows as the model will see them, lengths, distances, and what is wrong with the data. */
 import { styleText } from "node:util";
 import { Command } from "commander";
-import { integer, optional } from "../../base/arguments";
+import { optional } from "../../base/arguments";
 import { printable } from "../../base/terminal/printable";
 import type { Distribution, HistogramBin, InspectedAnswer, InspectedRow, Inspection } from "../../data/inspect";
-import { lengthArguments } from "../../train/arguments";
+import { lengthArguments, rowLength } from "../../data/tokenize/lengths";
 import { columnMappingOption, datasetConfigOption, option, type RowFlags, rowOptions, splitOption } from "../options";
 import { printJson } from "../output";
 
@@ -30,12 +30,7 @@ export function inspectCommand(): Command {
     .addOption(splitOption())
     .addOption(datasetConfigOption())
     .addOption(columnMappingOption())
-    .addOption(
-      option(
-        "--max-length <n>",
-        optional(integer(0, "maximum number of tokens of prompt and answer together, as in training", { min: 2 })),
-      ),
-    )
+    .addOption(option("--max-length <n>", optional({ ...rowLength, help: `${rowLength.help}, as in training` })))
     .option("--json", "print one JSON object")
     .addHelpText("after", "\nExample:\n  $ smaug data inspect pairs.jsonl --model models/SmolLM2-135M-Instruct\n")
     .action(inspect);
@@ -98,7 +93,7 @@ type Line = string | readonly [format: "bold" | "dim", text: string];
 function describeSample({ index, chosen, rejected }: InspectedRow, unit: string): Line[] {
   return [
     ["bold", `row ${index}: prompt (masked), then the ${unit} of the answers, which are learnt`],
-    ["dim", ended(shortened(chosen.prompt))],
+    ["dim", ended(bothEnds(chosen.prompt))],
     ["bold", "  chosen"],
     joined(chosen),
     ...(rejected ? describeRejected(rejected, chosen.prompt) : []),
@@ -108,7 +103,7 @@ function describeSample({ index, chosen, rejected }: InspectedRow, unit: string)
 function describeRejected(rejected: InspectedAnswer, prompt: string): Line[] {
   const own: Line[] = [
     ["bold", "  rejected, whose prompt ends differently"],
-    ["dim", ended(shortened(rejected.prompt))],
+    ["dim", ended(bothEnds(rejected.prompt))],
   ];
   return [...(rejected.prompt === prompt ? [] : own), ["bold", "  rejected"], joined(rejected)];
 }
@@ -122,7 +117,7 @@ function joined({ completion }: InspectedAnswer): string {
   return `│${shown.map((text) => text.replaceAll("\n", "↵\n")).join("│")}│`;
 }
 
-function shortened(text: string): string {
+function bothEnds(text: string): string {
   if (text.length <= 2 * ENDS + 50) return text;
   return `${text.slice(0, ENDS)} … ${text.length - 2 * ENDS} characters … ${text.slice(-ENDS)}`;
 }

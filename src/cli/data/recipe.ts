@@ -5,7 +5,7 @@ import { escapeJson } from "../../base/terminal/printable";
 import type { Recipe } from "../../data/recipes/recipe";
 import type { Distances, Statistics } from "../../data/recipes/statistics";
 import { datasetConfigOption, option, splitOption } from "../options";
-import { printJson, tell, tellJson } from "../output";
+import { percent, printJson, tell, tellJson } from "../output";
 import { expectWritable, type FileInput, writeLines } from "../outputFile";
 
 export interface RecipeFlags {
@@ -136,5 +136,3 @@ async function describe(summary: Summary): Promise<string> {
     ),
   ].join("\n");
 }
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

@@ -5,7 +5,10 @@ import { kebabCase } from "../../base/names";
 import { Progress } from "../../base/terminal/progress";
 import type { PreferenceRow } from "../../data/rows/preferenceRow";
 import { expectPlainRows, loadPreferences } from "../../data/rows/preferences";
+
 import { describeRejectedRows, expectSomeKept } from "../../data/rows/screening";
+import { rowLength } from "../../data/tokenize/lengths";
+
 import { expectBothAnswers } from "../../data/tokenize/tokenizedPair";
 import { ownDefaults, presets } from "../../paper/settings";
 import type { Study } from "../../paper/study/plan";
@@ -113,7 +116,7 @@ async function createSubject(preset: StudyPreset, flags: StudyFlags): Promise<Su
   const sources = await Promise.all(
     data.map(async (name) => {
       const rows = expectPlainRows(await loadPreferences(name, rowOptions(flags)), name);
-      return { name, rows, digest: digestOf(rows) };
+      return { name, rows, digest: shortDigest(rows) };
     }),
   );
   const corpora = corporaOfRows(sources, settings, (name, refused, rows) =>
@@ -150,7 +153,7 @@ async function ownModel(name: string, flags: StudyFlags): Promise<Subject> {
       expectSomeKept(pairs, refused, source);
       expectBothAnswers(pairs, "the study");
       if (refused.length > 0) tell(`${source}: ${describeRejectedRows(refused, rows.length)}`);
-      sources.push({ name: source, rows: pairs, digest: digestOf(rows) });
+      sources.push({ name: source, rows: pairs, digest: shortDigest(rows) });
     }
     const halves = splitByDistance(sources, ({ chosen, rejected }) => [completionOf(chosen), completionOf(rejected)]);
     const given = Object.entries(flags).filter(([key, value]) => key in ownDefaults && value !== undefined);
@@ -163,7 +166,7 @@ async function ownModel(name: string, flags: StudyFlags): Promise<Subject> {
 }
 
 /** Of prompt and answer together, as in training; a longer row is refused. */
-const MOST_TOKENS = 1024;
+const MOST_TOKENS = rowLength.fallback;
 
-const digestOf = (rows: readonly PreferenceRow[]): string =>
+const shortDigest = (rows: readonly PreferenceRow[]): string =>
   createHash("sha256").update(JSON.stringify(rows)).digest("hex").slice(0, 16);

@@ -8,7 +8,6 @@ import {
   type ArgumentsOf,
   either,
   flag,
-  integer,
   number,
   optional,
   path,
@@ -18,9 +17,11 @@ import {
   texts,
   withWayOut,
 } from "../../base/arguments";
+import { lengthArguments } from "../../data/tokenize/lengths";
+import { loraArguments } from "../../nn/adapters/loraConfig";
 import { lossArguments } from "../../preference/losses/configuration";
-import { lengthArguments, trainingArguments } from "../../train/arguments";
-import { device } from "../options";
+import { trainingArguments } from "../../train/arguments";
+import { DATASET_CONFIG, device } from "../options";
 
 export const runArguments = {
   modelNameOrPath: optional(
@@ -40,7 +41,7 @@ export const runArguments = {
   datasetName: optional(path("", "a JSONL, JSON or Parquet file, a folder of them, or a hub id")),
   datasetTrainSplit: text("train", "the split to train on"),
   datasetTestSplit: text("test", "the split to evaluate on"),
-  datasetConfig: optional(text("", "which of the configs declared in the data set's card; its default config when left out")),
+  datasetConfig: optional(text("", DATASET_CONFIG)),
   columnMapping: optional(
     renaming("renames columns, from the file's name to smaug's: {question: prompt}, or question=prompt,good=chosen"),
   ),
@@ -60,9 +61,9 @@ export const runArguments = {
     device("cpu, cuda, cuda:N or another accelerator; by default the accelerator if there is one, otherwise the CPU"),
   ),
   usePeft: flag(false, "train a LoRA adapter instead of all weights"),
-  loraR: integer(16, "rank", { min: 1 }),
-  loraAlpha: number(32, "the adapter's scale is alpha / r", { above: 0 }),
-  loraDropout: number(0.05, "dropout probability of the adapter's input, unless disable_dropout is on", { min: 0, below: 1 }),
+  loraR: loraArguments.r,
+  loraAlpha: loraArguments.alpha,
+  loraDropout: { ...loraArguments.dropout, help: `${loraArguments.dropout.help}, unless disable_dropout is on` },
   loraTargetModules: optional(
     texts([], "layers by the last parts of their names, or all-linear; q_proj and v_proj when left out"),
   ),

@@ -74,19 +74,16 @@ export async function loadRows(config: RowsConfig, notes: string[], rejected: Re
     if (evalDatasetName !== null) notes.push("eval_dataset_name is not read, since eval_strategy is no");
     return { train, evaluation: undefined };
   }
-  if (evalDatasetName === null) return { train, evaluation: await testRows(source, { ...chosen, split: datasetTestSplit }) };
+  if (evalDatasetName === null) {
+    await expectTestSplit(config);
+    return { train, evaluation: await load(source, { ...chosen, split: datasetTestSplit }) };
+  }
   // dataset_config is that of dataset_name.
   const named = evalDatasetConfig ?? (evalDatasetName === source ? datasetConfig : null);
   const splits = await splitNames(evalDatasetName, { config: named ?? undefined });
   // A source with one split is used whole, unless a split other than the default is requested.
   const split = splits.length > 1 || datasetTestSplit !== "test" ? { split: datasetTestSplit } : {};
   return { train, evaluation: await load(evalDatasetName, { ...configured(named), ...split }) };
-}
-
-/** The test split of the training rows' source. */
-async function testRows(source: string, options: RowOptions): Promise<TrainingRow[]> {
-  await expectSplit(source, options.split!, options.datasetConfig);
-  return load(source, options);
 }
 
 interface RowOptions extends LoadPreferencesOptions {
@@ -110,25 +107,33 @@ async function load(source: string, { settings, ...options }: RowOptions): Promi
  * @throws InputError that names the configs, or says where else rows for evaluation can come from
  */
 export async function expectSplits(config: RowsConfig): Promise<void> {
-  const { datasetTestSplit, datasetConfig, evalDatasetName, testSplitSize, evalStrategy } = config;
+  const { datasetConfig, evalDatasetName, testSplitSize, evalStrategy } = config;
   const source = config.datasetName!;
   if (repoName(source) !== undefined) return;
   const isTested = evalStrategy !== "no" && evalDatasetName === null && testSplitSize === null;
-  if (isTested) await expectSplit(source, datasetTestSplit, datasetConfig ?? undefined);
+  if (isTested) await expectTestSplit(config);
   else await splitNames(source, { config: datasetConfig ?? undefined });
 }
 
-async function expectSplit(source: string, split: string, config: string | undefined): Promise<void> {
-  const set = await DataSet.open(source, { config });
-  if (set.has(split)) return;
-  throw new InputError(
-    `Expected the split '${split}' (dataset_test_split) in '${source}' to evaluate on but received ` +
-      `${set
-        .splitNames()
-        .map((each) => `'${each}'`)
-        .join(", ")}; name another file with eval_dataset_name, hold rows out with ` +
-      "test_split_size, or set eval_strategy: no",
-  );
+/** Checks that the split to evaluate on is there, and that no file of it is trained on. */
+async function expectTestSplit(config: RowsConfig): Promise<void> {
+  const { datasetTrainSplit: train, datasetTestSplit: test, datasetConfig } = config;
+  const source = config.datasetName!;
+  const set = await DataSet.open(source, { config: datasetConfig ?? undefined });
+  const instead = "name another file with eval_dataset_name, hold rows out with test_split_size, or set eval_strategy: no";
+  if (!set.has(test)) {
+    const found = set.splitNames().map((each) => `'${each}'`);
+    throw new InputError(
+      `Expected the split '${test}' (dataset_test_split) in '${source}' to evaluate on but received ${found.join(", ")}; ${instead}`,
+    );
+  }
+  const trained = new Set(set.files(train).map(({ path }) => path));
+  const both = set.files(test).find(({ path }) => trained.has(path));
+  if (both)
+    throw new InputError(
+      `Expected other files in the split '${test}' (dataset_test_split) than in '${train}' (dataset_train_split) but '${both.path}' ` +
+        `is in both; ${instead}`,
+    );
 }
 
 /**

@@ -7,8 +7,12 @@
 import { InputError } from "../../base/errors";
 import { excerpt, isObject, type JsonObject, shown } from "../../base/values";
 
-/** The names of a row's columns. */
-const KEYS = ["prompt", "chosen", "rejected", "tools", "chat_template_kwargs"] as const;
+/** The columns of a row's two answers. */
+export const SIDES = ["chosen", "rejected"] as const;
+/** The columns of plain text rows. */
+export const PAIR_KEYS = ["prompt", ...SIDES] as const;
+/** The names of a row's columns; `tools` and `chat_template_kwargs` are for templates. */
+const KEYS = [...PAIR_KEYS, "tools", "chat_template_kwargs"] as const;
 type Key = (typeof KEYS)[number];
 
 /** The columns that may hold the only answer of a row: smaug's name for it, and those of TRL's SFT data sets. */
@@ -17,8 +21,6 @@ export type AnswerKey = (typeof ANSWER_KEYS)[number];
 
 /** Text columns that hold a prompt, or part of one, in files for other programs. */
 const PROMPT_LIKE = ["question", "instruction", "input", "query", "system"];
-/** The columns of plain text rows; `tools` and `chat_template_kwargs` are for templates. */
-const TEXT_KEYS: readonly string[] = ["prompt", "chosen", "rejected"];
 /** How many names a message lists. */
 const MOST_NAMES = 20;
 
@@ -78,7 +80,7 @@ export class SourceColumns {
 
   /** The columns that a file must have. */
   get required(): string[] {
-    return (this.rejected === "required" ? ["chosen", "rejected"] : []).map((key) => this.fileNameOf(key));
+    return (this.rejected === "required" ? SIDES : []).map((key) => this.fileNameOf(key));
   }
 
   /** The file's name for one of smaug's columns. */
@@ -92,7 +94,7 @@ export class SourceColumns {
     const isFirst = this.seen.size === 0;
     for (const name in record) if (!this.seen.has(name)) this.seen.add(name);
     if (this.renamed.size === 0) return record;
-    const needed = [...this.renamed].filter(([, key]) => isFirst && TEXT_KEYS.includes(key)).map(([name]) => name);
+    const needed = [...this.renamed].filter(([, key]) => isFirst && PAIR_KEYS.some((each) => each === key)).map(([name]) => name);
     this.expectMapped(Object.keys(record), needed, place);
     return Object.fromEntries(Object.entries(record).map(([name, value]) => [this.renamed.get(name) ?? name, value]));
   }
@@ -123,7 +125,7 @@ export class SourceColumns {
 
   /** Notes about the columns that were not read, one line each. */
   notes(isChat: boolean): string[] {
-    const keys: readonly string[] = isChat ? KEYS : TEXT_KEYS;
+    const keys: readonly string[] = isChat ? KEYS : PAIR_KEYS;
     const names = [...this.seen];
     const answer = names.some((name) => this.nameOf(name) === "chosen") ? undefined : this.answerAmong(names);
     const unread = names.filter((name) => name !== answer && !keys.includes(this.renamed.get(name) ?? name));

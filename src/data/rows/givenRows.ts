@@ -6,7 +6,7 @@ import { InputError } from "../../base/errors";
 import { nearest } from "../../base/names";
 import { isObject, received } from "../../base/values";
 import type { ChatMessage } from "../../text";
-import { ANSWER_KEYS, type RejectedRule } from "../reading/columnMapping";
+import { ANSWER_KEYS, PAIR_KEYS, type RejectedRule } from "../reading/columnMapping";
 import { areTokenized, type TokenizedPair } from "../tokenize/tokenizedPair";
 import { type ChatRow, type PlainRow, splitConversation, type TrainingRow } from "./preferenceRow";
 
@@ -43,8 +43,7 @@ const SHAPES: Readonly<Record<RejectedRule, string>> = {
   required: `rows such as { prompt: "2 + 2 =", chosen: " 4", rejected: " 5" }`,
   optional: `rows such as { prompt: "2 + 2 =", completion: " 4" } or { messages: […] }`,
 };
-const PAIR = ["prompt", "chosen", "rejected"] as const;
-const KEYS = ["index", ...PAIR, "tools", "chatTemplateKwargs"];
+const KEYS = ["index", ...PAIR_KEYS, "tools", "chatTemplateKwargs"];
 
 /**
  * Throws unless `rows` is a list of rows, each of strings or of conversations.
@@ -65,7 +64,7 @@ export function expectRows(
     const place = `${name}[${i}]`;
     if (!isObject(row))
       throw new InputError(`Expected ${SHAPES[arePairs ? "required" : "optional"]} but received ${received(row)} for '${place}'`);
-    if (arePairs || !isPair(row)) return expectRow(row, place, arePairs ? PAIR : answerParts(row));
+    if (arePairs || !isPair(row)) return expectRow(row, place, arePairs ? PAIR_KEYS : answerParts(row));
     throw new InputError(`Expected no 'rejected' in '${name}[${i}]', as in the rows before it, but received ${received(row)}`);
   });
 }

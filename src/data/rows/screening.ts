@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { InputError } from "../../base/errors";
+import { SIDES } from "../reading/columnMapping";
 import { isPlain, type PlainRow, type TrainingRow } from "./preferenceRow";
 
 /** A row that was left out, and why. */
@@ -12,6 +13,13 @@ export interface RejectedRow {
   readonly index: number;
   readonly reason: string;
 }
+
+/** Why a row is refused, in the words of all that refuse one. */
+export const reasons = {
+  emptyPrompt: "the prompt is empty",
+  emptyAnswer: (side: string) => `the ${side} answer is empty`,
+  identical: "the two answers are identical",
+} as const;
 
 /** Tokens of a row's parts, the end-of-text token included in the answers. */
 export interface TokenCounts {
@@ -22,10 +30,9 @@ export interface TokenCounts {
 
 /** Why a row cannot be trained on when prompt and answer may have `limit` tokens together; undefined when it can. */
 export function reasonToRefuse(row: PlainRow, tokens: TokenCounts, limit: number): string | undefined {
-  if (row.prompt === "") return "the prompt is empty";
-  if (row.chosen.trim() === "") return "the chosen answer is empty";
-  if (row.rejected.trim() === "") return "the rejected answer is empty";
-  if (row.chosen === row.rejected) return "the two answers are identical";
+  if (row.prompt === "") return reasons.emptyPrompt;
+  for (const side of SIDES) if (row[side].trim() === "") return reasons.emptyAnswer(side);
+  if (row.chosen === row.rejected) return reasons.identical;
   const longest = tokens.prompt + Math.max(tokens.chosen, tokens.rejected);
   if (longest > limit) return `prompt and answer have ${longest} tokens, more than ${limit}`;
   return undefined;

@@ -11,6 +11,7 @@ import { InputError } from "../../base/errors";
 import { secondsFor, TimeLimitError, withinTime } from "../../base/timeLimit";
 import { type ChatMessage, type Tokenizer, tokenizeAnswers, tokenizeChatAnswers } from "../../text";
 import { ChatTemplateLimitError, ChatTemplateSyntaxError } from "../../text/errors";
+import { SIDES } from "../reading/columnMapping";
 import { isPlain, type TrainingRow } from "../rows/preferenceRow";
 import {
   addWarning,
@@ -19,11 +20,11 @@ import {
   endsWithAssistant,
   mergeWarnings,
   type RejectedRow,
+  reasons,
 } from "../rows/screening";
-import { storePairs, type TokenizedAnswer, type TokenizedPair } from "./tokenizedPair";
 
-/** What to do with prompt and answer when they are too long together: cut off their end, or their beginning. */
-export type TruncationMode = "keep_start" | "keep_end";
+import type { TruncationMode } from "./lengths";
+import { storePairs, type TokenizedAnswer, type TokenizedPair } from "./tokenizedPair";
 
 export interface Limits {
   /** The most tokens prompt and answer may have together. */
@@ -76,8 +77,6 @@ export function joinRows(parts: readonly StoredRows[]): StoredRows {
 
 /** Why the row at hand cannot be trained on. */
 class Reason extends Error {}
-
-const SIDES = ["chosen", "rejected"] as const;
 
 export class PairTokenizer {
   private readonly bos: number | undefined;
@@ -151,8 +150,8 @@ export class PairTokenizer {
     const sides = row.rejected === undefined ? SIDES.slice(0, 1) : SIDES;
     if (row.rejected === undefined && row.chosen.length === 0 && !isPlain(row))
       throw new Reason("the conversation does not end with an assistant message");
-    for (const side of sides) if (isEmpty(row[side]!, this.tokenizer.eosToken)) throw new Reason(`the ${side} answer is empty`);
-    if (!isPlain(row) && row.prompt.length === 0) throw new Reason("the prompt is empty");
+    for (const side of sides) if (isEmpty(row[side]!, this.tokenizer.eosToken)) throw new Reason(reasons.emptyAnswer(side));
+    if (!isPlain(row) && row.prompt.length === 0) throw new Reason(reasons.emptyPrompt);
     if (endsWithAssistant(row)) warnings.add("assistantLast");
     const { prompt, answers } = isPlain(row)
       ? tokenizeAnswers(this.tokenizer, row.prompt, present(row.chosen, row.rejected))
@@ -169,7 +168,7 @@ export class PairTokenizer {
     });
     if (!rejected) return { index: row.index, chosen: chosen! };
     if (areEqual(chosen!.ids, rejected.ids))
-      throw new Reason(`the two answers are identical${cut.length > 0 ? ` once cut to ${this.limits.maxLength}` : ""}`);
+      throw new Reason(`${reasons.identical}${cut.length > 0 ? ` once cut to ${this.limits.maxLength}` : ""}`);
     return { index: row.index, chosen: chosen!, rejected };
   }
 

@@ -83,8 +83,7 @@ export async function readTokenCache(folder: string, key: string): Promise<Store
   const bytes = contentOf(file);
   if (!bytes || bytes.length < MAGIC.length + 4 + DIGEST) return undefined;
   const content = bytes.subarray(0, -DIGEST);
-  if (content.toString("latin1", 0, MAGIC.length) !== MAGIC || !digestOf(content).equals(bytes.subarray(-DIGEST)))
-    return undefined;
+  if (content.toString("latin1", 0, MAGIC.length) !== MAGIC || !sha256(content).equals(bytes.subarray(-DIGEST))) return undefined;
   const start = MAGIC.length + 4;
   const end = start + content.readUInt32LE(MAGIC.length);
   // The digest matches, so smaug wrote this header.
@@ -115,7 +114,7 @@ export async function writeTokenCache(folder: string, key: string, rows: StoredR
   const ids = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
   const content = Buffer.concat([Buffer.from(MAGIC), length, header, ids]);
   makeFolder(folder);
-  await writeWhole(join(folder, key), Buffer.concat([content, digestOf(content)]));
+  await writeWhole(join(folder, key), Buffer.concat([content, sha256(content)]));
   for (const name of await readdir(folder)) {
     const file = join(folder, name);
     const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Infinity }));
@@ -123,4 +122,4 @@ export async function writeTokenCache(folder: string, key: string, rows: StoredR
   }
 }
 
-const digestOf = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest();
+const sha256 = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest();

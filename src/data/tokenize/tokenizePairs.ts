@@ -18,16 +18,11 @@ import { expectTokenizer } from "../../text/tokenizer";
 import type { RejectedRule } from "../reading/columnMapping";
 import { expectRejectedRule, expectRows, type GivenRow, numbered } from "../rows/givenRows";
 import { isPlain, type TrainingRow } from "../rows/preferenceRow";
+
 import { type DataWarnings, describeRejectedRows, describeWarnings, expectSomeKept, type RejectedRow } from "../rows/screening";
-import {
-  type Cut,
-  joinRows,
-  type Limits,
-  PairTokenizer,
-  rowBatches,
-  type StoredRows,
-  type TruncationMode,
-} from "./pairTokenizer";
+import { expectLengths, type TruncationMode } from "./lengths";
+import { type Cut, joinRows, type Limits, PairTokenizer, rowBatches, type StoredRows } from "./pairTokenizer";
+
 import { contentKey, readTokenCache, writeTokenCache } from "./tokenCache";
 import { readPairs, type TokenizedPair } from "./tokenizedPair";
 import { tokenizeInWorkers } from "./workers";
@@ -225,10 +220,7 @@ function checked(options: TokenizeOptions, rows: readonly TrainingRow[], tokeniz
     "onProgress",
   ]);
   const { maxLength, truncationMode, workers, cacheDir, onProgress } = options;
-  if (maxLength !== undefined && maxLength !== null && !(Number.isSafeInteger(maxLength) && maxLength > 1))
-    throw new RangeError(`Expected an integer above 1 for 'maxLength' but received ${received(maxLength)}`);
-  if (truncationMode !== undefined && truncationMode !== "keep_start" && truncationMode !== "keep_end")
-    throw new RangeError(`Expected "keep_start" or "keep_end" for 'truncationMode' but received ${truncationMode}`);
+  expectLengths(options);
   if (workers !== undefined && !(Number.isSafeInteger(workers) && workers >= 0))
     throw new RangeError(`Expected a number of threads for 'workers' but received ${received(workers)}`);
   if (typeof (cacheDir ?? null) !== "object") expectPath(cacheDir, "cacheDir", "a folder, or null,");

@@ -5,7 +5,7 @@
  *
  * Only arithmetic: measure.ts takes the log-probs from the models, and src/report draws the result.
  */
-import { mean, pooled, sum } from "../../base/samples";
+import { mean, standardError, sum } from "../../base/samples";
 import { normalisedDistance } from "../../data/rows/editDistance";
 import type { AnswerLogProbs } from "../../preference";
 import {
@@ -152,12 +152,4 @@ function ranks(values: readonly number[]): number[] {
     last.set(value, rank);
   });
   return values.map((value) => (first.get(value)! + last.get(value)!) / 2);
-}
-
-/** s / √n; null for a single value. */
-function standardError(values: readonly number[]): number | null {
-  const { length } = values;
-  if (length < 2) return null;
-  const { std } = pooled(values.map((value) => ({ mean: value, std: 0, count: 1 })));
-  return std / Math.sqrt(length);
 }

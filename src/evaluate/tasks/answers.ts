@@ -5,7 +5,7 @@ import { excerpt, shown } from "../../base/values";
 import { strip } from "../../jinja";
 import { placedFilter } from "../metrics";
 import { pythonPattern } from "../python/pattern";
-import type { AnswerFilter, ChoiceMetric, MatchRules } from "./task";
+import { ANSWER_TOKENS, type AnswerFilter, type ChoiceMetric, type MatchRules } from "./task";
 import { checkKeys, mappingOf, type TaskKeys, type Yaml } from "./yaml";
 
 const CHOICE_METRICS = ["acc", "acc_norm", "acc_bytes"];
@@ -50,7 +50,7 @@ function metricsOf(keys: TaskKeys, known: readonly string[]): Yaml[] {
 export function generationOf(keys: TaskKeys, delimiter: string): { until: string[]; maxTokens: number } {
   const [options, place] = [keys.object("generation_kwargs"), keys.place("generation_kwargs")];
   checkKeys(options, ["until", "max_gen_toks", "do_sample", "temperature"], place);
-  const { until = [delimiter], max_gen_toks: maxTokens = 256, do_sample: sampled = false, temperature = 0 } = options;
+  const { until = [delimiter], max_gen_toks: maxTokens = ANSWER_TOKENS, do_sample: sampled = false, temperature = 0 } = options;
   if (sampled !== false || temperature !== 0)
     throw new InputError(`Expected greedy generation in ${place} but it asks for sampling`);
   if (!Number.isSafeInteger(maxTokens) || (maxTokens as number) < 1)

@@ -3,12 +3,13 @@
  * written, with Jinja templates. What would run Python (`!function`, `process_docs`) is an error that says so.
  */
 import { basename } from "node:path";
+import { fits } from "../../base/arguments";
 import { InputError } from "../../base/errors";
 import { expectPath } from "../../base/options";
 import { shown } from "../../base/values";
 import { choiceMetricsOf, filtersOf, generationOf, matchOf } from "./answers";
 import { dataOf } from "./data";
-import type { AnswerTask, ChoiceTask, Task } from "./task";
+import { type AnswerTask, type ChoiceTask, numFewshot, type Task } from "./task";
 import { choiceReader, expectOne, expectText, goldReader, textReader } from "./template";
 import { checkKeys, mappingOf, TaskKeys, type Yaml } from "./yaml";
 
@@ -80,9 +81,9 @@ function splitsOf(keys: TaskKeys): Required<Pick<ChoiceTask, "split" | "shotSpli
 }
 
 function shotsOf(keys: TaskKeys): number {
-  const shots = keys.value("num_fewshot") ?? 0;
-  if (Number.isSafeInteger(shots) && (shots as number) >= 0) return shots as number;
-  throw new InputError(`Expected an integer from 0 on for ${keys.place("num_fewshot")} but received ${shown(shots)}`);
+  const shots = keys.value("num_fewshot") ?? numFewshot.fallback;
+  if (fits(shots, numFewshot)) return shots as number;
+  throw new InputError(`Expected ${numFewshot.expected} for ${keys.place("num_fewshot")} but received ${shown(shots)}`);
 }
 
 function samplerOf(config: Yaml, place: string): "random" | "first" {

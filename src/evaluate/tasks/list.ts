@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { fits } from "../../base/arguments";
 import { InputError } from "../../base/errors";
 import { expectRegularFile } from "../../base/files/inputFiles";
 import { nearest } from "../../base/names";
@@ -9,7 +10,7 @@ import { expectPath } from "../../base/options";
 import { shown } from "../../base/values";
 import { benchmarkGroups, benchmarks } from "../benchmarks";
 import { readTaskFile } from "./file";
-import type { Group, Task } from "./task";
+import { type Group, numFewshot, type Task } from "./task";
 
 const tasksByName = new Map(benchmarks.map((task) => [task.name, task]));
 const groupsByName = new Map(benchmarkGroups.map((group) => [group.name, group]));
@@ -99,7 +100,7 @@ function checkedTask(task: unknown, place: string): Task {
   const objectWith = (key: string) => (value: unknown) => typeof (value as Record<string, unknown> | null)?.[key] === "function";
   check("kind", "'choice' or 'answer'", (value) => value === "choice" || value === "answer");
   for (const key of ["name", "dataset", "split"]) check(key, "a text", isText);
-  check("shots", "an integer from 0 on", (value) => Number.isSafeInteger(value) && (value as number) >= 0);
+  check("shots", numFewshot.expected, (value) => fits(value, numFewshot));
   if (fields["describe"] !== undefined)
     check("describe", "a function that makes a description of a row", (value) => typeof value === "function");
   check("item", "a function that makes a question of a row", (value) => typeof value === "function");

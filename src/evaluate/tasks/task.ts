@@ -3,9 +3,16 @@
  * is counted. The wording of prompts is the tasks' own (benchmarks.ts, a user's function or YAML); drawing
  * examples and joining the texts is prepare.ts, as in lm-evaluation-harness 0.4.
  */
+import { integer } from "../../base/arguments";
 import type { Row } from "../../data/fields";
 
 export type { Row };
+
+/** How many worked examples come before a question. */
+export const numFewshot = integer(0, "examples before each question", { min: 0 });
+
+/** The most tokens of an answer unless a task says otherwise, as in the harness. */
+export const ANSWER_TOKENS = 256;
 
 /** Choices that continue one text. */
 export interface Question {

@@ -2,11 +2,21 @@
  * What a LoRA adapter is made of: ranks, scaling, and PEFT's rules for which layers it sits on and which weights it
  * trains whole. The rules are those of PEFT 0.21 (`check_target_module_exists`, `_set_trainable`, `get_pattern_key`).
  */
+import { fits, integer, number } from "../../base/arguments";
 import { convertInputErrors, expected, OptionError } from "../../base/errors";
 import { checkOptions, given } from "../../base/options";
 import { checkPatternSize, Pattern } from "../../base/patterns";
 import { secondsFor, withinTime } from "../../base/timeLimit";
-import { isObject, received, shortened } from "../../base/values";
+import { isObject, quotedChoices, received, shortened } from "../../base/values";
+
+/** The options that are numbers. */
+export const loraArguments = {
+  r: integer(16, "rank", { min: 1 }),
+  alpha: number(32, "the adapter's scale is alpha / r", { above: 0 }),
+  dropout: number(0.05, "dropout probability of the adapter's input", { min: 0, below: 1 }),
+} as const;
+
+const biases = ["none", "all", "lora_only"] as const;
 
 export interface LoraConfig {
   /** Rank. */
@@ -29,7 +39,7 @@ export interface LoraConfig {
   /** Other alphas, by the same patterns. */
   alphaPattern: Readonly<Record<string, number>>;
   /** Biases of the model that are trained too: `"lora_only"` those of the adapted layers. */
-  bias: "none" | "all" | "lora_only";
+  bias: (typeof biases)[number];
   /** Modules trained whole, by the ends of their names: `["embed_tokens", "lm_head"]`. */
   modulesToSave: readonly string[];
   /** Keep a tied head tied when it or the embedding is trained whole. */
@@ -40,9 +50,9 @@ export interface LoraConfig {
 export const MOST_NAMES = 10_000;
 
 const defaults: LoraConfig = {
-  r: 16,
-  alpha: 32,
-  dropout: 0.05,
+  r: loraArguments.r.fallback,
+  alpha: loraArguments.alpha.fallback,
+  dropout: loraArguments.dropout.fallback,
   targetModules: ["q_proj", "v_proj"],
   excludeModules: [],
   layersToTransform: [],
@@ -96,10 +106,10 @@ function checkPatterns(config: LoraConfig): void {
 }
 
 function checkChoices({ dropout, bias }: LoraConfig): void {
-  if (!(typeof dropout === "number" && dropout >= 0 && dropout < 1))
-    throw new RangeError(`Expected a number from 0 to below 1 for 'dropout' but received ${received(dropout)}`);
-  if (!["none", "all", "lora_only"].includes(bias))
-    throw new RangeError(`Expected "none", "all" or "lora_only" for 'bias' but received ${JSON.stringify(bias)}`);
+  if (!fits(dropout, loraArguments.dropout))
+    throw new RangeError(expected(loraArguments.dropout.expected, received(dropout), { name: "dropout" }));
+  if (!biases.includes(bias))
+    throw new RangeError(`Expected ${quotedChoices(biases)} for 'bias' but received ${JSON.stringify(bias)}`);
 }
 
 function checkLayers({ layersToTransform, layersPattern, targetModules }: LoraConfig): void {
@@ -249,14 +259,15 @@ function endsIn(names: readonly string[], name: string): boolean {
 }
 
 function checkRank(name: string, rank: number): void {
-  if (!(Number.isSafeInteger(rank) && rank > 0)) throw new RangeError(expected("a positive integer", received(rank), { name }));
+  if (!fits(rank, loraArguments.r)) throw new RangeError(expected("a positive integer", received(rank), { name }));
 }
 
 /** Far beyond any use; a scaling near float32's largest number, 3.4e38, would overflow. */
 const MAX_ALPHA = 1e30;
 
 function checkAlpha(name: string, alpha: number): void {
-  if (!(Number.isFinite(alpha) && alpha > 0)) throw new RangeError(expected("a positive number", received(alpha), { name }));
+  if (!(Number.isFinite(alpha) && fits(alpha, loraArguments.alpha)))
+    throw new RangeError(expected(loraArguments.alpha.expected, received(alpha), { name }));
   if (alpha > MAX_ALPHA) throw new RangeError(`Expected at most ${MAX_ALPHA} for '${name}' but received ${alpha}`);
 }
 

@@ -5,14 +5,16 @@
  * `ld_alpha` is not among the keys: it changes the sums that losses take (`ldWeights`).
  */
 import { closest } from "fastest-levenshtein";
-import { type Argument, flag, numbers, optional, texts } from "../../base/arguments";
+import { type Argument, fits, flag, numbers, optional, texts } from "../../base/arguments";
 import { snakeCase } from "../../base/names";
 import { checkOptions } from "../../base/options";
 import { conflict, type Problem, problemsError, unfit } from "../../base/problems";
 import { shown } from "../../base/values";
 import { apoDown, apoZero, bcoPair, calDpo, dpoShift, ncaPair, sppoHard } from "./calibrated";
+
 import { weight, weightedSum, wpo } from "./combinations";
-import { type AnyDeclaration, createDeclared, fits, inWords, type LossOption, type Setting, type ValueOf } from "./declaration";
+import { type AnyDeclaration, createDeclared, inWords, type LossOption, type Setting, type ValueOf } from "./declaration";
+
 import { discopop, exoPair, hinge, ipo, robust, sigmoid, sigmoidNorm } from "./dpo";
 import { dpop } from "./dpop";
 import type { PreferenceLoss } from "./loss";

@@ -4,7 +4,7 @@
  * configuration and their help (configuration.ts). Loads no libtorch.
  */
 
-import { type Argument, choice, type NumberRange, number } from "../../base/arguments";
+import { type Argument, choice, fits, type NumberRange, number, rangeInWords } from "../../base/arguments";
 import { camelCase } from "../../base/names";
 import { checkOptions, given } from "../../base/options";
 import { isObject, received } from "../../base/values";
@@ -212,7 +212,7 @@ export function numberOption<Default extends number>(
 
 /** A range as the library's errors say it. */
 export function inWords(range: LossRange): string {
-  const { expected: bounds } = number(0, "", range);
+  const bounds = rangeInWords(range);
   const words = bounds === "a number" ? "a finite number" : bounds;
   return range.note === undefined ? words : `${words} (${range.note})`;
 }
@@ -274,9 +274,4 @@ export function expectFits(name: string, value: unknown, option: LossOption<unkn
   if (fits(value, option)) return;
   const Failure = typeof option.fallback === "number" ? RangeError : TypeError;
   throw new Failure(`Expected ${option.says} for '${name}' but received ${received(value)}`);
-}
-
-/** Whether `value` fits as it is; a string that spells a number, as on a command line, does not. */
-export function fits(value: unknown, option: LossOption<unknown>): boolean {
-  return value !== undefined && option.read(value) === value;
 }

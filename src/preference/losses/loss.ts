@@ -155,7 +155,7 @@ function hiddenFrom(loss: Pick<PreferenceLoss, "name" | "answers" | "needs">): P
 function withoutHidden(logProbs: PairLogProbs, hidden: Partial<Record<Input, () => never>>): PairLogProbs {
   const inputs = Object.entries(hidden);
   if (inputs.length === 0) return logProbs;
-  const readable = { ...logProbs };
+  const readable: PairLogProbs = Object.assign(Object.create(logProbs), logProbs); // inputs may be getters of a class
   // Not enumerable, so that the object can be copied.
   for (const [input, get] of inputs) Object.defineProperty(readable, input, { get, enumerable: false });
   return readable;

@@ -2,13 +2,13 @@
 import { createHash } from "node:crypto";
 import { InputError } from "../../base/errors";
 import { originsOf } from "../../base/files/inputFiles";
-import type { TruncationMode } from "../../data/tokenize/pairTokenizer";
+import { lengthArguments, type TruncationMode } from "../../data/tokenize/lengths";
 import { answersOf, areTokenized, type TokenizedPair } from "../../data/tokenize/tokenizedPair";
 import { type TokenizedPairs, tokenizePairs } from "../../data/tokenize/tokenizePairs";
 import type { CausalLM } from "../../models";
 import { pack, packOptionsOf } from "../../preference";
 import { loadTokenizer } from "../../text";
-import { lengthArguments, type TrainingArguments } from "../arguments";
+import type { TrainingArguments } from "../arguments";
 import { rejectedRule } from "../lossCheck";
 import { lossOf, type PreferenceTrainerOptions } from "../options";
 
