@@ -93,11 +93,13 @@ function isWithin(n: number, { min, max, above, below }: NumberRange): boolean {
 }
 
 /** A range in words: "a number from 0 to 1", "a number from 0 to below 1", "a number above 0 and at most 1". */
-export function rangeInWords({ min, max, above, below = Infinity }: NumberRange): string {
-  const upper = below < Infinity ? `below ${below}` : max === undefined ? "" : min === undefined ? `at most ${max}` : `${max}`;
-  if (min !== undefined) return [`a number from ${min}`, upper].filter(Boolean).join(" to ");
-  const lower = above === undefined ? "" : `above ${above}`;
-  return `a number ${[lower, upper].filter(Boolean).join(" and ")}`.trimEnd();
+export function rangeInWords({ min = -Infinity, max = Infinity, above = -Infinity, below = Infinity }: NumberRange): string {
+  const isFrom = min > above; // of two bounds the stricter counts
+  const upper = below <= max ? below : max;
+  const last = upper === Infinity ? "" : below <= max ? `below ${below}` : isFrom ? `${max}` : `at most ${max}`;
+  if (isFrom) return [`a number from ${min}`, last].filter(Boolean).join(" to ");
+  const first = above === -Infinity ? "" : `above ${above}`;
+  return `a number ${[first, last].filter(Boolean).join(" and ")}`.trimEnd();
 }
 
 /** A share or a count. */

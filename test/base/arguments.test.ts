@@ -9,6 +9,10 @@ test.each<[NumberRange, string]>([
   [{ min: 0, below: 1 }, "a number from 0 to below 1"],
   [{ above: 0 }, "a number above 0"],
   [{ above: 0, max: 1 }, "a number above 0 and at most 1"],
+  [{ max: 1 }, "a number at most 1"],
+  [{ below: 1 }, "a number below 1"],
+  [{ min: 0, above: 0, max: 1, below: 2 }, "a number above 0 and at most 1"],
+  [{ min: -Infinity, max: Infinity }, "a number"],
 ])("the range %j is said as %s", (range, words) => expect(rangeInWords(range)).toBe(words));
 
 test("a value fits as it is, not by what it spells", () => {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { InputError } from "../../src/base/errors";
 import { originsOf } from "../../src/base/files/inputFiles";
 import { resolveConfig } from "../../src/cli/train/config";
-import { holdOut, loadRows } from "../../src/cli/train/rows";
+import { expectSplits, holdOut, loadRows } from "../../src/cli/train/rows";
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "smaug-rows-"))));
@@ -58,11 +58,34 @@ test("the test split is any that files' names tell, by number or by word", async
   file("parts/train.jsonl", 1);
   file("parts/dev-00000-of-00001.jsonl", 1);
   file("parts/pairs-holdout.jsonl", 1);
-  const on = (split: string) =>
-    load("--dataset_name", join(folder, "parts"), "--dataset_test_split", split, "--eval_strategy", "epoch");
-  expect((await on("dev")).evaluation).toEqual(["parts/dev-00000-of-00001.jsonl 0"]);
-  expect((await on("holdout")).evaluation).toEqual(["parts/pairs-holdout.jsonl 0"]);
-  await expect(on("other")).rejects.toThrow("Expected the split 'other' (dataset_test_split)");
+  file("parts/pairs-extra.jsonl", 1);
+  const on = (test: string, train: string) =>
+    load(
+      ...["--dataset_name", join(folder, "parts"), "--eval_strategy", "epoch"],
+      ...["--dataset_train_split", train, "--dataset_test_split", test],
+    );
+  expect((await on("dev", "train")).evaluation).toEqual(["parts/dev-00000-of-00001.jsonl 0"]);
+  expect(await on("holdout", "extra")).toMatchObject({
+    train: ["parts/pairs-extra.jsonl 0"],
+    evaluation: ["parts/pairs-holdout.jsonl 0"],
+  });
+  await expect(on("other", "train")).rejects.toThrow("Expected the split 'other' (dataset_test_split)");
+});
+
+test("no file is trained on and evaluated on, unless eval_dataset_name asks for it", async () => {
+  file("mixed/train.jsonl", 1);
+  const hard = file("mixed/hard.jsonl", 1);
+  const single = file("test.jsonl", 1);
+  for (const [source, split, both] of [
+    [join(folder, "mixed"), "hard", hard], // its name tells no usual split, so it is of "train", too
+    [single, "test", single],
+  ] as const) {
+    const args = ["--dataset_name", source, "--dataset_test_split", split, "--eval_strategy", "epoch"];
+    const refusal = `Expected other files in the split '${split}' (dataset_test_split) than in 'train' (dataset_train_split) but '${both}' is in both;`;
+    await expect(load(...args)).rejects.toThrow(refusal);
+    await expect(expectSplits(resolveConfig(["--model_name_or_path", "base", ...args]).config)).rejects.toThrow(refusal);
+    expect((await load(...args, "--eval_dataset_name", both)).evaluation).toHaveLength(1);
+  }
 });
 
 test("evaluation data has a config of its own", async () => {

@@ -157,7 +157,7 @@ function expectDeclaration(declaration: AnyDeclaration): void {
 const isText = (value: unknown): boolean => typeof value === "string" && value.trim() !== "";
 
 function expectOption(of: string, option: LossOption<unknown>): void {
-  expectPart(isObject(option) && "read" in option, "numberOption(…) or choiceOption(…)", of, option);
+  expectPart(isObject(option) && "read" in option && "says" in option, "numberOption(…) or choiceOption(…)", of, option);
   expectPart(fits(option.fallback, option), option.says, `the default of ${of}`, option.fallback);
 }
 
