@@ -4,10 +4,8 @@ import { integer, optional } from "../base/arguments";
 import { InputError } from "../base/errors";
 import { Progress } from "../base/terminal/progress";
 import { loadPreferences } from "../data/rows/preferences";
-
 import { describeRejectedRows, expectSomeKept, type RejectedRow } from "../data/rows/screening";
 import { rowLength } from "../data/tokenize/lengths";
-
 import { answersOf, type TokenizedPair } from "../data/tokenize/tokenizedPair";
 import { tokenizeRows } from "../data/tokenize/tokenizePairs";
 import { type CausalLM, loadModel } from "../models";

@@ -14,11 +14,9 @@ export {
   streamPreferences,
   type TrainingRow,
 } from "./rows/preferences";
-
 export type { DataWarning, DataWarningKind, DataWarnings, RejectedRow } from "./rows/screening";
 export type { TruncationMode } from "./tokenize/lengths";
 export type { Cut } from "./tokenize/pairTokenizer";
-
 export type { TokenizedAnswer, TokenizedPair } from "./tokenize/tokenizedPair";
 export {
   describeTokenized,

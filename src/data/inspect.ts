@@ -17,7 +17,6 @@ import {
   rowWarnings,
   screen,
 } from "./rows/screening";
-
 import type { TruncationMode } from "./tokenize/lengths";
 import type { Cut } from "./tokenize/pairTokenizer";
 import type { TokenizedAnswer } from "./tokenize/tokenizedPair";

@@ -5,10 +5,8 @@ import { kebabCase } from "../../base/names";
 import { Progress } from "../../base/terminal/progress";
 import type { PreferenceRow } from "../../data/rows/preferenceRow";
 import { expectPlainRows, loadPreferences } from "../../data/rows/preferences";
-
 import { describeRejectedRows, expectSomeKept } from "../../data/rows/screening";
 import { rowLength } from "../../data/tokenize/lengths";
-
 import { expectBothAnswers } from "../../data/tokenize/tokenizedPair";
 import { ownDefaults, presets } from "../../paper/settings";
 import type { Study } from "../../paper/study/plan";

@@ -22,7 +22,6 @@ import {
   type RejectedRow,
   reasons,
 } from "../rows/screening";
-
 import type { TruncationMode } from "./lengths";
 import { storePairs, type TokenizedAnswer, type TokenizedPair } from "./tokenizedPair";
 

@@ -18,11 +18,9 @@ import { expectTokenizer } from "../../text/tokenizer";
 import type { RejectedRule } from "../reading/columnMapping";
 import { expectRejectedRule, expectRows, type GivenRow, numbered } from "../rows/givenRows";
 import { isPlain, type TrainingRow } from "../rows/preferenceRow";
-
 import { type DataWarnings, describeRejectedRows, describeWarnings, expectSomeKept, type RejectedRow } from "../rows/screening";
 import { expectLengths, type TruncationMode } from "./lengths";
 import { type Cut, joinRows, type Limits, PairTokenizer, rowBatches, type StoredRows } from "./pairTokenizer";
-
 import { contentKey, readTokenCache, writeTokenCache } from "./tokenCache";
 import { readPairs, type TokenizedPair } from "./tokenizedPair";
 import { tokenizeInWorkers } from "./workers";

@@ -11,10 +11,8 @@ import { checkOptions } from "../../base/options";
 import { conflict, type Problem, problemsError, unfit } from "../../base/problems";
 import { shown } from "../../base/values";
 import { apoDown, apoZero, bcoPair, calDpo, dpoShift, ncaPair, sppoHard } from "./calibrated";
-
 import { weight, weightedSum, wpo } from "./combinations";
 import { type AnyDeclaration, createDeclared, inWords, type LossOption, type Setting, type ValueOf } from "./declaration";
-
 import { discopop, exoPair, hinge, ipo, robust, sigmoid, sigmoidNorm } from "./dpo";
 import { dpop } from "./dpop";
 import type { PreferenceLoss } from "./loss";
