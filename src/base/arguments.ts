@@ -1,6 +1,6 @@
 /**
- * The arguments of a run ("settings" in messages): allowed values, default and help of each. Tables of these are the single source of TypeScript types, of YAML keys (snake_case) and of command-line options, so the three
- * cannot differ.
+ * The arguments of a run ("settings" in messages): allowed values, default and help of each. Tables of these are the single
+ * source of TypeScript types, of YAML keys (snake_case) and of command-line options, so the three cannot differ.
  */
 
 import { expandHome } from "./files/paths";

@@ -35,9 +35,9 @@ export interface Sample {
  */
 export function pooled(samples: readonly Sample[]): Sample {
   const count = sum(samples.map((sample) => sample.count));
-  const mean = sum(samples.map((sample) => sample.count * sample.mean)) / count;
-  const squares = sum(samples.map((sample) => (sample.count - 1) * sample.std ** 2 + sample.count * (sample.mean - mean) ** 2));
-  return { mean, std: count > 1 ? Math.sqrt(squares / (count - 1)) : 0, count };
+  const middle = sum(samples.map((sample) => sample.count * sample.mean)) / count;
+  const squares = sum(samples.map((sample) => (sample.count - 1) * sample.std ** 2 + sample.count * (sample.mean - middle) ** 2));
+  return { mean: middle, std: count > 1 ? Math.sqrt(squares / (count - 1)) : 0, count };
 }
 
 /** A mean over fewer pairs than this says too little about the rest. */

@@ -1,9 +1,9 @@
-/** The failures of preference training that a run warns of and its report looks for: how to tell, and what to do. */
+/** Training failures that a run warns about and its report looks for: how to detect each, and what to do. */
 
-/** Logged lines that show the state of a run: a failure must last that long, and a report averages at most so many. */
+/** Logged lines for which a failure must persist, and the most that a report averages. */
 export const WINDOW_LINES = 5;
 
-/** Whether the loss is what it is for a model that cannot tell the answers of a pair apart, ln 2. */
+/** Whether the loss is at ln 2, its value when the policy does not separate the two answers. */
 export function isStuck(loss: number): boolean {
   return Math.abs(loss - Math.LN2) < 1e-4;
 }

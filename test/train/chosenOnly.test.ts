@@ -136,6 +136,10 @@ describe("a loss that reads chosen answers alone", () => {
       formula,
       metrics,
     })();
+  const fourSums = (): LogProbs => {
+    const values = () => tensor([-1, -2]);
+    return { policyChosen: values(), policyRejected: values(), referenceChosen: values(), referenceRejected: values() };
+  };
   const refused = (of: string, key: string) =>
     `Expected ${of} to use only the chosen answers (answers: "chosen") but it read '${key}', which rows may lack; remove 'answers'`;
 
@@ -178,13 +182,7 @@ describe("a loss that reads chosen answers alone", () => {
   });
 
   test("cannot read rejected ones in a user's own step, nor in a later step of the trainer", async () => {
-    const values = () => tensor([-1, -2]);
-    const logProbs = {
-      policyChosen: values(),
-      policyRejected: values(),
-      referenceChosen: values(),
-      referenceRejected: values(),
-    };
+    const logProbs = fourSums();
     const reading = own(({ policyRejected }) => policyRejected);
     expect(() => tidy(() => reading(logProbs))).toThrow(refused("the loss 'own'", "policyRejected"));
 
@@ -196,13 +194,7 @@ describe("a loss that reads chosen answers alone", () => {
   });
 
   test("of a plain function keeps its properties, and gets none of the rejected answers with a tolerance either", () => {
-    const values = () => tensor([-1, -2]);
-    const logProbs = {
-      policyChosen: values(),
-      policyRejected: values(),
-      referenceChosen: values(),
-      referenceRejected: values(),
-    };
+    const logProbs = fourSums();
     const reading = Object.assign(({ policyRejected }: LogProbs) => policyRejected, { answers: "chosen" as const });
     const fall = ({ policyChosen }: LogProbs) => policyChosen.neg();
     const guarded = guardInputs(Object.assign(fall, { answers: "chosen" as const, beta: 0.3, withTolerance: () => reading }));

@@ -42,7 +42,7 @@ export interface PairLogProbs {
 export const possibleNeeds = ["reference", "tokens", "wpo"] as const;
 export type LossNeed = (typeof possibleNeeds)[number];
 
-/** What a loss needs that does not say. */
+/** The needs of a loss without `needs`. */
 const defaultNeeds: readonly LossNeed[] = ["reference", "tokens"];
 
 /**
@@ -129,7 +129,7 @@ type Input = keyof PairLogProbs;
 const OF_REFERENCE: readonly Input[] = ["referenceChosen", "referenceRejected"];
 const OF_REJECTED: readonly Input[] = ["policyRejected", "referenceRejected", "rejectedTokens", "wpoRejected"];
 
-/** The inputs that a loss must not read, as zeros may stand for them, and the error for reading each. */
+/** The inputs that a loss must not read, since they may be zeros, each with a getter that throws. */
 function hiddenFrom(loss: Pick<PreferenceLoss, "name" | "answers" | "needs">): Partial<Record<Input, () => never>> {
   const named = `the loss${loss.name && ` '${loss.name}'`}`;
   const refuse = (inputs: readonly Input[], expected: string, wayOut: string) =>
